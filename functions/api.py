@@ -1,0 +1,187 @@
+"""The HTTP interface: finds the route, lets the caller in, reads the request, answers.
+
+`openapi.yaml` beside this file describes it.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import NamedTuple
+
+import flask
+import msgspec
+
+from functions import requests, traces
+from functions.callers import Gate, Refused
+from functions.problems import Problem, problem_of
+from orchestrator import context, health, reading, runs
+from orchestrator.errors import SyncError
+from orchestrator.services import Services
+
+_log = logging.getLogger(__name__)
+
+_HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+
+
+class Call(NamedTuple):
+    """A request whose caller was let in."""
+
+    request: flask.Request
+    services: Services
+    caller: str
+    body: bytes
+    parameters: dict[str, str]
+    #: From the path; empty where it has none.
+    run_id: str
+
+
+class Route(NamedTuple):
+    """One path and method."""
+
+    method: str
+    path: re.Pattern[str]
+    answer: Callable[[Call], flask.Response]
+    parameters: tuple[str, ...] = ()
+    #: Whether it is the scheduler's, and not the operators'.
+    is_scheduler: bool = False
+
+
+def _scheduler(call: Call) -> flask.Response:
+    job, schedule_time = requests.schedule_of(call.request)
+    return _accepted(
+        runs.start_tick(call.services, job=job, schedule_time=schedule_time, requested_by=call.caller)
+    )
+
+
+def _trigger(call: Call) -> flask.Response:
+    wanted = requests.decoded(call.body, runs.TriggerRequest)
+    key = requests.idempotency_key_of(call.request)
+    return _accepted(runs.start_manual(call.services, wanted, requested_by=call.caller, idempotency_key=key))
+
+
+def _retry(call: Call) -> flask.Response:
+    requests.decoded(call.body, requests.Nothing)
+    return _accepted(runs.retry_run(call.services, call.run_id, requested_by=call.caller))
+
+
+def _cancel(call: Call) -> flask.Response:
+    requests.decoded(call.body, requests.Nothing)
+    return _accepted(runs.cancel_run(call.services, call.run_id, requested_by=call.caller))
+
+
+def _status(call: Call) -> flask.Response:
+    return _json(health.status(call.services.store, call.services.clock))
+
+
+def _list_runs(call: Call) -> flask.Response:
+    get = call.parameters.get
+    page = reading.list_runs(
+        call.services.store,
+        status=get("status"),
+        marketplace=get("marketplace"),
+        page_token=get("page_token"),
+    )
+    return _json(page)
+
+
+def _show_run(call: Call) -> flask.Response:
+    return _json(
+        reading.show_run(call.services.store, call.run_id, page_token=call.parameters.get("page_token"))
+    )
+
+
+def _accepted(started: runs.Started) -> flask.Response:
+    _log.info(
+        "run %s accepted",
+        started.run_id,
+        extra={"action": "run_accepted", "run_id": started.run_id, "duplicate": started.duplicate},
+    )
+    response = _json(started, HTTPStatus.ACCEPTED)
+    response.headers["Location"] = f"/api/sync/runs/{started.run_id}"
+    return response
+
+
+def _json(value: object, status: HTTPStatus = HTTPStatus.OK) -> flask.Response:
+    return flask.Response(msgspec.json.encode(value), status=status.value, content_type="application/json")
+
+
+_RUN = r"/api/sync/runs/(?P<run_id>[\w.~:-]{1,600})"
+_ROUTES = (
+    Route("POST", re.compile("/api/sync/scheduler"), _scheduler, is_scheduler=True),
+    Route("POST", re.compile("/api/sync/trigger"), _trigger),
+    Route("GET", re.compile("/api/sync/status"), _status),
+    Route("GET", re.compile("/api/sync/runs"), _list_runs, ("status", "marketplace", "page_token")),
+    Route("GET", re.compile(_RUN, re.ASCII), _show_run, ("page_token",)),
+    Route("POST", re.compile(f"{_RUN}/retry", re.ASCII), _retry),
+    Route("POST", re.compile(f"{_RUN}/cancel", re.ASCII), _cancel),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Api:
+    """Answers requests.
+
+    Args:
+        gate: Decides who is let in.
+        services: Gives the services; called only for a caller who was let in.
+    """
+
+    gate: Gate
+    services: Callable[[], Services]
+
+    def __call__(self, request: flask.Request) -> flask.Response:
+        """Answer one request; never raises."""
+        trace = traces.from_fields(request.headers)
+        with context.bind(trace=trace.trace, span=trace.span):
+            try:
+                response = self._answer(request)
+            except Exception as error:  # noqa: BLE001 - every error has its answer, and its log line
+                response = _failed(request, error)
+            requests.discard_rest(request)
+            response.headers.update(_HEADERS)
+            return response
+
+    def _answer(self, request: flask.Request) -> flask.Response:
+        route, run_id = _find(request)
+        caller = (
+            self.gate.scheduler(request.headers)
+            if route.is_scheduler
+            else self.gate.operator(request.headers)
+        )
+        body = requests.body_of(request)
+        parameters = requests.parameters(request, route.parameters)
+        with context.bind(run_id=run_id or None):
+            return route.answer(Call(request, self.services(), caller, body, parameters, run_id))
+
+
+def _failed(request: flask.Request, error: Exception) -> flask.Response:
+    problem = problem_of(error)
+    where = {"method": request.method, "path": request.path[:200], "status": problem.status.value}
+    if isinstance(error, Refused):
+        _log.warning("caller refused: %s", error.reason, extra={"action": "caller_refused", **where})
+    elif problem.status is HTTPStatus.INTERNAL_SERVER_ERROR:
+        action = error.kind if isinstance(error, SyncError) else "request_crashed"
+        _log.exception("request failed: %s", error, extra={"action": action, **where})
+    else:
+        severity = logging.WARNING if problem.status >= HTTPStatus.INTERNAL_SERVER_ERROR else logging.INFO
+        _log.log(severity, "request failed: %s", error, extra={"action": "request_failed", **where})
+    return problem.response()
+
+
+def _find(request: flask.Request) -> tuple[Route, str]:
+    """The route, and the run id in its path."""
+    allowed = []
+    for route in _ROUTES:
+        match = route.path.fullmatch(request.path)
+        if match is not None and route.method == request.method:
+            return route, match.groupdict().get("run_id", "")
+        if match is not None:
+            allowed.append(route.method)
+    if allowed:
+        headers = {"Allow": ", ".join(allowed)}
+        raise Problem(HTTPStatus.METHOD_NOT_ALLOWED, f"this path takes {headers['Allow']}", headers)
+    raise Problem(HTTPStatus.NOT_FOUND, "there is nothing at this path")

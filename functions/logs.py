@@ -1,0 +1,143 @@
+"""Log lines as Cloud Logging reads them: one JSON object a line on standard output.
+
+Source: https://cloud.google.com/logging/docs/structured-logging (special fields) and
+https://cloud.google.com/error-reporting/docs/formatting-error-messages (`stack_trace`).
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from orchestrator import context
+
+_MARK = "[redacted]"
+#: What a record holds besides the fields given as `extra`.
+_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+#: Bound fields that are searched for across lines; labels are indexed.
+_LABELS = ("run_id", "connection_id", "marketplace")
+
+_NAMES = (
+    r"access[_-]?token|refresh[_-]?token|id[_-]?token|client[_-]?secret|consumer[_-]?(?:key|secret)|api[_-]?key"
+    r"|x-[\w-]*?(?:access-token|secret|api-key)|authorization|password|signature|hmac"
+)
+_SECRETS = (
+    # Headers and what follows their scheme.
+    (re.compile(r"\b(Bearer|Basic)\s+[^\s\"',;]+", re.IGNORECASE), rf"\1 {_MARK}"),
+    # A JSON Web Token, wherever it stands.
+    (re.compile(r"\beyJ[\w-]{5,}(?:\.[\w-]*){1,2}"), _MARK),
+    # Tokens that marketplaces and Google mark as such.
+    (
+        re.compile(
+            r"\b(?:shp[a-z]{2}_\w{8,}|c[ks]_[0-9a-f]{16,}|Atz[a-z]\|[\w-]+|ya29\.[\w.-]+)|v\^1\.1#[^\s\"'&]+"
+        ),
+        _MARK,
+    ),
+    (
+        re.compile(
+            r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL
+        ),
+        _MARK,
+    ),
+    # `name=value`, `"name": "value"` and `Name: value`; for words that also occur in prose only the first.
+    (
+        re.compile(
+            rf"\b((?:{_NAMES})[\"']?\s*[=:]\s*[\"']?)(?!\[redacted|Bearer|Basic)[^\s\"'&,;}}]+", re.IGNORECASE
+        ),
+        rf"\1{_MARK}",
+    ),
+    (re.compile(r"([?&](?:token|key|secret|code|sig)=)[^\s\"'&]+", re.IGNORECASE), rf"\1{_MARK}"),
+    # `scheme://user:password@host`
+    (re.compile(r"(\b[a-z][a-z0-9+.-]*://[^\s/:@]*:)[^\s/@]+@", re.IGNORECASE), rf"\1{_MARK}@"),
+)
+
+
+def redact(text: str) -> str:
+    """Replace everything that looks like a credential."""
+    for pattern, replacement in _SECRETS:
+        text = pattern.sub(replacement, text)
+    return text
+
+
+class JsonFormatter(logging.Formatter):
+    """Writes a record as one line of JSON.
+
+    Args:
+        project: The Google Cloud project that traces belong to; empty leaves them out.
+    """
+
+    def __init__(self, project: str) -> None:
+        super().__init__()
+        self._project = project
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line, without its end."""
+        bound = dict(context.current())
+        trace, span = bound.pop("trace", None), bound.pop("span", None)
+        line: dict[str, Any] = {
+            "severity": record.levelname if record.levelno <= logging.CRITICAL else "CRITICAL",
+            "message": redact(record.getMessage()),
+            "time": datetime.fromtimestamp(record.created, UTC),
+            "logger": record.name,
+            **{name: redact(value) for name, value in bound.items()},
+        }
+        line.update((name, _plain(value)) for name, value in vars(record).items() if name not in _STANDARD)
+        if record.exc_info:
+            line["stack_trace"] = redact(self.formatException(record.exc_info))
+        if trace and self._project:
+            line["logging.googleapis.com/trace"] = f"projects/{self._project}/traces/{trace}"
+        if span:
+            line["logging.googleapis.com/spanId"] = span
+        labels = {name: bound[name] for name in _LABELS if name in bound}
+        if labels:
+            line["logging.googleapis.com/labels"] = labels
+        return msgspec.json.encode(line, enc_hook=str).decode()
+
+
+class _StdoutHandler(logging.Handler):
+    """Writes to whatever standard output is at the moment: the framework replaces it for execution ids."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one line."""
+        try:
+            sys.stdout.write(self.format(record) + "\n")
+            sys.stdout.flush()
+        except Exception:  # noqa: BLE001 - a log line never breaks the work it is about
+            self.handleError(record)
+
+
+def configure(level: str, project: str) -> None:
+    """Send all log records to standard output as JSON; a repeated call replaces the former one.
+
+    Args:
+        level: The least severity that is written, such as `INFO`.
+        project: The Google Cloud project that traces belong to; may be empty.
+    """
+    handler = _StdoutHandler()
+    handler.setFormatter(JsonFormatter(project))
+    root = logging.getLogger()
+    for present in root.handlers[:]:
+        if isinstance(present, _StdoutHandler):
+            root.removeHandler(present)
+    root.addHandler(handler)
+    root.setLevel(level)
+    # At DEBUG these write URLs, headers and whole documents.
+    for noisy in ("urllib3", "google", "grpc"):
+        logging.getLogger(noisy).setLevel(max(logging.WARNING, root.level))
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, str):
+        return redact(value)
+    if isinstance(value, dict):
+        return {str(name): _plain(item) for name, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_plain(item) for item in value]
+    if value is None or isinstance(value, bool | int | float | datetime):
+        return value
+    return redact(str(value))

@@ -1,0 +1,79 @@
+"""What goes wrong, as the caller is told: `application/problem+json` (RFC 9457)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from http import HTTPStatus
+
+import flask
+import msgspec
+from werkzeug.exceptions import BadRequest
+
+from functions.callers import Refused
+from functions.certificates import CertificatesUnavailable
+from orchestrator.errors import (
+    Conflict,
+    NotFound,
+    NotPossible,
+    QueueUnavailable,
+    RequestError,
+    SecretUnavailable,
+    StoreUnavailable,
+)
+
+#: Seconds after which a caller may try again what could not be done now.
+RETRY_AFTER = 5
+
+_UNAVAILABLE = (StoreUnavailable, QueueUnavailable, SecretUnavailable, CertificatesUnavailable, Conflict)
+
+
+class Problem(Exception):
+    """An answer that is an error.
+
+    Args:
+        status: Its HTTP status.
+        detail: One line for the caller; empty where the caller is told nothing more.
+        headers: Further headers.
+    """
+
+    def __init__(
+        self, status: HTTPStatus, detail: str = "", headers: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(detail or status.phrase)
+        self.status = status
+        self.detail = detail
+        self.headers = dict(headers or {})
+
+    def response(self) -> flask.Response:
+        """The problem as it is sent."""
+        body = {"type": "about:blank", "title": self.status.phrase, "status": self.status.value}
+        if self.detail:
+            body["detail"] = self.detail
+        return flask.Response(
+            msgspec.json.encode(body),
+            status=self.status.value,
+            headers=self.headers,
+            content_type="application/problem+json",
+        )
+
+
+def problem_of(error: Exception) -> Problem:
+    """How an error is told to the caller; what is unexpected tells nothing."""
+    if isinstance(error, Problem):
+        return error
+    if isinstance(error, BadRequest):
+        return Problem(HTTPStatus.BAD_REQUEST, "the request could not be read to its end")
+    if isinstance(error, Refused):
+        headers = {"WWW-Authenticate": "Bearer"} if error.status is HTTPStatus.UNAUTHORIZED else None
+        return Problem(error.status, headers=headers)
+    if isinstance(error, _UNAVAILABLE):
+        detail = "something this depends on does not answer; ask again, it is safe"
+        return Problem(HTTPStatus.SERVICE_UNAVAILABLE, detail, {"Retry-After": str(RETRY_AFTER)})
+    if isinstance(error, RequestError):
+        detail = f"{error.message}; {error.action}" if error.action else error.message
+        if isinstance(error, NotFound):
+            return Problem(HTTPStatus.NOT_FOUND, detail)
+        return Problem(
+            HTTPStatus.CONFLICT if isinstance(error, NotPossible) else HTTPStatus.BAD_REQUEST, detail
+        )
+    return Problem(HTTPStatus.INTERNAL_SERVER_ERROR, "this is a defect; its cause is in the log")

@@ -1,0 +1,70 @@
+"""What a process makes once: checked settings at its start, clients at its first request.
+
+The server imports `main` before it forks its workers, so nothing that owns a thread or a connection is
+made at import (grpc's channels do not survive a fork).
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Mapping
+
+import flask
+
+from functions import logs, worker
+from functions.api import Api
+from functions.callers import Gate, SchedulerSecret
+from functions.certificates import CertificateCache
+from orchestrator.errors import SettingsInvalid
+from orchestrator.services import Services
+from orchestrator.settings import Settings, http_settings
+
+
+class Process:
+    """A process's services and HTTP interface, each made at its first use; any thread may ask."""
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._services: Services | None = None
+        self._api: Api | None = None
+
+    def services(self) -> Services:
+        """The services."""
+        with self._lock:
+            if self._services is None:
+                from orchestrator import wiring  # noqa: PLC0415 - a refused caller costs no client
+
+                self._services = wiring.build(Settings.from_environment(os.environ))
+            return self._services
+
+    def api(self) -> Api:
+        """The HTTP interface."""
+        with self._lock:
+            if self._api is None:
+                _, auth = http_settings(os.environ)
+                secret = SchedulerSecret(auth, lambda: self.services().secrets)
+                self._api = Api(Gate(auth, CertificateCache(auth.certs_url), secret), self.services)
+            return self._api
+
+
+def start(environ: Mapping[str, str]) -> None:
+    """Prepare to serve, where `main` is imported by the server; elsewhere do nothing.
+
+    Raises:
+        SystemExit: A setting is missing or wrong; its text is the one line to print.
+    """
+    # The framework imports `main` inside an application named after the function it is to serve.
+    target = flask.current_app.name if flask.has_app_context() else environ.get("FUNCTION_TARGET")
+    if target is None and not environ.get("K_SERVICE"):
+        return
+    try:
+        if target == "sync_api":
+            settings, _ = http_settings(environ)
+        else:
+            settings = Settings.from_environment(environ)
+    except SettingsInvalid as error:
+        raise SystemExit(str(error)) from None
+    logs.configure(settings.log_level, settings.google_cloud_project)
+    if target == "sync_worker" and flask.has_app_context():
+        worker.acknowledge_unreadable(flask.current_app)

@@ -1,0 +1,115 @@
+"""Reading a request: its body within bounds, its parameters and the scheduler's headers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from contextlib import suppress
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Annotated, Any, TypeVar
+
+import flask
+import msgspec
+from werkzeug.exceptions import BadRequest
+
+from functions.problems import Problem
+
+#: Bytes; the largest body that is read.
+LARGEST_BODY = 64 * 1024
+
+_CHUNK = 64 * 1024
+#: A job's short name; cloud.google.com/scheduler/docs/reference/rest/v1/projects.locations.jobs.
+_JOB = re.compile(r"[A-Za-z0-9_-]{1,500}")
+_KEY = re.compile(r"[!-~]{1,255}")
+
+T = TypeVar("T")
+_Instant = Annotated[datetime, msgspec.Meta(tz=True)]
+
+
+class Nothing(msgspec.Struct, forbid_unknown_fields=True):
+    """The body of a call that takes none: absent or `{}`."""
+
+
+def body_of(request: flask.Request) -> bytes:
+    """The whole body, also of a chunked request.
+
+    Raises:
+        Problem: 413; it is too large.
+    """
+    body = b""
+    if (request.content_length or 0) <= LARGEST_BODY:
+        while len(body) <= LARGEST_BODY and (part := request.stream.read(LARGEST_BODY + 1 - len(body))):
+            body += part
+        if len(body) <= LARGEST_BODY:
+            return body
+    raise Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the body is larger than {LARGEST_BODY} bytes")
+
+
+def discard_rest(request: flask.Request) -> None:
+    """Read what is left of the body piece by piece; the framework would read it into memory at once.
+
+    The platform bounds it to 32 MiB (cloud.google.com/run/quotas). A caller who went away is no fault.
+    """
+    with suppress(BadRequest, OSError):
+        while request.stream.read(_CHUNK):
+            pass
+
+
+def decoded(body: bytes, kind: type[T]) -> T:
+    """A JSON body as what it should be; an empty one counts as `{}`.
+
+    Raises:
+        Problem: 400; names the field.
+    """
+    try:
+        return msgspec.json.decode(body or b"{}", type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise Problem(HTTPStatus.BAD_REQUEST, f"body: {error}") from error
+
+
+def parameters(request: flask.Request, known: Collection[str]) -> dict[str, str]:
+    """The query parameters; an empty one counts as absent.
+
+    Raises:
+        Problem: 400; one is unknown or given twice.
+    """
+    for name, values in request.args.lists():
+        if name not in known:
+            allowed = f"; known are {', '.join(known)}" if known else ", and none is known"
+            raise Problem(HTTPStatus.BAD_REQUEST, f"query parameter {name[:40]!r} is unknown{allowed}")
+        if len(values) > 1:
+            raise Problem(HTTPStatus.BAD_REQUEST, f"query parameter {name!r} is given more than once")
+    return {name: value for name, value in request.args.items() if value}
+
+
+def schedule_of(request: flask.Request) -> tuple[str, datetime | None]:
+    """Which job's tick this is, and the tick's own time in UTC; None where the call carries none.
+
+    Raises:
+        Problem: 400; a header is malformed.
+    """
+    job = request.headers.get("X-CloudScheduler-JobName") or "unnamed"
+    if not _JOB.fullmatch(job):
+        raise Problem(HTTPStatus.BAD_REQUEST, "X-CloudScheduler-JobName is not a job's short name")
+    text = request.headers.get("X-CloudScheduler-ScheduleTime", "").strip()
+    if not text:
+        return job, None
+    try:
+        instant: Any = msgspec.convert(text, _Instant)
+        return job, instant.astimezone(UTC)
+    except (msgspec.ValidationError, OverflowError) as error:
+        message = "X-CloudScheduler-ScheduleTime is not an RFC 3339 time with its offset"
+        raise Problem(HTTPStatus.BAD_REQUEST, message) from error
+
+
+def idempotency_key_of(request: flask.Request) -> str | None:
+    """The caller's name for this very request.
+
+    Raises:
+        Problem: 400; it is malformed.
+    """
+    key = request.headers.get("Idempotency-Key")
+    if key is not None and not _KEY.fullmatch(key):
+        raise Problem(HTTPStatus.BAD_REQUEST, "Idempotency-Key takes 1 to 255 visible ASCII characters")
+    return key

@@ -1,0 +1,134 @@
+"""The worker's edge: from a CloudEvent to a message, and from its outcome to an acknowledgement.
+
+To return acknowledges the message, any error has it delivered again: so what can never succeed is
+logged and acknowledged, and everything else that goes wrong is raised.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+import flask
+import msgspec
+from cloudevents.http import CloudEvent, is_binary
+from werkzeug.exceptions import BadRequest, HTTPException, ServiceUnavailable, UnsupportedMediaType
+
+from functions import traces
+from orchestrator import context, messages
+from orchestrator.errors import MessageInvalid, SyncError
+from orchestrator.messages import Message
+from orchestrator.services import Services
+
+_log = logging.getLogger(__name__)
+
+
+class PubsubMessage(msgspec.Struct, frozen=True, rename="camel"):
+    """cloud.google.com/pubsub/docs/reference/rest/v1/PubsubMessage; `data` is base64 in JSON."""
+
+    data: bytes
+    attributes: dict[str, str] | None = None
+    message_id: str = ""
+
+
+class PushedMessage(msgspec.Struct, frozen=True, rename="camel"):
+    """What Pub/Sub and Eventarc wrap a message in; the framework drops the rest of a raw push."""
+
+    message: PubsubMessage
+
+
+def handle_event(
+    event: CloudEvent, services: Callable[[], Services], handle: Callable[[Services, Message], None]
+) -> None:
+    """Work on one event; returns where it is settled for good.
+
+    Args:
+        event: A Pub/Sub message as a CloudEvent.
+        services: Gives the services; not called for a message that is not understood.
+        handle: The use case.
+
+    Raises:
+        ServiceUnavailable: It is to be delivered again; the log says why.
+    """
+    try:
+        pushed = _pushed(event.get_data())
+        message = messages.decode(pushed.data)
+    except MessageInvalid as error:
+        _log_invalid(str(error), event_id=str(event.get("id", "")))
+        return
+    trace = _trace(event, pushed.attributes or {})
+    bound = {
+        "trace": trace.trace,
+        "span": trace.span,
+        "run_id": message.run_id or None,
+        "connection_id": message.connection_id or None,
+        "marketplace": message.marketplace or None,
+        "task": message.kind,
+    }
+    with context.bind(**bound):
+        try:
+            handle(services(), message)
+        except MessageInvalid as error:
+            _log_invalid(str(error), event_id=pushed.message_id)
+        except SyncError as error:
+            _log.warning(
+                "%s message is to be delivered again: %s", message.kind, error, extra={"action": error.kind}
+            )
+            raise ServiceUnavailable("to be delivered again") from error
+        except Exception as error:
+            _log.exception(
+                "%s message is to be delivered again: %s",
+                message.kind,
+                error,
+                extra={"action": "message_crashed"},
+            )
+            raise ServiceUnavailable("to be delivered again") from error
+
+
+def acknowledge_unreadable(app: flask.Flask) -> None:
+    """Have the framework acknowledge requests that are no event at all.
+
+    Left alone it answers 400, or 500 to JSON that is no object: Pub/Sub would deliver the same bytes again
+    and again. It would also print the request's headers, token included, into its answer.
+    """
+
+    def check() -> None:
+        request = flask.request
+        if request.method == "POST" and not is_binary(request.headers):
+            try:
+                is_object = isinstance(msgspec.json.decode(request.get_data()), dict)
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+                is_object = False
+            if not is_object:
+                raise BadRequest
+
+    def acknowledge(_error: HTTPException) -> tuple[str, int]:
+        _log_invalid(f"a request of {len(flask.request.get_data())} bytes is no event")
+        return "acknowledged, and not understood", 200
+
+    app.before_request(check)
+    app.register_error_handler(BadRequest, acknowledge)
+    app.register_error_handler(UnsupportedMediaType, acknowledge)
+
+
+def _pushed(data: object) -> PubsubMessage:
+    try:
+        return msgspec.convert(data, PushedMessage).message
+    except msgspec.ValidationError as error:
+        raise MessageInvalid(f"event does not hold a Pub/Sub message: {error}") from error
+
+
+def _trace(event: CloudEvent, attributes: dict[str, str]) -> traces.Trace:
+    """The trace of whoever published the message; where that is unknown, of this delivery."""
+    trace = traces.from_fields({"traceparent": str(event.get("traceparent", "")), **attributes})
+    if trace.trace is None and flask.has_request_context():
+        return traces.from_fields(flask.request.headers)
+    return trace
+
+
+def _log_invalid(reason: str, **fields: str) -> None:
+    _log.error(
+        "message acknowledged without being worked on: %s",
+        reason,
+        extra={"action": "message_invalid", **fields},
+    )

@@ -1,0 +1,1 @@
+"""The local stack: sandbox marketplaces, issuer, scheduler, and one command that starts it all."""

@@ -1,0 +1,89 @@
+"""`python -m local run | dev | token`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+from datetime import timedelta
+from pathlib import Path
+from types import FrameType
+from typing import NoReturn
+
+from local.emulators import EmulatorsMissing
+from local.folder import Folder
+from local.issuer import Issuer
+from local.processes import ROOT, StackFailed
+from local.scheduler import TickFailed
+from local.session import dev, run
+from local.stack import DEV_PORTS, OPERATOR, SCHEDULER_ACCOUNT, Options
+from orchestrator.errors import SyncError
+
+_INTERRUPTED = 130
+
+
+def main() -> int:
+    """Run one command; returns the exit code."""
+    options = _parser().parse_args()
+    folder = Folder(_relative(options.directory))
+    os.chdir(ROOT)
+    signal.signal(signal.SIGTERM, _stop)
+    signal.signal(signal.SIGHUP, _stop)
+    try:
+        if options.command == "token":
+            print(Issuer.open(folder.issuer).mint(email=options.email, audience=options.audience))
+            return 0
+        stack = Options(
+            folder=folder,
+            orders=options.orders,
+            products=options.products,
+            seed=options.seed,
+            data=None if options.data is None else str(options.data.resolve(strict=True)),
+            reset=options.reset,
+            emulators=options.emulators,
+            preferred_ports=DEV_PORTS if options.command == "dev" else (),
+        )
+        return run(stack) if options.command == "run" else dev(stack, timedelta(seconds=options.interval))
+    except (StackFailed, TickFailed, EmulatorsMissing, SyncError, FileNotFoundError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        return _INTERRUPTED
+
+
+def _parser() -> argparse.ArgumentParser:
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--directory", type=Path, default=ROOT / ".local", help="the state; default: .local")
+    stack = argparse.ArgumentParser(add_help=False, parents=[common])
+    stack.add_argument("--orders", type=int, default=600, help="orders an account; default: 600")
+    stack.add_argument("--products", type=int, default=200, help="products an account; default: 200")
+    stack.add_argument("--seed", type=int, default=1, help="of the generated data; default: 1")
+    stack.add_argument("--data", type=Path, metavar="DIR", help="real data instead of generated data")
+    stack.add_argument("--reset", action="store_true", help="start with an empty store")
+    stack.add_argument("--emulators", action="store_true", help="on Google's emulators")
+    parser = argparse.ArgumentParser(prog="python -m local", description="The whole sync on one machine.")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    commands.add_parser("run", parents=[stack], help="one tick from start to end; exit 0 if it succeeded")
+    forever = commands.add_parser("dev", parents=[stack], help="keep running, with a tick every interval")
+    forever.add_argument("--interval", type=int, default=60, metavar="SECONDS", help="default: 60")
+    token = commands.add_parser("token", parents=[common], help="print an identity token, valid for an hour")
+    token.add_argument("--audience", required=True, help="the HTTP function's base URL")
+    token.add_argument("--email", default=OPERATOR, help=f"default: {OPERATOR}; also: {SCHEDULER_ACCOUNT}")
+    return parser
+
+
+def _relative(directory: Path) -> Path:
+    """Below the project's root a relative path, so that what is written down can move with it."""
+    absolute = directory.resolve()
+    return absolute.relative_to(ROOT) if absolute.is_relative_to(ROOT) else absolute
+
+
+def _stop(number: int, frame: FrameType | None) -> NoReturn:
+    del number, frame
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,173 @@
+"""Child processes that never outlive their parent.
+
+Each child leads a process group of its own, so that a terminal's Ctrl-C reaches only the parent,
+which then ends the groups in order: SIGTERM, a grace period, SIGKILL. Where the parent itself is
+killed, Linux sends the children SIGTERM (PR_SET_PDEATHSIG).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import urllib3
+
+ROOT = Path(__file__).resolve().parent.parent
+#: Seconds a process may take to answer its first request.
+READY_S = 60.0
+#: Seconds between SIGTERM and SIGKILL.
+GRACE_S = 5.0
+_TAIL_LINES = 15
+_POLL_S = 0.05
+_PR_SET_PDEATHSIG = 1
+_libc = ctypes.CDLL(None) if sys.platform == "linux" else None
+
+
+class StackFailed(Exception):
+    """The local stack cannot go on; the message is for the person who started it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Child:
+    """A started process and where it writes."""
+
+    name: str
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    def tail(self) -> str:
+        """The last lines it wrote."""
+        lines = self.log.read_text(errors="replace").splitlines()[-_TAIL_LINES:]
+        return "\n".join(f"  | {line}" for line in lines) or "  | (it wrote nothing)"
+
+
+class Processes:
+    """Starts processes, watches them, and ends them all on leaving the `with` block.
+
+    Args:
+        logs: Folder for one log file a process.
+    """
+
+    def __init__(self, logs: Path) -> None:
+        self._logs = logs
+        self._children: dict[str, Child] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def start(self, name: str, command: Sequence[str], environment: Mapping[str, str]) -> None:
+        """Start a process in the project's root, its output in `NAME.log`."""
+        self._logs.mkdir(parents=True, exist_ok=True)
+        log = self._logs / f"{name}.log"
+        with log.open("wb") as output:
+            process = subprocess.Popen(
+                command,
+                cwd=ROOT,
+                env=dict(environment),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                preexec_fn=_die_with_parent if _libc is not None else None,  # noqa: PLW1509 - no other way to set it; no threads run yet
+            )
+        self._children[name] = Child(name, process, log)
+
+    def check(self) -> None:
+        """Look after the children.
+
+        Raises:
+            StackFailed: One has ended; the message holds the end of its log.
+        """
+        for child in self._children.values():
+            code = child.process.poll()
+            if code is not None:
+                raise StackFailed(
+                    f"{child.name} ended unexpectedly ({_ending(code)}); the end of {child.log}:\n"
+                    f"{child.tail()}"
+                )
+
+    def wait_ready(self, name: str, url: str) -> None:
+        """Wait until the process answers HTTP at all, with whatever status.
+
+        Raises:
+            StackFailed: It ended, or did not answer within `READY_S` seconds.
+        """
+        http = urllib3.PoolManager(retries=False, timeout=urllib3.Timeout(2.0))
+        deadline = time.monotonic() + READY_S
+        while True:
+            self.check()
+            try:
+                http.request("GET", url)
+                return
+            except urllib3.exceptions.HTTPError as error:
+                if time.monotonic() > deadline:
+                    child = self._children[name]
+                    raise StackFailed(
+                        f"{name} did not answer at {url} within {READY_S:.0f} s; the end of {child.log}:\n"
+                        f"{child.tail()}"
+                    ) from error
+                time.sleep(_POLL_S)
+
+    def stop(self) -> None:
+        """End every process group, the last started first; safe to call again."""
+        children = [child.process for child in reversed(self._children.values())]
+        for process in children:
+            _signal_group(process.pid, signal.SIGTERM)
+        deadline = time.monotonic() + GRACE_S
+        for process in children:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(max(0.0, deadline - time.monotonic()))
+        for process in children:
+            _signal_group(process.pid, signal.SIGKILL)
+            process.wait()
+        self._children.clear()
+
+
+def free_ports(count: int, preferred: Sequence[int] = ()) -> list[int]:
+    """Distinct ports of the loopback interface that nobody listens on; the preferred ones where free."""
+    with contextlib.ExitStack() as held:
+        ports = []
+        for index in range(count):
+            wanted = preferred[index] if index < len(preferred) else 0
+            listener = held.enter_context(socket.socket())
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                listener.bind(("127.0.0.1", wanted))
+            except OSError:
+                listener.bind(("127.0.0.1", 0))
+            listener.listen()  # only then is the port refused to the next one
+            ports.append(int(listener.getsockname()[1]))
+        return ports
+
+
+def _die_with_parent() -> None:
+    if _libc is not None:
+        _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def _signal_group(group: int, number: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(group, number)
+
+
+def _ending(code: int) -> str:
+    return f"exit code {code}" if code >= 0 else f"killed by {signal.Signals(-code).name}"

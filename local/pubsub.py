@@ -1,0 +1,56 @@
+"""Topic, dead-letter topic and push subscription on the Pub/Sub emulator, as Terraform makes them."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+TOPIC = "sync-tasks"
+DEAD_LETTER_TOPIC = "sync-tasks-dead"
+SUBSCRIPTION = "sync-tasks-worker"
+DEAD_LETTER_SUBSCRIPTION = "sync-tasks-dead"
+ACK_DEADLINE_S = 600
+MAX_DELIVERY_ATTEMPTS = 20
+MIN_BACKOFF_S = 10
+MAX_BACKOFF_S = 600
+#: Seconds one call may take; the emulator's first is slow.
+_TIMEOUT_S = 30.0
+
+
+def create(project: str, worker_url: str) -> None:
+    """Create everything on a fresh emulator, which `PUBSUB_EMULATOR_HOST` names."""
+    from google.cloud.pubsub_v1 import PublisherClient, SubscriberClient  # noqa: PLC0415 - slow to import
+    from google.pubsub_v1.types import (  # noqa: PLC0415 - the same
+        DeadLetterPolicy,
+        PushConfig,
+        RetryPolicy,
+        Subscription,
+    )
+
+    with PublisherClient() as publisher, SubscriberClient() as subscriber:
+        topic = publisher.topic_path(project, TOPIC)
+        dead_letter_topic = publisher.topic_path(project, DEAD_LETTER_TOPIC)
+        for name in (topic, dead_letter_topic):
+            publisher.create_topic(name=name, timeout=_TIMEOUT_S)
+        subscriber.create_subscription(
+            Subscription(
+                name=subscriber.subscription_path(project, SUBSCRIPTION),
+                topic=topic,
+                # functions-framework reads the topic out of the path.
+                push_config=PushConfig(push_endpoint=f"{worker_url}/{topic}"),
+                ack_deadline_seconds=ACK_DEADLINE_S,
+                retry_policy=RetryPolicy(
+                    minimum_backoff=timedelta(seconds=MIN_BACKOFF_S),
+                    maximum_backoff=timedelta(seconds=MAX_BACKOFF_S),
+                ),
+                dead_letter_policy=DeadLetterPolicy(
+                    dead_letter_topic=dead_letter_topic, max_delivery_attempts=MAX_DELIVERY_ATTEMPTS
+                ),
+            ),
+            timeout=_TIMEOUT_S,
+        )
+        subscriber.create_subscription(
+            Subscription(
+                name=subscriber.subscription_path(project, DEAD_LETTER_SUBSCRIPTION), topic=dead_letter_topic
+            ),
+            timeout=_TIMEOUT_S,
+        )

@@ -1,0 +1,72 @@
+"""The sample connections of the local stack: two sellers a marketplace, three organizations."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import msgspec
+
+from local.folder import Folder
+from orchestrator import connections, ids
+from orchestrator.errors import NotPossible
+from orchestrator.ports import Update
+from orchestrator.services import Services
+
+#: The marketplaces that have a sandbox.
+MARKETPLACES = ("shopify", "takealot")
+#: Sandbox accounts on each of them.
+ACCOUNTS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A connection to one sandbox account, with the credential the sandbox knows."""
+
+    id: str
+    organization_id: str
+    marketplace: str
+    name: str
+    settings: Mapping[str, str]
+    credential: Mapping[str, str]
+
+
+SAMPLES = (
+    Sample(
+        "shopify-0",
+        "northwind",
+        "shopify",
+        "Northwind Gifts",
+        {"shop": "sandbox-0.myshopify.com"},
+        {"access_token": "shpat_sandbox_0"},
+    ),
+    Sample(
+        "shopify-1",
+        "kopje",
+        "shopify",
+        "Kopje Outfitters",
+        {"shop": "sandbox-1.myshopify.com"},
+        {"access_token": "shpat_sandbox_1"},
+    ),
+    Sample("takealot-0", "northwind", "takealot", "Northwind on Takealot", {}, {"api_key": "sandbox-key-0"}),
+    Sample("takealot-1", "table-bay", "takealot", "Table Bay Trading", {}, {"api_key": "sandbox-key-1"}),
+)
+
+
+def add_samples(services: Services, folder: Folder, base_urls: Mapping[str, str]) -> None:
+    """Add the sample connections; those that exist are pointed at where the sandboxes are now."""
+    for sample in SAMPLES:
+        credential = folder.secret(sample.id, msgspec.json.encode(sample.credential).decode())
+        settings = {**sample.settings, "base_url": base_urls[sample.marketplace]}
+        try:
+            connections.add(
+                services,
+                sample.id,
+                organization_id=sample.organization_id,
+                marketplace=sample.marketplace,
+                name=sample.name,
+                credential=credential,
+                settings=settings,
+            )
+        except NotPossible:
+            services.store.commit([Update(ids.connection_path(sample.id), {"settings": settings})])

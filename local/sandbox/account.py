@@ -1,0 +1,124 @@
+"""A seller's account: the data of its source, and what has changed since."""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_left, insort
+from collections.abc import Iterator
+from dataclasses import replace
+
+from local.sandbox.catalogue import Item, Sale, Source, mix
+
+_INDEX_BITS = 28
+
+
+class Account:
+    """One seller.
+
+    Args:
+        number: Which account of its marketplace, from 0.
+        source: Where its data comes from.
+        places: How many locations hold stock.
+    """
+
+    def __init__(self, number: int, source: Source, places: int) -> None:
+        self.number = number
+        self.currency = source.currency
+        self.places = places
+        self._source = source
+        self._sales: dict[int, Sale] = {}
+        self._items: dict[int, Item] = {}
+        self._stock: dict[tuple[int, int, int], tuple[int, int]] = {}
+        self.vanished: set[int] = set()
+        self.sales = source.sales
+        self._created = array("q", (source.times(index)[0] for index in range(source.sales)))
+        by_update = sorted(_key(source.times(index)[1], index) for index in range(source.sales))
+        self._by_update = array("q", by_update)
+        self.items = source.items
+        self._items_by_update = array(
+            "q", sorted(_key(source.item(index).updated, index) for index in range(source.items))
+        )
+
+    def sale(self, index: int) -> Sale:
+        """The sale as it is now."""
+        return self._sales.get(index) or self._source.sale(index)
+
+    def item(self, index: int) -> Item:
+        """The item as it is now."""
+        return self._items.get(index) or self._source.item(index)
+
+    def stock(self, index: int, variant: int, place: int) -> tuple[int, int]:
+        """Quantity at a place, and when it last changed."""
+        changed = self._stock.get((index, variant, place))
+        if changed:
+            return changed
+        item = self._source.item(index)
+        return mix(item.id, variant, place) % 120, item.updated
+
+    def sales_from(self, updated: int, index: int = 0) -> Iterator[int]:
+        """Indices of sales in order of their last change, beginning at (time, index)."""
+        return _walk(self._by_update, updated, index)
+
+    def items_from(self, updated: int, index: int = 0) -> Iterator[int]:
+        """Indices of items in order of their last change, beginning at (time, index)."""
+        return (found for found in _walk(self._items_by_update, updated, index) if found not in self.vanished)
+
+    def sales_created(self, since: int, until: int) -> range:
+        """Indices of the sales made in `[since, until)`."""
+        return range(bisect_left(self._created, since), bisect_left(self._created, until))
+
+    def touch_sale(self, index: int, at: int) -> Sale:
+        """Move a sale on to another state."""
+        sale = self.sale(index)
+        state = "refunded" if sale.state == "shipped" else "shipped"
+        return self._put_sale(index, replace(sale, state=state, updated=at))
+
+    def add_sale(self, at: int) -> Sale:
+        """A new sale, modelled on an older one."""
+        index = self.sales
+        template = self._source.sale(mix(index) % self._source.sales)
+        last = self.sale(index - 1)
+        created = max(at, last.created)
+        self.sales += 1
+        self._created.append(created)
+        sale = replace(
+            template, id=last.id + 1, number=f"#N{index}", created=created, updated=created, state="open"
+        )
+        return self._put_sale(index, sale)
+
+    def reprice(self, index: int, at: int) -> Item:
+        """Another price for an item."""
+        item = self.item(index)
+        _discard(self._items_by_update, _key(item.updated, index))
+        insort(self._items_by_update, _key(at, index))
+        self._items[index] = replace(item, price=item.price + 1_100, updated=at)
+        return self._items[index]
+
+    def restock(self, index: int, variant: int, place: int, at: int) -> int:
+        """Another quantity of an item at one place."""
+        quantity = self.stock(index, variant, place)[0] + 7
+        self._stock[index, variant, place] = (quantity, at)
+        return quantity
+
+    def _put_sale(self, index: int, sale: Sale) -> Sale:
+        before = self._sales.get(index)
+        if before is None and index < self._source.sales:
+            before = self._source.sale(index)
+        if before:
+            _discard(self._by_update, _key(before.updated, index))
+        insort(self._by_update, _key(sale.updated, index))
+        self._sales[index] = sale
+        return sale
+
+
+def _key(moment: int, index: int) -> int:
+    return moment << _INDEX_BITS | index
+
+
+def _walk(keys: array[int], moment: int, index: int) -> Iterator[int]:
+    for place in range(bisect_left(keys, _key(moment, index)), len(keys)):
+        yield keys[place] & (1 << _INDEX_BITS) - 1
+
+
+def _discard(keys: array[int], key: int) -> None:
+    del keys[bisect_left(keys, key)]

@@ -1,0 +1,96 @@
+"""Requests and replies of the sandboxes, and the HTTP/1.1 server that carries them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import msgspec
+
+
+@dataclass(slots=True)
+class Request:
+    """One call."""
+
+    method: str
+    path: str
+    query: Mapping[str, list[str]]
+    #: Names in lower case.
+    headers: Mapping[str, str]
+    body: bytes
+    #: Set by faults: see `local.sandbox.faults`.
+    malformed: bool = False
+    expired_token: bool = False
+    late_s: float = 0.0
+
+    def one(self, name: str, default: str = "") -> str:
+        """A query parameter's last value."""
+        return self.query.get(name, [default])[-1]
+
+
+@dataclass(slots=True)
+class Reply:
+    """One answer."""
+
+    status: int
+    body: bytes
+    content_type: str = "application/json"
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def json(cls, status: int, value: Any, headers: Mapping[str, str] | None = None) -> Reply:
+        """An answer in JSON."""
+        return cls(status, msgspec.json.encode(value), headers=headers or {})
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    #: Headers and body leave together.
+    wbufsize = -1
+    disable_nagle_algorithm = True
+    #: Seconds an idle connection is kept.
+    timeout = 120
+    server: Server
+
+    def _handle(self) -> None:
+        parts = urlsplit(self.path)
+        length = int(self.headers.get("Content-Length") or 0)
+        request = Request(
+            self.command,
+            parts.path,
+            parse_qs(parts.query, keep_blank_values=True),
+            {name.lower(): value for name, value in self.headers.items()},
+            self.rfile.read(length),
+        )
+        reply = self.server.answer(request)
+        self.send_response(reply.status)
+        self.send_header("Content-Type", reply.content_type)
+        self.send_header("Content-Length", str(len(reply.body)))
+        for name, value in reply.headers.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(reply.body)
+
+    do_GET = do_POST = do_DELETE = do_PUT = _handle
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
+        """Calls are counted, not logged."""
+
+
+class Server(ThreadingHTTPServer):
+    """Serves one sandbox.
+
+    Args:
+        address: Host and port; port 0 takes a free one.
+        answer: Answers one call; called by many threads at once.
+    """
+
+    daemon_threads = True
+    request_queue_size = 128
+
+    def __init__(self, address: tuple[str, int], answer: Callable[[Request], Reply]) -> None:
+        super().__init__(address, _Handler)
+        self.answer = answer

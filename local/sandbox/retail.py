@@ -1,0 +1,170 @@
+"""Real data for the sandboxes: files in the form of the "Online Retail" data set.
+
+Every `*.csv` and `*.csv.gz` of the folder is read, UTF-8, with this header:
+`InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Country`; one line an
+order line, `InvoiceDate` as `2010-12-01T08:26:00` without a zone (taken as UTC).
+
+An invoice is an order, a stock code an SKU; an invoice number beginning with `C` is a cancellation.
+Odd codes, zero and negative prices and negative quantities stay as they are. Invoices are dealt to
+marketplaces and accounts by a hash of their number; of those, the latest are taken. All are moved by
+the same number of whole days, so that the last one falls on the day of `until` (or on the day before,
+where it would be later than `until`).
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from functools import lru_cache
+from pathlib import Path
+from typing import TextIO
+
+from local.sandbox.catalogue import Item, Line, Sale
+from orchestrator.model import MARKETPLACES
+
+_DAY = 86_400
+_HEADER = "InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Country"
+
+
+class DataInvalid(Exception):
+    """The folder holds nothing in the expected form; the message says what."""
+
+
+@dataclass(slots=True)
+class _Invoice:
+    number: str
+    moment: int
+    buyer: int
+    lines: list[tuple[str, str, int, int]]
+
+
+class Retail:
+    """One account's share of the data.
+
+    Args:
+        folder: Where the files are.
+        marketplace: Which marketplace's share.
+        account: Which seller's share of that.
+        accounts: How many sellers share it.
+        sales: At most this many orders, the latest.
+        items: At most this many products.
+        until: Nothing is newer than this; Unix seconds.
+
+    Raises:
+        DataInvalid: The folder has no such file, or a file is not in this form.
+    """
+
+    currency = "GBP"
+
+    def __init__(
+        self,
+        folder: Path,
+        marketplace: str,
+        account: int,
+        accounts: int,
+        *,
+        sales: int,
+        items: int,
+        until: int,
+    ) -> None:
+        invoices = _read(folder)
+        last = max(invoice.moment for invoice in invoices)
+        shift = (until // _DAY - last // _DAY) * _DAY
+        self._shift = shift if last + shift <= until else shift - _DAY
+        share = MARKETPLACES.index(marketplace) * accounts + account
+        shares = len(MARKETPLACES) * accounts
+        mine = [each for each in invoices if zlib.crc32(each.number.encode()) % shares == share]
+        self._invoices = mine[-sales:] if sales else []
+        self._catalogue = _catalogue(mine)[:items]
+        self._place = {code: index for index, (code, _, _) in enumerate(self._catalogue)}
+        self.sales, self.items = len(self._invoices), len(self._catalogue)
+
+    def times(self, index: int) -> tuple[int, int]:
+        """An invoice is not changed after it was made."""
+        moment = self._invoices[index].moment + self._shift
+        return moment, moment
+
+    def sale(self, index: int) -> Sale:
+        """The invoice as an order."""
+        invoice = self._invoices[index]
+        cancelled = invoice.number.startswith("C")
+        digits = int("".join(filter(str.isdigit, invoice.number)) or 0)
+        moment = invoice.moment + self._shift
+        return Sale(
+            # Apart from the invoice that it cancels.
+            id=digits + (10_000_000 if cancelled else 20_000_000 if invoice.number[0] == "A" else 0),
+            number=invoice.number,
+            created=moment,
+            updated=moment,
+            state="cancelled" if cancelled else "shipped",
+            lines=tuple(
+                Line(self._place.get(code), code, title, quantity, price)
+                for code, title, quantity, price in invoice.lines
+            ),
+            buyer=invoice.buyer,
+        )
+
+    def item(self, index: int) -> Item:
+        """The stock code as a product, as it was last sold."""
+        code, title, price = self._catalogue[index]
+        moment = self._invoices[0].moment + self._shift if self._invoices else 0
+        return Item(
+            id=5_000_000 + index,
+            sku=code,
+            title=title,
+            price=price,
+            list_price=None,
+            barcode=None,
+            status="active",
+            variants=1,
+            created=moment,
+            updated=moment,
+        )
+
+
+def _catalogue(invoices: Sequence[_Invoice]) -> list[tuple[str, str, int]]:
+    """Code, latest description and latest price, in the order of the codes."""
+    found: dict[str, tuple[str, int]] = {}
+    for invoice in invoices:
+        for code, title, _, price in invoice.lines:
+            found[code] = (title or found.get(code, ("", 0))[0], price)
+    return [(code, title, price) for code, (title, price) in sorted(found.items())]
+
+
+@lru_cache(maxsize=1)
+def _read(folder: Path) -> list[_Invoice]:
+    """All invoices of the folder, oldest first."""
+    files = sorted(path for path in folder.glob("*") if path.name.endswith((".csv", ".csv.gz")))
+    if not files:
+        raise DataInvalid(f"{folder} holds no *.csv or *.csv.gz")
+    invoices: dict[str, _Invoice] = {}
+    for path in files:
+        with _open(path) as file:
+            for number, row in _rows(path, file):
+                invoice = invoices.get(number)
+                if invoice is None:
+                    moment = datetime.fromisoformat(row["InvoiceDate"]).replace(tzinfo=UTC)
+                    buyer = int(row["CustomerID"] or 0)
+                    invoice = invoices[number] = _Invoice(number, int(moment.timestamp()), buyer, [])
+                cents = int(Decimal(row["UnitPrice"]).scaleb(2).to_integral_value())
+                invoice.lines.append((row["StockCode"], row["Description"], int(row["Quantity"]), cents))
+    return sorted(invoices.values(), key=lambda each: (each.moment, each.number))
+
+
+def _open(path: Path) -> TextIO:
+    if path.suffix == ".gz":
+        return gzip.open(path, "rt", encoding="utf-8", newline="")
+    return path.open(encoding="utf-8", newline="")
+
+
+def _rows(path: Path, file: TextIO) -> Iterator[tuple[str, dict[str, str]]]:
+    reader = csv.DictReader(file)
+    if ",".join(reader.fieldnames or ()) != _HEADER:
+        raise DataInvalid(f"{path}: the first line is not {_HEADER}")
+    for row in reader:
+        yield row["InvoiceNo"], row

@@ -1,0 +1,111 @@
+"""What `make run` and `make dev` do with a running stack."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+from rich.console import Console
+
+from local.processes import StackFailed
+from local.scheduler import TickFailed, next_tick
+from local.stack import Options, Stack, running
+from orchestrator.cli.follow import follow, seen
+from orchestrator.cli.output import console
+from orchestrator.cli.run_report import print_run
+from orchestrator.model import RunStatus
+from orchestrator.reading import RunView
+
+#: A run that shows no progress for so many seconds will not end by itself.
+STALLED_S = 180.0
+_DEV_POLL_S = 0.5
+
+
+def run(options: Options) -> int:
+    """Deliver one tick, follow its run to the end, print it; returns the exit code."""
+    screen = console()
+    screen.print(f"Starting the local stack (logs in {options.folder.logs}/)")
+    with running(options) as stack:
+        view = _tick(stack, screen, datetime.now(UTC))
+        options.folder.last_run.write_bytes(
+            msgspec.json.format(msgspec.json.encode(view.run), indent=2) + b"\n"
+        )
+    print_run(screen, view)
+    _print_next_steps(screen, options)
+    return 0 if view.run["status"] == RunStatus.SUCCEEDED else 1
+
+
+def dev(options: Options, interval: timedelta) -> int:
+    """Keep the stack running, with a tick now and at every interval, until interrupted."""
+    screen = console()
+    screen.print(f"Starting the local stack (logs in {options.folder.logs}/)")
+    with running(options) as stack:
+        _print_addresses(screen, stack, interval)
+        due = datetime.now(UTC)
+        while True:
+            try:
+                print_run(screen, _tick(stack, screen, due))
+            except TickFailed as error:
+                screen.print(f"The tick failed: {error}", style="red")
+            due = next_tick(datetime.now(UTC), interval)
+            while datetime.now(UTC) < due:
+                stack.processes.check()
+                time.sleep(_DEV_POLL_S)
+
+
+def _tick(stack: Stack, screen: Console, schedule_time: datetime) -> RunView:
+    started = stack.scheduler.deliver(schedule_time)
+    screen.print(f"The tick was accepted: run {started.run_id}, {started.tasks} connections")
+    watchdog = _Watchdog(stack)
+    services = stack.services
+    return follow(services.store, services.clock, started.run_id, screen, look=watchdog.look)
+
+
+class _Watchdog:
+    """Ends the waiting where a process died or nothing moves."""
+
+    def __init__(self, stack: Stack) -> None:
+        self._stack = stack
+        self._last: object = None
+        self._moved_at = time.monotonic()
+
+    def look(self, view: RunView) -> None:
+        self._stack.processes.check()
+        now = time.monotonic()
+        standing = (view.run["status"], view.progress.tasks if view.progress else None, seen(view))
+        if standing != self._last:
+            self._last, self._moved_at = standing, now
+        elif now - self._moved_at > STALLED_S:
+            raise StackFailed(
+                f"run {view.run['run_id']} shows no progress for {STALLED_S:.0f} s; "
+                f"what happened is in {self._stack.options.folder.logs}/"
+            )
+
+
+def _print_next_steps(screen: Console, options: Options) -> None:
+    folder = options.folder
+    screen.print()
+    screen.print(f"The run's document: {folder.last_run}    Logs: {folder.logs}/")
+    if not options.emulators:
+        screen.print(
+            f"Look around: set -a; . {folder.environment}; set +a; "
+            "python -m orchestrator connections list; python -m orchestrator runs list"
+        )
+    screen.print("Keep it running, with a tick a minute: make dev")
+
+
+def _print_addresses(screen: Console, stack: Stack, interval: timedelta) -> None:
+    url, folder = stack.api_url, stack.options.folder
+    directory = "" if str(folder.path) == ".local" else f" --directory {folder.path}"
+    screen.print(f"HTTP function   {url}")
+    for name, address in stack.sandbox_urls.items():
+        screen.print(f"{name:15} {address}")
+    screen.print(
+        f"A tick every {interval.total_seconds():.0f} s, until Ctrl-C. To look at it from another shell:"
+    )
+    screen.print(
+        f'  curl -H "Authorization: Bearer $(python -m local token --audience {url}{directory})" '
+        f"{url}/api/sync/status"
+    )
+    screen.print(f"  set -a; . {folder.environment}; set +a; python -m orchestrator runs list")

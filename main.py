@@ -1,0 +1,29 @@
+"""The two Google Cloud Functions: `sync_api` answers HTTP, `sync_worker` takes Pub/Sub's messages."""
+
+from __future__ import annotations
+
+import os
+
+import flask
+import functions_framework
+from cloudevents.http import CloudEvent
+
+from functions.process import Process, start
+from functions.worker import handle_event
+
+start(os.environ)
+_process = Process()
+
+
+@functions_framework.http
+def sync_api(request: flask.Request) -> flask.Response:
+    """Answer a request to the HTTP interface; see `functions/openapi.yaml`."""
+    return _process.api()(request)
+
+
+@functions_framework.cloud_event
+def sync_worker(event: CloudEvent) -> None:
+    """Work on one message: to return acknowledges it, to raise has it delivered again."""
+    from orchestrator.worker import handle  # noqa: PLC0415 - the HTTP function never needs it
+
+    handle_event(event, _process.services, handle)

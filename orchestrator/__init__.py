@@ -1,0 +1,1 @@
+"""Runs, tasks, sync, ports, adapters and marketplaces: all that decides."""

@@ -1,0 +1,229 @@
+"""From a page's raw records to the documents that have to be written for it."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from orchestrator import ids
+from orchestrator.digests import Digest, content_of, key_of
+from orchestrator.errors import RecordInvalid, SyncError, locate
+from orchestrator.marketplaces.scrub import scrub
+from orchestrator.marketplaces.spec import Connector, Sort, Stream
+from orchestrator.model import Connection, StreamCounts
+from orchestrator.ports import Delete, Put, Write
+from orchestrator.records import Order, Record
+from orchestrator.windows import day_of
+
+log = logging.getLogger(__name__)
+
+#: A record larger than this becomes a reject: a document takes 1 MiB, index and names included.
+MAX_RECORD_BYTES = 900_000
+#: How much of a reject's raw body is kept.
+MAX_RAW_BYTES = 500_000
+#: One commit's share of a page; Firestore takes 10 MiB.
+PART_BYTES = 3_000_000
+PART_DOCUMENTS = 450
+
+_encoder = msgspec.json.Encoder()
+_BUILTIN = (datetime, bytes)
+
+
+@dataclass(slots=True)
+class Change:
+    """One record's documents and what the digest is to remember of it."""
+
+    writes: list[Write]
+    entries: list[tuple[int, int, int]]
+    size: int
+    #: When the marketplace last changed it, to tell apart two versions of it on one page.
+    updated_at: datetime | None = None
+    rejected: bool = False
+
+
+@dataclass(slots=True)
+class Absorber:
+    """Turns records of one stream of one connection into changes against its digest."""
+
+    connection_id: str
+    connection: Connection
+    connector: Connector
+    stream: Stream
+    run_id: str
+    now: Callable[[], datetime]
+    counts: StreamCounts
+    #: Every record is written, whatever the digest says.
+    full: bool = False
+    #: Entries of days before this are not made; what a later window cannot read again need not be known.
+    oldest_day: int = 0
+    #: Latest modification time among the records read so far.
+    position: datetime | None = None
+    #: Whether some record's id could not be read.
+    blind: bool = False
+    _salt: bytes = field(init=False)
+    _collection: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        pii = self.connection.store_buyer_pii
+        self._salt = f"{self.stream.name}.{self.stream.version}.{'pii' if pii else ''}".encode()
+        self._collection = f"{ids.connection_path(self.connection_id)}/{self.stream.name}"
+
+    def page(self, records: Sequence[bytes], digest: Digest) -> list[Change]:
+        """The changes a page makes, one a record id; the later version wins where an id stands twice."""
+        changes: dict[int, Change] = {}
+        normalize, pii = self.stream.normalize, self.connection.store_buyer_pii
+        snapshot = self.stream.sort is Sort.SNAPSHOT
+        self.counts.seen += len(records)
+        for raw in records:
+            try:
+                record = normalize(raw, pii)
+                document_id = ids.escape(record.id)
+                encoded = _encoder.encode(record)
+                if len(encoded) > MAX_RECORD_BYTES:
+                    self._refuse_size(len(encoded))
+            except Exception as error:  # noqa: BLE001 - whatever one record does, the others go on
+                self._reject(raw, error, digest, changes)
+                continue
+            key = key_of(record.id)
+            if snapshot:
+                digest.see(key)
+            day = self._observe(record)
+            content = content_of(encoded, self._salt)
+            known = digest.get(key)
+            earlier = changes.get(key)
+            if known == content and not self.full and earlier is None:
+                self.counts.unchanged += 1
+                continue
+            updated_at = (
+                None if isinstance(record, Order) and record.updated_at is None else record.updated_at
+            )
+            if earlier is not None and _is_older(updated_at, earlier.updated_at):
+                self.counts.unchanged += 1
+                continue
+            self.counts.written += 1
+            writes: list[Write] = [Put(f"{self._collection}/{document_id}", self._document(record, key))]
+            entries = [(key, content, day)] if known is not None or day >= self.oldest_day else []
+            change = Change(writes, entries, len(encoded), record.updated_at)
+            self._forget_reject(record.id, digest, change)
+            changes[key] = change
+        return list(changes.values())
+
+    def _document(self, record: Record, key: int) -> dict[str, Any]:
+        document: dict[str, Any] = msgspec.to_builtins(record, builtin_types=_BUILTIN)
+        document["deleted_at"] = None
+        document["id_hash"] = signed(key)
+        return document
+
+    def _observe(self, record: Record) -> int:
+        """Keep the latest position; returns the record's day in the digest."""
+        if self.stream.sort is Sort.SNAPSHOT:
+            return 0
+        if self.stream.sort is Sort.ROLLING:
+            moment = record.created_at if isinstance(record, Order) else None
+        else:
+            moment = record.updated_at
+        if moment is None:
+            return 0 if not self.oldest_day else self.oldest_day
+        if self.position is None or moment > self.position:
+            self.position = moment
+        return day_of(moment)
+
+    def _refuse_size(self, size: int) -> None:
+        message = f"the normalized record is {size} bytes; a document takes {MAX_RECORD_BYTES}"
+        raise RecordInvalid(message)
+
+    def reject_of(self, raw: bytes, reason: str) -> tuple[str, Put]:
+        """The reject document for a raw record, and the id it is remembered by."""
+        record_id = self._identify(raw)
+        if record_id is None:
+            self.blind = True
+        digest = hashlib.blake2b(raw, digest_size=16).hexdigest()
+        name = f"{self.stream.name}-{record_id if record_id is not None else digest}"
+        kept = raw if self.connection.store_buyer_pii else scrub(raw, self.connector.personal_fields)
+        document = {
+            "stream": self.stream.name,
+            "record_id": record_id,
+            "reason": reason,
+            "run_id": self.run_id,
+            "rejected_at": self.now(),
+            "raw": kept[:MAX_RAW_BYTES].decode(errors="replace"),
+            "raw_bytes": len(raw),
+            "raw_hash": digest,
+        }
+        try:
+            path = f"{ids.connection_path(self.connection_id)}/rejects/{ids.escape(name)}"
+        except RecordInvalid:
+            path = f"{ids.connection_path(self.connection_id)}/rejects/{self.stream.name}-{digest}"
+        return name, Put(path, document)
+
+    def _reject(self, raw: bytes, error: Exception, digest: Digest, changes: dict[int, Change]) -> None:
+        self.counts.rejected += 1
+        known_kind = isinstance(error, SyncError | msgspec.MsgspecError)
+        reason = str(error) if known_kind else f"the connector failed with {type(error).__name__}"
+        name, put = self.reject_of(raw, reason)
+        if not known_kind:
+            log.error("connector defect: %s", locate(error), extra={"action": "record_failed"})
+        record_id = put.data["record_id"]
+        if record_id is not None and self.stream.sort is Sort.SNAPSHOT:
+            digest.see(key_of(record_id))
+        key = _reject_key(name)
+        content = content_of(raw, self._salt)
+        if self.stream.sort is Sort.SNAPSHOT:
+            digest.see(key)
+        if digest.get(key) == content and not self.full:
+            return
+        log.warning(
+            "record rejected: %s",
+            reason,
+            extra={"action": "record_rejected", "stream": self.stream.name},
+        )
+        day = self.oldest_day or day_of(self.now())
+        changes[key] = Change([put], [(key, content, day)], len(put.data["raw"]), rejected=True)
+
+    def _forget_reject(self, record_id: str, digest: Digest, change: Change) -> None:
+        """A record that is understood again has no reject."""
+        name = f"{self.stream.name}-{record_id}"
+        key = _reject_key(name)
+        if digest.get(key) is None:
+            return
+        change.writes.append(Delete(f"{ids.connection_path(self.connection_id)}/rejects/{ids.escape(name)}"))
+        change.entries.append((key, 0, 0))
+
+    def _identify(self, raw: bytes) -> str | None:
+        try:
+            return self.stream.identify(raw)
+        except Exception:  # noqa: BLE001 - a record that cannot even be named is still kept
+            return None
+
+
+def parts(changes: Sequence[Change]) -> Iterator[list[Change]]:
+    """The changes in commits of bounded size."""
+    part: list[Change] = []
+    size = 0
+    for change in changes:
+        if part and (len(part) >= PART_DOCUMENTS or size + change.size > PART_BYTES):
+            yield part
+            part, size = [], 0
+        part.append(change)
+        size += change.size
+    if part:
+        yield part
+
+
+def signed(key: int) -> int:
+    """A 64-bit hash as a store's signed integer: `id_hash` of every record."""
+    return key - (1 << 64) if key >= 1 << 63 else key
+
+
+def _reject_key(name: str) -> int:
+    return key_of(f"\0reject/{name}")
+
+
+def _is_older(mine: datetime | None, other: datetime | None) -> bool:
+    return mine is not None and other is not None and mine < other

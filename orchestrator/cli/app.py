@@ -1,0 +1,74 @@
+"""Arguments, exit codes and error lines of `python -m orchestrator`.
+
+| exit code | means |
+| --- | --- |
+| 0 | done |
+| 1 | refused or failed; one line on standard error says what, and what to do |
+| 2 | wrong usage |
+| 3 | `runs watch`: the run ended otherwise than succeeded |
+| 4 | a service could not be reached; try again |
+| 130 | interrupted |
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+from orchestrator import wiring
+from orchestrator.cli import connections, runs
+from orchestrator.cli.output import safe
+from orchestrator.errors import (
+    MarketplaceUnavailable,
+    QueueUnavailable,
+    RateLimited,
+    SecretUnavailable,
+    StoreUnavailable,
+    SyncError,
+)
+from orchestrator.settings import Settings
+
+FAILED = 1
+UNREACHABLE = 4
+INTERRUPTED = 130
+_TRY_AGAIN = (MarketplaceUnavailable, QueueUnavailable, RateLimited, SecretUnavailable, StoreUnavailable)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code."""
+    options = _parser().parse_args(arguments)
+    try:
+        services = wiring.build(Settings.from_environment(os.environ), delivers=False)
+        code: int = options.run(services, options)
+    except SyncError as error:
+        print(f"error: {safe(error.message)}", file=sys.stderr)
+        if error.action:
+            print(f"       {safe(error.action)}", file=sys.stderr)
+        return UNREACHABLE if isinstance(error, _TRY_AGAIN) else FAILED
+    except BrokenPipeError:  # `… | head`
+        sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115 - what the interpreter flushes at its end goes nowhere
+        return 0
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    else:
+        return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m orchestrator",
+        description="Operate the marketplace sync. The store is the one that the environment names "
+        "(SYNC_STORE and the others, as for the functions).",
+        epilog="Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 the watched run did not succeed, "
+        "4 a service could not be reached, 130 interrupted.",
+    )
+    groups = parser.add_subparsers(required=True, metavar="GROUP")
+    for name, add_parsers, text in (
+        ("connections", connections.add_parsers, "sellers' marketplace accounts"),
+        ("runs", runs.add_parsers, "what was synced, and what is being synced"),
+    ):
+        group = groups.add_parser(name, help=text)
+        add_parsers(group.add_subparsers(required=True, metavar="COMMAND"))
+    return parser

@@ -1,0 +1,76 @@
+"""`python -m orchestrator runs …`."""
+
+from __future__ import annotations
+
+import argparse
+
+from orchestrator import reading
+from orchestrator.cli.follow import follow
+from orchestrator.cli.output import console, print_json
+from orchestrator.cli.run_report import print_run, print_runs
+from orchestrator.model import MARKETPLACES, RunStatus
+from orchestrator.services import Services
+
+#: Exit code of `watch` where the run ended otherwise than succeeded.
+NOT_SUCCEEDED = 3
+
+
+def add_parsers(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Describe the commands."""
+    json = argparse.ArgumentParser(add_help=False)
+    json.add_argument("--json", action="store_true", help="print JSON")
+    paged = argparse.ArgumentParser(add_help=False, parents=[json])
+    paged.add_argument("--page-token", metavar="TOKEN", help="go on behind an earlier page")
+    paged.add_argument("--limit", type=int, default=20, help="default: 20, at most 100")
+
+    many = commands.add_parser("list", parents=[paged], help="list runs, newest first")
+    many.set_defaults(run=_list)
+    many.add_argument("--status", choices=[status.value for status in RunStatus])
+    many.add_argument("--marketplace", choices=MARKETPLACES)
+
+    one = commands.add_parser("show", parents=[paged], help="show one run and its tasks")
+    one.set_defaults(run=_show)
+    one.add_argument("run_id", metavar="RUN_ID")
+
+    watch = commands.add_parser("watch", parents=[json], help="follow a run until it is over")
+    watch.set_defaults(run=_watch)
+    watch.add_argument("run_id", metavar="RUN_ID")
+
+
+def _list(services: Services, options: argparse.Namespace) -> int:
+    page = reading.list_runs(
+        services.store,
+        status=options.status,
+        marketplace=options.marketplace,
+        page_token=options.page_token,
+        limit=options.limit,
+    )
+    if options.json:
+        print_json(page)
+        return 0
+    print_runs(console(), page.runs)
+    if page.next_page_token is not None:
+        print(f"There are more: --page-token {page.next_page_token}")
+    return 0
+
+
+def _show(services: Services, options: argparse.Namespace) -> int:
+    view = reading.show_run(
+        services.store, options.run_id, page_token=options.page_token, limit=options.limit
+    )
+    if options.json:
+        print_json(view)
+    else:
+        print_run(console(), view)
+    return 0
+
+
+def _watch(services: Services, options: argparse.Namespace) -> int:
+    # With --json only the end is printed on standard output; progress would spoil it.
+    screen = console(to_stderr=options.json)
+    view = follow(services.store, services.clock, options.run_id, screen)
+    if options.json:
+        print_json(view)
+    else:
+        print_run(screen, view)
+    return 0 if view.run["status"] == RunStatus.SUCCEEDED else NOT_SUCCEEDED

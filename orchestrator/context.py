@@ -1,0 +1,30 @@
+"""What the current work belongs to, for every log line written while it lasts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from types import MappingProxyType
+
+_EMPTY: Mapping[str, str] = MappingProxyType({})
+_fields: ContextVar[Mapping[str, str]] = ContextVar("fields", default=_EMPTY)
+
+
+@contextmanager
+def bind(**fields: str | None) -> Iterator[None]:
+    """Add fields (`run_id`, `connection_id`, `trace`, …) until the block ends; None leaves one as it is.
+
+    Threads started inside see them only when run in a copy of this context.
+    """
+    known = {name: value for name, value in fields.items() if value is not None}
+    token = _fields.set({**_fields.get(), **known})
+    try:
+        yield
+    finally:
+        _fields.reset(token)
+
+
+def current() -> Mapping[str, str]:
+    """The fields bound here and now."""
+    return _fields.get()

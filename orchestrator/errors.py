@@ -1,0 +1,205 @@
+"""Everything that can go wrong, named by what happens next.
+
+    SyncError                      one clear line: what is wrong, where, what to do
+    ├─ SettingsInvalid             the process does not start
+    ├─ MessageInvalid              acknowledged and logged: it can never succeed
+    ├─ ConnectionInvalid           the task fails, the operator corrects the document
+    ├─ RecordInvalid               the record becomes a reject
+    ├─ StoreError
+    │  ├─ Conflict                 read again, decide again
+    │  ├─ StoreUnavailable         outcome unknown: settle by reading, else redeliver
+    │  └─ WriteRejected            the store will never accept this data: bisect
+    ├─ QueueUnavailable            redeliver
+    ├─ SecretError
+    │  ├─ SecretMissing            like rejected credentials: the operator acts
+    │  └─ SecretUnavailable        redeliver
+    ├─ MarketplaceError            the task's stream fails, the next tick is the retry
+    │  ├─ RateLimited              wait, or defer
+    │  ├─ MarketplaceUnavailable   retried inside the slice a bounded number of times
+    │  ├─ CredentialsRejected      the connection needs attention
+    │  ├─ PermissionDenied         the connection needs attention
+    │  ├─ RequestRejected          failing, and retried at the next tick
+    │  ├─ ResponseInvalid          the answer could not be understood
+    │  └─ PageTokenExpired         the window starts again from its last sure position
+    └─ RequestError                the caller of the HTTP interface or the command line can act on it
+       ├─ NotFound
+       └─ NotPossible
+
+A message never holds a token, a body, a query string or anything about a buyer.
+"""
+
+from __future__ import annotations
+
+import traceback
+from pathlib import Path
+from typing import ClassVar
+
+
+class SyncError(Exception):
+    """Base of all expected errors.
+
+    Args:
+        message: One line that says what is wrong and where.
+        action: One line that says what to do about it; may be empty where nobody can act.
+    """
+
+    #: Stable, lower snake case; stored in documents and logs.
+    kind: ClassVar[str] = "error"
+
+    def __init__(self, message: str, *, action: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.action = action
+
+
+def locate(error: BaseException) -> str:
+    """An unexpected exception's type and place, without its text, which may hold what nobody may see."""
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno} in {frames[-1].name}" if frames else ""
+    return f"{type(error).__name__}{place}"
+
+
+class SettingsInvalid(SyncError):
+    """An environment variable is missing or wrong."""
+
+    kind = "settings_invalid"
+
+
+class MessageInvalid(SyncError):
+    """A queue message that cannot be understood, now or ever."""
+
+    kind = "message_invalid"
+
+
+class ConnectionInvalid(SyncError):
+    """A connection document, its settings or its credential's content is malformed."""
+
+    kind = "connection_invalid"
+
+
+class RecordInvalid(SyncError):
+    """A marketplace's record that cannot be normalized."""
+
+    kind = "record_invalid"
+
+
+class StoreError(SyncError):
+    """Base of what the document store reports."""
+
+    kind = "store_error"
+
+
+class Conflict(StoreError):
+    """A precondition did not hold; nothing of the commit was applied."""
+
+    kind = "conflict"
+
+
+class StoreUnavailable(StoreError):
+    """The store did not answer; a commit may or may not have been applied."""
+
+    kind = "store_unavailable"
+
+
+class WriteRejected(StoreError):
+    """The store refuses the data itself (too large, malformed); nothing was applied."""
+
+    kind = "write_rejected"
+
+
+class QueueUnavailable(SyncError):
+    """Not every message was accepted; publishing again is safe."""
+
+    kind = "queue_unavailable"
+
+
+class SecretError(SyncError):
+    """Base of what the secret store reports."""
+
+    kind = "secret_error"
+
+
+class SecretMissing(SecretError):
+    """The reference names nothing, or nothing this identity may read."""
+
+    kind = "secret_missing"
+
+
+class SecretUnavailable(SecretError):
+    """The secret store did not answer."""
+
+    kind = "secret_unavailable"
+
+
+class MarketplaceError(SyncError):
+    """Base of what a marketplace reports."""
+
+    kind = "marketplace_error"
+
+
+class RateLimited(MarketplaceError):
+    """The marketplace says wait, longer than this slice can.
+
+    Args:
+        wait_s: Seconds from now until the next call may be made.
+    """
+
+    kind = "rate_limited"
+
+    def __init__(self, message: str, *, wait_s: float, action: str = "") -> None:
+        super().__init__(message, action=action)
+        self.wait_s = wait_s
+
+
+class MarketplaceUnavailable(MarketplaceError):
+    """No usable answer after bounded retries: 5xx, time-out, reset, truncated body."""
+
+    kind = "marketplace_unavailable"
+
+
+class CredentialsRejected(MarketplaceError):
+    """The marketplace refuses the credentials, also after one refresh."""
+
+    kind = "credentials_rejected"
+
+
+class PermissionDenied(MarketplaceError):
+    """The credentials are good but lack a permission (scope, role) for this call."""
+
+    kind = "permission_denied"
+
+
+class RequestRejected(MarketplaceError):
+    """The marketplace refuses the request itself (400, 404, 422)."""
+
+    kind = "request_rejected"
+
+
+class ResponseInvalid(MarketplaceError):
+    """The answer is not what the API promises: not JSON, missing fields, repeated page token."""
+
+    kind = "response_invalid"
+
+
+class PageTokenExpired(MarketplaceError):
+    """The page token is no longer accepted; the window goes on without it."""
+
+    kind = "page_token_expired"
+
+
+class RequestError(SyncError):
+    """Base of what a person who asked for something is told."""
+
+    kind = "request_error"
+
+
+class NotFound(RequestError):
+    """The named run or connections do not exist."""
+
+    kind = "not_found"
+
+
+class NotPossible(RequestError):
+    """The request contradicts the state things are in (409)."""
+
+    kind = "not_possible"

@@ -1,0 +1,116 @@
+"""Ids of runs, shards and documents."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+import re
+from datetime import datetime
+
+from orchestrator.errors import RecordInvalid
+
+#: Firestore: an id is at most 1,500 bytes of UTF-8 (cloud.google.com/firestore/quotas).
+MAX_ID_BYTES = 1500
+_CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_UNSAFE = re.compile(r"[/%\x00-\x1f\x7f]")
+
+
+def escape(natural_id: str) -> str:
+    """Turn any id into a valid Firestore document id, reversibly (percent notation).
+
+    `/`, `%` and control characters are escaped, and so is the first character of `.`, `..` and
+    `__reserved__` names.
+
+    Raises:
+        RecordInvalid: The id is empty, not text, or too long for a document id.
+    """
+    if not natural_id:
+        raise RecordInvalid("the record's id is empty")
+    escaped = _UNSAFE.sub(lambda match: f"%{ord(match[0]):02X}", natural_id)
+    if escaped in {".", ".."} or (escaped.startswith("__") and escaped.endswith("__")):
+        escaped = f"%{ord(escaped[0]):02X}{escaped[1:]}"
+    try:
+        size = len(escaped.encode())
+    except UnicodeEncodeError as error:
+        raise RecordInvalid("the record's id is not valid Unicode") from error
+    if size > MAX_ID_BYTES:
+        raise RecordInvalid(f"the record's id is {size} bytes long; a document id takes {MAX_ID_BYTES}")
+    return escaped
+
+
+def unescape(document_id: str) -> str:
+    """The marketplace's own id again."""
+    return re.sub(r"%([0-9A-F]{2})", lambda match: chr(int(match[1], 16)), document_id)
+
+
+def ulid(now: datetime, rng: random.Random) -> str:
+    """26 characters that sort by time (github.com/ulid/spec)."""
+    value = (int(now.timestamp() * 1000) << 80) | rng.getrandbits(80)
+    return "".join(_CROCKFORD[(value >> shift) & 31] for shift in range(125, -5, -5))
+
+
+def tick_run_id(schedule_time: datetime, job: str) -> str:
+    """The run of a scheduled tick: the same for every delivery of it."""
+    return f"t-{schedule_time:%Y%m%dT%H%M%SZ}-{escape(job)}"
+
+
+def forced_run_id(received_at: datetime, job: str) -> str:
+    """The run of a tick that was forced by hand; never a scheduled tick's id."""
+    return f"f-{received_at:%Y%m%dT%H%MZ}-{escape(job)}"
+
+
+def manual_run_id(now: datetime, rng: random.Random, caller: str, idempotency_key: str | None) -> str:
+    """A new run, or the same one for the same caller and key."""
+    if idempotency_key is None:
+        return f"m-{ulid(now, rng)}"
+    return "m-" + hashlib.sha256(f"{caller}\0{idempotency_key}".encode()).hexdigest()[:26]
+
+
+def retry_run_id(run_id: str, number: int) -> str:
+    """The `number`th retry of a run."""
+    return f"{run_id}.r{number}"
+
+
+def has_options(run_id: str) -> bool:
+    """Whether the run's own document may narrow or widen what its tasks do (manual runs, retries)."""
+    return run_id.startswith("m-") or re.search(r"\.r\d+$", run_id) is not None
+
+
+def order_key(created_at: datetime, run_id: str) -> str:
+    """Sorts runs by creation, then id: the total order the protocol compares by."""
+    return f"{created_at:%Y-%m-%dT%H:%M:%S.%fZ}|{run_id}"
+
+
+def shard_id(marketplace: str, number: int) -> str:
+    """`{marketplace}-{n}`, counted from 0 per marketplace."""
+    return f"{marketplace}-{number:06d}"
+
+
+def marketplace_of(shard: str) -> str:
+    """The marketplace in a shard's id."""
+    return shard.rpartition("-")[0]
+
+
+def run_path(run_id: str) -> str:
+    """`runs/{run_id}`."""
+    return f"runs/{run_id}"
+
+
+def shard_path(run_id: str, shard: str) -> str:
+    """`runs/{run_id}/shards/{marketplace}-{n}`."""
+    return f"runs/{run_id}/shards/{shard}"
+
+
+def task_path(run_id: str, connection_id: str) -> str:
+    """`runs/{run_id}/tasks/{connection_id}`."""
+    return f"runs/{run_id}/tasks/{connection_id}"
+
+
+def connection_path(connection_id: str) -> str:
+    """`connections/{connection_id}`."""
+    return f"connections/{connection_id}"
+
+
+def state_path(connection_id: str) -> str:
+    """`sync_state/{connection_id}`."""
+    return f"sync_state/{connection_id}"

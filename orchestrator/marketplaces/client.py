@@ -1,0 +1,307 @@
+"""The one request loop: pace, send, classify, retry a bounded number of times, decode.
+
+Every connector speaks to its marketplace through a `Client`. What differs between marketplaces is
+data: the hosts it may speak to, an `Auth`, a `Pace`, and where a status means something else than
+in `ERRORS`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Protocol, TypeVar
+from urllib.parse import urlencode, urlsplit
+
+import msgspec
+
+from orchestrator.errors import (
+    CredentialsRejected,
+    MarketplaceError,
+    MarketplaceUnavailable,
+    PermissionDenied,
+    RateLimited,
+    RequestRejected,
+    ResponseInvalid,
+)
+from orchestrator.marketplaces.opening import Opening
+
+T = TypeVar("T")
+
+#: A call is sent at most this often; a refreshed token adds one.
+ATTEMPTS = 5
+#: No retry starts later than this many seconds after a call began, waits for limits aside.
+RETRY_WITHIN_S = 30.0
+#: First back-off in seconds, doubled each time, with full jitter.
+BACKOFF_S = 0.5
+#: The same where a marketplace limits calls without saying for how long.
+LIMIT_BACKOFF_S = 2.0
+
+#: What a status means; a connector overrides single rows. Others: 3xx ResponseInvalid,
+#: 4xx RequestRejected, 5xx MarketplaceUnavailable.
+ERRORS: Mapping[int, type[MarketplaceError]] = {
+    401: CredentialsRejected,
+    402: PermissionDenied,
+    403: PermissionDenied,
+    408: MarketplaceUnavailable,
+    423: PermissionDenied,
+    425: MarketplaceUnavailable,
+    429: RateLimited,
+}
+_ACTIONS: Mapping[type[MarketplaceError], str] = {
+    CredentialsRejected: "store a valid credential in the connection's secret",
+    PermissionDenied: "grant the credential the permission this call needs",
+    ResponseInvalid: "check the connection's settings; the marketplace may have moved this call",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """A good answer, read to its end."""
+
+    #: Marketplace and operation, for messages.
+    what: str
+    status: int
+    #: Names compare without case.
+    headers: Mapping[str, str]
+    body: bytes
+
+    def decode(self, kind: type[T]) -> T:
+        """The body as `kind`.
+
+        Raises:
+            MarketplaceUnavailable: Not JSON: an error page, a truncated body, notices before the JSON.
+            ResponseInvalid: JSON, but not what the API promises.
+        """
+        try:
+            return msgspec.json.decode(self.body, type=kind)
+        except msgspec.ValidationError as error:
+            message = f"{self.what}: the answer is not what the API promises: {error}"
+            raise ResponseInvalid(message) from None
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            message = (
+                f"{self.what}: answered {self.status} with a body that is not JSON ({_content_type(self)})"
+            )
+            raise MarketplaceUnavailable(message) from None
+
+
+class Auth(Protocol):
+    """How requests are authenticated."""
+
+    def headers(self, client: Client) -> Mapping[str, str]:
+        """The headers to send; may make a call to get a token."""
+        ...
+
+    def refresh(self, client: Client) -> bool:
+        """After a 401: get another token; False where there is none to get."""
+        ...
+
+
+class Pace(Protocol):
+    """What is known of the marketplace's limits."""
+
+    def wait_s(self, operation: str) -> float:
+        """Seconds until this operation may be called; 0 where it may be now."""
+        ...
+
+    def observe(self, operation: str, response: Response) -> None:
+        """Learn from an answer, also from a refused one."""
+        ...
+
+
+class Client:
+    """One session's conversation with a marketplace; used by one thread at a time.
+
+    Args:
+        opening: What the engine gave.
+        marketplace: For messages.
+        hosts: The marketplace's own hosts; nothing else is spoken to.
+        auth: How requests are authenticated.
+        pace: The marketplace's limits, where they are known.
+        errors: Rows that replace those of `ERRORS`.
+        base_url: Stands for every host; only given in development.
+    """
+
+    def __init__(
+        self,
+        opening: Opening,
+        *,
+        marketplace: str,
+        hosts: frozenset[str],
+        auth: Auth,
+        pace: Pace | None = None,
+        errors: Mapping[int, type[MarketplaceError]] | None = None,
+        base_url: str | None = None,
+    ) -> None:
+        #: Calls made, token exchanges and retries included.
+        self.calls = 0
+        #: Bytes of all bodies received, as they travelled.
+        self.received_bytes = 0
+        #: The marketplace's clock in its latest answer; aware UTC.
+        self.server_time: datetime | None = None
+        self._opening = opening
+        self._marketplace = marketplace
+        self._hosts = hosts
+        self._auth = auth
+        self._pace = pace
+        self._errors = {**ERRORS, **(errors or {})}
+        self._base_url = base_url.rstrip("/") if base_url else None
+
+    def request(
+        self,
+        operation: str,
+        url: str,
+        read: Callable[[Response], T],
+        *,
+        params: Sequence[tuple[str, str]] = (),
+        json: object = None,
+        form: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        authenticated: bool = True,
+        errors: Mapping[int, type[MarketplaceError]] | None = None,
+    ) -> T:
+        """Make one call: GET, or POST where there is something to send.
+
+        Args:
+            operation: What is asked, in one word; for messages and for pacing.
+            url: On one of the marketplace's own hosts, without a query.
+            read: Turns the answer into the result. RateLimited or MarketplaceUnavailable raised
+                here are retried like a status that means the same.
+            params: The query.
+            json: A body to send as JSON.
+            form: A body to send form-encoded.
+            headers: Beyond the usual ones.
+            authenticated: Whether to send credentials (a token exchange does not).
+            errors: What a status means for this call alone.
+
+        Raises:
+            MarketplaceError: One of its kinds, after bounded retries.
+        """
+        target = self._target(url, params)
+        body, content = _body(json, form)
+        clock = self._opening.clock
+        started = clock.monotonic()
+        refreshed = not authenticated
+        attempt = 1
+        while True:
+            if self._pace and (pause := self._pace.wait_s(operation)) > 0:
+                self._opening.wait(pause)
+            credentials = self._auth.headers(self) if authenticated else {}
+            sent = {"Accept": "application/json", "Accept-Encoding": "gzip", "User-Agent": "marketplace-sync"}
+            sent |= {**content, **(headers or {}), **credentials}
+            try:
+                response = self._send(operation, target, sent, body)
+                self._raise_for_status(operation, response, errors or {}, attempt)
+                return read(response)
+            except CredentialsRejected:
+                if refreshed or not self._auth.refresh(self):
+                    raise
+                refreshed = True
+            except RateLimited as error:
+                if attempt >= ATTEMPTS:
+                    raise
+                attempt += 1
+                # A little jitter: whoever was refused together shall not come back together.
+                self._opening.wait(error.wait_s + self._opening.random.uniform(0, min(1, error.wait_s / 10)))
+            except MarketplaceUnavailable:
+                if attempt >= ATTEMPTS or clock.monotonic() - started > RETRY_WITHIN_S:
+                    raise
+                clock.sleep(self._backoff(BACKOFF_S, attempt))
+                attempt += 1
+
+    def _target(self, url: str, params: Sequence[tuple[str, str]]) -> str:
+        parts = urlsplit(url)
+        if parts.scheme != "https" or parts.netloc not in self._hosts:
+            host = parts.hostname or "no host"
+            message = f"{self._marketplace}: {host} is not one of its hosts; nothing was sent"
+            raise RequestRejected(message)
+        origin = self._base_url or f"https://{parts.netloc}"
+        query = f"?{urlencode(params)}" if params else ""
+        return f"{origin}{parts.path}{query}"
+
+    def _send(self, operation: str, target: str, headers: Mapping[str, str], body: bytes | None) -> Response:
+        # Imported with the first call: the HTTP function starts without it.
+        from orchestrator.marketplaces.transport import send  # noqa: PLC0415 - keeps urllib3 off the cold path
+
+        what = f"{self._marketplace} {operation}"
+        method = "GET" if body is None else "POST"
+        self.calls += 1
+        answer = send(what, method, target, headers, body, public=self._base_url is None)
+        self.received_bytes += answer.received
+        response = Response(what, answer.status, answer.headers, answer.body)
+        self.server_time = _http_date(answer.headers.get("Date")) or self.server_time
+        if self._pace:
+            self._pace.observe(operation, response)
+        return response
+
+    def _raise_for_status(
+        self, operation: str, response: Response, errors: Mapping[int, type[MarketplaceError]], attempt: int
+    ) -> None:
+        status = response.status
+        if 200 <= status < 300:
+            return
+        kind = errors.get(status) or self._errors.get(status) or _family(status)
+        content_type = _content_type(response)
+        if kind is PermissionDenied and "json" not in content_type:
+            # Not the API but something in front of it, such as a firewall's page.
+            kind = MarketplaceUnavailable
+        message = f"{response.what}: answered {status} ({content_type})"
+        if kind is RateLimited or (status == 503 and "Retry-After" in response.headers):
+            raise RateLimited(message, wait_s=self._advised_wait(operation, response, attempt))
+        raise kind(message, action=_ACTIONS.get(kind, ""))
+
+    def _advised_wait(self, operation: str, response: Response, attempt: int) -> float:
+        """Seconds to wait: as Retry-After says (seconds or a date), as the pace knows, or a back-off."""
+        advice = response.headers.get("Retry-After", "").strip()
+        try:
+            return max(0.0, float(advice))
+        except ValueError:
+            at = _http_date(advice)
+        if at is not None:
+            now = self.server_time or self._opening.clock.now()
+            return max(0.0, (at - now).total_seconds())
+        known = self._pace.wait_s(operation) if self._pace else 0.0
+        return known or self._backoff(LIMIT_BACKOFF_S, attempt)
+
+    def _backoff(self, first_s: float, attempt: int) -> float:
+        return self._opening.random.uniform(0, first_s * 2 ** (attempt - 1))
+
+
+def single_step(what: str, token: str | None, following: str | None) -> str | None:
+    """The next page's token, or None at the end, which some marketplaces mark with a blank.
+
+    Raises:
+        ResponseInvalid: The page names itself as the next one.
+    """
+    if following and following == token:
+        raise ResponseInvalid(f"{what}: the page token repeats; the listing would never end")
+    return following or None
+
+
+def _family(status: int) -> type[MarketplaceError]:
+    if status >= 500:
+        return MarketplaceUnavailable
+    return RequestRejected if status >= 400 else ResponseInvalid
+
+
+def _content_type(response: Response) -> str:
+    return (
+        response.headers.get("Content-Type", "").partition(";")[0].strip().lower()[:80] or "no content type"
+    )
+
+
+def _http_date(value: str | None) -> datetime | None:
+    try:
+        parsed = parsedate_to_datetime(value or "")
+    except ValueError:
+        return None
+    return (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).astimezone(UTC)
+
+
+def _body(json: object, form: Mapping[str, str] | None) -> tuple[bytes | None, Mapping[str, str]]:
+    if form is not None:
+        return urlencode(form).encode(), {"Content-Type": "application/x-www-form-urlencoded"}
+    if json is not None:
+        return msgspec.json.encode(json), {"Content-Type": "application/json"}
+    return None, {}

@@ -1,0 +1,107 @@
+"""What a connector is given to open a session, and how it reads what people configured."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+from urllib.parse import urlsplit
+
+import msgspec
+
+from orchestrator.errors import ConnectionInvalid
+from orchestrator.model import Connection
+from orchestrator.ports import Clock, SecretStore
+
+S = TypeVar("S", bound="Settings")
+C = TypeVar("C", bound=msgspec.Struct)
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """What the engine passes to `Connector.open`."""
+
+    connection_id: str
+    connection: Connection
+    secrets: SecretStore
+    clock: Clock
+    #: For jitter.
+    random: random.Random
+    #: Sleeps that many seconds where that is short and fits the slice, else raises RateLimited.
+    wait: Callable[[float], None]
+    #: Whether `base_url` is obeyed.
+    development: bool
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Settings that connections of every marketplace take; a connector adds its own."""
+
+    #: Scheme, host and port that stand for every host of the marketplace; development only.
+    base_url: str | None = None
+
+
+def read_settings(opening: Opening, kind: type[S]) -> S:
+    """Decode the connection's `settings`.
+
+    Raises:
+        ConnectionInvalid: The message names the field and what it takes.
+    """
+    where = f"connections/{opening.connection_id}: settings"
+    try:
+        settings = msgspec.convert(opening.connection.settings, kind)
+    except msgspec.ValidationError as error:
+        raise ConnectionInvalid(f"{where}: {error}", action="correct the connection's settings") from error
+    if settings.base_url is not None:
+        if not opening.development:
+            raise ConnectionInvalid(
+                f"{where}: base_url is obeyed only where ENVIRONMENT=development",
+                action="remove base_url from the connection's settings",
+            )
+        if not _is_origin(settings.base_url):
+            raise ConnectionInvalid(
+                f"{where}: base_url takes scheme, host and port, such as http://127.0.0.1:8090",
+                action="correct the connection's settings",
+            )
+    return settings
+
+
+def read_credential(opening: Opening, kind: type[C]) -> C:
+    """Read and decode the connection's secret.
+
+    Raises:
+        ConnectionInvalid: The message names the field and what it takes, never the content.
+        SecretMissing: The reference names nothing.
+        SecretUnavailable: The secret store did not answer.
+    """
+    return parse_credential(opening, opening.secrets.get(opening.connection.credential), kind)
+
+
+def parse_credential(opening: Opening, content: str, kind: type[C]) -> C:
+    """Decode a secret's content.
+
+    Raises:
+        ConnectionInvalid: The message names the field and what it takes, never the content.
+    """
+    try:
+        return msgspec.json.decode(content, type=kind)
+    except msgspec.DecodeError as error:
+        # msgspec's messages name fields and types; from None keeps the content out of tracebacks.
+        raise ConnectionInvalid(
+            f"connections/{opening.connection_id}: the content of its credential: {error}",
+            action="store a new version of the secret with the documented JSON fields",
+        ) from None
+
+
+def _is_origin(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        return False
+    return (
+        parts.scheme in ("http", "https")
+        and bool(parts.hostname)
+        and parts.username is None
+        and not (parts.path.rstrip("/") or parts.query or parts.fragment)
+    )

@@ -1,0 +1,69 @@
+"""The messages between the HTTP function, the queue and the worker.
+
+No cursor, option or setting travels in one: they are read from documents, so a message
+can be late, repeated or reordered without carrying anything stale.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+import msgspec
+
+from orchestrator.errors import MessageInvalid
+
+Kind = Literal["dispatch", "task", "sweep", "cancel", "heal"]
+
+
+class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="v", tag="1"):
+    """One piece of work. Which fields are set depends on `kind`.
+
+    `dispatch`: run_id, order, deadline_at, marketplace. `task`: also shard, connection_id, slice.
+    `sweep`, `cancel`: run_id, marketplace, shard. `heal`: nothing.
+    """
+
+    kind: Kind
+    run_id: str = ""
+    order: str = ""
+    deadline_at: datetime | None = None
+    marketplace: str = ""
+    shard: str = ""
+    connection_id: str = ""
+    #: A hint only: how often the task was continued when this was published.
+    slice: int = 0
+    #: Sent by heal: worked even long past its deadline.
+    heal: bool = False
+
+
+_REQUIRED: dict[str, tuple[str, ...]] = {
+    "dispatch": ("run_id", "order", "deadline_at", "marketplace"),
+    "task": ("run_id", "order", "deadline_at", "marketplace", "shard", "connection_id"),
+    "sweep": ("run_id", "shard"),
+    "cancel": ("run_id", "shard"),
+    "heal": (),
+}
+_decoder = msgspec.json.Decoder(Message)
+
+
+def encode(message: Message) -> bytes:
+    """The bytes that travel."""
+    return msgspec.json.encode(message)
+
+
+def decode(body: bytes) -> Message:
+    """Read a message back.
+
+    Raises:
+        MessageInvalid: Not JSON, not this version, or a field is missing or of the wrong type.
+    """
+    try:
+        message = _decoder.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise MessageInvalid(f"queue message of {len(body)} bytes is not understood: {error}") from error
+    missing = [name for name in _REQUIRED[message.kind] if not getattr(message, name)]
+    if missing:
+        raise MessageInvalid(f"queue message of kind {message.kind!r} lacks {', '.join(missing)}")
+    if message.deadline_at is not None and message.deadline_at.tzinfo is None:
+        raise MessageInvalid(f"queue message of kind {message.kind!r}: deadline_at has no time zone")
+    return message

@@ -1,0 +1,197 @@
+"""The four ports, and the clock: all that `orchestrator` knows of the world.
+
+Paths are slash-separated and alternate collection and document id
+(`runs/t-1/tasks/c-7`). Documents are plain data: None, bool, int, float, str, bytes,
+aware UTC `datetime` (microseconds), lists and string-keyed dicts of these.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal, NamedTuple, Protocol
+
+from orchestrator.messages import Message
+
+Document = dict[str, Any]
+#: What a store compares in a precondition. Opaque outside its own adapter.
+Version = object
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A document as it was read."""
+
+    path: str
+    data: Document
+    version: Version
+
+    @property
+    def id(self) -> str:
+        """The document's id: the last part of its path."""
+        return self.path.rpartition("/")[2]
+
+
+@dataclass(frozen=True, slots=True)
+class Create:
+    """Write a document that must be absent."""
+
+    path: str
+    data: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Put:
+    """Write a whole document, whatever was there."""
+
+    path: str
+    data: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """Change a document that must exist.
+
+    `fields` replaces each named top-level field as a whole and leaves the others alone.
+    `increments` adds to numbers at dotted paths (a missing one counts as 0). With `version`
+    the document must still be the one that was read.
+    """
+
+    path: str
+    fields: Mapping[str, Any] = field(default_factory=dict)
+    version: Version | None = None
+    increments: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Delete:
+    """Remove a document; removing an absent one is fine."""
+
+    path: str
+
+
+Write = Create | Put | Update | Delete
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What one write of a commit left behind."""
+
+    #: The document's version now; None after a Delete.
+    version: Version | None
+    #: The value after each increment, by its dotted path.
+    increments: Mapping[str, int]
+
+
+class Filter(NamedTuple):
+    """One condition on a (dotted) field; all conditions of a query must hold."""
+
+    field: str
+    op: Literal["==", "<", "<=", ">", ">=", "in"]
+    value: Any
+
+
+class DocumentStore(Protocol):
+    """Documents with versions and atomic commits.
+
+    All methods raise StoreUnavailable when the store cannot be reached in bounded time.
+    """
+
+    def get(self, path: str) -> Snapshot | None:
+        """Read one document; None where it is absent."""
+        ...
+
+    def get_many(self, paths: Sequence[str]) -> list[Snapshot | None]:
+        """Read several documents in one round trip, in the order asked for."""
+        ...
+
+    def query(
+        self,
+        collection: str,
+        *,
+        where: Sequence[Filter] = (),
+        order_by: str | None = None,
+        descending: bool = False,
+        after: tuple[Any, ...] | None = None,
+        limit: int,
+    ) -> list[Snapshot]:
+        """Read at most `limit` documents of one collection, in order.
+
+        Order is by document id, or by the (dotted) field `order_by` and then by id; documents
+        without that field are left out. `after` resumes behind a document: `(id,)`, or
+        `(field value, id)` with `order_by`.
+        """
+        ...
+
+    def count(self, collection: str, where: Sequence[Filter] = ()) -> int:
+        """Count documents without reading them."""
+        ...
+
+    def commit(self, writes: Sequence[Write]) -> list[Written]:
+        """Apply all writes or none; one result a write, in order. A path stands at most once.
+
+        Raises:
+            Conflict: A precondition did not hold. Also when this very commit was applied, its
+                answer lost, and it was sent again: settle by reading.
+            StoreUnavailable: The outcome is unknown: settle by reading.
+            WriteRejected: The data is refused (a document over 1 MiB, a commit over 10 MiB).
+        """
+        ...
+
+
+class TaskQueue(Protocol):
+    """At-least-once delivery of messages to the worker."""
+
+    def publish(self, messages: Sequence[Message], *, not_before: datetime | None = None) -> None:
+        """Return when every message is accepted.
+
+        With `not_before` the embedded queue holds the messages until then; a queue that cannot
+        delay publishes nothing (the next run or a heal goes on, see the protocol's Deferral).
+
+        Raises:
+            QueueUnavailable: Some were not accepted; publishing all again is safe.
+        """
+        ...
+
+
+class SecretStore(Protocol):
+    """Secrets by reference; values never appear in documents, logs or errors."""
+
+    def get(self, reference: str) -> str:
+        """The secret's content: the version named, or the latest.
+
+        Raises:
+            SecretMissing: No such secret, version or permission; the message names the reference.
+            SecretUnavailable: The store did not answer.
+        """
+        ...
+
+    def previous(self, reference: str) -> str | None:
+        """The content of the version before the latest, while it is enabled; else None."""
+        ...
+
+    def add_version(self, reference: str, content: str) -> None:
+        """Store a new latest version (a rotated refresh token) before it is used.
+
+        Raises:
+            SecretMissing: The reference cannot be written to.
+            SecretUnavailable: The store did not answer.
+        """
+        ...
+
+
+class Clock(Protocol):
+    """Time, so that tests and the simulation own it."""
+
+    def now(self) -> datetime:
+        """The wall clock: aware UTC."""
+        ...
+
+    def monotonic(self) -> float:
+        """Seconds that never go back, for durations and budgets."""
+        ...
+
+    def sleep(self, seconds: float) -> None:
+        """Wait."""
+        ...

@@ -1,0 +1,28 @@
+"""What every use case is given: the ports and the numbers it works by."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from concurrent.futures import Executor
+from dataclasses import dataclass, field
+
+from orchestrator.marketplaces.spec import Connector
+from orchestrator.ports import Clock, DocumentStore, SecretStore, TaskQueue
+from orchestrator.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The world, as one invocation sees it."""
+
+    settings: Settings
+    store: DocumentStore
+    queue: TaskQueue
+    secrets: SecretStore
+    clock: Clock
+    connectors: Mapping[str, Connector]
+    #: Runs what may overlap: reading the next page while the last one is written.
+    executor: Executor
+    #: For jitter and ids; seeded by tests.
+    random: random.Random = field(default_factory=random.SystemRandom)

@@ -1,0 +1,370 @@
+"""One stream's share of a task: window, pages, checkpoints.
+
+Each page's records, rejects and digest entries are one commit with the cursor; `since` moves only in
+the commit that completes the window. The next page is read while this one is written.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from concurrent.futures import Future
+from contextvars import copy_context
+from dataclasses import dataclass
+from datetime import timedelta
+
+import msgspec
+
+from orchestrator import absorbing, ids, windows
+from orchestrator.absorbing import Absorber, Change
+from orchestrator.digests import Digest
+from orchestrator.errors import PageTokenExpired, ResponseInvalid, WriteRejected
+from orchestrator.holding import Holder
+from orchestrator.marketplaces.spec import Connector, Page, Session, Sort, Stream
+from orchestrator.model import Connection, Cursor, OpenWindow, StreamCounts, StreamState
+from orchestrator.ports import DocumentStore, Filter, Put, Update, Write
+from orchestrator.services import Services
+
+log = logging.getLogger(__name__)
+
+#: A holder that is alive writes its state at least this often, so that nobody takes it for dead (90 s).
+SIGN_OF_LIFE_S = 45.0
+#: The marketplace's clock may be told in whole seconds.
+CLOCK_SLACK = timedelta(seconds=2)
+#: A window is started again this often because of a token, then it has failed.
+RESTARTS = 3
+#: Firestore's `in` takes 30 values (cloud.google.com/firestore/docs/query-data/queries).
+IN_VALUES = 30
+
+
+class SliceOver(Exception):
+    """The slice's time is over; what is done is kept, the rest follows in another slice."""
+
+
+@dataclass(slots=True)
+class Work:
+    """What every stream of a task shares."""
+
+    services: Services
+    #: Counts what the task reads and writes.
+    store: DocumentStore
+    holder: Holder
+    connection: Connection
+    connector: Connector
+    session: Session
+    run_id: str
+    #: Seconds left in this slice; the task stops between pages when there are none.
+    time_left: Callable[[], float]
+
+
+class StreamSync:
+    """Brings one stream up to date, as far as the slice's time goes."""
+
+    def __init__(self, work: Work, stream: Stream, counts: StreamCounts) -> None:
+        self._work, self._stream, self._counts = work, stream, counts
+        self._terms = windows.terms(
+            stream,
+            work.connection,
+            work.connector.epoch,
+            timedelta(seconds=work.services.settings.lookback_seconds),
+        )
+        self._state = self._current_state()
+        self._digest: Digest | None = None
+        #: The window as it may be stored: a snapshot's progress is worth nothing without what was seen.
+        self._stored: OpenWindow | None = None
+        self._total: int | None = None
+        self._next: Future[Page] | None = None
+        self._absorber: Absorber | None = None
+
+    def run(self) -> None:
+        """Read pages until the window is complete.
+
+        Raises:
+            SliceOver: Time is up; the holder has the progress, the caller stores it.
+            MarketplaceError: This stream cannot go on now; what was read is kept.
+            Lost, Stopped: See Holder.
+            StoreUnavailable: Deliver again.
+        """
+        now = self._work.services.clock.now()
+        window = windows.open_window(self._terms, self._state.cursor, now)
+        if window is None:
+            self._keep(last_success_at=now)
+            return
+        self._stored = window
+        self._absorber = absorber = self._new_absorber(window)
+        restarts = 0
+        try:
+            while True:
+                try:
+                    page = self._page(window)
+                except PageTokenExpired:
+                    restarts += 1
+                    if restarts > RESTARTS:
+                        raise
+                    window = self._start_again(window, absorber)
+                    continue
+                shorter = self._not_ahead_of_server(window)
+                if shorter is not None:
+                    window = self._stored = shorter
+                    if window.since >= window.until:
+                        break
+                    continue
+                if page.next_token is not None and page.next_token == window.token:
+                    what = f"{self._work.connection.marketplace} {self._stream.name}"
+                    raise ResponseInvalid(f"{what}: the page token repeats, so the listing would never end")
+                window = self._take(window, absorber, page)
+                if window.token is None:
+                    break
+                if self._work.time_left() <= 0:
+                    self._suspend(window, absorber)
+                    raise SliceOver
+        finally:
+            self._drain()
+
+    def _current_state(self) -> StreamState:
+        """The stored state; another scope starts again, but what is remembered of records stays true."""
+        state = self._work.holder.state.streams.get(self._stream.name)
+        scope = windows.scope_of(self._stream, self._work.connection)
+        if state is None:
+            full = self._work.holder.state.requested_full
+            return StreamState(scope=scope, cursor=Cursor(full=full))
+        if state.scope != scope:
+            return msgspec.structs.replace(state, scope=scope, cursor=Cursor(full=state.cursor.full))
+        return state
+
+    def _new_absorber(self, window: OpenWindow) -> Absorber:
+        work = self._work
+        return Absorber(
+            connection_id=work.holder.connection_id,
+            connection=work.connection,
+            connector=work.connector,
+            stream=self._stream,
+            run_id=work.run_id,
+            now=work.services.clock.now,
+            counts=self._counts,
+            full=window.full,
+            oldest_day=windows.oldest_remembered(self._terms, window.until),
+            position=window.position,
+            blind=window.blind,
+        )
+
+    # Reading
+
+    def _page(self, window: OpenWindow) -> Page:
+        """The window's page at its token, read ahead or read now."""
+        if self._next is None:
+            self._read_ahead(window, window.token)
+        future, self._next = self._next, None
+        assert future is not None  # noqa: S101 - set just above
+        return future.result()
+
+    def _read_ahead(self, window: OpenWindow, token: str | None) -> None:
+        work, stream = self._work, self._stream
+        run = copy_context().run  # so that the thread's log lines carry what they belong to
+        self._next = work.services.executor.submit(
+            run, stream.fetch, work.session, windows.asked(window), token
+        )
+
+    def _drain(self) -> None:
+        """Wait for a page that nobody wants: the session is one thread's at a time."""
+        future, self._next = self._next, None
+        if future is not None and not future.cancel():
+            future.exception()
+
+    def _not_ahead_of_server(self, window: OpenWindow) -> OpenWindow | None:
+        """A window that ends before the marketplace's own clock, where this one did not."""
+        server_time = self._work.session.client.server_time
+        if server_time is None or window.token is not None or window.read:
+            return None
+        until = server_time - self._stream.age
+        if until >= window.until - CLOCK_SLACK:
+            return None
+        return msgspec.structs.replace(window, until=until)
+
+    def _start_again(self, window: OpenWindow, absorber: Absorber) -> OpenWindow:
+        position = absorber.position if self._stream.ordered else None
+        window = windows.without_token(self._terms, msgspec.structs.replace(window, position=position))
+        absorber.blind = False
+        self._digest = None
+        self._stored = window
+        return window
+
+    # Writing
+
+    def _take(self, window: OpenWindow, absorber: Absorber, page: Page) -> OpenWindow:
+        """Write one page; returns the window behind it, without a token when it is complete."""
+        going_on = page.next_token is not None and self._work.time_left() > 0
+        if going_on:
+            self._read_ahead(window, page.next_token)
+        changes = self._changes(window, absorber, page)
+        self._total = page.total if page.total is not None else self._total
+        window = msgspec.structs.replace(
+            window,
+            token=page.next_token,
+            read=window.read + (page.listed if page.listed is not None else len(page.records)),
+            position=absorber.position if self._stream.ordered else None,
+            blind=absorber.blind,
+        )
+        cursor = self._cursor_behind(window)
+        groups = list(absorbing.parts(changes))
+        for group in groups[:-1]:
+            self._write(group, absorber, self._state.cursor)
+        if window.token is None:
+            if groups:
+                self._write(
+                    groups[-1], absorber, self._state.cursor if self._has_vanished(window) else cursor
+                )
+            self._complete(window, cursor)
+        elif groups:
+            self._write(groups[-1], absorber, cursor)
+        else:
+            self._state = msgspec.structs.replace(self._state, cursor=cursor)
+            self._keep()
+            if self._work.services.clock.monotonic() - self._work.holder.written_at > SIGN_OF_LIFE_S:
+                self._work.holder.commit()
+        return window
+
+    def _changes(self, window: OpenWindow, absorber: Absorber, page: Page) -> list[Change]:
+        if not page.records:
+            return []
+        digest = self._loaded(window)
+        regrown = digest.regrow(oldest_day=absorber.oldest_day)
+        if regrown:
+            self._commit(self._digest_writes(regrown), b"", self._state.cursor)
+        return absorber.page(page.records, digest)
+
+    def _cursor_behind(self, window: OpenWindow) -> Cursor:
+        """The cursor to store once this page is written."""
+        cursor = self._state.cursor
+        if window.token is None:
+            return windows.completed(cursor, window, self._work.services.clock.now())
+        if self._stream.sort is Sort.SNAPSHOT:
+            return msgspec.structs.replace(cursor, window=self._stored)
+        stored = window if self._stream.durable_token else msgspec.structs.replace(window, token=None, read=0)
+        return msgspec.structs.replace(cursor, window=stored)
+
+    def _write(self, changes: list[Change], absorber: Absorber, cursor: Cursor) -> None:
+        """Commit changes with their digest entries and the cursor; what the store refuses is bisected."""
+        digest = self._loaded(self._stored)
+        for change in changes:
+            for key, content, day in change.entries:
+                if content:
+                    digest.put(key, content, day)
+                else:
+                    digest.remove(key)
+        inline, documents = digest.stage(oldest_day=absorber.oldest_day)
+        writes = [write for change in changes for write in change.writes]
+        try:
+            self._commit([*writes, *self._digest_writes(documents)], inline, cursor)
+        except WriteRejected as error:
+            # The digest in memory is ahead of the store now; what was seen in this scan is lost with it.
+            self._digest = None
+            absorber.blind = True
+            if len(changes) > 1:
+                middle = len(changes) // 2
+                self._write(changes[:middle], absorber, self._state.cursor)
+                self._write(changes[middle:], absorber, cursor)
+                return
+            if changes[0].rejected:
+                raise
+            self._write([self._refused(changes[0], absorber, error)], absorber, cursor)
+
+    def _refused(self, change: Change, absorber: Absorber, error: WriteRejected) -> Change:
+        """A normalized record that the store will not have, as a reject."""
+        self._counts.written -= 1
+        self._counts.rejected += 1
+        first = change.writes[0]
+        raw = msgspec.json.encode(first.data) if isinstance(first, Put) else b""
+        _, put = absorber.reject_of(raw, f"the store refuses it: {error.message}")
+        return Change([put], [], len(raw), rejected=True)
+
+    def _commit(self, writes: list[Write], inline: bytes, cursor: Cursor) -> None:
+        digest = self._digest
+        state = msgspec.structs.replace(
+            self._state,
+            cursor=cursor,
+            digest=inline,
+            digest_buckets=digest.bucket_count if digest is not None else self._state.digest_buckets,
+        )
+        holder = self._work.holder
+        holder.commit(writes, streams={**holder.state.streams, self._stream.name: state})
+        self._state = state
+
+    def _keep(self, **changes: object) -> None:
+        """Leave the stream's state to the next commit."""
+        self._state = msgspec.structs.replace(self._state, **changes)
+        self._work.holder.set_stream(self._stream.name, self._state)
+
+    def _suspend(self, window: OpenWindow, absorber: Absorber) -> None:
+        """Make the progress of this slice part of what the slice's last commit stores."""
+        if self._stream.sort is Sort.SNAPSHOT and self._stream.durable_token:
+            bits = self._loaded(window).seen_bits()
+            window = msgspec.structs.replace(window, seen=bits, blind=absorber.blind)
+            self._keep(cursor=msgspec.structs.replace(self._state.cursor, window=window))
+
+    # Ending
+
+    def _complete(self, window: OpenWindow, cursor: Cursor) -> None:
+        if self._has_vanished(window):
+            self._mark_vanished()
+        self._keep(cursor=cursor, last_success_at=self._work.services.clock.now())
+
+    def _has_vanished(self, window: OpenWindow) -> bool:
+        """Whether records are known that a complete listing did not show."""
+        absorber = self._absorber
+        if self._stream.sort is not Sort.SNAPSHOT or absorber is None or absorber.blind:
+            return False
+        if self._total is not None and self._total != window.read:
+            log.warning(
+                "%s listed %d of the %d it counts: nothing is taken as vanished",
+                self._stream.name,
+                window.read,
+                self._total,
+                extra={"action": "listing_incomplete", "stream": self._stream.name},
+            )
+            return False
+        known = self._state.digest or self._state.digest_buckets
+        return bool(known) and bool(self._loaded(window).unseen())
+
+    def _mark_vanished(self) -> None:
+        """Give `deleted_at` to the records that a complete listing no longer shows."""
+        work = self._work
+        digest = self._loaded(None)
+        vanished = digest.unseen()
+        collection = f"{ids.connection_path(work.holder.connection_id)}/{self._stream.name}"
+        for start in range(0, len(vanished), absorbing.PART_DOCUMENTS):
+            part = vanished[start : start + absorbing.PART_DOCUMENTS]
+            writes: list[Write] = []
+            for at in range(0, len(part), IN_VALUES):
+                hashes = [absorbing.signed(key) for key in part[at : at + IN_VALUES]]
+                where = [Filter("id_hash", "in", hashes)]
+                found = work.store.query(collection, where=where, limit=2 * IN_VALUES)
+                now = work.services.clock.now()
+                writes += [Update(snapshot.path, {"deleted_at": now}) for snapshot in found]
+            for key in part:
+                digest.remove(key)
+            inline, documents = digest.stage()
+            self._commit([*writes, *self._digest_writes(documents)], inline, self._state.cursor)
+            self._counts.deleted += len(writes)
+
+    # Digest
+
+    def _loaded(self, window: OpenWindow | None) -> Digest:
+        """The digest, read when it is first needed."""
+        if self._digest is None:
+            count = self._state.digest_buckets
+            found = self._work.store.get_many([self._digest_path(n) for n in range(count)]) if count else []
+            if any(snapshot is None for snapshot in found):
+                # Somebody removed digest documents: everything read is written again, nothing is lost.
+                log.warning("digest documents are missing", extra={"action": "digest_missing"})
+            buckets = [snapshot.data["entries"] if snapshot is not None else b"" for snapshot in found]
+            self._digest = Digest(self._state.digest, buckets)
+            if window is not None and window.seen:
+                self._digest.restore_seen(window.seen)
+        return self._digest
+
+    def _digest_path(self, number: int) -> str:
+        return f"{self._work.holder.path}/digests/{self._stream.name}-{number:02d}"
+
+    def _digest_writes(self, documents: dict[int, bytes]) -> list[Write]:
+        return [Put(self._digest_path(number), {"entries": packed}) for number, packed in documents.items()]

@@ -1,0 +1,36 @@
+"""What the worker does with a message."""
+
+from __future__ import annotations
+
+from orchestrator import context
+from orchestrator.closing import cancel_shard, sweep_shard
+from orchestrator.dispatch import dispatch
+from orchestrator.heal import heal
+from orchestrator.messages import Message
+from orchestrator.services import Services
+from orchestrator.task import run_task
+
+
+def handle(services: Services, message: Message) -> None:
+    """Handle one delivery of a message; returning acknowledges it.
+
+    Raises:
+        SyncError: Our own side failed; the message has to be delivered again.
+    """
+    bound = {
+        "run_id": message.run_id,
+        "marketplace": message.marketplace,
+        "connection_id": message.connection_id,
+    }
+    with context.bind(**{name: value for name, value in bound.items() if value}):
+        match message.kind:
+            case "dispatch":
+                dispatch(services, message)
+            case "task":
+                run_task(services, message)
+            case "sweep":
+                sweep_shard(services, message)
+            case "cancel":
+                cancel_shard(services, message)
+            case "heal":
+                heal(services)

@@ -1,0 +1,1 @@
+"""What is written down holds: commands, targets, settings."""

@@ -1,0 +1,104 @@
+"""No child process outlives its parent, however that ends."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from local.processes import ROOT, Processes, StackFailed, free_ports
+
+pytestmark = pytest.mark.processes
+
+#: Ignores SIGTERM, and has a child in its group; both write their ids.
+STUBBORN = """
+import os, pathlib, signal, sys, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+child = os.fork()
+pathlib.Path(sys.argv[1], str(os.getpid())).touch()
+time.sleep(600)
+"""
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    """Wait until something holds, at most ten seconds."""
+    deadline = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def is_alive(pid: int) -> bool:
+    """Whether a process exists and is no zombie."""
+    try:
+        status = Path(f"/proc/{pid}/stat").read_text()
+    except FileNotFoundError:
+        return False
+    return status.rpartition(")")[2].split()[0] != "Z"
+
+
+def test_what_ignores_sigterm_is_killed_with_its_children(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Leaving the block ends the whole process group."""
+    monkeypatch.setattr("local.processes.GRACE_S", 0.2)
+    pids = tmp_path / "pids"
+    pids.mkdir()
+    with Processes(tmp_path / "logs") as processes:
+        processes.start("stubborn", [sys.executable, "-c", STUBBORN, str(pids)], os.environ)
+        wait_for(lambda: len(list(pids.iterdir())) == 2)
+
+    for entry in pids.iterdir():
+        wait_for(lambda pid=int(entry.name): not is_alive(pid))  # type: ignore[misc] # mypy cannot infer a lambda's default
+
+
+def test_a_dead_process_is_reported_with_the_end_of_its_log(tmp_path: Path) -> None:
+    """Who died, how, and what it said last stand in the error."""
+    command = [sys.executable, "-c", "print('the reason'); raise SystemExit(3)"]
+    with Processes(tmp_path) as processes:
+        processes.start("worker", command, os.environ)
+        with pytest.raises(StackFailed, match=r"(?s)worker ended unexpectedly \(exit code 3\).*the reason"):
+            processes.wait_ready("worker", f"http://127.0.0.1:{free_ports(1)[0]}/")
+
+
+def test_a_silent_process_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that never answers is reported when its time is over."""
+    monkeypatch.setattr("local.processes.READY_S", 0.2)
+    with Processes(tmp_path) as processes:
+        processes.start("worker", [sys.executable, "-c", "import time; time.sleep(600)"], os.environ)
+        with pytest.raises(StackFailed, match="worker did not answer"):
+            processes.wait_ready("worker", f"http://127.0.0.1:{free_ports(1)[0]}/")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells children of their parent's death")
+def test_children_of_a_killed_parent_end(tmp_path: Path) -> None:
+    """Even SIGKILL on the parent leaves no child behind."""
+    parent = (
+        "import os, sys, time\nfrom pathlib import Path\nfrom local.processes import Processes\n"
+        "processes = Processes(Path(sys.argv[1]))\n"
+        "processes.start('child', [sys.executable, '-c',"
+        " 'import os, time; print(os.getpid(), flush=True); time.sleep(600)'], os.environ)\n"
+        "time.sleep(600)\n"
+    )
+    log = tmp_path / "child.log"
+    with subprocess.Popen([sys.executable, "-c", parent, str(tmp_path)], cwd=ROOT) as process:
+        wait_for(lambda: log.exists() and log.read_text().strip().isdigit())
+        process.send_signal(signal.SIGKILL)
+    child = int(log.read_text())
+
+    wait_for(lambda: not is_alive(child))
+
+
+def test_free_ports_are_distinct_and_prefer_what_was_asked() -> None:
+    """A preferred port is taken where it is free, and no port is given twice."""
+    wanted = free_ports(1)[0]
+    ports = free_ports(5, (wanted, wanted))
+
+    assert ports[0] == wanted
+    assert len(set(ports)) == 5
