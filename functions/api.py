@@ -110,7 +110,8 @@ def _json(value: object, status: HTTPStatus = HTTPStatus.OK) -> flask.Response:
 
 
 _RUN = r"/api/sync/runs/(?P<run_id>[\w.~:-]{1,600})"
-_ROUTES = (
+#: All there are.
+ROUTES = (
     Route("POST", re.compile("/api/sync/scheduler"), _scheduler, is_scheduler=True),
     Route("POST", re.compile("/api/sync/trigger"), _trigger),
     Route("GET", re.compile("/api/sync/status"), _status),
@@ -175,7 +176,7 @@ def _failed(request: flask.Request, error: Exception) -> flask.Response:
 def _find(request: flask.Request) -> tuple[Route, str]:
     """The route, and the run id in its path."""
     allowed = []
-    for route in _ROUTES:
+    for route in ROUTES:
         match = route.path.fullmatch(request.path)
         if match is not None and route.method == request.method:
             return route, match.groupdict().get("run_id", "")

@@ -110,7 +110,10 @@ class SchedulerSecret:
     def _versions(self, reference: str) -> tuple[bytes, ...]:
         store = self._secrets()
         # A secret piped into the secret store often ends in a line break.
-        values = [(value or "").rstrip("\r\n") for value in (store.get(reference), store.previous(reference))]
+        values = [
+            (value or "").rstrip("\r\n")
+            for value in (store.get(reference, fresh=True), store.previous(reference))
+        ]
         if not values[0]:
             raise SecretMissing(f"{reference} is empty", action="add a version with the scheduler's secret")
         return tuple(value.encode() for value in values if value)

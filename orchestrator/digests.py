@@ -272,4 +272,6 @@ class Digest:
                 )
             merged = kept
         self._columns, self._seen = merged, marks
-        self._overlay, self._seen_new = {}, set()
+        # A record may be seen long before it is put: its page is written in parts.
+        self._seen_new.difference_update(self._overlay)
+        self._overlay = {}

@@ -119,8 +119,8 @@ class DocumentStore(Protocol):
         """Read at most `limit` documents of one collection, in order.
 
         Order is by document id, or by the (dotted) field `order_by` and then by id; documents
-        without that field are left out. `after` resumes behind a document: `(id,)`, or
-        `(field value, id)` with `order_by`.
+        without that field are left out. A range condition without `order_by` orders by its own
+        field. `after` resumes behind a document: `(id,)`, or `(field value, id)` with a field.
         """
         ...
 
@@ -158,8 +158,11 @@ class TaskQueue(Protocol):
 class SecretStore(Protocol):
     """Secrets by reference; values never appear in documents, logs or errors."""
 
-    def get(self, reference: str) -> str:
+    def get(self, reference: str, *, fresh: bool = False) -> str:
         """The secret's content: the version named, or the latest.
+
+        It may be some minutes old, unless `fresh` asks past what is kept in memory: when the content
+        turned out to be refused.
 
         Raises:
             SecretMissing: No such secret, version or permission; the message names the reference.

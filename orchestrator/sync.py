@@ -115,7 +115,7 @@ class StreamSync:
                 window = self._take(window, absorber, page)
                 if window.token is None:
                     break
-                if self._work.time_left() <= 0:
+                if self._work.time_left() <= 0 and not (self._next is not None and self._next.done()):
                     self._suspend(window, absorber)
                     raise SliceOver
         finally:

@@ -1,1 +1,29 @@
 """Sandbox marketplaces: servers that behave like the real ones at the protocol; see README.md."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from local.sandbox.account import Account
+from local.sandbox.app import App, Arguments, Marketplace
+from local.sandbox.http import Server
+from local.sandbox.shopify import Shopify
+from local.sandbox.takealot import Takealot
+
+#: The sandboxes there are.
+MARKETPLACES: Mapping[str, Callable[[list[Account], bool], Marketplace]] = {
+    "shopify": Shopify,
+    "takealot": Takealot,
+}
+
+
+def serve(arguments: Arguments, host: str = "127.0.0.1", port: int = 0) -> Server:
+    """A server that is bound and filled; call its `serve_forever`.
+
+    Raises:
+        DataInvalid: The folder of real data cannot be read.
+        OSError: The port is taken.
+    """
+    build = MARKETPLACES[arguments.marketplace]
+    accounts = [Account(number, arguments.source(number)) for number in range(arguments.accounts)]
+    return Server((host, port), App(build(accounts, arguments.small_buckets), accounts).answer)

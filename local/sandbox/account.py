@@ -7,7 +7,7 @@ from bisect import bisect_left, insort
 from collections.abc import Iterator
 from dataclasses import replace
 
-from local.sandbox.catalogue import Item, Sale, Source, mix
+from local.sandbox.catalogue import Item, Sale, Source, State, mix
 
 _INDEX_BITS = 28
 
@@ -18,16 +18,16 @@ class Account:
     Args:
         number: Which account of its marketplace, from 0.
         source: Where its data comes from.
-        places: How many locations hold stock.
     """
 
-    def __init__(self, number: int, source: Source, places: int) -> None:
+    def __init__(self, number: int, source: Source) -> None:
         self.number = number
         self.currency = source.currency
-        self.places = places
         self._source = source
         self._sales: dict[int, Sale] = {}
         self._items: dict[int, Item] = {}
+        #: Indices of the sales made since, by id.
+        self._added: dict[int, int] = {}
         self._stock: dict[tuple[int, int, int], tuple[int, int]] = {}
         self.vanished: set[int] = set()
         self.sales = source.sales
@@ -47,6 +47,16 @@ class Account:
         """The item as it is now."""
         return self._items.get(index) or self._source.item(index)
 
+    def sale_by_id(self, sale_id: int) -> Sale | None:
+        """The sale with an id."""
+        index = self._added.get(sale_id, self._source.sale_index(sale_id))
+        return None if index is None else self.sale(index)
+
+    def item_by_id(self, item_id: int) -> Item | None:
+        """The listed item with an id."""
+        index = self._source.item_index(item_id)
+        return None if index is None or index in self.vanished else self.item(index)
+
     def stock(self, index: int, variant: int, place: int) -> tuple[int, int]:
         """Quantity at a place, and when it last changed."""
         changed = self._stock.get((index, variant, place))
@@ -55,13 +65,17 @@ class Account:
         item = self._source.item(index)
         return mix(item.id, variant, place) % 120, item.updated
 
-    def sales_from(self, updated: int, index: int = 0) -> Iterator[int]:
-        """Indices of sales in order of their last change, beginning at (time, index)."""
+    def sales_from(self, updated: int, index: int = 0) -> Iterator[tuple[int, int]]:
+        """Time of the last change and index of each sale, in that order, from the pair given."""
         return _walk(self._by_update, updated, index)
 
-    def items_from(self, updated: int, index: int = 0) -> Iterator[int]:
-        """Indices of items in order of their last change, beginning at (time, index)."""
-        return (found for found in _walk(self._items_by_update, updated, index) if found not in self.vanished)
+    def items_from(self, updated: int, index: int = 0) -> Iterator[tuple[int, int]]:
+        """The same of the items that are listed."""
+        return (pair for pair in _walk(self._items_by_update, updated, index) if pair[1] not in self.vanished)
+
+    def listed(self, first: int = 0) -> Iterator[int]:
+        """Indices of the items that are listed, from the one given."""
+        return (index for index in range(first, self.items) if index not in self.vanished)
 
     def sales_created(self, since: int, until: int) -> range:
         """Indices of the sales made in `[since, until)`."""
@@ -70,7 +84,7 @@ class Account:
     def touch_sale(self, index: int, at: int) -> Sale:
         """Move a sale on to another state."""
         sale = self.sale(index)
-        state = "refunded" if sale.state == "shipped" else "shipped"
+        state: State = "refunded" if sale.state == "shipped" else "shipped"
         return self._put_sale(index, replace(sale, state=state, updated=at))
 
     def add_sale(self, at: int) -> Sale:
@@ -84,6 +98,7 @@ class Account:
         sale = replace(
             template, id=last.id + 1, number=f"#N{index}", created=created, updated=created, state="open"
         )
+        self._added[sale.id] = index
         return self._put_sale(index, sale)
 
     def reprice(self, index: int, at: int) -> Item:
@@ -115,9 +130,9 @@ def _key(moment: int, index: int) -> int:
     return moment << _INDEX_BITS | index
 
 
-def _walk(keys: array[int], moment: int, index: int) -> Iterator[int]:
+def _walk(keys: array[int], moment: int, index: int) -> Iterator[tuple[int, int]]:
     for place in range(bisect_left(keys, _key(moment, index)), len(keys)):
-        yield keys[place] & (1 << _INDEX_BITS) - 1
+        yield keys[place] >> _INDEX_BITS, keys[place] & (1 << _INDEX_BITS) - 1
 
 
 def _discard(keys: array[int], key: int) -> None:

@@ -2,7 +2,7 @@
 
 | call | does |
 | --- | --- |
-| `POST /_sandbox/change` | changes data: how many `orders`, `prices`, `stock`, `new_orders`, `vanish`; `account`, `at` |
+| `POST /_sandbox/change` | changes as much data as it is told to: see `Change` |
 | `POST` and `DELETE /_sandbox/faults` | turns a fault on; turns all off |
 | `GET /_sandbox/stats` | calls and bytes so far, in all and by path |
 | `GET /_sandbox/truth?account=N` | what a complete sync must hold: one JSON line a record |
@@ -151,7 +151,7 @@ class App:
         """Change what was not changed before, chosen by a running number; the ids that changed."""
         account = self._accounts[change.account]
         at = int(change.at.timestamp() if change.at else time.time())
-        listed = [index for index in range(account.items) if index not in account.vanished]
+        listed = list(account.listed())
         changed: dict[str, list[str]] = {
             "orders": [
                 str(account.touch_sale(index, at).id) for index in self._pick(account.sales, change.orders)

@@ -30,7 +30,7 @@ _KINDS = (
     "木製スプーン",
     "Rooibos 🌿",
 )
-_LOOKS = ("blue", "red", "grün", "natural", "large", "‘vintage’", "set of 4", "no. 7 \\ \"special\"")  # fmt: skip
+_LOOKS = ("blue", "red", "grün", "natural", "large", "«vintage»", "set of 4", 'no. 7 \\ "special"')
 
 
 class Line(NamedTuple):
@@ -94,6 +94,14 @@ class Source(Protocol):
         """The whole item."""
         ...
 
+    def sale_index(self, sale_id: int) -> int | None:
+        """The index of the sale with an id."""
+        ...
+
+    def item_index(self, item_id: int) -> int | None:
+        """The index of the item with an id."""
+        ...
+
 
 def mix(*numbers: int) -> int:
     """A well spread 64-bit number out of some numbers; the same on every machine and version."""
@@ -154,6 +162,14 @@ class Generated:
             test=dice >> 50 & 127 == 0,
         )
 
+    def sale_index(self, sale_id: int) -> int | None:
+        """Ids are numbered through."""
+        return _place(sale_id - _FIRST_SALE, self.sales)
+
+    def item_index(self, item_id: int) -> int | None:
+        """Ids are numbered through."""
+        return _place(item_id - _FIRST_ITEM, self.items)
+
     def _line(self, index: int, number: int) -> Line:
         dice = mix(self._key, 3, index, number)
         quantity = 1 + (dice >> 40) % 3
@@ -181,3 +197,7 @@ class Generated:
             created=created,
             updated=min(created + (dice >> 34) % (60 * _DAY), self._until),
         )
+
+
+def _place(index: int, size: int) -> int | None:
+    return index if 0 <= index < size else None

@@ -43,7 +43,7 @@ class Fault(msgspec.Struct, forbid_unknown_fields=True):
             raise ValueError(f"kind is one of {', '.join(KINDS)}; every is at least 1")
 
 
-def _status(fault: Fault, request: Request) -> Reply:
+def _status(fault: Fault, _: Request) -> Reply:
     headers = {"Retry-After": fault.retry_after} if fault.retry_after else {}
     if fault.html:
         page = b"<!DOCTYPE html><html><body><h1>Sorry, you have been blocked</h1></body></html>"
@@ -51,15 +51,15 @@ def _status(fault: Fault, request: Request) -> Reply:
     return Reply.json(fault.status, {"errors": [{"status": fault.status, "title": "fault"}]}, headers)
 
 
-def _slow(fault: Fault, request: Request) -> None:
+def _slow(fault: Fault, _: Request) -> None:
     time.sleep(fault.seconds)
 
 
-def _malformed(fault: Fault, request: Request) -> None:
+def _malformed(_: Fault, request: Request) -> None:
     request.malformed = True
 
 
-def _expired_token(fault: Fault, request: Request) -> None:
+def _expired_token(_: Fault, request: Request) -> None:
     request.expired_token = True
 
 

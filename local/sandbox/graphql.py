@@ -6,6 +6,7 @@ plainly: an object is one point, a connection its size times its node's cost.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -26,6 +27,7 @@ from graphql import (
 )
 
 _SCHEMA = build_schema(Path(__file__).with_name("shopify.graphql").read_text())
+_CAPITAL = re.compile("[A-Z]")
 #: The largest page of any connection.
 LARGEST_PAGE = 250
 
@@ -76,18 +78,27 @@ class Query:
             first = self._arguments(field).get("first")
             if not isinstance(first, int) or not 0 < first <= LARGEST_PAGE:
                 message = f"{field.name.value}: first takes 1 to {LARGEST_PAGE}"
-                raise QueryInvalid([{"message": message, "extensions": {"code": "argumentLiteralsIncompatible"}}])
+                raise QueryInvalid(
+                    [{"message": message, "extensions": {"code": "argumentLiteralsIncompatible"}}]
+                )
             total += first * (1 + self._cost(nodes.selection_set))
         return total
 
     def _arguments(self, field: FieldNode) -> dict[str, Any]:
         values = {
             each.name.value: value_from_ast_untyped(each.value, dict(self.variables))
-            for each in field.arguments
+            for each in field.arguments or ()
         }
-        return {name: value for name, value in values.items() if value is not None and value is not Undefined}
+        given = {
+            name: value for name, value in values.items() if value is not None and value is not Undefined
+        }
+        return {
+            _CAPITAL.sub(lambda found: f"_{found[0].lower()}", name): value for name, value in given.items()
+        }
 
-    def _project(self, selections: SelectionSetNode, node: Mapping[str, Any], points: list[int]) -> dict[str, Any]:
+    def _project(
+        self, selections: SelectionSetNode, node: Mapping[str, Any], points: list[int]
+    ) -> dict[str, Any]:
         data: dict[str, Any] = {}
         for field in _fields(selections):
             value = node[field.name.value]
@@ -117,7 +128,7 @@ def read_query(text: str, variables: Mapping[str, Any]) -> Query:
     values = get_variable_values(_SCHEMA, operation.variable_definitions or (), dict(variables))
     if isinstance(values, list):
         raise QueryInvalid([{"message": error.message} for error in values])
-    return Query(operation.selection_set, values)
+    return Query(operation.selection_set, values.coerced)
 
 
 @lru_cache(maxsize=64)

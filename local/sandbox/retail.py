@@ -28,6 +28,7 @@ from local.sandbox.catalogue import Item, Line, Sale
 from orchestrator.model import MARKETPLACES
 
 _DAY = 86_400
+_FIRST_ITEM = 5_000_000
 _HEADER = "InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Country"
 
 
@@ -82,6 +83,7 @@ class Retail:
         self._invoices = mine[-sales:] if sales else []
         self._catalogue = _catalogue(mine)[:items]
         self._place = {code: index for index, (code, _, _) in enumerate(self._catalogue)}
+        self._sale_places = {_sale_id(each.number): index for index, each in enumerate(self._invoices)}
         self.sales, self.items = len(self._invoices), len(self._catalogue)
 
     def times(self, index: int) -> tuple[int, int]:
@@ -93,11 +95,9 @@ class Retail:
         """The invoice as an order."""
         invoice = self._invoices[index]
         cancelled = invoice.number.startswith("C")
-        digits = int("".join(filter(str.isdigit, invoice.number)) or 0)
         moment = invoice.moment + self._shift
         return Sale(
-            # Apart from the invoice that it cancels.
-            id=digits + (10_000_000 if cancelled else 20_000_000 if invoice.number[0] == "A" else 0),
+            id=_sale_id(invoice.number),
             number=invoice.number,
             created=moment,
             updated=moment,
@@ -109,12 +109,21 @@ class Retail:
             buyer=invoice.buyer,
         )
 
+    def sale_index(self, sale_id: int) -> int | None:
+        """Looked up."""
+        return self._sale_places.get(sale_id)
+
+    def item_index(self, item_id: int) -> int | None:
+        """Ids are numbered through."""
+        index = item_id - _FIRST_ITEM
+        return index if 0 <= index < self.items else None
+
     def item(self, index: int) -> Item:
         """The stock code as a product, as it was last sold."""
         code, title, price = self._catalogue[index]
         moment = self._invoices[0].moment + self._shift if self._invoices else 0
         return Item(
-            id=5_000_000 + index,
+            id=_FIRST_ITEM + index,
             sku=code,
             title=title,
             price=price,
@@ -125,6 +134,13 @@ class Retail:
             created=moment,
             updated=moment,
         )
+
+
+def _sale_id(number: str) -> int:
+    """A number of its own for each invoice number: `536365`, `C536379`, `A563185`."""
+    letters = "".join(filter(str.isalpha, number))
+    digits = int("".join(filter(str.isdigit, number)) or 0)
+    return digits + 10_000_000 * (ord(letters[0].upper()) - 64 if letters else 0)
 
 
 def _catalogue(invoices: Sequence[_Invoice]) -> list[tuple[str, str, int]]:

@@ -8,14 +8,10 @@ pair is first used.
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import re
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from itertools import islice
 from typing import Any
 
 import msgspec
@@ -24,12 +20,11 @@ from local.sandbox import shopify_rows as rows
 from local.sandbox.account import Account
 from local.sandbox.graphql import QueryInvalid, read_query
 from local.sandbox.http import Reply, Request
+from local.sandbox.shopify_listings import Listings
 
 API_VERSION = "2026-10"
 #: A query may cost at most this many points.
 MOST_POINTS = 1000
-_TERM = re.compile(r"(\w+):(>=|<=|>|<)?('[^']*'|\S+)")
-_DAY = 86_400
 _TOKEN_S = 3600
 
 
@@ -62,53 +57,12 @@ class _Bucket:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class _Filter:
-    """The search terms that this sandbox knows; the others do not filter, as with Shopify."""
-
-    since: int = 0
-    #: Inclusive.
-    until: int = 1 << 33
-    statuses: frozenset[str] | None = None
-
-    @classmethod
-    def parse(cls, text: str) -> _Filter:
-        since, until, statuses = 0, 1 << 33, None
-        for name, operator, value in _TERM.findall(text):
-            if name == "status":
-                statuses = frozenset(value.strip("'").split(","))
-            if name != "updated_at":
-                continue
-            first, last = _moment(value)
-            match operator:
-                case ">=":
-                    since = first
-                case ">":
-                    since = last + 1
-                case "<=":
-                    until = last
-                case "<":
-                    until = first - 1
-                case _:
-                    since, until = first, last
-        return cls(since, until, statuses)
-
-
-def _moment(value: str) -> tuple[int, int]:
-    """First and last second a term's value stands for; unquoted, its time of day is ignored."""
-    if value.startswith("'"):
-        second = int(datetime.fromisoformat(value.strip("'")).timestamp())
-        return second, second
-    day = int(datetime.fromisoformat(value[:10]).replace(tzinfo=UTC).timestamp())
-    return day, day + _DAY - 1
-
-
 class Shopify:
     """Answers for all shops; see the module."""
 
     places = len(rows.LOCATIONS)
 
-    def __init__(self, accounts: list[Account], *, small_buckets: bool) -> None:
+    def __init__(self, accounts: list[Account], small_buckets: bool) -> None:
         self._accounts = accounts
         size, rate = (1000.0, 1000.0) if small_buckets else (10_000_000.0, 1_000_000.0)
         self._buckets = [_Bucket(size, rate) for _ in accounts]
@@ -152,12 +106,14 @@ class Shopify:
         bucket = self._buckets[account.number]
         bucket.fill()
         if requested > MOST_POINTS:
-            message = f"Query cost is {requested}, which exceeds the single query max cost limit {MOST_POINTS}"
+            message = (
+                f"Query cost is {requested}, which exceeds the single query max cost limit {MOST_POINTS}"
+            )
             return 200, {"errors": [{"message": message, "extensions": {"code": "MAX_COST_EXCEEDED"}}]}
         if requested > bucket.available:
             error = {"message": "Throttled", "extensions": {"code": "THROTTLED"}}
             return 200, {"errors": [error], "extensions": {"cost": bucket.cost(requested, None)}}
-        data, actual = query.run(_Root(account, request).fields())
+        data, actual = query.run(Listings(account, request).fields())
         bucket.available -= min(actual, requested)
         return 200, {"data": data, "extensions": {"cost": bucket.cost(requested, actual)}}
 
@@ -172,7 +128,10 @@ class Shopify:
             return Reply.json(400, {"error": "invalid_client", "error_description": "client is not known"})
         self._issued += 1
         access = f"shpat_issued_{self._issued}"
-        granted: dict[str, Any] = {"access_token": access, "scope": "read_orders,read_products,read_inventory"}
+        granted: dict[str, Any] = {
+            "access_token": access,
+            "scope": "read_orders,read_products,read_inventory",
+        }
         refresh = None
         if body.get("grant_type") == "refresh_token":
             old = body.get("refresh_token", "")
@@ -181,7 +140,11 @@ class Shopify:
                 return Reply.json(400, {"error": "invalid_grant", "error_description": description})
             refresh = f"shprt_issued_{self._issued}"
             self._refresh[number] = {old, refresh}
-            granted |= {"expires_in": _TOKEN_S, "refresh_token": refresh, "refresh_token_expires_in": 7_776_000}
+            granted |= {
+                "expires_in": _TOKEN_S,
+                "refresh_token": refresh,
+                "refresh_token_expires_in": 7_776_000,
+            }
         elif body.get("grant_type") == "client_credentials":
             granted["expires_in"] = 86_399
         else:
@@ -196,27 +159,3 @@ class Shopify:
     def stock_id(self, account: Account, index: int, place: int) -> str:
         """Inventory item and location."""
         return rows.stock_id(account, index, 0, place)
-
-
-class _Root:
-    """The root of one query: its listings read the account, honouring the request's faults."""
-
-    def __init__(self, account: Account, request: Request) -> None:
-        self._account = account
-        self._malformed = request.malformed
-        self._expired = request.expired_token
-        self._newest = time.time() - request.late_s if request.late_s else float(1 << 33)
-
-    def fields(self) -> dict[str, Any]:
-        account = self._account
-        return {
-            "shop": rows.shop(account),
-            "orders": self._orders,
-            "order": lambda id: self._one(id, "Order", account.sales, account.sale, rows.order),  # noqa: A006 - Shopify's name
-            "products": self._products,
-            "product": lambda id: self._one(id, "Product", account.items, account.item, rows.product),  # noqa: A006 - Shopify's name
-            "locations": self._locations,
-            "location": lambda id: next(  # noqa: A006 - Shopify's name
-                (each for each in self._all_locations() if each["id"] == id), None
-            ),
-        }

@@ -222,7 +222,7 @@ class FirestoreStore:
     def _structured(self, collection: str, where: Sequence[Filter]) -> tuple[str, Any]:
         above, _, name = collection.rpartition("/")
         query = _StructuredQuery()
-        getattr(query, "from").add(collection_id=name)
+        query.from_.add(collection_id=name)
         if where:
             query.where.composite_filter.op = types.StructuredQuery.CompositeFilter.Operator.AND
         for field, op, value in where:

@@ -8,11 +8,12 @@ from rich.console import Console
 from rich.text import Text
 
 from orchestrator.cli.output import STYLES, safe, table
-from orchestrator.model import RecordTotals, Run, Task, from_document
+from orchestrator.model import Cost, RecordTotals, Run, Task, from_document
 from orchestrator.ports import Document
 from orchestrator.reading import RunView
 
 _COUNTS = ("seen", "written", "unchanged", "deleted", "rejected")
+_COST = ("marketplace", "document reads", "document writes", "calls", "bytes", "estimated USD")
 
 
 def print_run(screen: Console, view: RunView) -> None:
@@ -29,7 +30,7 @@ def print_run(screen: Console, view: RunView) -> None:
         screen.print()
         screen.print(table("records", ("marketplace", "stream", *_COUNTS), _record_rows(run)))
         screen.print()
-        screen.print(table("cost", ("marketplace", *run.cost.__struct_fields__), _cost_rows(run)))
+        screen.print(table("cost", _COST, _cost_rows(run)))
     if view.progress is not None:
         _print_progress(screen, view)
     unusual = _unusual(view.tasks)
@@ -97,10 +98,15 @@ def _counts(records: RecordTotals) -> tuple[int, ...]:
 
 
 def _cost_rows(run: Run) -> Iterator[Sequence[object]]:
-    names = run.cost.__struct_fields__
     for marketplace, share in sorted(run.by_marketplace.items()):
-        yield marketplace, *(getattr(share.cost, name) for name in names)
-    yield "all", *(getattr(run.cost, name) for name in names)
+        yield marketplace, *_cost(share.cost)
+    yield "all", *_cost(run.cost)
+
+
+def _cost(cost: Cost) -> tuple[object, ...]:
+    # At list price, one connection costs millionths of a dollar.
+    usd = f"{cost.estimated_usd:.6f}"
+    return cost.document_reads, cost.document_writes, cost.marketplace_calls, cost.marketplace_bytes, usd
 
 
 def _print_progress(screen: Console, view: RunView) -> None:

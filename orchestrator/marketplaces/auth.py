@@ -107,7 +107,7 @@ class RotatingGrant:
     def _candidates(self) -> Iterator[str]:
         secrets, reference = self.opening.secrets, self.opening.connection.credential
         yield self.content
-        latest = secrets.get(reference)
+        latest = secrets.get(reference, fresh=True)
         if latest != self.content:
             yield latest
         previous = secrets.previous(reference)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from decimal import Decimal
+from typing import Literal
 
 import msgspec
 
@@ -90,7 +91,6 @@ class _OfferId(msgspec.Struct):
 
 class _OfferStock(msgspec.Struct, kw_only=True):
     offer_id: Id
-    tsin_id: Id | None = None
     sku: str | None = None
     seller_warehouse_stock: list[msgspec.Raw] | None = None
     takealot_warehouse_stock: list[msgspec.Raw] | None = None
@@ -108,14 +108,16 @@ class _RegionStock(msgspec.Struct, kw_only=True):
     stock_in_receiving: int = 0
 
 
-class _Level(msgspec.Struct, kw_only=True, omit_defaults=True):
+class _Level(msgspec.Struct, kw_only=True):
     """One location's share of an offer; our own form, made by `split_by_location`."""
 
+    #: Whose location it is.
+    holder: Literal["seller", "takealot"]
+    #: The location's entry as it came.
+    stock: msgspec.Raw
+
     offer_id: Id
-    tsin_id: Id | None = None
     sku: str | None = None
-    seller_warehouse: msgspec.Raw | None = None
-    takealot_warehouse: msgspec.Raw | None = None
 
 
 def group_by_order(items: Iterable[msgspec.Raw]) -> list[bytes]:
@@ -152,15 +154,14 @@ def split_by_location(offer: msgspec.Raw) -> list[bytes]:
     if row.seller_warehouse_stock is None and row.takealot_warehouse_stock is None:
         # Asked for and not given: taking it for "no stock" would delete what is known.
         return [bytes(offer)]
-    own = [
-        _Level(offer_id=row.offer_id, tsin_id=row.tsin_id, sku=row.sku, seller_warehouse=stock)
-        for stock in row.seller_warehouse_stock or ()
+    stocks: list[tuple[Literal["seller", "takealot"], msgspec.Raw]] = [
+        *(("seller", stock) for stock in row.seller_warehouse_stock or ()),
+        *(("takealot", stock) for stock in row.takealot_warehouse_stock or ()),
     ]
-    theirs = [
-        _Level(offer_id=row.offer_id, tsin_id=row.tsin_id, sku=row.sku, takealot_warehouse=stock)
-        for stock in row.takealot_warehouse_stock or ()
+    return [
+        msgspec.json.encode(_Level(holder=holder, stock=stock, offer_id=row.offer_id, sku=row.sku))
+        for holder, stock in stocks
     ]
-    return [msgspec.json.encode(level) for level in own + theirs]
 
 
 def order(raw: bytes, with_buyer: bool) -> Order:  # noqa: ARG001 - sales name no buyer
@@ -206,11 +207,11 @@ def product(raw: bytes, with_buyer: bool) -> Product:  # noqa: ARG001 - the cont
 
 
 def level(raw: bytes, with_buyer: bool) -> StockLevel:  # noqa: ARG001 - the contract's signature
-    """What one warehouse or region holds of an offer."""
+    """What one warehouse or region holds of an offer; an offer that came without its stock is no level."""
     row = msgspec.json.decode(raw, type=_Level)
     offer_id, sku = str(row.offer_id), row.sku or None
-    if row.seller_warehouse is not None:
-        own = msgspec.json.decode(row.seller_warehouse, type=_SellerStock)
+    if row.holder == "seller":
+        own = msgspec.json.decode(row.stock, type=_SellerStock)
         location = str(own.seller_warehouse_id)
         return StockLevel(
             id=f"{offer_id}@{location}",
@@ -220,19 +221,17 @@ def level(raw: bytes, with_buyer: bool) -> StockLevel:  # noqa: ARG001 - the con
             location_id=location,
             available=own.quantity_available,
         )
-    if row.takealot_warehouse is not None:
-        theirs = msgspec.json.decode(row.takealot_warehouse, type=_RegionStock)
-        return StockLevel(
-            id=f"{offer_id}@{theirs.region}",
-            sku=sku,
-            product_id=offer_id,
-            variant_id=offer_id,
-            location_id=theirs.region,
-            location_name=theirs.region,
-            available=theirs.quantity_available,
-            incoming=theirs.stock_on_way + theirs.stock_in_receiving,
-        )
-    raise RecordInvalid("an offer without its stock, although it was asked for")
+    region = msgspec.json.decode(row.stock, type=_RegionStock)
+    return StockLevel(
+        id=f"{offer_id}@{region.region}",
+        sku=sku,
+        product_id=offer_id,
+        variant_id=offer_id,
+        location_id=region.region,
+        location_name=region.region,
+        available=region.quantity_available,
+        incoming=region.stock_on_way + region.stock_in_receiving,
+    )
 
 
 def order_id(raw: bytes) -> str | None:

@@ -1,0 +1,1 @@
+"""The edge: HTTP, authentication, CloudEvents, logs and start-up."""

@@ -1,0 +1,237 @@
+"""An account's data as Shopify's nodes, and what a connector is to make of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from local.sandbox.account import Account
+from local.sandbox.catalogue import Item, Line, Sale, State
+
+Node = dict[str, Any]
+#: Names of the places that hold stock; the last one is closed and holds few items.
+LOCATIONS = ("Cape Town", "Jo'burg (Midrand)", "Old store")
+_STATES: dict[State, tuple[str, str, str]] = {
+    "unpaid": ("PENDING", "UNFULFILLED", "pending"),
+    "open": ("PAID", "UNFULFILLED", "open"),
+    "partly_shipped": ("PAID", "PARTIALLY_FULFILLED", "partially_fulfilled"),
+    "shipped": ("PAID", "FULFILLED", "fulfilled"),
+    "cancelled": ("VOIDED", "UNFULFILLED", "cancelled"),
+    "refunded": ("REFUNDED", "FULFILLED", "refunded"),
+    "returned": ("PARTIALLY_REFUNDED", "FULFILLED", "fulfilled"),
+}
+_QUANTITIES = ("available", "on_hand", "committed", "reserved", "incoming")
+
+
+def shop(account: Account) -> Node:
+    """The shop itself."""
+    return {
+        "id": f"gid://shopify/Shop/{7_000 + account.number}",
+        "name": f"Sandbox {account.number}",
+        "myshopifyDomain": f"sandbox-{account.number}.myshopify.com",
+        "currencyCode": account.currency,
+    }
+
+
+def order(account: Account, sale: Sale) -> Node:
+    """An order; its line items are a plain list here."""
+    financial, fulfillment, _ = _STATES[sale.state]
+    total = _total(sale)
+    buyer = f"Buyer {sale.buyer} Ñandú"
+    email = f"buyer{sale.buyer}@example.com"
+    return {
+        "id": f"gid://shopify/Order/{sale.id}",
+        "legacyResourceId": str(sale.id),
+        "name": sale.number,
+        "createdAt": moment(sale.created),
+        "updatedAt": moment(sale.updated),
+        "processedAt": moment(sale.created),
+        "cancelledAt": moment(sale.updated) if sale.state == "cancelled" else None,
+        "closedAt": None,
+        "test": sale.test,
+        "currencyCode": account.currency,
+        "displayFinancialStatus": financial,
+        "displayFulfillmentStatus": fulfillment,
+        "totalPriceSet": _money(account, total),
+        "currentTotalPriceSet": _money(account, total),
+        "totalRefundedSet": _money(account, total if sale.state == "refunded" else 0),
+        "email": email,
+        "phone": "+27210000000",
+        "customer": {"id": f"gid://shopify/Customer/{sale.buyer}", "displayName": buyer},
+        "shippingAddress": {
+            "name": buyer,
+            "phone": None,
+            "address1": f"{sale.buyer % 200} Long Street",
+            "address2": "",
+            "city": "Cape Town",
+            "province": "Western Cape",
+            "zip": "8001",
+            "countryCodeV2": "ZA",
+        },
+        "lineItems": [_line(account, sale, number, line) for number, line in enumerate(sale.lines)],
+    }
+
+
+def product(item: Item) -> Node:
+    """A product; its variants are a plain list here."""
+    return {
+        "id": f"gid://shopify/Product/{item.id}",
+        "legacyResourceId": str(item.id),
+        "title": item.title,
+        "handle": f"product-{item.id}",
+        "status": item.status.upper(),
+        "vendor": "Sandbox",
+        "productType": "",
+        "createdAt": moment(item.created),
+        "updatedAt": moment(item.updated),
+        "variants": [_variant(item, number) for number in range(item.variants)],
+    }
+
+
+def location(account: Account, place: int) -> Node:
+    """A location without its levels."""
+    return {
+        "id": f"gid://shopify/Location/{_location_id(account, place)}",
+        "name": LOCATIONS[place],
+        "isActive": place < len(LOCATIONS) - 1,
+    }
+
+
+def holds(index: int, place: int) -> bool:
+    """Whether an item is stocked at a place."""
+    return place < len(LOCATIONS) - 1 or index % 10 == 0
+
+
+def level(account: Account, index: int, variant: int, place: int) -> Node:
+    """The stock of one variant at one location."""
+    item = account.item(index)
+    quantity, updated = account.stock(index, variant, place)
+    item_id = _variant_id(item, variant)
+    location_id = _location_id(account, place)
+    amounts = {
+        "available": quantity,
+        "on_hand": quantity + 2,
+        "committed": 2,
+        "reserved": 0,
+        "incoming": quantity % 3,
+    }
+
+    def quantities(names: Sequence[str]) -> list[Node]:
+        known = [name for name in names if name in _QUANTITIES]
+        return [{"name": name, "quantity": amounts[name], "updatedAt": moment(updated)} for name in known]
+
+    return {
+        "id": f"gid://shopify/InventoryLevel/{location_id}?inventory_item_id={item_id}",
+        "createdAt": moment(item.created),
+        "updatedAt": moment(updated),
+        "item": {
+            "id": f"gid://shopify/InventoryItem/{item_id}",
+            "sku": _sku(item, variant),
+            "tracked": True,
+        },
+        "location": location(account, place),
+        "quantities": quantities,
+    }
+
+
+def stock_id(account: Account, index: int, variant: int, place: int) -> str:
+    """A stock level's id, as the connector forms it."""
+    return f"{_variant_id(account.item(index), variant)}@{_location_id(account, place)}"
+
+
+def truth(account: Account) -> Iterator[Node]:
+    """What a complete sync must hold, by normalized field."""
+    for index in range(account.sales):
+        sale = account.sale(index)
+        yield {
+            "stream": "orders",
+            "id": str(sale.id),
+            "number": sale.number,
+            "status": _STATES[sale.state][2],
+            "total": {"amount": cents(_total(sale)), "currency": account.currency},
+            "quantities": [line.quantity for line in sale.lines],
+        }
+    for index in account.listed():
+        item = account.item(index)
+        yield {
+            "stream": "products",
+            "id": str(item.id),
+            "title": item.title,
+            "status": item.status,
+            "skus": [_sku(item, number) or None for number in range(item.variants)],
+            "price": {"amount": cents(item.price), "currency": account.currency},
+        }
+        for place in range(len(LOCATIONS)):
+            if holds(index, place):
+                for variant in range(item.variants):
+                    yield {
+                        "stream": "inventory",
+                        "id": stock_id(account, index, variant, place),
+                        "available": account.stock(index, variant, place)[0],
+                    }
+
+
+def moment(seconds: int) -> str:
+    """Whole seconds in UTC, as Shopify writes them."""
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def cents(amount: int) -> str:
+    """Two decimals."""
+    return f"{'-' if amount < 0 else ''}{abs(amount) // 100}.{abs(amount) % 100:02d}"
+
+
+def _amount(amount: int) -> str:
+    """At least one decimal, none that says nothing: `599.0`, `2.55`."""
+    text = cents(amount)
+    return text.removesuffix("0")
+
+
+def _money(account: Account, amount: int) -> Node:
+    money = {"amount": _amount(amount), "currencyCode": account.currency}
+    return {"shopMoney": money, "presentmentMoney": money}
+
+
+def _total(sale: Sale) -> int:
+    return sum(line.quantity * line.price for line in sale.lines)
+
+
+def _line(account: Account, sale: Sale, number: int, line: Line) -> Node:
+    known = None if line.item is None else account.item(line.item)
+    # A deleted variant leaves its line behind.
+    variant = None if known is None else {"id": f"gid://shopify/ProductVariant/{_variant_id(known, 0)}"}
+    return {
+        "id": f"gid://shopify/LineItem/{sale.id * 1000 + number}",
+        "sku": line.sku,
+        "title": line.title,
+        "quantity": line.quantity,
+        "currentQuantity": 0 if sale.state == "cancelled" else line.quantity,
+        "variant": variant,
+        "product": None if known is None else {"id": f"gid://shopify/Product/{known.id}"},
+        "originalUnitPriceSet": _money(account, line.price),
+        "discountedTotalSet": _money(account, line.price * line.quantity),
+    }
+
+
+def _variant(item: Item, number: int) -> Node:
+    return {
+        "id": f"gid://shopify/ProductVariant/{_variant_id(item, number)}",
+        "sku": _sku(item, number),
+        "barcode": item.barcode if number == 0 else None,
+        "title": "Default Title" if item.variants == 1 else f"Variant {number + 1}",
+        "price": cents(item.price),
+        "compareAtPrice": None if item.list_price is None else cents(item.list_price),
+    }
+
+
+def _variant_id(item: Item, number: int) -> int:
+    return item.id * 100 + number
+
+
+def _sku(item: Item, number: int) -> str:
+    return f"{item.sku}-{number}" if number else item.sku
+
+
+def _location_id(account: Account, place: int) -> int:
+    return 900_100 + account.number * 10 + place

@@ -1,0 +1,148 @@
+"""Secrets by reference: Secret Manager, and a developer's environment and files."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from orchestrator.errors import SecretMissing, SecretUnavailable
+from orchestrator.ports import SecretStore
+
+
+class Secrets:
+    """The SecretStore port: hands each reference to where it points.
+
+    Args:
+        is_development: Whether `env:NAME` and `file:PATH` are obeyed.
+        environ: The environment that `env:NAME` refers to.
+        make_cloud: Makes the store of all other references, when the first one is met.
+    """
+
+    def __init__(
+        self,
+        *,
+        is_development: bool,
+        environ: Mapping[str, str] = os.environ,
+        make_cloud: Callable[[], SecretStore] | None = None,
+    ) -> None:
+        self._is_development = is_development
+        self._environ = environ
+        self._make_cloud = make_cloud or _make_secret_manager
+        self._lock = threading.Lock()
+        self._cloud: SecretStore | None = None
+
+    def get(self, reference: str, *, fresh: bool = False) -> str:
+        """The secret's content; a developer's references are never kept, so always fresh."""
+        match self._sort(reference):
+            case "env":
+                content = self._environ.get(reference.removeprefix("env:"))
+            case "file":
+                content = _read(_path(reference), reference)
+            case _:
+                return self._secret_manager().get(reference, fresh=fresh)
+        if not content:
+            raise SecretMissing(
+                f"secret {reference}: is not there, or empty", action="set it, or correct the reference"
+            )
+        return content
+
+    def previous(self, reference: str) -> str | None:
+        """The content before the latest, where it is still there."""
+        match self._sort(reference):
+            case "env":
+                return None
+            case "file":
+                return _read(_previous(_path(reference)), reference)
+            case _:
+                return self._secret_manager().previous(reference)
+
+    def add_version(self, reference: str, content: str) -> None:
+        """Store a new latest version; of a file the version before is kept as `PATH.previous`."""
+        match self._sort(reference):
+            case "env":
+                raise SecretMissing(
+                    f"secret {reference}: an environment variable cannot be written",
+                    action="use a file:PATH reference for a marketplace that rotates its tokens",
+                )
+            case "file":
+                _write(_path(reference), content, reference)
+            case _:
+                self._secret_manager().add_version(reference, content)
+
+    def _sort(self, reference: str) -> str:
+        sort, _, _ = reference.partition(":")
+        if sort in {"env", "file"} and not self._is_development:
+            raise SecretMissing(
+                f"secret {reference}: is obeyed only with ENVIRONMENT=development",
+                action="write projects/PROJECT/secrets/SECRET/versions/latest",
+            )
+        return sort
+
+    def _secret_manager(self) -> SecretStore:
+        with self._lock:
+            if self._cloud is None:
+                self._cloud = self._make_cloud()
+            return self._cloud
+
+
+def _make_secret_manager() -> SecretStore:
+    from orchestrator.adapters.secret_manager import SecretManager  # noqa: PLC0415 - half a second to import
+
+    return SecretManager()
+
+
+def _path(reference: str) -> Path:
+    return Path(reference.removeprefix("file:"))
+
+
+def _previous(path: Path) -> Path:
+    return path.with_name(f"{path.name}.previous")
+
+
+def _read(path: Path, reference: str) -> str | None:
+    """The file's text without the line end that editors add; None where there is no file."""
+    try:
+        return path.read_text(encoding="utf-8").rstrip("\r\n")
+    except FileNotFoundError:
+        return None
+    except UnicodeDecodeError:
+        # Without the cause: it would quote the secret.
+        raise SecretMissing(
+            f"secret {reference}: is not text in UTF-8", action="write the file anew"
+        ) from None
+    except OSError as error:
+        raise SecretUnavailable(
+            f"secret {reference}: {error.strerror}", action="check its permissions"
+        ) from error
+
+
+def _write(path: Path, content: str, reference: str) -> None:
+    before = _read(path, reference)
+    try:
+        if before is not None:
+            _replace(_previous(path), before)
+        _replace(path, content)
+    except OSError as error:
+        raise SecretMissing(
+            f"secret {reference}: cannot be written: {error.strerror}",
+            action="check the folder's permissions",
+        ) from error
+
+
+def _replace(path: Path, content: str) -> None:
+    """Write a file that nobody ever sees half-written, readable by its owner only."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).replace(path)
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            Path(name).unlink()
+        raise

@@ -1,0 +1,109 @@
+"""Adding, reading and checking connections."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from orchestrator import connections
+from orchestrator.errors import ConnectionInvalid, NotFound, NotPossible, RequestError, SecretMissing
+from orchestrator.model import ConnectionStatus
+from orchestrator.ports import Put
+from orchestrator.services import Services
+
+GOOD: dict[str, Any] = {
+    "organization_id": "org-1",
+    "marketplace": "takealot",
+    "name": "Shop one",
+    "credential": "env:SHOP",
+    "settings": {"shop": "one"},
+}
+
+
+def test_a_connection_is_stored_as_documented(services: Services) -> None:
+    """All fields stand in the document, and it takes part in runs at once."""
+    connections.add(services, "shop-1", **GOOD)
+
+    document = connections.show(services, "shop-1").document
+    assert document == {
+        **GOOD,
+        "status": "active",
+        "streams": ["orders", "products"],
+        "backfill_since": None,
+        "store_buyer_pii": False,
+        "created_at": services.clock.now(),
+        "updated_at": services.clock.now(),
+    }
+
+
+def test_a_connection_is_never_overwritten(services: Services) -> None:
+    """An id that is taken is refused, and the old document stays."""
+    connections.add(services, "shop-1", **GOOD)
+
+    with pytest.raises(NotPossible, match="shop-1 exists already"):
+        connections.add(services, "shop-1", **{**GOOD, "name": "Another"})
+    assert connections.show(services, "shop-1").document["name"] == "Shop one"
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "match"),
+    [
+        ({"marketplace": "etsy"}, RequestError, "no marketplace 'etsy'; there are takealot"),
+        ({"settings": {}}, ConnectionInvalid, r"missing required field `shop`"),
+        ({"settings": {"shop": "one", "shpo": "two"}}, ConnectionInvalid, r"unknown field `shpo`"),
+        ({"settings": {"shop": 1}}, ConnectionInvalid, r"\$\.shop"),
+        ({"streams": ["inventory"]}, RequestError, "takealot has no stream inventory"),
+        ({"credential": "env:OTHER"}, SecretMissing, "env:OTHER"),
+    ],
+)
+def test_what_could_never_sync_is_refused(
+    services: Services, change: dict[str, Any], error: type[Exception], match: str
+) -> None:
+    """The message names what is wrong, and nothing is stored."""
+    with pytest.raises(error, match=match):
+        connections.add(services, "shop-1", **{**GOOD, **change})
+    with pytest.raises(NotFound):
+        connections.show(services, "shop-1")
+
+
+@pytest.mark.parametrize("connection_id", ["", "a/b", ".hidden", "two words", "x" * 129, "naïve"])
+def test_ids_are_plain(services: Services, connection_id: str) -> None:
+    """An id that a path, a shell or a URL would trip over is refused."""
+    with pytest.raises(RequestError, match="cannot be a connection's id"):
+        connections.add(services, connection_id, **GOOD)
+
+
+def test_connections_are_listed_in_pages(services: Services) -> None:
+    """Pages follow one another in id order, and conditions narrow them."""
+    for number in range(5):
+        organization = f"org-{number % 2}"
+        connections.add(services, f"shop-{number}", **{**GOOD, "organization_id": organization})
+
+    first = connections.list_page(services, limit=3)
+    second = connections.list_page(services, after=first[-1].id, limit=3)
+    assert [view.id for view in first + second] == [f"shop-{number}" for number in range(5)]
+    odd = connections.list_page(services, organization_id="org-1", limit=10)
+    assert [view.id for view in odd] == ["shop-1", "shop-3"]
+    assert connections.list_page(services, status=ConnectionStatus.PAUSED, limit=10) == []
+
+
+def test_a_malformed_document_is_shown_with_its_fault(services: Services) -> None:
+    """A document that people spoilt is listed, not hidden, and says why it cannot be synced."""
+    services.store.commit([Put("connections/odd", {"marketplace": "takealot"})])
+
+    (view,) = connections.list_page(services, limit=10)
+    assert "organization_id" in view.fault
+
+
+def test_check_names_the_account(services: Services) -> None:
+    """A check opens a session and asks the marketplace who this is."""
+    connections.add(services, "shop-1", **GOOD)
+
+    assert connections.check(services, "shop-1") == "account of one"
+
+
+def test_check_of_an_unknown_connection_says_so(services: Services) -> None:
+    """No such id, no call."""
+    with pytest.raises(NotFound, match="no connection 'shop-9'"):
+        connections.check(services, "shop-9")

@@ -1,0 +1,193 @@
+"""Pausing, resuming and removing, also against a worker at its work."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from orchestrator import pausing
+from orchestrator.errors import Conflict, NotFound, NotPossible
+from orchestrator.model import Lease, Open, SyncState, from_document, to_document
+from orchestrator.ports import Put, Snapshot, Update
+from orchestrator.services import Services
+from tests.cli.conftest import START, Clock, Queue
+
+STATE = "sync_state/shop-1"
+
+
+@pytest.fixture(autouse=True)
+def connection(services: Services) -> None:
+    """An active connection with two records, a reject and a digest."""
+    paths = ["orders/1", "orders/2", "products/9", "rejects/5"]
+    services.store.commit(
+        [
+            Put("connections/shop-1", {"marketplace": "takealot", "status": "active", "updated_at": START}),
+            *(Put(f"connections/shop-1/{path}", {"id": path}) for path in paths),
+            Put("connections/shop-10/orders/1", {"id": "of another connection"}),
+        ]
+    )
+
+
+def put_state(services: Services, *, owner: str | None = "worker-1", is_open: bool = True) -> Snapshot:
+    """A state as in the middle of a task, or after it."""
+    task = Open(
+        run_id="t-1",
+        order="2026|t-1",
+        deadline_at=START + timedelta(hours=1),
+        shard="takealot-000000",
+        slice=2,
+        started_at=START,
+    )
+    state = SyncState(
+        seq=7,
+        lease=Lease(owner=owner, fence=3, expires_at=START + timedelta(minutes=10)),
+        open=task if is_open else None,
+    )
+    services.store.commit(
+        [Put(STATE, to_document(state)), Put(f"{STATE}/digests/orders-0", {"packed": b"12"})]
+    )
+    snapshot = services.store.get(STATE)
+    assert snapshot is not None
+    return snapshot
+
+
+def state(services: Services) -> SyncState:
+    """The state now."""
+    snapshot = services.store.get(STATE)
+    assert snapshot is not None
+    return from_document(SyncState, snapshot.data)
+
+
+def status(services: Services) -> str:
+    """What the connection's document says."""
+    snapshot = services.store.get("connections/shop-1")
+    assert snapshot is not None
+    return str(snapshot.data["status"])
+
+
+def test_pause_stops_the_worker_at_its_next_commit(services: Services, queue: Queue) -> None:
+    """A commit based on the state before the pause is refused, and the state says why."""
+    before = put_state(services)
+    pausing.pause(services, "shop-1")
+
+    assert status(services) == "paused"
+    task = state(services).open
+    assert task is not None
+    assert task.cancel == "paused"
+    assert state(services).seq == 8
+    with pytest.raises(Conflict):
+        services.store.commit([Update(STATE, {"seq": 8}, version=before.version)])
+    assert queue.published == []
+
+
+def test_pause_beats_a_claim_that_was_decided_before(services: Services) -> None:
+    """Where nothing is open, or nothing was ever synced, a claim decided earlier is refused as well."""
+    before = put_state(services, is_open=False)
+    pausing.pause(services, "shop-1")
+
+    with pytest.raises(Conflict):
+        services.store.commit([Update(STATE, {"seq": 8}, version=before.version)])
+
+
+def test_pause_of_a_new_connection_leaves_a_state(services: Services) -> None:
+    """The first claim, which expects no state, is refused and reads again."""
+    pausing.pause(services, "shop-1")
+
+    assert state(services).seq == 1
+
+
+def test_pause_has_a_task_between_slices_closed_at_once(services: Services, queue: Queue) -> None:
+    """A deferred task, which nobody holds, does not stay open until the next run."""
+    put_state(services, owner=None)
+    pausing.pause(services, "shop-1")
+
+    (message,) = queue.published
+    assert (message.kind, message.run_id, message.connection_id) == ("task", "t-1", "shop-1")
+    assert (message.shard, message.marketplace, message.heal) == ("takealot-000000", "takealot", True)
+
+
+def test_pause_decides_again_when_somebody_was_faster(
+    services: Services, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A page committed between reading and writing costs a retry, not the pause."""
+    before = put_state(services)
+    read = services.store.get_many
+    stale = [read(["connections/shop-1", STATE])]
+    services.store.commit([Update(STATE, {"seq": 8}, version=before.version)])
+    monkeypatch.setattr(
+        type(services.store), "get_many", lambda _, paths: stale.pop() if stale else read(paths)
+    )
+    pausing.pause(services, "shop-1")
+
+    assert status(services) == "paused"
+    assert state(services).seq == 9
+    assert clock.elapsed_s > 0
+
+
+def test_resume_lets_it_take_part_again(services: Services) -> None:
+    """The document is active again and the state is untouched."""
+    before = put_state(services, is_open=False)
+    pausing.pause(services, "shop-1")
+    pausing.resume(services, "shop-1")
+
+    assert status(services) == "active"
+    assert state(services).lease == from_document(SyncState, before.data).lease
+
+
+def test_remove_keeps_the_records(services: Services) -> None:
+    """Document, state and digests are gone; what was synced stays."""
+    put_state(services, is_open=False)
+    pausing.remove(services, "shop-1")
+
+    gone = services.store.get_many(["connections/shop-1", STATE, f"{STATE}/digests/orders-0"])
+    assert gone == [None, None, None]
+    assert services.store.count("connections/shop-1/orders") == 2
+
+
+def test_remove_purges_records_of_this_connection_alone(services: Services) -> None:
+    """With the option, records and rejects go too, and nobody else's."""
+    pausing.remove(services, "shop-1", purge_records=True)
+
+    for collection in ("orders", "products", "rejects"):
+        assert services.store.count(f"connections/shop-1/{collection}") == 0
+    assert services.store.count("connections/shop-10/orders") == 1
+
+
+def test_remove_waits_for_the_worker(services: Services, clock: Clock) -> None:
+    """The state is deleted only after the worker has seen the cancellation and finished."""
+    put_state(services)
+    seen: list[str | None] = []
+
+    def finish() -> None:
+        task = state(services).open
+        seen.append(task.cancel if task else None)
+        services.store.commit([Update(STATE, {"open": None, "seq": 9})])
+
+    clock.on_sleep = finish
+    pausing.remove(services, "shop-1")
+
+    assert seen == ["gone"]
+    assert services.store.get(STATE) is None
+
+
+def test_remove_may_be_repeated_where_the_worker_holds_on(services: Services, clock: Clock) -> None:
+    """After a bounded wait the operator is told; once the run is over, a second remove finishes it."""
+    put_state(services)
+    with pytest.raises(NotPossible, match="run t-1 still holds its state"):
+        pausing.remove(services, "shop-1")
+    assert clock.elapsed_s <= pausing.RELEASE_WAIT_S + 1
+    assert services.store.get("connections/shop-1") is None
+
+    services.store.commit([Update(STATE, {"open": None, "seq": 9})])
+    pausing.remove(services, "shop-1")
+    assert services.store.get(STATE) is None
+
+
+@pytest.mark.parametrize("command", [pausing.pause, pausing.resume, pausing.remove])
+@pytest.mark.parametrize("connection_id", ["shop-9", "", "a/b"])
+def test_unknown_connections_are_named(services: Services, command: object, connection_id: str) -> None:
+    """No such id: nothing is written."""
+    assert callable(command)
+    with pytest.raises(NotFound, match="no connection"):
+        command(services, connection_id)

@@ -1,0 +1,31 @@
+"""The stores under contract."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from local.emulators import Emulators
+from orchestrator.adapters.firestore import FirestoreStore
+from orchestrator.adapters.sqlite import SqliteStore
+from orchestrator.ports import DocumentStore
+from tests.emulators import fresh_project
+
+STORES = ["sqlite", pytest.param("firestore", marks=pytest.mark.emulator)]
+
+
+@pytest.fixture(params=STORES)
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[DocumentStore]:
+    """An empty document store of each kind."""
+    made: SqliteStore | FirestoreStore
+    if request.param == "sqlite":
+        made = SqliteStore(tmp_path / "data" / "store.db")
+    else:
+        emulators: Emulators = request.getfixturevalue("emulators")
+        made = FirestoreStore(
+            project=fresh_project(), database="(default)", emulator_host=emulators.firestore_host
+        )
+    yield made
+    made.close()

@@ -1,0 +1,32 @@
+"""Google's emulators for tests: started once, each test in a project of its own."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from local.emulators import Emulators, EmulatorsMissing, start_emulators
+from local.processes import Processes
+
+
+@contextmanager
+def running_emulators(logs: Path) -> Iterator[Emulators]:
+    """Both emulators until the block ends; a skip, or with REQUIRE_EMULATORS=1 a failure, without them."""
+    with Processes(logs) as processes:
+        try:
+            emulators = start_emulators(processes)
+        except EmulatorsMissing as error:
+            if os.environ.get("REQUIRE_EMULATORS") == "1":
+                pytest.fail(f"REQUIRE_EMULATORS=1: {error}")
+            pytest.skip(str(error))
+        yield emulators
+
+
+def fresh_project() -> str:
+    """A project id that nothing was ever stored under."""
+    return f"test-{uuid.uuid4().hex[:12]}"

@@ -1,0 +1,1 @@
+"""Tests of the marketplaces: the shared core, each connector, and the sandboxes."""
