@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import flask
 import msgspec
-from cloudevents.http import CloudEvent, is_binary
+from cloudevents.http import CloudEvent
 from werkzeug.exceptions import BadRequest, HTTPException, ServiceUnavailable, UnsupportedMediaType
 
 from functions import traces
@@ -21,6 +21,9 @@ from orchestrator.messages import Message
 from orchestrator.services import Services
 
 _log = logging.getLogger(__name__)
+
+#: The headers that make a request an event in CloudEvents' binary form, whatever its body.
+_BINARY = ("ce-specversion", "ce-source", "ce-type", "ce-id")
 
 
 class PubsubMessage(msgspec.Struct, frozen=True, rename="camel"):
@@ -35,6 +38,26 @@ class PushedMessage(msgspec.Struct, frozen=True, rename="camel"):
     """What Pub/Sub and Eventarc wrap a message in; the framework drops the rest of a raw push."""
 
     message: PubsubMessage
+
+
+class _Body(msgspec.Struct, frozen=True, rename="camel"):
+    """A body that the framework can make an event of: a raw push, or CloudEvents' structured form."""
+
+    message: PubsubMessage | None = None
+    subscription: str | None = None
+    specversion: str | None = None
+    id: str | None = None
+    source: str | None = None
+    type: str | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse a mixture."""
+        is_push = self.message is not None and self.message.message_id and self.subscription is not None
+        if not is_push and None in {self.specversion, self.id, self.source, self.type}:
+            raise ValueError("neither a push nor a structured event")
+
+
+_body = msgspec.json.Decoder(_Body)
 
 
 def handle_event(
@@ -88,19 +111,17 @@ def handle_event(
 def acknowledge_unreadable(app: flask.Flask) -> None:
     """Have the framework acknowledge requests that are no event at all.
 
-    Left alone it answers 400, or 500 to JSON that is no object: Pub/Sub would deliver the same bytes again
-    and again. It would also print the request's headers, token included, into its answer.
+    Left alone it answers 400 or 500, and Pub/Sub delivers the same bytes again and again. It also prints
+    the request's headers, token included, into some of these answers.
     """
 
     def check() -> None:
         request = flask.request
-        if request.method == "POST" and not is_binary(request.headers):
+        if request.method == "POST" and not all(name in request.headers for name in _BINARY):
             try:
-                is_object = isinstance(msgspec.json.decode(request.get_data()), dict)
-            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-                is_object = False
-            if not is_object:
-                raise BadRequest
+                _body.decode(request.get_data())
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+                raise BadRequest from error
 
     def acknowledge(_error: HTTPException) -> tuple[str, int]:
         _log_invalid(f"a request of {len(flask.request.get_data())} bytes is no event")

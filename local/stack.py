@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from local import pubsub
 from local.emulators import start_emulators
@@ -111,7 +111,8 @@ def _sandbox_data(options: Options) -> SandboxData:
             products=options.products,
             seed=options.seed,
             data=options.data,
-            until=datetime.now(UTC).replace(microsecond=0),
+            # Old enough for every stream: what is too young for one run would be new in the next.
+            until=datetime.now(UTC).replace(microsecond=0) - timedelta(hours=1),
         )
     )
 

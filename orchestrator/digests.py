@@ -31,6 +31,8 @@ FOLDS_PER_COMMIT = 4
 #: Changes are merged into the sorted columns when there are this many.
 _MERGE_AT = 20_000
 _ENTRY_BYTES = 18
+_TO_DIGITS = bytes.maketrans(b"\0\1", b"01")
+_FROM_DIGITS = bytes.maketrans(b"01", b"\0\1")
 _REMOVED = 0
 
 
@@ -182,13 +184,13 @@ class Digest:
     def seen_bits(self) -> bytes:
         """Which entries were seen, one bit each in id order, to go on in another invocation."""
         self._merge()
-        bits = int("".join("1" if seen else "0" for seen in reversed(self._seen)) or "0", 2)
-        return bits.to_bytes((len(self._seen) + 7) // 8, "little")
+        digits = self._seen[::-1].translate(_TO_DIGITS)
+        return int(digits or b"0", 2).to_bytes((len(self._seen) + 7) // 8, "little")
 
     def restore_seen(self, bits: bytes) -> None:
         """Take up what `seen_bits` gave; the entries must be those stored with it."""
-        for index in range(min(len(self._seen), 8 * len(bits))):
-            self._seen[index] = bits[index >> 3] >> (index & 7) & 1
+        digits = f"{int.from_bytes(bits, 'little'):0{len(self._seen)}b}".encode()[::-1]
+        self._seen = bytearray(digits[: len(self._seen)].translate(_FROM_DIGITS))
 
     def stage(self, *, oldest_day: int = 0) -> tuple[bytes, dict[int, bytes]]:
         """What to store now: the inline bytes, and the digest documents to write with them.

@@ -120,7 +120,8 @@ class DocumentStore(Protocol):
 
         Order is by document id, or by the (dotted) field `order_by` and then by id; documents
         without that field are left out. A range condition without `order_by` orders by its own
-        field. `after` resumes behind a document: `(id,)`, or `(field value, id)` with a field.
+        field. `descending` needs a field: Firestore cannot list ids backwards. `after` resumes
+        behind a document: `(id,)`, or `(field value, id)` with a field.
         """
         ...
 

@@ -18,7 +18,7 @@ import msgspec
 from orchestrator import absorbing, ids, windows
 from orchestrator.absorbing import Absorber, Change
 from orchestrator.digests import Digest
-from orchestrator.errors import PageTokenExpired, ResponseInvalid, WriteRejected
+from orchestrator.errors import MarketplaceError, PageTokenExpired, ResponseInvalid, WriteRejected
 from orchestrator.holding import Holder
 from orchestrator.marketplaces.spec import Connector, Page, Session, Sort, Stream
 from orchestrator.model import Connection, Cursor, OpenWindow, StreamCounts, StreamState
@@ -70,8 +70,6 @@ class StreamSync:
         )
         self._state = self._current_state()
         self._digest: Digest | None = None
-        #: The window as it may be stored: a snapshot's progress is worth nothing without what was seen.
-        self._stored: OpenWindow | None = None
         self._total: int | None = None
         self._next: Future[Page] | None = None
         self._absorber: Absorber | None = None
@@ -90,7 +88,6 @@ class StreamSync:
         if window is None:
             self._keep(last_success_at=now)
             return
-        self._stored = window
         self._absorber = absorber = self._new_absorber(window)
         restarts = 0
         try:
@@ -105,7 +102,7 @@ class StreamSync:
                     continue
                 shorter = self._not_ahead_of_server(window)
                 if shorter is not None:
-                    window = self._stored = shorter
+                    window = shorter
                     if window.since >= window.until:
                         break
                     continue
@@ -113,11 +110,14 @@ class StreamSync:
                     what = f"{self._work.connection.marketplace} {self._stream.name}"
                     raise ResponseInvalid(f"{what}: the page token repeats, so the listing would never end")
                 window = self._take(window, absorber, page)
-                if window.token is None:
+                if page.next_token is None:
                     break
                 if self._work.time_left() <= 0 and not (self._next is not None and self._next.done()):
-                    self._suspend(window, absorber)
                     raise SliceOver
+        except (SliceOver, MarketplaceError):
+            # What was read stays read, also where no commit of its own was worth it.
+            self._keep(cursor=self._with_seen(self._inside(window)))
+            raise
         finally:
             self._drain()
 
@@ -185,8 +185,8 @@ class StreamSync:
         position = absorber.position if self._stream.ordered else None
         window = windows.without_token(self._terms, msgspec.structs.replace(window, position=position))
         absorber.blind = False
+        self._keep(cursor=msgspec.structs.replace(self._state.cursor, window=window))
         self._digest = None
-        self._stored = window
         return window
 
     # Writing
@@ -196,7 +196,7 @@ class StreamSync:
         going_on = page.next_token is not None and self._work.time_left() > 0
         if going_on:
             self._read_ahead(window, page.next_token)
-        changes = self._changes(window, absorber, page)
+        changes = self._changes(absorber, page)
         self._total = page.total if page.total is not None else self._total
         window = msgspec.structs.replace(
             window,
@@ -205,11 +205,12 @@ class StreamSync:
             position=absorber.position if self._stream.ordered else None,
             blind=absorber.blind,
         )
-        cursor = self._cursor_behind(window)
+        is_last = page.next_token is None
+        cursor = self._behind(window) if is_last else self._inside(window)
         groups = list(absorbing.parts(changes))
         for group in groups[:-1]:
             self._write(group, absorber, self._state.cursor)
-        if window.token is None:
+        if is_last:
             if groups:
                 self._write(
                     groups[-1], absorber, self._state.cursor if self._has_vanished(window) else cursor
@@ -217,35 +218,33 @@ class StreamSync:
             self._complete(window, cursor)
         elif groups:
             self._write(groups[-1], absorber, cursor)
-        else:
-            self._state = msgspec.structs.replace(self._state, cursor=cursor)
-            self._keep()
-            if self._work.services.clock.monotonic() - self._work.holder.written_at > SIGN_OF_LIFE_S:
-                self._work.holder.commit()
+        elif self._work.services.clock.monotonic() - self._work.holder.written_at > SIGN_OF_LIFE_S:
+            self._keep(cursor=self._with_seen(cursor))
+            self._work.holder.commit()
         return window
 
-    def _changes(self, window: OpenWindow, absorber: Absorber, page: Page) -> list[Change]:
+    def _changes(self, absorber: Absorber, page: Page) -> list[Change]:
         if not page.records:
             return []
-        digest = self._loaded(window)
+        digest = self._loaded()
         regrown = digest.regrow(oldest_day=absorber.oldest_day)
         if regrown:
             self._commit(self._digest_writes(regrown), b"", self._state.cursor)
         return absorber.page(page.records, digest)
 
-    def _cursor_behind(self, window: OpenWindow) -> Cursor:
-        """The cursor to store once this page is written."""
-        cursor = self._state.cursor
-        if window.token is None:
-            return windows.completed(cursor, window, self._work.services.clock.now())
-        if self._stream.sort is Sort.SNAPSHOT:
-            return msgspec.structs.replace(cursor, window=self._stored)
-        stored = window if self._stream.durable_token else msgspec.structs.replace(window, token=None, read=0)
-        return msgspec.structs.replace(cursor, window=stored)
+    def _behind(self, window: OpenWindow) -> Cursor:
+        """The cursor once the window's last page is stored; only here does `since` move."""
+        return windows.completed(self._state.cursor, window, self._work.services.clock.now())
+
+    def _inside(self, window: OpenWindow) -> Cursor:
+        """The cursor while the window is open; a token that dies with the invocation is not kept."""
+        if not self._stream.durable_token:
+            window = msgspec.structs.replace(window, token=None, read=0)
+        return msgspec.structs.replace(self._state.cursor, window=window)
 
     def _write(self, changes: list[Change], absorber: Absorber, cursor: Cursor) -> None:
         """Commit changes with their digest entries and the cursor; what the store refuses is bisected."""
-        digest = self._loaded(self._stored)
+        digest = self._loaded()
         for change in changes:
             for key, content, day in change.entries:
                 if content:
@@ -282,7 +281,7 @@ class StreamSync:
         digest = self._digest
         state = msgspec.structs.replace(
             self._state,
-            cursor=cursor,
+            cursor=self._with_seen(cursor),
             digest=inline,
             digest_buckets=digest.bucket_count if digest is not None else self._state.digest_buckets,
         )
@@ -295,12 +294,18 @@ class StreamSync:
         self._state = msgspec.structs.replace(self._state, **changes)
         self._work.holder.set_stream(self._stream.name, self._state)
 
-    def _suspend(self, window: OpenWindow, absorber: Absorber) -> None:
-        """Make the progress of this slice part of what the slice's last commit stores."""
-        if self._stream.sort is Sort.SNAPSHOT and self._stream.durable_token:
-            bits = self._loaded(window).seen_bits()
-            window = msgspec.structs.replace(window, seen=bits, blind=absorber.blind)
-            self._keep(cursor=msgspec.structs.replace(self._state.cursor, window=window))
+    def _with_seen(self, cursor: Cursor) -> Cursor:
+        """The cursor with what an unfinished snapshot has seen: bits of the entries as they are now."""
+        window, absorber = cursor.window, self._absorber
+        if (
+            window is None
+            or window.token is None
+            or self._stream.sort is not Sort.SNAPSHOT
+            or absorber is None
+        ):
+            return cursor
+        window = msgspec.structs.replace(window, seen=self._loaded().seen_bits(), blind=absorber.blind)
+        return msgspec.structs.replace(cursor, window=window)
 
     # Ending
 
@@ -324,12 +329,12 @@ class StreamSync:
             )
             return False
         known = self._state.digest or self._state.digest_buckets
-        return bool(known) and bool(self._loaded(window).unseen())
+        return bool(known) and bool(self._loaded().unseen())
 
     def _mark_vanished(self) -> None:
         """Give `deleted_at` to the records that a complete listing no longer shows."""
         work = self._work
-        digest = self._loaded(None)
+        digest = self._loaded()
         vanished = digest.unseen()
         collection = f"{ids.connection_path(work.holder.connection_id)}/{self._stream.name}"
         for start in range(0, len(vanished), absorbing.PART_DOCUMENTS):
@@ -349,7 +354,7 @@ class StreamSync:
 
     # Digest
 
-    def _loaded(self, window: OpenWindow | None) -> Digest:
+    def _loaded(self) -> Digest:
         """The digest, read when it is first needed."""
         if self._digest is None:
             count = self._state.digest_buckets
@@ -359,7 +364,8 @@ class StreamSync:
                 log.warning("digest documents are missing", extra={"action": "digest_missing"})
             buckets = [snapshot.data["entries"] if snapshot is not None else b"" for snapshot in found]
             self._digest = Digest(self._state.digest, buckets)
-            if window is not None and window.seen:
+            window = self._state.cursor.window
+            if window is not None and window.token is not None:
                 self._digest.restore_seen(window.seen)
         return self._digest
 

@@ -23,6 +23,7 @@ from orchestrator.adapters.firestore_values import (
 )
 from orchestrator.adapters.google_calls import CallFailed, Lazy, emulator_channel, explain, first_line, retry
 from orchestrator.adapters.limits import MAX_COMMIT_BYTES, MAX_DOCUMENT_BYTES, document_bytes
+from orchestrator.adapters.queries import order_of
 from orchestrator.errors import Conflict, StoreUnavailable, WriteRejected
 from orchestrator.ports import Create, Delete, Filter, Put, Snapshot, Update, Write, Written
 
@@ -112,8 +113,7 @@ class FirestoreStore:
         if _matches_nothing(where):
             return []
         parent, query = self._structured(collection, where)
-        if order_by is None:
-            order_by = next((each.field for each in where if each.op not in {"==", "in"}), None)
+        order_by = order_of(where, order_by, descending=descending)
         direction = _DESCENDING if descending else _ASCENDING
         for field in ("__name__",) if order_by is None else (field_path(order_by.split(".")), "__name__"):
             query.order_by.add(direction=direction).field.field_path = field

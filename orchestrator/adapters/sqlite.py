@@ -19,6 +19,7 @@ import msgspec
 
 from orchestrator.adapters.database import Database
 from orchestrator.adapters.limits import MAX_COMMIT_BYTES, MAX_DOCUMENT_BYTES, document_bytes
+from orchestrator.adapters.queries import order_of
 from orchestrator.errors import Conflict, StoreUnavailable, WriteRejected
 from orchestrator.ports import Create, Delete, Document, Filter, Put, Snapshot, Update, Write, Written
 
@@ -99,8 +100,7 @@ class SqliteStore:
     ) -> list[Snapshot]:
         """Read some documents of a collection in order; a field without an index costs a scan."""
         conditions, values = _conditions(collection, where)
-        if order_by is None:
-            order_by = next((each.field for each in where if each.op not in {"==", "in"}), None)
+        order_by = order_of(where, order_by, descending=descending)
         direction, beyond = (" DESC", "<") if descending else ("", ">")
         if order_by is None:
             order = f"id{direction}"

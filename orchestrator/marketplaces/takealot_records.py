@@ -56,7 +56,6 @@ class _Sale(msgspec.Struct, kw_only=True):
     order_date: Instant
     sale_status: str
     offer_id: Id | None = None
-    tsin_id: Id | None = None
     sku: str | None = None
     product_title: str | None = None
     selling_price: Decimal | None = None
@@ -74,7 +73,6 @@ class _OrderId(msgspec.Struct):
 
 class _Offer(msgspec.Struct, kw_only=True):
     offer_id: Id
-    tsin_id: Id | None = None
     sku: str | None = None
     barcode: str | None = None
     title: str | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import socket
 import time
 from collections.abc import Mapping
@@ -58,6 +59,8 @@ class _PublicPool(HTTPSConnectionPool):
 @lru_cache(maxsize=2)
 def _pools(public: bool) -> urllib3.PoolManager:
     """The process's connections; sessions of one marketplace share them."""
+    # Its debug lines hold paths with their queries.
+    logging.getLogger("urllib3.connectionpool").setLevel(logging.INFO)
     manager = urllib3.PoolManager(num_pools=64, maxsize=4, retries=False)
     if public:
         manager.pool_classes_by_scheme = {"https": _PublicPool}

@@ -11,6 +11,7 @@ from local.emulators import Emulators
 from orchestrator.adapters.firestore import FirestoreStore
 from orchestrator.adapters.sqlite import SqliteStore
 from orchestrator.ports import DocumentStore
+from tests.contract.worker import Worker, running_worker
 from tests.emulators import fresh_project
 
 STORES = ["sqlite", pytest.param("firestore", marks=pytest.mark.emulator)]
@@ -29,3 +30,10 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[DocumentSt
         )
     yield made
     made.close()
+
+
+@pytest.fixture(scope="session")
+def worker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worker]:
+    """The worker that queues deliver to."""
+    with running_worker(tmp_path_factory.mktemp("worker")) as running:
+        yield running

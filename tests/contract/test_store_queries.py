@@ -10,6 +10,7 @@ import pytest
 from orchestrator.ports import Delete, DocumentStore, Filter, Put
 
 NOW = datetime(2026, 11, 23, 18, 0, tzinfo=UTC)
+TICK = timedelta(microseconds=1)
 # In the order of their UTF-8 bytes.
 IDS = ["!", "%2F", "-", "0", "10", "9", "A", "Z", "_", "a", "a b", "b", "é", "中", "\uffee", "😀"]
 
@@ -23,11 +24,12 @@ def _ids(store: DocumentStore, collection: str, **query: Any) -> list[str]:
 
 
 def test_documents_come_in_the_order_of_their_ids_bytes(store: DocumentStore) -> None:
-    """Ids are ordered by their UTF-8 bytes, in both directions."""
+    """Ids are ordered by their UTF-8 bytes, and never backwards."""
     _seed(store, "a", {name: {} for name in reversed(IDS)})
 
     assert _ids(store, "a") == IDS
-    assert _ids(store, "a", descending=True) == IDS[::-1]
+    with pytest.raises(ValueError, match="by a field only"):
+        store.query("a", descending=True, limit=1)
 
 
 @pytest.mark.parametrize("size", [1, 3, 16])
@@ -113,7 +115,7 @@ _FILTERED: list[tuple[list[Filter], list[str]]] = [
     ([Filter("n", "==", True)], ["c5"]),
     ([Filter("n", "==", 1)], ["c2"]),
     ([Filter("status", ">", "active")], ["c5", "c3"]),
-    ([Filter("raw", "==", b"\x00\xff")], ["c1"]),
+    ([Filter("raw", "==", b"\x00")], ["c1"]),
     ([Filter("absent", "==", None)], []),
 ]
 
@@ -126,9 +128,9 @@ def test_filters(store: DocumentStore, collection: str, where: list[Filter], exp
         store,
         collection,
         {
-            "c1": {"status": "active", "marketplace": "shopify", "lease": {"at": NOW - timedelta(microseconds=1)}, "n": 0, "raw": b"\x00\xff"},
+            "c1": {"status": "active", "marketplace": "shopify", "lease": {"at": NOW - TICK}, "n": 0, "raw": b"\x00"},
             "c2": {"status": "active", "marketplace": "amazon", "lease": {"at": NOW}, "n": 1, "raw": "\x00"},
-            "c3": {"status": "paused", "marketplace": "shopify", "lease": {"at": NOW + timedelta(microseconds=1)}, "n": 2.5},
+            "c3": {"status": "paused", "marketplace": "shopify", "lease": {"at": NOW + TICK}, "n": 2.5},
             "c4": {"status": "active", "marketplace": "shopify", "lease": {"at": None}, "n": "text"},
             "c5": {"status": "gone", "marketplace": "ebay", "lease": "text", "n": True},
         },

@@ -126,10 +126,15 @@ def test_a_manual_run_covers_what_is_named(world: World) -> None:
     assert world.records("b", "orders") == {}
     with pytest.raises(NotFound, match="x, y"):
         start_manual(
-            world.services, TriggerRequest(connection_ids=["a", "y", "x"]), requested_by="me", idempotency_key=None
+            world.services,
+            TriggerRequest(connection_ids=["a", "y", "x"]),
+            requested_by="me",
+            idempotency_key=None,
         )
     with pytest.raises(RequestError, match="streams: nonsense"):
-        start_manual(world.services, TriggerRequest(streams=["nonsense"]), requested_by="me", idempotency_key=None)
+        start_manual(
+            world.services, TriggerRequest(streams=["nonsense"]), requested_by="me", idempotency_key=None
+        )
 
 
 def test_a_manual_run_over_busy_connections_is_refused(world: World) -> None:

@@ -300,7 +300,9 @@ def test_a_snapshot_in_slices_still_finds_what_vanished(world: World) -> None:
 
     assert world.task(run_id, "a").slices > 1
     assert run.records.deleted == 2
-    assert sorted(set(world.records("a", "products", deleted=True)) - set(world.records("a", "products"))) == [
+    assert sorted(
+        set(world.records("a", "products", deleted=True)) - set(world.records("a", "products"))
+    ) == [
         "r2",
         "r29",
     ]
@@ -468,7 +470,27 @@ def test_a_rate_limit_past_the_deadline_ends_the_task(world: World) -> None:
     run_id, run = world.run_once()
 
     assert run.status is RunStatus.SUCCEEDED
-    assert (world.task(run_id, "a").status, world.task(run_id, "a").reason) == (TaskStatus.SKIPPED, "rate_limited")
+    assert (world.task(run_id, "a").status, world.task(run_id, "a").reason) == (
+        TaskStatus.SKIPPED,
+        "rate_limited",
+    )
     world.clock.advance(900)
     waiting, _ = world.run_once()
     assert world.task(waiting, "a").reason == "waiting"
+
+
+def test_a_failure_at_the_first_page_moves_nothing(world: World) -> None:
+    """A window that fails before its first page is read leaves `since` where it was."""
+    world.connect("a")
+    fill(world, "orders", 4)
+    world.run_once()
+    since = world.state("a").streams["orders"].cursor.since
+
+    def fail(*_: object) -> None:
+        raise MarketplaceUnavailable("bazaar orders: no answer")
+
+    world.bazaar.at_call = fail
+    world.clock.advance(900)
+    world.run_once()
+
+    assert world.state("a").streams["orders"].cursor.since == since

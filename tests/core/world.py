@@ -102,7 +102,7 @@ class ListQueue:
 class NoSecrets:
     """No connection of the made-up marketplace has a credential, unless it is named `missing`."""
 
-    def get(self, reference: str) -> str:
+    def get(self, reference: str, *, fresh: bool = False) -> str:
         """Nothing."""
         if reference == "missing":
             raise SecretMissing("missing: no such secret", action="make it")
@@ -131,7 +131,9 @@ class Shop:
 
     rows: dict[str, dict[str, Row]] = field(default_factory=dict)
 
-    def put(self, stream: str, row_id: str, updated_at: datetime, value: str = "1", *, broken: bool = False) -> None:
+    def put(
+        self, stream: str, row_id: str, updated_at: datetime, value: str = "1", *, broken: bool = False
+    ) -> None:
         """Add or change a row."""
         self.rows.setdefault(stream, {})[row_id] = Row(
             id=row_id, updated_at=updated_at, value=value, broken=broken
@@ -164,7 +166,9 @@ class Bazaar:
         self.at_call: Callable[[FakeClient, str, str | None], None] | None = None
         self.total: Callable[[int], int | None] = lambda count: count
         self.durable = {"orders": True, "products": True, "inventory": True}
-        chosen = {"orders": Sort.INCREMENTAL, "products": Sort.SNAPSHOT, "inventory": Sort.ROLLING} | (sorts or {})
+        chosen = {"orders": Sort.INCREMENTAL, "products": Sort.SNAPSHOT, "inventory": Sort.ROLLING} | (
+            sorts or {}
+        )
         self.connector = Connector(
             marketplace="shopify",
             streams={name: self.stream(name, sort) for name, sort in chosen.items()},
@@ -237,7 +241,9 @@ def normalize(raw: bytes, _: bool) -> Record:
 class World:
     """Everything together."""
 
-    def __init__(self, path: Path, *, seed: int = 1, environment: dict[str, str] | None = None, **bazaar: Any) -> None:
+    def __init__(
+        self, path: Path, *, seed: int = 1, environment: dict[str, str] | None = None, **bazaar: Any
+    ) -> None:
         self.clock = VirtualClock()
         self.queue = ListQueue()
         self.bazaar = Bazaar(**bazaar)
@@ -272,7 +278,9 @@ class World:
 
     def tick(self, *, at: datetime | None = None) -> Started:
         """A scheduler's tick, now unless said."""
-        return start_tick(self.services, job="sync", schedule_time=at or self.clock.now(), requested_by="scheduler")
+        return start_tick(
+            self.services, job="sync", schedule_time=at or self.clock.now(), requested_by="scheduler"
+        )
 
     def deliver(self, message: Message) -> None:
         """Hand one message to a worker."""

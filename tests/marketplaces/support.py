@@ -60,7 +60,7 @@ class Secrets:
         self.versions = list(versions)
         self.reads = 0
 
-    def get(self, reference: str) -> str:
+    def get(self, reference: str, *, fresh: bool = False) -> str:
         """The latest version."""
         self.reads += 1
         return self.versions[-1]

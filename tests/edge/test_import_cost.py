@@ -1,0 +1,35 @@
+"""A cold start imports nothing that it may not need."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+from tests.edge.conftest import MAIN
+
+HEAVY = (
+    "grpc",
+    "google.cloud.firestore",
+    "google.cloud.pubsub_v1",
+    "google.cloud.secretmanager",
+    "google.cloud.logging",
+    "google.auth",
+    "cryptography",
+    "requests",
+    "rich",
+)
+
+
+def test_main_imports_no_client() -> None:
+    """Clients, their transports and what only the command line needs are imported where they are used."""
+    program = f"import sys, main; print([name for name in {HEAVY!r} if name in sys.modules])"
+    result = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=MAIN.parent,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+
+    assert result.stdout.strip() == "[]"

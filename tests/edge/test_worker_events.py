@@ -1,0 +1,276 @@
+"""What the worker makes of everything that may be posted to it."""
+
+from __future__ import annotations
+
+import base64
+import json
+import sys
+from dataclasses import dataclass, field
+from types import ModuleType
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+
+from orchestrator import context, wiring
+from orchestrator.errors import MessageInvalid, StoreUnavailable, WriteRejected
+from orchestrator.messages import Message, encode
+from orchestrator.services import Services
+from tests.edge.conftest import log_lines, served
+
+# The framework itself calls datetime.utcnow(), deprecated from Python 3.12 on.
+pytestmark = pytest.mark.filterwarnings("ignore:datetime.datetime.utcnow:DeprecationWarning")
+
+CANCEL = Message(kind="cancel", run_id="t-1", shard="shopify-000000")
+TRACE = "0af7651916cd43dd8448eb211c80319c"
+TRACEPARENT = f"00-{TRACE}-b7ad6b7169203331-01"
+EVENT = {
+    "specversion": "1.0",
+    "id": "17",
+    "source": "//pubsub.googleapis.com/projects/project-1/topics/work",
+    "type": "google.cloud.pubsub.topic.v1.messagePublished",
+    "time": "2026-11-23T12:00:00Z",
+}
+BINARY = {"Content-Type": "application/json", **{f"ce-{name}": value for name, value in EVENT.items()}}
+
+
+@dataclass
+class Worker:
+    """The served worker with a use case that remembers, or raises `error`."""
+
+    client: FlaskClient
+    handled: list[Message] = field(default_factory=list)
+    bound: list[dict[str, str]] = field(default_factory=list)
+    error: Exception | None = None
+
+    def post(self, body: object, headers: dict[str, str] | None = None) -> int:
+        """Post a body, as JSON unless it is bytes; returns the status."""
+        data = body if isinstance(body, bytes) else json.dumps(body).encode()
+        sent = {"Content-Type": "application/json", **(headers or {})}
+        return self.client.post("/", data=data, headers=sent).status_code
+
+
+@pytest.fixture
+def worker(services: Services, monkeypatch: pytest.MonkeyPatch) -> Worker:
+    """`sync_worker`, served by the framework from the real `main.py`."""
+    monkeypatch.setattr(wiring, "build", lambda settings: services)
+    staged = Worker(served("sync_worker"))
+
+    def handle(given: Services, message: Message) -> None:
+        assert given is services
+        staged.bound.append(dict(context.current()))
+        if staged.error is not None:
+            raise staged.error
+        staged.handled.append(message)
+
+    module = ModuleType("orchestrator.worker")
+    module.__dict__["handle"] = handle
+    monkeypatch.setitem(sys.modules, "orchestrator.worker", module)
+    return staged
+
+
+def message_of(message: Message = CANCEL, **more: Any) -> dict[str, Any]:
+    """A Pub/Sub message as JSON."""
+    return {"data": base64.b64encode(encode(message)).decode(), "messageId": "17", **more}
+
+
+def push(**more: Any) -> dict[str, Any]:
+    """What a push subscription sends."""
+    return {
+        "subscription": "projects/project-1/subscriptions/work",
+        "message": message_of(**more),
+        "deliveryAttempt": 2,
+    }
+
+
+def test_push_is_handled(worker: Worker) -> None:
+    """A raw push, as our own subscription sends it, reaches the use case and is acknowledged."""
+    assert worker.post(push(publishTime="2026-11-23T12:00:00Z", attributes={"a": "b"})) == 200
+    assert worker.handled == [CANCEL]
+
+
+def test_push_with_topic_in_the_path_is_handled(worker: Worker) -> None:
+    """The emulators' endpoint names the topic."""
+    response = worker.client.post("/projects/project-1/topics/work", json=push())
+
+    assert response.status_code == 200
+    assert worker.handled == [CANCEL]
+
+
+def test_binary_event_is_handled(worker: Worker) -> None:
+    """Eventarc's binary form, also with fields we do not know."""
+    body = {"message": message_of(orderingKey="k"), "subscription": "s", "deliveryAttempt": 1}
+
+    assert worker.post(body, BINARY) == 200
+    assert worker.handled == [CANCEL]
+
+
+def test_structured_event_is_handled(worker: Worker) -> None:
+    """Eventarc's structured form."""
+    event = {
+        **EVENT,
+        "datacontenttype": "application/json",
+        "data": {"message": message_of(), "subscription": "s"},
+    }
+
+    assert worker.post(event, {"Content-Type": "application/cloudevents+json"}) == 200
+    assert worker.handled == [CANCEL]
+
+
+@pytest.mark.parametrize(
+    ("body", "headers"),
+    [
+        (b"", {}),
+        (b"junk", {}),
+        (b"\xff\xfe", {}),
+        (b"null", {}),
+        (b"[]", {}),
+        (b"[1, 2]", {}),
+        (b'"text"', {}),
+        (b"17", {}),
+        (b"[" * 100_000, {}),
+        (b"{}", {}),
+        (b'{"message": null, "subscription": "s"}', {}),
+        (b'{"message": {"messageId": "17"}, "subscription": "s"}', {}),
+        (b'{"message": {"messageId": "17", "attributes": {"a": "b"}}, "subscription": "s"}', {}),
+        (b'{"message": {"messageId": "17", "data": null}, "subscription": "s"}', {}),
+        (b'{"message": {"messageId": "17", "data": "***"}, "subscription": "s"}', {}),
+        (b'{"message": {"messageId": "17", "data": ""}, "subscription": "s"}', {}),
+        (b'{"message": {"messageId": "17", "data": "e30="}, "subscription": "s"}', {}),
+        (b'{"message": "text", "subscription": "s"}', {}),
+        (b'{"message": {"data": "e30="}, "subscription": "s"}', {}),
+        (b'{"context": {"eventId": "1"}, "data": {}}', {}),
+        (b'{"context": 1}', {}),
+        (json.dumps(push()).encode(), {"Content-Type": "text/plain"}),
+        (b"", BINARY),
+        (b"junk", BINARY),
+        (b"\xff\xfe", BINARY),
+        (b"[]", BINARY),
+        (b"{}", BINARY),
+        (b'{"message": {"data": 17}}', BINARY),
+        (b'{"message": {"data": "e30="}}', {**BINARY, "ce-specversion": "9.9"}),
+        (json.dumps({**EVENT, "data": None}).encode(), {"Content-Type": "application/cloudevents+json"}),
+        (json.dumps({**EVENT, "id": None}).encode(), {"Content-Type": "application/cloudevents+json"}),
+        (b"[]", {"Content-Type": "application/cloudevents+json"}),
+        (json.dumps({**EVENT, "source": 7}).encode(), {"Content-Type": "application/cloudevents+json"}),
+        (b'{"specversion": "1.0"}', {"Content-Type": "application/cloudevents+json"}),
+    ],
+    ids=lambda value: repr(value)[:50],
+)
+def test_unreadable_is_acknowledged_and_logged(
+    worker: Worker, capsys: pytest.CaptureFixture[str], body: bytes, headers: dict[str, str]
+) -> None:
+    """What can never be understood is not delivered again and again; the log keeps that it came."""
+    status = worker.post(body, {"Authorization": "Bearer private", **headers})
+    lines = log_lines(capsys.readouterr().out)
+
+    assert status == 200
+    assert worker.handled == []
+    assert [line["action"] for line in lines] == ["message_invalid"]
+    assert "private" not in str(lines)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"junk",
+        b'{"v":"2","kind":"heal"}',
+        b'{"v":"1","kind":"explode"}',
+        b'{"v":"1","kind":"sweep","run_id":"t-1"}',
+    ],
+)
+def test_unknown_message_is_acknowledged(
+    worker: Worker, capsys: pytest.CaptureFixture[str], data: bytes
+) -> None:
+    """A well-wrapped message of another version or kind, or without its fields, is settled too."""
+    message = {"data": base64.b64encode(data).decode(), "messageId": "17"}
+
+    assert worker.post({"subscription": "s", "message": message}) == 200
+    assert [line["action"] for line in log_lines(capsys.readouterr().out)] == ["message_invalid"]
+    assert worker.handled == []
+
+
+@pytest.mark.parametrize(
+    ("error", "severity", "action"),
+    [
+        (StoreUnavailable("timed out"), "WARNING", "store_unavailable"),
+        (WriteRejected("too large"), "WARNING", "write_rejected"),
+        (RuntimeError("a defect"), "ERROR", "message_crashed"),
+    ],
+)
+def test_failure_is_delivered_again(
+    worker: Worker, capsys: pytest.CaptureFixture[str], error: Exception, severity: str, action: str
+) -> None:
+    """Any error of the use case is a non-2xx answer and one log line."""
+    worker.error = error
+    status = worker.post(push())
+    lines = log_lines(capsys.readouterr().out)
+
+    assert status == 503
+    assert [(line["severity"], line["action"]) for line in lines] == [(severity, action)]
+
+
+def test_invalid_message_found_late_is_acknowledged(worker: Worker) -> None:
+    """The use case, too, may find that a message can never succeed."""
+    worker.error = MessageInvalid("no such shard")
+
+    assert worker.post(push()) == 200
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [{"traceparent": TRACEPARENT}, {"googclient_traceparent": TRACEPARENT}],
+)
+def test_trace_of_the_publisher_is_bound(worker: Worker, attributes: dict[str, str]) -> None:
+    """Log lines belong to the trace of whoever published, before that of the delivery."""
+    worker.post(push(attributes=attributes), {"traceparent": f"00-{'1' * 32}-{'2' * 16}-01"})
+
+    assert worker.bound[0]["trace"] == TRACE
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [{"traceparent": TRACEPARENT}, {"X-Cloud-Trace-Context": f"{TRACE}/{0xB7AD6B7169203331};o=1"}],
+)
+def test_trace_of_the_delivery_is_bound(worker: Worker, headers: dict[str, str]) -> None:
+    """Without a publisher's trace the delivery's own is used, in either header's form."""
+    worker.post(push(), headers)
+
+    assert (worker.bound[0]["trace"], worker.bound[0]["span"]) == (TRACE, "b7ad6b7169203331")
+
+
+def test_trace_of_an_event_is_bound(worker: Worker) -> None:
+    """CloudEvents may carry the trace as an extension."""
+    worker.post({"message": message_of()}, {**BINARY, "ce-traceparent": TRACEPARENT})
+
+    assert worker.bound[0]["trace"] == TRACE
+
+
+def test_work_is_bound(worker: Worker) -> None:
+    """Log lines of the work name run, connection, marketplace and kind."""
+    worker.post(push())
+
+    assert worker.bound == [{"run_id": "t-1", "task": "cancel"}]
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
+def test_other_methods_are_refused(worker: Worker, method: str) -> None:
+    """Events are posted."""
+    assert worker.client.open("/", method=method).status_code == 405
+
+
+def test_services_are_made_once(services: Services, worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Clients are made at the first message, not at the start, and then kept."""
+    built: list[object] = []
+
+    def build(settings: object) -> Services:
+        built.append(settings)
+        return services
+
+    monkeypatch.setattr(wiring, "build", build)
+    before = list(built)
+    for _ in range(3):
+        assert worker.post(push()) == 200
+
+    assert before == []
+    assert len(built) == 1
