@@ -9,8 +9,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from google.protobuf.duration_pb2 import Duration
-from google.pubsub_v1 import types
 from google.pubsub_v1.services.publisher import PublisherClient
 from google.pubsub_v1.services.publisher.transports import PublisherGrpcTransport
 from google.pubsub_v1.services.subscriber import SubscriberClient
@@ -37,15 +35,16 @@ def _subscribe(host: str, project: str, push_endpoint: str) -> None:
     publisher.transport.close()
     subscriber = SubscriberClient(transport=SubscriberGrpcTransport(channel=emulator_channel(host)))
     subscriber.create_subscription(
-        request=types.Subscription(
-            name=f"projects/{project}/subscriptions/work",
-            topic=topic,
-            push_config=types.PushConfig(push_endpoint=push_endpoint),
-            ack_deadline_seconds=10,
-            retry_policy=types.RetryPolicy(
-                minimum_backoff=Duration(seconds=1), maximum_backoff=Duration(seconds=2)
-            ),
-        )
+        request={
+            "name": f"projects/{project}/subscriptions/work",
+            "topic": topic,
+            "push_config": {"push_endpoint": push_endpoint},
+            "ack_deadline_seconds": 10,
+            "retry_policy": {
+                "minimum_backoff": timedelta(seconds=1),
+                "maximum_backoff": timedelta(seconds=2),
+            },
+        }
     )
     subscriber.transport.close()
 

@@ -17,7 +17,8 @@ from orchestrator.errors import (
     WriteRejected,
 )
 from orchestrator.model import Health, RunStatus, TaskStatus
-from orchestrator.ports import Put, Write, Written
+from orchestrator.ports import Delete, Put, Write, Written
+from orchestrator.runs import TriggerRequest, start_manual
 from tests.core.world import START, FakeClient, World
 
 HOUR = timedelta(hours=1)
@@ -194,7 +195,7 @@ def test_a_rejected_record_is_not_taken_as_vanished(world: World) -> None:
 
 
 def test_refused_credentials_need_attention_and_are_not_hammered(world: World) -> None:
-    """Rejected credentials stop the task at once; later ticks leave the connection alone until it is edited."""
+    """Refused credentials stop the task; later ticks leave the connection alone until it is edited."""
     world.connect("a", streams=["orders", "products"])
 
     def refuse(*_: object) -> None:
@@ -309,7 +310,7 @@ def test_a_snapshot_in_slices_still_finds_what_vanished(world: World) -> None:
 
 
 def test_a_long_wait_is_deferred_and_the_next_run_goes_on(world: World) -> None:
-    """The marketplace says wait: the message is acknowledged, progress kept, and nobody calls before the time."""
+    """The marketplace says wait: the message is acknowledged, progress kept, nobody calls too early."""
     world.connect("a")
     fill(world, "orders", 9)
 
@@ -440,9 +441,6 @@ def test_a_page_over_the_commit_limit_is_split(world: World, monkeypatch: pytest
 
 def test_a_full_run_writes_every_record_again(world: World) -> None:
     """`full` repairs what somebody removed from the store, also where nothing changed at the marketplace."""
-    from orchestrator.ports import Delete
-    from orchestrator.runs import TriggerRequest, start_manual
-
     world.connect("a", streams=["orders", "products"])
     fill(world, "orders", 5)
     fill(world, "products", 5)
@@ -470,10 +468,9 @@ def test_a_rate_limit_past_the_deadline_ends_the_task(world: World) -> None:
     run_id, run = world.run_once()
 
     assert run.status is RunStatus.SUCCEEDED
-    assert (world.task(run_id, "a").status, world.task(run_id, "a").reason) == (
-        TaskStatus.SKIPPED,
-        "rate_limited",
-    )
+    task = world.task(run_id, "a")
+    assert (task.status, task.reason) == (TaskStatus.SKIPPED, "rate_limited")
+    assert world.state("a").streams["orders"].cursor.since is None
     world.clock.advance(900)
     waiting, _ = world.run_once()
     assert world.task(waiting, "a").reason == "waiting"
