@@ -18,7 +18,7 @@ from orchestrator.model import RunStatus
 from orchestrator.reading import RunView
 
 #: A run that shows no progress for so many seconds will not end by itself.
-STALLED_S = 180.0
+STALLED_S = 600.0
 _DEV_POLL_S = 0.5
 
 

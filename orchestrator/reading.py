@@ -15,6 +15,7 @@ from orchestrator import ids
 from orchestrator.errors import NotFound, RequestError
 from orchestrator.model import (
     MARKETPLACES,
+    Open,
     Run,
     RunStatus,
     Shard,
@@ -220,8 +221,17 @@ def _open_connection(name: str, shard: str, run_id: str, snapshot: Snapshot | No
         slices=task.slice,
         started_at=task.started_at,
         not_before=lease.not_before,
-        seen=sum(counts.seen for counts in task.progress.values()),
+        seen=_seen(task, state),
     )
+
+
+def _seen(task: Open, state: SyncState) -> int:
+    """Records read by earlier slices, or in a window that is open: its checkpoint counts them page by page."""
+    seen = {name: counts.seen for name, counts in task.progress.items()}
+    for name, stream in state.streams.items():
+        if stream.cursor.window is not None:
+            seen[name] = max(seen.get(name, 0), stream.cursor.window.read)
+    return sum(seen.values())
 
 
 def _run_token(snapshot: Snapshot) -> str:

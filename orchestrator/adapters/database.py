@@ -151,32 +151,29 @@ class Database:
                 return
 
     def _make_schema(self, connection: sqlite3.Connection) -> None:
-        if self._is_ready(connection):
+        ours = (self._application_id, self._schema_version)
+        if _marks(connection) == ours:
             return
-        connection.execute("BEGIN IMMEDIATE")
-        if not self._is_ready(connection):  # another process may have been first
+        connection.execute("BEGIN IMMEDIATE")  # others may be making it at this moment
+        application_id, version = marks = _marks(connection)
+        (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        if marks == ours:
+            pass
+        elif (*marks, tables) == (0, 0, 0):
             for statement in self._schema.split(";\n"):
                 connection.execute(statement)
             connection.execute(f"PRAGMA application_id = {self._application_id}")
             connection.execute(f"PRAGMA user_version = {self._schema_version}")
-        connection.execute("COMMIT")
-
-    def _is_ready(self, connection: sqlite3.Connection) -> bool:
-        (application_id,) = connection.execute("PRAGMA application_id").fetchone()
-        (version,) = connection.execute("PRAGMA user_version").fetchone()
-        if application_id == self._application_id and version == self._schema_version:
-            return True
-        (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-        if (application_id, version, tables) == (0, 0, 0):
-            return False
-        if application_id != self._application_id:
+        elif application_id != self._application_id:
             raise self._unavailable(
                 f"{self.path}: is another program's or another part's database", action="name another file"
             )
-        raise self._unavailable(
-            f"{self.path}: has schema version {version}, this release knows {self._schema_version}",
-            action="use the release that wrote the file, or name another file",
-        )
+        else:
+            raise self._unavailable(
+                f"{self.path}: has schema version {version}, this release knows {self._schema_version}",
+                action="use the release that wrote the file, or name another file",
+            )
+        connection.execute("COMMIT")
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
@@ -191,3 +188,10 @@ class Database:
             else:
                 action = "check the disk's space, the file's permissions and that it lies on a local disk"
             raise self._unavailable(f"{self.path}: {message}", action=action) from error
+
+
+def _marks(connection: sqlite3.Connection) -> tuple[int, int]:
+    """Whose file it is, and its schema's version."""
+    (application_id,) = connection.execute("PRAGMA application_id").fetchone()
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    return application_id, version

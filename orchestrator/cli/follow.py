@@ -55,7 +55,7 @@ def follow(
 
 
 def seen(view: RunView) -> int:
-    """Records read so far by the tasks and connections that the view holds."""
+    """Records read so far, as far as the tasks and checkpoints that the view holds tell."""
     final: int = sum(counts["seen"] for task in view.tasks for counts in task["streams"].values())
     return final + sum(known.seen for known in (view.progress.connections if view.progress else ()))
 

@@ -10,7 +10,7 @@ import pytest
 from orchestrator.ports import Delete, DocumentStore, Filter, Put
 
 NOW = datetime(2026, 11, 23, 18, 0, tzinfo=UTC)
-TICK = timedelta(microseconds=1)
+EARLY, LATE = NOW - timedelta(microseconds=1), NOW + timedelta(microseconds=1)
 # In the order of their UTF-8 bytes.
 IDS = ["!", "%2F", "-", "0", "10", "9", "A", "Z", "_", "a", "a b", "b", "é", "中", "\uffee", "😀"]
 
@@ -128,9 +128,9 @@ def test_filters(store: DocumentStore, collection: str, where: list[Filter], exp
         store,
         collection,
         {
-            "c1": {"status": "active", "marketplace": "shopify", "lease": {"at": NOW - TICK}, "n": 0, "raw": b"x"},
+            "c1": {"status": "active", "marketplace": "shopify", "lease": {"at": EARLY}, "n": 0, "raw": b"x"},
             "c2": {"status": "active", "marketplace": "amazon", "lease": {"at": NOW}, "n": 1, "raw": "x"},
-            "c3": {"status": "paused", "marketplace": "shopify", "lease": {"at": NOW + TICK}, "n": 2.5},
+            "c3": {"status": "paused", "marketplace": "shopify", "lease": {"at": LATE}, "n": 2.5},
             "c4": {"status": "active", "marketplace": "shopify", "lease": {"at": None}, "n": "text"},
             "c5": {"status": "gone", "marketplace": "ebay", "lease": "text", "n": True},
         },

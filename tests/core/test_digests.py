@@ -1,0 +1,145 @@
+"""Digests: whatever is put, removed, stored and loaded again, they remember exactly that."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from orchestrator import digests
+from orchestrator.digests import Digest, content_of, key_of
+
+NAMES = st.integers(0, 400).map(str)
+
+
+class Remembering(RuleBasedStateMachine):
+    """A digest, its stored form, and a plain dict that says what it should hold."""
+
+    @initialize()
+    def begin(self) -> None:
+        """Small limits, so that every layout is reached."""
+        self.patch = pytest.MonkeyPatch()
+        for name, value in (("INLINE_ENTRIES", 20), ("BUCKET_ENTRIES", 40), ("_MERGE_AT", 30)):
+            self.patch.setattr(digests, name, value)
+        self.digest = Digest()
+        self.inline = b""
+        self.documents: dict[int, bytes] = {}
+        self.truth: dict[int, int] = {}
+        self.seen: set[int] = set()
+        self.dirty = False
+
+    @rule(names=st.lists(NAMES, min_size=1, max_size=25), content=st.integers(1, 2**64 - 1))
+    def put(self, names: list[str], content: int) -> None:
+        """Remember some records."""
+        for name in names:
+            self.digest.put(key_of(name), content, 7)
+            self.truth[key_of(name)] = content
+        self.dirty = True
+
+    @rule(name=NAMES)
+    def remove(self, name: str) -> None:
+        """Forget one."""
+        self.digest.remove(key_of(name))
+        self.truth.pop(key_of(name), None)
+        self.seen.discard(key_of(name))
+        self.dirty = True
+
+    @rule(names=st.lists(NAMES, max_size=25))
+    def see(self, names: list[str]) -> None:
+        """A scan lists some records."""
+        for name in names:
+            self.digest.see(key_of(name))
+            self.seen.add(key_of(name))
+
+    @rule()
+    def store(self) -> None:
+        """A page's commit."""
+        self.inline, written = self.digest.stage()
+        self.documents |= written
+        self.dirty = False
+
+    @rule()
+    def regrow(self) -> None:
+        """Full documents are spread over more, while everything is stored."""
+        if self.dirty:
+            self.store()
+        grown = self.digest.regrow()
+        if grown:
+            self.documents, self.inline = grown, b""
+
+    @rule()
+    def load(self) -> None:
+        """Another invocation takes up what is stored."""
+        self.store()
+        bits = self.digest.seen_bits()
+        self.digest = Digest(self.inline, [self.documents[n] for n in range(self.digest.bucket_count)])
+        self.digest.restore_seen(bits)
+        self.seen &= set(self.truth)
+
+    @invariant()
+    def remembers(self) -> None:
+        """Every look-up tells the truth, and what no scan has listed is known."""
+        if not hasattr(self, "digest"):
+            return
+        for name in map(str, range(0, 401, 13)):
+            assert self.digest.get(key_of(name)) == self.truth.get(key_of(name))
+        assert len(self.digest) == len(self.truth)
+        assert set(self.digest.unseen()) == set(self.truth) - self.seen
+
+    def teardown(self) -> None:
+        """Give the limits back."""
+        if hasattr(self, "patch"):
+            self.patch.undo()
+
+
+TestRemembering = Remembering.TestCase
+TestRemembering.settings = settings(max_examples=120, stateful_step_count=30, deadline=None)
+
+
+def test_old_entries_are_forgotten() -> None:
+    """What no later window reads again is not kept."""
+    digest = Digest()
+    digest.put(key_of("old"), 1, 10)
+    digest.put(key_of("new"), 2, 20)
+    inline, _ = digest.stage(oldest_day=15)
+
+    assert Digest(inline).get(key_of("old")) is None
+    assert Digest(inline).get(key_of("new")) == 2
+
+
+def test_an_entry_takes_eighteen_bytes() -> None:
+    """10,000 records fit one document of 180 KB."""
+    digest = Digest()
+    for n in range(10_000):
+        digest.put(key_of(str(n)), n + 1, 0)
+    inline, documents = digest.stage()
+
+    assert inline == b""
+    assert [len(packed) for packed in documents.values()] == [180_000]
+
+
+def test_no_document_outgrows_firestore(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two million records are spread so that no document comes near 1 MiB."""
+    monkeypatch.setattr(digests, "BUCKET_ENTRIES", 3_000)
+    monkeypatch.setattr(digests, "INLINE_ENTRIES", 400)
+    digest = Digest()
+    documents: dict[int, bytes] = {}
+    for page in range(600):
+        documents |= digest.regrow()
+        for n in range(200):
+            digest.put(key_of(f"{page}/{n}"), 1, 0)
+        inline, written = digest.stage()
+        documents |= written
+        assert len(inline) < 18 * 12_000
+
+    assert len(digest) == 120_000
+    assert len(documents) == digest.bucket_count == 64
+    assert max(len(packed) for packed in documents.values()) < 18 * 3_500
+
+
+def test_content_depends_on_the_normalizer() -> None:
+    """Another version or another choice about personal data is another content."""
+    assert content_of(b"{}", b"orders.1.") == content_of(b"{}", b"orders.1.")
+    assert content_of(b"{}", b"orders.1.") != content_of(b"{}", b"orders.2.")
+    assert content_of(b"{}", b"orders.1.") != content_of(b"{}", b"orders.1.pii")
