@@ -14,7 +14,7 @@ RUN_OPTIONS = \
 	$(if $(RESET),--reset)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run dev test lint fmt bench requirements clean
+.PHONY: help setup run dev test lint fmt bench docs requirements clean
 
 help: ## List what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -54,6 +54,9 @@ fmt: $(STAMP) ## Format the code and mend what can be mended
 
 bench: $(STAMP) ## Measure the numbers to reach, each against its floor
 	@$(BIN)/python -m bench
+
+docs: $(STAMP) ## Write what the README shows of the code anew
+	@$(BIN)/python -m tests.docs.readme
 
 requirements: $(STAMP) ## Compile the exact pins again; UPGRADE=1 takes the latest versions
 	@for name in requirements requirements-dev; do \

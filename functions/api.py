@@ -24,6 +24,8 @@ from orchestrator.services import Services
 
 _log = logging.getLogger(__name__)
 
+#: The job's name under which the local stack's interval scheduler calls.
+INTERVAL_JOB = "interval"
 _HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
 
@@ -52,8 +54,11 @@ class Route(NamedTuple):
 
 def _scheduler(call: Call) -> flask.Response:
     job, schedule_time = requests.schedule_of(call.request)
+    trigger = "interval" if job == INTERVAL_JOB else "scheduler"
     return _accepted(
-        runs.start_tick(call.services, job=job, schedule_time=schedule_time, requested_by=call.caller)
+        runs.start_tick(
+            call.services, job=job, schedule_time=schedule_time, requested_by=call.caller, trigger=trigger
+        )
     )
 
 

@@ -54,9 +54,9 @@ def start(environ: Mapping[str, str]) -> None:
     Raises:
         SystemExit: A setting is missing or wrong; its text is the one line to print.
     """
-    # The framework imports `main` inside an application named after the function it is to serve.
-    target = flask.current_app.name if flask.has_app_context() else environ.get("FUNCTION_TARGET")
-    if target is None and not environ.get("K_SERVICE"):
+    # The framework sets it before it imports `main`, from its `--target` as well.
+    target = environ.get("FUNCTION_TARGET")
+    if not target and not environ.get("K_SERVICE"):
         return
     try:
         if target == "sync_api":

@@ -17,7 +17,7 @@ from local.issuer import Issuer
 from local.processes import ROOT, StackFailed
 from local.scheduler import TickFailed
 from local.session import dev, run
-from local.stack import DEV_PORTS, OPERATOR, SCHEDULER_ACCOUNT, Options
+from local.stack import OPERATOR, SCHEDULER_ACCOUNT, Options
 from orchestrator.errors import SyncError
 
 _INTERRUPTED = 130
@@ -42,7 +42,6 @@ def main() -> int:
             data=None if options.data is None else str(options.data.resolve(strict=True)),
             reset=options.reset,
             emulators=options.emulators,
-            preferred_ports=DEV_PORTS if options.command == "dev" else (),
         )
         return run(stack) if options.command == "run" else dev(stack, timedelta(seconds=options.interval))
     except (StackFailed, TickFailed, EmulatorsMissing, SyncError, FileNotFoundError) as error:

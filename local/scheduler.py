@@ -17,6 +17,7 @@ import urllib3
 
 from orchestrator.runs import Started
 
+#: The job's name in a single tick; the interval scheduler's is `functions.api.INTERVAL_JOB`.
 JOB = "local-sync"
 #: Seconds one attempt may take; the deployed job's deadline.
 ATTEMPT_DEADLINE_S = 180.0
@@ -49,13 +50,13 @@ class Scheduler:
         url: The scheduler route.
         token: Mints a fresh OIDC token for each attempt.
         secret: The value of `x-scheduler-secret`.
-        body: The job's JSON body.
+        job: The job's short name.
     """
 
     url: str
     token: Callable[[], str]
     secret: str
-    body: bytes = b"{}"
+    job: str = JOB
     retry: RetryConfig = RetryConfig()
 
     def deliver(self, schedule_time: datetime) -> Started:
@@ -68,7 +69,7 @@ class Scheduler:
         waits = self.retry.backoffs()
         while True:
             try:
-                answer = http.request("POST", self.url, headers=self._headers(schedule_time), body=self.body)
+                answer = http.request("POST", self.url, headers=self._headers(schedule_time), body=b"{}")
                 if 200 <= answer.status < 300:
                     return msgspec.json.decode(answer.data, type=Started)
                 problem = f"{answer.status} {answer.data[:500].decode(errors='replace')}"
@@ -87,7 +88,7 @@ class Scheduler:
             "Content-Type": "application/json",
             "User-Agent": "Google-Cloud-Scheduler",
             "X-CloudScheduler": "true",
-            "X-CloudScheduler-JobName": JOB,
+            "X-CloudScheduler-JobName": self.job,
             "X-CloudScheduler-ScheduleTime": f"{schedule_time.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}",
             "x-scheduler-secret": self.secret,
         }

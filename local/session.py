@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import sys
 import time
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import msgspec
 from rich.console import Console
 
-from local.processes import StackFailed
+from functions.api import INTERVAL_JOB
+from local.processes import ROOT, StackFailed
 from local.scheduler import TickFailed, next_tick
-from local.stack import Options, Stack, running
+from local.stack import DEV_PORTS, Options, Stack, running
 from orchestrator.cli.follow import follow, seen
 from orchestrator.cli.output import console
 from orchestrator.cli.run_report import print_run
@@ -40,7 +44,8 @@ def dev(options: Options, interval: timedelta) -> int:
     """Keep the stack running, with a tick now and at every interval, until interrupted."""
     screen = console()
     screen.print(f"Starting the local stack (logs in {options.folder.logs}/)")
-    with running(options) as stack:
+    as_interval = replace(options, job=INTERVAL_JOB, preferred_ports=DEV_PORTS)
+    with running(as_interval) as stack:
         _print_addresses(screen, stack, interval)
         due = datetime.now(UTC)
         while True:
@@ -84,28 +89,34 @@ class _Watchdog:
 
 
 def _print_next_steps(screen: Console, options: Options) -> None:
-    folder = options.folder
+    folder, python = options.folder, _python()
     screen.print()
     screen.print(f"The run's document: {folder.last_run}    Logs: {folder.logs}/")
     if not options.emulators:
         screen.print(
             f"Look around: set -a; . {folder.environment}; set +a; "
-            "python -m orchestrator connections list; python -m orchestrator runs list"
+            f"{python} -m orchestrator connections list; {python} -m orchestrator runs list"
         )
     screen.print("Keep it running, with a tick a minute: make dev")
 
 
 def _print_addresses(screen: Console, stack: Stack, interval: timedelta) -> None:
-    url, folder = stack.api_url, stack.options.folder
+    url, folder, python = stack.api_url, stack.options.folder, _python()
     directory = "" if str(folder.path) == ".local" else f" --directory {folder.path}"
-    screen.print(f"HTTP function   {url}")
-    for name, address in stack.sandbox_urls.items():
-        screen.print(f"{name:15} {address}")
+    screen.print(f"A tick every {interval.total_seconds():.0f} s, until Ctrl-C. From another shell:")
+    screen.print("  # health at a glance, as an operator")
     screen.print(
-        f"A tick every {interval.total_seconds():.0f} s, until Ctrl-C. To look at it from another shell:"
-    )
-    screen.print(
-        f'  curl -H "Authorization: Bearer $(python -m local token --audience {url}{directory})" '
+        f'  curl -H "Authorization: Bearer $({python} -m local token --audience {url}{directory})" '
         f"{url}/api/sync/status"
     )
-    screen.print(f"  set -a; . {folder.environment}; set +a; python -m orchestrator runs list")
+    for name, address in stack.sandbox_urls.items():
+        screen.print(f"  # change something at {name}; the next tick brings it")
+        screen.print(f"""  curl -d '{{"new_orders": 5, "prices": 3}}' {address}/_sandbox/change""")
+    screen.print("  # the command line")
+    screen.print(f"  set -a; . {folder.environment}; set +a; {python} -m orchestrator runs list")
+
+
+def _python() -> str:
+    """This interpreter, as one types it in the project's root."""
+    path = Path(sys.executable)
+    return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else "python"

@@ -19,7 +19,7 @@ from local.folder import Folder, SandboxData
 from local.issuer import Issuer
 from local.processes import Processes, free_ports
 from local.samples import ACCOUNTS, MARKETPLACES, add_samples
-from local.scheduler import Scheduler
+from local.scheduler import JOB, Scheduler
 from orchestrator import wiring
 from orchestrator.services import Services
 from orchestrator.settings import Settings
@@ -49,8 +49,8 @@ class Options:
     reset: bool = False
     emulators: bool = False
     preferred_ports: tuple[int, ...] = ()
-    #: The body of the ticks.
-    tick: bytes = b"{}"
+    #: Under which name ticks are delivered.
+    job: str = JOB
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +124,7 @@ def _scheduler(options: Options, variables: Mapping[str, str]) -> Scheduler:
         url=f"{url}/api/sync/scheduler",
         token=lambda: issuer.mint(email=SCHEDULER_ACCOUNT, audience=url),
         secret=options.folder.scheduler_secret(),
-        body=options.tick,
+        job=options.job,
     )
 
 

@@ -226,7 +226,7 @@ def _open_connection(name: str, shard: str, run_id: str, snapshot: Snapshot | No
 
 
 def _seen(task: Open, state: SyncState) -> int:
-    """Records read by earlier slices, or in a window that is open: its checkpoint counts them page by page."""
+    """Records read by earlier slices, or in an open window, whose checkpoint counts them page by page."""
     seen = {name: counts.seen for name, counts in task.progress.items()}
     for name, stream in state.streams.items():
         if stream.cursor.window is not None:

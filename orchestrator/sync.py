@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from concurrent.futures import Future
-from contextvars import copy_context
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -18,10 +16,11 @@ import msgspec
 from orchestrator import absorbing, ids, windows
 from orchestrator.absorbing import Absorber, Change
 from orchestrator.digests import Digest
-from orchestrator.errors import MarketplaceError, PageTokenExpired, ResponseInvalid, WriteRejected
+from orchestrator.errors import MarketplaceError, PageTokenExpired, WriteRejected
 from orchestrator.holding import Holder
 from orchestrator.marketplaces.spec import Connector, Page, Session, Sort, Stream
 from orchestrator.model import Connection, Cursor, OpenWindow, StreamCounts, StreamState
+from orchestrator.pages import Pages
 from orchestrator.ports import DocumentStore, Filter, Put, Update, Write
 from orchestrator.services import Services
 
@@ -71,7 +70,7 @@ class StreamSync:
         self._state = self._current_state()
         self._digest: Digest | None = None
         self._total: int | None = None
-        self._next: Future[Page] | None = None
+        self._pages = Pages(work.services, work.session, stream)
         self._absorber: Absorber | None = None
 
     def run(self) -> None:
@@ -93,7 +92,7 @@ class StreamSync:
         try:
             while True:
                 try:
-                    page = self._page(window)
+                    page = self._pages.take(windows.asked(window), window.token)
                 except PageTokenExpired:
                     restarts += 1
                     if restarts > RESTARTS:
@@ -106,28 +105,24 @@ class StreamSync:
                     if window.since >= window.until:
                         break
                     continue
-                if page.next_token is not None and page.next_token == window.token:
-                    what = f"{self._work.connection.marketplace} {self._stream.name}"
-                    raise ResponseInvalid(f"{what}: the page token repeats, so the listing would never end")
                 window = self._take(window, absorber, page)
                 if page.next_token is None:
                     break
-                if self._work.time_left() <= 0 and not (self._next is not None and self._next.done()):
+                if self._work.time_left() <= 0 and not self._pages.is_ready:
                     raise SliceOver
         except (SliceOver, MarketplaceError):
             # What was read stays read, also where no commit of its own was worth it.
             self._keep(cursor=self._with_seen(self._inside(window)))
             raise
         finally:
-            self._drain()
+            self._pages.drain()
 
     def _current_state(self) -> StreamState:
         """The stored state; another scope starts again, but what is remembered of records stays true."""
         state = self._work.holder.state.streams.get(self._stream.name)
         scope = windows.scope_of(self._stream, self._work.connection)
         if state is None:
-            full = self._work.holder.state.requested_full
-            return StreamState(scope=scope, cursor=Cursor(full=full))
+            return StreamState(scope=scope)
         if state.scope != scope:
             return msgspec.structs.replace(state, scope=scope, cursor=Cursor(full=state.cursor.full))
         return state
@@ -149,27 +144,6 @@ class StreamSync:
         )
 
     # Reading
-
-    def _page(self, window: OpenWindow) -> Page:
-        """The window's page at its token, read ahead or read now."""
-        if self._next is None:
-            self._read_ahead(window, window.token)
-        future, self._next = self._next, None
-        assert future is not None  # noqa: S101 - set just above
-        return future.result()
-
-    def _read_ahead(self, window: OpenWindow, token: str | None) -> None:
-        work, stream = self._work, self._stream
-        run = copy_context().run  # so that the thread's log lines carry what they belong to
-        self._next = work.services.executor.submit(
-            run, stream.fetch, work.session, windows.asked(window), token
-        )
-
-    def _drain(self) -> None:
-        """Wait for a page that nobody wants: the session is one thread's at a time."""
-        future, self._next = self._next, None
-        if future is not None and not future.cancel():
-            future.exception()
 
     def _not_ahead_of_server(self, window: OpenWindow) -> OpenWindow | None:
         """A window that ends before the marketplace's own clock, where this one did not."""
@@ -195,13 +169,13 @@ class StreamSync:
         """Write one page; returns the window behind it, without a token when it is complete."""
         going_on = page.next_token is not None and self._work.time_left() > 0
         if going_on:
-            self._read_ahead(window, page.next_token)
+            self._pages.read_ahead(windows.asked(window), page.next_token)
         changes = self._changes(absorber, page)
         self._total = page.total if page.total is not None else self._total
         window = msgspec.structs.replace(
             window,
             token=page.next_token,
-            read=window.read + (page.listed if page.listed is not None else len(page.records)),
+            read=window.read + (page.listed or 0),
             position=absorber.position if self._stream.ordered else None,
             blind=absorber.blind,
         )

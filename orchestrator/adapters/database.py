@@ -127,11 +127,11 @@ class Database:
         try:
             self._prepare(connection)
             connection.execute(f"PRAGMA page_size = {_PAGE_BYTES}")
-            self._use_write_ahead_log(connection)
             connection.execute("PRAGMA synchronous = NORMAL")
             connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
             connection.execute("PRAGMA cache_size = -16384")
             self._make_schema(connection)
+            self._use_write_ahead_log(connection)
         except BaseException:
             connection.close()
             raise

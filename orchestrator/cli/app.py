@@ -38,7 +38,7 @@ _TRY_AGAIN = (MarketplaceUnavailable, QueueUnavailable, RateLimited, SecretUnava
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
-    options = _parser().parse_args(arguments)
+    options = parser().parse_args(arguments)
     try:
         services = wiring.build(Settings.from_environment(os.environ), delivers=False)
         code: int = options.run(services, options)
@@ -56,19 +56,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return code
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def parser() -> argparse.ArgumentParser:
+    described = argparse.ArgumentParser(
         prog="python -m orchestrator",
         description="Operate the marketplace sync. The store is the one that the environment names "
         "(SYNC_STORE and the others, as for the functions).",
         epilog="Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 the watched run did not succeed, "
         "4 a service could not be reached, 130 interrupted.",
     )
-    groups = parser.add_subparsers(required=True, metavar="GROUP")
+    groups = described.add_subparsers(required=True, metavar="GROUP")
     for name, add_parsers, text in (
         ("connections", connections.add_parsers, "sellers' marketplace accounts"),
         ("runs", runs.add_parsers, "what was synced, and what is being synced"),
     ):
         group = groups.add_parser(name, help=text)
         add_parsers(group.add_subparsers(required=True, metavar="COMMAND"))
-    return parser
+    return described

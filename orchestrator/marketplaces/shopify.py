@@ -318,6 +318,7 @@ CONNECTOR = Connector(
             age=_AGE,
             durable_token=True,
             ordered=True,
+            remembers_all=False,
         ),
         "products": Stream(
             name="products",

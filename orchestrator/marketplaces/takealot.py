@@ -182,6 +182,7 @@ CONNECTOR = Connector(
             version=1,
             age=_AGE,
             durable_token=True,
+            remembers_all=False,
             short_span=timedelta(days=3),
             long_span=timedelta(days=90),
         ),

@@ -6,6 +6,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -47,7 +48,8 @@ from orchestrator.adapters.sqlite import SqliteStore
 from orchestrator.ports import Put
 store = SqliteStore(Path(sys.argv[1]))
 for n in itertools.count():
-    store.commit([Put("a/1", {"n": n}), *(Put(f"bulk/{k}", {"n": n, "t": "x" * 500}) for k in range(200)), Put("a/2", {"n": n})])
+    bulk = [Put(f"bulk/{k}", {"n": n, "t": "x" * 500}) for k in range(200)]
+    store.commit([Put("a/1", {"n": n}), *bulk, Put("a/2", {"n": n})])
     if n == 20:
         print("begun", flush=True)
 """
@@ -119,9 +121,8 @@ def test_a_killed_writer_leaves_whole_commits(path: Path) -> None:
     process.kill()
     process.communicate()
     store = SqliteStore(path)
-    numbers = {
-        found.data["n"] for found in (*store.query("a", limit=9), *store.query("bulk", limit=500)) if found
-    }
+    found = store.query("a", limit=9) + store.query("bulk", limit=500)
+    numbers = {document.data["n"] for document in found}
     count = store.count("bulk")
     store.close()
 
@@ -222,9 +223,8 @@ def _newer(path: Path) -> str:
 
 
 @pytest.mark.parametrize("spoil", [_damaged, _of_another_program, _of_the_queue, _newer])
-def test_a_file_that_is_not_ours_is_refused(path: Path, spoil: object) -> None:
+def test_a_file_that_is_not_ours_is_refused(path: Path, spoil: Callable[[Path], str]) -> None:
     """A damaged, foreign or newer file gives one line that names it, and is left as it is."""
-    assert callable(spoil)
     path.parent.mkdir(parents=True)
     expected = spoil(path)
     before = path.read_bytes()

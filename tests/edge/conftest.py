@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -162,13 +163,15 @@ def log_lines(output: str) -> list[dict[str, Any]]:
 
 
 @pytest.fixture(autouse=True)
-def _logging_as_it_was() -> Iterator[None]:
-    """Undo what a served function does to logging."""
+def _process_as_it_was() -> Iterator[None]:
+    """Undo what a served function does to logging, and the framework to the environment."""
     root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
+    handlers, level, environ = root.handlers[:], root.level, dict(os.environ)
     yield
     root.handlers[:] = handlers
     root.setLevel(level)
+    os.environ.clear()
+    os.environ.update(environ)
 
 
 @pytest.fixture

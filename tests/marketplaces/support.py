@@ -195,6 +195,11 @@ class Sandbox:
             raise AssertionError(response.data)
         return msgspec.json.decode(response.data)
 
+    def truth_of(self, stream: str, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
+        """The same of some records of one stream."""
+        held = self.truth()[stream]
+        return {record_id: held[record_id] for record_id in ids}
+
     def truth(self) -> dict[str, dict[str, dict[str, Any]]]:
         """What account 0 holds: stream, id, fields."""
         response = urllib3.request("GET", f"{self.url}/_sandbox/truth", timeout=10)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 import logging
 import socket
+import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -106,9 +108,11 @@ def test_a_lasting_failure_ends_after_a_bounded_number_of_attempts() -> None:
 )
 def test_a_final_status_is_raised_at_once_as_its_kind(status: int, kind: type[MarketplaceError]) -> None:
     """What a retry cannot mend is not retried, and a redirect is not followed."""
-    with scripted(Reply(status, b"{}", headers={"Location": "http://169.254.169.254/latest"})) as server:
-        with pytest.raises(kind) as raised:
-            ask(Bench(), server)
+    with (
+        scripted(Reply(status, b"{}", headers={"Location": "http://169.254.169.254/latest"})) as server,
+        pytest.raises(kind) as raised,
+    ):
+        ask(Bench(), server)
 
     assert len(server.requests) == 1
     assert str(status) in raised.value.message
@@ -144,10 +148,7 @@ def test_retry_after_is_honoured_in_both_forms(
 ) -> None:
     """Seconds and dates are waited for through the engine's wait; without advice there is a back-off."""
     bench = Bench()
-    headers = {"Retry-After": advice()} if advice() else {}
-    if status == 503 and not headers:
-        pytest.skip("a 503 without advice is retried as a failure, not as a limit")
-    with scripted(Reply(status, b"{}", headers=headers), GOOD) as server:
+    with scripted(Reply(status, b"{}", headers={"Retry-After": advice()}), GOOD) as server:
         assert ask(bench, server) == {"ok": True}
 
     assert len(bench.waits) == 1
@@ -156,9 +157,11 @@ def test_retry_after_is_honoured_in_both_forms(
 
 def test_a_wait_that_does_not_fit_the_slice_is_handed_to_the_engine() -> None:
     """The engine's RateLimited goes through with the seconds to wait, after a single call."""
-    with scripted(Reply(429, b"{}", headers={"Retry-After": "3600"})) as server:
-        with pytest.raises(RateLimited) as raised:
-            ask(Bench(), server)
+    with (
+        scripted(Reply(429, b"{}", headers={"Retry-After": "3600"})) as server,
+        pytest.raises(RateLimited) as raised,
+    ):
+        ask(Bench(), server)
 
     assert len(server.requests) == 1
     assert 3600 <= raised.value.wait_s <= 3601
@@ -180,7 +183,7 @@ def test_endless_limits_end_after_a_bounded_number_of_attempts() -> None:
         b"",
         b"<b>Notice</b>: undefined index {}",
         b"\xff\xfe",
-        b"[" * 100_000,
+        b'{"ok": ' * 100_000,
     ],
     ids=["html", "truncated", "empty", "notice", "not utf-8", "too deep"],
 )
@@ -188,16 +191,21 @@ def test_a_body_that_is_not_json_is_a_passing_failure(body: bytes) -> None:
     """It is retried; the error names marketplace, status and content type, and holds nothing of the body."""
     with scripted(Reply(200, body, "text/html; charset=utf-8"), GOOD) as server:
         assert ask(Bench(), server) == {"ok": True}
-    with scripted(Reply(200, body, "text/html; charset=utf-8")) as server:
-        with pytest.raises(MarketplaceUnavailable) as raised:
-            ask(Bench(), server)
+    with (
+        scripted(Reply(200, body, "text/html; charset=utf-8")) as server,
+        pytest.raises(MarketplaceUnavailable) as raised,
+    ):
+        ask(Bench(), server)
 
     assert raised.value.message == "example things: answered 200 with a body that is not JSON (text/html)"
 
 
 def test_json_of_another_shape_is_invalid_at_once() -> None:
     """What the API does not promise is not asked for again."""
-    with scripted(Reply.json(200, {"ok": "yes"})) as server, pytest.raises(ResponseInvalid, match="ok|bool"):
+    with (
+        scripted(Reply.json(200, {"ok": "yes"})) as server,
+        pytest.raises(ResponseInvalid, match=r"Expected `bool`"),
+    ):
         ask(Bench(), server)
 
     assert len(server.requests) == 1
@@ -265,27 +273,17 @@ def test_a_name_that_resolves_to_a_private_address_is_refused() -> None:
 def test_an_answer_that_breaks_off_is_a_passing_failure(sent: bytes) -> None:
     """A half answer is never taken for a whole one, also where it happens to be JSON."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        spoken = client(Bench(), f"http://127.0.0.1:{listener.getsockname()[1]}")
-        spoken._opening.clock.sleep(1_000)  # Past the time for retries, so that one connection is made.
 
         def answer() -> None:
-            connection = listener.accept()[0]
-            with connection:
+            with listener.accept()[0] as connection:
                 connection.recv(65_536)
                 connection.sendall(sent)
 
+        thread = threading.Thread(target=answer)
+        thread.start()
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
         with pytest.raises(MarketplaceUnavailable, match="no complete answer"):
-            _once(spoken, answer)
-
-
-def _once(spoken: Client, answer: Callable[[], None]) -> None:
-    import threading
-
-    thread = threading.Thread(target=answer)
-    thread.start()
-    try:
-        transport.send("example things", "GET", f"{spoken._base_url}/v1", {}, None, public=False)
-    finally:
+            transport.send("example things", "GET", url, {}, None, public=False)
         thread.join()
 
 
@@ -306,13 +304,11 @@ def test_no_secret_or_query_is_in_errors_logs_or_reprs(
     assert SECRET not in shown
     assert "private" not in shown
     assert SECRET not in caplog.text
-    assert "private" not in caplog.text.replace("token=private", "")
+    assert "private" not in caplog.text
 
 
 def test_a_compressed_body_counts_as_it_travelled() -> None:
     """received_bytes is what the marketplace sent, not what it unpacks to."""
-    import gzip
-
     body = gzip.compress(msgspec.json.encode({"ok": True, **{f"k{n}": True for n in range(1000)}}))
     with scripted(Reply(200, body, headers={"Content-Encoding": "gzip"})) as server:
         spoken = client(Bench(), server.url)

@@ -1,0 +1,73 @@
+"""Reading a window's pages: joined until they are worth a commit, and one ahead of the writing."""
+
+from __future__ import annotations
+
+from concurrent.futures import Future
+from contextvars import copy_context
+
+from orchestrator.errors import MarketplaceError, ResponseInvalid
+from orchestrator.marketplaces.spec import Page, Session, Stream, Window
+from orchestrator.services import Services
+
+#: Small pages are joined until they hold so many records, but none waits longer than this for the next.
+JOINED_RECORDS = 250
+JOINED_SECONDS = 5.0
+
+
+class Pages:
+    """The pages of one stream; the session is used by one thread at a time."""
+
+    def __init__(self, services: Services, session: Session, stream: Stream) -> None:
+        self._services, self._session, self._stream = services, session, stream
+        self._ahead: Future[Page] | None = None
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether a page that was read ahead can be taken without waiting."""
+        return self._ahead is not None and self._ahead.done()
+
+    def take(self, window: Window, token: str | None) -> Page:
+        """The page at `token`: the one read ahead, where there is one.
+
+        Raises:
+            MarketplaceError: The page could not be read.
+        """
+        if self._ahead is None:
+            return self._read(window, token)
+        future, self._ahead = self._ahead, None
+        return future.result()
+
+    def read_ahead(self, window: Window, token: str | None) -> None:
+        """Begin reading the page at `token`, which the next `take` will ask for."""
+        # In a copy of this context, so that the thread's log lines carry what they belong to.
+        self._ahead = self._services.executor.submit(copy_context().run, self._read, window, token)
+
+    def drain(self) -> None:
+        """Wait for a page that nobody wants any more."""
+        future, self._ahead = self._ahead, None
+        if future is not None and not future.cancel():
+            future.exception()
+
+    def _read(self, window: Window, token: str | None) -> Page:
+        clock = self._services.clock
+        begun = clock.monotonic()
+        records: list[bytes] = []
+        listed, total = 0, None
+        while True:
+            try:
+                page = self._stream.fetch(self._session, window, token)
+            except MarketplaceError:
+                if not records:
+                    raise
+                # What was read is stored first; the call is made again after that.
+                return Page(records, next_token=token, total=total, listed=listed)
+            if page.next_token is not None and page.next_token == token:
+                message = f"{self._stream.name}: the page token repeats, so the listing would never end"
+                raise ResponseInvalid(message)
+            records += page.records
+            listed += page.listed if page.listed is not None else len(page.records)
+            total = page.total if page.total is not None else total
+            token = page.next_token
+            waited = clock.monotonic() - begun
+            if token is None or len(records) >= JOINED_RECORDS or waited > JOINED_SECONDS:
+                return Page(records, next_token=token, total=total, listed=listed)
