@@ -141,8 +141,7 @@ class Api:
 
     def __call__(self, request: flask.Request) -> flask.Response:
         """Answer one request; never raises."""
-        trace = traces.from_fields(request.headers)
-        with context.bind(trace=trace.trace, span=trace.span):
+        with context.bind(**traces.from_fields(request.headers).fields()):
             try:
                 response = self._answer(request)
             except Exception as error:  # noqa: BLE001 - every error has its answer, and its log line

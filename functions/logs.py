@@ -24,7 +24,7 @@ _LABELS = ("run_id", "connection_id", "marketplace")
 
 _NAMES = (
     r"access[_-]?token|refresh[_-]?token|id[_-]?token|client[_-]?secret|consumer[_-]?(?:key|secret)|api[_-]?key"
-    r"|x-[\w-]*?(?:access-token|secret|api-key)|authorization|password|signature|hmac"
+    r"|x-[\w-]{0,40}?(?:access-token|secret|api-key)|authorization|password|signature|hmac"
 )
 _SECRETS = (
     # Headers and what follows their scheme.
@@ -40,7 +40,8 @@ _SECRETS = (
     ),
     (
         re.compile(
-            r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL
+            r"-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----.*?(?:-----END [A-Z ]{0,30}PRIVATE KEY-----|\Z)",
+            re.DOTALL,
         ),
         _MARK,
     ),
@@ -53,12 +54,28 @@ _SECRETS = (
     ),
     (re.compile(r"([?&](?:token|key|secret|code|sig)=)[^\s\"'&]+", re.IGNORECASE), rf"\1{_MARK}"),
     # `scheme://user:password@host`
-    (re.compile(r"(\b[a-z][a-z0-9+.-]*://[^\s/:@]*:)[^\s/@]+@", re.IGNORECASE), rf"\1{_MARK}@"),
+    (
+        re.compile(r"(\b[a-z][a-z0-9+.-]{0,15}://[^\s/:@]{0,200}:)[^\s/@]{1,400}@", re.IGNORECASE),
+        rf"\1{_MARK}@",
+    ),
 )
 
 
+#: No pattern matches a text without one of these, and most texts have none.
+_HINTS = (
+    *("bearer", "basic", "eyj", "shp", "ck_", "cs_", "atz", "ya29", "v^1", "private key", "token", "secret"),
+    *("key", "code", "sig", "authorization", "password", "hmac", "://"),
+)
+#: Characters; Cloud Logging takes 256 KiB an entry.
+_LONGEST = 32_768
+
+
 def redact(text: str) -> str:
-    """Replace everything that looks like a credential."""
+    """Replace everything that looks like a credential, and cut what is endless."""
+    text = text if len(text) <= _LONGEST else f"{text[:_LONGEST]}… ({len(text)} characters)"
+    lowered = text.lower()
+    if not any(hint in lowered for hint in _HINTS):
+        return text
     for pattern, replacement in _SECRETS:
         text = pattern.sub(replacement, text)
     return text
@@ -79,6 +96,7 @@ class JsonFormatter(logging.Formatter):
         """The line, without its end."""
         bound = dict(context.current())
         trace, span = bound.pop("trace", None), bound.pop("span", None)
+        bound.pop("traceparent", None)
         line: dict[str, Any] = {
             "severity": record.levelname if record.levelno <= logging.CRITICAL else "CRITICAL",
             "message": redact(record.getMessage()),

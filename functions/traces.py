@@ -23,6 +23,11 @@ class Trace(NamedTuple):
     trace: str | None
     span: str | None
 
+    def fields(self) -> dict[str, str | None]:
+        """What is bound to the context: both ids for the log, and `traceparent` for messages to carry on."""
+        whole = f"00-{self.trace}-{self.span}-01" if self.trace and self.span else None
+        return {"trace": self.trace, "span": self.span, "traceparent": whole}
+
 
 def from_fields(fields: Fields) -> Trace:
     """Read the trace from headers or message attributes; malformed ones count as absent."""

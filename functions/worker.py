@@ -79,10 +79,8 @@ def handle_event(
     except MessageInvalid as error:
         _log_invalid(str(error), event_id=str(event.get("id", "")))
         return
-    trace = _trace(event, pushed.attributes or {})
     bound = {
-        "trace": trace.trace,
-        "span": trace.span,
+        **_trace(event, pushed.attributes or {}).fields(),
         "run_id": message.run_id or None,
         "connection_id": message.connection_id or None,
         "marketplace": message.marketplace or None,

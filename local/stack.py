@@ -18,9 +18,11 @@ from local.emulators import start_emulators
 from local.folder import Folder, SandboxData
 from local.issuer import Issuer
 from local.processes import Processes, free_ports
+from local.recovery import end_leases
 from local.samples import ACCOUNTS, MARKETPLACES, add_samples
 from local.scheduler import JOB, Scheduler
 from orchestrator import wiring
+from orchestrator.adapters.sqlite import SqliteStore
 from orchestrator.services import Services
 from orchestrator.settings import Settings
 from orchestrator.settings_table import SETTINGS
@@ -84,6 +86,10 @@ def running(options: Options) -> Iterator[Stack]:
         variables = _variables(folder, api, worker, certs)
         if options.emulators:
             variables |= _start_emulators(processes)
+        else:
+            store = SqliteStore(folder.store)
+            end_leases(store)
+            store.close()
         environment = {**_inherited(), **variables}
         sandbox_urls = _start_sandboxes(processes, environment, sandbox_ports, data)
         issuer_options = (f"--port={certs}", f"--directory={folder.issuer}")

@@ -13,7 +13,9 @@ _fields: ContextVar[Mapping[str, str]] = ContextVar("fields", default=_EMPTY)
 
 @contextmanager
 def bind(**fields: str | None) -> Iterator[None]:
-    """Add fields (`run_id`, `connection_id`, `trace`, …) until the block ends; None leaves one as it is.
+    """Add fields (`run_id`, `connection_id`, …) until the block ends; None leaves one as it is.
+
+    `trace`, `span` and `traceparent` are for the log's own fields and for messages to carry on.
 
     Threads started inside see them only when run in a copy of this context.
     """

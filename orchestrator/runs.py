@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 
 import msgspec
@@ -321,12 +320,9 @@ def _count_due(
 ) -> dict[str, int]:
     """Active connections by marketplace; those without any are left out."""
     names = list(marketplaces)
-    if not names:
-        return {}
-    with ThreadPoolExecutor(max_workers=len(names)) as pool:
-        counted = pool.map(
-            lambda name: services.store.count("connections", due(name, organization_id)), names
-        )
+    counted = services.executor.map(
+        lambda name: services.store.count("connections", due(name, organization_id)), names
+    )
     return {name: count for name, count in zip(names, counted, strict=True) if count}
 
 

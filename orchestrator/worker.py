@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from orchestrator import context
 from orchestrator.closing import cancel_shard, sweep_shard
 from orchestrator.dispatch import dispatch
 from orchestrator.heal import heal
@@ -17,20 +16,14 @@ def handle(services: Services, message: Message) -> None:
     Raises:
         SyncError: Our own side failed; the message has to be delivered again.
     """
-    bound = {
-        "run_id": message.run_id,
-        "marketplace": message.marketplace,
-        "connection_id": message.connection_id,
-    }
-    with context.bind(**{name: value for name, value in bound.items() if value}):
-        match message.kind:
-            case "dispatch":
-                dispatch(services, message)
-            case "task":
-                run_task(services, message)
-            case "sweep":
-                sweep_shard(services, message)
-            case "cancel":
-                cancel_shard(services, message)
-            case "heal":
-                heal(services)
+    match message.kind:
+        case "dispatch":
+            dispatch(services, message)
+        case "task":
+            run_task(services, message)
+        case "sweep":
+            sweep_shard(services, message)
+        case "cancel":
+            cancel_shard(services, message)
+        case "heal":
+            heal(services)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import pytest
 
 from local.emulators import Emulators
 from tests.emulators import running_emulators
+
+# Tests start processes while grpc's threads run; its fork handlers can abort the child before it starts.
+os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "false")
 
 
 @pytest.fixture(scope="session")

@@ -6,10 +6,12 @@ from array import array
 from bisect import bisect_left, insort
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import count
 
 from local.sandbox.catalogue import Item, Sale, Source, State, mix
 
 _INDEX_BITS = 28
+_serials = count()
 
 
 class Account:
@@ -22,6 +24,8 @@ class Account:
 
     def __init__(self, number: int, source: Source) -> None:
         self.number = number
+        #: Tells apart the accounts of all sandboxes of this process.
+        self.serial = next(_serials)
         self.currency = source.currency
         self._source = source
         self._sales: dict[int, Sale] = {}
@@ -30,6 +34,8 @@ class Account:
         self._added: dict[int, int] = {}
         self._stock: dict[tuple[int, int, int], tuple[int, int]] = {}
         self.vanished: set[int] = set()
+        #: Changes so far.
+        self.changes = 0
         self.sales = source.sales
         self._created = array("q", (source.times(index)[0] for index in range(source.sales)))
         by_update = sorted(_key(source.times(index)[1], index) for index in range(source.sales))
@@ -107,12 +113,14 @@ class Account:
         _discard(self._items_by_update, _key(item.updated, index))
         insort(self._items_by_update, _key(at, index))
         self._items[index] = replace(item, price=item.price + 1_100, updated=at)
+        self.changes += 1
         return self._items[index]
 
     def restock(self, index: int, variant: int, place: int, at: int) -> int:
         """Another quantity of an item at one place."""
         quantity = self.stock(index, variant, place)[0] + 7
         self._stock[index, variant, place] = (quantity, at)
+        self.changes += 1
         return quantity
 
     def _put_sale(self, index: int, sale: Sale) -> Sale:
@@ -123,6 +131,7 @@ class Account:
             _discard(self._by_update, _key(before.updated, index))
         insort(self._by_update, _key(sale.updated, index))
         self._sales[index] = sale
+        self.changes += 1
         return sale
 
 

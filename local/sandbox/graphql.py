@@ -7,12 +7,13 @@ plainly: an object is one point, a connection its size times its node's cost.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from graphql import (
     FieldNode,
     GraphQLError,
@@ -22,6 +23,7 @@ from graphql import (
     build_schema,
     get_variable_values,
     parse,
+    print_ast,
     validate,
     value_from_ast_untyped,
 )
@@ -41,12 +43,37 @@ class QueryInvalid(Exception):
         self.status = status
 
 
+#: Encoded rows that are kept; the oldest go first.
+_KEPT_ROWS = 50_000
+_rows: dict[tuple[str, str, Hashable], tuple[msgspec.Raw, int]] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A node that is made when it is first asked for, and kept encoded."""
+
+    #: Another one whenever the node's content is another.
+    key: Hashable
+    build: Callable[[], Mapping[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Validated:
+    """A document, and which of its selections depend on no variable."""
+
+    operation: OperationDefinitionNode | None
+    errors: list[dict[str, Any]]
+    fixed: frozenset[int] = frozenset()
+
+
 @dataclass(frozen=True, slots=True)
 class Query:
     """A validated query with its variables."""
 
+    text: str
     selections: SelectionSetNode
     variables: Mapping[str, Any]
+    fixed: frozenset[int]
 
     def requested_cost(self) -> int:
         """What the query can cost at most.
@@ -108,12 +135,30 @@ class Query:
                 inner = field.selection_set
                 if isinstance(value, list):
                     points[0] += len(value)
-                    value = [self._project(inner, each, points) for each in value]
+                    value = [self._element(field, inner, each, points) for each in value]
                 elif isinstance(value, dict):
                     points[0] += "endCursor" not in value and "nodes" not in value
                     value = self._project(inner, value, points)
             data[field.alias.value if field.alias else field.name.value] = value
         return data
+
+    def _element(
+        self, field: FieldNode, inner: SelectionSetNode, node: Row | Mapping[str, Any], points: list[int]
+    ) -> dict[str, Any] | msgspec.Raw:
+        if not isinstance(node, Row):
+            return self._project(inner, node, points)
+        if id(inner) not in self.fixed:
+            return self._project(inner, node.build(), points)
+        key = (self.text, field.name.value, node.key)
+        if key not in _rows:
+            own = [0]
+            encoded = msgspec.Raw(msgspec.json.encode(self._project(inner, node.build(), own)))
+            if len(_rows) >= _KEPT_ROWS:
+                del _rows[next(iter(_rows))]
+            _rows[key] = (encoded, own[0])
+        encoded, cost = _rows[key]
+        points[0] += cost
+        return encoded
 
 
 def read_query(text: str, variables: Mapping[str, Any]) -> Query:
@@ -122,28 +167,36 @@ def read_query(text: str, variables: Mapping[str, Any]) -> Query:
     Raises:
         QueryInvalid: Not GraphQL (status 400), or not of this schema (status 200).
     """
-    operation, errors = _validated(text)
-    if errors or operation is None:
-        raise QueryInvalid([dict(error) for error in errors], 400 if operation is None else 200)
+    document = _validated(text)
+    if document.errors or document.operation is None:
+        raise QueryInvalid(document.errors, 400 if document.operation is None else 200)
+    operation = document.operation
     values = get_variable_values(_SCHEMA, operation.variable_definitions or (), dict(variables))
     if isinstance(values, list):
         raise QueryInvalid([{"message": error.message} for error in values])
-    return Query(operation.selection_set, values.coerced)
+    return Query(text, operation.selection_set, values.coerced, document.fixed)
 
 
 @lru_cache(maxsize=64)
-def _validated(text: str) -> tuple[OperationDefinitionNode | None, list[dict[str, Any]]]:
+def _validated(text: str) -> _Validated:
     try:
         document = parse(text)
     except GraphQLError as error:
-        return None, [{"message": error.message}]
+        return _Validated(None, [{"message": error.message}])
     operation = document.definitions[0]
     if not isinstance(operation, OperationDefinitionNode) or len(document.definitions) != 1:
-        return None, [{"message": "this sandbox takes one operation and no fragments"}]
+        return _Validated(None, [{"message": "this sandbox takes one operation and no fragments"}])
     found = validate(_SCHEMA, document)
-    return operation, [
-        {"message": error.message, "extensions": {"code": "undefinedField"}} for error in found
-    ]
+    errors = [{"message": error.message, "extensions": {"code": "undefinedField"}} for error in found]
+    return _Validated(operation, errors, frozenset(_fixed(operation.selection_set)))
+
+
+def _fixed(selections: SelectionSetNode) -> Iterator[int]:
+    if "$" not in print_ast(selections):
+        yield id(selections)
+    for field in _fields(selections):
+        if field.selection_set is not None:
+            yield from _fixed(field.selection_set)
 
 
 def _fields(selections: SelectionSetNode) -> list[FieldNode]:

@@ -60,8 +60,6 @@ class _Bucket:
 class Shopify:
     """Answers for all shops; see the module."""
 
-    places = len(rows.LOCATIONS)
-
     def __init__(self, accounts: list[Account], small_buckets: bool) -> None:
         self._accounts = accounts
         size, rate = (1000.0, 1000.0) if small_buckets else (10_000_000.0, 1_000_000.0)

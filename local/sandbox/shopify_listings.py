@@ -19,7 +19,7 @@ import msgspec
 from local.sandbox import shopify_rows as rows
 from local.sandbox.account import Account
 from local.sandbox.catalogue import Item, Sale
-from local.sandbox.graphql import QueryInvalid
+from local.sandbox.graphql import QueryInvalid, Row
 from local.sandbox.http import Request
 
 _TERM = re.compile(r"(\w+):(>=|<=|>|<)?('[^']*'|\S+)")
@@ -103,7 +103,7 @@ class Listings:
         else:
             places = ((0, index) for index in range(start[1] if start else 0, account.sales))
         found = (
-            (place, self._order(account.sale(place[1])))
+            (place, self._row("Order", place, lambda index: self._order(account.sale(index))))
             for place in _not(reverse, "reverse", places)
             if sort_key == "UPDATED_AT" or self._within(terms, account.sale(place[1]).updated)
         )
@@ -128,7 +128,7 @@ class Listings:
             places = ((0, index) for index in account.listed(start[1] if start else 0))
         items = ((place, account.item(place[1])) for place in _not(reverse, "reverse", places))
         found = (
-            (place, self._product(item))
+            (place, self._row("Product", place, lambda index: self._product(account.item(index))))
             for place, item in items
             if item.status in statuses and self._within(terms, item.updated)
         )
@@ -169,6 +169,11 @@ class Listings:
     def _until(self, terms: Filter, places: Iterable[Place]) -> Iterable[Place]:
         newest = min(terms.until, self._newest)
         return takewhile(lambda place: place[0] <= newest, places)
+
+    def _row(self, kind: str, place: Place, build: Callable[[int], Node]) -> Row:
+        # Any change of the account makes all its rows anew: that is seldom, and never wrong.
+        key = (self._account.serial, self._account.changes, kind, place[1])
+        return Row(key, partial(build, place[1]))
 
     def _within(self, terms: Filter, updated: int) -> bool:
         return terms.since <= updated <= min(terms.until, self._newest)
@@ -224,10 +229,10 @@ class Listings:
             raise QueryInvalid([{"message": "Invalid cursor for current pagination sort."}])
         return first, second + 1
 
-    def _page(self, found: Iterable[tuple[Place, Node]], first: int, bound: str, kind: str) -> Node:
+    def _page(self, found: Iterable[tuple[Place, Node | Row]], first: int, bound: str, kind: str) -> Node:
         taken = list(islice(found, first + 1))
         kept = taken[:first]
-        nodes = [node for _, node in kept]
+        nodes: list[Node | Row] = [node for _, node in kept]
         if kind and self._malformed:
             nodes.insert(len(nodes) // 2, _broken(kind))
         cursor = None

@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Any
 
@@ -35,6 +35,9 @@ _STATES: dict[State, tuple[str, str]] = {
 _OFFERS = {"active": "buyable", "draft": "not_buyable", "archived": "disabled_by_seller"}
 _REGIONS = ("JHB", "CPT")
 _LARGEST = 1000
+#: Days that are kept encoded, until they hold more order items than this.
+_KEPT_ITEMS = 200_000
+_days: dict[tuple[int, int, int], list[msgspec.Raw]] = {}
 
 
 class _Refused(Exception):
@@ -45,9 +48,6 @@ class _Refused(Exception):
 
 class Takealot:
     """Answers for all sellers; see the module."""
-
-    #: The seller's own warehouse and the regions.
-    places = 1 + len(_REGIONS)
 
     def __init__(self, accounts: list[Account], small_buckets: bool) -> None:
         self._accounts = accounts
@@ -116,7 +116,7 @@ class Takealot:
                 "skus": [item.sku or None],
                 "price": {"amount": f"{_rand(account, item.price)}.00", "currency": "ZAR"},
             }
-            for place in range(self.places):
+            for place in range(1 + len(_REGIONS)):
                 if _holds(index, place):
                     yield {
                         "stream": "inventory",
@@ -144,7 +144,7 @@ def _sales(account: Account, request: Request) -> dict[str, Any]:
     oldest = account.sale(0).created // _DAY - 1 if account.sales else 0
     newest = account.sale(account.sales - 1).created // _DAY + 1 if account.sales else -1
     day, last_day = max(day, oldest), min(last, newest)
-    items: list[dict[str, Any]] = []
+    items: list[dict[str, Any] | msgspec.Raw] = []
     following: list[int] | None = None
     while day <= last_day:
         of_day = _items_of(account, day)[offset:]
@@ -159,15 +159,21 @@ def _sales(account: Account, request: Request) -> dict[str, Any]:
     return _envelope(account, items, following) | {"limit": limit}
 
 
-def _items_of(account: Account, day: int) -> list[dict[str, Any]]:
+def _items_of(account: Account, day: int) -> list[msgspec.Raw]:
     """The order items of a South African calendar day, in no useful order."""
-    start = day * _DAY - 2 * 3600
-    found = [
-        _order_item(account, sale, number, line)
-        for sale in map(account.sale, account.sales_created(start, start + _DAY))
-        for number, line in enumerate(sale.lines)
-    ]
-    return sorted(found, key=lambda row: mix(row["order_item_id"]))
+    key = (account.serial, account.changes, day)
+    if key not in _days:
+        start = day * _DAY - 2 * 3600
+        found = [
+            _order_item(account, sale, number, line)
+            for sale in map(account.sale, account.sales_created(start, start + _DAY))
+            for number, line in enumerate(sale.lines)
+        ]
+        found.sort(key=lambda row: mix(row["order_item_id"]))
+        if sum(map(len, _days.values())) > _KEPT_ITEMS:
+            _days.clear()
+        _days[key] = [msgspec.Raw(msgspec.json.encode(row)) for row in found]
+    return _days[key]
 
 
 def _offers(account: Account, request: Request) -> dict[str, Any]:
@@ -185,7 +191,9 @@ def _offers(account: Account, request: Request) -> dict[str, Any]:
     return envelope
 
 
-def _envelope(account: Account, items: list[dict[str, Any]], following: list[int] | None) -> dict[str, Any]:
+def _envelope(
+    account: Account, items: Sequence[dict[str, Any] | msgspec.Raw], following: list[int] | None
+) -> dict[str, Any]:
     body: dict[str, Any] = {"items": items}
     if following:
         body["continuation_token"] = base64.b64encode(msgspec.json.encode(following)).decode()

@@ -28,9 +28,9 @@ from orchestrator.errors import Conflict, StoreUnavailable, WriteRejected
 from orchestrator.ports import Create, Delete, Filter, Put, Snapshot, Update, Write, Written
 
 #: One attempt; the largest commit takes a few seconds.
-_TIMEOUT_S = 20.0
-# All attempts together; a slice must still be able to release its lease afterwards.
-_RETRY = retry(total_s=20.0)
+_TIMEOUT_S = 12.0
+# With a last attempt 20 s, so that a slice whose store is away still ends inside its margin.
+_RETRY = retry(total_s=8.0)
 #: The emulator takes no larger request.
 _EMULATOR_COMMIT_BYTES = 4 * 1024 * 1024
 _Operator = types.StructuredQuery.FieldFilter.Operator

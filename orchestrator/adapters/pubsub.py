@@ -21,9 +21,9 @@ from orchestrator.messages import Message, encode
 
 #: The most that one request may hold; ours have far less than 1 KB each, and a request may have 10 MB.
 _BATCH = 1000
-_TIMEOUT_S = 15.0
+_TIMEOUT_S = 5.0
 # Publishing again after an unknown outcome only repeats messages, which their readers bear.
-_RETRY = retry(exceptions.DeadlineExceeded, exceptions.Aborted, total_s=30.0)
+_RETRY = retry(exceptions.DeadlineExceeded, exceptions.Aborted, total_s=8.0)
 
 _PublishRequest = types.PublishRequest.pb()
 

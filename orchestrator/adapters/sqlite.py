@@ -7,11 +7,8 @@ function `sort_key`, whose bytes order as Firestore orders values.
 
 from __future__ import annotations
 
-import functools
 import sqlite3
-import struct
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,6 +17,7 @@ import msgspec
 from orchestrator.adapters.database import Database
 from orchestrator.adapters.limits import MAX_COMMIT_BYTES, MAX_DOCUMENT_BYTES, document_bytes
 from orchestrator.adapters.queries import order_of
+from orchestrator.adapters.sort_keys import add_sort_key, sort_key
 from orchestrator.errors import Conflict, StoreUnavailable, WriteRejected
 from orchestrator.ports import Create, Delete, Document, Filter, Put, Snapshot, Update, Write, Written
 
@@ -47,8 +45,6 @@ CREATE INDEX runs_open ON documents (collection, sort_key(body, 'status'), id) W
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder().decode
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 #: MessagePack may be this many times smaller than Firestore's own count of a value's bytes.
 _MAX_COMPRESSION = 9
 _OPERATORS = {"==": "=", "<": "<", "<=": "<=", ">": ">", ">=": ">="}
@@ -68,7 +64,7 @@ class SqliteStore:
             schema=_SCHEMA,
             schema_version=_SCHEMA_VERSION,
             unavailable=StoreUnavailable,
-            prepare=_add_functions,
+            prepare=add_sort_key,
         )
 
     def close(self) -> None:
@@ -279,7 +275,7 @@ def _named(rows: Sequence[tuple[str, str, bytes]]) -> str:
 def _conditions(collection: str, where: Sequence[Filter]) -> tuple[list[str], list[Any]]:
     conditions: list[str] = ["collection = ?"]
     values: list[Any] = [collection]
-    # SQLite uses a partial index only where the query repeats the index's own words.
+    # SQLite is sure to use a partial index where the query repeats the index's own words.
     if collection in {"connections", "sync_state", "runs"}:
         conditions.append(f"collection = '{collection}'")
     elif collection.startswith("runs/") and collection.endswith("/shards"):
@@ -302,56 +298,3 @@ def _conditions(collection: str, where: Sequence[Filter]) -> tuple[list[str], li
 def _key(field: str) -> str:
     quoted = field.replace("'", "''")
     return f"sort_key(body, '{quoted}')"
-
-
-def sort_key(value: Any) -> bytes:
-    """Bytes that compare as Firestore compares values: by type, then by value."""
-    if value is None:
-        return b"\x01"
-    if isinstance(value, bool):
-        return b"\x02\x01" if value else b"\x02\x00"
-    if isinstance(value, int | float):
-        return b"\x03" + _number_key(value)
-    if isinstance(value, datetime):
-        return b"\x04" + struct.pack(">Q", (value - _EPOCH) // _MICROSECOND + 2**63)
-    if isinstance(value, str):
-        return b"\x05" + value.encode()
-    if isinstance(value, bytes):
-        return b"\x06" + value
-    return b"\x07" + _encode(value)
-
-
-def _number_key(value: float) -> bytes:
-    nearest = float(value)
-    (bits,) = struct.unpack(">Q", struct.pack(">d", nearest + 0.0))  # + 0.0 makes one of both zeros
-    bits = bits ^ 0xFFFFFFFFFFFFFFFF if bits >> 63 else bits | 1 << 63
-    # What a large integer has beyond a double's 53 bits decides between neighbours.
-    rest = value - int(nearest) if isinstance(value, int) else 0
-    return struct.pack(">QQ", bits, rest + 2**63)
-
-
-@functools.cache
-def _field_decoder(field: str) -> tuple[msgspec.msgpack.Decoder[Any], int]:
-    """A decoder that builds only the value at one dotted path, and the path's length."""
-    names = field.split(".")
-    kind: Any = Any
-    for name in reversed(names):
-        kind = msgspec.defstruct("Field", [("value", kind, msgspec.UNSET)], rename={"value": name})
-    return msgspec.msgpack.Decoder(kind), len(names)
-
-
-def _sort_key_of_field(body: bytes, field: str) -> bytes | None:
-    decoder, depth = _field_decoder(field)
-    try:
-        value = decoder.decode(body)
-    except msgspec.ValidationError:  # something on the way is no map
-        return None
-    for _ in range(depth):
-        value = value.value
-        if value is msgspec.UNSET:
-            return None
-    return sort_key(value)
-
-
-def _add_functions(connection: sqlite3.Connection) -> None:
-    connection.create_function("sort_key", 2, _sort_key_of_field, deterministic=True)

@@ -57,6 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def parser() -> argparse.ArgumentParser:
+    """Describe all commands."""
     described = argparse.ArgumentParser(
         prog="python -m orchestrator",
         description="Operate the marketplace sync. The store is the one that the environment names "

@@ -61,7 +61,7 @@ def _pools(public: bool) -> urllib3.PoolManager:
     """The process's connections; sessions of one marketplace share them."""
     # Its debug lines hold paths with their queries.
     logging.getLogger("urllib3.connectionpool").setLevel(logging.INFO)
-    manager = urllib3.PoolManager(num_pools=64, maxsize=4, retries=False)
+    manager = urllib3.PoolManager(num_pools=64, maxsize=16, retries=False)
     if public:
         manager.pool_classes_by_scheme = {"https": _PublicPool}
     return manager

@@ -17,7 +17,8 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.adapters.local_queue import Delivery, LocalQueue
+from orchestrator.adapters.local_delivery import Delivery
+from orchestrator.adapters.local_queue import LocalQueue
 from orchestrator.errors import QueueUnavailable
 from orchestrator.messages import Message
 from tests.contract.worker import Worker, wait_until
@@ -28,7 +29,8 @@ FAST = Delivery(min_backoff_s=0.05, max_backoff_s=0.2, claim_s=0.6)
 HOLDER = """
 import sys, time
 from pathlib import Path
-from orchestrator.adapters.local_queue import Delivery, LocalQueue
+from orchestrator.adapters.local_delivery import Delivery
+from orchestrator.adapters.local_queue import LocalQueue
 from orchestrator.messages import Message
 queue = LocalQueue(Path(sys.argv[1]), sys.argv[2], delivery=Delivery(min_backoff_s=0.05, claim_s=0.6))
 queue.publish([Message(kind="cancel", run_id=name) for name in sys.argv[3:]])
@@ -188,6 +190,34 @@ def test_a_message_is_given_up_after_its_attempts(path: Path, worker: Worker) ->
     assert json.loads(body)["run_id"] == run_id
     assert json.loads(attributes) == {"kind": "cancel", "run_id": run_id}
     assert attempts == 3
+
+
+def test_giving_up_does_not_wait_for_another_redelivery(path: Path, worker: Worker) -> None:
+    """The last failed attempt dead-letters at once, however long the back-off would be."""
+    queue = LocalQueue(path, worker.url, delivery=Delivery(max_attempts=1, min_backoff_s=600.0))
+
+    queue.publish([Message(kind="cancel", run_id=_run_id("fail-99"))])
+    wait_until(lambda: queue.counts() == (0, 0, 0, 1))
+    queue.close()
+
+
+def test_a_message_that_kills_its_process_is_given_up(path: Path, worker: Worker) -> None:
+    """A message whose last allowed delivery was never answered is dead-lettered, not delivered."""
+    run_id = _run_id()
+    queue = LocalQueue(path, worker.url, delivers=False)
+    queue.publish([Message(kind="cancel", run_id=run_id)])
+    queue.close()
+    connection = sqlite3.connect(path)
+    connection.execute("UPDATE messages SET attempts = 3, claimed = 1")
+    connection.commit()
+    connection.close()
+
+    queue = LocalQueue(path, worker.url, delivery=Delivery(max_attempts=3))
+    queue.start()
+    wait_until(lambda: queue.counts() == (0, 0, 0, 1))
+    queue.close()
+
+    assert worker.received(run_id) == []
 
 
 def test_a_worker_that_is_away_is_waited_for(path: Path, worker: Worker) -> None:

@@ -17,7 +17,8 @@ from google.pubsub_v1.services.subscriber.transports import SubscriberGrpcTransp
 from local.emulators import Emulators
 from orchestrator import context
 from orchestrator.adapters.google_calls import emulator_channel
-from orchestrator.adapters.local_queue import Delivery, LocalQueue
+from orchestrator.adapters.local_delivery import Delivery
+from orchestrator.adapters.local_queue import LocalQueue
 from orchestrator.adapters.pubsub import PubSubQueue
 from orchestrator.errors import QueueUnavailable
 from orchestrator.messages import Message, decode, encode

@@ -26,7 +26,9 @@ def _line(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
 def test_line_has_cloud_loggings_fields(capsys: pytest.CaptureFixture[str]) -> None:
     """A line carries severity, message, time, trace, labels, bound and extra fields."""
     logs.configure("INFO", "project-1")
-    with context.bind(run_id="t-1", connection_id="c-1", trace=TRACE, span="b7ad6b7169203331"):
+    with context.bind(
+        run_id="t-1", connection_id="c-1", trace=TRACE, span="b7ad6b7169203331", traceparent="00-"
+    ):
         _log.warning("page %d done", 3, extra={"action": "page_done", "records": 250})
     line = _line(capsys)
 
@@ -156,6 +158,22 @@ def test_credentials_are_redacted(text: str) -> None:
 def test_prose_is_left_alone(text: str) -> None:
     """Words that only name credentials stay readable."""
     assert logs.redact(text) == text
+
+
+def test_endless_text_is_cut() -> None:
+    """A text of megabytes does not become a line that Cloud Logging refuses."""
+    cut = logs.redact("x" * 1_000_000)
+
+    assert len(cut) < 64 * 1024
+    assert "(1000000 characters)" in cut
+
+
+@pytest.mark.parametrize(
+    "text", ["x-" * 15_000, "a." * 15_000, "a://" * 8_000, "eyJ" * 10_000, "bearer" + " " * 30_000]
+)
+def test_hostile_text_is_left_alone(text: str) -> None:
+    """Text made to keep the filter busy (it must not backtrack without end) passes unchanged."""
+    assert logs.redact(f"{text}://") == f"{text}://"
 
 
 def test_fields_are_redacted_too(capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
 
-from orchestrator import runs
-from orchestrator.errors import QueueUnavailable, StoreUnavailable
 from orchestrator.model import Shard, Task, TaskStatus, to_document
 from orchestrator.ports import Put, Update
-from tests.edge.conftest import NOW, Stage, log_lines
-from tests.edge.issuer import OPERATOR, SCHEDULER, token
+from tests.edge.conftest import NOW, Stage
+from tests.edge.issuer import OPERATOR, SCHEDULER
 
 
 def _close(stage: Stage, run_id: str, status: str, tasks: dict[str, TaskStatus]) -> None:
@@ -73,6 +70,15 @@ def test_tick_without_a_job_is_named_so(stage: Stage) -> None:
     headers = {"X-CloudScheduler-JobName": "", "X-CloudScheduler-ScheduleTime": ""}
 
     assert stage.tick(headers).get_json()["run_id"].endswith("-unnamed")
+
+
+@pytest.mark.parametrize(("job", "trigger"), [("marketplace-sync", "scheduler"), ("interval", "interval")])
+def test_run_keeps_what_triggered_it(stage: Stage, job: str, trigger: str) -> None:
+    """The local stack's interval scheduler is told from Cloud Scheduler by its job."""
+    run_id = stage.tick({"X-CloudScheduler-JobName": job}).get_json()["run_id"]
+    shown = stage.call("GET", f"/api/sync/runs/{run_id}").get_json()
+
+    assert shown["run"]["trigger"] == trigger
 
 
 @pytest.mark.parametrize(
@@ -311,122 +317,3 @@ def test_unknown_run_is_not_found(stage: Stage, method: str, path: str) -> None:
 
     assert response.status_code == 404
     assert "t-1" in response.get_json()["detail"]
-
-
-@pytest.mark.parametrize(
-    "path",
-    [
-        "/",
-        "/api/sync",
-        "/api/sync/",
-        "/api/sync/runs/",
-        "/api/sync/Status",
-        "/api/sync/runs/t-1/delete",
-        "/api/sync/runs/t%2F1",
-        "/api/sync/runs/t%201",
-        "/api/sync/runs/t%00",
-        "/openapi.yaml",
-    ],
-)
-def test_unknown_path_is_not_found(stage: Stage, path: str) -> None:
-    """There is nothing beside the routes, and run ids are what they are and no paths."""
-    assert stage.call("GET", path).status_code == 404
-
-
-@pytest.mark.parametrize(
-    ("path", "allowed", "wrong"),
-    [
-        ("/api/sync/scheduler", "POST", ["GET", "PUT", "DELETE", "HEAD", "OPTIONS", "PATCH"]),
-        ("/api/sync/trigger", "POST", ["GET"]),
-        ("/api/sync/status", "GET", ["POST", "HEAD"]),
-        ("/api/sync/runs", "GET", ["POST"]),
-        ("/api/sync/runs/t-1", "GET", ["DELETE"]),
-        ("/api/sync/runs/t-1/retry", "POST", ["GET"]),
-        ("/api/sync/runs/t-1/cancel", "POST", ["GET"]),
-    ],
-)
-def test_wrong_method_is_told_the_right_one(stage: Stage, path: str, allowed: str, wrong: list[str]) -> None:
-    """A known path with another method is a 405 that says which one it takes."""
-    for method in wrong:
-        response = stage.call(method, path)
-        assert (response.status_code, response.headers["Allow"]) == (405, allowed)
-
-
-@pytest.mark.parametrize(
-    ("method", "path"),
-    [
-        ("POST", "/api/sync/trigger"),
-        ("GET", "/api/sync/status"),
-        ("GET", "/api/sync/runs"),
-        ("GET", "/api/sync/runs/t-1"),
-        ("POST", "/api/sync/runs/t-1/retry"),
-        ("POST", "/api/sync/runs/t-1/cancel"),
-    ],
-)
-def test_large_body_is_refused(stage: Stage, method: str, path: str) -> None:
-    """No route reads a body over 64 KiB."""
-    assert stage.call(method, path, data=b" " * (64 * 1024 + 1)).status_code == 413
-
-
-def test_largest_body_is_read(stage: Stage) -> None:
-    """A body of exactly 64 KiB is within bounds, also the scheduler's."""
-    body = b"{" + b" " * (64 * 1024 - 2) + b"}"
-
-    assert stage.call("POST", "/api/sync/trigger", data=body).status_code == 202
-    assert stage.tick(data=body).status_code == 202
-    assert stage.tick(data=body + b" ").status_code == 413
-
-
-@pytest.mark.parametrize("error", [StoreUnavailable("timed out"), QueueUnavailable("two of three refused")])
-def test_outage_asks_to_come_back(stage: Stage, error: Exception) -> None:
-    """Where store or queue do not answer, the scheduler is asked to deliver again."""
-    stage.connect("c-1")
-    stage.queue.error = error
-    response = stage.tick()
-
-    assert response.status_code == 503
-    assert int(response.headers["Retry-After"]) > 0
-    assert "timed out" not in response.get_data(as_text=True)
-
-
-@pytest.mark.parametrize(
-    ("method", "path"),
-    [
-        ("POST", "/api/sync/trigger"),
-        ("POST", "/api/sync/runs/t-1/retry"),
-        ("POST", "/api/sync/runs/t-1/cancel"),
-    ],
-)
-def test_defect_tells_nothing(
-    stage: Stage,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-    method: str,
-    path: str,
-) -> None:
-    """A defect is a plain 500; the log has its traceback, its trace and no credential."""
-
-    def crash(*args: Any, **more: Any) -> None:
-        raise RuntimeError("shop said no: access_token=shpat_0123456789abcdef0123456789abcdef")
-
-    for name in ("start_manual", "retry_run", "cancel_run"):
-        monkeypatch.setattr(runs, name, crash)
-    trace = "0af7651916cd43dd8448eb211c80319c"
-    response = stage.call(method, path, {"traceparent": f"00-{trace}-b7ad6b7169203331-01"})
-    line = log_lines(capsys.readouterr().out)[-1]
-
-    assert response.status_code == 500
-    assert "shop" not in response.get_data(as_text=True)
-    assert line["severity"] == "ERROR"
-    assert line["action"] == "request_crashed"
-    assert line["logging.googleapis.com/trace"] == f"projects/project-1/traces/{trace}"
-    assert line["logging.googleapis.com/spanId"] == "b7ad6b7169203331"
-    assert "RuntimeError" in line["stack_trace"]
-    assert "shpat_" not in str(line)
-
-
-def test_requests_are_served_after_a_refused_one(stage: Stage) -> None:
-    """One caller's large body leaves nothing behind for the next."""
-    stage.call("POST", "/api/sync/trigger", {"Authorization": "Bearer junk"}, data=b"x" * 1_000_000)
-
-    assert stage.tick({"Authorization": f"Bearer {token()}"}).status_code == 202

@@ -14,11 +14,15 @@ pytestmark = pytest.mark.processes
 
 
 def _import_main(env: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    return _run(["-c", "import main"], env)
+
+
+def _run(arguments: list[str], env: dict[str, str]) -> subprocess.CompletedProcess[str]:
     passed_on = {
         name: os.environ[name] for name in ("PATH", "PYTHONPATH", "VIRTUAL_ENV") if name in os.environ
     }
     return subprocess.run(
-        [sys.executable, "-c", "import main"],
+        [sys.executable, *arguments],
         cwd=MAIN.parent,
         env={**passed_on, **env},
         capture_output=True,
@@ -69,3 +73,13 @@ def test_worker_needs_no_authentication_settings() -> None:
 def test_plain_import_checks_nothing() -> None:
     """Outside of a function `main` can be imported without any settings."""
     assert _import_main({}).returncode == 0
+
+
+def test_server_does_not_start() -> None:
+    """The framework's own server ends at once, with the same line."""
+    env = {**environment("http://127.0.0.1:9/certs"), "OPERATORS": "ana"}
+    result = _run(["-m", "functions_framework", "--target=sync_api", "--port=0"], env)
+
+    assert result.returncode == 1
+    assert result.stderr.startswith("settings: OPERATORS holds 'ana'")
+    assert len(result.stderr.splitlines()) == 1

@@ -226,6 +226,7 @@ def test_trace_of_the_publisher_is_bound(worker: Worker, attributes: dict[str, s
     worker.post(push(attributes=attributes), {"traceparent": f"00-{'1' * 32}-{'2' * 16}-01"})
 
     assert worker.bound[0]["trace"] == TRACE
+    assert worker.bound[0]["traceparent"] == TRACEPARENT
 
 
 @pytest.mark.parametrize(

@@ -64,7 +64,9 @@ def test_any_text_is_an_exact_amount_or_refused(text: str) -> None:
     assert Decimal(amount) == Decimal(text)
 
 
-@pytest.mark.parametrize("amount", ["NaN", "Infinity", "1e999999", "1e-999999", "12,50", "", "R 12", "٣٫٥"])
+@pytest.mark.parametrize(
+    "amount", ["NaN", "Infinity", "1e999999", "1e-999999", "12,50", "", "R 12", "\u0663\u066b\u0665"]
+)
 def test_what_is_not_a_reasonable_number_is_refused(amount: str) -> None:
     """It is refused before it could be written out as a megabyte of zeros."""
     with pytest.raises(RecordInvalid):
@@ -78,9 +80,10 @@ def test_what_is_not_a_currency_code_is_refused(currency: str) -> None:
         money("1", currency)
 
 
-@given(st.datetimes(timezones=st.timezones()))
-def test_utc_keeps_the_instant(moment: datetime) -> None:
+@given(st.datetimes(), st.integers(-23 * 60, 23 * 60))
+def test_utc_keeps_the_instant(local: datetime, offset_minutes: int) -> None:
     """Only the zone changes; a time that UTC cannot express is refused."""
+    moment = local.replace(tzinfo=timezone(timedelta(minutes=offset_minutes)))
     try:
         converted = utc(moment)
     except RecordInvalid:

@@ -1,0 +1,69 @@
+"""How SQLite sees into MessagePack documents: one field's value, as bytes in Firestore's order."""
+
+from __future__ import annotations
+
+import functools
+import sqlite3
+import struct
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+def sort_key(value: Any) -> bytes:
+    """Bytes that compare as Firestore compares values: by type, then by value."""
+    if value is None:
+        return b"\x01"
+    if isinstance(value, bool):
+        return b"\x02\x01" if value else b"\x02\x00"
+    if isinstance(value, int | float):
+        return b"\x03" + _number_key(value)
+    if isinstance(value, datetime):
+        return b"\x04" + struct.pack(">Q", (value - _EPOCH) // _MICROSECOND + 2**63)
+    if isinstance(value, str):
+        return b"\x05" + value.encode()
+    if isinstance(value, bytes):
+        return b"\x06" + value
+    return b"\x07" + msgspec.msgpack.encode(value)
+
+
+def _number_key(value: float) -> bytes:
+    nearest = float(value)
+    (bits,) = struct.unpack(">Q", struct.pack(">d", nearest + 0.0))  # + 0.0 makes one of both zeros
+    bits = bits ^ 0xFFFFFFFFFFFFFFFF if bits >> 63 else bits | 1 << 63
+    # What a large integer has beyond a double's 53 bits decides between neighbours.
+    rest = value - int(nearest) if isinstance(value, int) else 0
+    return struct.pack(">QQ", bits, rest + 2**63)
+
+
+@functools.cache
+def _field_decoder(field: str) -> tuple[msgspec.msgpack.Decoder[Any], int]:
+    """A decoder that builds only the value at one dotted path, and the path's length."""
+    names = field.split(".")
+    kind: Any = Any
+    for name in reversed(names):
+        kind = msgspec.defstruct("Field", [("value", kind, msgspec.UNSET)], rename={"value": name})
+    return msgspec.msgpack.Decoder(kind), len(names)
+
+
+def sort_key_of_field(body: bytes, field: str) -> bytes | None:
+    """The key of the value at a (dotted) field of an encoded document; None where it is missing."""
+    decoder, depth = _field_decoder(field)
+    try:
+        value = decoder.decode(body)
+    except msgspec.ValidationError:  # something on the way is no map
+        return None
+    for _ in range(depth):
+        value = value.value
+        if value is msgspec.UNSET:
+            return None
+    return sort_key(value)
+
+
+def add_sort_key(connection: sqlite3.Connection) -> None:
+    """Give a connection the SQL function `sort_key(body, field)`: NULL where the field is missing."""
+    connection.create_function("sort_key", 2, sort_key_of_field, deterministic=True)
