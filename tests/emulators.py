@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -21,10 +22,15 @@ def running_emulators(logs: Path) -> Iterator[Emulators]:
         try:
             emulators = start_emulators(processes)
         except EmulatorsMissing as error:
-            if os.environ.get("REQUIRE_EMULATORS") == "1":
-                pytest.fail(f"REQUIRE_EMULATORS=1: {error}")
-            pytest.skip(str(error))
+            refuse_or_skip(error)
         yield emulators
+
+
+def refuse_or_skip(error: EmulatorsMissing) -> NoReturn:
+    """Without the emulators a test is skipped; where they are required it fails."""
+    if os.environ.get("REQUIRE_EMULATORS") == "1":
+        pytest.fail(f"REQUIRE_EMULATORS=1: {error}")
+    pytest.skip(str(error))
 
 
 def fresh_project() -> str:

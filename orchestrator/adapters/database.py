@@ -11,6 +11,7 @@ import random
 import sqlite3
 import threading
 import time
+import weakref
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -58,6 +59,8 @@ class Database:
     def _begin_process(self) -> None:
         self._pid = os.getpid()
         self._idle: deque[sqlite3.Connection] = deque()
+        # Python 3.13 warns of connections that nobody closed. Not at exit: a fork's exit is not its parent's.
+        weakref.finalize(self, _close_all, self._idle).atexit = False
         # In one process writers queue here, fairly; SQLite's own waiting is polling.
         self._writer = threading.Lock()
 
@@ -95,13 +98,13 @@ class Database:
 
     def close(self) -> None:
         """Close what is idle; using the database again opens it again."""
-        while self._idle:
-            self._idle.pop().close()
+        _close_all(self._idle)
 
     def _take(self) -> sqlite3.Connection:
         if self._pid != os.getpid():
             # Closing a connection that the parent opened could drop the parent's locks: keep it unused.
             self._inherited.extend(self._idle)
+            self._idle.clear()
             self._begin_process()
         try:
             return self._idle.pop()
@@ -188,6 +191,11 @@ class Database:
             else:
                 action = "check the disk's space, the file's permissions and that it lies on a local disk"
             raise self._unavailable(f"{self.path}: {message}", action=action) from error
+
+
+def _close_all(connections: deque[sqlite3.Connection]) -> None:
+    while connections:
+        connections.pop().close()
 
 
 def _marks(connection: sqlite3.Connection) -> tuple[int, int]:

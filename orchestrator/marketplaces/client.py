@@ -32,7 +32,7 @@ T = TypeVar("T")
 #: A call is sent at most this often; a refreshed token adds one.
 ATTEMPTS = 5
 #: No retry starts later than this many seconds after a call began, waits for limits aside.
-RETRY_WITHIN_S = 30.0
+RETRY_WITHIN_S = 10.0
 #: First back-off in seconds, doubled each time, with full jitter.
 BACKOFF_S = 0.5
 #: The same where a marketplace limits calls without saying for how long.

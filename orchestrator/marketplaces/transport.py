@@ -18,7 +18,7 @@ from urllib3.exceptions import HTTPError
 from orchestrator.errors import MarketplaceUnavailable, RequestRejected, ResponseInvalid
 
 #: Seconds until a connection stands, between two bytes of an answer, and for a whole answer.
-CONNECT_S, READ_S, ANSWER_S = 5.0, 30.0, 60.0
+CONNECT_S, READ_S, ANSWER_S = 5.0, 20.0, 25.0
 #: The largest answer that is read, decompressed.
 MAX_BYTES = 32 * 1024 * 1024
 _CHUNK = 256 * 1024

@@ -168,9 +168,7 @@ def test_endless_text_is_cut() -> None:
     assert "(1000000 characters)" in cut
 
 
-@pytest.mark.parametrize(
-    "text", ["x-" * 15_000, "a." * 15_000, "a://" * 8_000, "eyJ" * 10_000, "bearer" + " " * 30_000]
-)
+@pytest.mark.parametrize("text", ["x-" * 15_000, "a." * 15_000, "a://" * 8_000, "eyJ" * 10_000])
 def test_hostile_text_is_left_alone(text: str) -> None:
     """Text made to keep the filter busy (it must not backtrack without end) passes unchanged."""
     assert logs.redact(f"{text}://") == f"{text}://"

@@ -118,6 +118,16 @@ def test_when_every_version_is_refused_the_credentials_are(shopify: Sandbox) -> 
     assert shopify.control("GET", "stats")["calls"] == 2
 
 
+def test_a_version_without_a_refresh_token_counts_as_refused(shopify: Sandbox) -> None:
+    """Somebody stored another kind of credential meanwhile: this session ends, the next one uses it."""
+    secrets = Secrets(content(**ROTATING | {"refresh_token": "dead"}))
+    session = shopify.session(secrets=secrets)
+    secrets.versions = [content(access_token="other")]
+
+    with pytest.raises(CredentialsRejected, match="no refresh token"):
+        shopify.connector.check(session)
+
+
 @pytest.mark.parametrize("marketplace", sorted(REGISTRY))
 def test_a_wrong_key_is_rejected_after_one_call(marketplace: str) -> None:
     """A fixed key has no refresh: the first 401 says it all."""

@@ -185,7 +185,7 @@ def test_a_fault_that_stays_ends_in_its_kind(
 
 
 @pytest.mark.parametrize("marketplace", ALL)
-@pytest.mark.parametrize("stream", ["orders", "products"])
+@pytest.mark.parametrize("stream", ["orders", "products", "inventory"])
 def test_a_malformed_record_among_good_ones_is_one_reject(marketplace: str, stream: str) -> None:
     """The page's other records are as good as ever."""
     with sandbox(marketplace, orders=100, products=30) as running:

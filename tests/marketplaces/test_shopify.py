@@ -153,6 +153,32 @@ def test_trap_lines_and_variants_beyond_their_first_page_are_read(shop: Sandbox)
         assert [variant.sku for variant in products[each].variants] == held["skus"]  # type: ignore[union-attr] # these are products
 
 
+def test_an_order_deleted_while_its_lines_are_read_is_kept_as_far_as_it_came() -> None:
+    """Its parent is null then, which is no error."""
+    lines = {"nodes": [{"id": "l1"}], "pageInfo": {"hasNextPage": True, "endCursor": "c"}}
+    node = {"id": "gid://shopify/Order/1", "updatedAt": "2026-11-01T00:00:00Z", "lineItems": lines}
+    gone = Reply.json(200, {"data": {"parent": None}})
+    with scripted(rows(node), gone) as server:
+        page = SHOPIFY.streams["orders"].fetch(session(server), EVERYTHING, None)
+
+    kept = msgspec.json.decode(page.records[0])["lineItems"]
+    assert kept == {"nodes": [{"id": "l1"}], "pageInfo": {"hasNextPage": False}}
+
+
+def test_a_shop_without_locations_has_no_stock() -> None:
+    """That is an empty page, and the last one."""
+    with scripted(rows()) as server:
+        page = SHOPIFY.streams["inventory"].fetch(session(server), EVERYTHING, None)
+
+    assert (list(page.records), page.next_token) == ([], None)
+
+
+def test_products_without_the_shops_currency_are_invalid() -> None:
+    """A price is not stored without one."""
+    with scripted(rows()) as server, pytest.raises(ResponseInvalid, match="currency"):
+        SHOPIFY.streams["products"].fetch(session(server), EVERYTHING, None)
+
+
 def test_trap_products_of_every_status_are_listed(shop: Sandbox) -> None:
     """Without a status term Shopify lists active ones only."""
     found = {record.status for record in read(SHOPIFY, shop.session(), "products").records.values()}  # type: ignore[union-attr] # these are products
