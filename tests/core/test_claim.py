@@ -1,0 +1,201 @@
+"""The claim table: what a task message does, row by row of the protocol."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orchestrator.claim import (
+    Claim,
+    Decision,
+    Finished,
+    Leave,
+    Skip,
+    Sleep,
+    TooLate,
+    View,
+    Watch,
+    decide,
+    retry_after,
+)
+from orchestrator.messages import Message
+from orchestrator.model import ConnectionStatus, Health, LastRun, Lease, Open, Selection, SyncState
+from tests.core.world import START
+
+LENGTH = timedelta(hours=1)
+LEASE = timedelta(seconds=600)
+SECOND = timedelta(seconds=1)
+NOW = START + timedelta(seconds=30)
+MESSAGE = Message(
+    kind="task",
+    run_id="r2",
+    order="2",
+    deadline_at=START + LENGTH,
+    marketplace="shopify",
+    shard="shopify-000000",
+    connection_id="a",
+)
+
+
+def opened(run: str = "r2", **fields: object) -> Open:
+    """A task of a run that some claim has begun."""
+    base = Open(
+        run_id=run,
+        order=run[1:],
+        deadline_at=START + LENGTH,
+        shard="shopify-000000",
+        started_at=START,
+        slice=3,
+    )
+    return msgspec.structs.replace(base, **fields)
+
+
+def held(ahead: int) -> Lease:
+    """Somebody's lease, so many seconds ahead of now."""
+    return Lease(owner="other", fence=4, expires_at=NOW + ahead * SECOND)
+
+
+def free(ahead: int | None = None, not_before: int | None = None) -> Lease:
+    """A lease without an owner: between slices, deferred or at rest."""
+    return Lease(
+        fence=4,
+        expires_at=NOW + ahead * SECOND if ahead is not None else None,
+        not_before=NOW + not_before * SECOND if not_before is not None else None,
+    )
+
+
+def view(state: SyncState | None = None, **fields: object) -> View:
+    """A view of an active connection, half a minute after the run's start."""
+    values: dict[str, object] = {
+        "message": MESSAGE,
+        "state": state or SyncState(),
+        "status": ConnectionStatus.ACTIVE,
+        "edited_at": START - LENGTH,
+        "selection": Selection(),
+        "by_hand": False,
+        "now": NOW,
+        "owner": "me",
+        "lease": LEASE,
+        "run_length": LENGTH,
+        **fields,
+    }
+    return View(**values)  # type: ignore[arg-type] # the table names fields as words
+
+
+LATE = START + LENGTH + SECOND
+R1, R2, R3 = (LastRun(run_id=f"r{n}", order=str(n)) for n in (1, 2, 3))
+
+TABLE: list[tuple[str, View, Decision | type[Claim]]] = [
+    ("this run's task is closed", view(SyncState(last_run=R2)), Finished(certain=True)),
+    ("a newer run has closed a task: look", view(SyncState(last_run=R3)), Finished(certain=False)),
+    ("a newer run has, and this one is open", view(SyncState(last_run=R3), known_open=True), Claim),
+    ("an old message: look", view(now=START + 61 * SECOND), Finished(certain=False)),
+    ("an old message whose task is open", view(now=START + 61 * SECOND, known_open=True), Claim),
+    ("the connection is gone", view(status=None), Skip("gone")),
+    ("it is disconnected", view(status=ConnectionStatus.DISCONNECTED), Skip("gone")),
+    ("it is paused", view(status=ConnectionStatus.PAUSED), Skip("paused")),
+    ("the marketplace said wait", view(SyncState(lease=free(not_before=61))), Skip("waiting")),
+    ("it said wait, briefly", view(SyncState(lease=free(not_before=60))), Sleep(60.0)),
+    ("past the deadline", view(now=LATE, known_open=True), TooLate()),
+    ("nothing is open", view(), Claim),
+    ("an older run was the last", view(SyncState(last_run=R1)), Claim),
+    ("a continuation", view(SyncState(open=opened(), lease=free(500))), Claim),
+    ("a lease of this run is over", view(SyncState(open=opened(), lease=held(-1))), Claim),
+    ("somebody works on this task", view(SyncState(open=opened(), lease=held(1))), Watch()),
+    ("they are silent", view(SyncState(open=opened(), lease=held(1)), holder_silent=True), Claim),
+    ("deferred, not due", view(SyncState(open=opened(), lease=free(300, not_before=300))), Leave()),
+    ("deferred, nearly due", view(SyncState(open=opened(), lease=free(20, not_before=20))), Sleep(20.0)),
+    ("an older run's lease runs", view(SyncState(open=opened("r1"), lease=held(1))), Skip("overlap")),
+    ("a newer run's lease is over", view(SyncState(open=opened("r3"), lease=held(-1))), Skip("overlap")),
+    ("an older run waits", view(SyncState(open=opened("r1"), lease=free(9, not_before=9))), Skip("waiting")),
+    ("an older run's lease is over", view(SyncState(open=opened("r1"), lease=held(-1))), Claim),
+]
+
+
+@pytest.mark.parametrize(("case", "seen", "expected"), TABLE, ids=[row[0] for row in TABLE])
+def test_the_table(case: str, seen: View, expected: Decision | type[Claim]) -> None:
+    """Each row decides as the protocol says."""
+    decision = decide(seen)
+    if expected is Claim:
+        assert isinstance(decision, Claim)
+    else:
+        assert decision == expected
+
+
+def test_a_claim_takes_the_lease_and_counts() -> None:
+    """A claim grows `seq`, `fence` and the attempts, and keeps the larger slice."""
+    state = SyncState(seq=7, open=opened(attempts=2, claims=5), lease=held(-1))
+    decision = decide(view(state, message=msgspec.structs.replace(MESSAGE, slice=1)))
+
+    assert isinstance(decision, Claim)
+    new = decision.state
+    assert (new.seq, new.lease.fence, new.lease.owner) == (8, 5, "me")
+    assert new.lease.expires_at == NOW + LEASE
+    assert new.open is not None
+    assert (new.open.attempts, new.open.claims, new.open.slice) == (3, 6, 3)
+    assert decision.older is None
+
+
+def test_taking_over_closes_the_older_task() -> None:
+    """The claim of a newer run names the older task, and remembers that run as the last."""
+    older = opened("r1")
+    decision = decide(view(SyncState(open=older, lease=held(-1))))
+
+    assert isinstance(decision, Claim)
+    assert decision.older == older
+    assert decision.state.last_run == R1
+    assert decision.state.open is not None
+    assert (decision.state.open.run_id, decision.state.open.attempts) == ("r2", 1)
+
+
+def test_refused_credentials_are_left_alone_for_longer_and_longer() -> None:
+    """An hour, doubling to a day; an edit or a person's own request ends it at once."""
+    waits = [retry_after(SyncState(consecutive_failures=n)) for n in range(1, 8)]
+    state = SyncState(health=Health.NEEDS_ATTENTION, refused_at=NOW - LENGTH / 2, consecutive_failures=1)
+
+    assert [wait // timedelta(hours=1) for wait in waits] == [1, 2, 4, 8, 16, 24, 24]
+    assert decide(view(state)) == Skip("needs_attention")
+    assert isinstance(decide(view(state, by_hand=True)), Claim)
+    assert isinstance(decide(view(state, edited_at=NOW - LENGTH / 4)), Claim)
+    assert isinstance(decide(view(state, now=NOW + LENGTH / 2 + SECOND, known_open=True)), Claim)
+
+
+leases = st.builds(
+    Lease,
+    owner=st.sampled_from([None, "other"]),
+    fence=st.integers(0, 9),
+    expires_at=st.none() | st.integers(-900, 900).map(lambda s: NOW + s * SECOND),
+    not_before=st.none() | st.integers(-900, 900).map(lambda s: NOW + s * SECOND),
+)
+states = st.builds(
+    SyncState,
+    seq=st.integers(0, 99),
+    lease=leases,
+    open=st.none() | st.sampled_from([opened(f"r{n}") for n in (1, 2, 3)]),
+    last_run=st.none() | st.sampled_from([R1, R2, R3]),
+)
+
+
+@given(state=states, late=st.booleans(), known=st.booleans(), silent=st.booleans())
+def test_no_state_is_claimed_wrongly(state: SyncState, late: bool, known: bool, silent: bool) -> None:
+    """Whatever the state: a claim grows seq and fence, and never takes from a newer or a live run."""
+    seen = view(state, now=LATE if late else NOW, known_open=known, holder_silent=silent)
+    decision = decide(seen)
+
+    if not isinstance(decision, Claim):
+        return
+    new = decision.state
+    assert (new.seq, new.lease.fence) == (state.seq + 1, state.lease.fence + 1)
+    assert new.open is not None
+    assert new.open.run_id == "r2"
+    if state.open is not None and state.open.run_id != "r2":
+        assert state.open.order < "2"
+        assert state.lease.expires_at is None or state.lease.expires_at <= seen.now
+        assert decision.older == state.open
+    if state.last_run is not None:
+        assert new.last_run is not None
+        assert new.last_run.order >= state.last_run.order
