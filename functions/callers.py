@@ -13,7 +13,7 @@ from http import HTTPStatus
 from functions import tokens
 from functions.certificates import CertificateCache
 from functions.fields import Fields
-from orchestrator.errors import SecretError, SecretMissing
+from orchestrator.errors import SecretMissing, SecretUnavailable
 from orchestrator.ports import SecretStore
 from orchestrator.settings import AuthSettings
 
@@ -98,7 +98,11 @@ class SchedulerSecret:
             try:
                 self._accepted = self._versions(self._auth.scheduler_secret.reveal())
                 self._read_at = self._tried_at
-            except SecretError as error:
+            except SecretMissing:
+                # Withdrawn, which is an answer: what was read last opens nothing any more.
+                self._accepted = ()
+                raise
+            except SecretUnavailable as error:
                 if not self._accepted:
                     raise
                 _log.warning(
@@ -174,4 +178,4 @@ class Gate:
 def _is_one_of(presented: bytes, accepted: tuple[bytes, ...]) -> bool:
     # Compared with each, also after a match, so that time tells nothing.
     matches = [hmac.compare_digest(presented, value) for value in accepted]
-    return bool(presented) and any(matches)
+    return any(matches)

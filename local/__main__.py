@@ -21,25 +21,28 @@ from local.stack import OPERATOR, SCHEDULER_ACCOUNT, Options
 from orchestrator.errors import SyncError
 
 _INTERRUPTED = 130
+_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def main() -> int:
     """Run one command; returns the exit code."""
     options = _parser().parse_args()
     folder = Folder(_relative(options.directory))
-    os.chdir(ROOT)
-    signal.signal(signal.SIGTERM, _stop)
-    signal.signal(signal.SIGHUP, _stop)
+    for number in _ENDING:
+        signal.signal(number, _stop)
     try:
         if options.command == "token":
+            os.chdir(ROOT)
             print(Issuer.open(folder.issuer).mint(email=options.email, audience=options.audience))
             return 0
+        data = None if options.data is None else str(options.data.resolve(strict=True))
+        os.chdir(ROOT)
         stack = Options(
             folder=folder,
             orders=options.orders,
             products=options.products,
             seed=options.seed,
-            data=None if options.data is None else str(options.data.resolve(strict=True)),
+            data=data,
             reset=options.reset,
             emulators=options.emulators,
         )
@@ -56,8 +59,8 @@ def _parser() -> argparse.ArgumentParser:
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("--directory", type=Path, default=ROOT / ".local", help="the state; default: .local")
     stack = argparse.ArgumentParser(add_help=False, parents=[common])
-    stack.add_argument("--orders", type=int, default=600, help="orders an account; default: 600")
-    stack.add_argument("--products", type=int, default=200, help="products an account; default: 200")
+    stack.add_argument("--orders", type=_positive, default=600, help="orders an account; default: 600")
+    stack.add_argument("--products", type=_positive, default=200, help="products an account; default: 200")
     stack.add_argument("--seed", type=int, default=1, help="of the generated data; default: 1")
     stack.add_argument("--data", type=Path, metavar="DIR", help="real data instead of generated data")
     stack.add_argument("--reset", action="store_true", help="start with an empty store")
@@ -66,11 +69,18 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     commands.add_parser("run", parents=[stack], help="one tick from start to end; exit 0 if it succeeded")
     forever = commands.add_parser("dev", parents=[stack], help="keep running, with a tick every interval")
-    forever.add_argument("--interval", type=int, default=60, metavar="SECONDS", help="default: 60")
+    forever.add_argument("--interval", type=_positive, default=60, metavar="SECONDS", help="default: 60")
     token = commands.add_parser("token", parents=[common], help="print an identity token, valid for an hour")
     token.add_argument("--audience", required=True, help="the HTTP function's base URL")
     token.add_argument("--email", default=OPERATOR, help=f"default: {OPERATOR}; also: {SCHEDULER_ACCOUNT}")
     return parser
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{number} is not at least 1")
+    return number
 
 
 def _relative(directory: Path) -> Path:
@@ -80,7 +90,10 @@ def _relative(directory: Path) -> Path:
 
 
 def _stop(number: int, frame: FrameType | None) -> NoReturn:
+    """End once: what is impatiently repeated must not interrupt the ending of the processes."""
     del number, frame
+    for ignored in _ENDING:
+        signal.signal(ignored, signal.SIG_IGN)
     raise KeyboardInterrupt
 
 

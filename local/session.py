@@ -15,6 +15,7 @@ from functions.api import INTERVAL_JOB
 from local.processes import ROOT, StackFailed
 from local.scheduler import TickFailed, next_tick
 from local.stack import DEV_PORTS, Options, Stack, running
+from orchestrator import reading
 from orchestrator.cli.follow import follow, seen
 from orchestrator.cli.output import console
 from orchestrator.cli.run_report import print_run
@@ -23,6 +24,8 @@ from orchestrator.reading import RunView
 
 #: A run that shows no progress for so many seconds will not end by itself.
 STALLED_S = 600.0
+#: The same for an interrupted one, whose messages are delivered again within seconds.
+_INTERRUPTED_STALLED_S = 60.0
 _DEV_POLL_S = 0.5
 
 
@@ -31,6 +34,7 @@ def run(options: Options) -> int:
     screen = console()
     screen.print(f"Starting the local stack (logs in {options.folder.logs}/)")
     with running(options) as stack:
+        _finish_interrupted(stack, screen)
         view = _tick(stack, screen, datetime.now(UTC))
         options.folder.last_run.write_bytes(
             msgspec.json.format(msgspec.json.encode(view.run), indent=2) + b"\n"
@@ -47,6 +51,7 @@ def dev(options: Options, interval: timedelta) -> int:
     as_interval = replace(options, job=INTERVAL_JOB, preferred_ports=DEV_PORTS)
     with running(as_interval) as stack:
         _print_addresses(screen, stack, interval)
+        _finish_interrupted(stack, screen)
         due = datetime.now(UTC)
         while True:
             try:
@@ -62,16 +67,44 @@ def dev(options: Options, interval: timedelta) -> int:
 def _tick(stack: Stack, screen: Console, schedule_time: datetime) -> RunView:
     started = stack.scheduler.deliver(schedule_time)
     screen.print(f"The tick was accepted: run {started.run_id}, {started.tasks} connections")
-    watchdog = _Watchdog(stack)
-    services = stack.services
-    return follow(services.store, services.clock, started.run_id, screen, look=watchdog.look)
+    return _follow(stack, screen, started.run_id, STALLED_S)
+
+
+def _finish_interrupted(stack: Stack, screen: Console) -> None:
+    """Wait for runs of an earlier start that was interrupted: their messages are still in the queue."""
+    store = stack.services.store
+    left = [
+        run["run_id"]
+        for status in (RunStatus.DISPATCHING, RunStatus.RUNNING)
+        for run in reading.list_runs(store, status=status).runs
+    ]
+    if left:
+        stack.wake()
+    for run_id in left:
+        screen.print(f"Going on with run {run_id}, which was interrupted")
+        try:
+            view = _follow(stack, screen, run_id, _INTERRUPTED_STALLED_S)
+        except _Stalled:
+            screen.print("It does not end by itself; the ticks after its deadline will close it.")
+        else:
+            screen.print(f"run {run_id}: {view.run['status']}")
+
+
+def _follow(stack: Stack, screen: Console, run_id: str, patience_s: float) -> RunView:
+    watchdog = _Watchdog(stack, patience_s)
+    return follow(stack.services.store, stack.services.clock, run_id, screen, look=watchdog.look)
+
+
+class _Stalled(StackFailed):
+    """Nothing moves, although every process lives."""
 
 
 class _Watchdog:
     """Ends the waiting where a process died or nothing moves."""
 
-    def __init__(self, stack: Stack) -> None:
+    def __init__(self, stack: Stack, patience_s: float) -> None:
         self._stack = stack
+        self._patience_s = patience_s
         self._last: object = None
         self._moved_at = time.monotonic()
 
@@ -81,9 +114,9 @@ class _Watchdog:
         standing = (view.run["status"], view.progress.tasks if view.progress else None, seen(view))
         if standing != self._last:
             self._last, self._moved_at = standing, now
-        elif now - self._moved_at > STALLED_S:
-            raise StackFailed(
-                f"run {view.run['run_id']} shows no progress for {STALLED_S:.0f} s; "
+        elif now - self._moved_at > self._patience_s:
+            raise _Stalled(
+                f"run {view.run['run_id']} shows no progress for {self._patience_s:.0f} s; "
                 f"what happened is in {self._stack.options.folder.logs}/"
             )
 

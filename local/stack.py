@@ -10,8 +10,10 @@ import os
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+
+import urllib3
 
 from local import pubsub
 from local.emulators import start_emulators
@@ -32,6 +34,7 @@ OPERATOR = "operator@example.com"
 PROJECT = "local-project"
 #: Where `make dev` listens if nobody else does: both functions, issuer, sandboxes.
 DEV_PORTS = (8080, 8081, 8082, 8083, 8084)
+_WAKE_TIMEOUT_S = 30.0
 #: What a developer may set for the functions; all other settings are the stack's own.
 _TUNABLE = frozenset(
     {"LOG_LEVEL", "LOOKBACK_SECONDS", "LEASE_SECONDS", "MAX_ATTEMPTS", "RUN_SECONDS", "SLICE_SECONDS"}
@@ -64,12 +67,23 @@ class Stack:
     services: Services
     scheduler: Scheduler
     environment: Mapping[str, str]
-    sandbox_urls: Mapping[str, str] = field(default_factory=dict)
+    sandbox_urls: Mapping[str, str]
 
     @property
     def api_url(self) -> str:
         """The HTTP function's base URL, which is also its tokens' audience."""
         return self.environment["SCHEDULER_AUDIENCE"]
+
+    def wake(self) -> None:
+        """Have the HTTP function make its services, which deliver what an earlier start left in the queue."""
+        token = Issuer.open(self.options.folder.issuer).mint(email=OPERATOR, audience=self.api_url)
+        urllib3.request(
+            "GET",
+            f"{self.api_url}/api/sync/status",
+            headers={"Authorization": f"Bearer {token}"},
+            timeout=_WAKE_TIMEOUT_S,
+            retries=False,
+        )
 
 
 @contextmanager

@@ -58,10 +58,16 @@ class Absorber:
     run_id: str
     now: Callable[[], datetime]
     counts: StreamCounts
+    #: The window's end.
+    until: datetime
     #: Every record is written, whatever the digest says.
     full: bool = False
     #: Entries of days before this are not made; what a later window cannot read again need not be known.
     oldest_day: int = 0
+    #: Whether what the window does not show may have vanished.
+    lists_all: bool = False
+    #: What an earlier complete listing did not show, and this window has not shown so far.
+    suspects: set[int] = field(default_factory=set)
     #: Latest modification time among the records read so far.
     position: datetime | None = None
     #: Whether some record's id could not be read.
@@ -78,7 +84,6 @@ class Absorber:
         """The changes a page makes, one a record id; the later version wins where an id stands twice."""
         changes: dict[int, Change] = {}
         normalize, pii = self.stream.normalize, self.connection.store_buyer_pii
-        snapshot = self.stream.sort is Sort.SNAPSHOT
         self.counts.seen += len(records)
         for raw in records:
             try:
@@ -91,8 +96,7 @@ class Absorber:
                 self._reject(raw, error, digest, changes)
                 continue
             key = key_of(record.id)
-            if snapshot:
-                digest.see(key)
+            self._see(key, digest)
             day = self._observe(record)
             content = content_of(encoded, self._salt)
             known = digest.get(key)
@@ -114,6 +118,11 @@ class Absorber:
             changes[key] = change
         return list(changes.values())
 
+    def _see(self, key: int, digest: Digest) -> None:
+        if self.lists_all:
+            digest.see(key)
+        self.suspects.discard(key)
+
     def _document(self, record: Record, key: int) -> dict[str, Any]:
         document: dict[str, Any] = msgspec.to_builtins(record, builtin_types=_BUILTIN)
         document["deleted_at"] = None
@@ -130,7 +139,8 @@ class Absorber:
             moment = record.updated_at
         if moment is None:
             return 0 if not self.oldest_day else self.oldest_day
-        if self.position is None or moment > self.position:
+        # A row that was edited after it was found tells nothing of how far the listing has come.
+        if moment <= self.until and (self.position is None or moment > self.position):
             self.position = moment
         return day_of(moment)
 
@@ -170,12 +180,11 @@ class Absorber:
         if not known_kind:
             log.error("connector defect: %s", locate(error), extra={"action": "record_failed"})
         record_id = put.data["record_id"]
-        if record_id is not None and self.stream.sort is Sort.SNAPSHOT:
-            digest.see(key_of(record_id))
+        if record_id is not None:
+            self._see(key_of(record_id), digest)
         key = _reject_key(name)
         content = content_of(raw, self._salt)
-        if self.stream.sort is Sort.SNAPSHOT:
-            digest.see(key)
+        self._see(key, digest)
         if digest.get(key) == content and not self.full:
             return
         log.warning(

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from orchestrator import ids
+from orchestrator.connection_document import connection_from_document
 from orchestrator.errors import (
     Conflict,
     ConnectionInvalid,
@@ -24,7 +25,6 @@ from orchestrator.model import (
     Connection,
     ConnectionStatus,
     SyncState,
-    connection_from_document,
     from_document,
     to_document,
 )

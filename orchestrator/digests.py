@@ -176,10 +176,11 @@ class Digest:
         else:
             self._seen_new.add(key)
 
-    def unseen(self) -> list[int]:
-        """The ids that the scan has not listed."""
+    def unseen(self, *, oldest_day: int = 0) -> list[int]:
+        """The ids of `oldest_day` and later that the scan has not listed."""
         self._merge()
-        return [key for key, seen in zip(self._columns.ids, self._seen, strict=True) if not seen]
+        entries = zip(self._columns.ids, self._columns.days, self._seen, strict=True)
+        return [key for key, day, seen in entries if not seen and day >= oldest_day]
 
     def seen_bits(self) -> bytes:
         """Which entries were seen, one bit each in id order, to go on in another invocation."""

@@ -1,7 +1,7 @@
 """The documents of the sync, as types, and how they become plain data and back.
 
-A document that does not fit its type raises ConnectionInvalid (written by people) or is a defect
-(written by us). Times are aware UTC.
+A document of ours that does not fit its type is a defect; connections, which people write, are read by
+`orchestrator.connection_document`. Times are aware UTC.
 """
 
 from __future__ import annotations
@@ -12,8 +12,6 @@ from enum import StrEnum
 from typing import Any, TypeVar
 
 import msgspec
-
-from orchestrator.errors import ConnectionInvalid
 
 STREAMS = ("orders", "products", "inventory")
 MARKETPLACES = ("amazon", "ebay", "shopify", "takealot", "woocommerce")
@@ -80,6 +78,8 @@ class Connection(msgspec.Struct, kw_only=True, frozen=True):
     #: Records changed (or, on rolling streams, created) before this are not asked for.
     backfill_since: datetime | None = None
     store_buyer_pii: bool = False
+    #: How often a stream is listed as far back as it goes, for what no incremental feed shows.
+    reconcile_hours: int = 24
     created_at: datetime
     updated_at: datetime
 
@@ -138,7 +138,7 @@ class Cursor(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
     since: datetime | None = None
     #: The open window; None between windows.
     window: OpenWindow | None = None
-    #: Rolling streams: when the long span was last read to its end.
+    #: When a window over the stream's long span was last read to its end.
     long_read_at: datetime | None = None
     #: The next window writes every record again, whatever the digest says.
     full: bool = False
@@ -153,13 +153,13 @@ class OpenWindow(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
     token: str | None = None
     #: The latest modification time read, where the marketplace's order may be trusted.
     position: datetime | None = None
-    #: Whether this window reads a rolling stream's long span.
+    #: Whether this window reads the stream's long span.
     long: bool = False
     #: Whether every record is written again, whatever the digest says.
     full: bool = False
     #: Records read so far in this window.
     read: int = 0
-    #: Snapshot scans carried over a slice's end: one bit a digest entry, in id order.
+    #: What a complete listing has shown so far: one bit a digest entry, in id order.
     seen: bytes = b""
     #: Whether some record's id could not be read: then nothing may be taken as vanished.
     blind: bool = False
@@ -175,6 +175,9 @@ class StreamState(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True)
     digest: bytes = b""
     #: How many documents under `digests/` hold the rest; a power of four, or 0.
     digest_buckets: int = 0
+    #: Known records that the last complete listing of an incremental stream did not show, 8 bytes
+    #: each; those that the next window does not show either have vanished.
+    suspects: bytes = b""
     last_success_at: datetime | None = None
 
 
@@ -375,25 +378,3 @@ def to_document(value: msgspec.Struct) -> dict[str, Any]:
 def from_document(kind: type[T], document: Mapping[str, Any]) -> T:
     """Read a document this package wrote; unknown fields are ignored."""
     return msgspec.convert(document, kind)
-
-
-def connection_from_document(connection_id: str, document: Mapping[str, Any]) -> Connection:
-    """Read a connection document, which people may have written.
-
-    Raises:
-        ConnectionInvalid: A field is missing or of the wrong type; the message names it.
-    """
-    try:
-        connection = msgspec.convert(document, Connection)
-    except msgspec.ValidationError as error:
-        raise ConnectionInvalid(
-            f"connections/{connection_id}: {error}", action="correct the connection document"
-        ) from error
-    unknown = [name for name in connection.streams if name not in STREAMS]
-    if unknown or not connection.streams:
-        raise ConnectionInvalid(
-            f"connections/{connection_id}: streams: {', '.join(unknown) or 'none given'}; "
-            f"known are {', '.join(STREAMS)}",
-            action="correct the connection document",
-        )
-    return connection

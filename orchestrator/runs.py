@@ -21,6 +21,7 @@ from orchestrator.model import (
     Shard,
     SyncState,
     TaskStatus,
+    TaskTotals,
     from_document,
     to_document,
 )
@@ -89,7 +90,7 @@ def start_tick(
     run = _new_run(
         services, now, run_id, trigger, requested_by=requested_by, counts=counts, schedule_time=schedule_time
     )
-    return _start(services, run_id, run, sum(counts.values()))
+    return _start(services, run_id, run)
 
 
 def start_manual(
@@ -107,7 +108,7 @@ def start_manual(
     now = services.clock.now()
     run_id = ids.manual_run_id(now, services.random, requested_by, idempotency_key)
     if idempotency_key is not None and (snapshot := services.store.get(ids.run_path(run_id))) is not None:
-        return _again(services, run_id, snapshot, None)
+        return _again(services, run_id, snapshot)
     by_marketplace = None
     if request.connection_ids is not None:
         by_marketplace = _named(services, request)
@@ -127,7 +128,7 @@ def start_manual(
     run = _new_run(
         services, now, run_id, "manual", requested_by=requested_by, counts=counts, selection=selection
     )
-    return _start(services, run_id, run, sum(counts.values()))
+    return _start(services, run_id, run)
 
 
 def retry_run(services: Services, run_id: str, *, requested_by: str) -> Started:
@@ -146,7 +147,7 @@ def retry_run(services: Services, run_id: str, *, requested_by: str) -> Started:
     if run.retried_by is not None:
         earlier = services.store.get(ids.run_path(run.retried_by))
         if earlier is not None and not from_document(Run, earlier.data).status.is_final:
-            return _again(services, run.retried_by, earlier, None)
+            return _again(services, run.retried_by, earlier)
         number = int(run.retried_by.rpartition(".r")[2]) + 1
     tasks = f"{ids.run_path(run_id)}/tasks"
     counts = {
@@ -181,9 +182,9 @@ def retry_run(services: Services, run_id: str, *, requested_by: str) -> Started:
         found = services.store.get(ids.run_path(new_id))
         if found is None:
             raise StoreUnavailable(f"retry of run {run_id} was not recorded; ask again") from error
-        return _again(services, new_id, found, sum(counts.values()))
+        return _again(services, new_id, found)
     _publish_dispatch(services, new_id, new)
-    return Started(run_id=new_id, status=new.status, tasks=sum(counts.values()), duplicate=False)
+    return Started(run_id=new_id, status=new.status, tasks=new.tasks.total, duplicate=False)
 
 
 def cancel_run(services: Services, run_id: str, *, requested_by: str) -> Started:
@@ -267,13 +268,15 @@ def _new_run(
         deadline_at=now + timedelta(seconds=settings.run_seconds),
         retry_of=retry_of,
         selection=selection or Selection(),
+        # An estimate until the run is closed: what was counted, before anything is planned.
+        tasks=TaskTotals(total=sum(counts.values())),
         started_at=now,
         finished_at=None if counts else now,
         expires_at=now + timedelta(days=settings.retention_days),
     )
 
 
-def _start(services: Services, run_id: str, run: Run, tasks: int) -> Started:
+def _start(services: Services, run_id: str, run: Run) -> Started:
     """Create the run and publish its dispatches; a run that exists is gone on with."""
     try:
         services.store.commit([Create(ids.run_path(run_id), to_document(run))])
@@ -281,18 +284,17 @@ def _start(services: Services, run_id: str, run: Run, tasks: int) -> Started:
         snapshot = services.store.get(ids.run_path(run_id))
         if snapshot is None:
             raise StoreUnavailable(f"run {run_id} was not recorded; deliver the request again") from error
-        return _again(services, run_id, snapshot, tasks)
+        return _again(services, run_id, snapshot)
     _publish_dispatch(services, run_id, run)
-    return Started(run_id=run_id, status=run.status, tasks=tasks, duplicate=False)
+    return Started(run_id=run_id, status=run.status, tasks=run.tasks.total, duplicate=False)
 
 
-def _again(services: Services, run_id: str, snapshot: Snapshot, counted: int | None) -> Started:
+def _again(services: Services, run_id: str, snapshot: Snapshot) -> Started:
     """A run that was started before: publish what it may lack, for its own marketplaces."""
     run = from_document(Run, snapshot.data)
     if run.status is RunStatus.DISPATCHING:
         _publish_dispatch(services, run_id, run)
-    tasks = run.tasks.total if run.status.is_final or counted is None else counted
-    return Started(run_id=run_id, status=run.status, tasks=tasks, duplicate=True)
+    return Started(run_id=run_id, status=run.status, tasks=run.tasks.total, duplicate=True)
 
 
 def _publish_dispatch(services: Services, run_id: str, run: Run) -> None:

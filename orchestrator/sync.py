@@ -13,7 +13,7 @@ from datetime import timedelta
 
 import msgspec
 
-from orchestrator import absorbing, ids, windows
+from orchestrator import absorbing, ids, vanishing, windows
 from orchestrator.absorbing import Absorber, Change
 from orchestrator.digests import Digest
 from orchestrator.errors import MarketplaceError, PageTokenExpired, WriteRejected
@@ -21,7 +21,7 @@ from orchestrator.holding import Holder
 from orchestrator.marketplaces.spec import Connector, Page, Session, Sort, Stream
 from orchestrator.model import Connection, Cursor, OpenWindow, StreamCounts, StreamState
 from orchestrator.pages import Pages
-from orchestrator.ports import DocumentStore, Filter, Put, Update, Write
+from orchestrator.ports import DocumentStore, Put, Write
 from orchestrator.services import Services
 
 log = logging.getLogger(__name__)
@@ -32,8 +32,6 @@ SIGN_OF_LIFE_S = 45.0
 CLOCK_SLACK = timedelta(seconds=2)
 #: A window is started again this often because of a token, then it has failed.
 RESTARTS = 3
-#: Firestore's `in` takes 30 values (cloud.google.com/firestore/docs/query-data/queries).
-IN_VALUES = 30
 
 
 class SliceOver(Exception):
@@ -112,7 +110,7 @@ class StreamSync:
                     raise SliceOver
         except (SliceOver, MarketplaceError):
             # What was read stays read, also where no commit of its own was worth it.
-            self._keep(cursor=self._with_seen(self._inside(window)))
+            self._keep_progress(absorber, self._inside(window))
             raise
         finally:
             self._pages.drain()
@@ -137,7 +135,10 @@ class StreamSync:
             run_id=work.run_id,
             now=work.services.clock.now,
             counts=self._counts,
+            until=window.until,
             full=window.full,
+            lists_all=windows.lists_all(self._stream, window),
+            suspects=vanishing.unpack(self._state.suspects),
             oldest_day=windows.oldest_remembered(self._terms, window.until),
             position=window.position,
             blind=window.blind,
@@ -158,7 +159,8 @@ class StreamSync:
     def _start_again(self, window: OpenWindow, absorber: Absorber) -> OpenWindow:
         position = absorber.position if self._stream.ordered else None
         window = windows.without_token(self._terms, msgspec.structs.replace(window, position=position))
-        absorber.blind = False
+        # From a later position on, what was seen before is not seen again: nothing can be told missing.
+        absorber.blind = position is not None
         self._keep(cursor=msgspec.structs.replace(self._state.cursor, window=window))
         self._digest = None
         return window
@@ -186,14 +188,12 @@ class StreamSync:
             self._write(group, absorber, self._state.cursor)
         if is_last:
             if groups:
-                self._write(
-                    groups[-1], absorber, self._state.cursor if self._has_vanished(window) else cursor
-                )
-            self._complete(window, cursor)
+                self._write(groups[-1], absorber, self._state.cursor if absorber.lists_all else cursor)
+            self._complete(window, absorber, cursor)
         elif groups:
             self._write(groups[-1], absorber, cursor)
         elif self._work.services.clock.monotonic() - self._work.holder.written_at > SIGN_OF_LIFE_S:
-            self._keep(cursor=self._with_seen(cursor))
+            self._keep_progress(absorber, cursor)
             self._work.holder.commit()
         return window
 
@@ -258,6 +258,7 @@ class StreamSync:
             cursor=self._with_seen(cursor),
             digest=inline,
             digest_buckets=digest.bucket_count if digest is not None else self._state.digest_buckets,
+            suspects=vanishing.pack(self._absorber.suspects) if self._absorber is not None else b"",
         )
         holder = self._work.holder
         holder.commit(writes, streams={**holder.state.streams, self._stream.name: state})
@@ -268,31 +269,35 @@ class StreamSync:
         self._state = msgspec.structs.replace(self._state, **changes)
         self._work.holder.set_stream(self._stream.name, self._state)
 
+    def _keep_progress(self, absorber: Absorber, cursor: Cursor) -> None:
+        """Leave what was read, also where nothing of it had to be written, to the next commit."""
+        self._keep(cursor=self._with_seen(cursor), suspects=vanishing.pack(absorber.suspects))
+
     def _with_seen(self, cursor: Cursor) -> Cursor:
-        """The cursor with what an unfinished snapshot has seen: bits of the entries as they are now."""
+        """The cursor with what an unfinished listing has shown: bits of the entries as they are now."""
         window, absorber = cursor.window, self._absorber
-        if (
-            window is None
-            or window.token is None
-            or self._stream.sort is not Sort.SNAPSHOT
-            or absorber is None
-        ):
+        if window is None or window.token is None or absorber is None or not absorber.lists_all:
             return cursor
         window = msgspec.structs.replace(window, seen=self._loaded().seen_bits(), blind=absorber.blind)
         return msgspec.structs.replace(cursor, window=window)
 
     # Ending
 
-    def _complete(self, window: OpenWindow, cursor: Cursor) -> None:
-        if self._has_vanished(window):
-            self._mark_vanished()
-        self._keep(cursor=cursor, last_success_at=self._work.services.clock.now())
+    def _complete(self, window: OpenWindow, absorber: Absorber, cursor: Cursor) -> None:
+        """Mark what has vanished, and leave the moved `since` to the next commit."""
+        missing = self._missing(window) if absorber.lists_all and not absorber.blind else []
+        if self._stream.sort is Sort.SNAPSHOT:
+            vanished, suspects = missing, b""
+        else:
+            # What changed after this window's end may be missing from it: one more window has to miss it too.
+            vanished = sorted(absorber.suspects)
+            suspects = vanishing.pack(set(missing) - absorber.suspects)
+        absorber.suspects = set()
+        self._mark_vanished(vanished)
+        self._keep(cursor=cursor, suspects=suspects, last_success_at=self._work.services.clock.now())
 
-    def _has_vanished(self, window: OpenWindow) -> bool:
-        """Whether records are known that a complete listing did not show."""
-        absorber = self._absorber
-        if self._stream.sort is not Sort.SNAPSHOT or absorber is None or absorber.blind:
-            return False
+    def _missing(self, window: OpenWindow) -> list[int]:
+        """Known records of the window's span that its complete listing did not show."""
         if self._total is not None and self._total != window.read:
             log.warning(
                 "%s listed %d of the %d it counts: nothing is taken as vanished",
@@ -301,25 +306,19 @@ class StreamSync:
                 self._total,
                 extra={"action": "listing_incomplete", "stream": self._stream.name},
             )
-            return False
-        known = self._state.digest or self._state.digest_buckets
-        return bool(known) and bool(self._loaded().unseen())
+            return []
+        if not self._state.digest and not self._state.digest_buckets:
+            return []
+        return self._loaded().unseen(oldest_day=windows.oldest_listed(self._terms, window))
 
-    def _mark_vanished(self) -> None:
-        """Give `deleted_at` to the records that a complete listing no longer shows."""
+    def _mark_vanished(self, vanished: list[int]) -> None:
+        """Give `deleted_at` to records that are listed no longer, and forget them."""
         work = self._work
-        digest = self._loaded()
-        vanished = digest.unseen()
-        collection = f"{ids.connection_path(work.holder.connection_id)}/{self._stream.name}"
         for start in range(0, len(vanished), absorbing.PART_DOCUMENTS):
             part = vanished[start : start + absorbing.PART_DOCUMENTS]
-            writes: list[Write] = []
-            for at in range(0, len(part), IN_VALUES):
-                hashes = [absorbing.signed(key) for key in part[at : at + IN_VALUES]]
-                where = [Filter("id_hash", "in", hashes)]
-                found = work.store.query(collection, where=where, limit=2 * IN_VALUES)
-                now = work.services.clock.now()
-                writes += [Update(snapshot.path, {"deleted_at": now}) for snapshot in found]
+            collection = f"{ids.connection_path(work.holder.connection_id)}/{self._stream.name}"
+            writes = vanishing.deletions(work.store, collection, part, work.services.clock.now())
+            digest = self._loaded()
             for key in part:
                 digest.remove(key)
             inline, documents = digest.stage()

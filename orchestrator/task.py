@@ -12,6 +12,7 @@ from orchestrator import context
 from orchestrator.claim import SLEPT
 from orchestrator.claiming import Claimed, Claimer, check_shard, expiry, has_progress
 from orchestrator.closing import NO_ANSWER, closed_state, final_task, with_health
+from orchestrator.connection_document import connection_from_document
 from orchestrator.cost import MeteredStore
 from orchestrator.dispatch import too_old
 from orchestrator.errors import (
@@ -39,7 +40,6 @@ from orchestrator.model import (
     SyncState,
     TaskCost,
     TaskStatus,
-    connection_from_document,
 )
 from orchestrator.services import Services
 from orchestrator.sync import SliceOver, StreamSync, Work

@@ -11,8 +11,8 @@ import msgspec
 from orchestrator.marketplaces.spec import Sort, Stream, Window
 from orchestrator.model import Connection, Cursor, OpenWindow
 
-#: A rolling stream's long span is read about once a day, whatever the tick's exact minute.
-LONG_EVERY = timedelta(hours=23, minutes=30)
+#: A long span may be read this much earlier than due, so that it stays with the same tick of the day.
+LONG_SLACK = timedelta(minutes=30)
 _DAY_ZERO = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -24,12 +24,19 @@ class Terms:
     #: Nothing before this is asked for.
     start: datetime
     lookback: timedelta
+    #: How often the stream's long span is read.
+    long_every: timedelta
 
 
 def terms(stream: Stream, connection: Connection, epoch: datetime, lookback: timedelta) -> Terms:
     """The terms of one stream of a connection."""
     start = connection.backfill_since
-    return Terms(stream=stream, start=max(start, epoch) if start is not None else epoch, lookback=lookback)
+    return Terms(
+        stream=stream,
+        start=max(start, epoch) if start is not None else epoch,
+        lookback=lookback,
+        long_every=timedelta(hours=connection.reconcile_hours),
+    )
 
 
 def scope_of(stream: Stream, connection: Connection) -> str:
@@ -55,19 +62,26 @@ def open_window(terms: Terms, cursor: Cursor, now: datetime) -> OpenWindow | Non
     if cursor.window is not None:
         return cursor.window if stream.durable_token else without_token(terms, cursor.window)
     until = now - stream.age
-    long = stream.sort is Sort.ROLLING and (
-        cursor.since is None or cursor.long_read_at is None or now - cursor.long_read_at >= LONG_EVERY
-    )
+    read_at = cursor.long_read_at
+    long = bool(stream.long_span) and (read_at is None or now - read_at >= terms.long_every - LONG_SLACK)
     if cursor.since is None or stream.sort is Sort.SNAPSHOT:
         since = terms.start
-    elif stream.sort is Sort.INCREMENTAL:
-        since = cursor.since - terms.lookback
     else:
-        since = min(cursor.since - terms.lookback, until - (stream.long_span if long else stream.short_span))
-    since = max(since, terms.start)
+        span = stream.long_span if long else stream.short_span
+        since = max(terms.start, min(cursor.since - terms.lookback, _back(until, span)))
     if since >= until:
         return None
     return OpenWindow(since=since, until=until, long=long, full=cursor.full)
+
+
+def lists_all(stream: Stream, window: OpenWindow) -> bool:
+    """Whether a known record of the window's span that it does not show is one that may have vanished."""
+    return stream.sort is Sort.SNAPSHOT or (stream.sort is Sort.INCREMENTAL and window.long)
+
+
+def _back(until: datetime, span: timedelta) -> datetime:
+    """So far back, or as far as time goes."""
+    return until - span if span < until - _DAY_ZERO else _DAY_ZERO
 
 
 def without_token(terms: Terms, window: OpenWindow) -> OpenWindow:
@@ -97,8 +111,12 @@ def oldest_remembered(terms: Terms, until: datetime) -> int:
     stream = terms.stream
     if stream.remembers_all:
         return 0
-    span = stream.long_span if stream.sort is Sort.ROLLING else terms.lookback
-    return max(1, day_of(until - span) - 1)
+    return max(1, day_of(_back(until, max(terms.lookback, stream.long_span))) - 1)
+
+
+def oldest_listed(terms: Terms, window: OpenWindow) -> int:
+    """The first day of which a complete listing of this window shows every record; 0 where it shows all."""
+    return 0 if window.since <= terms.start else day_of(window.since) + 1
 
 
 def day_of(moment: datetime) -> int:

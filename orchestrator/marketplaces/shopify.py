@@ -319,6 +319,8 @@ CONNECTOR = Connector(
             durable_token=True,
             ordered=True,
             remembers_all=False,
+            # `read_orders` alone shows no older ones.
+            long_span=timedelta(days=60),
         ),
         "products": Stream(
             name="products",
@@ -330,6 +332,7 @@ CONNECTOR = Connector(
             age=_AGE,
             durable_token=True,
             ordered=True,
+            long_span=timedelta.max,
         ),
         "inventory": Stream(
             name="inventory",
@@ -340,6 +343,7 @@ CONNECTOR = Connector(
             version=1,
             age=_AGE,
             durable_token=True,
+            long_span=timedelta.max,
         ),
     },
     epoch=datetime(2006, 1, 1, tzinfo=UTC),

@@ -75,8 +75,10 @@ class Stream:
     ordered: bool = False
     #: Whether the digest remembers every record, not only those that look-back can read again.
     remembers_all: bool = True
-    #: Rolling: the span of creation time read at each tick, and the one read once a day.
+    #: Rolling: the span of creation time read at each tick.
     short_span: timedelta = timedelta(0)
+    #: Rolling and incremental: the span read every `reconcile_hours`, `timedelta.max` for everything.
+    #: An incremental stream that never lists more than what changed says 0; a listing marks what vanished.
     long_span: timedelta = timedelta(0)
 
 

@@ -491,3 +491,72 @@ def test_a_failure_at_the_first_page_moves_nothing(world: World) -> None:
     world.run_once()
 
     assert world.state("a").streams["orders"].cursor.since == since
+
+
+def test_a_reconcile_finds_what_an_incremental_feed_cannot_show(tmp_path: Path) -> None:
+    """Once a day everything is listed: what two windows in a row no longer show is marked deleted."""
+    world = World(tmp_path)
+    stream = world.bazaar.connector.streams["orders"]
+    object.__setattr__(stream, "long_span", timedelta.max)
+    object.__setattr__(stream, "remembers_all", True)
+    world.connect("a")
+    fill(world, "orders", 8)
+    world.run_once()
+    world.bazaar.shop("a").rows["orders"].pop("r3")
+    world.clock.advance(900)
+    _, run = world.run_once()
+    assert run.records.seen == 0
+    world.clock.advance(24 * 3600)
+    _, run = world.run_once()
+    assert (run.records.seen, run.records.deleted) == (7, 0)
+    world.clock.advance(900)
+    _, run = world.run_once()
+
+    assert run.records.deleted == 1
+    assert "r3" not in world.records("a", "orders")
+    assert "r2" in world.records("a", "orders")
+    world.clock.advance(900)
+    assert world.run_once()[1].records.deleted == 0
+
+
+def test_what_changes_during_a_reconcile_is_not_taken_as_vanished(tmp_path: Path) -> None:
+    """A record edited after the listing's end is missing from it, and shown by the next window."""
+    world = World(tmp_path)
+    stream = world.bazaar.connector.streams["orders"]
+    object.__setattr__(stream, "long_span", timedelta.max)
+    object.__setattr__(stream, "remembers_all", True)
+    world.connect("a")
+    fill(world, "orders", 8)
+    world.run_once()
+    world.clock.advance(24 * 3600)
+    world.bazaar.shop("a").put("orders", "r3", world.clock.now(), "2")
+    world.run_once()
+    assert world.state("a").streams["orders"].suspects
+    world.clock.advance(900)
+    _, run = world.run_once()
+
+    assert run.records.deleted == 0
+    assert world.records("a", "orders")["r3"] == "2"
+    assert not world.state("a").streams["orders"].suspects
+
+
+def test_a_reconcile_in_slices_remembers_what_it_has_seen(tmp_path: Path) -> None:
+    """A listing longer than a slice marks only what none of its slices has shown."""
+    world = World(tmp_path)
+    stream = world.bazaar.connector.streams["orders"]
+    object.__setattr__(stream, "long_span", timedelta.max)
+    object.__setattr__(stream, "remembers_all", True)
+    world.connect("a")
+    fill(world, "orders", 30)
+    world.run_once()
+    for gone in ("r2", "r28"):
+        world.bazaar.shop("a").rows["orders"].pop(gone)
+    world.clock.advance(24 * 3600)
+    world.bazaar.at_call = lambda *_: world.clock.advance(100)
+    run_id, _ = world.run_once()
+    assert world.task(run_id, "a").slices > 1
+    world.clock.advance(900)
+    _, run = world.run_once()
+
+    assert run.records.deleted == 2
+    assert len(world.records("a", "orders")) == 28

@@ -191,8 +191,8 @@ class Bazaar:
             durable_token=True,
             ordered=sort is Sort.INCREMENTAL,
             remembers_all=sort is Sort.SNAPSHOT,
-            short_span=timedelta(days=3),
-            long_span=timedelta(days=60),
+            short_span=timedelta(days=3) if sort is Sort.ROLLING else timedelta(0),
+            long_span=timedelta(days=60) if sort is Sort.ROLLING else timedelta(0),
         )
 
     def shop(self, connection_id: str) -> Shop:

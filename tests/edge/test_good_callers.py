@@ -165,6 +165,18 @@ def test_last_good_secret_bridges_an_outage() -> None:
     assert rotating.store.reads == 2
 
 
+def test_secret_that_is_gone_stops_opening() -> None:
+    """Where the secret was destroyed, or may not be read any more, memory does not keep it alive."""
+    rotating = Rotating("one")
+    assert rotating.secret.matches("one")
+    del rotating.store.versions[REFERENCE]
+    rotating.time += callers.SECRET_AGE
+
+    for _ in range(2):
+        with pytest.raises(SecretMissing):
+            rotating.secret.matches("one")
+
+
 def test_empty_secret_opens_nothing() -> None:
     """A version without content is a fault and no open door."""
     rotating = Rotating("\n")

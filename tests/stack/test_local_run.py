@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 import urllib3
@@ -91,20 +91,27 @@ def started(name: str, directory: Path, *options: str) -> Iterator[tuple[subproc
             process.terminate()
 
 
+class Finished(NamedTuple):
+    """A folder with a finished run, and the document that this run left."""
+
+    directory: Path
+    document: dict[str, Any]
+
+
 @pytest.fixture(scope="module")
-def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with one finished run."""
+def first(tmp_path_factory: pytest.TempPathFactory) -> Finished:
+    """The first run in a folder."""
     directory = tmp_path_factory.mktemp("stack") / "local"
     finished = run(directory, *SMALL)
     assert finished.returncode == 0, finished.stdout + finished.stderr
     for shown in ("The tick was accepted", "succeeded", "takealot", "shopify", "make dev"):
         assert shown in finished.stdout
-    return directory
+    return Finished(directory, last_run(directory))
 
 
-def test_a_run_syncs_all_connections(directory: Path) -> None:
+def test_a_run_syncs_all_connections(first: Finished) -> None:
     """Four connections on two marketplaces, every stream, and the documents are in the store."""
-    document = last_run(directory)
+    document = first.document
     assert document["status"] == "succeeded"
     assert document["trigger"] == "scheduler"
     assert document["tasks"] == {"total": 4, "succeeded": 4, "failed": 0, "skipped": 0}
@@ -114,35 +121,33 @@ def test_a_run_syncs_all_connections(directory: Path) -> None:
     assert by_stream["orders"]["written"] == 4 * 40
     assert document["records"]["rejected"] == 0
     assert document["cost"]["marketplace_calls"] > 0
-    store = SqliteStore(directory / "store.db")
+    store = SqliteStore(first.directory / "store.db")
     for connection in ("shopify-0", "shopify-1", "takealot-0", "takealot-1"):
         assert store.count(f"connections/{connection}/orders") == 40
     store.close()
 
 
-def test_a_second_run_writes_nothing(directory: Path) -> None:
+def test_a_second_run_writes_nothing(first: Finished) -> None:
     """The store and the sandbox's data are those of the first run: all is known already."""
-    before = last_run(directory)
-    assert run(directory, *SMALL).returncode == 0
+    assert run(first.directory, *SMALL).returncode == 0
 
-    after = last_run(directory)
-    assert after["run_id"] != before["run_id"]
+    after = last_run(first.directory)
+    assert after["run_id"] != first.document["run_id"]
     assert after["status"] == "succeeded"
     assert after["records"]["seen"] > 0
     assert after["records"]["written"] == after["records"]["deleted"] == 0
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-def test_no_process_is_left(directory: Path) -> None:
+def test_no_process_is_left(first: Finished) -> None:
     """What was started for the runs has ended."""
-    assert processes_of(directory) == {}
+    assert processes_of(first.directory) == {}
 
 
-def test_the_environment_it_leaves_serves_the_command_line(directory: Path) -> None:
+def test_the_environment_it_leaves_serves_the_command_line(first: Finished) -> None:
     """`. .local/env` and the operators' commands show the run and its connections."""
-    script = (
-        f"set -a; . {directory}/env; set +a; exec {sys.executable} -m orchestrator connections list --json"
-    )
+    command_line = f"{sys.executable} -m orchestrator connections list --json"
+    script = f"set -a; . {first.directory}/env; set +a; exec {command_line}"
     listed = subprocess.run(
         ["bash", "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True
     ).stdout
@@ -155,10 +160,11 @@ def test_the_environment_it_leaves_serves_the_command_line(directory: Path) -> N
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_run_leaves_nothing(tmp_path: Path, number: signal.Signals) -> None:
-    """Ctrl-C, or SIGTERM, in the middle of a run ends everything that was started."""
+    """Ctrl-C, or SIGTERM, in the middle of a run ends everything that was started, also when repeated."""
     directory = tmp_path / "local"
     with started("run", directory, *LARGE) as (process, output):
         wait_for(lambda: "accepted" in output.read_text())
+        process.send_signal(number)
         process.send_signal(number)
         code = process.wait(30)
 
