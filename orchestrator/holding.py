@@ -54,6 +54,8 @@ class Holder:
         self._snapshot: Snapshot | None = None
         self._lease_length = timedelta(seconds=services.settings.lease_seconds)
         self._owner, self._fence = state.lease.owner, state.lease.fence
+        #: Whether the version last read is somebody else's: then nothing may be written on top of it.
+        self._is_lost = False
         #: When the state was last written, on the monotonic clock.
         self.written_at = services.clock.monotonic()
 
@@ -137,6 +139,7 @@ class Holder:
                     self.state = found
                     return None
                 if not self._is_mine(found):
+                    self._is_lost = True
                     raise Lost from None
                 self.state = self._on_top_of(found)
                 shard, record = self._store.get_many(
@@ -153,7 +156,7 @@ class Holder:
 
     def release(self) -> None:
         """Let a redelivery claim at once, where our own side failed; never raises because of the store."""
-        if self.state.open is None or self.state.lease.owner != self._owner:
+        if self._is_lost or self.state.open is None or self.state.lease.owner != self._owner:
             return
         lease = msgspec.structs.replace(self.state.lease, owner=None)
         state = msgspec.structs.replace(self.state, seq=self.state.seq + 1, lease=lease)
@@ -188,6 +191,7 @@ class Holder:
     def _rebase(self, found: SyncState) -> None:
         """Go on on top of what somebody else wrote: only they may set `open.cancel` and `requested_full`."""
         if not self._is_mine(found) or found.open is None:
+            self._is_lost = True
             raise Lost
         if found.open.cancel is not None:
             self.state = found

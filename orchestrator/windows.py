@@ -102,8 +102,12 @@ def asked(window: OpenWindow) -> Window:
 
 
 def completed(cursor: Cursor, window: OpenWindow, now: datetime) -> Cursor:
-    """The cursor after the window's last page: only here does `since` move."""
-    return Cursor(since=window.until, long_read_at=now if window.long else cursor.long_read_at)
+    """The cursor after the window's last page: only here does `since` move, and never back.
+
+    A window may end before the last one did, where the clock of another instance was behind.
+    """
+    since = window.until if cursor.since is None else max(cursor.since, window.until)
+    return Cursor(since=since, long_read_at=now if window.long else cursor.long_read_at)
 
 
 def oldest_remembered(terms: Terms, until: datetime) -> int:

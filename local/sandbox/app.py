@@ -13,7 +13,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
@@ -22,6 +22,7 @@ import msgspec
 
 from local.sandbox.account import Account
 from local.sandbox.catalogue import Generated, Source, mix
+from local.sandbox.distort import Distorter, Shape
 from local.sandbox.faults import Faults
 from local.sandbox.http import Reply, Request
 from local.sandbox.retail import Retail
@@ -62,6 +63,9 @@ class Arguments:
 class Marketplace(Protocol):
     """What one marketplace's sandbox adds."""
 
+    #: What its answers look like, for faults inside them.
+    shape: Shape
+
     def answer(self, request: Request) -> Reply:
         """Answer a call of the marketplace's own API."""
         ...
@@ -96,6 +100,7 @@ class App:
         self._marketplace = marketplace
         self._accounts = accounts
         self._faults = Faults()
+        self._distorter: Distorter | None = None
         # One call at a time: changes and answers never mix, and Python runs one at a time anyway.
         self._lock = threading.Lock()
         self._stats: dict[str, list[int]] = {}
@@ -108,11 +113,23 @@ class App:
                 return self._control(request)
         reply = self._faults.apply(request)
         with self._lock:
-            reply = reply or self._marketplace.answer(request)
+            reply = reply or self._answer(request)
             seen = self._stats.setdefault(request.path, [0, 0])
             seen[0] += 1
             seen[1] += len(reply.body)
         return reply
+
+    def _answer(self, request: Request) -> Reply:
+        """The marketplace's answer, with what faults do to it."""
+        if request.churned_account is not None:
+            self._change(Change(orders=1, prices=1, stock=1, new_orders=1, account=request.churned_account))
+        reply = self._marketplace.answer(request)
+        if request.distortions or request.remembered:
+            self._distorter = self._distorter or Distorter(self._marketplace.shape)
+            reply = self._distorter.apply(request, reply)
+        if request.breakage == "invalid_json":
+            return replace(reply, body=reply.body[: len(reply.body) // 2])
+        return replace(reply, breakage=request.breakage)
 
     def _control(self, request: Request) -> Reply:
         try:

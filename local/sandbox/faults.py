@@ -6,18 +6,31 @@
 | --- | --- | --- |
 | `status` (default) | answers with a status instead of the answer | `status`, `retry_after`, `html` |
 | `slow` | answers late | `seconds` |
-| `malformed` | adds a record that lacks what it must have to a page | |
+| `hang` | does not answer until the caller hangs up | |
+| `reset` | resets the connection instead of answering | |
+| `truncated` | ends the connection in the middle of the answer | |
+| `invalid_json` | answers with half of the JSON, as if it were all | |
+| `expired_access` | refuses an access token as expired; lasting keys are not affected | |
 | `expired_token` | refuses a page token as expired | |
 | `late` | hides what changed in the last seconds, as a search index does | `seconds` |
+| `churn` | changes an order, a price and a stock level and adds an order before it answers | `account` |
+| `malformed` | adds a record that lacks what it must have to a page | |
+| `unordered` | turns the order of a page's records round | |
+| `duplicate` | begins a page with the last record of the one before | |
+| `unknown_words` | puts a word nobody has heard of where a record holds one of an enumeration | |
+| `missing_optional` | leaves out what a record may lack | |
 
-All take `every` (each n-th call; 1 is every call) and `times` (at most; 0 is for ever).
+All take `every` (each n-th call; 1 is every call) or `percent` (chosen by a generator that `seed` starts),
+and `times` (at most; 0 is for ever).
 """
 
 from __future__ import annotations
 
+import random
 import threading
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -30,17 +43,23 @@ class Fault(msgspec.Struct, forbid_unknown_fields=True):
 
     kind: str = "status"
     every: int = 1
+    #: Stands for `every` where it is given.
+    percent: float | None = None
+    seed: int = 1
     times: int = 0
     status: int = 503
     #: The header as it is sent: seconds or an HTTP date.
     retry_after: str | None = None
     html: bool = False
     seconds: float = 1.0
+    account: int = 0
 
     def __post_init__(self) -> None:
         """Refuse what no sandbox knows."""
-        if self.kind not in KINDS or self.every < 1:
-            raise ValueError(f"kind is one of {', '.join(KINDS)}; every is at least 1")
+        if self.kind not in KINDS:
+            raise ValueError(f"kind is one of {', '.join(KINDS)}")
+        if self.every < 1 or (self.percent is not None and not 0 < self.percent <= 100):
+            raise ValueError("every is at least 1; percent is over 0 and at most 100")
 
 
 def _status(fault: Fault, _: Request) -> Reply:
@@ -55,34 +74,72 @@ def _slow(fault: Fault, _: Request) -> None:
     time.sleep(fault.seconds)
 
 
-def _malformed(_: Fault, request: Request) -> None:
-    request.malformed = True
-
-
-def _expired_token(_: Fault, request: Request) -> None:
-    request.expired_token = True
-
-
 def _late(fault: Fault, request: Request) -> None:
     request.late_s = fault.seconds
+
+
+def _churn(fault: Fault, request: Request) -> None:
+    request.churned_account = fault.account
+
+
+def _breaks(fault: Fault, request: Request) -> None:
+    request.breakage = fault.kind
+
+
+def _marks(name: str) -> Callable[[Fault, Request], None]:
+    return lambda _, request: setattr(request, name, True)
+
+
+def _distorts(fault: Fault, request: Request) -> None:
+    request.distortions.append(fault.kind)
 
 
 #: What each kind does: answers in the marketplace's place, or marks the request and lets it through.
 KINDS: Mapping[str, Callable[[Fault, Request], Reply | None]] = {
     "status": _status,
     "slow": _slow,
-    "malformed": _malformed,
-    "expired_token": _expired_token,
+    "hang": _breaks,
+    "reset": _breaks,
+    "truncated": _breaks,
+    "invalid_json": _breaks,
+    "expired_access": _marks("expired_access"),
+    "expired_token": _marks("expired_token"),
     "late": _late,
+    "churn": _churn,
+    "malformed": _marks("malformed"),
+    "unordered": _distorts,
+    "duplicate": _distorts,
+    "unknown_words": _distorts,
+    "missing_optional": _distorts,
 }
+
+
+@dataclass(slots=True)
+class _Switch:
+    """A fault that is on, and how often it has struck."""
+
+    fault: Fault
+    dice: random.Random
+    hits: int = 0
+
+    def strikes(self, call: int) -> bool:
+        """Whether this call is hit."""
+        fault = self.fault
+        if fault.percent is not None:
+            hit = self.dice.random() * 100 < fault.percent
+        else:
+            hit = call % fault.every == 0
+        if not hit or (fault.times and self.hits >= fault.times):
+            return False
+        self.hits += 1
+        return True
 
 
 class Faults:
     """The switches of one sandbox."""
 
     def __init__(self) -> None:
-        self._on: list[Fault] = []
-        self._hits: list[int] = []
+        self._on: list[_Switch] = []
         self._calls = 0
         self._lock = threading.Lock()
 
@@ -94,26 +151,19 @@ class Faults:
         """
         fault = msgspec.convert(body, Fault)
         with self._lock:
-            self._on.append(fault)
-            self._hits.append(0)
+            # Switches with the same seed do not strike the same calls.
+            self._on.append(_Switch(fault, random.Random(f"{fault.seed}/{len(self._on)}")))
 
     def clear(self) -> None:
         """Turn all off."""
         with self._lock:
             self._on.clear()
-            self._hits.clear()
 
     def apply(self, request: Request) -> Reply | None:
         """What a fault answers to this call; None where the marketplace is to answer."""
-        due = []
         with self._lock:
             self._calls += 1
-            for index, fault in enumerate(self._on):
-                if self._calls % fault.every == 0 and (not fault.times or self._hits[index] < fault.times):
-                    self._hits[index] += 1
-                    due.append(fault)
-        for fault in due:
-            reply = KINDS[fault.kind](fault, request)
-            if reply is not None:
-                return reply
-        return None
+            due = [switch.fault for switch in self._on if switch.strikes(self._calls)]
+            request.remembered = any(switch.fault.kind == "duplicate" for switch in self._on)
+        replies = [KINDS[fault.kind](fault, request) for fault in due]
+        return next((reply for reply in replies if reply is not None), None)

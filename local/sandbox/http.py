@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import select
+import socket
+import struct
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -9,6 +14,9 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import msgspec
+
+#: Seconds a call that is never answered is held, unless the caller hangs up before.
+_HANG_S = 60.0
 
 
 @dataclass(slots=True)
@@ -24,7 +32,16 @@ class Request:
     #: Set by faults: see `local.sandbox.faults`.
     malformed: bool = False
     expired_token: bool = False
+    #: An access token, where there are such, is refused as expired.
+    expired_access: bool = False
     late_s: float = 0.0
+    churned_account: int | None = None
+    #: How the answer goes wrong on its way; empty where it arrives.
+    breakage: str = ""
+    #: What is done to the records of a good answer.
+    distortions: list[str] = field(default_factory=list)
+    #: Whether a later page may repeat a record of this one.
+    remembered: bool = False
 
     def one(self, name: str, default: str = "") -> str:
         """A query parameter's last value."""
@@ -39,6 +56,8 @@ class Reply:
     body: bytes
     content_type: str = "application/json"
     headers: Mapping[str, str] = field(default_factory=dict)
+    #: As in the request.
+    breakage: str = ""
 
     @classmethod
     def json(cls, status: int, value: Any, headers: Mapping[str, str] | None = None) -> Reply:
@@ -66,15 +85,33 @@ class _Handler(BaseHTTPRequestHandler):
             self.rfile.read(length),
         )
         reply = self.server.answer(request)
+        if reply.breakage:
+            self._break_off(reply.breakage)
+            if reply.breakage != "truncated":
+                return
         self.send_response(reply.status)
         self.send_header("Content-Type", reply.content_type)
         self.send_header("Content-Length", str(len(reply.body)))
         for name, value in reply.headers.items():
             self.send_header(name, value)
         self.end_headers()
-        self.wfile.write(reply.body)
+        self.wfile.write(reply.body[: len(reply.body) // 2] if reply.breakage else reply.body)
+
+    def _break_off(self, breakage: str) -> None:
+        """The connection ends with this call, after silence or with a reset."""
+        self.close_connection = True
+        if breakage == "hang":
+            # Readable means that the caller has hung up.
+            select.select([self.connection], [], [], _HANG_S)
+        elif breakage == "reset":
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            os.close(self.connection.detach())
 
     do_GET = do_POST = do_DELETE = _handle  # noqa: N815 - the base class looks for these names
+
+    def date_time_string(self, timestamp: float | None = None) -> str:
+        """The Date header, by this module's clock, which tests may turn."""
+        return super().date_time_string(time.time() if timestamp is None else timestamp)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
         """Calls are counted, not logged."""

@@ -18,6 +18,7 @@ import msgspec
 
 from local.sandbox import shopify_rows as rows
 from local.sandbox.account import Account
+from local.sandbox.distort import Shape
 from local.sandbox.graphql import QueryInvalid, read_query
 from local.sandbox.http import Reply, Request
 from local.sandbox.shopify_listings import Listings
@@ -57,8 +58,27 @@ class _Bucket:
         }
 
 
+def _records(answer: Any) -> list[Any] | None:
+    """The rows of the one listing in an answer; stock levels stand below their location."""
+    listing = next(iter((answer.get("data") or {}).values()), None) or {}
+    rows: list[Any] | None = listing.get("nodes")
+    if rows and "inventoryLevels" in rows[0]:
+        return _records({"data": rows[0]})
+    return rows
+
+
 class Shopify:
     """Answers for all shops; see the module."""
+
+    shape = Shape(
+        records=_records,
+        paging=frozenset({"after"}),
+        words=frozenset({"status", "displayFinancialStatus", "displayFulfillmentStatus"}),
+        optional=frozenset(
+            {"cancelledAt", "sku", "barcode", "compareAtPrice", "variant", "product", "customer", "email"}
+        ),
+        nulls=True,
+    )
 
     def __init__(self, accounts: list[Account], small_buckets: bool) -> None:
         self._accounts = accounts
@@ -80,7 +100,7 @@ class Shopify:
         number, until, refresh = self._tokens.get(
             request.headers.get("x-shopify-access-token", ""), (-1, 0.0, None)
         )
-        if until < time.monotonic():
+        if until < time.monotonic() or (request.expired_access and until != float("inf")):
             message = "[API] Invalid API key or access token (unrecognized login or wrong password)"
             return Reply.json(401, {"errors": message})
         if refresh:

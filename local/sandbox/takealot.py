@@ -18,6 +18,7 @@ import msgspec
 
 from local.sandbox.account import Account
 from local.sandbox.catalogue import Item, Line, Sale, State, mix
+from local.sandbox.distort import Shape
 from local.sandbox.http import Reply, Request
 
 _SAST = timezone(timedelta(hours=2))
@@ -48,6 +49,15 @@ class _Refused(Exception):
 
 class Takealot:
     """Answers for all sellers; see the module."""
+
+    shape = Shape(
+        records=lambda answer: answer.get("items"),
+        paging=frozenset({"continuation_token"}),
+        words=frozenset({"status", "sale_status"}),
+        optional=frozenset(
+            {"tsin_id", "sku", "barcode", "title", "product_title", "rrp", "created_at", "updated_at"}
+        ),
+    )
 
     def __init__(self, accounts: list[Account], small_buckets: bool) -> None:
         self._accounts = accounts

@@ -38,9 +38,11 @@ BACKOFF_S = 0.5
 #: The same where a marketplace limits calls without saying for how long.
 LIMIT_BACKOFF_S = 2.0
 
-#: What a status means; a connector overrides single rows. Others: 3xx ResponseInvalid,
-#: 4xx RequestRejected, 5xx MarketplaceUnavailable.
-ERRORS: Mapping[int, type[MarketplaceError]] = {
+#: What a status means, or the code an error's body gives (a text); a code goes before the status.
+Errors = Mapping[int | str, type[MarketplaceError]]
+#: A connector overrides single rows. Others: 3xx ResponseInvalid, 4xx RequestRejected, 5xx
+#: MarketplaceUnavailable.
+ERRORS: Errors = {
     401: CredentialsRejected,
     402: PermissionDenied,
     403: PermissionDenied,
@@ -120,6 +122,7 @@ class Client:
         auth: How requests are authenticated.
         pace: The marketplace's limits, where they are known.
         errors: Rows that replace those of `ERRORS`.
+        error_code: Reads from a refused answer what the marketplace calls the error; never from a good one.
         base_url: Stands for every host; only given in development.
     """
 
@@ -131,7 +134,8 @@ class Client:
         hosts: frozenset[str],
         auth: Auth,
         pace: Pace | None = None,
-        errors: Mapping[int, type[MarketplaceError]] | None = None,
+        errors: Errors | None = None,
+        error_code: Callable[[Response], str | None] | None = None,
         base_url: str | None = None,
     ) -> None:
         #: Calls made, token exchanges and retries included.
@@ -145,7 +149,8 @@ class Client:
         self._hosts = hosts
         self._auth = auth
         self._pace = pace
-        self._errors = {**ERRORS, **(errors or {})}
+        self._errors: Errors = {**ERRORS, **(errors or {})}
+        self._error_code = error_code
         self._base_url = base_url.rstrip("/") if base_url else None
 
     def request(
@@ -159,7 +164,7 @@ class Client:
         form: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
         authenticated: bool = True,
-        errors: Mapping[int, type[MarketplaceError]] | None = None,
+        errors: Errors | None = None,
     ) -> T:
         """Make one call: GET, or POST where there is something to send.
 
@@ -173,7 +178,7 @@ class Client:
             form: A body to send form-encoded.
             headers: Beyond the usual ones.
             authenticated: Whether to send credentials (a token exchange does not).
-            errors: What a status means for this call alone.
+            errors: What a status or a code means for this call alone.
 
         Raises:
             MarketplaceError: One of its kinds, after bounded retries.
@@ -235,18 +240,18 @@ class Client:
             self._pace.observe(operation, response)
         return response
 
-    def _raise_for_status(
-        self, operation: str, response: Response, errors: Mapping[int, type[MarketplaceError]], attempt: int
-    ) -> None:
+    def _raise_for_status(self, operation: str, response: Response, errors: Errors, attempt: int) -> None:
         status = response.status
         if 200 <= status < 300:
             return
-        kind = errors.get(status) or self._errors.get(status) or _family(status)
+        code = self._error_code(response) if self._error_code else None
+        rows = {**self._errors, **errors}
+        kind = (rows.get(code) if code else None) or rows.get(status) or _family(status)
         content_type = _content_type(response)
         if kind is PermissionDenied and "json" not in content_type:
             # Not the API but something in front of it, such as a firewall's page.
             kind = MarketplaceUnavailable
-        message = f"{response.what}: answered {status} ({content_type})"
+        message = f"{response.what}: answered {status} ({code or content_type})"
         if kind is RateLimited or (status == 503 and "Retry-After" in response.headers):
             raise RateLimited(message, wait_s=self._advised_wait(operation, response, attempt))
         raise kind(message, action=_ACTIONS.get(kind, ""))

@@ -1,5 +1,7 @@
 """Takealot: Marketplace API v1; sales are read again by order date, offers are listed whole.
 
+A connection whose key is for the older Seller API says so (`api: seller_v2`): see `takealot_v2`.
+
 Source: marketplace-api.takealot.com/v1/docs and public clients of it, read 2026-11-23. What is heeded:
 
 - Sales carry no modification time and change for weeks: a short span each tick, a long one each day.
@@ -16,33 +18,31 @@ Source: marketplace-api.takealot.com/v1/docs and public clients of it, read 2026
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import UTC, date, datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 import msgspec
 
-from orchestrator.errors import PageTokenExpired
 from orchestrator.marketplaces import takealot_records as records
+from orchestrator.marketplaces import takealot_v2 as v2
 from orchestrator.marketplaces.auth import FixedHeader
 from orchestrator.marketplaces.client import Client, single_step
 from orchestrator.marketplaces.opening import Opening, Settings, read_credential, read_settings
 from orchestrator.marketplaces.pacing import RemainingCalls
 from orchestrator.marketplaces.spec import Connector, Page, Session, Sort, Stream, Window
+from orchestrator.marketplaces.takealot_days import Span
 
 HOST = "marketplace-api.takealot.com"
 BASE = f"https://{HOST}/v1"
 #: The most rows a page can hold.
 LIMIT = 1000
-#: Days asked for at once: at first, and at most.
-FIRST_SPAN, LONGEST_SPAN = 8, 128
-_SAST = timezone(timedelta(hours=2))
 
 
 class SellerSettings(Settings, frozen=True, kw_only=True):
     """A connection's settings."""
 
     #: Which of Takealot's APIs the key is for.
-    api: Literal["marketplace_v1"] = "marketplace_v1"
+    api: Literal["marketplace_v1", "seller_v2"] = "marketplace_v1"
 
 
 class Credential(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,55 +67,32 @@ class _Seller(msgspec.Struct):
     display_name: str | None = None
 
 
-class _Span(msgspec.Struct, frozen=True):
-    """Where the reading of sales stands: the next day, and how many days to ask for."""
-
-    day: date
-    days: int
-
-    @classmethod
-    def parse(cls, token: str) -> _Span:
-        """Read a page token of ours."""
-        day, _, days = token.partition("/")
-        try:
-            return cls(date.fromisoformat(day), max(1, min(LONGEST_SPAN, int(days))))
-        except ValueError:
-            raise PageTokenExpired("takealot sales: the page token is not one of ours") from None
-
-    def __str__(self) -> str:
-        return f"{self.day.isoformat()}/{self.days}"
-
-
 def fetch_orders(session: Session, window: Window, token: str | None) -> Page:
     """Orders of the window's next days, each record a JSON array of one order's items."""
-    last = window.until.astimezone(_SAST).date()
-    first = window.since.astimezone(_SAST).date()
-    span = _Span.parse(token) if token else _Span(first, FIRST_SPAN)
+    if session.settings.api == "seller_v2":
+        return v2.fetch_orders(session, window, token)
+    span = Span.of(window, token)
     while True:
-        end = min(span.day + timedelta(days=span.days - 1), last)
+        end = span.end(window)
         bounds = [("order_date__gte", span.day.isoformat()), ("order_date__lte", end.isoformat())]
         listing = _ask(session, "sales", bounds, None)
         if not listing.continuation_token or span.day == end:
             break
         # More than a page: orders could straddle its end. Ask for fewer days, down to one.
-        span = _Span(span.day, max(1, ((end - span.day).days + 1) // 2))
+        span = span.halved(end)
     items = listing.items
     following = single_step("takealot sales", None, listing.continuation_token)
     while following:
         listing = _ask(session, "sales", bounds, following)
         items += listing.items
         following = single_step("takealot sales", following, listing.continuation_token)
-    days = span.days
-    if len(items) < LIMIT // 3:
-        days = min(days * 2, LONGEST_SPAN)
-    return Page(
-        records.group_by_order(items),
-        str(_Span(end + timedelta(days=1), days)) if end < last else None,
-    )
+    return Page(records.group_by_order(items), span.following(window, sparse=len(items) < LIMIT // 3))
 
 
-def fetch_products(session: Session, window: Window, token: str | None) -> Page:  # noqa: ARG001 - all are listed
+def fetch_products(session: Session, window: Window, token: str | None) -> Page:
     """Offers, without their stock."""
+    if session.settings.api == "seller_v2":
+        return v2.fetch_products(session, window, token)
     listing = _ask(session, "offers", [("include_count", "true")], token)
     return Page(
         [bytes(item) for item in listing.items],
@@ -124,8 +101,10 @@ def fetch_products(session: Session, window: Window, token: str | None) -> Page:
     )
 
 
-def fetch_inventory(session: Session, window: Window, token: str | None) -> Page:  # noqa: ARG001 - all are listed
+def fetch_inventory(session: Session, window: Window, token: str | None) -> Page:
     """Offers with their stock, one record a warehouse or region."""
+    if session.settings.api == "seller_v2":
+        return v2.fetch_inventory(session, window, token)
     expands = [("expands", "seller_warehouse_stock"), ("expands", "takealot_warehouse_stock")]
     listing = _ask(session, "offers", [("include_count", "true"), *expands], token)
     return Page(
@@ -150,11 +129,13 @@ def open_session(opening: Opening) -> Session:
     """Read settings and secret; no call is made yet."""
     settings = read_settings(opening, SellerSettings)
     credential = read_credential(opening, Credential)
+    key = credential.api_key
+    is_v2 = settings.api == "seller_v2"
     client = Client(
         opening,
         marketplace="takealot",
-        hosts=frozenset({HOST}),
-        auth=FixedHeader("X-API-Key", credential.api_key),
+        hosts=frozenset({v2.HOST if is_v2 else HOST}),
+        auth=FixedHeader("Authorization", f"Key {key}") if is_v2 else FixedHeader("X-API-Key", key),
         pace=RemainingCalls(opening.clock, remaining="x-RateLimit-Remaining", reset="x-RateLimit-Reset"),
         base_url=settings.base_url,
     )
@@ -163,6 +144,8 @@ def open_session(opening: Opening) -> Session:
 
 def check(session: Session) -> str:
     """Name the seller the key opens."""
+    if session.settings.api == "seller_v2":
+        return v2.check(session)
     seller = session.client.request("seller", f"{BASE}/seller", lambda response: response.decode(_Seller))
     name = seller.display_name or "seller"
     return f"takealot: {name} ({seller.seller_id if seller.seller_id is not None else 'no id given'})"
@@ -177,8 +160,8 @@ CONNECTOR = Connector(
             name="orders",
             sort=Sort.ROLLING,
             fetch=fetch_orders,
-            normalize=records.order,
-            identify=records.order_id,
+            normalize=v2.either(records.order, v2.order),
+            identify=v2.either_id(records.order_id, v2.order_id),
             version=1,
             age=_AGE,
             durable_token=True,
@@ -190,8 +173,8 @@ CONNECTOR = Connector(
             name="products",
             sort=Sort.SNAPSHOT,
             fetch=fetch_products,
-            normalize=records.product,
-            identify=records.product_id,
+            normalize=v2.either(records.product, v2.product),
+            identify=v2.either_id(records.product_id, v2.product_id),
             version=1,
             age=timedelta(0),
             durable_token=False,
@@ -200,8 +183,8 @@ CONNECTOR = Connector(
             name="inventory",
             sort=Sort.SNAPSHOT,
             fetch=fetch_inventory,
-            normalize=records.level,
-            identify=records.level_id,
+            normalize=v2.either(records.level, v2.level),
+            identify=v2.either_id(records.level_id, v2.level_id),
             version=1,
             age=timedelta(0),
             durable_token=False,

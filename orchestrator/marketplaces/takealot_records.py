@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from typing import Literal
 
@@ -11,6 +11,7 @@ import msgspec
 from orchestrator.errors import RecordInvalid
 from orchestrator.marketplaces.values import Id, Instant, money, optional_utc, utc
 from orchestrator.records import (
+    Buyer,
     Money,
     Order,
     OrderLine,
@@ -42,7 +43,7 @@ _SALE: tuple[tuple[str, OrderStatus], ...] = (
     ("transit", "open"),
     ("new", "open"),
 )
-_OFFER: dict[str, ProductStatus] = {
+OFFER_STATUS: dict[str, ProductStatus] = {
     "buyable": "active",
     "not_buyable": "inactive",
     "disabled_by_seller": "inactive",
@@ -50,7 +51,9 @@ _OFFER: dict[str, ProductStatus] = {
 }
 
 
-class _Sale(msgspec.Struct, kw_only=True):
+class Sale(msgspec.Struct, kw_only=True):
+    """A row of the sales: one item of an order."""
+
     order_item_id: Id
     order_id: Id
     order_date: Instant
@@ -164,7 +167,15 @@ def split_by_location(offer: msgspec.Raw) -> list[bytes]:
 
 def order(raw: bytes, with_buyer: bool) -> Order:  # noqa: ARG001 - sales name no buyer
     """An order from its items; its total is their sum."""
-    items = msgspec.json.decode(raw, type=list[_Sale])
+    return order_of(msgspec.json.decode(raw, type=list[Sale]))
+
+
+def order_of(items: Sequence[Sale], buyer: Buyer | None = None) -> Order:
+    """An order from its items; its total is their sum.
+
+    Raises:
+        RecordInvalid: There are none.
+    """
     if not items:
         raise RecordInvalid("an order without items")
     lines = tuple(_line(item) for item in items)
@@ -179,6 +190,7 @@ def order(raw: bytes, with_buyer: bool) -> Order:  # noqa: ARG001 - sales name n
         total=money(sum(known, Decimal(0)), _CURRENCY) if len(known) == len(prices) else None,
         created_at=min(utc(item.order_date) for item in items),
         lines=lines,
+        buyer=buyer,
     )
 
 
@@ -190,13 +202,13 @@ def product(raw: bytes, with_buyer: bool) -> Product:  # noqa: ARG001 - the cont
         id=offer_id,
         sku=row.sku or None,
         barcode=row.barcode or None,
-        price=_rand(row.selling_price),
-        list_price=_rand(row.rrp),
+        price=rand(row.selling_price),
+        list_price=rand(row.rrp),
     )
     return Product(
         id=offer_id,
         title=row.title,
-        status=_OFFER.get(row.status, "unknown"),
+        status=OFFER_STATUS.get(row.status, "unknown"),
         marketplace_status=row.status,
         created_at=optional_utc(row.created_at),
         updated_at=optional_utc(row.updated_at),
@@ -257,12 +269,13 @@ def level_id(raw: bytes) -> str | None:
         return None
 
 
-def _rand(amount: Decimal | None) -> Money | None:
+def rand(amount: Decimal | None) -> Money | None:
+    """An amount in rand, where there is one."""
     return None if amount is None else money(amount, _CURRENCY)
 
 
-def _line(item: _Sale) -> OrderLine:
-    total = _rand(item.selling_price)
+def _line(item: Sale) -> OrderLine:
+    total = rand(item.selling_price)
     return OrderLine(
         id=str(item.order_item_id),
         sku=item.sku or None,

@@ -1,0 +1,90 @@
+"""`python -m bench`: measure, print the table, keep the figures in `docs/benchmarks.json`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from bench.figures import Figure, keep
+from bench.rows import ROWS
+from bench.site import Site
+from local.emulators import EmulatorsMissing
+from local.processes import ROOT, Processes
+
+KEPT = ROOT / "docs" / "benchmarks.json"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Measure the rows asked for; returns 0 if every one of them gave its figures, met or not."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description=main.__doc__)
+    parser.add_argument("--rows", type=_rows, default=list(ROWS), help=f"some of {','.join(ROWS)}")
+    parser.add_argument("--quick", action="store_true", help="show only that every row works; keeps nothing")
+    parser.add_argument("--output", type=Path, help="keep the figures here; without --quick in docs/")
+    options = parser.parse_args(arguments)
+    screen = Console()
+    figures: list[Figure] = []
+    left_out = 0
+    with (
+        tempfile.TemporaryDirectory(prefix="bench-") as folder,
+        Processes(Path(folder) / "logs") as processes,
+    ):
+        site = Site(Path(folder), processes, options.quick)
+        for name in options.rows:
+            started = time.monotonic()
+            try:
+                measured = ROWS[name](site)
+            except EmulatorsMissing as error:
+                screen.print(f"{name}: left out, because {error}", style="yellow")
+                left_out += 1
+                continue
+            figures += measured
+            screen.print(f"{name}: measured in {time.monotonic() - started:.0f} s", style="dim")
+    screen.print(table(figures))
+    for note in dict.fromkeys(figure.note for figure in figures if figure.note):
+        screen.print(note)
+    output = options.output or (None if options.quick else KEPT)
+    if output is not None:
+        keep(output, figures)
+        screen.print(f"Kept in {output}")
+    return 1 if left_out else 0
+
+
+def table(figures: list[Figure]) -> Table:
+    """The figures for people."""
+    shown = Table()
+    for title in ("what", "value", "floor", "unit", "ratio", "reach", "met"):
+        numeric = title in {"value", "floor", "ratio", "reach"}
+        shown.add_column(title, justify="right" if numeric else "left", no_wrap=True)
+    for figure in figures:
+        shown.add_row(
+            figure.name,
+            _number(figure.value),
+            _number(figure.floor),
+            figure.unit,
+            f"{figure.ratio:g}",
+            figure.reach,
+            "[green]yes" if figure.met else "[red]no",
+        )
+    return shown
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if value >= 1000 or value == int(value) else f"{value:.3g}"
+
+
+def _rows(text: str) -> list[str]:
+    names = [name.strip() for name in text.split(",")]
+    unknown = [name for name in names if name not in ROWS]
+    if unknown:
+        raise argparse.ArgumentTypeError(f"no such row: {', '.join(unknown)}; there are {', '.join(ROWS)}")
+    return names
+
+
+if __name__ == "__main__":
+    sys.exit(main())

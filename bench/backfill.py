@@ -1,0 +1,50 @@
+"""One backfill in a process of its own, to see its memory: `python -m bench.backfill ORDERS STORE`.
+
+Prints the process's peak resident memory in KiB and the run's seconds.
+"""
+
+from __future__ import annotations
+
+import re
+import resource
+import sys
+import time
+from contextlib import closing
+from pathlib import Path
+
+from bench.engine import Engine
+from bench.simulated import connector
+from orchestrator.adapters.sqlite import SqliteStore
+
+_STATUS = Path("/proc/self/status")
+
+
+def main() -> None:
+    """Sync so many simulated orders into a new embedded store."""
+    orders, path = int(sys.argv[1]), Path(sys.argv[2])
+    with (
+        closing(SqliteStore(path)) as store,
+        closing(Engine(store, {"shopify": connector(orders)})) as engine,
+    ):
+        engine.connect("c", "shopify", streams=["orders"])
+        started = time.perf_counter()
+        run_id = engine.run()
+        taken = time.perf_counter() - started
+        written = engine.task(run_id, "c").streams["orders"].written
+    if written != orders:
+        raise SystemExit(f"{written} orders were written, not {orders}")
+    sys.stdout.write(f"{_peak_kib()} {taken}\n")
+
+
+def _peak_kib() -> int:
+    if _STATUS.exists():
+        # getrusage would count what this process was before it became Python.
+        found = re.search(r"^VmHWM:\s+(\d+) kB$", _STATUS.read_text(), flags=re.MULTILINE)
+        if found is not None:
+            return int(found[1])
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak // 1024 if sys.platform == "darwin" else peak
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,96 @@
+"""What a row comes to, how it is kept, and how product and floor are measured side by side."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+#: Decimals that a ratio is kept with, and compared by.
+_DECIMALS = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figure:
+    """A value, its floor, and what their ratio has to be.
+
+    Exactly one of `at_most` and `at_least` is given.
+    """
+
+    name: str
+    value: float
+    floor: float
+    unit: str
+    at_most: float | None = None
+    at_least: float | None = None
+    #: What else was seen; for the person who reads the table.
+    note: str = ""
+
+    @property
+    def ratio(self) -> float:
+        """Value ÷ floor."""
+        return round(self.value / self.floor, _DECIMALS)
+
+    @property
+    def reach(self) -> str:
+        """What the ratio has to be."""
+        return f"<= {self.at_most:g}" if self.at_most is not None else f">= {self.at_least:g}"
+
+    @property
+    def met(self) -> bool:
+        """Whether it is."""
+        if self.at_most is not None:
+            return self.ratio <= self.at_most
+        return self.at_least is not None and self.ratio >= self.at_least
+
+
+class Kept(msgspec.Struct, frozen=True, kw_only=True):
+    """A figure in the file of benchmarks."""
+
+    name: str
+    value: float
+    floor: float
+    unit: str
+    ratio: float
+    reach: str
+    met: bool
+
+
+def keep(path: Path, figures: Iterable[Figure]) -> None:
+    """Write the figures into a file; those of other rows that are in it already stay there."""
+    before = msgspec.json.decode(path.read_bytes(), type=list[Kept]) if path.exists() else []
+    kept = {each.name: each for each in before}
+    for figure in figures:
+        kept[figure.name] = Kept(
+            name=figure.name,
+            value=_rounded(figure.value),
+            floor=_rounded(figure.floor),
+            unit=figure.unit,
+            ratio=figure.ratio,
+            reach=figure.reach,
+            met=figure.met,
+        )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(msgspec.json.format(msgspec.json.encode(list(kept.values())), indent=2) + b"\n")
+
+
+def medians(rounds: int, *measures: Callable[[], float]) -> list[float]:
+    """The median of each measure over some rounds, taken in turn and in alternating order.
+
+    What slows the machine down for a while then meets all of them, and no one always goes first. A round
+    before these, which warms everything up, does not count.
+    """
+    taken: list[list[float]] = [[] for _ in measures]
+    for number in range(rounds + 1):
+        turns = list(enumerate(measures))
+        for index, measure in turns if number % 2 else reversed(turns):
+            taken[index].append(measure())
+    return [statistics.median(values[1:]) for values in taken]
+
+
+def _rounded(value: float) -> float:
+    """Four significant digits, and all those before the point."""
+    return float(f"{value:.4g}") if abs(value) < 1000 else round(value)

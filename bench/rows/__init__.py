@@ -1,0 +1,20 @@
+"""The rows of the table, one module each; `measure` takes the site and gives the row's figures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from bench.figures import Figure
+from bench.rows import answer, embedded, firestore, idle, memory, startup, unchanged
+from bench.site import Site
+
+#: In the order in which they are measured.
+ROWS: Mapping[str, Callable[[Site], Sequence[Figure]]] = {
+    "answer": answer.measure,
+    "start-up": startup.measure,
+    "embedded": embedded.measure,
+    "firestore": firestore.measure,
+    "idle": idle.measure,
+    "unchanged": unchanged.measure,
+    "memory": memory.measure,
+}

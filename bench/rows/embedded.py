@@ -1,0 +1,112 @@
+"""Sync, embedded: orders/s from tick to closed run ÷ orders/s of fetch, decode and insert without logic.
+
+Product: one connection's first sync of the Shopify sandbox (a process of its own) into a new embedded
+store, with the executor that production has.
+
+Floor: the same client makes the same requests; each row is decoded and inserted, as it came, into a new
+SQLite file with the same journal and batches of the same size. No normalizing, digest, cursor or lease.
+"""
+
+from __future__ import annotations
+
+import random
+import sqlite3
+import time
+from contextlib import closing
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from bench.engine import Engine
+from bench.figures import Figure, medians
+from bench.site import Site
+from orchestrator import ids
+from orchestrator.adapters.sqlite import SqliteStore
+from orchestrator.connection_document import connection_from_document
+from orchestrator.marketplaces.opening import Opening
+from orchestrator.marketplaces.shopify import CONNECTOR
+from orchestrator.marketplaces.spec import Window
+from orchestrator.pages import JOINED_RECORDS
+
+
+def measure(site: Site) -> list[Figure]:
+    """The figure."""
+    orders = site.amount(10_000, 200)
+    url = site.sandbox("shopify", orders=orders, products=200)
+    value, floor = medians(
+        site.amount(7, 1),
+        lambda: _product(site.file(), url, orders),
+        lambda: _floor(site.file(), url, orders),
+    )
+    return [
+        Figure(
+            name="sync, embedded", value=orders / value, floor=orders / floor, unit="orders/s", at_least=0.5
+        )
+    ]
+
+
+def _product(path: Path, url: str, orders: int) -> float:
+    """Seconds of the whole run."""
+    with closing(SqliteStore(path)) as store, closing(Engine(store)) as engine:
+        engine.connect("c", "shopify", url, ["orders"])
+        started = time.perf_counter()
+        run_id = engine.run()
+        taken = time.perf_counter() - started
+        _require(orders, engine.task(run_id, "c").streams["orders"].written)
+    return taken
+
+
+def _floor(path: Path, url: str, orders: int) -> float:
+    """Seconds of the same work without any logic."""
+    with closing(SqliteStore(path.with_suffix(".connections"))) as store, closing(Engine(store)) as engine:
+        engine.connect("c", "shopify", url, ["orders"])
+        opening = _opening(engine)
+    with closing(sqlite3.connect(path, isolation_level=None)) as database:
+        database.execute("PRAGMA journal_mode = WAL")
+        database.execute("PRAGMA synchronous = NORMAL")
+        database.execute("CREATE TABLE orders (id TEXT PRIMARY KEY, body BLOB NOT NULL)")
+        started = time.perf_counter()
+        session = CONNECTOR.open(opening)
+        window = Window(CONNECTOR.epoch, opening.clock.now() - timedelta(minutes=2))
+        token, following = None, True
+        rows: list[tuple[str, bytes]] = []
+        while following:
+            page = CONNECTOR.streams["orders"].fetch(session, window, token)
+            rows += [(_decoded(raw)["legacyResourceId"], raw) for raw in page.records]
+            token = page.next_token
+            following = token is not None
+            if len(rows) >= JOINED_RECORDS or not following:
+                database.execute("BEGIN IMMEDIATE")
+                database.executemany("INSERT INTO orders VALUES (?, ?)", rows)
+                database.execute("COMMIT")
+                rows = []
+        taken = time.perf_counter() - started
+        _require(orders, database.execute("SELECT count(*) FROM orders").fetchone()[0])
+    return taken
+
+
+def _opening(engine: Engine) -> Opening:
+    services = engine.services
+    snapshot = engine.store.get(ids.connection_path("c"))
+    assert snapshot is not None  # noqa: S101 - it was just stored
+    return Opening(
+        connection_id="c",
+        connection=connection_from_document("c", snapshot.data),
+        secrets=services.secrets,
+        clock=services.clock,
+        random=random.Random(1),  # noqa: S311 - jitter
+        wait=services.clock.sleep,
+        development=True,
+    )
+
+
+def _decoded(raw: bytes) -> dict[str, Any]:
+    row: dict[str, Any] = msgspec.json.decode(raw)
+    return row
+
+
+def _require(orders: int, stored: int) -> None:
+    if stored != orders:
+        raise RuntimeError(f"{stored} orders were stored, not {orders}")

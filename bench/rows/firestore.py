@@ -1,0 +1,87 @@
+"""Sync, Firestore: orders/s from tick to closed run ÷ orders/s of bare commits of the same documents.
+
+Product: one connection's first sync into an empty project of the Firestore emulator. The marketplace is
+simulated and its pages lie ready in this process, so that the store is what is measured.
+
+Floor: the very order documents that the product wrote, in commits of the same sizes, through the same
+adapter, one after the other into another empty project of the same emulator: without run, shard, task,
+state, digest, reading or deciding.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from contextlib import closing
+
+from bench.engine import Engine
+from bench.figures import Figure, medians
+from bench.simulated import connector
+from bench.site import Site, fresh_project
+from orchestrator.adapters.firestore import FirestoreStore
+from orchestrator.marketplaces.spec import Connector
+from orchestrator.ports import Put, Write, Written
+
+_ORDERS = "connections/c/orders/"
+
+
+class _RecordingStore(FirestoreStore):
+    """Remembers the order documents of each commit."""
+
+    def __init__(self, *, project: str, emulator_host: str) -> None:
+        super().__init__(project=project, database="(default)", emulator_host=emulator_host)
+        self.batches: list[list[Put]] = []
+
+    def commit(self, writes: Sequence[Write]) -> list[Written]:
+        """Commit, then remember."""
+        written = super().commit(writes)
+        orders = [write for write in writes if isinstance(write, Put) and write.path.startswith(_ORDERS)]
+        if orders:
+            self.batches.append(orders)
+        return written
+
+
+def measure(site: Site) -> list[Figure]:
+    """The figure."""
+    orders = site.amount(5_000, 500)
+    host = site.emulators.firestore_host
+    shop = connector(orders, ready=True)
+    with closing(_RecordingStore(project=fresh_project(), emulator_host=host)) as recording:
+        _sync(recording, shop)
+        batches = recording.batches
+    if sum(map(len, batches)) != orders:
+        raise RuntimeError(f"{sum(map(len, batches))} orders were written, not {orders}")
+    value, floor = medians(site.amount(9, 1), lambda: _product(host, shop), lambda: _floor(host, batches))
+    return [
+        Figure(
+            name="sync, Firestore", value=orders / value, floor=orders / floor, unit="orders/s", at_least=0.9
+        )
+    ]
+
+
+def _product(host: str, shop: Connector) -> float:
+    with closing(_store(host)) as store:
+        return _sync(store, shop)
+
+
+def _sync(store: FirestoreStore, shop: Connector) -> float:
+    """Seconds of the whole run."""
+    with closing(Engine(store, {"shopify": shop})) as engine:
+        engine.connect("c", "shopify", streams=["orders"])
+        started = time.perf_counter()
+        engine.run()
+        return time.perf_counter() - started
+
+
+def _floor(host: str, batches: Sequence[Sequence[Put]]) -> float:
+    """Seconds of the commits."""
+    with closing(_store(host)) as store:
+        store.commit([Put("connections/c", {"connected": True})])
+        started = time.perf_counter()
+        for batch in batches:
+            store.commit(batch)
+        return time.perf_counter() - started
+
+
+def _store(host: str) -> FirestoreStore:
+    return FirestoreStore(project=fresh_project(), database="(default)", emulator_host=host)

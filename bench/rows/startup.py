@@ -1,0 +1,68 @@
+"""Start-up: import of `main` ÷ import of functions-framework and the Firestore client alone.
+
+Each import happens in a fresh interpreter that times it itself, the two in turn. `main` is imported as the
+server does it for `sync_api`: with the settings of a production function, which it checks. What a first
+request imports beyond that, because a refused caller should not pay for it, is in the note.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+from bench.figures import Figure, medians
+from bench.site import Site
+from local.processes import ROOT
+from orchestrator.settings_table import SETTINGS
+
+_MAIN = "import main"
+_FLOOR = "import functions_framework, google.cloud.firestore"
+_FIRST_REQUEST = (
+    "import main, orchestrator.wiring, orchestrator.adapters.firestore, orchestrator.adapters.pubsub, "
+    "orchestrator.adapters.secrets, cryptography.x509"
+)
+_PROGRAM = "import time; t = time.perf_counter(); {}; print(time.perf_counter() - t)"
+_SETTINGS = {
+    "FUNCTION_TARGET": "sync_api",
+    "GOOGLE_CLOUD_PROJECT": "bench",
+    "SYNC_QUEUE": "pubsub:sync-tasks",
+    "SCHEDULER_AUDIENCE": "https://sync.example.com",
+    "SCHEDULER_SERVICE_ACCOUNT": "scheduler@bench.iam.gserviceaccount.com",
+    "SCHEDULER_SECRET": "projects/bench/secrets/scheduler/versions/latest",
+}
+_TIMEOUT_S = 60.0
+
+
+def measure(site: Site) -> list[Figure]:
+    """The figure."""
+    value, floor, first = medians(
+        site.amount(21, 2),
+        lambda: _seconds(_MAIN),
+        lambda: _seconds(_FLOOR),
+        lambda: _seconds(_FIRST_REQUEST),
+    )
+    return [
+        Figure(
+            name="start-up",
+            value=1000 * value,
+            floor=1000 * floor,
+            unit="ms",
+            at_most=1.15,
+            note=f"Start-up: {first / floor:.2f} with all that the first accepted request imports",
+        )
+    ]
+
+
+def _seconds(imports: str) -> float:
+    inherited = {name: value for name, value in os.environ.items() if name not in SETTINGS}
+    ran = subprocess.run(
+        [sys.executable, "-c", _PROGRAM.format(imports)],
+        cwd=ROOT,
+        env={**inherited, **_SETTINGS},
+        capture_output=True,
+        text=True,
+        timeout=_TIMEOUT_S,
+        check=True,
+    )
+    return float(ran.stdout)

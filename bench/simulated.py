@@ -1,0 +1,90 @@
+"""A Shopify account of any size without a server: its pages are made, or lie ready, in this process.
+
+Everything but the fetching is the product's own connector. Rows are a pure function of their index and
+come, as Shopify's do, in order of modification, spread over two years; nothing is held in memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+from orchestrator.marketplaces.shopify import CONNECTOR
+from orchestrator.marketplaces.spec import Connector, Page, Session, Window
+
+#: Rows on a page; Shopify's most.
+PAGE_ROWS = 250
+_HISTORY = timedelta(days=730)
+_ROW = (
+    '{"id":"gid://shopify/Order/%(id)d","legacyResourceId":"%(id)d","name":"#%(number)d",'
+    '"createdAt":"%(moment)s","updatedAt":"%(moment)s","cancelledAt":null,"test":false,'
+    '"displayFinancialStatus":"PAID","displayFulfillmentStatus":"FULFILLED",'
+    '"currentTotalPriceSet":{"shopMoney":{"amount":"%(total)d.00","currencyCode":"ZAR"}},'
+    '"totalRefundedSet":{"shopMoney":{"amount":"0.0","currencyCode":"ZAR"}},'
+    '"lineItems":{"nodes":[%(line0)s,%(line1)s],"pageInfo":{"hasNextPage":false,"endCursor":null}}}'
+)
+_LINE = (
+    '{"id":"gid://shopify/LineItem/%(id)d%(line)d","sku":"SKU-%(sku)05d","title":"Enamel mug, blue",'
+    '"quantity":%(quantity)d,"variant":{"id":"gid://shopify/ProductVariant/20887702%(sku)05d"},'
+    '"product":{"id":"gid://shopify/Product/208877%(sku)05d"},'
+    '"originalUnitPriceSet":{"shopMoney":{"amount":"462.0","currencyCode":"ZAR"}},'
+    '"discountedTotalSet":{"shopMoney":{"amount":"%(price)d.0","currencyCode":"ZAR"}}}'
+)
+
+
+def row(index: int, orders: int, until: datetime) -> bytes:
+    """The order at an index of so many, the last one changed just before `until`."""
+    moment = until - _HISTORY + _HISTORY * (index + 1) / (orders + 1)
+    number = 6_023_419_000_000 + index
+    lines = [
+        _LINE
+        % {
+            "id": number,
+            "line": line,
+            "sku": (index * 7 + line) % 99_991,
+            "quantity": 1 + line,
+            "price": price,
+        }
+        for line, price in enumerate((462, 924))
+    ]
+    return (
+        _ROW
+        % {
+            "id": number,
+            "number": 1001 + index,
+            "moment": f"{moment:%Y-%m-%dT%H:%M:%SZ}",
+            "total": 1386 + index % 1000,
+            "line0": lines[0],
+            "line1": lines[1],
+        }
+    ).encode()
+
+
+def connector(orders: int, *, ready: bool = False) -> Connector:
+    """A marketplace whose accounts have so many orders.
+
+    Args:
+        orders: How many.
+        ready: Whether all pages are made now and kept, so that fetching one takes no time.
+    """
+    until = datetime.now(UTC) - timedelta(hours=1)
+
+    def page(start: int) -> Page:
+        stop = min(start + PAGE_ROWS, orders)
+        return Page(
+            [row(index, orders, until) for index in range(start, stop)], str(stop) if stop < orders else None
+        )
+
+    made = {start: page(start) for start in range(0, orders, PAGE_ROWS)} if ready else None
+    find: Callable[[int], Page] = made.__getitem__ if made is not None else page
+
+    def fetch(session: Session, window: Window, token: str | None) -> Page:
+        session.client.calls += 1
+        found = find(int(token or 0))
+        if window.until < until:
+            raise ValueError("the simulated account lists everything, also what is newer than the window")
+        return found
+
+    stream = replace(CONNECTOR.streams["orders"], fetch=fetch)
+    return replace(CONNECTOR, streams={"orders": stream})

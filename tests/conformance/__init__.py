@@ -1,0 +1,1 @@
+"""What every connector must do, whatever its marketplace is like."""

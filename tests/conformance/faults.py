@@ -1,0 +1,116 @@
+"""Every fault switch of the sandboxes, and what a connector makes of each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from unittest.mock import patch
+
+from orchestrator.marketplaces import transport
+from orchestrator.model import TaskStatus
+from tests.conformance.case import Case
+
+#: Seconds until a silent marketplace is given up, in the suite.
+_PATIENCE_S = 0.2
+#: Until a refused credential is tried again.
+_ATTENTION_S = 2 * 3_600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Switch:
+    """A fault switch, turned on now and then, and for good."""
+
+    kind: str
+    fields: Mapping[str, Any] = field(default_factory=dict)
+    #: How often it strikes in the first sync.
+    at_times: Mapping[str, Any] = field(default_factory=lambda: {"every": 3})
+    #: The error it ends in where it strikes every call; empty where it is borne.
+    for_good: str = ""
+    #: Whether a marketplace may be out of its reach: one without such tokens.
+    may_miss: bool = False
+    #: Whether what is stored meanwhile is what the marketplace holds, word for word.
+    exact: bool = True
+    rejects: bool = False
+
+
+def _unavailable(status: int) -> Switch:
+    return Switch("status", {"status": status}, for_good="marketplace_unavailable")
+
+
+SWITCHES: Mapping[str, Switch] = {
+    "429": Switch("status", {"status": 429}, for_good="rate_limited"),
+    "429 with Retry-After": Switch("status", {"status": 429, "retry_after": "7"}, for_good="rate_limited"),
+    "500": _unavailable(500),
+    "502": _unavailable(502),
+    "503": _unavailable(503),
+    "503 with Retry-After": Switch("status", {"status": 503, "retry_after": "7"}, for_good="rate_limited"),
+    "504": _unavailable(504),
+    "reset": Switch("reset", for_good="marketplace_unavailable"),
+    "hang": Switch("hang", at_times={"every": 4, "times": 2}, for_good="marketplace_unavailable"),
+    "truncated": Switch("truncated", for_good="marketplace_unavailable"),
+    "invalid JSON": Switch("invalid_json", for_good="marketplace_unavailable"),
+    "expired access token": Switch(
+        "expired_access", at_times={"every": 4}, for_good="credentials_rejected", may_miss=True
+    ),
+    "expired page token": Switch(
+        "expired_token", at_times={"every": 2, "times": 2}, for_good="page_token_expired", may_miss=True
+    ),
+    "changes while paging": Switch("churn", at_times={"every": 2}),
+    "a malformed record": Switch("malformed", rejects=True),
+    "records out of order": Switch("unordered", at_times={"every": 1}),
+    "duplicates across pages": Switch("duplicate", at_times={"every": 1}),
+    "unknown words": Switch("unknown_words", at_times={"every": 1}, exact=False),
+    "missing optional fields": Switch("missing_optional", at_times={"every": 1}, exact=False),
+}
+
+
+def survives(case: Case, switch: Switch) -> None:
+    """A fault that strikes now and then is got over in the same run; for good, it ends in its error.
+
+    Either way nothing is lost: when it is off again, the store holds all there is.
+    """
+    with patch.object(transport, "READ_S", _PATIENCE_S):
+        _now_and_then(case, switch)
+        _for_good(case, switch)
+    case.assert_nothing_leaked()
+
+
+def _now_and_then(case: Case, switch: Switch) -> None:
+    case.sandbox.fault(kind=switch.kind, **switch.fields, **switch.at_times)
+    task = case.run()
+    case.sandbox.mend()
+
+    assert (task.status, task.error) == (TaskStatus.SUCCEEDED, None)
+    rejected = task.streams[case.stream.name].rejected
+    assert bool(rejected) == switch.rejects
+    assert bool(case.rejects()) == switch.rejects
+    if switch.exact:
+        # What changed behind the window's end is the next one's.
+        case.run()
+        case.assert_holds_the_truth()
+    else:
+        assert case.stored().keys() == case.truth().keys()
+
+
+def _for_good(case: Case, switch: Switch) -> None:
+    case.sandbox.change(orders=2, prices=2, stock=2, new_orders=2)
+    case.sandbox.fault(kind=switch.kind, **switch.fields)
+    run_id = case.tick()
+    if not case.is_deferred:
+        task = case.world.task(run_id, case.market.name)
+        kind = task.error.kind if task.error is not None else ""
+        assert kind == switch.for_good or (switch.may_miss and not kind)
+        assert (task.status is TaskStatus.FAILED) == bool(kind)
+    else:
+        assert switch.for_good == "rate_limited"
+    case.sandbox.mend()
+    case.world.settle()
+    for _ in range(3):
+        task = case.run(_ATTENTION_S)
+
+    assert (task.status, task.incomplete, task.error) == (TaskStatus.SUCCEEDED, False, None)
+    assert case.stored().keys() == case.truth().keys()
+    if switch.exact:
+        case.run(25 * 3_600.0)
+        case.assert_holds_the_truth()

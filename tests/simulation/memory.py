@@ -1,0 +1,190 @@
+"""The document store in memory, watched: it enforces the port's semantics and what must always hold."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from orchestrator.errors import Conflict
+from orchestrator.model import RunStatus
+from orchestrator.ports import Create, Delete, Document, Filter, Put, Snapshot, Update, Write, Written
+
+_COMPARE: dict[str, Callable[[Any, Any], bool]] = {
+    "==": lambda a, b: bool(a == b),
+    "<": lambda a, b: bool(a < b),
+    "<=": lambda a, b: bool(a <= b),
+    ">": lambda a, b: bool(a > b),
+    ">=": lambda a, b: bool(a >= b),
+    "in": lambda a, b: a in b,
+}
+_ABSENT = object()
+
+
+class Violation(AssertionError):
+    """Something happened that must never happen."""
+
+
+class MemoryStore:
+    """DocumentStore; documents are never mutated, so they need not be copied."""
+
+    def __init__(self) -> None:
+        self.documents: dict[str, tuple[int, Document]] = {}
+        self._collections: dict[str, dict[str, None]] = {}
+        self._version = 0
+        #: Called after each commit with the writes and what stood there before.
+        self.watchers: list[Callable[[Sequence[Write], Mapping[str, Document | None]], None]] = []
+
+    def get(self, path: str) -> Snapshot | None:
+        """See DocumentStore."""
+        found = self.documents.get(path)
+        return Snapshot(path, found[1], found[0]) if found is not None else None
+
+    def get_many(self, paths: Sequence[str]) -> list[Snapshot | None]:
+        """See DocumentStore."""
+        return [self.get(path) for path in paths]
+
+    def query(
+        self,
+        collection: str,
+        *,
+        where: Sequence[Filter] = (),
+        order_by: str | None = None,
+        descending: bool = False,
+        after: tuple[Any, ...] | None = None,
+        limit: int,
+    ) -> list[Snapshot]:
+        """See DocumentStore."""
+        rows: list[tuple[tuple[Any, ...], Snapshot]] = []
+        for name in self._collections.get(collection, ()):
+            version, data = self.documents[f"{collection}/{name}"]
+            if not _matches(data, where):
+                continue
+            key: tuple[Any, ...] = (name,)
+            if order_by is not None:
+                value = _value(data, order_by)
+                if value is _ABSENT:
+                    continue
+                key = (value, name)
+            rows.append((key, Snapshot(f"{collection}/{name}", data, version)))
+        rows.sort(key=lambda row: row[0], reverse=descending)
+        if after is not None:
+            rows = [row for row in rows if (row[0] < after if descending else row[0] > after)]
+        return [snapshot for _, snapshot in rows[:limit]]
+
+    def count(self, collection: str, where: Sequence[Filter] = ()) -> int:
+        """See DocumentStore."""
+        return len(self.query(collection, where=where, limit=10**9))
+
+    def commit(self, writes: Sequence[Write]) -> list[Written]:
+        """See DocumentStore."""
+        before: dict[str, Document | None] = {}
+        for write in writes:
+            if write.path in before:
+                raise Violation(f"{write.path} stands twice in one commit")
+            found = self.documents.get(write.path)
+            before[write.path] = found[1] if found is not None else None
+            if isinstance(write, Create) and found is not None:
+                raise Conflict(f"{write.path} exists")
+            if isinstance(write, Update):
+                if found is None or (write.version is not None and write.version != found[0]):
+                    raise Conflict(f"{write.path} is not as it was read")
+        self._version += 1
+        written = [self._apply(write) for write in writes]
+        for watcher in self.watchers:
+            watcher(writes, before)
+        return written
+
+    def _apply(self, write: Write) -> Written:
+        collection, _, name = write.path.rpartition("/")
+        if isinstance(write, Delete):
+            self.documents.pop(write.path, None)
+            self._collections.get(collection, {}).pop(name, None)
+            return Written(None, {})
+        increments: dict[str, int] = {}
+        if isinstance(write, Create | Put):
+            data = dict(write.data)
+        else:
+            data = {**self.documents[write.path][1], **write.fields}
+            for path, step in write.increments.items():
+                increments[path] = _increase(data, path.split("."), step)
+        self.documents[write.path] = (self._version, data)
+        self._collections.setdefault(collection, {})[name] = None
+        return Written(self._version, increments)
+
+
+class Watch:
+    """Looks at every commit for what the protocol forbids."""
+
+    def __init__(self, store: MemoryStore) -> None:
+        self._store = store
+        store.watchers.append(self.look)
+
+    def look(self, writes: Sequence[Write], before: Mapping[str, Document | None]) -> None:
+        """Raise Violation where a rule is broken."""
+        doors = {write.path for write in writes if write.path.startswith("sync_state/")}
+        for write in writes:
+            parts = write.path.split("/")
+            if parts[0] == "connections" and len(parts) == 4:
+                self._record(write, doors, parts[1])
+            elif parts[0] == "sync_state" and len(parts) == 2:
+                self._state(write, before[write.path])
+            elif parts[0] == "runs" and len(parts) == 2:
+                self._run(write, before[write.path])
+            elif parts[0] == "runs" and parts[2] == "tasks" and not isinstance(write, Create):
+                raise Violation(f"{write.path}: a final task is rewritten")
+
+    def _record(self, write: Write, doors: set[str], connection_id: str) -> None:
+        if f"sync_state/{connection_id}" not in doors:
+            raise Violation(f"{write.path} is stored without its connection's state")
+
+    def _state(self, write: Write, before: Document | None) -> None:
+        if before is None:
+            if not isinstance(write, Create):
+                raise Violation(f"{write.path} is made without looking")
+            return
+        if not isinstance(write, Update) or write.version is None:
+            raise Violation(f"{write.path} is written without a version")
+        if write.fields.get("seq") != before["seq"] + 1:
+            raise Violation(f"{write.path}: seq goes from {before['seq']} to {write.fields.get('seq')}")
+        now = self._store.documents[write.path][1]
+        for name, stream in before["streams"].items():
+            old = stream.get("cursor", {}).get("since")
+            new = now["streams"].get(name, {}).get("cursor", {}).get("since")
+            if isinstance(old, datetime) and isinstance(new, datetime) and new < old:
+                raise Violation(f"{write.path}: since of {name} goes back")
+
+    def _run(self, write: Write, before: Document | None) -> None:
+        if before is None or not RunStatus(before["status"]).is_final:
+            return
+        if not isinstance(write, Update) or set(write.fields) != {"retried_by"}:
+            raise Violation(f"{write.path}: a closed run is changed")
+
+
+def _matches(data: Document, where: Sequence[Filter]) -> bool:
+    for condition in where:
+        value = _value(data, condition.field)
+        if value is _ABSENT or (value is None and condition.op not in {"==", "in"}):
+            return False
+        if not _COMPARE[condition.op](value, condition.value):
+            return False
+    return True
+
+
+def _value(data: Document, path: str) -> Any:
+    value: Any = data
+    for part in path.split("."):
+        if not isinstance(value, dict) or part not in value:
+            return _ABSENT
+        value = value[part]
+    return value
+
+
+def _increase(data: Document, parts: list[str], step: int) -> int:
+    inner = data
+    for part in parts[:-1]:
+        inner[part] = dict(inner.get(part) or {})
+        inner = inner[part]
+    inner[parts[-1]] = (inner.get(parts[-1]) or 0) + step
+    result: int = inner[parts[-1]]
+    return result
