@@ -166,12 +166,15 @@ class App:
         account = self._accounts[change.account]
         at = int(change.at.timestamp() if change.at else time.time())
         listed = list(account.listed())
+        shape = self._marketplace.shape
         changed: dict[str, list[str]] = {
             "orders": [
-                str(account.touch_sale(index, at).id) for index in self._pick(account.sales, change.orders)
+                shape.order_id(account.touch_sale(index, at))
+                for index in self._pick(account.sales, change.orders)
             ],
             "prices": [
-                str(account.reprice(listed[index], at).id) for index in self._pick(len(listed), change.prices)
+                shape.product_id(account.reprice(listed[index], at))
+                for index in self._pick(len(listed), change.prices)
             ],
             "stock": [],
         }
@@ -180,10 +183,10 @@ class App:
             place = mix(index) % 2
             account.restock(listed[index], 0, place, at)
             changed["stock"].append(self._marketplace.stock_id(account, listed[index], place))
-        changed["new_orders"] = [str(account.add_sale(at).id) for _ in range(change.new_orders)]
+        changed["new_orders"] = [shape.order_id(account.add_sale(at)) for _ in range(change.new_orders)]
         gone = [listed[index] for index in self._pick(len(listed), change.vanish)]
         account.vanished.update(gone)
-        changed["vanish"] = [str(account.item(index).id) for index in gone]
+        changed["vanish"] = [shape.product_id(account.item(index)) for index in gone]
         return changed
 
     def _pick(self, size: int, count: int) -> list[int]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from local.sandbox.catalogue import Item, Sale
 from local.sandbox.http import Reply, Request
 
 #: A word that no marketplace uses.
@@ -16,7 +17,7 @@ UNKNOWN_WORD = "NEVER_HEARD_OF"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shape:
-    """What faults have to know of a marketplace's answers."""
+    """What faults have to know of a marketplace's answers, and changes of its ids."""
 
     #: The list of records in a decoded answer; None where it is no listing.
     records: Callable[[Any], list[Any] | None]
@@ -28,6 +29,9 @@ class Shape:
     optional: frozenset[str]
     #: Whether what a record lacks is there as null, as in GraphQL.
     nulls: bool = False
+    #: The id of an order and of a product, as a connector forms it.
+    order_id: Callable[[Sale], str] = lambda sale: str(sale.id)
+    product_id: Callable[[Item], str] = lambda item: str(item.id)
 
 
 class Distorter:

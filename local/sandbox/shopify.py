@@ -36,10 +36,11 @@ class _Bucket:
     size: float
     per_second: float
     available: float = field(init=False)
-    at: float = field(default_factory=time.monotonic)
+    at: float = field(init=False)
 
     def __post_init__(self) -> None:
         self.available = self.size
+        self.at = time.monotonic()
 
     def fill(self) -> None:
         now = time.monotonic()

@@ -25,6 +25,7 @@ import msgspec
 
 from orchestrator.marketplaces import takealot_records as records
 from orchestrator.marketplaces import takealot_v2 as v2
+from orchestrator.marketplaces import takealot_v2_records as v2_records
 from orchestrator.marketplaces.auth import FixedHeader
 from orchestrator.marketplaces.client import Client, single_step
 from orchestrator.marketplaces.opening import Opening, Settings, read_credential, read_settings
@@ -160,8 +161,8 @@ CONNECTOR = Connector(
             name="orders",
             sort=Sort.ROLLING,
             fetch=fetch_orders,
-            normalize=v2.either(records.order, v2.order),
-            identify=v2.either_id(records.order_id, v2.order_id),
+            normalize=v2_records.either(records.order, v2_records.order),
+            identify=v2_records.either_id(records.order_id, v2_records.order_id),
             version=1,
             age=_AGE,
             durable_token=True,
@@ -173,8 +174,8 @@ CONNECTOR = Connector(
             name="products",
             sort=Sort.SNAPSHOT,
             fetch=fetch_products,
-            normalize=v2.either(records.product, v2.product),
-            identify=v2.either_id(records.product_id, v2.product_id),
+            normalize=v2_records.either(records.product, v2_records.product),
+            identify=v2_records.either_id(records.product_id, v2_records.product_id),
             version=1,
             age=timedelta(0),
             durable_token=False,
@@ -183,8 +184,8 @@ CONNECTOR = Connector(
             name="inventory",
             sort=Sort.SNAPSHOT,
             fetch=fetch_inventory,
-            normalize=v2.either(records.level, v2.level),
-            identify=v2.either_id(records.level_id, v2.level_id),
+            normalize=v2_records.either(records.level, v2_records.level),
+            identify=v2_records.either_id(records.level_id, v2_records.level_id),
             version=1,
             age=timedelta(0),
             durable_token=False,

@@ -168,17 +168,14 @@ class Case:
         assert run.status.is_final
         return self.world.task(run_id, self.market.name)
 
-    def tick(self) -> str:
-        """A tick, and what comes of it at once; what is deferred waits. Returns the run's id."""
+    def tick(self) -> Task | None:
+        """A tick, and what comes of it at once: the task, or None where the marketplace asked to wait."""
         self.world.clock.advance(_TICK_S)
         started = self.world.tick()
         self.world.drain()
-        return started.run_id
-
-    @property
-    def is_deferred(self) -> bool:
-        """Whether the marketplace asked to wait, and the rest of the task waits."""
-        return self.state.open is not None and self.state.lease.not_before is not None
+        if self.state.open is not None and self.state.lease.not_before is not None:
+            return None
+        return self.world.task(started.run_id, self.market.name)
 
     @property
     def state(self) -> SyncState:

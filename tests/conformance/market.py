@@ -116,12 +116,12 @@ def running(
     arguments = Arguments(
         marketplace=market.name, orders=orders, products=products, until=START, small_buckets=small_buckets
     )
-    accounts = [Account(0, arguments.source(0))]
-    served = Sandbox("", App(market.build(accounts, small_buckets), accounts))
-    server = Server(("127.0.0.1", 0), served.answer)
-    served.url = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.005}, daemon=True)
     with _virtual_time(clock):
+        accounts = [Account(0, arguments.source(0))]
+        served = Sandbox("", App(market.build(accounts, small_buckets), accounts))
+        server = Server(("127.0.0.1", 0), served.answer)
+        served.url = f"http://127.0.0.1:{server.server_port}"
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.005}, daemon=True)
         thread.start()
         try:
             yield served

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from orchestrator import ids
 from orchestrator.errors import QueueUnavailable, StoreUnavailable, SyncError
 from orchestrator.messages import Message
 from orchestrator.model import RunStatus
-from orchestrator.ports import Write, Written
+from orchestrator.ports import Snapshot, Update, Write, Written
 from tests.core.world import START, World
 
 FAULTS = (
@@ -251,3 +252,50 @@ def test_a_connection_that_kills_its_workers_is_given_up(tmp_path: Path) -> None
     assert world.task(run_id, "a").attempts == 6
     assert world.run(run_id).status is RunStatus.PARTIAL
     assert len(world.records("b", "orders")) == 8
+
+
+def test_a_holder_that_has_lost_releases_nothing(tmp_path: Path) -> None:
+    """Taken over at its last commit, and then our own side fails: the successor's lease stays."""
+    world = make(tmp_path)
+    world.bazaar.at_call = None
+    commit = world.store.commit
+    overtaken: list[str] = []
+
+    def overtake(writes: Sequence[Write]) -> list[Written]:
+        finishing = any("/tasks/a" in write.path for write in writes)
+        if finishing and not overtaken:
+            state = world.get(ids.state_path("a"))
+            lease = {**state.data["lease"], "owner": "successor", "fence": 99}
+            fields = {"seq": state.data["seq"] + 1, "lease": lease}
+            overtaken.append("a")
+            commit([Update(state.path, fields, version=state.version)])
+        return commit(writes)
+
+    def unreachable(path: str) -> Snapshot | None:
+        if overtaken and "/shards/" in path:
+            raise StoreUnavailable("no answer")
+        return get(path)
+
+    get = world.store.get
+    object.__setattr__(world.store, "commit", overtake)
+    object.__setattr__(world.store, "get", unreachable)
+    world.tick(at=START)
+    while world.queue.messages:
+        with suppress(StoreUnavailable):
+            world.deliver(world.queue.messages.pop(0))
+
+    assert overtaken
+    assert world.state("a").lease.owner == "successor"
+
+
+def test_since_never_goes_back(tmp_path: Path) -> None:
+    """A window of an instance whose clock is behind ends before `since`, and leaves it where it is."""
+    world = make(tmp_path)
+    world.bazaar.at_call = None
+    deliver_all(world, None, started=False)
+    since = world.state("a").streams["orders"].cursor.since
+    world.clock.advance(-60)
+    world.tick(at=START + timedelta(seconds=1))
+    world.drain()
+
+    assert world.state("a").streams["orders"].cursor.since == since

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
-
+from functools import partial
+from typing import Any, TypeVar
 
 from orchestrator import ids, pages, pausing, worker
 from orchestrator.errors import Conflict, QueueUnavailable, StoreUnavailable, SyncError
@@ -21,6 +21,8 @@ from orchestrator.settings import Settings
 from tests.simulation.loop import START, Killed, Loop, Process, SimClock, SimExecutor, chance
 from tests.simulation.market import Behaviour, Market
 from tests.simulation.memory import MemoryStore, Violation, Watch
+
+T = TypeVar("T")
 
 TICK_S = 900
 MARKETPLACES = ("shopify", "takealot")
@@ -85,7 +87,7 @@ class SimStore:
             raise Conflict("sent again, and refused by what it did itself")
         return written
 
-    def _reading(self, read: Callable[[], Any]) -> Any:
+    def _reading(self, read: Callable[[], T]) -> T:
         history = self._history
         history.loop.pause()
         if history.happens(history.faults.unavailable / 3):
@@ -192,7 +194,7 @@ class History:
 
     def _connect(self, connection_id: str) -> None:
         rng = self.rng
-        document = {
+        document: dict[str, Any] = {
             "organization_id": "org",
             "marketplace": rng.choice(MARKETPLACES),
             "name": connection_id,
@@ -364,11 +366,11 @@ class History:
         process = Process()
         services = self.services(process)
         for connection_id in self.connections:
-            self.loop.spawn(lambda name=connection_id: pausing.resume(services, name), process)
+            self.loop.spawn(partial(pausing.resume, services, connection_id), process)
 
     # What must hold
 
-    def _nothing_is_missing(self, writes: Sequence[Write], before: dict[str, Document | None]) -> None:
+    def _nothing_is_missing(self, writes: Sequence[Write], before: Mapping[str, Document | None]) -> None:
         """When `since` moves, everything that changed before it and was visible is in the store."""
         for write in writes:
             parts = write.path.split("/")

@@ -86,9 +86,8 @@ class MemoryStore:
             before[write.path] = found[1] if found is not None else None
             if isinstance(write, Create) and found is not None:
                 raise Conflict(f"{write.path} exists")
-            if isinstance(write, Update):
-                if found is None or (write.version is not None and write.version != found[0]):
-                    raise Conflict(f"{write.path} is not as it was read")
+            if isinstance(write, Update) and (found is None or write.version not in {None, found[0]}):
+                raise Conflict(f"{write.path} is not as it was read")
         self._version += 1
         written = [self._apply(write) for write in writes]
         for watcher in self.watchers:

@@ -1,0 +1,256 @@
+"""Speaking to one WooCommerce site, with what hosts, proxies and plugins put in the way.
+
+- Keys go into the `Authorization` header. Some servers drop it: WordPress then takes the caller for a
+  visitor (401 `woocommerce_rest_cannot_view`), and the keys are sent as parameters for the rest of the session.
+- Without pretty permalinks `/wp-json/` is a web page's 404, and `/?rest_route=` answers.
+- PHP notices or a byte order mark can stand before the JSON.
+- A redirect is never followed: it would carry the keys to a host that nobody configured.
+- A slow host times out on large pages: the page is halved, for the rest of the session.
+"""
+
+from __future__ import annotations
+
+import re
+from base64 import b64encode
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
+from urllib.parse import urlsplit
+
+import msgspec
+
+from orchestrator.errors import (
+    CredentialsRejected,
+    MarketplaceUnavailable,
+    RequestRejected,
+    ResponseInvalid,
+)
+from orchestrator.marketplaces.auth import FixedHeader
+from orchestrator.marketplaces.client import Errors, Response
+from orchestrator.marketplaces.opening import Settings
+from orchestrator.marketplaces.spec import Session
+from orchestrator.ports import Clock
+
+T = TypeVar("T")
+
+#: Rows asked for at once: at first and at most, and at least.
+LARGEST_PAGE, SMALLEST_PAGE = 100, 5
+#: How often a page is halved before the site is taken for unavailable.
+_HALVINGS = 2
+#: PHP notices are looked through this far.
+_NOTICE_BYTES = 20_000
+
+
+class _Moved(ResponseInvalid):
+    """The site answers somewhere else."""
+
+
+class _HeaderDropped(CredentialsRejected):
+    """WordPress saw no key it knows."""
+
+
+class _NothingThere(RequestRejected):
+    """No WordPress, or one without pretty permalinks."""
+
+
+class NoRoute(RequestRejected):
+    """WordPress answers, and has no such call."""
+
+
+class InvalidParameter(RequestRejected):
+    """A parameter or a value that this version of WooCommerce does not take."""
+
+
+#: Statuses, and what WordPress calls an error; 403 with its body is a key without the permission.
+ERRORS: Errors = {
+    **dict.fromkeys((301, 302, 303, 307, 308), _Moved),
+    404: _NothingThere,
+    "woocommerce_rest_cannot_view": _HeaderDropped,
+    "rest_no_route": NoRoute,
+    "rest_invalid_param": InvalidParameter,
+}
+
+
+class SiteSettings(Settings, frozen=True, kw_only=True):
+    """A connection's settings."""
+
+    #: The shop's address, `https://host[/path]`.
+    site: str
+
+    def __post_init__(self) -> None:
+        """Refuse what is not the address of a site, or would send the keys unencrypted."""
+        parts = urlsplit(self.site)
+        is_plain = not (parts.username or parts.query or parts.fragment or "/wp-json" in parts.path)
+        if parts.scheme != "https" or not parts.hostname or not is_plain or not self.site.isascii():
+            raise ValueError("site takes the shop's address as https://host[/path], without /wp-json")
+        _ = parts.port
+
+
+class Credential(msgspec.Struct, frozen=True, kw_only=True):
+    """The secret's content."""
+
+    consumer_key: str
+    consumer_secret: str
+
+    def __post_init__(self) -> None:
+        """Refuse what WooCommerce does not give out."""
+        if not re.fullmatch(r"ck_[!-9;-~]+", self.consumer_key) or not re.fullmatch(
+            r"cs_[!-~]+", self.consumer_secret
+        ):
+            raise ValueError("takes consumer_key (ck_…) and consumer_secret (cs_…) as WooCommerce shows them")
+
+    @property
+    def basic(self) -> FixedHeader:
+        """Both as the header that the documentation prefers."""
+        pair = f"{self.consumer_key}:{self.consumer_secret}".encode()
+        return FixedHeader("Authorization", f"Basic {b64encode(pair).decode()}")
+
+
+@dataclass(slots=True)
+class Site:
+    """A site, and what this session has learnt about it."""
+
+    #: Without a slash at its end.
+    address: str
+    credential: Credential = field(repr=False)
+    clock: Clock
+    #: Whether keys have to be sent as parameters.
+    keys_in_query: bool = False
+    #: Whether only `/?rest_route=` answers.
+    plain_permalinks: bool = False
+    #: Whether it cannot filter by modification time.
+    is_old: bool = False
+    #: Whether it lists the variations of all products at once (WooCommerce 10.3).
+    lists_variations: bool = True
+    page_size: int = LARGEST_PAGE
+    #: The currency prices are in, once it was asked for.
+    currency: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """One page of a listing."""
+
+    rows: list[msgspec.Raw]
+    #: How many rows were asked for.
+    asked: int
+    #: How many the whole listing has; None where a proxy has removed the header.
+    total: int | None
+
+
+def error_code(response: Response) -> str | None:
+    """What WordPress calls an error, or where a redirect leads."""
+    if 300 <= response.status < 400:
+        return f"redirect to {_target(response)}"
+    try:
+        code = msgspec.json.decode(_without_notices(response).body, type=dict[str, object]).get("code")
+    except msgspec.MsgspecError:
+        return None
+    return code if isinstance(code, str) and re.fullmatch(r"[a-z0-9_]{1,80}", code) else None
+
+
+def ask(
+    session: Session,
+    operation: str,
+    path: str,
+    kind: type[T],
+    params: Sequence[tuple[str, str]] = (),
+) -> T:
+    """One call's answer as `kind`; `path` is below `wc/v3/`.
+
+    Raises:
+        MarketplaceError: One of its kinds, with what to do about it.
+    """
+    return _ask(session, operation, path, lambda response: response.decode(kind), params)
+
+
+def list_rows(
+    session: Session, operation: str, path: str, params: Sequence[tuple[str, str]], size: int
+) -> Listed:
+    """One page of at most `size` rows; fewer are asked for where the site is too slow for so many.
+
+    Raises:
+        MarketplaceError: One of its kinds, with what to do about it.
+    """
+    site: Site = session.settings
+    halvings = 0
+    while True:
+        asked = min(size, site.page_size)
+
+        def read(response: Response, asked: int = asked) -> Listed:
+            total = response.headers.get("X-WP-Total", "")
+            rows = response.decode(list[msgspec.Raw])
+            return Listed(rows, asked, int(total) if total.isdecimal() else None)
+
+        try:
+            return _ask(session, operation, path, read, [*params, ("per_page", str(asked))])
+        except MarketplaceUnavailable:
+            if halvings == _HALVINGS or asked <= SMALLEST_PAGE:
+                raise
+            halvings += 1
+            site.page_size = max(SMALLEST_PAGE, asked // 2)
+
+
+def _ask(
+    session: Session,
+    operation: str,
+    path: str,
+    read: Callable[[Response], T],
+    params: Sequence[tuple[str, str]],
+) -> T:
+    site: Site = session.settings
+    while True:
+        url, sent = f"{site.address}/wp-json/wc/v3/{path}", [*params]
+        if site.plain_permalinks:
+            url, sent = f"{site.address}/", [("rest_route", f"/wc/v3/{path}"), *params]
+        if site.keys_in_query:
+            sent += [
+                ("consumer_key", site.credential.consumer_key),
+                ("consumer_secret", site.credential.consumer_secret),
+            ]
+        try:
+            return session.client.request(
+                operation,
+                url,
+                lambda response: read(_without_notices(response)),
+                params=sent,
+                authenticated=not site.keys_in_query,
+            )
+        except _HeaderDropped as error:
+            if site.keys_in_query:
+                action = "store keys of a WordPress user who may view this in the connection's secret"
+                raise CredentialsRejected(error.message, action=action) from None
+            site.keys_in_query = True
+        except _NothingThere as error:
+            if site.plain_permalinks:
+                site.plain_permalinks = False
+                action = "put the address of the WordPress site into the connection's setting site"
+                raise RequestRejected(error.message, action=action) from None
+            site.plain_permalinks = True
+        except _Moved as error:
+            action = "put the address it redirects to, if it is the shop's, into the connection's setting site"
+            raise ResponseInvalid(error.message, action=action) from None
+
+
+def _target(response: Response) -> str:
+    """The site a redirect leads to; nothing of it but scheme, host and the path before the API's own."""
+    try:
+        parts = urlsplit(response.headers.get("Location", ""))
+        host = parts.netloc.rpartition("@")[2] or "another path of this host"
+    except ValueError:
+        return "no address"
+    path, found, _ = parts.path.partition("/wp-json")
+    return f"{parts.scheme or 'https'}://{host}{path if found else ''}" if parts.netloc else host
+
+
+def _without_notices(response: Response) -> Response:
+    """The answer from where its JSON begins; as it is where none is found."""
+    body = response.body.removeprefix(b"\xef\xbb\xbf").strip()
+    for place in re.finditer(rb"(?:\A|[\n>])\s*(?=[\[{])", body[:_NOTICE_BYTES]):
+        rest = body[place.end() :]
+        try:
+            msgspec.json.decode(rest, type=msgspec.Raw)
+        except (msgspec.MsgspecError, UnicodeError):
+            continue
+        return replace(response, body=rest)
+    return response

@@ -1,0 +1,100 @@
+# The task topic, our own push subscription to the worker, and where messages go that never succeed.
+
+resource "google_pubsub_topic" "tasks" {
+  #checkov:skip=CKV_GCP_83: messages hold ids only (orchestrator/messages.py); Google's own key encrypts them
+  project = var.project_id
+  name    = "${var.name}-tasks"
+  labels  = var.labels
+}
+
+resource "google_pubsub_topic" "dead" {
+  #checkov:skip=CKV_GCP_83: the same messages
+  project = var.project_id
+  name    = "${var.name}-tasks-dead"
+  labels  = var.labels
+}
+
+resource "google_service_account" "push" {
+  project      = var.project_id
+  account_id   = "${var.name}-push"
+  display_name = "${var.name} push"
+  description  = "What Pub/Sub calls the worker as."
+}
+
+resource "google_pubsub_subscription" "worker" {
+  project                    = var.project_id
+  name                       = "${var.name}-tasks-worker"
+  topic                      = google_pubsub_topic.tasks.id
+  labels                     = var.labels
+  ack_deadline_seconds       = var.delivery.ack_deadline_seconds
+  message_retention_duration = "604800s"
+
+  push_config {
+    # The framework reads the topic out of the path.
+    push_endpoint = "${var.worker_url}/${google_pubsub_topic.tasks.id}"
+
+    oidc_token {
+      service_account_email = google_service_account.push.email
+      audience              = var.worker_url
+    }
+  }
+
+  retry_policy {
+    minimum_backoff = "${var.delivery.min_backoff_seconds}s"
+    maximum_backoff = "${var.delivery.max_backoff_seconds}s"
+  }
+
+  dead_letter_policy {
+    dead_letter_topic     = google_pubsub_topic.dead.id
+    max_delivery_attempts = var.delivery.max_attempts
+  }
+
+  expiration_policy {
+    ttl = ""
+  }
+}
+
+# Without a subscription a dead-letter topic forgets what it is sent.
+resource "google_pubsub_subscription" "dead" {
+  project                    = var.project_id
+  name                       = "${var.name}-tasks-dead"
+  topic                      = google_pubsub_topic.dead.id
+  labels                     = var.labels
+  ack_deadline_seconds       = 60
+  message_retention_duration = "2678400s"
+
+  expiration_policy {
+    ttl = ""
+  }
+}
+
+resource "google_pubsub_topic_iam_member" "publisher" {
+  for_each = var.publishers
+
+  project = var.project_id
+  topic   = google_pubsub_topic.tasks.name
+  role    = "roles/pubsub.publisher"
+  member  = each.value
+}
+
+# Pub/Sub's own account moves a message to the dead-letter topic; a new project has none until it is asked for.
+resource "google_project_service_identity" "pubsub" {
+  provider = google-beta
+
+  project = var.project_id
+  service = "pubsub.googleapis.com"
+}
+
+resource "google_pubsub_topic_iam_member" "dead_letters_in" {
+  project = var.project_id
+  topic   = google_pubsub_topic.dead.name
+  role    = "roles/pubsub.publisher"
+  member  = google_project_service_identity.pubsub.member
+}
+
+resource "google_pubsub_subscription_iam_member" "dead_letters_out" {
+  project      = var.project_id
+  subscription = google_pubsub_subscription.worker.name
+  role         = "roles/pubsub.subscriber"
+  member       = google_project_service_identity.pubsub.member
+}

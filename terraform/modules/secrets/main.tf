@@ -1,0 +1,59 @@
+# The scheduler's secret, and the right to the sellers' credentials, which are made by hand or by `gcloud`
+# and never pass through Terraform.
+
+locals {
+  has_scheduler_secret = nonsensitive(var.scheduler_secret != null)
+}
+
+resource "google_secret_manager_secret" "scheduler" {
+  count = local.has_scheduler_secret ? 1 : 0
+
+  project             = var.project_id
+  secret_id           = "${var.name}-scheduler"
+  labels              = var.labels
+  deletion_protection = var.protected
+
+  replication {
+    auto {}
+  }
+}
+
+resource "google_secret_manager_secret_version" "scheduler" {
+  count = local.has_scheduler_secret ? 1 : 0
+
+  secret         = google_secret_manager_secret.scheduler[0].id
+  secret_data_wo = var.scheduler_secret
+  # A write-only value is not in the state, so this tells Terraform when there is another one.
+  secret_data_wo_version = parseint(substr(sha256(var.scheduler_secret), 0, 7), 16)
+  # The version before stays enabled: both are accepted until it is disabled by hand (docs/deploy.md).
+  deletion_policy = "ABANDON"
+
+  lifecycle {
+    create_before_destroy = true
+  }
+}
+
+resource "google_secret_manager_secret_iam_member" "scheduler" {
+  count = local.has_scheduler_secret ? 1 : 0
+
+  project   = var.project_id
+  secret_id = google_secret_manager_secret.scheduler[0].secret_id
+  role      = "roles/secretmanager.secretAccessor"
+  member    = var.api_member
+}
+
+# By the beginning of the name, because connections come and go without Terraform. A marketplace that
+# rotates its refresh tokens has the new one added as a version.
+resource "google_project_iam_member" "credentials" {
+  for_each = toset(["roles/secretmanager.secretAccessor", "roles/secretmanager.secretVersionAdder"])
+
+  project = var.project_id
+  role    = each.value
+  member  = var.worker_member
+
+  condition {
+    title       = "connection-credentials"
+    description = "Only secrets whose names start with ${var.connection_prefix}"
+    expression  = "resource.name.startsWith(\"projects/${var.project_number}/secrets/${var.connection_prefix}\")"
+  }
+}

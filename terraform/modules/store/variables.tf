@@ -1,0 +1,50 @@
+variable "database" {
+  description = "Id of the Firestore database. A project's first gigabyte and first reads and writes of a day are free in one database only."
+  type        = string
+  default     = "(default)"
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^(\\(default\\)|[a-z][a-z0-9-]{2,61}[a-z0-9])$", var.database))
+    error_message = "database is \"(default)\", or 4 to 63 lower-case letters, digits and hyphens."
+  }
+}
+
+variable "location" {
+  description = "Where the database is; it can never be moved."
+  type        = string
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^([a-z]+-[a-z]+[0-9]+|nam5|eur3)$", var.location))
+    error_message = "location is a region such as \"europe-west1\", or \"eur3\" or \"nam5\" for several."
+  }
+}
+
+variable "project_id" {
+  description = "The project."
+  type        = string
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9-]{4,28}[a-z0-9]$", var.project_id))
+    error_message = "project_id is the project's id (not its name or number): 6 to 30 lower-case letters, digits and hyphens."
+  }
+}
+
+variable "protected" {
+  description = "Whether Terraform must be told twice before it deletes anything that holds data."
+  type        = bool
+  nullable    = false
+}
+
+variable "users" {
+  description = "Who reads and writes documents: members by a name of their own choice."
+  type        = map(string)
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for member in values(var.users) : startswith(member, "serviceAccount:")])
+    error_message = "users are service accounts: \"serviceAccount:NAME@PROJECT.iam.gserviceaccount.com\"."
+  }
+}
