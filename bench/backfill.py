@@ -1,5 +1,6 @@
 """One backfill in a process of its own, to see its memory: `python -m bench.backfill ORDERS STORE`.
 
+Loads what a worker has loaded at its first marketplace call: `main` with its server, and the transport.
 Prints the process's peak resident memory in KiB and the run's seconds.
 """
 
@@ -12,9 +13,13 @@ import time
 from contextlib import closing
 from pathlib import Path
 
+import main as functions
 from bench.engine import Engine
 from bench.simulated import connector
 from orchestrator.adapters.sqlite import SqliteStore
+from orchestrator.marketplaces import transport
+
+__all__ = ["functions", "transport"]
 
 _STATUS = Path("/proc/self/status")
 

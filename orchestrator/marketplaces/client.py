@@ -7,6 +7,7 @@ in `ERRORS`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -123,6 +124,8 @@ class Client:
         pace: The marketplace's limits, where they are known.
         errors: Rows that replace those of `ERRORS`.
         error_code: Reads from a refused answer what the marketplace calls the error; never from a good one.
+        request_id: The header by which the marketplace's support finds a refused call again.
+        host_pattern: Further hosts of the marketplace, whose names are not all known.
         base_url: Stands for every host; only given in development.
     """
 
@@ -136,6 +139,8 @@ class Client:
         pace: Pace | None = None,
         errors: Errors | None = None,
         error_code: Callable[[Response], str | None] | None = None,
+        request_id: str | None = None,
+        host_pattern: re.Pattern[str] | None = None,
         base_url: str | None = None,
     ) -> None:
         #: Calls made, token exchanges and retries included.
@@ -151,6 +156,8 @@ class Client:
         self._pace = pace
         self._errors: Errors = {**ERRORS, **(errors or {})}
         self._error_code = error_code
+        self._request_id = request_id
+        self._host_pattern = host_pattern
         self._base_url = base_url.rstrip("/") if base_url else None
 
     def request(
@@ -215,9 +222,20 @@ class Client:
                 clock.sleep(self._backoff(BACKOFF_S, attempt))
                 attempt += 1
 
+    def pause(self, seconds: float) -> None:
+        """Wait for what the marketplace prepares, as for its limits.
+
+        Raises:
+            RateLimited: The wait is too long to sleep.
+        """
+        self._opening.wait(seconds)
+
     def _target(self, url: str, params: Sequence[tuple[str, str]]) -> str:
         parts = urlsplit(url)
-        if parts.scheme != "https" or parts.netloc not in self._hosts:
+        is_known = parts.netloc in self._hosts or bool(
+            self._host_pattern and self._host_pattern.fullmatch(parts.netloc)
+        )
+        if parts.scheme != "https" or not is_known:
             host = parts.hostname or "no host"
             message = f"{self._marketplace}: {host} is not one of its hosts; nothing was sent"
             raise RequestRejected(message)
@@ -248,10 +266,12 @@ class Client:
         rows = {**self._errors, **errors}
         kind = (rows.get(code) if code else None) or rows.get(status) or _family(status)
         content_type = _content_type(response)
-        if kind is PermissionDenied and "json" not in content_type:
+        if (kind is PermissionDenied or status == 403) and "json" not in content_type:
             # Not the API but something in front of it, such as a firewall's page.
             kind = MarketplaceUnavailable
         message = f"{response.what}: answered {status} ({code or content_type})"
+        if self._request_id and (found := response.headers.get(self._request_id, "")):
+            message += f", {self._request_id} {_printable(found)}"
         if kind is RateLimited or (status == 503 and "Retry-After" in response.headers):
             raise RateLimited(message, wait_s=self._advised_wait(operation, response, attempt))
         raise kind(message, action=_ACTIONS.get(kind, ""))
@@ -294,6 +314,10 @@ def _content_type(response: Response) -> str:
     return (
         response.headers.get("Content-Type", "").partition(";")[0].strip().lower()[:80] or "no content type"
     )
+
+
+def _printable(text: str) -> str:
+    return "".join(each for each in text[:80] if each.isascii() and each.isprintable())
 
 
 def _http_date(value: str | None) -> datetime | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from orchestrator.marketplaces.client import Response
@@ -65,3 +66,65 @@ class RemainingCalls:
         if reset_s > 1_000_000_000:
             reset_s -= self.clock.now().timestamp()
         self._free_at = self.clock.monotonic() + max(0.0, reset_s) if left <= 0 else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """A limit of calls."""
+
+    per_second: float
+    #: Calls that may be made at once after a rest.
+    burst: float
+
+
+@dataclass(slots=True)
+class OperationBuckets:
+    """A bucket of calls for each operation, as documented, until an answer tells another rate.
+
+    A bucket is taken for full until a call is refused: what an earlier session used is not known.
+    """
+
+    clock: Clock
+    #: The documented limits; an operation without one is not held back.
+    rates: Mapping[str, Rate]
+    #: The header that tells the operation's rate, in calls a second.
+    header: str
+    _told: dict[str, float] = field(default_factory=dict)
+    _used: dict[str, tuple[float, float]] = field(default_factory=dict)
+
+    def wait_s(self, operation: str) -> float:
+        """Seconds until the operation's bucket holds a call."""
+        if operation not in self.rates:
+            return 0.0
+        return max(0.0, (1 - self._available(operation)) / self._per_second(operation))
+
+    def observe(self, operation: str, response: Response) -> None:
+        """Count the call; one that was refused shows that the bucket is empty."""
+        if operation not in self.rates:
+            return
+        told = _number(response.headers.get(self.header))
+        if told > 0:
+            self._told[operation] = told
+        left = self._available(operation) - 1
+        if response.status == 429:
+            # Where it is said how long to wait, that is when the bucket holds a call again.
+            left = min(1.0, 1 - _number(response.headers.get("Retry-After")) * self._per_second(operation))
+            left = left if "Retry-After" in response.headers else 0.0
+        self._used[operation] = (left, self.clock.monotonic())
+
+    def _available(self, operation: str) -> float:
+        burst = self.rates[operation].burst
+        left, at = self._used.get(operation, (burst, 0.0))
+        return min(burst, left + (self.clock.monotonic() - at) * self._per_second(operation))
+
+    def _per_second(self, operation: str) -> float:
+        return self._told.get(operation, self.rates[operation].per_second)
+
+
+def _number(text: str | None) -> float:
+    """A finite number that is not negative; 0 where it is none."""
+    try:
+        value = float(text or "")
+    except ValueError:
+        return 0.0
+    return value if 0 <= value < float("inf") else 0.0

@@ -61,10 +61,10 @@ class InvalidParameter(RequestRejected):
     """A parameter or a value that this version of WooCommerce does not take."""
 
 
-#: Statuses, and what WordPress calls an error; 403 with its body is a key without the permission.
+#: What a redirect means, and what WordPress calls an error.
 ERRORS: Errors = {
     **dict.fromkeys((301, 302, 303, 307, 308), _Moved),
-    404: _NothingThere,
+    "no_api": _NothingThere,
     "woocommerce_rest_cannot_view": _HeaderDropped,
     "rest_no_route": NoRoute,
     "rest_invalid_param": InvalidParameter,
@@ -139,13 +139,13 @@ class Listed:
 
 
 def error_code(response: Response) -> str | None:
-    """What WordPress calls an error, or where a redirect leads."""
+    """What WordPress calls an error; where a redirect leads; `no_api` for a web page's 404."""
     if 300 <= response.status < 400:
         return f"redirect to {_target(response)}"
     try:
         code = msgspec.json.decode(_without_notices(response).body, type=dict[str, object]).get("code")
-    except msgspec.MsgspecError:
-        return None
+    except (msgspec.MsgspecError, UnicodeError):
+        return "no_api" if response.status == 404 else None
     return code if isinstance(code, str) and re.fullmatch(r"[a-z0-9_]{1,80}", code) else None
 
 

@@ -1,0 +1,50 @@
+locals {
+  # Title, metric, aligner, what is shown apart.
+  _charts = [
+    ["Runs by how they ended", local._metric.runs, "ALIGN_SUM", "metric.label.status"],
+    ["Connections synced, by outcome", local._metric.tasks, "ALIGN_SUM", "metric.label.status"],
+    ["Connections that need attention", local._metric.attention, "ALIGN_SUM", "metric.label.kind"],
+    ["Rejected records", local._metric.rejects, "ALIGN_SUM", "metric.label.stream"],
+    ["Oldest waiting message (s)", "${local._subscription}/oldest_unacked_message_age\" AND resource.labels.subscription_id = \"${var.subscriptions.worker}\"", "ALIGN_MAX", "resource.label.subscription_id"],
+    ["Dead messages", "${local._subscription}/num_undelivered_messages\" AND resource.labels.subscription_id = \"${var.subscriptions.dead}\"", "ALIGN_MAX", "resource.label.subscription_id"],
+    ["Instances", "resource.type = \"cloud_run_revision\" AND metric.type = \"run.googleapis.com/container/instance_count\" AND resource.labels.service_name = one_of(${join(", ", [for name in var.functions : "\"${name}\""])})", "ALIGN_MAX", "resource.label.service_name"],
+    ["Refused callers", local._metric.refused, "ALIGN_SUM", "metric.label.status"],
+  ]
+}
+
+resource "google_monitoring_dashboard" "this" {
+  project = var.project_id
+  dashboard_json = jsonencode({
+    displayName = "Marketplace sync (${var.name})"
+    mosaicLayout = {
+      columns = 48
+      tiles = [
+        for index, chart in local._charts : {
+          xPos   = index % 2 * 24
+          yPos   = floor(index / 2) * 16
+          width  = 24
+          height = 16
+          widget = {
+            title = chart[0]
+            xyChart = {
+              dataSets = [{
+                plotType = "STACKED_BAR"
+                timeSeriesQuery = {
+                  timeSeriesFilter = {
+                    filter = chart[1]
+                    aggregation = {
+                      alignmentPeriod    = "900s"
+                      perSeriesAligner   = chart[2]
+                      crossSeriesReducer = chart[2] == "ALIGN_SUM" ? "REDUCE_SUM" : "REDUCE_MAX"
+                      groupByFields      = [chart[3]]
+                    }
+                  }
+                }
+              }]
+            }
+          }
+        }
+      ]
+    }
+  })
+}

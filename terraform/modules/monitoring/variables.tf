@@ -1,0 +1,115 @@
+variable "emails" {
+  description = "Who is told; each address gets a mail of Google's that asks for nothing."
+  type        = set(string)
+  default     = []
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for email in var.emails : can(regex("^[^@\\s,]+@[^@\\s,]+\\.[^@\\s,]+$", email))])
+    error_message = "emails are addresses such as \"ops@example.com\"."
+  }
+}
+
+variable "functions" {
+  description = "Names of the functions whose logs are read."
+  type        = list(string)
+  nullable    = false
+
+  validation {
+    condition     = length(var.functions) > 0
+    error_message = "functions names at least one function."
+  }
+}
+
+variable "labels" {
+  description = "Labels of everything that takes them."
+  type        = map(string)
+  default     = {}
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for key, value in var.labels : can(regex("^[a-z][a-z0-9_-]{0,62}$", key)) && can(regex("^[a-z0-9_-]{0,63}$", value))])
+    error_message = "labels are lower-case letters, digits, \"_\" and \"-\", at most 63 characters; keys start with a letter."
+  }
+}
+
+variable "max_delivery_attempts" {
+  description = "After how many attempts a message is dead; for the alert's text."
+  type        = number
+  nullable    = false
+
+  validation {
+    condition     = var.max_delivery_attempts >= 5 && var.max_delivery_attempts <= 100
+    error_message = "max_delivery_attempts is from 5 to 100."
+  }
+}
+
+variable "name" {
+  description = "What all names start with."
+  type        = string
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9-]{1,14}[a-z0-9]$", var.name))
+    error_message = "name has 3 to 16 lower-case letters, digits and hyphens, starts with a letter and does not end with a hyphen."
+  }
+}
+
+variable "no_success_minutes" {
+  description = "An alert is raised when no run succeeded for so long: two intervals and some minutes."
+  type        = number
+  nullable    = false
+
+  validation {
+    condition     = var.no_success_minutes >= 5 && var.no_success_minutes <= 1380
+    error_message = "no_success_minutes is from 5 to 1380 (23 hours, the most that an alert can look back)."
+  }
+}
+
+variable "notification_channels" {
+  description = "Further notification channels, by their full names."
+  type        = set(string)
+  default     = []
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for channel in var.notification_channels : can(regex("^projects/[^/]+/notificationChannels/[0-9]+$", channel))])
+    error_message = "notification_channels are names such as \"projects/P/notificationChannels/123\" (gcloud beta monitoring channels list)."
+  }
+}
+
+variable "oldest_unacked_seconds" {
+  description = "An alert is raised when a message waits longer."
+  type        = number
+  nullable    = false
+
+  validation {
+    condition     = var.oldest_unacked_seconds >= 60 && var.oldest_unacked_seconds <= 86400
+    error_message = "oldest_unacked_seconds is from 60 to 86400."
+  }
+}
+
+variable "project_id" {
+  description = "The project."
+  type        = string
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9-]{4,28}[a-z0-9]$", var.project_id))
+    error_message = "project_id is the project's id (not its name or number): 6 to 30 lower-case letters, digits and hyphens."
+  }
+}
+
+variable "subscriptions" {
+  description = "Names of the worker's subscription and of the one that holds dead messages."
+  type = object({
+    dead   = string
+    worker = string
+  })
+  nullable = false
+
+  validation {
+    condition     = !startswith(var.subscriptions.worker, "projects/") && !startswith(var.subscriptions.dead, "projects/") && var.subscriptions.worker != var.subscriptions.dead
+    error_message = "subscriptions are two short names, without \"projects/P/subscriptions/\"."
+  }
+}
