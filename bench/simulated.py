@@ -6,7 +6,7 @@ come, as Shopify's do, in order of modification, spread over two years; nothing 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -37,7 +37,7 @@ def row(index: int, orders: int, until: datetime) -> bytes:
     """The order at an index of so many, the last one changed just before `until`."""
     moment = until - _HISTORY + _HISTORY * (index + 1) / (orders + 1)
     number = 6_023_419_000_000 + index
-    lines = [
+    first, second = (
         _LINE
         % {
             "id": number,
@@ -47,18 +47,16 @@ def row(index: int, orders: int, until: datetime) -> bytes:
             "price": price,
         }
         for line, price in enumerate((462, 924))
-    ]
-    return (
-        _ROW
-        % {
-            "id": number,
-            "number": 1001 + index,
-            "moment": f"{moment:%Y-%m-%dT%H:%M:%SZ}",
-            "total": 1386 + index % 1000,
-            "line0": lines[0],
-            "line1": lines[1],
-        }
-    ).encode()
+    )
+    order = _ROW % {
+        "id": number,
+        "number": 1001 + index,
+        "moment": f"{moment:%Y-%m-%dT%H:%M:%SZ}",
+        "total": 1386 + index % 1000,
+        "line0": first,
+        "line1": second,
+    }
+    return order.encode()
 
 
 def connector(orders: int, *, ready: bool = False) -> Connector:
@@ -66,25 +64,21 @@ def connector(orders: int, *, ready: bool = False) -> Connector:
 
     Args:
         orders: How many.
-        ready: Whether all pages are made now and kept, so that fetching one takes no time.
+        ready: Whether all rows are made now and kept, so that fetching them takes no time.
     """
     until = datetime.now(UTC) - timedelta(hours=1)
-
-    def page(start: int) -> Page:
-        stop = min(start + PAGE_ROWS, orders)
-        return Page(
-            [row(index, orders, until) for index in range(start, stop)], str(stop) if stop < orders else None
-        )
-
-    made = {start: page(start) for start in range(0, orders, PAGE_ROWS)} if ready else None
-    find: Callable[[int], Page] = made.__getitem__ if made is not None else page
+    kept = [row(index, orders, until) for index in range(orders)] if ready else None
 
     def fetch(session: Session, window: Window, token: str | None) -> Page:
         session.client.calls += 1
-        found = find(int(token or 0))
-        if window.until < until:
-            raise ValueError("the simulated account lists everything, also what is newer than the window")
-        return found
+        start = int(token) if token else first(window.since)
+        stop = min(start + PAGE_ROWS, orders)
+        rows = kept[start:stop] if kept else [row(index, orders, until) for index in range(start, stop)]
+        return Page(rows, str(stop) if stop < orders else None)
+
+    def first(since: datetime) -> int:
+        """The index of the first row changed since then."""
+        return max(0, math.ceil((since - (until - _HISTORY)) / _HISTORY * (orders + 1)) - 1)
 
     stream = replace(CONNECTOR.streams["orders"], fetch=fetch)
     return replace(CONNECTOR, streams={"orders": stream})

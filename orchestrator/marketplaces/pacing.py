@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 
 from orchestrator.marketplaces.client import Response
 from orchestrator.ports import Clock
@@ -108,8 +110,8 @@ class OperationBuckets:
         left = self._available(operation) - 1
         if response.status == 429:
             # Where it is said how long to wait, that is when the bucket holds a call again.
-            left = min(1.0, 1 - _number(response.headers.get("Retry-After")) * self._per_second(operation))
-            left = left if "Retry-After" in response.headers else 0.0
+            advice = response.headers.get("Retry-After")
+            left = 0.0 if advice is None else 1 - _number(advice) * self._per_second(operation)
         self._used[operation] = (left, self.clock.monotonic())
 
     def _available(self, operation: str) -> float:
@@ -128,3 +130,41 @@ def _number(text: str | None) -> float:
     except ValueError:
         return 0.0
     return value if 0 <= value < float("inf") else 0.0
+
+
+@dataclass(slots=True)
+class DailyQuota:
+    """Calls a day, told of only by a refusal; several quotas, one for each API."""
+
+    clock: Clock
+    #: Which quota an operation counts against.
+    quota_of: Callable[[str], str]
+    #: Whether a refused answer means that the day's calls are used up.
+    is_used_up: Callable[[Response], bool]
+    #: When the day begins, after midnight UTC.
+    day_begins: timedelta
+    #: A header that tells when there are calls again (ISO 8601), where it comes.
+    reset: str
+    _free_at: dict[str, datetime] = field(default_factory=dict)
+
+    def wait_s(self, operation: str) -> float:
+        """Seconds until the operation's quota is filled up again; 0 where it is not used up."""
+        free_at = self._free_at.get(self.quota_of(operation))
+        return max(0.0, (free_at - self.clock.now()).total_seconds()) if free_at else 0.0
+
+    def observe(self, operation: str, response: Response) -> None:
+        """Remember until when a used up quota stays so."""
+        if response.status != 429 or not self.is_used_up(response):
+            return
+        now = self.clock.now()
+        begun = now.replace(hour=0, minute=0, second=0, microsecond=0) + self.day_begins
+        tomorrow = begun if begun > now else begun + timedelta(days=1)
+        self._free_at[self.quota_of(operation)] = _instant(response.headers.get(self.reset)) or tomorrow
+
+
+def _instant(text: str | None) -> datetime | None:
+    try:
+        moment = datetime.fromisoformat(text or "")
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else None

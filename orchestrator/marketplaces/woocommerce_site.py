@@ -228,7 +228,9 @@ def _ask(
                 raise RequestRejected(error.message, action=action) from None
             site.plain_permalinks = True
         except _Moved as error:
-            action = "put the address it redirects to, if it is the shop's, into the connection's setting site"
+            action = (
+                "put the address it redirects to, if it is the shop's, into the connection's setting site"
+            )
             raise ResponseInvalid(error.message, action=action) from None
 
 

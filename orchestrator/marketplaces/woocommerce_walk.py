@@ -111,7 +111,7 @@ class Step:
         more = place.skip + asked < total or gone > 0
         times = [row.time for row in rows if row.time]
         loose = place.loose or any(first > second for first, second in pairwise(times))
-        if not loose and times and times[-1] > (place.at or ""):
+        if not loose and not gone and times and times[-1] > (place.at or ""):
             seen = tuple(row.id for row in rows if row.time == times[-1] and row.id is not None)
             following = Place(
                 part=place.part, by_date=place.by_date, at=times[-1], seen=seen, counted=counted
@@ -163,7 +163,8 @@ def is_unfiltered(step: Step, window: Window) -> bool:
     One row that is too old is not enough to say so: it does no harm.
     """
     oldest = step.place.at or first_second(window.since)
-    return not step.place.by_date and sum(bool(row.time) and row.time < oldest for row in step.rows) > 1
+    too_old = [row for row in step.rows if row.time is not None and row.time < oldest]
+    return not step.place.by_date and len(too_old) > 1
 
 
 def first_second(moment: datetime) -> str:

@@ -396,7 +396,7 @@ class History:
         """After all has come to rest."""
         runs = self.store.query("runs", limit=1000)
         for snapshot in runs:
-            self._judge_run(snapshot.id, from_document(Run, snapshot.data))
+            self.judge_run(snapshot)
         for moment in self.ticks:
             self._is(
                 self.store.get(ids.run_path(ids.tick_run_id(moment, "sync"))) is not None,
@@ -405,7 +405,9 @@ class History:
         for connection_id in self.connections:
             self._judge_connection(connection_id)
 
-    def _judge_run(self, run_id: str, run: Run) -> None:
+    def judge_run(self, snapshot: Snapshot) -> None:
+        """The run is over, planned each connection once, and its counts are its tasks'."""
+        run_id, run = snapshot.id, from_document(Run, snapshot.data)
         shards = self.store.query(f"runs/{run_id}/shards", limit=1000)
         tasks = [
             from_document(Task, task.data) for task in self.store.query(f"runs/{run_id}/tasks", limit=1000)

@@ -1,0 +1,31 @@
+# The accounts that call the HTTP function: Cloud Scheduler's, and one for each operator.
+
+resource "google_service_account" "scheduler" {
+  project      = var.project_id
+  account_id   = "${var.name}-scheduler"
+  display_name = "${var.name} scheduler"
+  description  = "What Cloud Scheduler calls the HTTP function as."
+
+  depends_on = [google_project_service.this]
+}
+
+# The HTTP function takes tokens that are made out to itself, and only service accounts can get such a token;
+# so an operator, a person or a group, acts as an account that can do nothing else.
+resource "google_service_account" "operator" {
+  for_each = var.operators
+
+  project      = var.project_id
+  account_id   = "${var.name}-op-${each.key}"
+  display_name = "${var.name} operator ${each.key}"
+  description  = "What ${each.value} calls the HTTP function as."
+
+  depends_on = [google_project_service.this]
+}
+
+resource "google_service_account_iam_member" "operator" {
+  for_each = var.operators
+
+  service_account_id = google_service_account.operator[each.key].name
+  role               = "roles/iam.serviceAccountTokenCreator"
+  member             = each.value
+}

@@ -1,0 +1,198 @@
+# Everything of one environment. dev and prod are this module with other values, so they cannot differ in shape.
+
+data "google_project" "this" {
+  project_id = var.project_id
+}
+
+locals {
+  names = { for function in ["api", "worker"] : function => "${var.name}-${function}" }
+  # Cloud Run's deterministic URLs: known before the functions are, so that a function can be told its own.
+  urls = { for function, name in local.names : function => "https://${name}-${data.google_project.this.number}.${var.region}.run.app" }
+
+  connection_prefix = "${var.name}-connection-"
+  uses_secret       = var.scheduler_auth == "oidc+secret"
+  labels            = merge({ app = "marketplace-sync" }, var.labels)
+
+  # Minutes between two ticks, where the schedule says so in a plain way.
+  interval_minutes = try(
+    tonumber(regex("^\\*/([0-9]+) \\* \\* \\* \\*$", var.scheduler.cron)[0]),
+    can(regex("^[0-9]+ \\* \\* \\* \\*$", var.scheduler.cron)) ? 60 : null,
+  )
+  no_success_minutes = var.alerts.no_success_minutes != null ? var.alerts.no_success_minutes : 2 * local.interval_minutes + 5
+
+  # What both functions and the command line read.
+  environment = {
+    ENVIRONMENT          = "production"
+    FIRESTORE_DATABASE   = var.firestore.database
+    GOOGLE_CLOUD_PROJECT = var.project_id
+    LEASE_SECONDS        = tostring(var.sync.lease_seconds)
+    LOG_LEVEL            = var.sync.log_level
+    LOOKBACK_SECONDS     = tostring(var.sync.lookback_seconds)
+    MAX_ATTEMPTS         = tostring(var.sync.max_attempts)
+    RETENTION_DAYS       = tostring(var.sync.retention_days)
+    RUN_SECONDS          = tostring(var.sync.run_seconds)
+    SLICE_SECONDS        = tostring(var.sync.slice_seconds)
+    SYNC_QUEUE           = "pubsub:${module.queue.topic}"
+    SYNC_STORE           = "firestore"
+  }
+}
+
+resource "google_project_service" "this" {
+  for_each = toset([
+    "artifactregistry.googleapis.com",
+    "cloudbuild.googleapis.com",
+    "cloudfunctions.googleapis.com",
+    "cloudscheduler.googleapis.com",
+    "firestore.googleapis.com",
+    "iam.googleapis.com",
+    "iamcredentials.googleapis.com",
+    "logging.googleapis.com",
+    "monitoring.googleapis.com",
+    "pubsub.googleapis.com",
+    "run.googleapis.com",
+    "secretmanager.googleapis.com",
+    "storage.googleapis.com",
+  ])
+
+  project            = var.project_id
+  service            = each.value
+  disable_on_destroy = false
+}
+
+module "build" {
+  source = "../build"
+
+  labels         = local.labels
+  name           = var.name
+  project_id     = var.project_id
+  project_number = data.google_project.this.number
+  protected      = var.protected
+  region         = var.region
+  root           = "${path.module}/../../.."
+
+  depends_on = [google_project_service.this]
+}
+
+module "store" {
+  source = "../store"
+
+  database   = var.firestore.database
+  location   = coalesce(var.firestore.location, var.region)
+  project_id = var.project_id
+  protected  = var.protected
+  users      = { api = module.api.member, worker = module.worker.member }
+
+  depends_on = [google_project_service.this]
+}
+
+module "queue" {
+  source = "../queue"
+
+  delivery   = var.delivery
+  labels     = local.labels
+  name       = var.name
+  project_id = var.project_id
+  publishers = { api = module.api.member, worker = module.worker.member }
+  worker_url = local.urls.worker
+
+  depends_on = [google_project_service.this]
+}
+
+module "secrets" {
+  source = "../secrets"
+
+  api_member        = module.api.member
+  connection_prefix = local.connection_prefix
+  labels            = local.labels
+  name              = var.name
+  project_id        = var.project_id
+  project_number    = data.google_project.this.number
+  protected         = var.protected
+  scheduler_secret  = local.uses_secret ? var.scheduler_secret : null
+  worker_member     = module.worker.member
+
+  depends_on = [google_project_service.this]
+}
+
+module "api" {
+  source = "../function"
+
+  build       = module.build.build
+  description = "Marketplace sync: HTTP interface, called by Cloud Scheduler and by operators."
+  entry_point = "sync_api"
+  environment = merge(
+    local.environment,
+    {
+      SCHEDULER_AUDIENCE        = local.urls.api
+      SCHEDULER_AUTH            = var.scheduler_auth
+      SCHEDULER_SERVICE_ACCOUNT = google_service_account.scheduler.email
+    },
+    local.uses_secret ? { SCHEDULER_SECRET = module.secrets.scheduler_secret_reference } : {},
+    length(var.operators) > 0 ? { OPERATORS = join(",", [for account in google_service_account.operator : account.email]) } : {},
+  )
+  ingress  = "ALLOW_ALL"
+  instance = var.api
+  invokers = merge(
+    { scheduler = google_service_account.scheduler.member },
+    { for key, account in google_service_account.operator : "operator-${key}" => account.member },
+  )
+  labels     = local.labels
+  name       = local.names.api
+  project_id = var.project_id
+  region     = var.region
+  runtime    = var.runtime
+}
+
+module "worker" {
+  source = "../function"
+
+  build       = module.build.build
+  description = "Marketplace sync: works on the messages that Pub/Sub pushes."
+  entry_point = "sync_worker"
+  environment = local.environment
+  # Pub/Sub of this project counts as internal; nobody else calls it.
+  ingress    = "ALLOW_INTERNAL_ONLY"
+  instance   = var.worker
+  invokers   = { push = module.queue.push_member }
+  labels     = local.labels
+  name       = local.names.worker
+  project_id = var.project_id
+  region     = var.region
+  runtime    = var.runtime
+}
+
+module "scheduler" {
+  source = "../marketplace_sync_scheduler"
+
+  attempt_deadline_seconds = var.api.timeout_seconds + 30
+  name                     = "${var.name}-tick"
+  paused                   = var.scheduler.paused
+  project_id               = var.project_id
+  region                   = coalesce(var.scheduler.region, var.region)
+  retry_config             = var.scheduler.retry_config
+  schedule_cron            = var.scheduler.cron
+  scheduler_secret         = local.uses_secret ? var.scheduler_secret : null
+  service_account_email    = google_service_account.scheduler.email
+  sync_endpoint_url        = "${local.urls.api}/api/sync/scheduler"
+  time_zone                = var.scheduler.time_zone
+
+  # A new secret is known to the function before the job shows it, so no tick is refused.
+  depends_on = [module.api, module.secrets]
+}
+
+module "monitoring" {
+  source = "../monitoring"
+
+  emails                 = var.alerts.emails
+  functions              = [local.names.api, local.names.worker]
+  labels                 = local.labels
+  max_delivery_attempts  = var.delivery.max_attempts
+  name                   = var.name
+  no_success_minutes     = local.no_success_minutes
+  notification_channels  = var.alerts.notification_channels
+  oldest_unacked_seconds = var.alerts.oldest_unacked_seconds
+  project_id             = var.project_id
+  subscriptions          = { dead = module.queue.dead_subscription, worker = module.queue.worker_subscription }
+
+  depends_on = [google_project_service.this]
+}

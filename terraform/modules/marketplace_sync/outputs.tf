@@ -1,0 +1,34 @@
+output "command_line_environment" {
+  description = "Environment of `python -m orchestrator`, as export lines."
+  value       = join("\n", [for name, value in local.environment : "export ${name}='${value}'"])
+}
+
+output "connection_prefix" {
+  description = "What the names of the sellers' credentials start with in Secret Manager."
+  value       = local.connection_prefix
+}
+
+output "operators" {
+  description = "The account that each operator acts as."
+  value       = { for key, account in google_service_account.operator : key => account.email }
+}
+
+output "project_id" {
+  description = "The project."
+  value       = var.project_id
+}
+
+output "protected" {
+  description = "Whether deleting is refused."
+  value       = var.protected
+}
+
+output "scheduler" {
+  description = "The Cloud Scheduler job and its region."
+  value       = { job = module.scheduler.job, region = coalesce(var.scheduler.region, var.region) }
+}
+
+output "url" {
+  description = "URL of the HTTP function, and what operators' tokens are made out to."
+  value       = local.urls.api
+}

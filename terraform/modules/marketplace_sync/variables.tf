@@ -1,0 +1,261 @@
+variable "alerts" {
+  description = "Who is told when something needs a person, and when."
+  type = object({
+    emails                 = optional(set(string), [])
+    no_success_minutes     = optional(number) # two intervals and five minutes, where the schedule is */N or hourly
+    notification_channels  = optional(set(string), [])
+    oldest_unacked_seconds = optional(number, 1800)
+  })
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = var.alerts.no_success_minutes != null || can(regex("^(\\*/[0-9]+|[0-9]+) \\* \\* \\* \\*$", var.scheduler.cron))
+    error_message = "alerts.no_success_minutes: say after how many minutes without a successful run somebody is told; it follows by itself only from schedules such as \"*/15 * * * *\" and \"0 * * * *\"."
+  }
+}
+
+variable "api" {
+  description = "Size of the HTTP function."
+  type = object({
+    concurrency     = optional(number, 16)
+    cpu             = optional(number, 1)
+    max_instances   = optional(number, 3)
+    memory          = optional(string, "512Mi")
+    min_instances   = optional(number, 0)
+    timeout_seconds = optional(number, 120)
+  })
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = var.api.timeout_seconds >= 30 && var.api.timeout_seconds <= 1770
+    error_message = "api.timeout_seconds is from 30 to 1770: Cloud Scheduler waits 30 seconds longer, and 1800 at most."
+  }
+}
+
+variable "delivery" {
+  description = "How Pub/Sub delivers messages to the worker."
+  type = object({
+    ack_deadline_seconds = optional(number, 600)
+    max_attempts         = optional(number, 20)
+    max_backoff_seconds  = optional(number, 600)
+    min_backoff_seconds  = optional(number, 10)
+  })
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = var.worker.timeout_seconds <= var.delivery.ack_deadline_seconds
+    error_message = "delivery.ack_deadline_seconds must be at least worker.timeout_seconds: else a message is delivered again while it is worked on."
+  }
+  validation {
+    condition     = var.delivery.ack_deadline_seconds <= var.sync.lease_seconds
+    error_message = "delivery.ack_deadline_seconds must not exceed sync.lease_seconds: else a lease ends before its message comes again."
+  }
+  validation {
+    condition     = var.delivery.max_attempts > var.sync.max_attempts
+    error_message = "delivery.max_attempts must be above sync.max_attempts: a task has to fail by itself before its message is given up."
+  }
+}
+
+variable "firestore" {
+  description = "The database; its location (null: the region) can never be changed."
+  type = object({
+    database = optional(string, "(default)")
+    location = optional(string)
+  })
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = can(regex("^(\\(default\\)|[a-z][a-z0-9-]{2,61}[a-z0-9])$", var.firestore.database))
+    error_message = "firestore.database is \"(default)\", or 4 to 63 lower-case letters, digits and hyphens."
+  }
+}
+
+variable "labels" {
+  description = "Labels of everything that takes them, beside app = marketplace-sync."
+  type        = map(string)
+  default     = {}
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for key, value in var.labels : can(regex("^[a-z][a-z0-9_-]{0,62}$", key)) && can(regex("^[a-z0-9_-]{0,63}$", value))])
+    error_message = "labels are lower-case letters, digits, \"_\" and \"-\", at most 63 characters; keys start with a letter."
+  }
+}
+
+variable "name" {
+  description = "What all names start with; another one for a second environment in the same project."
+  type        = string
+  default     = "sync"
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9-]{1,14}[a-z0-9]$", var.name))
+    error_message = "name has 3 to 16 lower-case letters, digits and hyphens, starts with a letter and does not end with a hyphen."
+  }
+}
+
+variable "operators" {
+  description = "Who may look at runs and start, retry and cancel them: IAM members by a short name, which run records carry."
+  type        = map(string)
+  default     = {}
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for key in keys(var.operators) : can(regex("^[a-z]([a-z0-9-]{0,8}[a-z0-9])?$", key))])
+    error_message = "operators: the short names have at most 10 lower-case letters, digits and hyphens, and start with a letter."
+  }
+  validation {
+    condition     = alltrue([for member in values(var.operators) : can(regex("^(user|group|serviceAccount):[^@\\s,]+@[^@\\s,]+\\.[^@\\s,]+$", member))])
+    error_message = "operators: the members are \"user:jane@example.com\", \"group:ops@example.com\" or \"serviceAccount:ci@PROJECT.iam.gserviceaccount.com\"."
+  }
+}
+
+variable "project_id" {
+  description = "The project."
+  type        = string
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9-]{4,28}[a-z0-9]$", var.project_id))
+    error_message = "project_id is the project's id (not its name or number): 6 to 30 lower-case letters, digits and hyphens."
+  }
+}
+
+variable "protected" {
+  description = "Whether the database, secrets and sources are kept from being deleted, and the database's last seven days can be restored."
+  type        = bool
+  nullable    = false
+}
+
+variable "region" {
+  description = "Region of everything."
+  type        = string
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^[a-z]+-[a-z]+[0-9]+$", var.region))
+    error_message = "region is a Google Cloud region such as \"europe-west1\" (gcloud functions regions list)."
+  }
+}
+
+variable "runtime" {
+  description = "Python runtime of both functions."
+  type        = string
+  default     = "python313"
+  nullable    = false
+
+  validation {
+    condition     = contains(["python311", "python312", "python313"], var.runtime)
+    error_message = "runtime is \"python311\", \"python312\" or \"python313\": what requirements.txt is pinned for."
+  }
+}
+
+variable "scheduler" {
+  description = "When ticks are sent; `region` where Cloud Scheduler is not in the region of the rest."
+  type = object({
+    cron      = optional(string, "*/15 * * * *")
+    paused    = optional(bool, false)
+    region    = optional(string)
+    time_zone = optional(string, "Etc/UTC")
+    retry_config = optional(object({
+      max_backoff_seconds = optional(number, 60)
+      max_doublings       = optional(number, 3)
+      min_backoff_seconds = optional(number, 10)
+      retry_count         = optional(number, 3)
+    }), {})
+  })
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = can(regex("^\\S+( \\S+){4}$", var.scheduler.cron))
+    error_message = "scheduler.cron has five unix-cron fields: \"*/15 * * * *\"."
+  }
+}
+
+variable "scheduler_auth" {
+  description = "What the HTTP function asks of the scheduler. Cloud Run asks for its token in any case."
+  type        = string
+  default     = "oidc+secret"
+  nullable    = false
+
+  validation {
+    condition     = contains(["oidc+secret", "oidc"], var.scheduler_auth)
+    error_message = "scheduler_auth is \"oidc+secret\", or \"oidc\" to have no shared secret in the job and in Terraform's state."
+  }
+}
+
+variable "scheduler_secret" {
+  description = "The second factor of \"oidc+secret\": give it as TF_VAR_scheduler_secret, never in a file."
+  type        = string
+  default     = null
+  sensitive   = true
+
+  validation {
+    condition     = var.scheduler_auth == "oidc" || (var.scheduler_secret != null && can(regex("^[!-~]{32,512}$", var.scheduler_secret)))
+    error_message = "scheduler_secret has 32 to 512 printable ASCII characters without spaces: export TF_VAR_scheduler_secret=\"$(openssl rand -hex 32)\"."
+  }
+}
+
+variable "sync" {
+  description = "How the sync works; the README's settings table says what each value means."
+  type = object({
+    lease_seconds    = optional(number, 600)
+    log_level        = optional(string, "INFO")
+    lookback_seconds = optional(number, 600)
+    max_attempts     = optional(number, 5)
+    retention_days   = optional(number, 30)
+    run_seconds      = optional(number, 3600)
+    slice_seconds    = optional(number, 480)
+  })
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = var.sync.slice_seconds >= 1 && var.sync.slice_seconds + 30 < var.worker.timeout_seconds
+    error_message = "sync.slice_seconds + 30 must be below worker.timeout_seconds: the worker needs the rest to checkpoint and hand over."
+  }
+  validation {
+    condition     = contains(["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], var.sync.log_level)
+    error_message = "sync.log_level is DEBUG, INFO, WARNING, ERROR or CRITICAL."
+  }
+  validation {
+    condition     = var.sync.lease_seconds <= 86400 && var.sync.lookback_seconds >= 0 && var.sync.lookback_seconds <= 604800 && var.sync.run_seconds >= 1 && var.sync.run_seconds <= 604800
+    error_message = "sync.lease_seconds is at most 86400; lookback_seconds is from 0 and run_seconds from 1 to 604800."
+  }
+  validation {
+    condition     = var.sync.max_attempts >= 1 && var.sync.max_attempts <= 19
+    error_message = "sync.max_attempts is from 1 to 19."
+  }
+  validation {
+    condition     = var.sync.retention_days >= 2 && var.sync.retention_days <= 3650
+    error_message = "sync.retention_days is from 2 to 3650."
+  }
+  validation {
+    condition     = alltrue([for value in [var.sync.lease_seconds, var.sync.lookback_seconds, var.sync.max_attempts, var.sync.retention_days, var.sync.run_seconds, var.sync.slice_seconds] : floor(value) == value])
+    error_message = "sync: seconds, days and attempts are whole numbers."
+  }
+}
+
+variable "worker" {
+  description = "Size of the worker. More instances sync more connections at once: concurrency × max_instances."
+  type = object({
+    concurrency     = optional(number, 8)
+    cpu             = optional(number, 1)
+    max_instances   = optional(number, 20)
+    memory          = optional(string, "1Gi")
+    min_instances   = optional(number, 0)
+    timeout_seconds = optional(number, 540)
+  })
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = var.worker.timeout_seconds <= 600
+    error_message = "worker.timeout_seconds is at most 600: Pub/Sub waits no longer for an answer."
+  }
+}

@@ -1,0 +1,249 @@
+"""The protocol's failure histories, by number, where no other test plays them.
+
+2: test_crashes::test_a_holder_that_wakes_up_late_writes_nothing. 3 and 5:
+test_crashes::test_any_single_fault_changes_nothing_in_effect. 7 and 11: tests/simulation. 10:
+test_crashes::test_the_next_run_takes_over_from_a_dead_worker. 14:
+test_streams::test_a_backlog_larger_than_a_run_goes_on_in_the_next. 15:
+test_crashes::test_a_connection_that_kills_its_workers_is_given_up. 16:
+test_runs::test_a_forced_run_never_eats_the_real_tick.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orchestrator import ids
+from orchestrator.messages import Message
+from orchestrator.model import RunStatus, TaskStatus
+from orchestrator.ports import Delete, Update, Write, Written
+from tests.core.test_crashes import Killed, deliver_all, documents, make
+from tests.core.world import START, World
+from tests.simulation.history import History
+
+FIRST = ids.tick_run_id(START, "sync")
+
+
+def dispatched(world: World) -> list[Message]:
+    """A tick whose dispatches are done; returns its task messages."""
+    world.tick(at=START)
+    while any(message.kind == "dispatch" for message in world.queue.messages):
+        world.deliver(world.queue.messages.pop(0))
+    return list(world.queue.messages)
+
+
+def die_at(world: World, token: str | None, connection_id: str = "a") -> None:
+    """The worker of a connection dies once, at a page."""
+
+    def at_call(client: Any, stream: str, page: str | None) -> None:
+        if client.connection_id == connection_id and page == token:
+            world.bazaar.at_call = None
+            raise Killed
+
+    world.bazaar.at_call = at_call
+
+
+def test_1_a_redelivery_watches_the_dead_holder_and_then_takes_over(tmp_path: Path) -> None:
+    """Killed early in a long lease: the first redelivery waits a minute and a half and finishes the work."""
+    world = make(tmp_path)
+    die_at(world, "3")
+    task = next(message for message in dispatched(world) if message.connection_id == "a")
+    with pytest.raises(Killed):
+        world.deliver(task)
+    before = world.clock.now()
+    world.clock.slept.clear()
+    world.deliver(task)
+
+    assert world.clock.slept[:6] == [15.0] * 6
+    assert world.clock.now() - before < timedelta(seconds=600)
+    assert world.task(FIRST, "a").status is TaskStatus.SUCCEEDED
+    assert world.task(FIRST, "a").attempts == 2
+
+
+def test_4_two_last_tasks_that_end_at_once_close_the_run() -> None:
+    """Two shards count down to 0 in any interleaving: the run is closed, without heal or a next tick."""
+    for seed in range(60):
+        history = calm_history(seed)
+        history.tick()
+        history.loop.run(600)
+        (run,) = history.store.query("runs", limit=10)
+        assert RunStatus(run.data["status"]).is_final, f"seed {seed}"
+        history.judge_run(run)
+
+
+def calm_history(seed: int) -> History:
+    """A history in which nothing goes wrong but the order of things."""
+    history = History(seed)
+    history.calm()
+    return history
+
+
+def test_6_tasks_that_end_before_the_dispatch_does(tmp_path: Path) -> None:
+    """The dispatcher dies before it sets `done`; all tasks end meanwhile: its redelivery closes the run."""
+    world = make(tmp_path)
+    world.bazaar.at_call = None
+    commit = world.store.commit
+    died: list[str] = []
+
+    def dying(writes: Sequence[Write]) -> list[Written]:
+        fields = getattr(writes[0], "fields", {})
+        done = [name for name, value in fields.get("dispatch", {}).items() if value["done"]]
+        if "takealot" in done and not died:
+            died.append("takealot")
+            raise Killed
+        return commit(writes)
+
+    object.__setattr__(world.store, "commit", dying)
+    world.tick(at=START)
+    unfinished: list[Message] = []
+    while world.queue.messages:
+        message = world.queue.messages.pop(0)
+        try:
+            world.deliver(message)
+        except Killed:
+            unfinished.append(message)
+    assert world.run(FIRST).status is RunStatus.DISPATCHING
+    assert len(world.tasks(FIRST)) == 2
+    world.deliver(unfinished[0])
+    world.drain()
+
+    assert world.run(FIRST).status is RunStatus.SUCCEEDED
+    assert world.run(FIRST).tasks.succeeded == 2
+
+
+@pytest.mark.parametrize("copies", [0, 1, 2])
+def test_8_a_continuation_that_is_lost_or_comes_twice(tmp_path: Path, copies: int) -> None:
+    """Lost, the original's redelivery goes on; twice, one of them does: the same documents."""
+    world, calm = make(tmp_path / "a"), make(tmp_path / "b")
+    deliver_all(calm, None, started=False)
+    publish = world.queue.publish
+    originals = {message.connection_id: message for message in dispatched(world)}
+
+    def publishing(messages: Sequence[Message], *, not_before: datetime | None = None) -> None:
+        for message in messages:
+            for _ in range(copies if message.slice else 1):
+                publish([message], not_before=not_before)
+
+    object.__setattr__(world.queue, "publish", publishing)
+    deliver_all(world, None, started=True)
+    for _ in range(10):
+        for message in originals.values():
+            world.deliver(message)
+        world.drain()
+
+    assert world.run(FIRST).status is RunStatus.SUCCEEDED
+    assert documents(world) == documents(calm)
+
+
+def test_9_a_duplicate_is_acknowledged_and_then_the_holder_dies(tmp_path: Path) -> None:
+    """Nobody is left to redeliver: the next tick's heal, or its own claim, finishes the task."""
+    world = make(tmp_path)
+    task = next(message for message in dispatched(world) if message.connection_id == "a")
+    world.queue.messages = [message for message in world.queue.messages if message.connection_id != "a"]
+
+    def duplicate(client: Any, stream: str, token: str | None) -> None:
+        if token == "3":
+            world.clock.meanwhile = touch
+            world.bazaar.at_call = None
+            world.deliver(task)
+            raise Killed
+
+    def touch() -> None:
+        # The holder is alive while the duplicate watches it.
+        world.clock.meanwhile = None
+        state = world.get(ids.state_path("a"))
+        world.store.commit([Update(state.path, {"seq": state.data["seq"] + 1}, version=state.version)])
+
+    world.bazaar.at_call = duplicate
+    with pytest.raises(Killed):
+        world.deliver(task)
+    world.drain()
+    assert world.run(FIRST).status is RunStatus.RUNNING
+    world.clock.advance(900)
+    world.run_once()
+
+    assert world.run(FIRST).status is RunStatus.SUCCEEDED
+    assert len(world.records("a", "orders")) == 8
+
+
+def test_12_everything_in_flight_vanishes_at_any_moment(tmp_path: Path) -> None:
+    """After any number of commits all messages and workers are gone: two more ticks close every run."""
+    commits = 0
+    while True:
+        world = make(tmp_path / str(commits))
+        commit = world.store.commit
+        left = [commits]
+
+        def counting(
+            writes: Sequence[Write],
+            commit: Callable[[Sequence[Write]], list[Written]] = commit,
+            left: list[int] = left,
+        ) -> list[Written]:
+            if left[0] == 0:
+                raise Killed
+            left[0] -= 1
+            return commit(writes)
+
+        object.__setattr__(world.store, "commit", counting)
+        try:
+            world.tick(at=START)
+            while world.queue.messages:
+                world.deliver(world.queue.messages.pop(0))
+        except Killed:
+            pass
+        else:
+            break
+        world.queue.messages.clear()
+        object.__setattr__(world.store, "commit", commit)
+        world.bazaar.at_call = None
+        world.clock.advance(3700)
+        world.run_once()
+        world.clock.advance(900)
+        world.run_once()
+        runs = world.store.query("runs", limit=10)
+        assert all(RunStatus(run.data["status"]).is_final for run in runs), f"after {commits} commits"
+        assert world.state("a").open is None
+        assert len(world.records("a", "orders")) == len(world.records("b", "products")) == 8
+        commits += 1
+    assert commits > 20
+
+
+def test_13_a_day_of_queued_ticks(tmp_path: Path) -> None:
+    """The queue stood still for a day: late dispatches close unexpanded, and the last tick does the work."""
+    world = make(tmp_path)
+    world.bazaar.at_call = None
+    for _ in range(96):
+        world.tick()
+        world.clock.advance(900)
+    # Each tick's heal republishes what it finds stuck, a bounded number: not more than that comes of it.
+    world.drain(limit=96 * 30)
+    runs = [world.run(snapshot.id) for snapshot in world.store.query("runs", limit=200)]
+
+    assert len(runs) == 96
+    assert all(run.status.is_final for run in runs)
+    late = [run for run in runs if run.error is not None and run.error.kind == "dispatched_too_late"]
+    assert len(late) >= 90
+    assert {run.tasks.total for run in late} == {0}
+    assert len(world.records("a", "orders")) == 8
+
+
+def test_17_a_message_older_than_its_run_s_documents(tmp_path: Path) -> None:
+    """Run, shard and task were removed after their time: a late message writes no such document again."""
+    world = make(tmp_path)
+    world.bazaar.at_call = None
+    tasks = dispatched(world)
+    world.drain()
+    removed = [path.path for path in world.store.query(f"{ids.run_path(FIRST)}/tasks", limit=10)]
+    removed += [path.path for path in world.store.query(f"{ids.run_path(FIRST)}/shards", limit=10)]
+    world.store.commit([Delete(path) for path in [*removed, ids.run_path(FIRST)]])
+    world.clock.advance(3600 + 601)
+    for message in tasks:
+        world.deliver(message)
+
+    assert world.tasks(FIRST) == []
+    assert world.store.get(ids.run_path(FIRST)) is None
+    assert world.state("a").open is None
