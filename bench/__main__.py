@@ -8,14 +8,15 @@ import tempfile
 import time
 from pathlib import Path
 
-from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from bench.figures import Figure, keep
 from bench.rows import ROWS
 from bench.site import Site
 from local.emulators import EmulatorsMissing
 from local.processes import ROOT, Processes
+from orchestrator.cli.output import console
 
 KEPT = ROOT / "docs" / "benchmarks.json"
 
@@ -27,7 +28,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--quick", action="store_true", help="show only that every row works; keeps nothing")
     parser.add_argument("--output", type=Path, help="keep the figures here; without --quick in docs/")
     options = parser.parse_args(arguments)
-    screen = Console()
+    screen = console()
     figures: list[Figure] = []
     left_out = 0
     with (
@@ -69,7 +70,7 @@ def table(figures: list[Figure]) -> Table:
             figure.unit,
             f"{figure.ratio:g}",
             figure.reach,
-            "[green]yes" if figure.met else "[red]no",
+            Text("yes", "green") if figure.met else Text("no", "red"),
         )
     return shown
 

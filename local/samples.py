@@ -14,7 +14,7 @@ from orchestrator.ports import Update
 from orchestrator.services import Services
 
 #: The marketplaces that have a sandbox.
-MARKETPLACES = ("shopify", "takealot")
+MARKETPLACES = ("ebay", "shopify", "takealot", "woocommerce")
 #: Sandbox accounts on each of them.
 ACCOUNTS = 2
 
@@ -33,6 +33,18 @@ class Sample:
 
 SAMPLES = (
     Sample(
+        "ebay-0",
+        "northwind",
+        "ebay",
+        "Northwind on eBay",
+        {"marketplace_id": "EBAY_GB"},
+        {
+            "client_id": "sandbox-app",
+            "client_secret": "sandbox-cert",
+            "refresh_token": "sandbox-refresh-0",
+        },
+    ),
+    Sample(
         "shopify-0",
         "northwind",
         "shopify",
@@ -50,6 +62,22 @@ SAMPLES = (
     ),
     Sample("takealot-0", "northwind", "takealot", "Northwind on Takealot", {}, {"api_key": "sandbox-key-0"}),
     Sample("takealot-1", "table-bay", "takealot", "Table Bay Trading", {}, {"api_key": "sandbox-key-1"}),
+    Sample(
+        "woocommerce-0",
+        "kopje",
+        "woocommerce",
+        "Kopje's own shop",
+        {"site": "https://sandbox-0.example"},
+        {"consumer_key": "ck_sandbox_0", "consumer_secret": "cs_sandbox_0"},
+    ),
+    Sample(
+        "woocommerce-1",
+        "table-bay",
+        "woocommerce",
+        "Table Bay's own shop",
+        {"site": "https://sandbox-1.example/shop"},
+        {"consumer_key": "ck_sandbox_1", "consumer_secret": "cs_sandbox_1"},
+    ),
 )
 
 

@@ -110,7 +110,8 @@ def close_check(services: Services, run_id: str) -> None:
         except (Conflict, StoreUnavailable):
             pause(services, attempt)
             continue
-        log.info("run closed: %s", closed["status"], extra={"action": "run_closed", "run_id": run_id})
+        fields = {"action": "run_closed", "run_id": run_id, "status": closed["status"]}
+        log.info("run closed: %s", closed["status"], extra=fields)
         return
     raise StoreUnavailable(f"run {run_id} could not be closed; deliver again")
 

@@ -234,7 +234,7 @@ class _Slice:
                 self._note(name, error)
                 if isinstance(error, CredentialsRejected):
                     return
-            except Exception as error:  # noqa: BLE001 - a defect fails its stream; redelivered, it would only recur
+            except Exception as error:  # noqa: BLE001 - a defect fails its stream; another delivery would meet it again
                 self._note(
                     name, SyncError(f"defect: {locate(error)}", action="report it with the worker's log")
                 )

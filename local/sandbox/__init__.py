@@ -6,14 +6,18 @@ from collections.abc import Callable, Mapping
 
 from local.sandbox.account import Account
 from local.sandbox.app import App, Arguments, Marketplace
+from local.sandbox.ebay import Ebay
 from local.sandbox.http import Server
 from local.sandbox.shopify import Shopify
 from local.sandbox.takealot import Takealot
+from local.sandbox.woocommerce import WooCommerce
 
 #: The sandboxes there are.
 MARKETPLACES: Mapping[str, Callable[[list[Account], bool], Marketplace]] = {
+    "ebay": Ebay,
     "shopify": Shopify,
     "takealot": Takealot,
+    "woocommerce": WooCommerce,
 }
 
 

@@ -1,4 +1,6 @@
-"""Takealot's sandbox: Marketplace API v1. Account i has the key `sandbox-key-{i}`.
+"""Takealot's sandbox: Marketplace API v1, and the older Seller API v2 (see `takealot_v2`).
+
+In v1 account i has the key `sandbox-key-{i}`.
 
 An item is an offer, a line of a sale an order item. Amounts are whole rand; those of real data in
 other currencies are taken at 20 rand a unit. Sales of one day come in no useful order. A list of an
@@ -16,6 +18,7 @@ from typing import Any
 
 import msgspec
 
+from local.sandbox import takealot_v2 as v2
 from local.sandbox.account import Account
 from local.sandbox.catalogue import Item, Line, Sale, State, mix
 from local.sandbox.distort import Shape
@@ -51,8 +54,10 @@ class Takealot:
     """Answers for all sellers; see the module."""
 
     shape = Shape(
-        records=lambda answer: answer.get("items"),
-        paging=frozenset({"continuation_token"}),
+        records=lambda answer: next(
+            (answer[name] for name in ("items", "sales", "offers") if name in answer), None
+        ),
+        paging=frozenset({"continuation_token", "page_number", "page_size"}),
         words=frozenset({"status", "sale_status"}),
         optional=frozenset(
             {"tsin_id", "sku", "barcode", "title", "product_title", "rrp", "created_at", "updated_at"}
@@ -67,9 +72,15 @@ class Takealot:
 
     def answer(self, request: Request) -> Reply:
         """Check key and limit, then answer."""
-        key = re.fullmatch(r"sandbox-key-(\d+)", request.headers.get("x-api-key", ""))
+        is_v2 = request.path.startswith("/v2/")
+        if is_v2:
+            key = re.fullmatch(r"Key sandbox-v2-key-(\d+)", request.headers.get("authorization", ""))
+        else:
+            key = re.fullmatch(r"sandbox-key-(\d+)", request.headers.get("x-api-key", ""))
         if not key or int(key[1]) >= len(self._accounts):
-            return Reply.json(401, {"errors": [{"status": 401, "title": "Invalid API key"}]})
+            title = "Invalid API key"
+            body = {"message": title} if is_v2 else {"errors": [{"status": 401, "title": title}]}
+            return Reply.json(401, body)
         account = self._accounts[int(key[1])]
         headers = self._count(account)
         if int(headers["x-RateLimit-Remaining"]) < 0:
@@ -87,8 +98,18 @@ class Takealot:
                     return Reply.json(200, _sales(account, request), headers)
                 case "GET", "/v1/offers":
                     return Reply.json(200, _offers(account, request), headers)
+                case "GET", "/v2/sales":
+                    today = int(time.time() + 2 * 3600) // _DAY
+                    listing = v2.sales(request, lambda day: _items_of(account, day), today, _days_of(account))
+                    return Reply.json(200, listing, headers)
+                case "GET", "/v2/offers":
+                    expands = ["seller_warehouse_stock", "takealot_warehouse_stock"]
+                    offers = [_offer(account, index, expands) for index in account.listed()]
+                    return Reply.json(200, v2.offers(request, offers), headers)
         except _Refused as refused:
             return refused.reply
+        except v2.Refused as refused:
+            return Reply.json(400, {"message": str(refused)}, headers)
         return Reply.json(404, {"message": "Not Found"}, headers)
 
     def _count(self, account: Account) -> dict[str, str]:
@@ -151,9 +172,8 @@ def _sales(account: Account, request: Request) -> dict[str, Any]:
         day, offset, first, last = token
     else:
         day = first
-    oldest = account.sale(0).created // _DAY - 1 if account.sales else 0
-    newest = account.sale(account.sales - 1).created // _DAY + 1 if account.sales else -1
-    day, last_day = max(day, oldest), min(last, newest)
+    days = _days_of(account)
+    day, last_day = max(day, days.start), min(last, days.stop - 1)
     items: list[dict[str, Any] | msgspec.Raw] = []
     following: list[int] | None = None
     while day <= last_day:
@@ -167,6 +187,13 @@ def _sales(account: Account, request: Request) -> dict[str, Any]:
     if request.malformed:
         items.insert(len(items) // 2, {"order_item_id": 999_000_111, "sale_status": None})
     return _envelope(account, items, following) | {"limit": limit}
+
+
+def _days_of(account: Account) -> range:
+    """The days that have sales, and perhaps some beside them."""
+    if not account.sales:
+        return range(0)
+    return range(account.sale(0).created // _DAY - 1, account.sale(account.sales - 1).created // _DAY + 2)
 
 
 def _items_of(account: Account, day: int) -> list[msgspec.Raw]:

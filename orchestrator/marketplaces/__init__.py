@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from orchestrator.marketplaces import shopify, takealot
+from orchestrator.marketplaces import ebay, shopify, takealot, woocommerce
 from orchestrator.marketplaces.spec import Connector
 
 REGISTRY: Mapping[str, Connector] = {
+    "ebay": ebay.CONNECTOR,
     "shopify": shopify.CONNECTOR,
     "takealot": takealot.CONNECTOR,
+    "woocommerce": woocommerce.CONNECTOR,
 }

@@ -21,77 +21,22 @@ limits, read 2026-11-23. What is heeded:
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from datetime import UTC, datetime, timedelta
-from typing import TypeVar
 
 import msgspec
 
-from orchestrator.errors import CredentialsRejected, PageTokenExpired, PermissionDenied, RequestRejected
+from orchestrator.errors import PageTokenExpired
+from orchestrator.marketplaces import ebay_catalogue as catalogue
 from orchestrator.marketplaces import ebay_records as records
-from orchestrator.marketplaces.auth import ExpiringToken, Token
-from orchestrator.marketplaces.client import Client, Response
+from orchestrator.marketplaces.ebay_calls import NoOffers, ask_inventory, open_session
 from orchestrator.marketplaces.ebay_spans import fetch_orders
-from orchestrator.marketplaces.opening import Opening, Settings, read_credential, read_settings
-from orchestrator.marketplaces.pacing import DailyQuota
 from orchestrator.marketplaces.scrub import scrub
 from orchestrator.marketplaces.spec import Connector, Page, Session, Sort, Stream, Window
 
-T = TypeVar("T")
-
-HOST = "api.ebay.com"
-INVENTORY = f"https://{HOST}/sell/inventory/v1"
-TOKEN_URL = f"https://{HOST}/identity/v1/oauth2/token"
 #: Inventory items on a page of stock, and of products: of those each costs a call more.
 STOCK_ITEMS, PRODUCT_ITEMS = 200, 25
-#: Midnight Pacific standard time; an hour past midnight while daylight saving lasts there.
-DAY_BEGINS = timedelta(hours=8)
 #: Sellers' HTML, up to half a megabyte an offer; nothing of it is stored.
 _LARGE_FIELDS = frozenset({"listingDescription"})
-#: Access tokens of this process, by what they were exchanged for.
-_tokens: dict[str, Token] = {}
-_MOST_TOKENS = 2000
-
-#: What buyers read on each site, as a header's value.
-LANGUAGES = {
-    **{f"EBAY_{site}": f"en-{site}" for site in ("AU", "CA", "GB", "IE", "MY", "PH", "SG", "US")},
-    **{f"EBAY_{site}": f"de-{site}" for site in ("AT", "CH", "DE")},
-    **{f"EBAY_{site}": f"nl-{site}" for site in ("BE", "NL")},
-    **{"EBAY_ES": "es-ES", "EBAY_FR": "fr-FR", "EBAY_IT": "it-IT", "EBAY_PL": "pl-PL"},
-    **{"EBAY_HK": "zh-HK", "EBAY_TW": "zh-TW", "EBAY_TH": "th-TH", "EBAY_VN": "vi-VN"},
-    "EBAY_MOTORS_US": "en-US",
-}
-
-
-class NoOffers(RequestRejected):
-    """The SKU has no offers, or is one that eBay takes no questions about."""
-
-
-class SiteSettings(Settings, frozen=True, kw_only=True):
-    """A connection's settings."""
-
-    #: The site whose offers give the prices, such as `EBAY_GB`. Orders come from all sites.
-    marketplace_id: str
-
-    def __post_init__(self) -> None:
-        """Refuse what is not one of eBay's sites."""
-        if self.marketplace_id not in LANGUAGES:
-            raise ValueError(f"marketplace_id takes one of {', '.join(sorted(LANGUAGES))}")
-
-
-class Credential(msgspec.Struct, frozen=True, kw_only=True):
-    """The secret's content."""
-
-    client_id: str
-    client_secret: str
-    #: Lives 18 months and is not replaced on use.
-    refresh_token: str
-
-
-class _Granted(msgspec.Struct):
-    access_token: str
-    expires_in: int
 
 
 class _Items(msgspec.Struct):
@@ -103,27 +48,17 @@ class _Offers(msgspec.Struct):
     offers: list[msgspec.Raw] = []
 
 
-class _Error(msgspec.Struct):
-    error_id: int | None = msgspec.field(default=None, name="errorId")
-
-
-class _Errors(msgspec.Struct):
-    errors: list[_Error] = []
-    #: The token endpoint's word.
-    error: str | None = None
-
-
 def fetch_products(session: Session, window: Window, token: str | None) -> Page:  # noqa: ARG001 - all are listed
     """Inventory items, each with its offers on the connection's site."""
     page = _items(session, token, PRODUCT_ITEMS)
-    rows = [records.offered(raw, _offers_of(session, raw)) for raw in page.records]
+    rows = [catalogue.offered(raw, _offers_of(session, raw)) for raw in page.records]
     return Page(rows, page.next_token, page.total, page.listed)
 
 
 def fetch_inventory(session: Session, window: Window, token: str | None) -> Page:  # noqa: ARG001 - all are listed
     """What inventory items say of their stock, one record a location."""
     page = _items(session, token, STOCK_ITEMS)
-    levels = [level for raw in page.records for level in records.split_by_location(raw)]
+    levels = [level for raw in page.records for level in catalogue.split_by_location(raw)]
     return Page(levels, page.next_token, page.total, page.listed)
 
 
@@ -134,7 +69,7 @@ def _items(session: Session, token: str | None, size: int) -> Page:
     except ValueError:
         raise PageTokenExpired("ebay inventory_items: the page token is not one of ours") from None
     params = [("limit", str(size)), ("offset", str(number))]
-    listing = _ask(session, "inventory_items", "inventory_item", _Items, params)
+    listing = ask_inventory(session, "inventory_items", "inventory_item", _Items, params)
     total = listing.total if told is None else told
     is_last = (number + 1) * size >= listing.total or not listing.items
     return Page(
@@ -146,91 +81,22 @@ def _items(session: Session, token: str | None, size: int) -> Page:
 
 
 def _offers_of(session: Session, item: bytes) -> list[bytes]:
-    sku = records.sku_of(item)
+    sku = catalogue.sku_of(item)
     if sku is None:
         return []
     params = [("sku", sku), ("marketplace_id", session.settings.marketplace_id)]
     try:
-        offers = _ask(session, "offers", "offer", _Offers, params).offers
+        offers = ask_inventory(session, "offers", "offer", _Offers, params).offers
     except NoOffers:
         return []
     return [scrub(bytes(offer), _LARGE_FIELDS) for offer in offers]
 
 
-def _ask(session: Session, operation: str, resource: str, kind: type[T], params: list[tuple[str, str]]) -> T:
-    return session.client.request(
-        operation,
-        f"{INVENTORY}/{resource}",
-        lambda response: response.decode(kind),
-        params=params,
-        headers={"Accept-Language": LANGUAGES[session.settings.marketplace_id]},
-    )
-
-
-def open_session(opening: Opening) -> Session:
-    """Read settings and secret; no call is made yet."""
-    settings = read_settings(opening, SiteSettings)
-    credential = read_credential(opening, Credential)
-    basis = msgspec.json.encode([settings.base_url, credential], order="deterministic")
-    key = hashlib.sha256(basis).hexdigest()
-    pair = f"{credential.client_id}:{credential.client_secret}".encode()
-    basic = {"Authorization": f"Basic {base64.b64encode(pair).decode()}"}
-    # Without `scope`, the token may do what the seller has consented to.
-    form = {"grant_type": "refresh_token", "refresh_token": credential.refresh_token}
-
-    def exchange(client: Client) -> Token:
-        granted = client.request(
-            "token",
-            TOKEN_URL,
-            lambda response: response.decode(_Granted),
-            form=form,
-            headers=basic,
-            authenticated=False,
-            # A refresh token that is dead or another application's.
-            errors={400: CredentialsRejected},
-        )
-        token = Token(granted.access_token, now() + timedelta(seconds=granted.expires_in))
-        if len(_tokens) >= _MOST_TOKENS:
-            _tokens.clear()
-        _tokens[key] = token
-        return token
-
-    now = opening.clock.now
-    client = Client(
-        opening,
-        marketplace="ebay",
-        hosts=frozenset({HOST}),
-        auth=ExpiringToken("Authorization", "Bearer ", exchange, now, _tokens.get(key)),
-        pace=DailyQuota(
-            opening.clock,
-            quota_of=lambda operation: operation if operation in ("orders", "token") else "inventory",
-            is_used_up=lambda response: error_code(response) == "2001",
-            day_begins=DAY_BEGINS,
-            reset="X-EBAY-C-RATELIMIT-RESET",
-        ),
-        # No offer of this SKU; a SKU with characters that only listings made elsewhere may have.
-        errors={"25713": NoOffers, "25707": NoOffers, "1100": PermissionDenied},
-        error_code=error_code,
-        base_url=settings.base_url,
-    )
-    return Session(client, settings, opening.connection.store_buyer_pii)
-
-
-def error_code(response: Response) -> str | None:
-    """The first error's number, or the token endpoint's word for it."""
-    try:
-        answer = msgspec.json.decode(response.body, type=_Errors)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return None
-    if answer.errors and answer.errors[0].error_id is not None:
-        return str(answer.errors[0].error_id)
-    word = answer.error or ""
-    return word if word.isascii() and word.replace("_", "").isalpha() and len(word) < 40 else None
-
-
 def check(session: Session) -> str:
     """Count the inventory items the credential opens."""
-    listing = _ask(session, "inventory_items", "inventory_item", _Items, [("limit", "1"), ("offset", "0")])
+    listing = ask_inventory(
+        session, "inventory_items", "inventory_item", _Items, [("limit", "1"), ("offset", "0")]
+    )
     return (
         f"ebay: {session.settings.marketplace_id}, {listing.total} inventory items; "
         "listings made outside the Inventory model are not seen until they are migrated to it"
@@ -257,8 +123,8 @@ CONNECTOR = Connector(
             name="products",
             sort=Sort.SNAPSHOT,
             fetch=fetch_products,
-            normalize=records.product,
-            identify=records.product_id,
+            normalize=catalogue.product,
+            identify=catalogue.product_id,
             version=1,
             age=timedelta(0),
             durable_token=True,
@@ -267,8 +133,8 @@ CONNECTOR = Connector(
             name="inventory",
             sort=Sort.SNAPSHOT,
             fetch=fetch_inventory,
-            normalize=records.level,
-            identify=records.level_id,
+            normalize=catalogue.level,
+            identify=catalogue.level_id,
             version=1,
             age=timedelta(0),
             durable_token=False,

@@ -1,6 +1,6 @@
-"""eBay's rows, and what they mean as normalized records.
+"""eBay's orders, and what they mean as normalized records.
 
-Source: eBay's own descriptions of Fulfillment 1.20.7 and Inventory 1.18.4, read 2026-11-23.
+Source: eBay's own description of Fulfillment 1.20.7, read 2026-11-23.
 """
 
 from __future__ import annotations
@@ -16,65 +16,50 @@ from orchestrator.records import (
     Order,
     OrderLine,
     OrderStatus,
-    Product,
-    ProductStatus,
-    StockLevel,
-    Variant,
 )
 
 #: Raw fields that hold personal data.
 PERSONAL_FIELDS = frozenset(
     {"buyer", "buyerCheckoutNotes", "fulfillmentStartInstructions", "giftDetails", "shipTo", "taxIdentifier"}
 )
-#: Where stock lies that eBay tells no location of.
-ANYWHERE = "ship_to_home"
-
 _FULFILLMENT: dict[str, OrderStatus] = {
     "FULFILLED": "fulfilled",
     "IN_PROGRESS": "partially_fulfilled",
     "NOT_STARTED": "open",
 }
 _UNPAID = {"PENDING", "FAILED"}
-_LISTING: dict[str, ProductStatus] = {
-    "ACTIVE": "active",
-    "OUT_OF_STOCK": "active",
-    "ENDED": "inactive",
-    "EBAY_ENDED": "inactive",
-    "INACTIVE": "inactive",
-    "NOT_LISTED": "inactive",
-}
-#: Of several offers' statuses the first of these is the product's.
-_FIRST: tuple[ProductStatus, ...] = ("active", "unknown", "inactive", "draft")
 
 
-class _Row(msgspec.Struct, rename="camel"):
+class Row(msgspec.Struct, rename="camel", frozen=True):
     """eBay's fields are in camel case; what may be left out there is optional here."""
 
 
-class _Amount(_Row):
+class Amount(Row, frozen=True):
+    """An amount as eBay writes it."""
+
     value: str
     currency: str
 
 
-class _CancelStatus(_Row):
+class _CancelStatus(Row, frozen=True):
     cancel_state: str = "NONE_REQUESTED"
     cancelled_date: Instant | None = None
 
 
-class _Total(_Row):
-    total: _Amount | None = None
+class _Total(Row, frozen=True):
+    total: Amount | None = None
 
 
-class _Refund(_Row):
-    amount: _Amount | None = None
+class _Refund(Row, frozen=True):
+    amount: Amount | None = None
     refund_status: str | None = None
 
 
-class _Payments(_Row):
+class _Payments(Row, frozen=True):
     refunds: list[_Refund] = []
 
 
-class _Address(_Row):
+class _Address(Row, frozen=True):
     address_line1: str | None = None
     address_line2: str | None = None
     city: str | None = None
@@ -83,37 +68,37 @@ class _Address(_Row):
     country_code: str | None = None
 
 
-class _Phone(_Row):
+class _Phone(Row, frozen=True):
     phone_number: str | None = None
 
 
-class _Contact(_Row):
+class _Contact(Row, frozen=True):
     full_name: str | None = None
     email: str | None = None
     primary_phone: _Phone = _Phone()
     contact_address: _Address = _Address()
 
 
-class _ShippingStep(_Row):
+class _ShippingStep(Row, frozen=True):
     ship_to: _Contact | None = None
 
 
-class _Instruction(_Row):
+class _Instruction(Row, frozen=True):
     shipping_step: _ShippingStep | None = None
 
 
-class _LineItem(_Row, kw_only=True):
+class _LineItem(Row, frozen=True, kw_only=True):
     line_item_id: str
     legacy_item_id: str | None = None
     sku: str | None = None
     title: str | None = None
     quantity: int
-    line_item_cost: _Amount | None = None
-    discounted_line_item_cost: _Amount | None = None
+    line_item_cost: Amount | None = None
+    discounted_line_item_cost: Amount | None = None
     line_item_fulfillment_status: str | None = None
 
 
-class _Order(_Row, kw_only=True):
+class _Order(Row, frozen=True, kw_only=True):
     order_id: str
     creation_date: Instant
     last_modified_date: Instant
@@ -126,112 +111,8 @@ class _Order(_Row, kw_only=True):
     line_items: list[_LineItem]
 
 
-class _OrderId(_Row):
+class _OrderId(Row, frozen=True):
     order_id: str
-
-
-class _CatalogueEntry(_Row):
-    title: str | None = None
-    ean: list[str] = []
-    upc: list[str] = []
-    isbn: list[str] = []
-
-
-class _Item(_Row, kw_only=True):
-    sku: str
-    product: _CatalogueEntry = _CatalogueEntry()
-
-
-class _Listing(_Row):
-    listing_id: str | None = None
-    listing_status: str | None = None
-
-
-class _Prices(_Row):
-    price: _Amount | None = None
-    original_retail_price: _Amount | None = None
-
-
-class _Offer(_Row, kw_only=True):
-    offer_id: str
-    status: str
-    listing: _Listing = _Listing()
-    pricing_summary: _Prices = _Prices()
-
-
-class _Offered(msgspec.Struct):
-    """An inventory item with its offers; our own form, made by `offered`."""
-
-    item: _Item
-    offers: list[_Offer]
-
-
-class _Sku(msgspec.Struct):
-    sku: str
-
-
-class _OfferedSku(msgspec.Struct):
-    item: _Sku
-
-
-class _Place(_Row):
-    merchant_location_key: str
-    quantity: int | None = None
-
-
-class _ShipToHome(_Row):
-    quantity: int | None = None
-    availability_distributions: list[_Place] = []
-
-
-class _Availability(_Row):
-    ship_to_location_availability: _ShipToHome | None = None
-    pickup_at_location_availability: list[_Place] = []
-
-
-class _StockedItem(_Row, kw_only=True):
-    sku: str
-    availability: _Availability = _Availability()
-
-
-class _Level(msgspec.Struct):
-    """One location's share of an inventory item; our own form, made by `split_by_location`."""
-
-    sku: str
-    location: str
-    quantity: int | None
-    #: Whether buyers fetch it there.
-    pickup: bool = False
-
-
-def sku_of(item: bytes) -> str | None:
-    """The SKU of an inventory item, or None."""
-    try:
-        return msgspec.json.decode(item, type=_Sku).sku or None
-    except msgspec.DecodeError:
-        return None
-
-
-def offered(item: bytes, offers: list[bytes]) -> bytes:
-    """An inventory item and its offers as one record."""
-    return b'{"item":' + item + b',"offers":[' + b",".join(offers) + b"]}"
-
-
-def split_by_location(item: bytes) -> list[bytes]:
-    """One record a location; an item that cannot be read is passed on whole, to be rejected."""
-    try:
-        row = msgspec.json.decode(item, type=_StockedItem)
-    except msgspec.ValidationError:
-        return [item]
-    levels = [
-        _Level(row.sku, place.merchant_location_key, place.quantity, pickup=True)
-        for place in row.availability.pickup_at_location_availability
-    ]
-    if home := row.availability.ship_to_location_availability:
-        # The quantity is what lies at all locations together, where those are told.
-        places = home.availability_distributions or [_Place(ANYWHERE, home.quantity)]
-        levels += [_Level(row.sku, place.merchant_location_key, place.quantity) for place in places]
-    return [msgspec.json.encode(level) for level in levels]
 
 
 def order(raw: bytes, with_buyer: bool) -> Order:
@@ -244,7 +125,7 @@ def order(raw: bytes, with_buyer: bool) -> Order:
         number=row.order_id,
         status=_order_status(row),
         marketplace_status="/".join(words if cancelled == "NONE_REQUESTED" else [*words, cancelled]),
-        total=_money(row.pricing_summary.total),
+        total=amount_of(row.pricing_summary.total),
         refunded=_refunded(row.payment_summary.refunds),
         created_at=utc(row.creation_date),
         updated_at=utc(row.last_modified_date),
@@ -256,68 +137,10 @@ def order(raw: bytes, with_buyer: bool) -> Order:
     )
 
 
-def product(raw: bytes, with_buyer: bool) -> Product:  # noqa: ARG001 - the contract's signature
-    """An inventory item is a product; each of its offers is a variant, or the item where it has none."""
-    row = msgspec.json.decode(raw, type=_Offered)
-    item = row.item
-    statuses: set[ProductStatus] = {_offer_status(offer) for offer in row.offers} or {"draft"}
-    words = sorted({f"{offer.status}/{offer.listing.listing_status or 'none'}" for offer in row.offers})
-    codes = [*item.product.ean, *item.product.upc, *item.product.isbn]
-    shared = {"sku": item.sku, "barcode": codes[0] if codes else None}
-    variants = {
-        variant.id: variant
-        for offer in row.offers
-        if (
-            variant := Variant(
-                # Orders name a listing, so that they can be joined to it.
-                id=offer.listing.listing_id or offer.offer_id,
-                price=_money(offer.pricing_summary.price),
-                list_price=_money(offer.pricing_summary.original_retail_price),
-                **shared,
-            )
-        )
-    }
-    return Product(
-        id=item.sku,
-        title=item.product.title,
-        status=next(status for status in _FIRST if status in statuses),
-        marketplace_status=", ".join(words) or "no offer",
-        variants=tuple(variants.values()) or (Variant(id=item.sku, **shared),),
-    )
-
-
-def level(raw: bytes, with_buyer: bool) -> StockLevel:  # noqa: ARG001 - the contract's signature
-    """What one location holds of an item; stock to be fetched there is counted apart."""
-    row = msgspec.json.decode(raw, type=_Level)
-    return StockLevel(
-        id=f"{row.sku}@{'pickup:' if row.pickup else ''}{row.location}",
-        sku=row.sku,
-        product_id=row.sku,
-        location_id=row.location,
-        available=row.quantity,
-    )
-
-
 def order_id(raw: bytes) -> str | None:
     """The order's id, or None."""
     try:
         return msgspec.json.decode(raw, type=_OrderId).order_id
-    except msgspec.DecodeError:
-        return None
-
-
-def product_id(raw: bytes) -> str | None:
-    """The item's SKU, or None."""
-    try:
-        return msgspec.json.decode(raw, type=_OfferedSku).item.sku
-    except msgspec.DecodeError:
-        return None
-
-
-def level_id(raw: bytes) -> str | None:
-    """The stock level's id, or None: also for an item that could not be split by location."""
-    try:
-        return level(raw, False).id
     except msgspec.DecodeError:
         return None
 
@@ -331,14 +154,6 @@ def _order_status(row: _Order) -> OrderStatus:
     return "pending" if status == "open" and row.order_payment_status in _UNPAID else status
 
 
-def _offer_status(offer: _Offer) -> ProductStatus:
-    if offer.status == "UNPUBLISHED":
-        return "draft"
-    if offer.status != "PUBLISHED":
-        return "unknown"
-    return _LISTING.get(offer.listing.listing_status or "ACTIVE", "unknown")
-
-
 def _line(item: _LineItem) -> OrderLine:
     cost = item.line_item_cost
     return OrderLine(
@@ -350,12 +165,12 @@ def _line(item: _LineItem) -> OrderLine:
         title=item.title,
         quantity=item.quantity,
         unit_price=_unit_price(cost, item.quantity) if cost else None,
-        total=_money(item.discounted_line_item_cost or cost),
+        total=amount_of(item.discounted_line_item_cost or cost),
         marketplace_status=item.line_item_fulfillment_status,
     )
 
 
-def _unit_price(cost: _Amount, quantity: int) -> Money | None:
+def _unit_price(cost: Amount, quantity: int) -> Money | None:
     """The cost is unit price times quantity; None where it cannot be divided without a rest."""
     total = money(cost.value, cost.currency)
     if quantity < 1:
@@ -372,7 +187,8 @@ def _refunded(refunds: list[_Refund]) -> Money | None:
     return money(sum((Decimal(each.amount) for each in known), Decimal(0)), amounts[0].currency)
 
 
-def _money(amount: _Amount | None) -> Money | None:
+def amount_of(amount: Amount | None) -> Money | None:
+    """An amount as money, where there is one."""
     return None if amount is None else money(amount.value, amount.currency)
 
 

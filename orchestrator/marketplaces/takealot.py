@@ -23,6 +23,7 @@ from typing import Literal
 
 import msgspec
 
+from orchestrator.errors import PageTokenExpired
 from orchestrator.marketplaces import takealot_records as records
 from orchestrator.marketplaces import takealot_v2 as v2
 from orchestrator.marketplaces import takealot_v2_records as v2_records
@@ -122,7 +123,12 @@ def _ask(session: Session, operation: str, filters: Iterable[tuple[str, str]], t
         # Whether the token carries the filters is not documented; they do no harm beside it.
         params.append(("continuation_token", token))
     return session.client.request(
-        operation, f"{BASE}/{operation}", lambda response: response.decode(_List), params=params
+        operation,
+        f"{BASE}/{operation}",
+        lambda response: response.decode(_List),
+        params=params,
+        # The same query was good without a token.
+        errors={400: PageTokenExpired} if token else None,
     )
 
 

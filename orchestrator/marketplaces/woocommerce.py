@@ -18,6 +18,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -28,6 +29,7 @@ from orchestrator.marketplaces.opening import Opening, read_credential, read_set
 from orchestrator.marketplaces.spec import Connector, Page, Session, Sort, Stream, Window
 from orchestrator.marketplaces.woocommerce_site import LARGEST_PAGE, Credential, Site, SiteSettings
 from orchestrator.marketplaces.woocommerce_walk import (
+    After,
     Place,
     Row,
     Step,
@@ -84,7 +86,7 @@ def fetch_orders(session: Session, window: Window, token: str | None) -> Page:
     """Orders changed in the window; those in the trash last."""
     step = _read(session, _ORDERS_WITH_BUYER if session.store_buyer_pii else _ORDERS, window, token)
     found = [row.raw for row in step.rows if _is_wanted(step, row, window)]
-    return _page(found, step.after(), 1 - step.place.part)
+    return _page(found, step.after(), 1 if step.place.part == 0 else None)
 
 
 def fetch_products(session: Session, window: Window, token: str | None) -> Page:
@@ -101,7 +103,7 @@ def fetch_products(session: Session, window: Window, token: str | None) -> Page:
         found.append(records.priced(_currency(session), row.raw, variations))
 
     used = _unhurried(session, step.rows, add)
-    return _page(found, step.after(used), 1 - step.place.part)
+    return _page(found, step.after(used), 1 if step.place.part == 0 else None)
 
 
 def fetch_inventory(session: Session, window: Window, token: str | None) -> Page:
@@ -117,7 +119,7 @@ def fetch_inventory(session: Session, window: Window, token: str | None) -> Page
     if step.place.part == 2:
         return _below_parents(session, step)
     found = [row.raw for row in step.rows if not step.is_read(row) and row.type != "variable"]
-    return _page(found, step.after(), 1 - step.place.part)
+    return _page(found, step.after(), 1 if step.place.part == 0 else None)
 
 
 def _below_parents(session: Session, step: Step) -> Page:
@@ -136,7 +138,7 @@ def _below_parents(session: Session, step: Step) -> Page:
 
     after = step.after(_unhurried(session, step.rows, add))
     place = msgspec.structs.replace(after.place, counted=after.place.counted + counted)
-    return _page(found, after._replace(place=place, used=after.used + shown), 0)
+    return _page(found, after._replace(place=place, used=after.used + shown), None)
 
 
 def _read(session: Session, listings: Sequence[_Listing], window: Window, token: str | None) -> Step:
@@ -149,13 +151,144 @@ def _read(session: Session, listings: Sequence[_Listing], window: Window, token:
     site: Site = session.settings
     place = Place.parse(token, len(listings))
     listing = listings[place.part]
-    if listing.whole or site.is_old:
-        return _step(session, listing, window, place)
-    try:
-        step = _step(session, listing, window, place)
-    except sites.InvalidParameter:
-        # Older than 4.4: it does not take `orderby=modified`.
-        site.is_old = True
-    else:
-        site.is_old = is_unfiltered(step, window)
-    return _step(session, listing, window, place) if site.is_old else step
+    if not (listing.whole or site.is_old or place.by_date):
+        try:
+            step = _step(session, listing, window, place)
+        except sites.InvalidParameter:
+            # Before 4.4 it does not take `orderby=modified`.
+            site.is_old = True
+        else:
+            if not is_unfiltered(step, window):
+                return step
+            site.is_old = True
+    if not place.by_date:
+        place = Place(part=place.part, by_date=True, counted=place.counted)
+    return _step(session, listing, window, place)
+
+
+def _step(session: Session, listing: _Listing, window: Window, place: Place) -> Step:
+    params = [*listing.params, *bounds(place, window), ("_fields", listing.fields)]
+    listed = sites.list_rows(session, listing.operation, listing.path, params, listing.size)
+    return Step(place, read_rows(listed, by_date=place.by_date), listed)
+
+
+def _is_wanted(step: Step, row: Row, window: Window) -> bool:
+    """Whether a row is new here, and changed in the window, which an old site does not filter by."""
+    if step.is_read(row):
+        return False
+    return not step.place.by_date or row.modified is None or row.modified >= first_second(window.since)
+
+
+def _unhurried(session: Session, rows: Sequence[Row], work: Callable[[Row], None]) -> int:
+    """Work on the rows one by one, until that has taken long; how many were worked on."""
+    clock = session.settings.clock
+    begun = clock.monotonic()
+    for number, row in enumerate(rows, 1):
+        work(row)
+        if clock.monotonic() - begun > _LONG_S:
+            return number
+    return len(rows)
+
+
+def _variations(session: Session, product_id: int, fields: str) -> tuple[list[msgspec.Raw], int]:
+    """All variations of a product, and how many the site counts."""
+    found: list[msgspec.Raw] = []
+    while True:
+        params = [("orderby", "id"), ("order", "asc"), ("offset", str(len(found))), ("_fields", fields)]
+        path = f"products/{product_id}/variations"
+        listed = sites.list_rows(session, "variations", path, params, LARGEST_PAGE)
+        found += listed.rows
+        total = listed.total if listed.total is not None else len(found)
+        is_full = len(listed.rows) >= listed.asked
+        if not listed.rows or (len(found) >= total and not (listed.total is None and is_full)):
+            return found, max(total, len(found))
+
+
+def _page(found: Sequence[bytes], after: After, following_part: int | None) -> Page:
+    """A page of records; the last one tells how many rows the site has counted in all parts."""
+    place, more, used = after
+    if more:
+        return Page(found, str(place), listed=used)
+    if following_part is not None:
+        return Page(found, str(Place(part=following_part, counted=place.counted)), listed=used)
+    return Page(found, None, total=place.counted, listed=used)
+
+
+def _currency(session: Session) -> str:
+    """The shop's currency; one call a session."""
+    site: Site = session.settings
+    if site.currency is None:
+        site.currency = sites.ask(session, "currency", "data/currencies/current", _Currency).code
+    return site.currency
+
+
+def open_session(opening: Opening) -> Session:
+    """Read settings and secret; no call is made yet."""
+    settings = read_settings(opening, SiteSettings)
+    credential = read_credential(opening, Credential)
+    client = Client(
+        opening,
+        marketplace="woocommerce",
+        hosts=frozenset({urlsplit(settings.site).netloc}),
+        auth=credential.basic,
+        errors=sites.ERRORS,
+        error_code=sites.error_code,
+        base_url=settings.base_url,
+    )
+    site = Site(settings.site.rstrip("/"), credential, opening.clock)
+    return Session(client, site, opening.connection.store_buyer_pii)
+
+
+def check(session: Session) -> str:
+    """Name the shop the keys open, and its currency."""
+    currency = _currency(session)
+    return f"woocommerce: {session.settings.address} ({currency})"
+
+
+_AGE = timedelta(minutes=2)
+
+CONNECTOR = Connector(
+    marketplace="woocommerce",
+    streams={
+        "orders": Stream(
+            name="orders",
+            sort=Sort.INCREMENTAL,
+            fetch=fetch_orders,
+            normalize=records.order,
+            identify=records.order_id,
+            version=1,
+            age=_AGE,
+            durable_token=True,
+            remembers_all=False,
+            # Edited lines and some refunds move no modification time: those of recent orders are found here.
+            long_span=timedelta(days=30),
+        ),
+        "products": Stream(
+            name="products",
+            sort=Sort.INCREMENTAL,
+            fetch=fetch_products,
+            normalize=records.product,
+            identify=records.product_id,
+            version=1,
+            age=_AGE,
+            durable_token=True,
+            # An edited variation does not always move its product's modification time.
+            long_span=timedelta.max,
+        ),
+        "inventory": Stream(
+            name="inventory",
+            sort=Sort.SNAPSHOT,
+            fetch=fetch_inventory,
+            normalize=records.level,
+            identify=records.level_id,
+            version=1,
+            age=timedelta(0),
+            durable_token=True,
+        ),
+    },
+    # Shops move their old orders along when they come to WooCommerce, which is of 2011.
+    epoch=datetime(2000, 1, 1, tzinfo=UTC),
+    open=open_session,
+    check=check,
+    personal_fields=records.PERSONAL_FIELDS,
+)

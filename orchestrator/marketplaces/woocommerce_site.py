@@ -1,7 +1,7 @@
 """Speaking to one WooCommerce site, with what hosts, proxies and plugins put in the way.
 
-- Keys go into the `Authorization` header. Some servers drop it: WordPress then takes the caller for a
-  visitor (401 `woocommerce_rest_cannot_view`), and the keys are sent as parameters for the rest of the session.
+- Keys go into the `Authorization` header. Some servers drop it, and WordPress takes the caller for a visitor
+  (401 `woocommerce_rest_cannot_view`): then the keys are sent as parameters for the rest of the session.
 - Without pretty permalinks `/wp-json/` is a web page's 404, and `/?rest_route=` answers.
 - PHP notices or a byte order mark can stand before the JSON.
 - A redirect is never followed: it would carry the keys to a host that nobody configured.

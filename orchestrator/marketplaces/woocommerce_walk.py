@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
+from typing import NamedTuple
 
 import msgspec
 
@@ -81,6 +82,16 @@ class _Row(msgspec.Struct):
     type: str | None = None
 
 
+class After(NamedTuple):
+    """What follows a page."""
+
+    place: Place
+    #: Whether anything follows in this part.
+    more: bool
+    #: Rows that no page before had.
+    used: int
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
     """A page, and what may be said of the listing after it."""
@@ -93,11 +104,12 @@ class Step:
         """Whether an earlier page held it."""
         return row.id is not None and row.id in self.place.seen
 
-    def after(self, used: int | None = None) -> tuple[Place, bool, int]:
-        """The place behind the page's first `used` rows, or all of it; whether more follows; rows used."""
+    def after(self, used: int | None = None) -> After:
+        """What stands behind the page, or behind its first `used` rows."""
         place, listed = self.place, self.listed
-        rows = self.rows if used is None else self.rows[:used]
-        asked = listed.asked if used is None else used
+        is_cut = used is not None and used < len(self.rows)
+        rows = self.rows[:used] if is_cut else self.rows
+        asked = len(rows) if is_cut else listed.asked
         total = listed.total
         if total is None:
             # A full page says that there may be more.
@@ -107,7 +119,6 @@ class Step:
         here = max(0, min(asked, total - place.skip))
         again = len({row.id for row in rows if self.is_read(row)})
         counted = place.counted + here - again
-        used_rows = sum(not self.is_read(row) for row in rows)
         more = place.skip + asked < total or gone > 0
         times = [row.time for row in rows if row.time]
         loose = place.loose or any(first > second for first, second in pairwise(times))
@@ -120,7 +131,7 @@ class Step:
             following = msgspec.structs.replace(
                 place, skip=max(0, place.skip + asked - gone), total=total, loose=loose, counted=counted
             )
-        return following, more, used_rows
+        return After(following, more, sum(not self.is_read(row) for row in rows))
 
 
 def read_rows(listed: Listed, *, by_date: bool) -> list[Row]:

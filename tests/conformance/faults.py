@@ -10,7 +10,8 @@ from unittest.mock import patch
 from orchestrator.marketplaces import transport
 from orchestrator.marketplaces.spec import Sort
 from orchestrator.model import TaskStatus
-from tests.conformance.case import Case
+from tests.conformance.case import Case, several_pages
+from tests.conformance.market import Market
 
 #: Seconds until a silent marketplace is given up, in the suite.
 _PATIENCE_S = 0.2
@@ -24,8 +25,10 @@ class Switch:
 
     kind: str
     fields: Mapping[str, Any] = field(default_factory=dict)
-    #: How often it strikes in the first sync.
-    at_times: Mapping[str, Any] = field(default_factory=lambda: {"every": 3})
+    #: How it strikes in the first sync.
+    at_times: tuple[Mapping[str, Any], ...] = ({"times": 1}, {"every": 3})
+    #: Whether it needs a listing of several pages.
+    paged: bool = False
     #: The error it ends in where it strikes every call; empty where it is borne.
     for_good: str = ""
     #: Whether a marketplace may be out of its reach: one without such tokens.
@@ -48,22 +51,36 @@ SWITCHES: Mapping[str, Switch] = {
     "503 with Retry-After": Switch("status", {"status": 503, "retry_after": "7"}, for_good="rate_limited"),
     "504": _unavailable(504),
     "reset": Switch("reset", for_good="marketplace_unavailable"),
-    "hang": Switch("hang", at_times={"every": 4, "times": 2}, for_good="marketplace_unavailable"),
+    "hang": Switch("hang", at_times=({"every": 2, "times": 2},), for_good="marketplace_unavailable"),
     "truncated": Switch("truncated", for_good="marketplace_unavailable"),
     "invalid JSON": Switch("invalid_json", for_good="marketplace_unavailable"),
     "expired access token": Switch(
-        "expired_access", at_times={"every": 4}, for_good="credentials_rejected", may_miss=True
+        "expired_access", at_times=({"every": 4},), for_good="credentials_rejected", may_miss=True
     ),
     "expired page token": Switch(
-        "expired_token", at_times={"every": 2, "times": 2}, for_good="page_token_expired", may_miss=True
+        "expired_token",
+        at_times=({"every": 2, "times": 2},),
+        paged=True,
+        for_good="page_token_expired",
+        may_miss=True,
     ),
-    "changes while paging": Switch("churn", at_times={"every": 2}),
-    "a malformed record": Switch("malformed", rejects=True),
-    "records out of order": Switch("unordered", at_times={"every": 1}),
-    "duplicates across pages": Switch("duplicate", at_times={"every": 1}),
-    "unknown words": Switch("unknown_words", at_times={"every": 1}, exact=False),
-    "missing optional fields": Switch("missing_optional", at_times={"every": 1}, exact=False),
+    "changes while paging": Switch("churn", at_times=({"every": 2},), paged=True),
+    "a malformed record": Switch("malformed", at_times=({},), rejects=True),
+    "records out of order": Switch("unordered", at_times=({},), paged=True),
+    "duplicates across pages": Switch("duplicate", at_times=({},), paged=True),
+    "unknown words": Switch("unknown_words", at_times=({},), exact=False),
+    "missing optional fields": Switch("missing_optional", at_times=({},), exact=False),
 }
+
+
+#: Records that are enough for a fault that does not need several pages.
+_FEW = 60
+
+
+def size_for(market: Market, stream: str, switch: Switch) -> int:
+    """How many records the fault wants."""
+    several = several_pages(market, stream)
+    return several if switch.paged else min(several, _FEW)
 
 
 def survives(case: Case, switch: Switch) -> None:
@@ -78,7 +95,8 @@ def survives(case: Case, switch: Switch) -> None:
 
 
 def _now_and_then(case: Case, switch: Switch) -> None:
-    case.sandbox.fault(kind=switch.kind, **switch.fields, **switch.at_times)
+    for how in switch.at_times:
+        case.sandbox.fault(kind=switch.kind, **switch.fields, **how)
     task = case.run()
     case.sandbox.mend()
 
@@ -117,5 +135,5 @@ def _for_good(case: Case, switch: Switch) -> None:
 
 
 def _is_exact(case: Case, switch: Switch) -> bool:
-    """Whether all is stored word for word; a rolling stream does not see changes of what is older than its span."""
+    """Whether all is stored as it is there; a rolling stream misses changes of what is older."""
     return switch.exact and not (switch.kind == "churn" and case.stream.sort is Sort.ROLLING)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.conformance.case import opened
-from tests.conformance.faults import SWITCHES, survives
+from tests.conformance.faults import SWITCHES, size_for, survives
 from tests.conformance.market import Market, registered
 from tests.conformance.rules import LIMITED, RULES
 
@@ -34,5 +34,6 @@ def test_a_registered_connector_survives_the_fault(
     market: Market, stream: str, fault: str, tmp_path: Path
 ) -> None:
     """The fault ends in its error, and nothing is lost."""
-    with opened(market, stream, tmp_path) as case:
-        survives(case, SWITCHES[fault])
+    switch = SWITCHES[fault]
+    with opened(market, stream, tmp_path, size=size_for(market, stream, switch)) as case:
+        survives(case, switch)

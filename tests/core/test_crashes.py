@@ -178,30 +178,31 @@ def test_a_message_delivered_many_times_works_once(tmp_path: Path) -> None:
 
 
 def test_a_holder_that_wakes_up_late_writes_nothing(tmp_path: Path) -> None:
-    """A worker stalls at a page, another takes over and finishes: the stalled one's commit is refused."""
+    """A worker stalls before a commit, another finishes with newer data: the stalled commit is refused."""
     world = make(tmp_path)
     world.bazaar.at_call = None
-    stalled: list[Message] = []
+    commit = world.store.commit
+    stalled: list[str] = []
 
-    def overtaken(client: Any, stream: str, token: str | None) -> None:
-        if token == "3" and not stalled:
-            world.bazaar.at_call = None
-            message = tasks[client.connection_id]
-            stalled.append(message)
-            world.bazaar.shop("a").put("orders", "r7", START - timedelta(hours=1), "2")
+    def stalling(writes: Sequence[Write]) -> list[Written]:
+        if any(write.path == "connections/a/orders/r4" for write in writes) and not stalled:
+            stalled.append("r4")
+            world.bazaar.shop("a").put("orders", "r4", START - timedelta(hours=4), "2")
             world.clock.advance(700)
-            world.deliver(message)
+            world.deliver(tasks["a"])
+            assert world.records("a", "orders")["r4"] == "2"
+        return commit(writes)
 
     world.tick(at=START)
     while any(message.kind == "dispatch" for message in world.queue.messages):
         world.deliver(world.queue.messages.pop(0))
     tasks = {message.connection_id: message for message in world.queue.messages}
-    world.bazaar.at_call = overtaken
+    object.__setattr__(world.store, "commit", stalling)
     deliver_all(world, None, started=True)
 
     assert stalled
     check(world, ids.tick_run_id(START, "sync"))
-    assert world.records("a", "orders")["r7"] == "2"
+    assert world.records("a", "orders")["r4"] == "2"
 
 
 def test_the_next_run_takes_over_from_a_dead_worker(tmp_path: Path) -> None:

@@ -109,7 +109,7 @@ def test_6_tasks_that_end_before_the_dispatch_does(tmp_path: Path) -> None:
     assert world.run(FIRST).status is RunStatus.DISPATCHING
     assert len(world.tasks(FIRST)) == 2
     world.deliver(unfinished[0])
-    world.drain()
+    world.queue.messages.clear()  # the tasks it publishes again need not come for the run to close
 
     assert world.run(FIRST).status is RunStatus.SUCCEEDED
     assert world.run(FIRST).tasks.succeeded == 2
@@ -241,8 +241,11 @@ def test_17_a_message_older_than_its_run_s_documents(tmp_path: Path) -> None:
     removed += [path.path for path in world.store.query(f"{ids.run_path(FIRST)}/shards", limit=10)]
     world.store.commit([Delete(path) for path in [*removed, ids.run_path(FIRST)]])
     world.clock.advance(3600 + 601)
+    get_many = world.store.get_many
+    object.__setattr__(world.store, "get_many", None)  # nothing is even read for it
     for message in tasks:
         world.deliver(message)
+    object.__setattr__(world.store, "get_many", get_many)
 
     assert world.tasks(FIRST) == []
     assert world.store.get(ids.run_path(FIRST)) is None

@@ -26,10 +26,21 @@ from orchestrator.records import Record
 UNTIL = datetime(2026, 11, 23, 6, 0, tzinfo=UTC)
 EVERYTHING = Window(UNTIL - timedelta(days=800), UNTIL)
 CREDENTIALS: dict[str, dict[str, str]] = {
+    "ebay": {
+        "client_id": "sandbox-app",
+        "client_secret": "sandbox-cert",
+        "refresh_token": "sandbox-refresh-0",
+    },
     "shopify": {"access_token": "shpat_sandbox_0"},
     "takealot": {"api_key": "sandbox-key-0"},
+    "woocommerce": {"consumer_key": "ck_sandbox_0", "consumer_secret": "cs_sandbox_0"},
 }
-SETTINGS: dict[str, dict[str, str]] = {"shopify": {"shop": "sandbox-0.myshopify.com"}, "takealot": {}}
+SETTINGS: dict[str, dict[str, str]] = {
+    "ebay": {"marketplace_id": "EBAY_GB"},
+    "shopify": {"shop": "sandbox-0.myshopify.com"},
+    "takealot": {},
+    "woocommerce": {"site": "https://sandbox-0.example"},
+}
 
 
 class FakeClock:

@@ -158,7 +158,11 @@ def test_a_token_refused_again_after_its_refresh_is_rejected() -> None:
     assert len(server.requests) == 4
 
 
-GOOD_SETTINGS: dict[str, dict[str, Any]] = {"shopify": {"shop": "a-b.myshopify.com"}, "takealot": {}}
+GOOD_SETTINGS: dict[str, dict[str, Any]] = {
+    "ebay": {"marketplace_id": "EBAY_DE"},
+    "shopify": {"shop": "a-b.myshopify.com"},
+    "takealot": {},
+}
 
 
 @pytest.mark.parametrize(
@@ -176,6 +180,8 @@ GOOD_SETTINGS: dict[str, dict[str, Any]] = {"shopify": {"shop": "a-b.myshopify.c
         ("shopify", {"shop": "a.myshopify.com", "base_url": "ftp://h"}, "base_url"),
         ("shopify", {"shop": "a.myshopify.com", "base_url": "http://h:port"}, "base_url"),
         ("shopify", {"shop": "a.myshopify.com", "base_url": "http://u:p@h"}, "base_url"),
+        ("ebay", {}, "marketplace_id"),
+        ("ebay", {"marketplace_id": "EBAY_ZZ"}, "marketplace_id"),
         ("takealot", {"api": "v9"}, "api"),
     ],
 )
@@ -210,6 +216,8 @@ def test_base_url_is_refused_outside_development(marketplace: str) -> None:
         ("shopify", '{"client_id": "SECRET"}'),
         ("shopify", '{"access_token": "SECRET", "refresh_token": "SECRET"}'),
         ("shopify", '{"access_token": "SECRET", "expires_at": "SECRET"}'),
+        ("ebay", '{"client_id": "SECRET", "client_secret": "SECRET"}'),
+        ("ebay", '{"client_id": "a", "client_secret": "b", "refresh_token": ["SECRET"]}'),
         ("takealot", "{}"),
         ("takealot", '{"api_key": ["SECRET"]}'),
         ("takealot", '{"api_key": "SECRET\\nX: y"}'),

@@ -141,6 +141,8 @@ module "api" {
   project_id = var.project_id
   region     = var.region
   runtime    = var.runtime
+
+  depends_on = [google_project_service.this]
 }
 
 module "worker" {
@@ -159,6 +161,8 @@ module "worker" {
   project_id = var.project_id
   region     = var.region
   runtime    = var.runtime
+
+  depends_on = [google_project_service.this]
 }
 
 module "scheduler" {

@@ -1,0 +1,131 @@
+"""Takealot's older Seller API v2 over the same sellers: the rows of v1, told in v2's way.
+
+Account i has the key `sandbox-v2-key-{i}`. The latest sales come first.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from datetime import UTC, date, datetime, timedelta, timezone
+from typing import Any
+
+import msgspec
+
+from local.sandbox.http import Request
+
+_SAST = timezone(timedelta(hours=2))
+_EPOCH = date(1970, 1, 1)
+_LARGEST = 100
+_LONGEST = 180
+_WAREHOUSES = {"JHB": 3, "CPT": 1}
+
+
+class Refused(Exception):
+    """The request is not one that v2 takes; the message says why."""
+
+
+def sales(
+    request: Request, items_of: Callable[[int], Sequence[msgspec.Raw]], today: int, days: range
+) -> dict[str, Any]:
+    """Order items of a range of days.
+
+    Args:
+        request: What is asked.
+        items_of: v1's order items of a day, which is counted from 1970.
+        today: The present day.
+        days: Those that have sales.
+    """
+    first, last = _range(request.one("filters"), today)
+    found = [
+        msgspec.json.decode(item)
+        for day in range(min(last + 1, days.stop) - 1, max(first, days.start) - 1, -1)
+        for item in items_of(day)
+    ]
+    number, size = _page(request)
+    shown: list[dict[str, Any]] = [_sale(item) for item in found[(number - 1) * size : number * size]]
+    if request.malformed:
+        shown.insert(len(shown) // 2, {"order_item_id": 999_000_111, "sale_status": None})
+    return {"page_summary": {"total": len(found), "page_size": size, "page_number": number}, "sales": shown}
+
+
+def offers(request: Request, rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Offers with their stock, from v1's rows."""
+    number, size = _page(request)
+    shown = [_offer(row) for row in rows[(number - 1) * size : number * size]]
+    if request.malformed:
+        shown.insert(len(shown) // 2, {"offer_id": 999_000_111, "sku": 5})
+    return {"total_results": len(rows), "page_size": size, "page_number": number, "offers": shown}
+
+
+def _range(filters: str, today: int) -> tuple[int, int]:
+    """First and last day: the last thirty where none is named, at most 180."""
+    given = dict(re.findall(r"(start_date|end_date):([^;]*)", filters))
+    if not given:
+        return today - 29, today
+    last = _day(given["end_date"]) if "end_date" in given else _day(given["start_date"]) + _LONGEST
+    first = _day(given["start_date"]) if "start_date" in given else last - _LONGEST
+    if last - first > _LONGEST:
+        raise Refused(f"The date range may not exceed {_LONGEST} days")
+    return first, last
+
+
+def _day(text: str) -> int:
+    try:
+        return (date.fromisoformat(text) - _EPOCH).days
+    except ValueError:
+        raise Refused("Dates take the form YYYY-MM-DD") from None
+
+
+def _page(request: Request) -> tuple[int, int]:
+    number, size = request.one("page_number", "1"), request.one("page_size", "100")
+    if not number.isdigit() or not size.isdigit() or int(number) < 1:
+        raise Refused("page_number takes 1 and more, page_size 1 to 100")
+    return int(number), min(_LARGEST, int(size))
+
+
+def _sale(item: dict[str, Any]) -> dict[str, Any]:
+    kept = ("order_item_id", "order_id", "sale_status", "offer_id", "sku", "product_title")
+    return {
+        **{name: item[name] for name in (*kept, "selling_price", "quantity", "stock_source_region")},
+        "tsin": item["tsin_id"],
+        "order_date": _time(item["order_date"]),
+        "customer": f"Surname-{item['order_id']}, Name",
+        "dc": item["stock_source_region"],
+        "customer_dc": item["sales_region"],
+        "promotion": None,
+        "po_number": None,
+    }
+
+
+def _offer(row: dict[str, Any]) -> dict[str, Any]:
+    kept = ("tsin_id", "offer_id", "sku", "barcode", "selling_price", "title")
+    own = row["seller_warehouse_stock"]
+    theirs = row["takealot_warehouse_stock"]
+    return {
+        **{name: row[name] for name in kept},
+        "rrp": row["rrp"] or 0,
+        "status": row["status"].replace("_", " ").title().replace(" By ", " by "),
+        "date_created": _time(row["created_at"]),
+        "leadtime_days": 3,
+        "leadtime_stock": [
+            {
+                "merchant_warehouse": {"warehouse_id": stock["seller_warehouse_id"], "name": "My warehouse"},
+                "quantity_available": stock["quantity_available"],
+            }
+            for stock in own
+        ],
+        "stock_at_takealot": [_stock(stock["region"], stock["quantity_available"]) for stock in theirs],
+        "stock_on_way": [_stock(stock["region"], stock["stock_on_way"]) for stock in theirs],
+        "stock_at_takealot_total": sum(stock["quantity_available"] for stock in theirs),
+    }
+
+
+def _stock(region: str, quantity: int) -> dict[str, Any]:
+    warehouse = {"warehouse_id": _WAREHOUSES[region], "name": region}
+    return {"warehouse": warehouse, "quantity_available": quantity}
+
+
+def _time(text: str) -> str:
+    moment = datetime.fromisoformat(text).astimezone(UTC).astimezone(_SAST)
+    return moment.strftime("%d %b %Y %H:%M:%S")

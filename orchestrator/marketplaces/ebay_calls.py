@@ -1,0 +1,163 @@
+"""eBay's door: what people configure, tokens, the day's quota, and what its errors are called."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from datetime import timedelta
+from typing import TypeVar
+
+import msgspec
+
+from orchestrator.errors import CredentialsRejected, PermissionDenied, RequestRejected
+from orchestrator.marketplaces.auth import ExpiringToken, Token
+from orchestrator.marketplaces.client import Client, Response
+from orchestrator.marketplaces.opening import Opening, Settings, read_credential, read_settings
+from orchestrator.marketplaces.pacing import DailyQuota
+from orchestrator.marketplaces.spec import Session
+
+T = TypeVar("T")
+
+HOST = "api.ebay.com"
+INVENTORY = f"https://{HOST}/sell/inventory/v1"
+TOKEN_URL = f"https://{HOST}/identity/v1/oauth2/token"
+#: Midnight Pacific standard time; an hour past midnight while daylight saving lasts there.
+DAY_BEGINS = timedelta(hours=8)
+#: Access tokens of this process, by what they were exchanged for.
+_tokens: dict[str, Token] = {}
+_MOST_TOKENS = 2000
+
+#: What buyers read on each site, as a header's value.
+LANGUAGES = {
+    **{f"EBAY_{site}": f"en-{site}" for site in ("AU", "CA", "GB", "IE", "MY", "PH", "SG", "US")},
+    **{f"EBAY_{site}": f"de-{site}" for site in ("AT", "CH", "DE")},
+    **{f"EBAY_{site}": f"nl-{site}" for site in ("BE", "NL")},
+    "EBAY_ES": "es-ES",
+    "EBAY_FR": "fr-FR",
+    "EBAY_HK": "zh-HK",
+    "EBAY_IT": "it-IT",
+    "EBAY_MOTORS_US": "en-US",
+    "EBAY_PL": "pl-PL",
+    "EBAY_TH": "th-TH",
+    "EBAY_TW": "zh-TW",
+    "EBAY_VN": "vi-VN",
+}
+
+
+class NoOffers(RequestRejected):
+    """The SKU has no offers, or is one that eBay takes no questions about."""
+
+
+class SiteSettings(Settings, frozen=True, kw_only=True):
+    """A connection's settings."""
+
+    #: The site whose offers give the prices, such as `EBAY_GB`. Orders come from all sites.
+    marketplace_id: str
+
+    def __post_init__(self) -> None:
+        """Refuse what is not one of eBay's sites."""
+        if self.marketplace_id not in LANGUAGES:
+            raise ValueError(f"marketplace_id takes one of {', '.join(sorted(LANGUAGES))}")
+
+
+class Credential(msgspec.Struct, frozen=True, kw_only=True):
+    """The secret's content."""
+
+    client_id: str
+    client_secret: str
+    #: Lives 18 months and is not replaced on use.
+    refresh_token: str
+
+
+class _Granted(msgspec.Struct):
+    access_token: str
+    expires_in: int
+
+
+class _Error(msgspec.Struct):
+    error_id: int | None = msgspec.field(default=None, name="errorId")
+
+
+class _Errors(msgspec.Struct):
+    errors: list[_Error] = []
+    #: The token endpoint's word.
+    error: str | None = None
+
+
+def ask_inventory(
+    session: Session, operation: str, resource: str, kind: type[T], params: list[tuple[str, str]]
+) -> T:
+    """A call of the Inventory API, read as `kind`.
+
+    Raises:
+        NoOffers: See there.
+        MarketplaceError: One of its kinds.
+    """
+    return session.client.request(
+        operation,
+        f"{INVENTORY}/{resource}",
+        lambda response: response.decode(kind),
+        params=params,
+        headers={"Accept-Language": LANGUAGES[session.settings.marketplace_id]},
+    )
+
+
+def open_session(opening: Opening) -> Session:
+    """Read settings and secret; no call is made yet."""
+    settings = read_settings(opening, SiteSettings)
+    credential = read_credential(opening, Credential)
+    basis = msgspec.json.encode([settings.base_url, credential], order="deterministic")
+    key = hashlib.sha256(basis).hexdigest()
+    pair = f"{credential.client_id}:{credential.client_secret}".encode()
+    basic = {"Authorization": f"Basic {base64.b64encode(pair).decode()}"}
+    # Without `scope`, the token may do what the seller has consented to.
+    form = {"grant_type": "refresh_token", "refresh_token": credential.refresh_token}
+
+    def exchange(client: Client) -> Token:
+        granted = client.request(
+            "token",
+            TOKEN_URL,
+            lambda response: response.decode(_Granted),
+            form=form,
+            headers=basic,
+            authenticated=False,
+            # A refresh token that is dead or another application's.
+            errors={400: CredentialsRejected},
+        )
+        token = Token(granted.access_token, now() + timedelta(seconds=granted.expires_in))
+        if len(_tokens) >= _MOST_TOKENS:
+            _tokens.clear()
+        _tokens[key] = token
+        return token
+
+    now = opening.clock.now
+    client = Client(
+        opening,
+        marketplace="ebay",
+        hosts=frozenset({HOST}),
+        auth=ExpiringToken("Authorization", "Bearer ", exchange, now, _tokens.get(key)),
+        pace=DailyQuota(
+            opening.clock,
+            quota_of=lambda operation: operation if operation in ("orders", "token") else "inventory",
+            is_used_up=lambda response: error_code(response) == "2001",
+            day_begins=DAY_BEGINS,
+            reset="X-EBAY-C-RATELIMIT-RESET",
+        ),
+        # No offer of this SKU; a SKU with characters that only listings made elsewhere may have.
+        errors={"25713": NoOffers, "25707": NoOffers, "1100": PermissionDenied},
+        error_code=error_code,
+        base_url=settings.base_url,
+    )
+    return Session(client, settings, opening.connection.store_buyer_pii)
+
+
+def error_code(response: Response) -> str | None:
+    """The first error's number, or the token endpoint's word for it."""
+    try:
+        answer = msgspec.json.decode(response.body, type=_Errors)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    if answer.errors and answer.errors[0].error_id is not None:
+        return str(answer.errors[0].error_id)
+    word = answer.error or ""
+    return word if word.isascii() and word.replace("_", "").isalpha() and len(word) < 40 else None

@@ -1,0 +1,14 @@
+module "sync" {
+  source = "../../modules/marketplace_sync"
+
+  project_id       = var.project_id
+  region           = var.region
+  scheduler_secret = var.scheduler_secret
+  operators        = var.operators
+  alerts           = { emails = var.alert_emails }
+
+  # Small, and gone without a trace on `terraform destroy`.
+  protected = false
+  api       = { max_instances = 2 }
+  worker    = { max_instances = 3 }
+}

@@ -1,0 +1,34 @@
+output "command_line_environment" {
+  description = "Environment of `python -m orchestrator`: eval \"$(terraform output -raw command_line_environment)\"."
+  value       = module.sync.command_line_environment
+}
+
+output "connection_prefix" {
+  description = "What the names of the sellers' credentials start with in Secret Manager."
+  value       = module.sync.connection_prefix
+}
+
+output "operators" {
+  description = "The account that each operator acts as."
+  value       = module.sync.operators
+}
+
+output "project_id" {
+  description = "The project."
+  value       = module.sync.project_id
+}
+
+output "protected" {
+  description = "Whether deleting is refused."
+  value       = module.sync.protected
+}
+
+output "scheduler" {
+  description = "The Cloud Scheduler job and its region."
+  value       = module.sync.scheduler
+}
+
+output "url" {
+  description = "URL of the HTTP function, and what operators' tokens are made out to."
+  value       = module.sync.url
+}

@@ -1,0 +1,14 @@
+module "sync" {
+  source = "../../modules/marketplace_sync"
+
+  project_id       = var.project_id
+  region           = var.region
+  scheduler_secret = var.scheduler_secret
+  operators        = var.operators
+  alerts           = { emails = var.alert_emails }
+
+  # Deleting is refused, and the database of any minute of the last seven days can be restored.
+  protected = true
+  api       = { max_instances = 5 }
+  worker    = { max_instances = 50 }
+}

@@ -1,0 +1,38 @@
+# What differs from one deployment to the next; the module checks the values. Give them in terraform.tfvars.
+
+variable "alert_emails" {
+  description = "Who is told when something needs a person."
+  type        = set(string)
+  nullable    = false
+
+  validation {
+    condition     = length(var.alert_emails) > 0
+    error_message = "alert_emails: name at least one address in terraform.tfvars; nobody watches prod otherwise."
+  }
+}
+
+variable "operators" {
+  description = "Who may look at runs and start, retry and cancel them: IAM members by a short name."
+  type        = map(string)
+  default     = {}
+  nullable    = false
+}
+
+variable "project_id" {
+  description = "The project."
+  type        = string
+  nullable    = false
+}
+
+variable "region" {
+  description = "Region of everything."
+  type        = string
+  nullable    = false
+}
+
+variable "scheduler_secret" {
+  description = "The scheduler's second factor: TF_VAR_scheduler_secret, never in a file."
+  type        = string
+  sensitive   = true
+  nullable    = false
+}

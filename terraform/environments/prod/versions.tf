@@ -1,0 +1,38 @@
+terraform {
+  required_version = ">= 1.11" # write-only attributes
+
+  required_providers {
+    archive = {
+      source  = "hashicorp/archive"
+      version = "~> 2.7"
+    }
+    google = {
+      source  = "hashicorp/google"
+      version = "~> 6.50"
+    }
+    google-beta = {
+      source  = "hashicorp/google-beta"
+      version = "~> 6.50"
+    }
+    time = {
+      source  = "hashicorp/time"
+      version = "~> 0.13"
+    }
+  }
+
+  # The bucket is asked for by `terraform init`, or given: -backend-config=bucket=NAME. The state holds the
+  # scheduler's secret (in the job's header), so only those who deploy may read the bucket.
+  backend "gcs" {
+    prefix = "marketplace-sync/prod"
+  }
+}
+
+provider "google" {
+  project = var.project_id
+  region  = var.region
+}
+
+provider "google-beta" {
+  project = var.project_id
+  region  = var.region
+}

@@ -1,0 +1,115 @@
+# What the store module promises.
+
+mock_provider "google" {
+  source          = "../../testing"
+  override_during = plan
+}
+
+variables {
+  location   = "europe-west1"
+  project_id = "a-project"
+  protected  = false
+  users      = { worker = "serviceAccount:sync-worker@a-project.iam.gserviceaccount.com" }
+}
+
+run "store" {
+  command = plan
+
+  assert {
+    condition     = google_firestore_database.this.name == "(default)" && google_firestore_database.this.type == "FIRESTORE_NATIVE" && google_firestore_database.this.database_edition == "STANDARD"
+    error_message = "the database is the one that clients ask for by default"
+  }
+
+  assert {
+    condition     = google_firestore_database.this.delete_protection_state == "DELETE_PROTECTION_DISABLED" && google_firestore_database.this.deletion_policy == "DELETE"
+    error_message = "an unprotected database goes with the rest"
+  }
+
+  assert {
+    condition     = alltrue([for collection in ["runs", "shards", "tasks"] : length(google_firestore_field.unindexed["${collection}.expires_at"].ttl_config) == 1])
+    error_message = "runs, shards and tasks are deleted by age"
+  }
+
+  assert {
+    condition     = alltrue([for key, field in google_firestore_field.unindexed : length(field.ttl_config) == 0 if !endswith(key, ".expires_at")])
+    error_message = "and nothing else is"
+  }
+
+  assert {
+    condition     = alltrue([for field in google_firestore_field.unindexed : length(field.index_config) == 1 && length(field.index_config[0].indexes) == 0])
+    error_message = "what is never asked for has no index"
+  }
+
+  assert {
+    condition     = alltrue([for index in google_firestore_index.this : index.query_scope == "COLLECTION"])
+    error_message = "queries stay within a collection"
+  }
+
+  assert {
+    condition     = google_project_iam_member.user["worker"].role == "roles/datastore.user" && strcontains(google_project_iam_member.user["worker"].condition[0].expression, "projects/a-project/databases/(default)")
+    error_message = "documents are read and written in this database only"
+  }
+}
+
+run "protected_store" {
+  command = plan
+
+  variables {
+    protected = true
+  }
+
+  assert {
+    condition     = google_firestore_database.this.delete_protection_state == "DELETE_PROTECTION_ENABLED"
+    error_message = "a protected database refuses to be deleted"
+  }
+
+  assert {
+    condition     = google_firestore_database.this.point_in_time_recovery_enablement == "POINT_IN_TIME_RECOVERY_ENABLED"
+    error_message = "and its last seven days can be restored"
+  }
+
+  assert {
+    condition     = google_firestore_database.this.deletion_policy == "DELETE"
+    error_message = "destroying it is an error, not forgotten"
+  }
+}
+
+run "refuses_a_malformed_database" {
+  command = plan
+
+  variables {
+    database = "Orders"
+  }
+
+  expect_failures = [var.database]
+}
+
+run "refuses_a_country" {
+  command = plan
+
+  variables {
+    location = "Germany"
+  }
+
+  expect_failures = [var.location]
+}
+
+run "refuses_a_project_number" {
+  command = plan
+
+  variables {
+    project_id = "123456789012"
+  }
+
+  expect_failures = [var.project_id]
+}
+
+run "refuses_people" {
+  command = plan
+
+  variables {
+    users = { jane = "user:jane@example.com" }
+  }
+
+  expect_failures = [var.users]
+}
