@@ -13,14 +13,20 @@ RUN_OPTIONS = \
 	$(if $(SANDBOX_DATA),--data $(SANDBOX_DATA)) \
 	$(if $(RESET),--reset)
 
+# make terraform-test, terraform-scan, deploy, destroy
+TERRAFORM ?= terraform
+CHECKOV ?= .venv-checkov
+DEPLOYED = $(if $(ENV),terraform/environments/$(ENV))
+
 .DEFAULT_GOAL := help
-.PHONY: help setup run dev test lint fmt bench docs requirements clean
+.PHONY: help setup run dev test lint fmt bench docs requirements terraform-test terraform-scan deploy destroy clean
 
 help: ## List what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo
 	@echo "  make run and make dev take ORDERS=, PRODUCTS=, SEED=, SANDBOX_DATA=DIR, RESET=1 and EMULATORS=1;"
 	@echo "  make dev also INTERVAL=seconds; make test takes ARGS= for pytest; all take PYTHON= and VENV=."
+	@echo "  make deploy and make destroy take ENV=dev or ENV=prod, STATE_BUCKET= and YES=1; they and make terraform-test TERRAFORM=."
 
 setup: $(STAMP) ## Install everything into .venv (the other targets do it by themselves)
 
@@ -64,6 +70,31 @@ requirements: $(STAMP) ## Compile the exact pins again; UPGRADE=1 takes the late
 			--custom-compile-command "make requirements" $(if $(UPGRADE),--upgrade) \
 			$$name.in --output-file $$name.txt || exit 1; \
 	done
+
+terraform-test: ## Test every Terraform module and both environments, with mocked providers
+	@$(TERRAFORM) fmt -check -recursive terraform
+	@for folder in terraform/modules/* terraform/environments/*; do \
+		echo "== $$folder"; export TF_DATA_DIR="$(CURDIR)/.local/terraform/$$folder" TF_IN_AUTOMATION=1; \
+		$(TERRAFORM) -chdir=$$folder init -backend=false -input=false >/dev/null && \
+			$(TERRAFORM) -chdir=$$folder validate && $(TERRAFORM) -chdir=$$folder test || exit 1; \
+	done
+
+terraform-scan: ## Look for insecure settings in terraform/ with checkov, in an environment of its own
+	@[ -x $(CHECKOV)/bin/checkov ] || { echo "Installing checkov into $(CHECKOV) (once; takes minutes)"; \
+		$(PYTHON) -m venv $(CHECKOV) && $(CHECKOV)/bin/pip install -qq --disable-pip-version-check checkov==3.3.30; }
+	@$(CHECKOV)/bin/checkov --directory terraform --framework terraform --skip-download --compact --quiet
+
+deploy: $(STAMP) ## Deploy ENV=dev|prod: plan, show, apply, send one real tick and wait for its run
+	@[ -d "$(DEPLOYED)" ] || { echo "Say which: make deploy ENV=dev" >&2; exit 1; }
+	@$(TERRAFORM) -chdir=$(DEPLOYED) init $(if $(STATE_BUCKET),-backend-config=bucket=$(STATE_BUCKET))
+	@$(TERRAFORM) -chdir=$(DEPLOYED) apply $(if $(YES),-auto-approve)
+	@TERRAFORM=$(TERRAFORM) $(BIN)/python -m terraform.tick $(DEPLOYED)
+
+destroy: ## Destroy ENV=dev with all its data; what is protected refuses
+	@[ -d "$(DEPLOYED)" ] || { echo "Say which: make destroy ENV=dev" >&2; exit 1; }
+	@[ "$$($(TERRAFORM) -chdir=$(DEPLOYED) output -raw protected)" = false ] || { \
+		echo "$(ENV) is protected, or not deployed from here: see 'Tear down' in docs/deploy.md." >&2; exit 1; }
+	@$(TERRAFORM) -chdir=$(DEPLOYED) destroy $(if $(YES),-auto-approve)
 
 clean: ## Remove the environment, the local stack's state and all caches
 	@rm -rf $(VENV) .local .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage htmlcov

@@ -7,6 +7,7 @@ made at import (grpc's channels do not survive a fork).
 from __future__ import annotations
 
 import os
+import signal
 import threading
 from collections.abc import Mapping
 
@@ -19,6 +20,16 @@ from functions.certificates import CertificateCache
 from orchestrator.errors import SettingsInvalid
 from orchestrator.services import Services
 from orchestrator.settings import Settings, http_settings
+
+
+def is_stopping() -> bool:
+    """Whether the server was told to end (SIGTERM): Cloud Run leaves about ten seconds then.
+
+    gunicorn's worker handles the signal itself, in the only thread that may; the handler is a method of
+    the worker, which says so. Under another server this is always false, and a killed slice is redelivered.
+    """
+    server = getattr(signal.getsignal(signal.SIGTERM), "__self__", None)
+    return getattr(server, "alive", True) is False
 
 
 class Process:
@@ -35,7 +46,7 @@ class Process:
             if self._services is None:
                 from orchestrator import wiring  # noqa: PLC0415 - a refused caller costs no client
 
-                self._services = wiring.build(Settings.from_environment(os.environ))
+                self._services = wiring.build(Settings.from_environment(os.environ), stopping=is_stopping)
             return self._services
 
     def api(self) -> Api:

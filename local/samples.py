@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 
@@ -14,7 +15,7 @@ from orchestrator.ports import Update
 from orchestrator.services import Services
 
 #: The marketplaces that have a sandbox.
-MARKETPLACES = ("ebay", "shopify", "takealot", "woocommerce")
+MARKETPLACES = ("amazon", "ebay", "shopify", "takealot", "woocommerce")
 #: Sandbox accounts on each of them.
 ACCOUNTS = 2
 
@@ -27,11 +28,37 @@ class Sample:
     organization_id: str
     marketplace: str
     name: str
-    settings: Mapping[str, str]
+    settings: Mapping[str, Any]
     credential: Mapping[str, str]
 
 
+_AMAZON_MARKETPLACES = ["AE08WJ6YKNBMC", "A1F83G8C2ARO7P"]
+
 SAMPLES = (
+    Sample(
+        "amazon-0",
+        "northwind",
+        "amazon",
+        "Northwind on Amazon",
+        {"region": "eu", "marketplace_ids": _AMAZON_MARKETPLACES, "seller_id": "ASANDBOX0"},
+        {
+            "client_id": "amzn1.application-oa2-client.sandbox-0",
+            "client_secret": "amzn1.oa2-cs.v1.sandbox-0",
+            "refresh_token": "Atzr|sandbox-0",
+        },
+    ),
+    Sample(
+        "amazon-1",
+        "table-bay",
+        "amazon",
+        "Table Bay on Amazon",
+        {"region": "eu", "marketplace_ids": _AMAZON_MARKETPLACES[:1], "seller_id": "ASANDBOX1"},
+        {
+            "client_id": "amzn1.application-oa2-client.sandbox-1",
+            "client_secret": "amzn1.oa2-cs.v1.sandbox-1",
+            "refresh_token": "Atzr|sandbox-1",
+        },
+    ),
     Sample(
         "ebay-0",
         "northwind",

@@ -165,6 +165,8 @@ class Claimer:
         version = read.state.version if read.state is not None else None
         waited = 0.0
         while waited < WATCHED_S:
+            if self.services.stopping():
+                raise StoreUnavailable("this process has to end while it watches another; deliver again")
             self.services.clock.sleep(WATCH_EVERY_S)
             waited += WATCH_EVERY_S
             found = self.store.get(ids.state_path(self.message.connection_id))

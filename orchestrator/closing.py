@@ -72,6 +72,7 @@ def pause(services: Services, attempt: int) -> None:
 def closing_writes(task: Task) -> list[Write]:
     """The two writes that make a task final and count it."""
     increments = {"open": -1, f"tasks.{task.status.value}": 1, "tasks.total": 1}
+    increments |= {f"by_stream.{stream}.seen": 0 for stream in task.streams}
     if task.reason == "overlap":
         increments["overlap"] = 1
     for stream, counts in task.streams.items():

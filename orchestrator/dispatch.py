@@ -128,7 +128,7 @@ def _expand(worker: _Dispatcher, run: Run, version: Version, *, late: bool) -> N
             [_task(message, shard, name) for shard, names in shards.items() for name in names]
         )
         worker.published = mine.n + count
-        if services.clock.monotonic() > worker.ends_at:
+        if services.clock.monotonic() > worker.ends_at or services.stopping():
             services.queue.publish([message])
             return
     done = {**run.dispatch, marketplace: msgspec.structs.replace(run.dispatch[marketplace], done=True)}

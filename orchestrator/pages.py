@@ -14,6 +14,14 @@ JOINED_RECORDS = 250
 JOINED_SECONDS = 5.0
 
 
+#: How often a wait for a page looks whether the process has to end.
+LOOK_S = 0.5
+
+
+class SliceOver(Exception):
+    """The slice's time is over; what is done is kept, the rest follows in another slice."""
+
+
 class Pages:
     """The pages of one stream; the session is used by one thread at a time."""
 
@@ -33,7 +41,12 @@ class Pages:
             MarketplaceError: The page could not be read.
         """
         if self._ahead is None:
-            return self._read(window, token)
+            self.read_ahead(window, token)
+        assert self._ahead is not None  # noqa: S101 - read_ahead has set it
+        while not self._has_come(self._ahead):
+            if self._services.stopping():
+                # The process has to end sooner than the marketplace may answer.
+                raise SliceOver
         future, self._ahead = self._ahead, None
         return future.result()
 
@@ -45,8 +58,15 @@ class Pages:
     def drain(self) -> None:
         """Wait for a page that nobody wants any more."""
         future, self._ahead = self._ahead, None
-        if future is not None and not future.cancel():
+        if future is not None and not future.cancel() and not self._services.stopping():
             future.exception()
+
+    def _has_come(self, future: Future[Page]) -> bool:
+        try:
+            future.exception(timeout=LOOK_S)
+        except TimeoutError:
+            return False
+        return True
 
     def _read(self, window: Window, token: str | None) -> Page:
         clock = self._services.clock

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 
@@ -24,5 +24,7 @@ class Services:
     connectors: Mapping[str, Connector]
     #: Runs what may overlap: reading the next page while the last one is written.
     executor: Executor
+    #: Whether this process was told to end: whoever works checkpoints and hands over.
+    stopping: Callable[[], bool] = lambda: False
     #: For jitter and ids; seeded by tests.
     random: random.Random = field(default_factory=random.SystemRandom)

@@ -20,7 +20,7 @@ from orchestrator.errors import MarketplaceError, PageTokenExpired, WriteRejecte
 from orchestrator.holding import Holder
 from orchestrator.marketplaces.spec import Connector, Page, Session, Sort, Stream
 from orchestrator.model import Connection, Cursor, OpenWindow, StreamCounts, StreamState
-from orchestrator.pages import Pages
+from orchestrator.pages import Pages, SliceOver
 from orchestrator.ports import DocumentStore, Put, Write
 from orchestrator.services import Services
 
@@ -32,10 +32,6 @@ SIGN_OF_LIFE_S = 45.0
 CLOCK_SLACK = timedelta(seconds=2)
 #: A window is started again this often because of a token, then it has failed.
 RESTARTS = 3
-
-
-class SliceOver(Exception):
-    """The slice's time is over; what is done is kept, the rest follows in another slice."""
 
 
 @dataclass(slots=True)

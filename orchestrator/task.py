@@ -41,11 +41,14 @@ from orchestrator.model import (
     TaskCost,
     TaskStatus,
 )
+from orchestrator.pages import SliceOver
 from orchestrator.services import Services
-from orchestrator.sync import SliceOver, StreamSync, Work
+from orchestrator.sync import StreamSync, Work
 
 log = logging.getLogger(__name__)
 
+#: A wait is slept in naps, so that a process that has to end notices.
+NAP_S = 1.0
 #: Slices in a row that moved nothing; one more would go on for ever.
 STALLED = 2
 #: What the finishing commit itself writes: state, task, shard.
@@ -109,7 +112,9 @@ class _Slice:
         return self.claimed.holder.open
 
     def time_left(self) -> float:
-        """Seconds until this slice, or the whole run, is over."""
+        """Seconds until this slice, or the whole run, is over; none when the process has to end."""
+        if self.services.stopping():
+            return 0.0
         clock = self.services.clock
         slice_left = self.started + self.services.settings.slice_seconds - clock.monotonic()
         return min(slice_left, (self.opened.deadline_at - clock.now()).total_seconds())
@@ -123,7 +128,9 @@ class _Slice:
         if seconds > SLEPT.total_seconds() or seconds >= self.time_left():
             marketplace = self.message.marketplace
             raise RateLimited(f"{marketplace} asks to wait {seconds:.0f} s", wait_s=seconds)
-        self.services.clock.sleep(seconds)
+        while seconds > 0 and not self.services.stopping():
+            self.services.clock.sleep(min(seconds, NAP_S))
+            seconds -= NAP_S
 
     def _work(self) -> None:
         if self._is_over():

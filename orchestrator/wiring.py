@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -17,13 +18,16 @@ _QUEUE_FILE = Path(".local/queue.db")
 _OVERLAPPING = 32
 
 
-def build(settings: Settings, *, delivers: bool = True) -> Services:
+def build(
+    settings: Settings, *, delivers: bool = True, stopping: Callable[[], bool] = lambda: False
+) -> Services:
     """Make the services that the settings ask for; call it once a process, after any fork.
 
     Args:
         settings: Checked settings.
         delivers: Whether this process delivers the embedded queue's messages. A command that is soon
             over says no, and leaves them to the processes that stay.
+        stopping: Whether this process was told to end.
     """
     return Services(
         settings=settings,
@@ -32,6 +36,7 @@ def build(settings: Settings, *, delivers: bool = True) -> Services:
         secrets=_secrets(settings),
         clock=SystemClock(),
         connectors=REGISTRY,
+        stopping=stopping,
         executor=ThreadPoolExecutor(_OVERLAPPING, thread_name_prefix="overlap"),
     )
 

@@ -11,8 +11,11 @@ state, digest, reading or deciding.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from contextlib import closing
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from typing import TypeVar
+
+import urllib3
 
 from bench.engine import Engine
 from bench.figures import Figure, medians
@@ -25,11 +28,14 @@ from orchestrator.ports import Put, Write, Written
 _ORDERS = "connections/c/orders/"
 
 
+S = TypeVar("S", bound=FirestoreStore)
+
+
 class _RecordingStore(FirestoreStore):
     """Remembers the order documents of each commit."""
 
-    def __init__(self, *, project: str, emulator_host: str) -> None:
-        super().__init__(project=project, database="(default)", emulator_host=emulator_host)
+    def __init__(self, *, project: str, database: str, emulator_host: str) -> None:
+        super().__init__(project=project, database=database, emulator_host=emulator_host)
         self.batches: list[list[Put]] = []
 
     def commit(self, writes: Sequence[Write]) -> list[Written]:
@@ -43,16 +49,15 @@ class _RecordingStore(FirestoreStore):
 
 def measure(site: Site) -> list[Figure]:
     """The figure."""
-    orders = site.amount(5_000, 500)
+    orders = site.amount(20_000, 500)
     host = site.emulators.firestore_host
     shop = connector(orders, ready=True)
-    with closing(_RecordingStore(project=fresh_project(), emulator_host=host)) as recording:
-        _sync(recording, shop)
-        batches = recording.batches
+    with _emptied(host, _RecordingStore) as store:
+        _sync(store, shop)
+    batches = store.batches
     if sum(map(len, batches)) != orders:
         raise RuntimeError(f"{sum(map(len, batches))} orders were written, not {orders}")
-    # The emulator keeps everything in memory, and slows down when there is little left of it.
-    value, floor = medians(site.amount(5, 1), lambda: _product(host, shop), lambda: _floor(host, batches))
+    value, floor = medians(site.amount(3, 1), lambda: _product(host, shop), lambda: _floor(host, batches))
     return [
         Figure(
             name="sync, Firestore", value=orders / value, floor=orders / floor, unit="orders/s", at_least=0.9
@@ -61,7 +66,7 @@ def measure(site: Site) -> list[Figure]:
 
 
 def _product(host: str, shop: Connector) -> float:
-    with closing(_store(host)) as store:
+    with _emptied(host, FirestoreStore) as store:
         return _sync(store, shop)
 
 
@@ -76,7 +81,7 @@ def _sync(store: FirestoreStore, shop: Connector) -> float:
 
 def _floor(host: str, batches: Sequence[Sequence[Put]]) -> float:
     """Seconds of the commits."""
-    with closing(_store(host)) as store:
+    with _emptied(host, FirestoreStore) as store:
         store.commit([Put("connections/c", {"connected": True})])
         started = time.perf_counter()
         for batch in batches:
@@ -84,5 +89,13 @@ def _floor(host: str, batches: Sequence[Sequence[Put]]) -> float:
         return time.perf_counter() - started
 
 
-def _store(host: str) -> FirestoreStore:
-    return FirestoreStore(project=fresh_project(), database="(default)", emulator_host=host)
+@contextmanager
+def _emptied(host: str, kind: type[S]) -> Iterator[S]:
+    """A store in a project of its own, which is emptied: the emulator keeps all in memory, and slows down."""
+    project = fresh_project()
+    with closing(kind(project=project, database="(default)", emulator_host=host)) as store:
+        yield store
+    url = f"http://{host}/emulator/v1/projects/{project}/databases/(default)/documents"
+    answer = urllib3.request("DELETE", url, timeout=60.0)
+    if answer.status != 200:
+        raise RuntimeError(f"the emulator does not empty {project}: {answer.data[:200]!r}")

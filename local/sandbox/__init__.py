@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from local.sandbox.account import Account
+from local.sandbox.amazon import Amazon
 from local.sandbox.app import App, Arguments, Marketplace
 from local.sandbox.ebay import Ebay
 from local.sandbox.http import Server
@@ -14,6 +15,7 @@ from local.sandbox.woocommerce import WooCommerce
 
 #: The sandboxes there are.
 MARKETPLACES: Mapping[str, Callable[[list[Account], bool], Marketplace]] = {
+    "amazon": Amazon,
     "ebay": Ebay,
     "shopify": Shopify,
     "takealot": Takealot,

@@ -34,7 +34,7 @@ def csv(request: Request, name: str, known: Iterable[str] | None = None) -> list
     """A comma-separated parameter."""
     values = [value for value in request.one(name).split(",") if value]
     if known is not None and (unknown := set(values) - set(known)):
-        raise InvalidInput(f"{name}: {sorted(unknown)[0]} is not known")
+        raise InvalidInput(f"{name}: {min(unknown)} is not known")
     return values
 
 

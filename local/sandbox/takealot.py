@@ -79,8 +79,8 @@ class Takealot:
             key = re.fullmatch(r"sandbox-key-(\d+)", request.headers.get("x-api-key", ""))
         if not key or int(key[1]) >= len(self._accounts):
             title = "Invalid API key"
-            body = {"message": title} if is_v2 else {"errors": [{"status": 401, "title": title}]}
-            return Reply.json(401, body)
+            errors = [{"status": 401, "title": title}]
+            return Reply.json(401, {"message": title} if is_v2 else {"errors": errors})
         account = self._accounts[int(key[1])]
         headers = self._count(account)
         if int(headers["x-RateLimit-Remaining"]) < 0:

@@ -12,6 +12,7 @@ from typing import Any, Literal, get_args
 
 from local.sandbox import woocommerce_rows as rows
 from local.sandbox.account import Account
+from local.sandbox.catalogue import mix
 from local.sandbox.http import Reply, Request
 
 Kind = Literal["orders", "products", "variations"]
@@ -132,8 +133,17 @@ class Listings:
         else:
             entries = self._entries(query)
         hidden = time.time() - query.late_s if query.late_s else float("inf")
-        found = [entry.build for entry in entries if entry.updated < hidden]
-        return found[::-1] if query.is_descending else found
+        found = [entry for entry in entries if entry.updated < hidden]
+        if query.kind != "orders" and query.order_by != "id":
+            # Products lose their second criterion: equal times come in any order, another one for each page.
+            found.sort(
+                key=lambda entry: (
+                    _order_of(entry, query.order_by),
+                    mix(entry.id, query.offset, query.per_page),
+                )
+            )
+        builds = [entry.build for entry in found]
+        return builds[::-1] if query.is_descending else builds
 
     def _entries(self, query: Query) -> Sequence[_Entry]:
         key = (query.kind, f"{query.status}/{query.type}", query.order_by)

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from decimal import Decimal
 from typing import Literal
 
 import msgspec
 
 from orchestrator.errors import RecordInvalid
-from orchestrator.marketplaces.values import Amount, Instant, money, optional_utc, utc
+from orchestrator.marketplaces.values import Instant, money, optional_utc, utc
 from orchestrator.records import (
     Money,
     Product,
@@ -33,7 +34,7 @@ class Row(msgspec.Struct, rename="camel", kw_only=True):
 class Price(Row):
     """An amount with its currency."""
 
-    amount: Amount
+    amount: Decimal
     currency_code: str
 
 

@@ -230,7 +230,7 @@ def check(session: Session) -> str:
             action="correct marketplace_ids or region in the connection's settings",
         )
     store = next((each.store_name for each in found if each.store_name), None) or settings.seller_id
-    return f"amazon: {store} ({settings.region}, {len(settings.marketplace_ids)} marketplaces)"
+    return f"amazon: {store} ({settings.region}, {', '.join(settings.marketplace_ids)})"
 
 
 def _host(region: str) -> str:

@@ -172,11 +172,11 @@ def _line(item: _LineItem) -> OrderLine:
 
 def _unit_price(cost: Amount, quantity: int) -> Money | None:
     """The cost is unit price times quantity; None where it cannot be divided without a rest."""
-    total = money(cost.value, cost.currency)
     if quantity < 1:
         return None
-    unit = money(round(Decimal(total.amount) / quantity, 4), cost.currency)
-    return unit if Decimal(unit.amount) * quantity == Decimal(total.amount) else None
+    whole, _, fraction = money(cost.value, cost.currency).amount.partition(".")
+    unit, rest = divmod(int(whole + fraction), quantity)
+    return None if rest else money(Decimal(unit).scaleb(-len(fraction)), cost.currency)
 
 
 def _refunded(refunds: list[_Refund]) -> Money | None:

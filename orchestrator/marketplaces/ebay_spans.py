@@ -28,7 +28,7 @@ class _Changed(msgspec.Struct):
     at: Instant = msgspec.field(name="lastModifiedDate")
 
 
-class Span(msgspec.Struct, frozen=True, array_like=True):
+class Span(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     """Where the reading stands; as JSON it is the page token."""
 
     #: First millisecond since 1970, and how many of them.

@@ -5,7 +5,6 @@
 - Without pretty permalinks `/wp-json/` is a web page's 404, and `/?rest_route=` answers.
 - PHP notices or a byte order mark can stand before the JSON.
 - A redirect is never followed: it would carry the keys to a host that nobody configured.
-- A slow host times out on large pages: the page is halved, for the rest of the session.
 """
 
 from __future__ import annotations
@@ -19,12 +18,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from orchestrator.errors import (
-    CredentialsRejected,
-    MarketplaceUnavailable,
-    RequestRejected,
-    ResponseInvalid,
-)
+from orchestrator.errors import CredentialsRejected, RequestRejected, ResponseInvalid
 from orchestrator.marketplaces.auth import FixedHeader
 from orchestrator.marketplaces.client import Errors, Response
 from orchestrator.marketplaces.opening import Settings
@@ -33,10 +27,6 @@ from orchestrator.ports import Clock
 
 T = TypeVar("T")
 
-#: Rows asked for at once: at first and at most, and at least.
-LARGEST_PAGE, SMALLEST_PAGE = 100, 5
-#: How often a page is halved before the site is taken for unavailable.
-_HALVINGS = 2
 #: PHP notices are looked through this far.
 _NOTICE_BYTES = 20_000
 
@@ -120,9 +110,6 @@ class Site:
     plain_permalinks: bool = False
     #: Whether it cannot filter by modification time.
     is_old: bool = False
-    #: Whether it lists the variations of all products at once (WooCommerce 10.3).
-    lists_variations: bool = True
-    page_size: int = LARGEST_PAGE
     #: The currency prices are in, once it was asked for.
     currency: str | None = None
 
@@ -167,28 +154,17 @@ def ask(
 def list_rows(
     session: Session, operation: str, path: str, params: Sequence[tuple[str, str]], size: int
 ) -> Listed:
-    """One page of at most `size` rows; fewer are asked for where the site is too slow for so many.
+    """One page of at most `size` rows.
 
     Raises:
         MarketplaceError: One of its kinds, with what to do about it.
     """
-    site: Site = session.settings
-    halvings = 0
-    while True:
-        asked = min(size, site.page_size)
 
-        def read(response: Response, asked: int = asked) -> Listed:
-            total = response.headers.get("X-WP-Total", "")
-            rows = response.decode(list[msgspec.Raw])
-            return Listed(rows, asked, int(total) if total.isdecimal() else None)
+    def read(response: Response) -> Listed:
+        total = response.headers.get("X-WP-Total", "")
+        return Listed(response.decode(list[msgspec.Raw]), size, int(total) if total.isdecimal() else None)
 
-        try:
-            return _ask(session, operation, path, read, [*params, ("per_page", str(asked))])
-        except MarketplaceUnavailable:
-            if halvings == _HALVINGS or asked <= SMALLEST_PAGE:
-                raise
-            halvings += 1
-            site.page_size = max(SMALLEST_PAGE, asked // 2)
+    return _ask(session, operation, path, read, [*params, ("per_page", str(size))])
 
 
 def _ask(
@@ -227,6 +203,9 @@ def _ask(
                 action = "put the address of the WordPress site into the connection's setting site"
                 raise RequestRejected(error.message, action=action) from None
             site.plain_permalinks = True
+        except NoRoute as error:
+            error.action = "activate WooCommerce on this site, 3.5 or later, or correct the setting site"
+            raise
         except _Moved as error:
             action = (
                 "put the address it redirects to, if it is the shop's, into the connection's setting site"

@@ -1,9 +1,12 @@
 """Walking through a WooCommerce listing so that rows which come and go meanwhile cost none of the others.
 
-Pages are offsets into a listing that changes under the reader. So each page is asked for from the time of
-the last row on, and offsets count only inside one second, where rows with the same time are told apart by
-their ids. The time is that of modification, or, where a listing cannot be filtered by that, of creation.
-`date_created` is local to the site: that is what a site orders and filters by where it is not told otherwise.
+Pages are offsets into a listing that changes under the reader. So each page is asked for from the time of the
+last row on, and rows of that second which were read already are told by their ids. Where a whole page lies in
+one second, that second is read in the order of ids: rows with equal times come in any order, another one for
+each page (woocommerce#33386). Only there pages are offsets; they overlap, and step back where more have left.
+
+A page that a slow host does not manage is asked for again with half its rows; the next ones grow again.
+The time is that of modification, or, where a listing cannot be filtered by that, of creation.
 """
 
 from __future__ import annotations
@@ -12,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import msgspec
 
@@ -20,6 +23,10 @@ from orchestrator.errors import PageTokenExpired
 from orchestrator.marketplaces.spec import Window
 from orchestrator.marketplaces.woocommerce_site import Listed
 
+#: Rows asked for at once: at first and at most, and at least.
+LARGEST_PAGE, SMALLEST_PAGE = 100, 5
+#: Rows that a page by id has in common with the page before: so many can leave meanwhile. Less than a page.
+OVERLAP = 4
 _SECOND = timedelta(seconds=1)
 
 
@@ -30,21 +37,25 @@ class Place(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     part: int = 0
     #: Whether it goes by creation.
     by_date: bool = False
-    #: Rows of this second and later ones are asked for; None for all.
+    #: Rows of this second and later ones are left; None for all.
     at: str | None = None
-    #: So many of them have been read.
+    #: Whether that second itself is done.
+    is_done: bool = False
+    #: What is read by id: that second, or all that is left where the site does not keep to the order of time.
+    by_id: Literal["second", "rest"] | None = None
+    #: The offset in what is read by id.
     skip: int = 0
     #: So many there were when the page before was read.
     total: int | None = None
-    #: The site does not keep to the order: only offsets count from here on.
-    loose: bool = False
-    #: Ids that have been read of the second.
+    #: Ids that have been read, of rows that later pages show again.
     seen: tuple[int, ...] = ()
     #: Rows of all parts that the site has counted, up to here.
     counted: int = 0
+    #: Rows to ask for at once: a slow host times out on large pages.
+    size: int = LARGEST_PAGE
 
     @classmethod
-    def parse(cls, token: str | None, parts: int) -> Place:
+    def parse(cls, token: str | None, parts: int = 3) -> Place:
         """Read a token back; the beginning where there is none.
 
         Raises:
@@ -53,11 +64,21 @@ class Place(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         try:
             place = msgspec.json.decode(token, type=cls) if token else cls()
             _ = place.at and datetime.fromisoformat(place.at)
+            if not 0 <= place.part < parts or place.size < SMALLEST_PAGE:
+                raise ValueError
         except (msgspec.DecodeError, ValueError):
             raise PageTokenExpired("woocommerce: the page token is not one of ours") from None
-        if not 0 <= place.part < parts:
-            raise PageTokenExpired("woocommerce: the page token is not one of ours")
         return place
+
+    def beginning(self, part: int, *, by_date: bool = False) -> Place:
+        """The first place of a part, reached from here."""
+        return Place(part=part, by_date=by_date, counted=self.counted, size=self.size)
+
+    def smaller(self) -> Place | None:
+        """The same place with half the page; None where it is as small as can be."""
+        if self.size == SMALLEST_PAGE:
+            return None
+        return msgspec.structs.replace(self, size=max(SMALLEST_PAGE, self.size // 2))
 
     def __str__(self) -> str:
         return msgspec.json.encode(self).decode()
@@ -94,7 +115,7 @@ class After(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A page, and what may be said of the listing after it."""
+    """A page that was read at a place."""
 
     place: Place
     rows: Sequence[Row]
@@ -106,32 +127,52 @@ class Step:
 
     def after(self, used: int | None = None) -> After:
         """What stands behind the page, or behind its first `used` rows."""
-        place, listed = self.place, self.listed
         is_cut = used is not None and used < len(self.rows)
         rows = self.rows[:used] if is_cut else self.rows
-        asked = len(rows) if is_cut else listed.asked
-        total = listed.total
+        asked = len(rows) if is_cut else self.listed.asked
+        total = self.listed.total
         if total is None:
             # A full page says that there may be more.
-            total = place.skip + len(self.rows) + (len(self.rows) >= listed.asked)
-        # What has left the listing may have stood before the offset: what followed it has moved up.
-        gone = max(0, place.total - total) if place.skip and place.total is not None else 0
-        here = max(0, min(asked, total - place.skip))
-        again = len({row.id for row in rows if self.is_read(row)})
-        counted = place.counted + here - again
-        more = place.skip + asked < total or gone > 0
-        times = [row.time for row in rows if row.time]
-        loose = place.loose or any(first > second for first, second in pairwise(times))
-        if not loose and not gone and times and times[-1] > (place.at or ""):
-            seen = tuple(row.id for row in rows if row.time == times[-1] and row.id is not None)
-            following = Place(
-                part=place.part, by_date=place.by_date, at=times[-1], seen=seen, counted=counted
-            )
-        else:
-            following = msgspec.structs.replace(
-                place, skip=max(0, place.skip + asked - gone), total=total, loose=loose, counted=counted
-            )
-        return After(following, more, sum(not self.is_read(row) for row in rows))
+            total = self.place.skip + len(self.rows) + (len(self.rows) >= self.listed.asked)
+        again = {row.id for row in rows if self.is_read(row)}
+        counted = max(0, min(asked, total - self.place.skip)) - len(again)
+        # A page that came allows for a larger one: what made them small may have been a short failure.
+        size = min(LARGEST_PAGE, self.place.size + SMALLEST_PAGE)
+        place = msgspec.structs.replace(self.place, counted=self.place.counted + counted, size=size)
+        used_rows = sum(not self.is_read(row) for row in rows)
+        following = _by_id(place, rows, asked, total) if place.by_id else _by_time(place, rows, asked, total)
+        return After(following or place, following is not None, used_rows)
+
+
+def _by_id(place: Place, rows: Sequence[Row], asked: int, total: int) -> Place | None:
+    """The place behind a page of what is read by id."""
+    gone = place.total - total if place.total is not None else 0
+    if gone > OVERLAP:
+        # What has left may have stood before the offset: what followed it has moved up, and may be missed.
+        return msgspec.structs.replace(place, skip=max(0, place.skip - gone), total=total)
+    if place.skip + asked < total:
+        ids = sorted(row.id for row in rows if row.id is not None)
+        ahead = [each for each in place.seen if ids and each > ids[-1]]
+        skip = max(place.skip + asked - OVERLAP, 0)
+        return msgspec.structs.replace(place, skip=skip, total=total, seen=(*sorted(ahead), *ids[-OVERLAP:]))
+    if place.by_id == "second":
+        begun = place.beginning(place.part, by_date=place.by_date)
+        return msgspec.structs.replace(begun, at=place.at, is_done=True)
+    return None
+
+
+def _by_time(place: Place, rows: Sequence[Row], asked: int, total: int) -> Place | None:
+    """The place behind a page that came in the order of time."""
+    if asked >= total:
+        return None
+    times = [row.time for row in rows if row.time]
+    if not times or any(first > second for first, second in pairwise(times)):
+        return msgspec.structs.replace(place, by_id="rest")
+    last = times[-1]
+    seen = [row.id for row in rows if row.time == last and row.id is not None]
+    if place.at is None or last > place.at:
+        return msgspec.structs.replace(place, at=last, is_done=False, seen=tuple(seen))
+    return msgspec.structs.replace(place, by_id="second", seen=(*place.seen, *seen))
 
 
 def read_rows(listed: Listed, *, by_date: bool) -> list[Row]:
@@ -150,22 +191,25 @@ def read_rows(listed: Listed, *, by_date: bool) -> list[Row]:
 
 
 def bounds(place: Place, window: Window) -> list[tuple[str, str]]:
-    """The parameters that ask for the rows from a place on, in order.
+    """The parameters that ask for the rows from a place on.
 
     Bounds are strict and in whole seconds. With `dates_are_gmt` they are compared with UTC; a suffix such
-    as `Z` would still be converted to the site's own zone, so there is none.
+    as `Z` would still be converted to the site's own zone, so there is none. Without it they are compared
+    with what the site's clock showed, which is what `date_created` tells, and what goes for the order.
     """
+    prefix, first, last = "modified_", first_second(window.since), _last_second(window.until)
+    params = [("dates_are_gmt", "true")]
     if place.by_date:
-        order = [("orderby", "date"), ("order", "asc")]
-        after = [("after", _moved(place.at, -_SECOND))] if place.at else []
-    else:
-        order = [("orderby", "modified"), ("order", "asc"), ("dates_are_gmt", "true")]
-        until = first_second(window.until + timedelta(microseconds=999_999))
-        after = [
-            ("modified_after", _moved(place.at or first_second(window.since), -_SECOND)),
-            ("modified_before", _moved(until, _SECOND)),
-        ]
-    return [*order, *after, *([("offset", str(place.skip))] if place.skip else [])]
+        prefix, first, last, params = "", "", "", []
+    first, last = place.at or first, place.at if place.by_id == "second" and place.at else last
+    if first:
+        params.append((f"{prefix}after", first if place.is_done else _moved(first, -_SECOND)))
+    if last:
+        params.append((f"{prefix}before", _moved(last, _SECOND)))
+    order_by = "id" if place.by_id else "date" if place.by_date else "modified"
+    if place.skip:
+        params.append(("offset", str(place.skip)))
+    return [("orderby", order_by), ("order", "asc"), *params]
 
 
 def is_unfiltered(step: Step, window: Window) -> bool:
@@ -181,6 +225,11 @@ def is_unfiltered(step: Step, window: Window) -> bool:
 def first_second(moment: datetime) -> str:
     """A moment's second, as sites write UTC."""
     return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%S}"
+
+
+def _last_second(moment: datetime) -> str:
+    """The same, rounded up."""
+    return first_second(moment + timedelta(microseconds=999_999))
 
 
 def _moved(second: str, by: timedelta) -> str:

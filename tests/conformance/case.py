@@ -76,6 +76,7 @@ class MarketWorld(World):
             "credential": self.credentials.reference(market),
             "settings": {**market.settings, "base_url": url},
             "backfill_since": BEGINNING,
+            "streams": list(market.connector.streams),
         } | fields
         self.connect(market.name, marketplace=market.name, **given)
 
@@ -223,7 +224,7 @@ class Case:
 
 def told_by(document: Mapping[str, Any]) -> dict[str, Any]:
     """A stored record as a sandbox tells its truth: with the fields that both know."""
-    told = dict(document)
+    told: dict[str, Any] = msgspec.to_builtins(dict(document))
     if "lines" in told:
         told["quantities"] = [line["quantity"] for line in told["lines"]]
     if "variants" in told:
@@ -256,6 +257,8 @@ def opened(
             market, world.clock, orders=orders, products=products, small_buckets=small_buckets
         ) as served:
             world.join(market, served.url, streams=[stream])
+            # A window that ends with the data is as old as the marketplace wants it.
+            world.clock.advance(market.connector.streams[stream].age.total_seconds())
             yield Case(market, market.connector.streams[stream], served, world, log)
     finally:
         root.removeHandler(log)
@@ -274,6 +277,7 @@ def _has_several_pages(market: Market, stream: str, size: int) -> bool:
     with running(market, clock, orders=orders, products=products) as served:
         secrets.store(market)
         session = open_session(market, served.url, clock, secrets)
+        clock.advance(market.connector.streams[stream].age.total_seconds())
         token: str | None = None
         for _ in range(_PAGES - 1):
             token = market.connector.streams[stream].fetch(session, EVERYTHING, token).next_token

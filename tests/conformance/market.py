@@ -72,6 +72,11 @@ class Sandbox:
     #: How many calls were answered with each status.
     statuses: dict[int, int] = field(default_factory=dict)
 
+    @property
+    def refused(self) -> int:
+        """How many calls were answered with 4xx."""
+        return sum(count for status, count in self.statuses.items() if 400 <= status < 500)
+
     def answer(self, request: Request) -> Reply:
         """Answer, and keep what the suite wants to know."""
         for name, value in request.headers.items():

@@ -223,6 +223,7 @@ def limits_are_kept(case: Case) -> None:
     for _ in range(8):
         if not task.incomplete and task.status is TaskStatus.SUCCEEDED:
             break
+        assert task.status is not TaskStatus.FAILED
         task = case.run(3_600.0)
     refused = case.sandbox.statuses.get(429, 0)
 

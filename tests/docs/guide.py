@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import re
 import sys
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from tempfile import mkdtemp
@@ -31,17 +32,18 @@ def driftwood() -> Market:
     """The guide's marketplace; only its registration is missing."""
     folder = Path(mkdtemp(prefix="guide-"))
     written = sources()
-    connector = _module("guide_driftwood", written["orchestrator/marketplaces/driftwood.py"], folder)
-    sandbox = _module("guide_driftwood_sandbox", written["local/sandbox/driftwood.py"], folder)
+    connector = _module("orchestrator.marketplaces.driftwood", written, folder)
+    sandbox = _module("local.sandbox.driftwood", written, folder)
     sample: samples.Sample = eval(written["local/samples.py"], vars(samples).copy())
     return Market(
         sample.marketplace, connector.CONNECTOR, sandbox.Driftwood, sample.settings, sample.credential
     )
 
 
-def _module(name: str, code: str, folder: Path) -> ModuleType:
+def _module(name: str, written: Mapping[str, str], folder: Path) -> ModuleType:
+    """Import a file of the guide under the name it would have in the project."""
     path = folder / f"{name}.py"
-    path.write_text(code)
+    path.write_text(written[f"{name.replace('.', '/')}.py"])
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         raise LookupError(name)

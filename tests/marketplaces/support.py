@@ -26,6 +26,11 @@ from orchestrator.records import Record
 UNTIL = datetime(2026, 11, 23, 6, 0, tzinfo=UTC)
 EVERYTHING = Window(UNTIL - timedelta(days=800), UNTIL)
 CREDENTIALS: dict[str, dict[str, str]] = {
+    "amazon": {
+        "client_id": "amzn1.application-oa2-client.sandbox-0",
+        "client_secret": "amzn1.oa2-cs.v1.sandbox-0",
+        "refresh_token": "Atzr|sandbox-0",
+    },
     "ebay": {
         "client_id": "sandbox-app",
         "client_secret": "sandbox-cert",
@@ -35,7 +40,12 @@ CREDENTIALS: dict[str, dict[str, str]] = {
     "takealot": {"api_key": "sandbox-key-0"},
     "woocommerce": {"consumer_key": "ck_sandbox_0", "consumer_secret": "cs_sandbox_0"},
 }
-SETTINGS: dict[str, dict[str, str]] = {
+SETTINGS: dict[str, dict[str, Any]] = {
+    "amazon": {
+        "region": "eu",
+        "marketplace_ids": ["AE08WJ6YKNBMC", "A1F83G8C2ARO7P"],
+        "seller_id": "ASANDBOX0",
+    },
     "ebay": {"marketplace_id": "EBAY_GB"},
     "shopify": {"shop": "sandbox-0.myshopify.com"},
     "takealot": {},

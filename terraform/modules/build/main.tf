@@ -1,15 +1,17 @@
 # The source archive, where it is kept, and the account and image repository that functions are built with.
 
 locals {
-  _excluded = "(^|/)(__pycache__|cli|__main__\\.py|py\\.typed)(/|$)|\\.(pyc|ya?ml|md)$"
-  # Exactly what runs on Google Cloud: neither the command line nor the description of the HTTP interface.
+  # Exactly what runs on Google Cloud (tests/terraform/test_archive.py): neither what the command line alone
+  # uses, nor descriptions.
+  _command_line = ["orchestrator/__main__.py", "orchestrator/connections.py", "orchestrator/pausing.py"]
+  _excluded     = "(^|/)(__pycache__|cli)/|\\.(pyc|ya?ml|md|typed)$"
   files = sort(concat(
     ["main.py", "requirements.txt"],
     [
       for file in concat(
         [for file in fileset("${var.root}/functions", "**") : "functions/${file}"],
         [for file in fileset("${var.root}/orchestrator", "**") : "orchestrator/${file}"],
-      ) : file if length(regexall(local._excluded, file)) == 0
+      ) : file if length(regexall(local._excluded, file)) == 0 && !contains(local._command_line, file)
     ],
   ))
   # Of names and contents alone: the same on every machine, whatever the zip looks like.

@@ -27,10 +27,6 @@ resource "google_secret_manager_secret_version" "scheduler" {
   secret_data_wo_version = parseint(substr(sha256(var.scheduler_secret), 0, 7), 16)
   # The version before stays enabled: both are accepted until it is disabled by hand (docs/deploy.md).
   deletion_policy = "ABANDON"
-
-  lifecycle {
-    create_before_destroy = true
-  }
 }
 
 resource "google_secret_manager_secret_iam_member" "scheduler" {

@@ -1,0 +1,1 @@
+"""What deploys to Google Cloud; the rest of this folder is Terraform."""

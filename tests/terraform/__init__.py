@@ -1,0 +1,1 @@
+"""Terraform: what is deployed is what the code needs."""

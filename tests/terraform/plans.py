@@ -1,0 +1,106 @@
+"""Plans of the environments, as `terraform test` makes them with mocked providers: nothing is called."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local.processes import ROOT
+
+TERRAFORM = ROOT / "terraform"
+#: What the environments' tests give as the scheduler's secret.
+SECRET = "0123456789abcdef0123456789abcdef"
+PROJECT = "a-project"
+#: A real terraform with the providers' schemas and without network, where it lies beside the repository.
+_OFFLINE = ROOT.parent / "shared" / "terraform-offline" / "terraform"
+_TIMEOUT_S = 300
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What one environment would become."""
+
+    #: Attributes after the plan is applied, by address.
+    resources: Mapping[str, Mapping[str, Any]]
+    outputs: Mapping[str, Any]
+
+    def of(self, kind: str) -> dict[str, Mapping[str, Any]]:
+        """All resources of a type, by address."""
+        return {address: found for address, found in self.resources.items() if f".{kind}." in f".{address}"}
+
+    def only(self, address: str) -> Mapping[str, Any]:
+        """A resource by its address within the environment's module."""
+        return self.resources[f"module.sync.{address}"]
+
+    @cached_property
+    def accounts(self) -> dict[str, str]:
+        """The service accounts' e-mails by what their names say that they are for: `api`, `op-jane`."""
+        emails = [found["email"] for found in self.of("google_service_account").values()]
+        return {email.partition("@")[0].removeprefix("sync-"): email for email in emails}
+
+    def function(self, name: str) -> Mapping[str, Any]:
+        """A function: `api` or `worker`."""
+        return self.only(f"module.{name}.google_cloudfunctions2_function.this")
+
+    def service(self, name: str) -> Mapping[str, Any]:
+        """A function's `service_config`."""
+        config: Mapping[str, Any] = self.function(name)["service_config"][0]
+        return config
+
+    def environment(self, name: str) -> dict[str, str]:
+        """What a function finds in its environment, with what the platform adds."""
+        platform = {
+            "K_SERVICE": self.function(name)["name"],
+            "FUNCTION_TARGET": self.function(name)["build_config"][0]["entry_point"],
+            "CLOUD_RUN_TIMEOUT_SECONDS": str(self.service(name)["timeout_seconds"]),
+        }
+        return {**self.service(name)["environment_variables"], **platform}
+
+
+def terraform() -> str:
+    """The terraform to use; skips the test where there is none, or fails where it is required."""
+    found = os.environ.get("TERRAFORM") or (str(_OFFLINE) if _OFFLINE.exists() else shutil.which("terraform"))
+    if found is None or shutil.which("terraform") is None:
+        if os.environ.get("REQUIRE_TERRAFORM") == "1":
+            pytest.fail("REQUIRE_TERRAFORM=1, and there is no terraform on the PATH")
+        pytest.skip("there is no terraform on the PATH")
+    return found
+
+
+def plan(environment: str, data: Path) -> Plan:
+    """Plan an environment; terraform keeps what it needs in `data`."""
+    command = [terraform(), f"-chdir={TERRAFORM / 'environments' / environment}"]
+    variables = {**os.environ, "TF_DATA_DIR": str(data / environment), "TF_IN_AUTOMATION": "1"}
+
+    def run(*arguments: str) -> str:
+        done = subprocess.run(
+            [*command, *arguments],
+            env=variables,
+            capture_output=True,
+            text=True,
+            timeout=_TIMEOUT_S,
+            check=False,
+        )
+        if done.returncode:
+            pytest.fail(f"{' '.join([*command, *arguments])}:\n{done.stdout[-4000:]}{done.stderr}")
+        return done.stdout
+
+    run("init", "-backend=false", "-input=false")
+    for line in run("test", "-json", "-verbose").splitlines():
+        found = json.loads(line)
+        if found["type"] == "test_plan" and found["@testrun"] == "plan":
+            planned = found["test_plan"]
+            return Plan(
+                {change["address"]: change["change"]["after"] for change in planned["resource_changes"]},
+                {name: change["after"] for name, change in planned["output_changes"].items()},
+            )
+    raise LookupError(f"{environment} has no run block `plan`")
