@@ -17,6 +17,7 @@ from functions import logs, worker
 from functions.api import Api
 from functions.callers import Gate, SchedulerSecret
 from functions.certificates import CertificateCache
+from orchestrator import struct_types
 from orchestrator.errors import SettingsInvalid
 from orchestrator.services import Services
 from orchestrator.settings import Settings, http_settings
@@ -77,5 +78,6 @@ def start(environ: Mapping[str, str]) -> None:
     except SettingsInvalid as error:
         raise SystemExit(str(error)) from None
     logs.configure(settings.log_level, settings.google_cloud_project)
+    struct_types.prepare()
     if target == "sync_worker" and flask.has_app_context():
         worker.acknowledge_unreadable(flask.current_app)

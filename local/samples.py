@@ -52,7 +52,7 @@ SAMPLES = (
         "table-bay",
         "amazon",
         "Table Bay on Amazon",
-        {"region": "eu", "marketplace_ids": _AMAZON_MARKETPLACES[:1], "seller_id": "ASANDBOX1"},
+        {"region": "eu", "marketplace_ids": _AMAZON_MARKETPLACES, "seller_id": "ASANDBOX1"},
         {
             "client_id": "amzn1.application-oa2-client.sandbox-1",
             "client_secret": "amzn1.oa2-cs.v1.sandbox-1",

@@ -290,7 +290,14 @@ class StreamSync:
             suspects = vanishing.pack(set(missing) - absorber.suspects)
         absorber.suspects = set()
         self._mark_vanished(vanished)
-        self._keep(cursor=cursor, suspects=suspects, last_success_at=self._work.services.clock.now())
+        now = self._work.services.clock.now()
+        self._keep(
+            cursor=cursor,
+            suspects=suspects,
+            not_before=None,
+            rests_until=windows.rest(self._stream, window, now),
+            last_success_at=now,
+        )
 
     def _missing(self, window: OpenWindow) -> list[int]:
         """Known records of the window's span that its complete listing did not show."""

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from orchestrator import context
+from orchestrator import ids
 from orchestrator.claim import SLEPT
 from orchestrator.claiming import Claimed, Claimer, check_shard, expiry, has_progress
 from orchestrator.closing import NO_ANSWER, closed_state, final_task, with_health
@@ -17,14 +17,8 @@ from orchestrator.cost import MeteredStore
 from orchestrator.dispatch import too_old
 from orchestrator.errors import (
     ConnectionInvalid,
-    CredentialsRejected,
-    QueueUnavailable,
     RateLimited,
     SecretMissing,
-    SecretUnavailable,
-    StoreUnavailable,
-    SyncError,
-    locate,
 )
 from orchestrator.holding import Lost, Stopped
 from orchestrator.marketplaces.opening import Opening
@@ -43,7 +37,8 @@ from orchestrator.model import (
 )
 from orchestrator.pages import SliceOver
 from orchestrator.services import Services
-from orchestrator.sync import StreamSync, Work
+from orchestrator.streams import Streams, note
+from orchestrator.sync import Work
 
 log = logging.getLogger(__name__)
 
@@ -53,8 +48,6 @@ NAP_S = 1.0
 STALLED = 2
 #: What the finishing commit itself writes: state, task, shard.
 _FINISH_WRITES = 3
-#: Our own side: the message is delivered again.
-_OURS = (StoreUnavailable, QueueUnavailable, SecretUnavailable)
 
 
 def run_task(services: Services, message: Message) -> None:
@@ -83,12 +76,7 @@ class _Slice:
     claimed: Claimed
     session: Session | None = None
     connection: Connection | None = None
-    #: This slice's counts, by stream.
-    counts: dict[str, StreamCounts] = field(default_factory=dict)
-    #: The longest wait a marketplace asked for, in seconds.
-    wait_s: float | None = None
-    #: Streams brought to an end in this slice, well or not.
-    done: list[str] = field(default_factory=list)
+    streams: Streams | None = None
     #: What went wrong apart from the streams.
     errors: list[ErrorInfo] = field(default_factory=list)
 
@@ -138,17 +126,18 @@ class _Slice:
         try:
             connector, connection = self._open()
         except (ConnectionInvalid, SecretMissing) as error:
-            self._note(None, error)
+            self.errors.append(note(error))
             self._finish(TaskStatus.FAILED, error.kind)
             return
         before = _cursors(self.claimed.holder.state)
+        self.streams = self._streams(connector, connection)
         try:
-            self._streams(connector, connection)
+            self.streams.run()
         except SliceOver:
             self._slice_over(moved=_cursors(self.claimed.holder.state) != before)
             return
-        if self.wait_s is not None:
-            self._defer(self.wait_s)
+        if self.streams.limited_until is not None:
+            self._limited(self.streams.limited_until)
         else:
             failed = [
                 counts.error for counts in self._progress().progress.values() if counts.error is not None
@@ -212,8 +201,7 @@ class _Slice:
         )
         return connector, connection
 
-    def _streams(self, connector: Connector, connection: Connection) -> None:
-        """Every stream in turn; one that fails or has to wait does not stop the others."""
+    def _streams(self, connector: Connector, connection: Connection) -> Streams:
         assert self.session is not None  # noqa: S101 - opened by the caller
         work = Work(
             services=self.services,
@@ -225,52 +213,7 @@ class _Slice:
             run_id=self.message.run_id,
             time_left=self.time_left,
         )
-        for name in self._order(connector, connection):
-            counts = self.counts[name] = StreamCounts()
-            begun = self.services.clock.monotonic()
-            try:
-                with context.bind(stream=name):
-                    StreamSync(work, connector.streams[name], counts).run()
-            except RateLimited as error:
-                if self.time_left() <= error.wait_s <= SLEPT.total_seconds():
-                    raise SliceOver from error
-                self.wait_s = max(self.wait_s or 0.0, error.wait_s)
-            except (SliceOver, Lost, Stopped, *_OURS):
-                raise
-            except SyncError as error:
-                self._note(name, error)
-                if isinstance(error, CredentialsRejected):
-                    return
-            except Exception as error:  # noqa: BLE001 - a defect fails its stream; another delivery would meet it again
-                self._note(
-                    name, SyncError(f"defect: {locate(error)}", action="report it with the worker's log")
-                )
-            else:
-                self.done.append(name)
-            finally:
-                counts.duration_s = round(self.services.clock.monotonic() - begun, 3)
-
-    def _order(self, connector: Connector, connection: Connection) -> list[str]:
-        """Streams to work on: those in the middle of a long window come after the others."""
-        wanted = self.opened.streams or connection.streams
-        states = self.claimed.holder.state.streams
-        names = [
-            name
-            for name in connection.streams
-            if name in wanted and name in connector.streams and name not in self.opened.done
-        ]
-        return sorted(names, key=lambda name: name in states and states[name].cursor.window is not None)
-
-    def _note(self, stream: str | None, error: SyncError) -> None:
-        info = ErrorInfo(kind=error.kind, message=error.message, action=error.action, stream=stream)
-        if stream is None:
-            self.errors.append(info)
-        else:
-            self.counts[stream].error = info
-            self.done.append(stream)
-        log.warning(
-            "%s", error.message, extra={"action": "sync_failed", "kind": error.kind, "stream": stream}
-        )
+        return Streams(work, self.opened, by_hand=ids.has_options(self.message.run_id))
 
     # Ending
 
@@ -278,7 +221,7 @@ class _Slice:
         """The open task with this slice's counts and cost, and `writes` of the commit that stores it."""
         opened = self.opened
         progress = dict(opened.progress)
-        for name, counts in self.counts.items():
+        for name, counts in (self.streams.counts if self.streams is not None else {}).items():
             progress[name] = progress.get(name, StreamCounts()).plus(counts)
         client = self.session.client if self.session is not None else None
         cost = TaskCost(
@@ -291,7 +234,7 @@ class _Slice:
             opened,
             progress=progress,
             cost=(opened.cost or TaskCost()).plus(cost),
-            done=(*opened.done, *self.done),
+            done=(*opened.done, *(self.streams.done if self.streams is not None else ())),
         )
 
     def _slice_over(self, *, moved: bool) -> None:
@@ -321,20 +264,29 @@ class _Slice:
         following = msgspec.structs.replace(self.message, slice=opened.slice + 1, heal=False)
         self.services.queue.publish([following])
 
-    def _defer(self, wait_s: float) -> None:
-        """Leave the rest until the marketplace allows it; the next run or a heal goes on."""
-        opened = self.opened
-        now = self.services.clock.now()
-        until = now + timedelta(seconds=wait_s)
-        if until >= opened.deadline_at:
+    def _limited(self, until: datetime) -> None:
+        """Some streams have to wait: the next runs leave them out until they may be called again."""
+        opened = self._progress()
+        if opened.done or any(counts.error for counts in opened.progress.values()):
+            failed = [counts.error for counts in opened.progress.values() if counts.error is not None]
+            self.errors += failed
+            if failed:
+                self._finish(TaskStatus.FAILED, failed[0].kind)
+            else:
+                self._finish(TaskStatus.SUCCEEDED, "rate_limited", incomplete=True)
+        elif until >= opened.deadline_at:
             self._finish_limited(until)
-            return
+        else:
+            self._defer(until)
+
+    def _defer(self, until: datetime) -> None:
+        """Nothing else is left to do: keep the task open; the next run or a heal goes on when it may."""
         lease = msgspec.structs.replace(
             self.claimed.holder.state.lease, owner=None, expires_at=until, not_before=until
         )
         self._hand_over(lease=lease, stalled=0)
-        log.info("deferred for %.0f s", wait_s, extra={"action": "task_deferred"})
-        following = msgspec.structs.replace(self.message, slice=opened.slice + 1, heal=False)
+        log.info("deferred until %s", until, extra={"action": "task_deferred"})
+        following = msgspec.structs.replace(self.message, slice=self.opened.slice, heal=False)
         self.services.queue.publish([following], not_before=until)
 
     def _finish_limited(self, until: datetime) -> None:

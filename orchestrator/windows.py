@@ -13,6 +13,10 @@ from orchestrator.model import Connection, Cursor, OpenWindow
 
 #: A long span may be read this much earlier than due, so that it stays with the same tick of the day.
 LONG_SLACK = timedelta(minutes=30)
+#: A listing rests this many times as long as it took, a day at most; one shorter than this does not.
+REST_FACTOR = 9
+RESTLESS = timedelta(minutes=1)
+MAX_REST = timedelta(days=1)
 _DAY_ZERO = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -99,6 +103,18 @@ def without_token(terms: Terms, window: OpenWindow) -> OpenWindow:
 def asked(window: OpenWindow) -> Window:
     """What the connector is asked for."""
     return Window(since=window.since, until=window.until)
+
+
+def rest(stream: Stream, window: OpenWindow, now: datetime) -> datetime | None:
+    """Until when a stream that lists everything is left alone after a listing.
+
+    A listing that took long (many items, a slow or limited marketplace) is not begun again at once: it
+    takes up a tenth of the time. A short one has no rest.
+    """
+    took = now - (window.until + stream.age)
+    if stream.sort is not Sort.SNAPSHOT or took < RESTLESS:
+        return None
+    return now + min(REST_FACTOR * took, MAX_REST)
 
 
 def completed(cursor: Cursor, window: OpenWindow, now: datetime) -> Cursor:

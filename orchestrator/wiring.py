@@ -6,6 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from orchestrator import struct_types
 from orchestrator.clock import SystemClock
 from orchestrator.marketplaces import REGISTRY
 from orchestrator.ports import DocumentStore, SecretStore, TaskQueue
@@ -29,6 +30,7 @@ def build(
             over says no, and leaves them to the processes that stay.
         stopping: Whether this process was told to end.
     """
+    struct_types.prepare()
     return Services(
         settings=settings,
         store=_store(settings),

@@ -11,14 +11,14 @@ from __future__ import annotations
 import base64
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from local.sandbox import woocommerce_rows as rows
 from local.sandbox.account import Account
 from local.sandbox.distort import Shape
 from local.sandbox.http import Reply, Request
-from local.sandbox.woocommerce_listings import Kind, Listings, Query, Refused, read_query
+from local.sandbox.woocommerce_listings import Kind, Listings, Query, Refused, Selected, read_query
 
 #: What the first part of a site's path may say.
 ODDITIES: Mapping[str, str] = {
@@ -94,7 +94,8 @@ class WooCommerce:
             request.malformed = False
         kind: Kind = "variations" if found[2] else found[1]  # type: ignore[assignment] # the pattern's words
         query = read_query(request, kind, takes_modified=oddity != "wc40", filters_modified=not old)
-        return _listed(request, query, listings.select(query, int(found[2]) if found[2] else None), listings)
+        selected = listings.select(query, int(found[2]) if found[2] else None)
+        return _listed(request, query, selected, listings.account.number)
 
     def _authenticated(self, request: Request, oddity: str) -> Listings:
         key, secret = request.one("consumer_key"), request.one("consumer_secret")
@@ -126,22 +127,20 @@ def _routed(request: Request) -> tuple[str, bool, str]:
     return request.path, False, request.one("rest_route")
 
 
-def _listed(
-    request: Request, query: Query, found: list[Callable[[], dict[str, Any]]], listings: Listings
-) -> Reply:
+def _listed(request: Request, query: Query, selected: Selected, number: int) -> Reply:
     """One page of what was selected, with the headers that count it."""
-    page = [build() for build in found[query.offset : query.offset + query.per_page]]
+    page = selected.rows
     if request.malformed:
         broken = {"id": 999_000_111, "sku": 5, "status": None, "name": 7, "type": "simple", "line_items": 3}
         page.insert(len(page) // 2, broken)
     if query.fields:
         page = [{name: value for name, value in row.items() if name in query.fields} for row in page]
-    pages = -(-len(found) // query.per_page)
-    headers = {"X-WP-Total": str(len(found)), "X-WP-TotalPages": str(pages)}
-    number = query.offset // query.per_page + 1
-    if number < pages:
-        site = f"https://sandbox-{listings.account.number}.example{request.path}"
-        headers["Link"] = f'<{site}?page={number + 1}>; rel="next"'
+    pages = -(-selected.total // query.per_page)
+    headers = {"X-WP-Total": str(selected.total), "X-WP-TotalPages": str(pages)}
+    following = query.offset // query.per_page + 2
+    if following <= pages:
+        site = f"https://sandbox-{number}.example{request.path}"
+        headers["Link"] = f'<{site}?page={following}>; rel="next"'
     return Reply.json(200, page, headers)
 
 

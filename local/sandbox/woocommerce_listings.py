@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import time
-from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Sequence
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
-from typing import Any, Literal, get_args
+from typing import Any, Literal, NamedTuple, TypeVar, get_args
 
 from local.sandbox import woocommerce_rows as rows
 from local.sandbox.account import Account
@@ -17,8 +16,10 @@ from local.sandbox.http import Reply, Request
 
 Kind = Literal["orders", "products", "variations"]
 OrderBy = Literal["date", "id", "modified"]
-Build = Callable[[], dict[str, Any]]
+E = TypeVar("E")
 _LARGEST = 100
+#: Later than everything.
+_NEVER = 1 << 40
 
 
 class Refused(Exception):
@@ -53,14 +54,23 @@ class Query:
     late_s: float
 
 
-@dataclass(frozen=True, slots=True)
-class _Entry:
-    """What rows are selected and ordered by."""
+class _Entry(NamedTuple):
+    """What products and variations are selected and ordered by."""
 
     id: int
     created: int
     updated: int
-    build: Build
+    #: Index of the item.
+    item: int
+    #: Which variation of it.
+    number: int = 0
+
+
+class Selected(NamedTuple):
+    """One page of what a query selects, and how much that is in all."""
+
+    rows: list[dict[str, Any]]
+    total: int
 
 
 def read_query(request: Request, kind: Kind, *, takes_modified: bool, filters_modified: bool) -> Query:
@@ -114,11 +124,13 @@ class Listings:
 
     def __init__(self, account: Account) -> None:
         self.account = account
-        self._sorted: dict[tuple[str, str, OrderBy], list[_Entry]] = {}
+        #: Orders by status: time of the last change and index, in that order.
+        self._orders: dict[str, list[tuple[int, int]]] = {}
+        self._items: dict[tuple[Kind, str], list[_Entry]] = {}
         self._state: tuple[int, ...] = ()
 
-    def select(self, query: Query, product_id: int | None) -> list[Build]:
-        """The rows of a query in its order, not built yet.
+    def select(self, query: Query, product_id: int | None) -> Selected:
+        """A page of a query.
 
         Args:
             query: What is asked for.
@@ -127,80 +139,90 @@ class Listings:
         state = (self.account.changes, self.account.sales, len(self.account.vanished))
         if state != self._state:
             self._state = state
-            self._sorted.clear()
-        if product_id is not None:
-            entries: Sequence[_Entry] = self._variations_of(product_id)
-        else:
-            entries = self._entries(query)
-        hidden = time.time() - query.late_s if query.late_s else float("inf")
-        found = [entry for entry in entries if entry.updated < hidden]
-        if query.kind != "orders" and query.order_by != "id":
-            # Products lose their second criterion: equal times come in any order, another one for each page.
-            found.sort(
-                key=lambda entry: (
-                    _order_of(entry, query.order_by),
-                    mix(entry.id, query.offset, query.per_page),
-                )
-            )
-        builds = [entry.build for entry in found]
-        return builds[::-1] if query.is_descending else builds
-
-    def _entries(self, query: Query) -> Sequence[_Entry]:
-        key = (query.kind, f"{query.status}/{query.type}", query.order_by)
-        if key not in self._sorted:
-            self._sorted[key] = sorted(
-                self._all(query), key=lambda entry: (_order_of(entry, query.order_by), entry.id)
-            )
-        entries = self._sorted[key]
-        created = (self._moment(query, query.after), self._moment(query, query.before))
-        updated = (self._moment(query, query.modified_after), self._moment(query, query.modified_before))
-        first, last = 0, len(entries)
-        if query.order_by == "modified":
-            first, last, updated = *_between(entries, updated, lambda entry: entry.updated), (None, None)
-        elif query.order_by == "date":
-            first, last, created = *_between(entries, created, lambda entry: entry.created), (None, None)
-        found = entries[first:last]
-        if created == updated == (None, None):
-            return found
-        return [
-            entry
-            for entry in found
-            if _is_within(entry.created, created) and _is_within(entry.updated, updated)
-        ]
-
-    def _all(self, query: Query) -> list[_Entry]:
-        account = self.account
+            self._orders.clear()
+            self._items.clear()
         if query.kind == "orders":
-            sales = (account.sale(index) for index in range(account.sales))
-            return [
-                _Entry(sale.id, sale.created, sale.updated, partial(rows.order, account, sale))
-                for sale in sales
-                if query.status == rows.status_of(sale)
-                or (query.status == "any" and not rows.is_trashed(sale))
+            indices, total = self._page(self._selected_orders(query), query)
+            account = self.account
+            return Selected([rows.order(account, index, account.sale(index)) for index in indices], total)
+        entries, total = self._page(self._selected_items(query, product_id), query)
+        return Selected([self._built(query, entry) for entry in entries], total)
+
+    @staticmethod
+    def _page(found: Sequence[E], query: Query) -> tuple[Sequence[E], int]:
+        last = len(found) - query.offset
+        if query.is_descending:
+            return found[max(0, last - query.per_page) : max(0, last)][::-1], len(found)
+        return found[query.offset : query.offset + query.per_page], len(found)
+
+    def _selected_orders(self, query: Query) -> Sequence[int]:
+        if query.status not in self._orders:
+            self._orders[query.status] = [
+                (updated, index)
+                for updated, index in self.account.sales_from(0)
+                if self._has(query.status, index)
             ]
-        if query.status == "trash":
-            return []
-        found = []
-        for index in account.listed():
-            item = account.item(index)
-            if query.kind == "products" and query.type in ("", "variable" if item.variants > 1 else "simple"):
-                build = partial(rows.product, account, index)
-                found.append(_Entry(item.id, item.created, item.updated, build))
-            elif query.kind == "variations" and item.variants > 1:
-                found += self._variations(index)
-        return found
+        pairs = self._orders[query.status]
+        after, before = self._updated(query)
+        first, last = bisect_left(pairs, (after + 1, 0)), bisect_left(pairs, (before, 0))
+        indices = [index for _, index in pairs[first:last]]
+        if query.after or query.before:
+            created = self.account.sales_created(*self._created(query))
+            indices = [index for index in indices if index in created]
+        # They are numbered as they were made.
+        return indices if query.order_by == "modified" else sorted(indices)
 
-    def _variations(self, index: int) -> list[_Entry]:
-        item = self.account.item(index)
-        builds = [partial(rows.variation, self.account, index, number) for number in range(item.variants)]
-        return [_Entry(build()["id"], item.created, item.created, build) for build in builds]
+    def _has(self, status: str, index: int) -> bool:
+        if status == "trash":
+            return rows.may_be_trashed(index) and rows.is_trashed(index, self.account.sale(index))
+        if status == "any":
+            return not (rows.may_be_trashed(index) and rows.is_trashed(index, self.account.sale(index)))
+        return rows.status_of(index, self.account.sale(index)) == status
 
-    def _variations_of(self, product_id: int) -> list[_Entry]:
-        for index in self.account.listed():
+    def _selected_items(self, query: Query, product_id: int | None) -> Sequence[_Entry]:
+        key = (query.kind, f"{query.status}/{query.type}/{product_id}")
+        if key not in self._items:
+            self._items[key] = list(self._entries(query, product_id))
+        after, before = self._updated(query)
+        made_after, made_before = self._created(query)
+        found = [
+            entry
+            for entry in self._items[key]
+            if after < entry.updated < before and made_after <= entry.created < made_before
+        ]
+        if query.order_by == "id":
+            return sorted(found)
+        # They lose their second criterion: equal times come in any order, another one for each page.
+        is_date = query.order_by == "date"
+        salt = (query.offset, query.per_page)
+        return sorted(found, key=lambda entry: (entry[1 if is_date else 2], mix(entry.id, *salt)))
+
+    def _entries(self, query: Query, product_id: int | None) -> Iterator[_Entry]:
+        for index in self.account.listed() if query.status != "trash" else ():
             item = self.account.item(index)
-            if item.id == product_id:
-                return self._variations(index) if item.variants > 1 else []
-        return []
+            if query.kind == "products":
+                if query.type in ("", "variable" if item.variants > 1 else "simple"):
+                    yield _Entry(item.id, item.created, item.updated, index)
+            elif item.variants > 1 and product_id in (None, item.id):
+                for number in range(item.variants):
+                    built = rows.variation(self.account, index, number)
+                    yield _Entry(built["id"], item.created, item.created, index, number)
+
+    def _built(self, query: Query, entry: _Entry) -> dict[str, Any]:
+        if query.kind == "products":
+            return rows.product(self.account, entry.item)
+        return rows.variation(self.account, entry.item, entry.number)
+
+    def _updated(self, query: Query) -> tuple[int, int]:
+        """Strict bounds on the modification time; what was changed a moment ago may not be listed yet."""
+        after, before = self._moment(query, query.modified_after), self._moment(query, query.modified_before)
+        hidden = int(time.time() - query.late_s) if query.late_s else _NEVER
+        return -1 if after is None else after, min(_NEVER if before is None else before, hidden)
+
+    def _created(self, query: Query) -> tuple[int, int]:
+        """The first second of creation that is listed, and the first that is not any more."""
+        after, before = self._moment(query, query.after), self._moment(query, query.before)
+        return 0 if after is None else after + 1, _NEVER if before is None else before
 
     def _moment(self, query: Query, text: str) -> int | None:
         """A bound as Unix seconds.
@@ -215,23 +237,6 @@ class Listings:
             moment = moment.astimezone(rows.zone(self.account)).replace(tzinfo=None)
         column = UTC if query.dates_are_gmt else rows.zone(self.account)
         return int(moment.replace(tzinfo=column).timestamp())
-
-
-def _order_of(entry: _Entry, order_by: OrderBy) -> int:
-    return {"id": entry.id, "date": entry.created, "modified": entry.updated}[order_by]
-
-
-def _between(
-    entries: Sequence[_Entry], bounds: tuple[int | None, int | None], of: Callable[[_Entry], int]
-) -> tuple[int, int]:
-    after, before = bounds
-    first = 0 if after is None else bisect_right(entries, after, key=of)
-    return first, len(entries) if before is None else bisect_left(entries, before, key=of)
-
-
-def _is_within(value: int, bounds: tuple[int | None, int | None]) -> bool:
-    after, before = bounds
-    return (after is None or value > after) and (before is None or value < before)
 
 
 def _time(request: Request, name: str) -> str:

@@ -240,7 +240,7 @@ GUARDS = (
     ),
     Guard(
         "invariant 6: one stream's failure stops no other",
-        "orchestrator/task.py",
+        "orchestrator/streams.py",
         "except Exception as error:  # noqa: BLE001 - a defect fails its stream",
         "except ZeroDivisionError as error:  # was",
         CORE + "test_streams.py::test_one_failing_stream_does_not_stop_the_others",
@@ -268,7 +268,7 @@ GUARDS = (
     ),
     Guard(
         "invariant 8: an unexpected error's text is not kept",
-        "orchestrator/task.py",
+        "orchestrator/streams.py",
         'SyncError(f"defect: {locate(error)}"',
         'SyncError(f"defect: {error!r}"',
         CORE + "test_streams.py::test_one_failing_stream_does_not_stop_the_others",
