@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import tempfile
 import time
@@ -28,6 +29,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--quick", action="store_true", help="show only that every row works; keeps nothing")
     parser.add_argument("--output", type=Path, help="keep the figures here; without --quick in docs/")
     options = parser.parse_args(arguments)
+    output = options.output or (None if options.quick else KEPT)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is ended
     screen = console()
     figures: list[Figure] = []
     left_out = 0
@@ -45,13 +48,13 @@ def main(arguments: list[str] | None = None) -> int:
                 left_out += 1
                 continue
             figures += measured
+            if output is not None:
+                keep(output, measured)  # at once: a later row may be interrupted
             screen.print(f"{name}: measured in {time.monotonic() - started:.0f} s", style="dim")
     screen.print(table(figures))
     for note in dict.fromkeys(figure.note for figure in figures if figure.note):
         screen.print(note)
-    output = options.output or (None if options.quick else KEPT)
     if output is not None:
-        keep(output, figures)
         screen.print(f"Kept in {output}")
     return 1 if left_out else 0
 
