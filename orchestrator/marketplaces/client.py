@@ -30,10 +30,8 @@ from orchestrator.marketplaces.opening import Opening
 
 T = TypeVar("T")
 
-#: A call is sent at most this often; each refreshed token adds one.
+#: A call is sent at most this often; a refreshed token adds one.
 ATTEMPTS = 5
-#: A token is refreshed at most this often for one call: a fresh one may not be known everywhere at once.
-REFRESHES = 2
 #: No retry starts later than this many seconds after a call began, waits for limits aside.
 RETRY_WITHIN_S = 10.0
 #: First back-off in seconds, doubled each time, with full jitter.
@@ -196,7 +194,7 @@ class Client:
         body, content = _body(json, form)
         clock = self._opening.clock
         started = clock.monotonic()
-        refreshes = 0 if authenticated else REFRESHES
+        refreshed = not authenticated
         attempt = 1
         while True:
             if self._pace and (pause := self._pace.wait_s(operation)) > 0:
@@ -209,9 +207,9 @@ class Client:
                 self._raise_for_status(operation, response, errors or {}, attempt)
                 return read(response)
             except CredentialsRejected:
-                if refreshes >= REFRESHES or not self._auth.refresh(self):
+                if refreshed or not self._auth.refresh(self):
                     raise
-                refreshes += 1
+                refreshed = True
             except RateLimited as error:
                 if attempt >= ATTEMPTS:
                     raise

@@ -22,10 +22,6 @@ T = TypeVar("T")
 R = TypeVar("R")
 _MARK = b'{"seller_v2":'
 _rows = msgspec.json.Decoder(list[dict[str, Any]], float_hook=Decimal)
-# Made here, before any thread decodes (see orchestrator/struct_types.py).
-_offers = msgspec.json.Decoder(_Marked[_Offer])
-_levels = msgspec.json.Decoder(_Marked[_Level])
-_offer_ids = msgspec.json.Decoder(_Marked[_OfferId])
 
 
 class _Marked(msgspec.Struct, Generic[T]):
@@ -78,6 +74,12 @@ class _Level(msgspec.Struct, kw_only=True):
 
 class _OfferId(msgspec.Struct):
     offer_id: Id
+
+
+# Made here, before any thread decodes (see orchestrator/struct_types.py).
+_offer = msgspec.json.Decoder(_Marked[_Offer])
+_level = msgspec.json.Decoder(_Marked[_Level])
+_offer_id = msgspec.json.Decoder(_Marked[_OfferId])
 
 
 def either(v1: Callable[[bytes, bool], R], v2: Callable[[bytes, bool], R]) -> Callable[[bytes, bool], R]:
@@ -144,7 +146,7 @@ def order(raw: bytes, with_buyer: bool) -> Order:
 
 def product(raw: bytes, with_buyer: bool) -> Product:  # noqa: ARG001 - the contract's signature
     """An offer is a product with one variant."""
-    row = _offers.decode(raw).seller_v2
+    row = _offer.decode(raw).seller_v2
     offer_id = str(row.offer_id)
     variant = Variant(
         id=offer_id,
@@ -164,7 +166,7 @@ def product(raw: bytes, with_buyer: bool) -> Product:  # noqa: ARG001 - the cont
 
 def level(raw: bytes, with_buyer: bool) -> StockLevel:  # noqa: ARG001 - the contract's signature
     """What one warehouse holds of an offer; an offer that came without its stock is no level."""
-    row = _levels.decode(raw).seller_v2
+    row = _level.decode(raw).seller_v2
     return StockLevel(
         id=f"{row.offer_id}@{row.location_id}",
         sku=row.sku,
@@ -185,7 +187,7 @@ def order_id(raw: bytes) -> str | None:
 def product_id(raw: bytes) -> str | None:
     """The offer's id, or None."""
     try:
-        return str(_offer_ids.decode(raw).seller_v2.offer_id)
+        return str(_offer_id.decode(raw).seller_v2.offer_id)
     except msgspec.DecodeError:
         return None
 
