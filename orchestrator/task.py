@@ -244,7 +244,7 @@ class _Slice:
         if now >= opened.deadline_at:
             self._finish(TaskStatus.SUCCEEDED, None, incomplete=True)
             return
-        stalled = 0 if moved else opened.stalled + 1
+        stalled = 0 if moved or self.services.stopping() else opened.stalled + 1
         if stalled >= STALLED:
             self.errors.append(
                 ErrorInfo(

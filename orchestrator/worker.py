@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from orchestrator.closing import cancel_shard, sweep_shard
 from orchestrator.dispatch import dispatch
+from orchestrator.errors import StoreUnavailable
 from orchestrator.heal import heal
 from orchestrator.messages import Message
 from orchestrator.services import Services
@@ -16,6 +17,8 @@ def handle(services: Services, message: Message) -> None:
     Raises:
         SyncError: Our own side failed; the message has to be delivered again.
     """
+    if services.stopping():
+        raise StoreUnavailable("this process has to end; another one takes the message")
     match message.kind:
         case "dispatch":
             dispatch(services, message)

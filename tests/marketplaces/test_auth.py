@@ -159,6 +159,7 @@ def test_a_token_refused_again_after_its_refresh_is_rejected() -> None:
 
 
 GOOD_SETTINGS: dict[str, dict[str, Any]] = {
+    "amazon": {"region": "fe", "marketplace_ids": ["A1VC38T7YXB528"], "seller_id": "A1SELLER"},
     "ebay": {"marketplace_id": "EBAY_DE"},
     "shopify": {"shop": "a-b.myshopify.com"},
     "takealot": {},
@@ -216,6 +217,8 @@ def test_base_url_is_refused_outside_development(marketplace: str) -> None:
         ("shopify", '{"client_id": "SECRET"}'),
         ("shopify", '{"access_token": "SECRET", "refresh_token": "SECRET"}'),
         ("shopify", '{"access_token": "SECRET", "expires_at": "SECRET"}'),
+        ("amazon", '{"client_id": "SECRET", "client_secret": "SECRET"}'),
+        ("amazon", '{"client_id": "a", "client_secret": "b", "refresh_token": ["SECRET"]}'),
         ("ebay", '{"client_id": "SECRET", "client_secret": "SECRET"}'),
         ("ebay", '{"client_id": "a", "client_secret": "b", "refresh_token": ["SECRET"]}'),
         ("takealot", "{}"),
