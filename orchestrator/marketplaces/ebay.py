@@ -25,7 +25,7 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 
-from orchestrator.errors import MarketplaceError, PageTokenExpired
+from orchestrator.errors import PageTokenExpired
 from orchestrator.marketplaces import ebay_catalogue as catalogue
 from orchestrator.marketplaces import ebay_records as records
 from orchestrator.marketplaces.ebay_calls import NoOffers, ask_inventory, open_session
@@ -48,66 +48,33 @@ class _Offers(msgspec.Struct):
     offers: list[msgspec.Raw] = []
 
 
-class _Place(msgspec.Struct, frozen=True):
-    """Where the listing of inventory items stands; its page token."""
-
-    #: The page's number.
-    number: int = 0
-    #: What the first page told.
-    total: int | None = None
-    #: Items of this page that are done.
-    done: int = 0
-
-    @classmethod
-    def parse(cls, token: str | None) -> _Place:
-        """Read a page token of ours."""
-        if token is None:
-            return cls()
-        try:
-            number, total, *done = map(int, token.split("/"))
-            return cls(number, total, *done)
-        except (TypeError, ValueError):
-            raise PageTokenExpired("ebay inventory_items: the page token is not one of ours") from None
-
-    def __str__(self) -> str:
-        return f"{self.number}/{self.total}" + (f"/{self.done}" if self.done else "")
-
-
 def fetch_products(session: Session, window: Window, token: str | None) -> Page:  # noqa: ARG001 - all are listed
-    """Inventory items, each with its offers on the connection's site.
-
-    A page takes many calls: where one fails, the page ends before its item.
-    """
-    place = _Place.parse(token)
-    page = _items(session, place, PRODUCT_ITEMS)
-    rows: list[bytes] = []
-    for raw in page.records[place.done :]:
-        try:
-            rows.append(catalogue.offered(raw, _offers_of(session, raw)))
-        except MarketplaceError:
-            if not rows:
-                raise
-            following = msgspec.structs.replace(place, total=page.total, done=place.done + len(rows))
-            return Page(rows, str(following), page.total, len(rows) if page.listed else 0)
-    return Page(rows, page.next_token, page.total, max(0, (page.listed or 0) - place.done))
+    """Inventory items, each with its offers on the connection's site."""
+    page = _items(session, token, PRODUCT_ITEMS)
+    rows = [catalogue.offered(raw, _offers_of(session, raw)) for raw in page.records]
+    return Page(rows, page.next_token, page.total, page.listed)
 
 
 def fetch_inventory(session: Session, window: Window, token: str | None) -> Page:  # noqa: ARG001 - all are listed
     """What inventory items say of their stock, one record a location."""
-    page = _items(session, _Place.parse(token), STOCK_ITEMS)
+    page = _items(session, token, STOCK_ITEMS)
     levels = [level for raw in page.records for level in catalogue.split_by_location(raw)]
     return Page(levels, page.next_token, page.total, page.listed)
 
 
-def _items(session: Session, place: _Place, size: int) -> Page:
-    """A page of inventory items."""
-    params = [("limit", str(size)), ("offset", str(place.number))]
+def _items(session: Session, token: str | None, size: int) -> Page:
+    """A page of inventory items; the token is its number, and the total that the first page told."""
+    try:
+        number, told = map(int, token.split("/")) if token else (0, None)
+    except ValueError:
+        raise PageTokenExpired("ebay inventory_items: the page token is not one of ours") from None
+    params = [("limit", str(size)), ("offset", str(number))]
     listing = ask_inventory(session, "inventory_items", "inventory_item", _Items, params)
-    total = listing.total if place.total is None else place.total
-    is_last = (place.number + 1) * size >= listing.total or not listing.items
+    total = listing.total if told is None else told
+    is_last = (number + 1) * size >= listing.total or not listing.items
     return Page(
         [bytes(item) for item in listing.items],
-        None if is_last else str(_Place(place.number + 1, total)),
+        None if is_last else f"{number + 1}/{total}",
         total=total,
         listed=len(listing.items) if listing.total == total else 0,
     )

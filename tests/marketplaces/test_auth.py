@@ -132,12 +132,13 @@ def test_a_version_without_a_refresh_token_counts_as_refused(shopify: Sandbox) -
 def test_a_wrong_key_is_rejected_after_one_call(marketplace: str) -> None:
     """A fixed key has no refresh: the first 401 says it all."""
     with sandbox(marketplace, orders=1, products=1) as running:
-        wrong = dict.fromkeys(CREDENTIALS[marketplace], "wrong")
+        wrong = {name: f"{value}x" for name, value in CREDENTIALS[marketplace].items()}
         session = running.session(credential=wrong)
         with pytest.raises(CredentialsRejected):
             running.connector.check(session)
 
-    assert session.client.calls == 1
+    # WooCommerce cannot tell a key it does not know from a header that was dropped on the way.
+    assert session.client.calls == (2 if marketplace == "woocommerce" else 1)
 
 
 def test_a_token_refused_again_after_its_refresh_is_rejected() -> None:
@@ -163,6 +164,7 @@ GOOD_SETTINGS: dict[str, dict[str, Any]] = {
     "ebay": {"marketplace_id": "EBAY_DE"},
     "shopify": {"shop": "a-b.myshopify.com"},
     "takealot": {},
+    "woocommerce": {"site": "https://shop.example/path"},
 }
 
 
