@@ -91,7 +91,11 @@ def _step(session: Session, listing: Listing, window: Window, place: Place) -> S
     params = [*listing.params, *bounds(place, window), ("_fields", listing.fields)]
     size = min(listing.size, place.size)
     listed = sites.list_rows(session, listing.operation, listing.path, params, size)
-    return Step(place, read_rows(listed, by_date=place.by_date), listed)
+    rows = read_rows(listed, by_date=place.by_date)
+    if place.by_id:
+        # A page may end before its last row; what is left of it has to be what comes after by id.
+        rows.sort(key=lambda row: row.id or 0)
+    return Step(place, rows, listed)
 
 
 def is_wanted(step: Step, row: Row, window: Window) -> bool:

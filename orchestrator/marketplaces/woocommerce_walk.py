@@ -140,7 +140,14 @@ class Step:
         size = min(LARGEST_PAGE, self.place.size + SMALLEST_PAGE)
         place = msgspec.structs.replace(self.place, counted=self.place.counted + counted, size=size)
         used_rows = sum(not self.is_read(row) for row in rows)
-        following = _by_id(place, rows, asked, total) if place.by_id else _by_time(place, rows, asked, total)
+        following: Place | None
+        if place.by_id:
+            following = _by_id(place, rows, asked, total)
+        elif asked < total and not _in_order(self.rows):
+            # Also where only the first of them were used: what follows those may be older.
+            following = msgspec.structs.replace(place, by_id="rest")
+        else:
+            following = _by_time(place, rows, asked, total)
         return After(following or place, following is not None, used_rows)
 
 
@@ -166,13 +173,18 @@ def _by_time(place: Place, rows: Sequence[Row], asked: int, total: int) -> Place
     if asked >= total:
         return None
     times = [row.time for row in rows if row.time]
-    if not times or any(first > second for first, second in pairwise(times)):
+    if not times:
         return msgspec.structs.replace(place, by_id="rest")
     last = times[-1]
     seen = [row.id for row in rows if row.time == last and row.id is not None]
     if place.at is None or last > place.at:
         return msgspec.structs.replace(place, at=last, is_done=False, seen=tuple(seen))
     return msgspec.structs.replace(place, by_id="second", seen=(*place.seen, *seen))
+
+
+def _in_order(rows: Sequence[Row]) -> bool:
+    """Whether rows came in the order of time."""
+    return all(first <= second for first, second in pairwise(row.time for row in rows if row.time))
 
 
 def read_rows(listed: Listed, *, by_date: bool) -> list[Row]:

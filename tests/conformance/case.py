@@ -102,6 +102,11 @@ class MarketWorld(World):
         found = every(self.store, f"connections/{connection_id}/{stream}")
         return {each.data["id"]: each for each in found if deleted or each.data["deleted_at"] is None}
 
+    def ids_of(self, connection_id: str, stream: str) -> list[str]:
+        """The record ids of all documents of a stream that are not marked as deleted."""
+        found = every(self.store, f"connections/{connection_id}/{stream}")
+        return [each.data["id"] for each in found if each.data["deleted_at"] is None]
+
 
 def every(store: DocumentStore, collection: str) -> Iterator[Snapshot]:
     """All documents of a collection."""
