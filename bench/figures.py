@@ -6,6 +6,7 @@ import statistics
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
@@ -77,8 +78,19 @@ def keep(path: Path, figures: Iterable[Figure]) -> None:
     path.write_bytes(msgspec.json.format(msgspec.json.encode(list(kept.values())), indent=2) + b"\n")
 
 
-def medians(rounds: int, *measures: Callable[[], float]) -> list[float]:
-    """The median of each measure over some rounds, taken in turn and in alternating order.
+class Measured(NamedTuple):
+    """One measure's values, round by round."""
+
+    values: list[float]
+
+    @property
+    def median(self) -> float:
+        """The value in the middle."""
+        return statistics.median(self.values)
+
+
+def in_turn(rounds: int, *measures: Callable[[], float]) -> list[Measured]:
+    """The values of each measure over some rounds, taken in turn and in alternating order.
 
     What slows the machine down for a while then meets all of them, and no one always goes first. A round
     before these, which warms everything up, does not count.
@@ -88,7 +100,13 @@ def medians(rounds: int, *measures: Callable[[], float]) -> list[float]:
         turns = list(enumerate(measures))
         for index, measure in turns if number % 2 else reversed(turns):
             taken[index].append(measure())
-    return [statistics.median(values[1:]) for values in taken]
+    return [Measured(values[1:]) for values in taken]
+
+
+def spread(above: Measured, below: Measured) -> str:
+    """Between what the ratio lay in single rounds: where that is wide, the machine was not quiet."""
+    ratios = [one / other for one, other in zip(above.values, below.values, strict=True)]
+    return f"{min(ratios):.2f} to {max(ratios):.2f} in single rounds"
 
 
 def _rounded(value: float) -> float:

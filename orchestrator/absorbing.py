@@ -96,23 +96,22 @@ class Absorber:
                 self._reject(raw, error, digest, changes)
                 continue
             key = key_of(record.id)
-            self._see(key, digest)
             day = self._observe(record)
             content = content_of(encoded, self._salt)
             known = digest.get(key)
+            remembered = known is not None or day >= self.oldest_day
+            if remembered:
+                self._see(key, digest)
             earlier = changes.get(key)
             if known == content and not self.full and earlier is None:
                 self.counts.unchanged += 1
                 continue
-            updated_at = (
-                None if isinstance(record, Order) and record.updated_at is None else record.updated_at
-            )
-            if earlier is not None and _is_older(updated_at, earlier.updated_at):
+            if earlier is not None and _is_older(record.updated_at, earlier.updated_at):
                 self.counts.unchanged += 1
                 continue
             self.counts.written += 1
             writes: list[Write] = [Put(f"{self._collection}/{document_id}", self._document(record, key))]
-            entries = [(key, content, day)] if known is not None or day >= self.oldest_day else []
+            entries = [(key, content, day)] if remembered else []
             change = Change(writes, entries, len(encoded), record.updated_at)
             self._forget_reject(record.id, digest, change)
             changes[key] = change
@@ -180,7 +179,7 @@ class Absorber:
         if not known_kind:
             log.error("connector defect: %s", locate(error), extra={"action": "record_failed"})
         record_id = put.data["record_id"]
-        if record_id is not None:
+        if record_id is not None and digest.get(key_of(record_id)) is not None:
             self._see(key_of(record_id), digest)
         key = _reject_key(name)
         content = content_of(raw, self._salt)

@@ -319,8 +319,8 @@ CONNECTOR = Connector(
             durable_token=True,
             ordered=True,
             remembers_all=False,
-            # `read_orders` alone shows no older ones.
-            long_span=timedelta(days=60),
+            # Deleted orders leave no trace; what matters of them is recent.
+            long_span=timedelta(days=14),
         ),
         "products": Stream(
             name="products",

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from bench.figures import Figure, keep, medians
+from bench.figures import Figure, Measured, in_turn, keep, spread
 
 FIGURE = Figure(name="answer", value=3.0, floor=2.0, unit="ms", at_most=1.5)
 
@@ -64,5 +64,13 @@ def test_measures_take_turns_in_alternating_order() -> None:
         order.append(name)
         return next(times[name])
 
-    assert medians(3, lambda: measure("a"), lambda: measure("b")) == [2.0, 5.0]
+    a, b = in_turn(3, lambda: measure("a"), lambda: measure("b"))
+
+    assert (a.values, b.values) == ([1.0, 9.0, 2.0], [5.0, 4.0, 30.0])
+    assert (a.median, b.median) == (2.0, 5.0)
     assert "".join(order) == "baabbaab"
+
+
+def test_the_spread_is_that_of_the_rounds_own_ratios() -> None:
+    """A round is compared with itself, so that a slow minute counts on both sides."""
+    assert spread(Measured([2.0, 30.0]), Measured([1.0, 10.0])) == "2.00 to 3.00 in single rounds"

@@ -174,9 +174,9 @@ class Case:
         assert run.status.is_final
         return self.world.task(run_id, self.market.name)
 
-    def tick(self) -> Task | None:
+    def tick(self, after_s: float) -> Task | None:
         """A tick, and what comes of it at once: the task, or None where the marketplace asked to wait."""
-        self.world.clock.advance(_TICK_S)
+        self.world.clock.advance(after_s)
         started = self.world.tick()
         self.world.drain()
         if self.state.open is not None and self.state.lease.not_before is not None:

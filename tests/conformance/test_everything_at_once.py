@@ -21,10 +21,11 @@ _PERCENT = 10
 #: Runs with all faults on, and after them.
 _BAD, _GOOD = 2, 2
 #: Seconds a silent marketplace is waited for.
-_PATIENCE_S = 0.15
+_PATIENCE_S = 0.25
+_HANGS = 4
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("seed", [1, 2])
 def test_with_every_fault_at_ten_percent_nothing_is_lost(seed: int, tmp_path: Path) -> None:
     """Each of two runs in which two calls of three fail ends well or in part; two more hold all, and once."""
     world = MarketWorld(tmp_path)
@@ -37,7 +38,9 @@ def test_with_every_fault_at_ten_percent_nothing_is_lost(seed: int, tmp_path: Pa
             world.join(market, sandbox.url)
             sandboxes[market.name] = sandbox
             for switch in SWITCHES.values():
-                sandbox.fault(kind=switch.kind, percent=_PERCENT, seed=seed, **switch.fields)
+                # Each hang costs real time.
+                times = _HANGS if switch.kind == "hang" else 0
+                sandbox.fault(kind=switch.kind, percent=_PERCENT, seed=seed, times=times, **switch.fields)
         for _ in range(_BAD):
             _assert_ended(world)
         for sandbox in sandboxes.values():
