@@ -14,8 +14,6 @@ from orchestrator.errors import NotPossible
 from orchestrator.ports import Update
 from orchestrator.services import Services
 
-#: The marketplaces that have a sandbox.
-MARKETPLACES = ("amazon", "ebay", "shopify", "takealot", "woocommerce")
 #: Sandbox accounts on each of them.
 ACCOUNTS = 2
 
@@ -106,6 +104,8 @@ SAMPLES = (
         {"consumer_key": "ck_sandbox_1", "consumer_secret": "cs_sandbox_1"},
     ),
 )
+#: The marketplaces they are on.
+MARKETPLACES = tuple(sorted({sample.marketplace for sample in SAMPLES}))
 
 
 def add_samples(services: Services, folder: Folder, base_urls: Mapping[str, str]) -> None:

@@ -213,7 +213,7 @@ def services(settings_env: dict[str, str], tmp_path: Path) -> Iterator[Services]
 @pytest.fixture
 def stage(services: Services, certs: Issuer, monkeypatch: pytest.MonkeyPatch) -> Stage:
     """`sync_api`, served by the framework from the real `main.py`."""
-    monkeypatch.setattr(wiring, "build", lambda settings: services)
+    monkeypatch.setattr(wiring, "build", lambda settings, **_: services)
     client = served("sync_api")
     assert isinstance(services.store, SqliteStore)
     assert isinstance(services.queue, RememberingQueue)

@@ -53,7 +53,7 @@ class Worker:
 @pytest.fixture
 def worker(services: Services, monkeypatch: pytest.MonkeyPatch) -> Worker:
     """`sync_worker`, served by the framework from the real `main.py`."""
-    monkeypatch.setattr(wiring, "build", lambda settings: services)
+    monkeypatch.setattr(wiring, "build", lambda settings, **_: services)
     staged = Worker(served("sync_worker"))
 
     def handle(given: Services, message: Message) -> None:
@@ -264,7 +264,7 @@ def test_services_are_made_once(services: Services, worker: Worker, monkeypatch:
     """Clients are made at the first message, not at the start, and then kept."""
     built: list[object] = []
 
-    def build(settings: object) -> Services:
+    def build(settings: object, **_: object) -> Services:
         built.append(settings)
         return services
 
