@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
 from unittest.mock import patch
 
-from orchestrator.marketplaces import transport
+from orchestrator.marketplaces import client, transport
 from orchestrator.marketplaces.spec import Sort
 from orchestrator.model import TaskStatus
 from tests.conformance.case import Case, several_pages
@@ -90,9 +91,11 @@ def survives(case: Case, switch: Switch) -> None:
 
     Either way nothing is lost: when it is off again, the store holds all there is.
     """
-    # A busy machine is no silent marketplace: only where one is silent is patience short.
-    patience = _PATIENCE_S if switch.kind == "hang" else transport.READ_S
-    with patch.object(transport, "READ_S", patience):
+    with ExitStack() as stack:
+        if switch.kind == "hang":
+            # Silence costs real time.
+            stack.enter_context(patch.object(transport, "READ_S", _PATIENCE_S))
+            stack.enter_context(patch.object(client, "ATTEMPTS", 2))
         _now_and_then(case, switch)
         _for_good(case, switch)
     case.assert_nothing_leaked()

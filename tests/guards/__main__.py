@@ -59,7 +59,8 @@ def broken(guard: Guard) -> str | None:
     if run.returncode == 0:
         return None
     if run.returncode != 1:
-        raise SystemExit(f"{guard.test} did not run without the guard ({guard.keeps}):\n{run.stdout[-2000:]}{run.stderr[-2000:]}")
+        printed = (run.stdout + run.stderr)[-2000:]
+        raise SystemExit(f"{guard.test} did not run without the guard ({guard.keeps}):\n{printed}")
     lines = re.findall(r"^E   +(.+)$", run.stdout, re.MULTILINE)
     return lines[0][:160] if lines else "failed"
 
