@@ -3,7 +3,7 @@
 2: test_crashes::test_a_holder_that_wakes_up_late_writes_nothing. 3 and 5:
 test_crashes::test_any_single_fault_changes_nothing_in_effect. 7 and 11: tests/simulation. 10:
 test_crashes::test_the_next_run_takes_over_from_a_dead_worker. 14:
-test_streams::test_a_backlog_larger_than_a_run_goes_on_in_the_next. 15:
+test_slices::test_a_backlog_larger_than_a_run_goes_on_in_the_next. 15:
 test_crashes::test_a_connection_that_kills_its_workers_is_given_up. 16:
 test_runs::test_a_forced_run_never_eats_the_real_tick.
 """

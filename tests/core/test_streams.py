@@ -13,21 +13,14 @@ from orchestrator.errors import (
     CredentialsRejected,
     MarketplaceUnavailable,
     PageTokenExpired,
-    RateLimited,
     WriteRejected,
 )
 from orchestrator.model import Health, RunStatus, TaskStatus
 from orchestrator.ports import Delete, Put, Write, Written
 from orchestrator.runs import TriggerRequest, start_manual
-from tests.core.world import START, FakeClient, World
+from tests.core.world import START, FakeClient, World, fill
 
 HOUR = timedelta(hours=1)
-
-
-def fill(world: World, stream: str, count: int, connection_id: str = "a") -> None:
-    """Rows r0, r1, … one an hour, the last an hour ago."""
-    for n in range(count):
-        world.bazaar.shop(connection_id).put(stream, f"r{n}", START - (count - n) * HOUR)
 
 
 def test_an_unchanged_connection_costs_four_writes_and_two_reads(world: World) -> None:
@@ -94,38 +87,6 @@ def test_a_change_and_its_change_back_are_both_written(world: World) -> None:
         world.clock.advance(900)
 
 
-def test_a_snapshot_marks_what_vanished_and_brings_it_back(world: World) -> None:
-    """A record missing from a complete listing gets `deleted_at`; listed again, it is as before."""
-    world.connect("a", streams=["products"])
-    fill(world, "products", 8)
-    world.run_once()
-    gone = world.bazaar.shop("a").rows["products"].pop("r3")
-    world.clock.advance(900)
-    _, run = world.run_once()
-
-    assert run.records.deleted == 1
-    assert "r3" not in world.records("a", "products")
-    assert world.get("connections/a/products/r3").data["deleted_at"] == world.clock.now()
-    world.bazaar.shop("a").rows["products"]["r3"] = gone
-    world.clock.advance(900)
-    world.run_once()
-    assert "r3" in world.records("a", "products")
-
-
-def test_a_short_listing_deletes_nothing(world: World) -> None:
-    """Where the marketplace's count is not what was read, nothing is taken as vanished."""
-    world.connect("a", streams=["products"])
-    fill(world, "products", 8)
-    world.run_once()
-    world.bazaar.shop("a").rows["products"].pop("r3")
-    world.bazaar.total = lambda count: count + 1
-    world.clock.advance(900)
-    _, run = world.run_once()
-
-    assert run.records.deleted == 0
-    assert "r3" in world.records("a", "products")
-
-
 def test_a_large_catalogue_that_is_unchanged_costs_seven_documents(tmp_path: Path) -> None:
     """10,000 unchanged items: one digest document is read, and nothing of it written."""
     world = World(tmp_path, page_size=1000)
@@ -181,19 +142,6 @@ def test_a_malformed_record_is_kept_raw_and_stops_nothing(world: World) -> None:
     assert len(world.records("a", "products")) == 4
 
 
-def test_a_rejected_record_is_not_taken_as_vanished(world: World) -> None:
-    """A record that is listed, but broken now, keeps its last good version."""
-    world.connect("a", streams=["products"])
-    fill(world, "products", 4)
-    world.run_once()
-    world.bazaar.shop("a").put("products", "r1", START - HOUR, broken=True)
-    world.clock.advance(900)
-    _, run = world.run_once()
-
-    assert run.records.deleted == 0
-    assert world.records("a", "products")["r1"] == "1"
-
-
 def test_refused_credentials_need_attention_and_are_not_hammered(world: World) -> None:
     """Refused credentials stop the task; later ticks leave the connection alone until it is edited."""
     world.connect("a", streams=["orders", "products"])
@@ -241,113 +189,6 @@ def test_one_failing_stream_does_not_stop_the_others(world: World) -> None:
     assert "KeyError" in task.error.message
     assert "connector's" not in task.error.message
     assert len(world.records("a", "products")) == len(world.records("a", "inventory")) == 4
-
-
-def test_a_long_task_goes_on_in_slices(world: World) -> None:
-    """Slow pages: the task hands over to itself before its time is up, and ends complete."""
-    world.connect("a", streams=["orders", "products"])
-    fill(world, "orders", 20)
-    fill(world, "products", 20)
-    world.bazaar.at_call = lambda *_: world.clock.advance(100)
-    run_id, run = world.run_once()
-    task = world.task(run_id, "a")
-
-    assert run.status is RunStatus.SUCCEEDED
-    assert task.slices > 1
-    assert task.streams["orders"].written == 20
-    assert len(world.records("a", "orders")) == len(world.records("a", "products")) == 20
-    assert len(world.bazaar.calls) == len({call[1:] for call in world.bazaar.calls})
-
-
-def test_a_backlog_larger_than_a_run_goes_on_in_the_next(world: World) -> None:
-    """Past the run's deadline the task ends as succeeded and incomplete; the next run goes on from there."""
-    world.connect("a")
-    fill(world, "orders", 60)
-    world.bazaar.at_call = lambda *_: world.clock.advance(300)
-    run_id, run = world.run_once()
-    task = world.task(run_id, "a")
-    assert run.status is RunStatus.SUCCEEDED
-    assert task.incomplete
-    before = len(world.records("a", "orders"))
-    assert 0 < before < 60
-    world.bazaar.at_call = None
-    world.run_once()
-
-    assert len(world.records("a", "orders")) == 60
-
-
-def test_a_slice_that_moves_nothing_twice_is_failed(world: World) -> None:
-    """A listing whose token dies with the invocation, and is longer than a slice, ends as `no_progress`."""
-    world.connect("a", streams=["products"])
-    fill(world, "products", 30)
-    stream = world.bazaar.connector.streams["products"]
-    object.__setattr__(stream, "durable_token", False)
-    world.bazaar.at_call = lambda *_: world.clock.advance(200)
-    run_id, _ = world.run_once()
-
-    assert world.task(run_id, "a").reason == "no_progress"
-
-
-def test_a_snapshot_in_slices_still_finds_what_vanished(world: World) -> None:
-    """What earlier slices have seen counts: only what no slice has listed is marked."""
-    world.connect("a", streams=["products"])
-    fill(world, "products", 30)
-    world.run_once()
-    world.bazaar.shop("a").rows["products"].pop("r2")
-    world.bazaar.shop("a").rows["products"].pop("r29")
-    world.clock.advance(900)
-    world.bazaar.at_call = lambda *_: world.clock.advance(100)
-    run_id, run = world.run_once()
-
-    assert world.task(run_id, "a").slices > 1
-    assert run.records.deleted == 2
-    assert sorted(
-        set(world.records("a", "products", deleted=True)) - set(world.records("a", "products"))
-    ) == [
-        "r2",
-        "r29",
-    ]
-
-
-def test_a_long_wait_is_deferred_and_the_next_run_goes_on(world: World) -> None:
-    """The marketplace says wait: the message is acknowledged, progress kept, nobody calls too early."""
-    world.connect("a")
-    fill(world, "orders", 9)
-
-    def limit(client: FakeClient, stream: str, token: str | None) -> None:
-        if token == "3":
-            client.wait(400)
-
-    world.bazaar.at_call = limit
-    answer = world.tick()
-    world.drain()
-    state = world.state("a")
-    assert state.lease.not_before == world.clock.now() + timedelta(seconds=400)
-    assert world.run(answer.run_id).status is RunStatus.RUNNING
-    assert len(world.records("a", "orders")) == 3
-    world.bazaar.at_call = None
-    world.clock.advance(300)
-    early, _ = world.run_once()
-    assert world.task(early, "a").reason == "waiting"
-    world.clock.advance(600)
-    later, run = world.run_once()
-
-    assert world.run(answer.run_id).status is RunStatus.SUCCEEDED
-    assert world.task(answer.run_id, "a").streams["orders"].written == 9
-    assert run.status is RunStatus.SUCCEEDED
-    assert world.task(later, "a").streams["orders"].written == 0
-    assert len(world.records("a", "orders")) == 9
-
-
-def test_a_short_wait_is_slept(world: World) -> None:
-    """Up to a minute is slept within the slice."""
-    world.connect("a")
-    fill(world, "orders", 4)
-    world.bazaar.at_call = lambda client, *_: client.wait(20)
-    _, run = world.run_once()
-
-    assert run.records.written == 4
-    assert sum(world.clock.slept) == 40
 
 
 def test_an_expired_page_token_starts_the_window_again(world: World) -> None:
@@ -464,26 +305,6 @@ def test_a_full_run_writes_every_record_again(world: World) -> None:
     assert run.records.written == 0
 
 
-def test_a_rate_limit_past_the_deadline_ends_the_task(world: World) -> None:
-    """A wait beyond the run's deadline ends the task now, and the connection is left alone until then."""
-    world.connect("a")
-    fill(world, "orders", 9)
-
-    def limit(*_: object) -> None:
-        raise RateLimited("bazaar asks to wait", wait_s=7200)
-
-    world.bazaar.at_call = limit
-    run_id, run = world.run_once()
-
-    assert run.status is RunStatus.SUCCEEDED
-    task = world.task(run_id, "a")
-    assert (task.status, task.reason) == (TaskStatus.SKIPPED, "rate_limited")
-    assert world.state("a").streams["orders"].cursor.since is None
-    world.clock.advance(900)
-    waiting, _ = world.run_once()
-    assert world.task(waiting, "a").reason == "waiting"
-
-
 def test_a_failure_at_the_first_page_moves_nothing(world: World) -> None:
     """A window that fails before its first page is read leaves `since` where it was."""
     world.connect("a")
@@ -499,120 +320,3 @@ def test_a_failure_at_the_first_page_moves_nothing(world: World) -> None:
     world.run_once()
 
     assert world.state("a").streams["orders"].cursor.since == since
-
-
-def test_a_reconcile_finds_what_an_incremental_feed_cannot_show(tmp_path: Path) -> None:
-    """Once a day everything is listed: what two windows in a row no longer show is marked deleted."""
-    world = World(tmp_path)
-    stream = world.bazaar.connector.streams["orders"]
-    object.__setattr__(stream, "long_span", timedelta.max)
-    object.__setattr__(stream, "remembers_all", True)
-    world.connect("a")
-    fill(world, "orders", 8)
-    world.run_once()
-    world.bazaar.shop("a").rows["orders"].pop("r3")
-    world.clock.advance(900)
-    _, run = world.run_once()
-    assert run.records.seen == 0
-    world.clock.advance(24 * 3600)
-    _, run = world.run_once()
-    assert (run.records.seen, run.records.deleted) == (7, 0)
-    world.clock.advance(900)
-    _, run = world.run_once()
-
-    assert run.records.deleted == 1
-    assert "r3" not in world.records("a", "orders")
-    assert "r2" in world.records("a", "orders")
-    world.clock.advance(900)
-    assert world.run_once()[1].records.deleted == 0
-
-
-def test_what_changes_during_a_reconcile_is_not_taken_as_vanished(tmp_path: Path) -> None:
-    """A record edited after the listing's end is missing from it, and shown by the next window."""
-    world = World(tmp_path)
-    stream = world.bazaar.connector.streams["orders"]
-    object.__setattr__(stream, "long_span", timedelta.max)
-    object.__setattr__(stream, "remembers_all", True)
-    world.connect("a")
-    fill(world, "orders", 8)
-    world.run_once()
-    world.clock.advance(24 * 3600)
-    world.bazaar.shop("a").put("orders", "r3", world.clock.now(), "2")
-    assert world.run_once()[1].records.deleted == 0
-    assert world.state("a").streams["orders"].suspects
-    world.clock.advance(900)
-    _, run = world.run_once()
-
-    assert run.records.deleted == 0
-    assert world.records("a", "orders")["r3"] == "2"
-    assert not world.state("a").streams["orders"].suspects
-
-
-def test_a_reconcile_in_slices_remembers_what_it_has_seen(tmp_path: Path) -> None:
-    """A listing longer than a slice marks only what none of its slices has shown."""
-    world = World(tmp_path)
-    stream = world.bazaar.connector.streams["orders"]
-    object.__setattr__(stream, "long_span", timedelta.max)
-    object.__setattr__(stream, "remembers_all", True)
-    world.connect("a")
-    fill(world, "orders", 30)
-    world.run_once()
-    for gone in ("r2", "r28"):
-        world.bazaar.shop("a").rows["orders"].pop(gone)
-    world.clock.advance(24 * 3600)
-    world.bazaar.at_call = lambda *_: world.clock.advance(100)
-    run_id, _ = world.run_once()
-    assert world.task(run_id, "a").slices > 1
-    world.clock.advance(900)
-    _, run = world.run_once()
-
-    assert run.records.deleted == 2
-    assert len(world.records("a", "orders")) == 28
-
-
-def test_a_limit_on_one_stream_holds_no_other_back(world: World) -> None:
-    """Products must wait for hours: orders go on at every tick, and products when they may again."""
-    world.connect("a", streams=["orders", "products"])
-    fill(world, "orders", 4)
-    fill(world, "products", 4)
-
-    def limit(client: FakeClient, stream: str, token: str | None) -> None:
-        if stream == "products":
-            raise RateLimited("bazaar asks to wait", wait_s=7200)
-
-    world.bazaar.at_call = limit
-    run_id, run = world.run_once()
-    task = world.task(run_id, "a")
-    assert (task.status, task.reason, task.incomplete) == (TaskStatus.SUCCEEDED, "rate_limited", True)
-    assert run.records.written == 4
-    world.bazaar.at_call = None
-    world.bazaar.shop("a").put("orders", "new", START - timedelta(minutes=1))
-    world.clock.advance(900)
-    _, run = world.run_once()
-    assert run.records.written == 1
-    assert world.records("a", "products") == {}
-    world.clock.advance(7200)
-    world.run_once()
-
-    assert len(world.records("a", "products")) == 4
-
-
-def test_a_long_listing_rests(world: World) -> None:
-    """A listing of five minutes is begun again after three quarters of an hour, unless somebody asks."""
-    world.connect("a", streams=["orders", "products"])
-    fill(world, "products", 9)
-    world.bazaar.at_call = lambda client, stream, _: world.clock.advance(100 if stream == "products" else 0)
-    world.run_once()
-    calls = len(world.bazaar.calls)
-    world.clock.advance(900)
-    world.run_once()
-    assert {call[1] for call in world.bazaar.calls[calls:]} == {"orders"}
-    start_manual(world.services, TriggerRequest(), requested_by="me", idempotency_key=None)
-    calls = len(world.bazaar.calls)
-    world.drain()
-    assert {call[1] for call in world.bazaar.calls[calls:]} == {"orders", "products"}
-    world.clock.advance(2700)
-    calls = len(world.bazaar.calls)
-    world.run_once()
-
-    assert {call[1] for call in world.bazaar.calls[calls:]} == {"orders", "products"}

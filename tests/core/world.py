@@ -334,3 +334,9 @@ class World:
         where = () if deleted else (Filter("deleted_at", "==", None),)
         found = self.store.query(f"connections/{connection_id}/{stream}", where=where, limit=10_000)
         return {snapshot.data["id"]: snapshot.data["marketplace_status"] for snapshot in found}
+
+
+def fill(world: World, stream: str, count: int, connection_id: str = "a") -> None:
+    """Rows r0, r1, … one an hour, the last an hour ago."""
+    for n in range(count):
+        world.bazaar.shop(connection_id).put(stream, f"r{n}", START - (count - n) * timedelta(hours=1))

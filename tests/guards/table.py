@@ -89,14 +89,14 @@ GUARDS = (
         "orchestrator/sync.py",
         "if self._total is not None and self._total != window.read:",
         "if False:",
-        CORE + "test_streams.py::test_a_short_listing_deletes_nothing",
+        CORE + "test_deletions.py::test_a_short_listing_deletes_nothing",
     ),
     Guard(
         "invariant 3: what changed during a reconcile is not taken as vanished",
         "orchestrator/sync.py",
         "vanished = sorted(absorber.suspects)",
         "vanished = sorted(missing)",
-        CORE + "test_streams.py::test_what_changes_during_a_reconcile_is_not_taken_as_vanished",
+        CORE + "test_deletions.py::test_what_changes_during_a_reconcile_is_not_taken_as_vanished",
     ),
     Guard(
         "invariant 4, rules 1 and 10: every commit is made on the state as it was read",
@@ -152,7 +152,7 @@ GUARDS = (
         "orchestrator/task.py",
         "self.services.queue.publish([following])",
         "following",
-        CORE + "test_streams.py::test_a_long_task_goes_on_in_slices",
+        CORE + "test_slices.py::test_a_long_task_goes_on_in_slices",
     ),
     Guard(
         "rule 7: whoever counts a shard down looks for open ones afterwards",
@@ -257,7 +257,7 @@ GUARDS = (
         "orchestrator/task.py",
         "if stalled >= STALLED:",
         "if False:",
-        CORE + "test_streams.py::test_a_slice_that_moves_nothing_twice_is_failed",
+        CORE + "test_slices.py::test_a_slice_that_moves_nothing_twice_is_failed",
     ),
     Guard(
         "invariant 7: digests do not outgrow a document",

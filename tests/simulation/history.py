@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, TypeVar
 
 from orchestrator import ids, pages, pausing, worker
-from orchestrator.errors import Conflict, QueueUnavailable, StoreUnavailable, SyncError
-from orchestrator.messages import Message, decode, encode
+from orchestrator.errors import QueueUnavailable, StoreUnavailable, SyncError
+from orchestrator.messages import Message
 from orchestrator.model import STREAMS, Run, Shard, SyncState, Task, TaskTotals, from_document
-from orchestrator.ports import Document, Filter, Put, Snapshot, Write, Written
+from orchestrator.ports import Document, Put, Snapshot, Write
 from orchestrator.runs import TriggerRequest, cancel_run, retry_run, start_manual, start_tick
 from orchestrator.services import Services
 from orchestrator.settings import Settings
+from tests.simulation.faulty import Faults, NoSecrets, SimQueue, SimStore
 from tests.simulation.loop import START, Killed, Loop, Process, SimClock, SimExecutor, chance
 from tests.simulation.market import Behaviour, Market
 from tests.simulation.memory import MemoryStore, Violation, Watch
@@ -29,105 +28,6 @@ MARKETPLACES = ("shopify", "takealot")
 SETTINGS = Settings.from_environment(
     {"ENVIRONMENT": "development", "SYNC_STORE": "sqlite:unused", "SYNC_QUEUE": "local:http://127.0.0.1:9"}
 )
-
-
-@dataclass
-class Faults:
-    """How often our own side goes wrong, chosen by the seed; nothing does once they are over."""
-
-    killed: float = 0.0
-    unavailable: float = 0.0
-    #: Applied, and the answer lost.
-    ambiguous: float = 0.0
-    #: Applied, and refused when the client library sends it again.
-    resent: float = 0.0
-    unpublished: float = 0.0
-    duplicated: float = 0.0
-    delayed: float = 0.0
-    lost: float = 0.0
-    skew_s: float = 0.0
-
-
-class SimStore:
-    """The store as one process reaches it."""
-
-    def __init__(self, history: History, process: Process) -> None:
-        self._history, self._process = history, process
-
-    def get(self, path: str) -> Snapshot | None:
-        """See DocumentStore."""
-        return self._reading(lambda: self._history.store.get(path))
-
-    def get_many(self, paths: Sequence[str]) -> list[Snapshot | None]:
-        """See DocumentStore."""
-        return self._reading(lambda: self._history.store.get_many(paths))
-
-    def query(self, collection: str, **options: Any) -> list[Snapshot]:
-        """See DocumentStore."""
-        return self._reading(lambda: self._history.store.query(collection, **options))
-
-    def count(self, collection: str, where: Sequence[Filter] = ()) -> int:
-        """See DocumentStore."""
-        return self._reading(lambda: self._history.store.count(collection, where))
-
-    def commit(self, writes: Sequence[Write]) -> list[Written]:
-        """See DocumentStore; everything that can become of a commit does, now and then."""
-        history, faults = self._history, self._history.faults
-        history.loop.pause()
-        history.perhaps_die(self._process)
-        if history.happens(faults.unavailable):
-            raise StoreUnavailable("the store did not answer")
-        written = history.store.commit(writes)
-        history.perhaps_die(self._process)
-        if history.happens(faults.ambiguous):
-            raise StoreUnavailable("the answer was lost")
-        if history.happens(faults.resent):
-            with suppress(Conflict):
-                return history.store.commit(writes)
-            raise Conflict("sent again, and refused by what it did itself")
-        return written
-
-    def _reading(self, read: Callable[[], T]) -> T:
-        history = self._history
-        history.loop.pause()
-        if history.happens(history.faults.unavailable / 3):
-            raise StoreUnavailable("the store did not answer")
-        return read()
-
-
-class SimQueue:
-    """The queue as one process reaches it, and its deliveries."""
-
-    def __init__(self, history: History, process: Process) -> None:
-        self._history, self._process = history, process
-
-    def publish(self, messages: Sequence[Message], *, not_before: datetime | None = None) -> None:
-        """See TaskQueue; it cannot delay, as Pub/Sub cannot."""
-        history, faults = self._history, self._history.faults
-        for message in messages:
-            history.loop.pause()
-            history.perhaps_die(self._process)
-            if history.happens(faults.unpublished):
-                raise QueueUnavailable("not all accepted")
-            if not_before is None:
-                history.enqueue(decode(encode(message)))
-        if history.happens(faults.unpublished):
-            raise QueueUnavailable("all accepted, and nobody knows")
-
-
-class NoSecrets:
-    """Nothing is secret here."""
-
-    def get(self, reference: str, *, fresh: bool = False) -> str:
-        """Nothing."""
-        return "{}"
-
-    def previous(self, reference: str) -> str | None:
-        """Nothing."""
-        return None
-
-    def add_version(self, reference: str, content: str) -> None:
-        """Nothing."""
 
 
 class History:

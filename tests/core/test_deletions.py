@@ -1,0 +1,145 @@
+"""Deletions: what a complete listing no longer shows is marked, and nothing else."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+from tests.core.world import START, World, fill
+
+HOUR = timedelta(hours=1)
+
+
+def test_a_snapshot_marks_what_vanished_and_brings_it_back(world: World) -> None:
+    """A record missing from a complete listing gets `deleted_at`; listed again, it is as before."""
+    world.connect("a", streams=["products"])
+    fill(world, "products", 8)
+    world.run_once()
+    gone = world.bazaar.shop("a").rows["products"].pop("r3")
+    world.clock.advance(900)
+    _, run = world.run_once()
+
+    assert run.records.deleted == 1
+    assert "r3" not in world.records("a", "products")
+    assert world.get("connections/a/products/r3").data["deleted_at"] == world.clock.now()
+    world.bazaar.shop("a").rows["products"]["r3"] = gone
+    world.clock.advance(900)
+    world.run_once()
+    assert "r3" in world.records("a", "products")
+
+
+def test_a_short_listing_deletes_nothing(world: World) -> None:
+    """Where the marketplace's count is not what was read, nothing is taken as vanished."""
+    world.connect("a", streams=["products"])
+    fill(world, "products", 8)
+    world.run_once()
+    world.bazaar.shop("a").rows["products"].pop("r3")
+    world.bazaar.total = lambda count: count + 1
+    world.clock.advance(900)
+    _, run = world.run_once()
+
+    assert run.records.deleted == 0
+    assert "r3" in world.records("a", "products")
+
+
+def test_a_rejected_record_is_not_taken_as_vanished(world: World) -> None:
+    """A record that is listed, but broken now, keeps its last good version."""
+    world.connect("a", streams=["products"])
+    fill(world, "products", 4)
+    world.run_once()
+    world.bazaar.shop("a").put("products", "r1", START - HOUR, broken=True)
+    world.clock.advance(900)
+    _, run = world.run_once()
+
+    assert run.records.deleted == 0
+    assert world.records("a", "products")["r1"] == "1"
+
+
+def test_a_snapshot_in_slices_still_finds_what_vanished(world: World) -> None:
+    """What earlier slices have seen counts: only what no slice has listed is marked."""
+    world.connect("a", streams=["products"])
+    fill(world, "products", 30)
+    world.run_once()
+    world.bazaar.shop("a").rows["products"].pop("r2")
+    world.bazaar.shop("a").rows["products"].pop("r29")
+    world.clock.advance(900)
+    world.bazaar.at_call = lambda *_: world.clock.advance(100)
+    run_id, run = world.run_once()
+
+    assert world.task(run_id, "a").slices > 1
+    assert run.records.deleted == 2
+    assert sorted(
+        set(world.records("a", "products", deleted=True)) - set(world.records("a", "products"))
+    ) == [
+        "r2",
+        "r29",
+    ]
+
+
+def test_a_reconcile_finds_what_an_incremental_feed_cannot_show(tmp_path: Path) -> None:
+    """Once a day everything is listed: what two windows in a row no longer show is marked deleted."""
+    world = World(tmp_path)
+    stream = world.bazaar.connector.streams["orders"]
+    object.__setattr__(stream, "long_span", timedelta.max)
+    object.__setattr__(stream, "remembers_all", True)
+    world.connect("a")
+    fill(world, "orders", 8)
+    world.run_once()
+    world.bazaar.shop("a").rows["orders"].pop("r3")
+    world.clock.advance(900)
+    _, run = world.run_once()
+    assert run.records.seen == 0
+    world.clock.advance(24 * 3600)
+    _, run = world.run_once()
+    assert (run.records.seen, run.records.deleted) == (7, 0)
+    world.clock.advance(900)
+    _, run = world.run_once()
+
+    assert run.records.deleted == 1
+    assert "r3" not in world.records("a", "orders")
+    assert "r2" in world.records("a", "orders")
+    world.clock.advance(900)
+    assert world.run_once()[1].records.deleted == 0
+
+
+def test_what_changes_during_a_reconcile_is_not_taken_as_vanished(tmp_path: Path) -> None:
+    """A record edited after the listing's end is missing from it, and shown by the next window."""
+    world = World(tmp_path)
+    stream = world.bazaar.connector.streams["orders"]
+    object.__setattr__(stream, "long_span", timedelta.max)
+    object.__setattr__(stream, "remembers_all", True)
+    world.connect("a")
+    fill(world, "orders", 8)
+    world.run_once()
+    world.clock.advance(24 * 3600)
+    world.bazaar.shop("a").put("orders", "r3", world.clock.now(), "2")
+    assert world.run_once()[1].records.deleted == 0
+    assert world.state("a").streams["orders"].suspects
+    world.clock.advance(900)
+    _, run = world.run_once()
+
+    assert run.records.deleted == 0
+    assert world.records("a", "orders")["r3"] == "2"
+    assert not world.state("a").streams["orders"].suspects
+
+
+def test_a_reconcile_in_slices_remembers_what_it_has_seen(tmp_path: Path) -> None:
+    """A listing longer than a slice marks only what none of its slices has shown."""
+    world = World(tmp_path)
+    stream = world.bazaar.connector.streams["orders"]
+    object.__setattr__(stream, "long_span", timedelta.max)
+    object.__setattr__(stream, "remembers_all", True)
+    world.connect("a")
+    fill(world, "orders", 30)
+    world.run_once()
+    for gone in ("r2", "r28"):
+        world.bazaar.shop("a").rows["orders"].pop(gone)
+    world.clock.advance(24 * 3600)
+    world.bazaar.at_call = lambda *_: world.clock.advance(100)
+    run_id, _ = world.run_once()
+    assert world.task(run_id, "a").slices > 1
+    world.clock.advance(900)
+    _, run = world.run_once()
+
+    assert run.records.deleted == 2
+    assert len(world.records("a", "orders")) == 28

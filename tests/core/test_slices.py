@@ -1,0 +1,168 @@
+"""Slices, waits and rests: a task that takes longer than an invocation, or may not go on."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from orchestrator.errors import (
+    RateLimited,
+)
+from orchestrator.model import RunStatus, TaskStatus
+from orchestrator.runs import TriggerRequest, start_manual
+from tests.core.world import START, FakeClient, World, fill
+
+HOUR = timedelta(hours=1)
+
+
+def test_a_long_task_goes_on_in_slices(world: World) -> None:
+    """Slow pages: the task hands over to itself before its time is up, and ends complete."""
+    world.connect("a", streams=["orders", "products"])
+    fill(world, "orders", 20)
+    fill(world, "products", 20)
+    world.bazaar.at_call = lambda *_: world.clock.advance(100)
+    run_id, run = world.run_once()
+    task = world.task(run_id, "a")
+
+    assert run.status is RunStatus.SUCCEEDED
+    assert task.slices > 1
+    assert task.streams["orders"].written == 20
+    assert len(world.records("a", "orders")) == len(world.records("a", "products")) == 20
+    assert len(world.bazaar.calls) == len({call[1:] for call in world.bazaar.calls})
+
+
+def test_a_backlog_larger_than_a_run_goes_on_in_the_next(world: World) -> None:
+    """Past the run's deadline the task ends as succeeded and incomplete; the next run goes on from there."""
+    world.connect("a")
+    fill(world, "orders", 60)
+    world.bazaar.at_call = lambda *_: world.clock.advance(300)
+    run_id, run = world.run_once()
+    task = world.task(run_id, "a")
+    assert run.status is RunStatus.SUCCEEDED
+    assert task.incomplete
+    before = len(world.records("a", "orders"))
+    assert 0 < before < 60
+    world.bazaar.at_call = None
+    world.run_once()
+
+    assert len(world.records("a", "orders")) == 60
+
+
+def test_a_slice_that_moves_nothing_twice_is_failed(world: World) -> None:
+    """A listing whose token dies with the invocation, and is longer than a slice, ends as `no_progress`."""
+    world.connect("a", streams=["products"])
+    fill(world, "products", 30)
+    stream = world.bazaar.connector.streams["products"]
+    object.__setattr__(stream, "durable_token", False)
+    world.bazaar.at_call = lambda *_: world.clock.advance(200)
+    run_id, _ = world.run_once()
+
+    assert world.task(run_id, "a").reason == "no_progress"
+
+
+def test_a_long_wait_is_deferred_and_the_next_run_goes_on(world: World) -> None:
+    """The marketplace says wait: the message is acknowledged, progress kept, nobody calls too early."""
+    world.connect("a")
+    fill(world, "orders", 9)
+
+    def limit(client: FakeClient, stream: str, token: str | None) -> None:
+        if token == "3":
+            client.wait(400)
+
+    world.bazaar.at_call = limit
+    answer = world.tick()
+    world.drain()
+    state = world.state("a")
+    assert state.lease.not_before == world.clock.now() + timedelta(seconds=400)
+    assert world.run(answer.run_id).status is RunStatus.RUNNING
+    assert len(world.records("a", "orders")) == 3
+    world.bazaar.at_call = None
+    world.clock.advance(300)
+    early, _ = world.run_once()
+    assert world.task(early, "a").reason == "waiting"
+    world.clock.advance(600)
+    later, run = world.run_once()
+
+    assert world.run(answer.run_id).status is RunStatus.SUCCEEDED
+    assert world.task(answer.run_id, "a").streams["orders"].written == 9
+    assert run.status is RunStatus.SUCCEEDED
+    assert world.task(later, "a").streams["orders"].written == 0
+    assert len(world.records("a", "orders")) == 9
+
+
+def test_a_short_wait_is_slept(world: World) -> None:
+    """Up to a minute is slept within the slice."""
+    world.connect("a")
+    fill(world, "orders", 4)
+    world.bazaar.at_call = lambda client, *_: client.wait(20)
+    _, run = world.run_once()
+
+    assert run.records.written == 4
+    assert sum(world.clock.slept) == 40
+
+
+def test_a_rate_limit_past_the_deadline_ends_the_task(world: World) -> None:
+    """A wait beyond the run's deadline ends the task now, and the connection is left alone until then."""
+    world.connect("a")
+    fill(world, "orders", 9)
+
+    def limit(*_: object) -> None:
+        raise RateLimited("bazaar asks to wait", wait_s=7200)
+
+    world.bazaar.at_call = limit
+    run_id, run = world.run_once()
+
+    assert run.status is RunStatus.SUCCEEDED
+    task = world.task(run_id, "a")
+    assert (task.status, task.reason) == (TaskStatus.SKIPPED, "rate_limited")
+    assert world.state("a").streams["orders"].cursor.since is None
+    world.clock.advance(900)
+    waiting, _ = world.run_once()
+    assert world.task(waiting, "a").reason == "waiting"
+
+
+def test_a_limit_on_one_stream_holds_no_other_back(world: World) -> None:
+    """Products must wait for hours: orders go on at every tick, and products when they may again."""
+    world.connect("a", streams=["orders", "products"])
+    fill(world, "orders", 4)
+    fill(world, "products", 4)
+
+    def limit(client: FakeClient, stream: str, token: str | None) -> None:
+        if stream == "products":
+            raise RateLimited("bazaar asks to wait", wait_s=7200)
+
+    world.bazaar.at_call = limit
+    run_id, run = world.run_once()
+    task = world.task(run_id, "a")
+    assert (task.status, task.reason, task.incomplete) == (TaskStatus.SUCCEEDED, "rate_limited", True)
+    assert run.records.written == 4
+    world.bazaar.at_call = None
+    world.bazaar.shop("a").put("orders", "new", START - timedelta(minutes=1))
+    world.clock.advance(900)
+    _, run = world.run_once()
+    assert run.records.written == 1
+    assert world.records("a", "products") == {}
+    world.clock.advance(7200)
+    world.run_once()
+
+    assert len(world.records("a", "products")) == 4
+
+
+def test_a_long_listing_rests(world: World) -> None:
+    """A listing of five minutes is begun again after three quarters of an hour, unless somebody asks."""
+    world.connect("a", streams=["orders", "products"])
+    fill(world, "products", 9)
+    world.bazaar.at_call = lambda client, stream, _: world.clock.advance(100 if stream == "products" else 0)
+    world.run_once()
+    calls = len(world.bazaar.calls)
+    world.clock.advance(900)
+    world.run_once()
+    assert {call[1] for call in world.bazaar.calls[calls:]} == {"orders"}
+    start_manual(world.services, TriggerRequest(), requested_by="me", idempotency_key=None)
+    calls = len(world.bazaar.calls)
+    world.drain()
+    assert {call[1] for call in world.bazaar.calls[calls:]} == {"orders", "products"}
+    world.clock.advance(2700)
+    calls = len(world.bazaar.calls)
+    world.run_once()
+
+    assert {call[1] for call in world.bazaar.calls[calls:]} == {"orders", "products"}
