@@ -11,17 +11,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from orchestrator.errors import Conflict, QueueUnavailable, StoreUnavailable
 from orchestrator.messages import Message, decode, encode
 from orchestrator.ports import Filter, Snapshot, Write, Written
-from orchestrator.settings import Settings
 from tests.simulation.loop import Process
 
 T = TypeVar("T")
-
-TICK_S = 900
-MARKETPLACES = ("shopify", "takealot")
-SETTINGS = Settings.from_environment(
-    {"ENVIRONMENT": "development", "SYNC_STORE": "sqlite:unused", "SYNC_QUEUE": "local:http://127.0.0.1:9"}
-)
-
 
 if TYPE_CHECKING:
     from tests.simulation.history import History
