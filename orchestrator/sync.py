@@ -169,7 +169,10 @@ class StreamSync:
         if going_on:
             self._pages.read_ahead(windows.asked(window), page.next_token)
         changes = self._changes(absorber, page)
-        self._total = page.total if page.total is not None else self._total
+        if page.total is not None:
+            # A count that changes while it is read: a row may have slipped past between two pages.
+            absorber.blind = absorber.blind or self._total not in {None, page.total}
+            self._total = page.total
         window = msgspec.structs.replace(
             window,
             token=page.next_token,

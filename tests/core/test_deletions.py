@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from pathlib import Path
 
-from tests.core.world import START, World, fill
+from tests.core.world import START, FakeClient, World, fill
 
 HOUR = timedelta(hours=1)
 
@@ -143,3 +143,23 @@ def test_a_reconcile_in_slices_remembers_what_it_has_seen(tmp_path: Path) -> Non
 
     assert run.records.deleted == 2
     assert len(world.records("a", "orders")) == 28
+
+
+def test_a_count_that_changes_during_the_scan_deletes_nothing(world: World) -> None:
+    """Rows may slip past between two pages of a listing that changes: nothing is taken as vanished then."""
+    world.connect("a", streams=["products"])
+    fill(world, "products", 8)
+    world.run_once()
+    gone = world.bazaar.shop("a").rows["products"].pop("r3")
+
+    def comes_back(client: FakeClient, stream: str, token: str | None) -> None:
+        if token == "6":
+            world.bazaar.shop("a").rows["products"]["r3"] = gone
+
+    world.bazaar.at_call = comes_back
+    world.bazaar.total = lambda count: count if count == 7 else 7 + 1
+    world.clock.advance(900)
+    _, run = world.run_once()
+
+    assert run.records.deleted == 0
+    assert "r3" in world.records("a", "products")

@@ -92,6 +92,13 @@ GUARDS = (
         CORE + "test_deletions.py::test_a_short_listing_deletes_nothing",
     ),
     Guard(
+        "invariant 3: nothing is taken as vanished where the count changes during the scan",
+        "orchestrator/sync.py",
+        "absorber.blind = absorber.blind or self._total not in {None, page.total}",
+        "absorber.blind = absorber.blind",
+        CORE + "test_deletions.py::test_a_count_that_changes_during_the_scan_deletes_nothing",
+    ),
+    Guard(
         "invariant 3: what changed during a reconcile is not taken as vanished",
         "orchestrator/sync.py",
         "vanished = sorted(absorber.suspects)",
