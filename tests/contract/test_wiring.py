@@ -62,7 +62,7 @@ def test_cloud_adapters() -> None:
     ("store", "queue"),
     [
         ("sqlite:data/store.db", "data/store-queue.db"),
-        ("sqlite:/tmp/a.sqlite", "/tmp/a-queue.sqlite"),
+        ("sqlite:/data/a.sqlite", "/data/a-queue.sqlite"),
         ("sqlite:plain", "plain-queue"),
         ("firestore", ".local/queue.db"),
     ],

@@ -6,7 +6,7 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 from orchestrator import ids, pages, pausing, worker
 from orchestrator.errors import QueueUnavailable, StoreUnavailable, SyncError
@@ -20,8 +20,6 @@ from tests.simulation.faulty import Faults, NoSecrets, SimQueue, SimStore
 from tests.simulation.loop import START, Killed, Loop, Process, SimClock, SimExecutor, chance
 from tests.simulation.market import Behaviour, Market
 from tests.simulation.memory import MemoryStore, Violation, Watch
-
-T = TypeVar("T")
 
 TICK_S = 900
 MARKETPLACES = ("shopify", "takealot")
