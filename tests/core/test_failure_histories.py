@@ -1,7 +1,7 @@
 """The protocol's failure histories, by number, where no other test plays them.
 
 2: test_crashes::test_a_holder_that_wakes_up_late_writes_nothing. 3 and 5:
-test_crashes::test_any_single_fault_changes_nothing_in_effect. 7 and 11: tests/simulation. 10:
+test_crashes::test_any_single_fault_changes_nothing_in_effect. 11: tests/simulation. 10:
 test_crashes::test_the_next_run_takes_over_from_a_dead_worker. 14:
 test_slices::test_a_backlog_larger_than_a_run_goes_on_in_the_next. 15:
 test_crashes::test_a_connection_that_kills_its_workers_is_given_up. 16:
@@ -82,6 +82,53 @@ def calm_history(seed: int) -> History:
     return history
 
 
+def just_before(world: World, is_it: Callable[[Write], bool], act: Callable[[], None]) -> None:
+    """Do something once, just before the first commit with a write of that sort is applied."""
+    commit = world.store.commit
+    acted: list[bool] = []
+
+    def acting(writes: Sequence[Write]) -> list[Written]:
+        if not acted and any(map(is_it, writes)):
+            acted.append(True)
+            act()
+        return commit(writes)
+
+    object.__setattr__(world.store, "commit", acting)
+
+
+def test_4_each_of_two_last_tasks_looks_after_its_own_commit(tmp_path: Path) -> None:
+    """Another shard's last task ends while this one is about to: whoever is second closes the run."""
+    world = make(tmp_path)
+    world.bazaar.at_call = None
+    tasks = {message.connection_id: message for message in dispatched(world)}
+    world.queue.messages.clear()
+    just_before(world, lambda write: write.path.endswith("/tasks/a"), lambda: world.deliver(tasks["b"]))
+    world.deliver(tasks["a"])
+
+    assert world.run(FIRST).status is RunStatus.SUCCEEDED
+    assert world.run(FIRST).tasks.succeeded == 2
+
+
+def test_7_the_last_two_marketplaces_are_done_at_once(tmp_path: Path) -> None:
+    """Both set `done` on the run as it was before: one is refused, looks again and sets it running."""
+    world = make(tmp_path)
+    world.bazaar.at_call = None
+    world.tick(at=START)
+    mine, other = world.queue.messages
+    world.queue.messages.clear()
+
+    def is_done(write: Write) -> bool:
+        dispatch = getattr(write, "fields", {}).get("dispatch", {})
+        return any(value["done"] for value in dispatch.values())
+
+    just_before(world, is_done, lambda: world.deliver(other))
+    world.deliver(mine)
+    world.drain()
+
+    assert world.run(FIRST).status is RunStatus.SUCCEEDED
+    assert world.run(FIRST).tasks.succeeded == 2
+
+
 def test_6_tasks_that_end_before_the_dispatch_does(tmp_path: Path) -> None:
     """The dispatcher dies before it sets `done`; all tasks end meanwhile: its redelivery closes the run."""
     world = make(tmp_path)
@@ -139,8 +186,9 @@ def test_8_a_continuation_that_is_lost_or_comes_twice(tmp_path: Path, copies: in
     assert documents(world) == documents(calm)
 
 
-def test_9_a_duplicate_is_acknowledged_and_then_the_holder_dies(tmp_path: Path) -> None:
-    """Nobody is left to redeliver: the next tick's heal, or its own claim, finishes the task."""
+@pytest.mark.parametrize("by", ["heal", "the next run"])
+def test_9_a_duplicate_is_acknowledged_and_then_the_holder_dies(tmp_path: Path, by: str) -> None:
+    """Nobody is left to redeliver: the next tick's heal finishes the task, and so does its own claim."""
     world = make(tmp_path)
     task = next(message for message in dispatched(world) if message.connection_id == "a")
     world.queue.messages = [message for message in world.queue.messages if message.connection_id != "a"]
@@ -164,9 +212,17 @@ def test_9_a_duplicate_is_acknowledged_and_then_the_holder_dies(tmp_path: Path) 
     world.drain()
     assert world.run(FIRST).status is RunStatus.RUNNING
     world.clock.advance(900)
-    world.run_once()
+    world.tick()
+    while world.queue.messages:
+        message = world.queue.messages.pop(0)
+        if message.connection_id != "a" or message.heal == (by == "heal"):
+            world.deliver(message)
 
-    assert world.run(FIRST).status is RunStatus.SUCCEEDED
+    lost = world.task(FIRST, "a")
+    assert (lost.status, lost.reason) == (
+        (TaskStatus.SUCCEEDED, None) if by == "heal" else (TaskStatus.FAILED, "worker_lost")
+    )
+    assert world.run(FIRST).status.is_final
     assert len(world.records("a", "orders")) == 8
 
 

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from orchestrator import ids
 from orchestrator.errors import NotFound, NotPossible, QueueUnavailable, RequestError
 from orchestrator.model import RunStatus, TaskStatus
 from orchestrator.runs import TriggerRequest, cancel_run, retry_run, start_manual
@@ -135,6 +136,22 @@ def test_a_manual_run_covers_what_is_named(world: World) -> None:
         start_manual(
             world.services, TriggerRequest(streams=["nonsense"]), requested_by="me", idempotency_key=None
         )
+
+
+@pytest.mark.parametrize("named", [None, ["a", "b"]])
+def test_a_run_of_one_organization_touches_no_other(world: World, named: list[str] | None) -> None:
+    """Conditions narrow each other: another organization's connection stays out, also where it is named."""
+    world.connect("a")
+    world.connect("b", organization_id="org-2")
+    for name in ("a", "b"):
+        world.bazaar.shop(name).put("orders", "o", START - timedelta(days=1))
+    request = TriggerRequest(connection_ids=named, organization_id="org-2")
+    started = start_manual(world.services, request, requested_by="me", idempotency_key=None)
+    world.drain()
+
+    assert [task.connection_id for task in world.tasks(started.run_id)] == ["b"]
+    assert world.records("a", "orders") == {}
+    assert world.store.get(ids.state_path("a")) is None
 
 
 def test_a_manual_run_over_busy_connections_is_refused(world: World) -> None:

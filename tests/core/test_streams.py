@@ -142,6 +142,18 @@ def test_a_malformed_record_is_kept_raw_and_stops_nothing(world: World) -> None:
     assert len(world.records("a", "products")) == 4
 
 
+@pytest.mark.parametrize("wanted", [False, True])
+def test_a_reject_keeps_a_buyer_only_where_that_is_wanted(world: World, wanted: bool) -> None:
+    """What is kept raw has lost its personal fields, unless the connection stores personal data."""
+    world.connect("a", streams=["products"], store_buyer_pii=wanted)
+    world.bazaar.shop("a").put("products", "r1", START - HOUR, broken=True)
+    world.run_once()
+    raw = world.get("connections/a/rejects/products-r1").data["raw"]
+
+    assert '"id":"r1"' in raw
+    assert ("buyer@example.test" in raw) == wanted
+
+
 def test_refused_credentials_need_attention_and_are_not_hammered(world: World) -> None:
     """Refused credentials stop the task; later ticks leave the connection alone until it is edited."""
     world.connect("a", streams=["orders", "products"])

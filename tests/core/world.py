@@ -123,6 +123,8 @@ class Row(msgspec.Struct, kw_only=True):
     updated_at: datetime
     value: str = "1"
     broken: bool = False
+    #: Personal data, as the connector says.
+    email: str = "buyer@example.test"
 
 
 @dataclass

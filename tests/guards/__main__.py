@@ -1,4 +1,8 @@
-"""`python -m tests.guards`: take each guard away in a copy of the project, and see its test fail."""
+"""Guards: each is taken away in a copy of the project, and its test has to fail.
+
+`python -m tests.guards` tries all of them and prints the table; with `--write` the table goes into
+docs/reliability.md. Words narrow it to the guards whose description holds one of them.
+"""
 
 from __future__ import annotations
 
@@ -8,13 +12,21 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from tests.guards.table import GUARDS, Guard
+from tests.guards.guard import Guard
+from tests.guards.invariants import INVARIANTS
+from tests.guards.protocol import PROTOCOL
 
 ROOT = Path(__file__).resolve().parent.parent.parent
+GUARDS = (*INVARIANTS, *PROTOCOL)
+DOCUMENT = ROOT / "docs" / "reliability.md"
+BEGIN, END = "<!-- guards -->\n", "<!-- /guards -->\n"
+HEAD = "| what holds | guard | test that fails without it | what it printed |\n| --- | --- | --- | --- |\n"
 _COPIED = ("functions", "local", "orchestrator", "tests", "main.py", "pyproject.toml")
+_PYTEST = ("-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-p", "no:randomly")
 _TIMEOUT_S = 300
 
 
@@ -35,20 +47,8 @@ def broken(guard: Guard) -> str | None:
         path.write_text(
             text.replace(guard.line, guard.without).replace("import Create,", "import Create, Put,")
         )
-        command = [
-            sys.executable,
-            "-m",
-            "pytest",
-            "-q",
-            "-x",
-            "-p",
-            "no:cacheprovider",
-            "-p",
-            "no:randomly",
-            guard.test,
-        ]
         run = subprocess.run(
-            command,
+            [sys.executable, *_PYTEST, guard.test],
             cwd=copy,
             capture_output=True,
             text=True,
@@ -65,21 +65,30 @@ def broken(guard: Guard) -> str | None:
     return lines[0][:160] if lines else "failed"
 
 
-def main() -> int:
+def row(guard: Guard) -> str:
+    """A guard's line of the table, up to what its test printed."""
+    line = guard.line.strip().splitlines()[0].replace("|", "\\|")
+    return f"| {guard.keeps} | `{guard.path}`: `{line}` | `{guard.test}` | "
+
+
+def main(arguments: Sequence[str]) -> int:
     """Print the table; 1 where a guard can go and nothing notices."""
+    words = [word for word in arguments if word != "--write"]
+    guards = [guard for guard in GUARDS if not words or any(word in guard.keeps for word in words)]
     with ThreadPoolExecutor(2) as pool:
-        outcomes = list(pool.map(broken, GUARDS))
-    out = sys.stdout.write
-    out("| what holds | guard | test that fails without it | what it printed |\n| --- | --- | --- | --- |\n")
-    for guard, printed in zip(GUARDS, outcomes, strict=True):
-        line = guard.line.strip().splitlines()[0].replace("|", "\\|")
+        outcomes = list(pool.map(broken, guards))
+    table = HEAD
+    for guard, printed in zip(guards, outcomes, strict=True):
         said = (printed or "**nothing: it passed**").replace("|", "\\|")
-        test = guard.test.removeprefix("tests/")
-        out(f"| {guard.keeps} | `{guard.path}`: `{line}` | `{test}` | {said} |\n")
+        table += f"{row(guard)}{said} |\n"
+    sys.stdout.write(table)
     unnoticed = sum(printed is None for printed in outcomes)
-    sys.stderr.write(f"{len(GUARDS)} guards taken away, {len(GUARDS) - unnoticed} noticed\n")
+    sys.stderr.write(f"{len(guards)} guards taken away, {len(guards) - unnoticed} noticed\n")
+    if "--write" in arguments and not words and not unnoticed:
+        before, _, rest = DOCUMENT.read_text().partition(BEGIN)
+        DOCUMENT.write_text(f"{before}{BEGIN}{table}{END}{rest.partition(END)[2]}")
     return 1 if unnoticed else 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

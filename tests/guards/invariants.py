@@ -1,26 +1,13 @@
-"""The guards: what holds, the line that keeps it, and the test that fails without it."""
+"""The guards of the eight invariants."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-
-@dataclass(frozen=True)
-class Guard:
-    """One line of the product that something rests on."""
-
-    #: What it keeps: an invariant of the design or a rule of the protocol, by number, and in words.
-    keeps: str
-    #: The file, and the text that is replaced in it.
-    path: str
-    line: str
-    without: str
-    #: The test that fails then.
-    test: str
-
+from tests.guards.guard import Guard
 
 CORE = "tests/core/"
-GUARDS = (
+EDGE = "tests/edge/"
+CALLS = "tests/marketplaces/test_client.py::"
+INVARIANTS = (
     Guard(
         "invariant 1: a tick's run is created once",
         "orchestrator/runs.py",
@@ -127,88 +114,11 @@ GUARDS = (
         CORE + "test_claim.py",
     ),
     Guard(
-        "rule 2: `seq` grows in every commit",
-        "orchestrator/closing.py",
-        "state = msgspec.structs.replace(state, seq=state.seq + 1, last_run=last)",
-        "state = msgspec.structs.replace(state, last_run=last)",
-        "tests/simulation/test_histories.py::test_nothing_is_lost_and_every_run_ends[0]",
-    ),
-    Guard(
         "invariant 5, rule 3: a final task is created, never rewritten",
         "orchestrator/closing.py",
         "Create(ids.task_path(task.run_id, task.connection_id), to_document(task)),",
         "Put(ids.task_path(task.run_id, task.connection_id), to_document(task)),",
         "tests/simulation/test_histories.py::test_nothing_is_lost_and_every_run_ends[0]",
-    ),
-    Guard(
-        "rule 4: counters move in the commit that creates the task",
-        "orchestrator/holding.py",
-        "writes = ()\n",
-        "writes = writes[1:]\n",
-        "tests/simulation/test_histories.py::test_nothing_is_lost_and_every_run_ends[0]",
-    ),
-    Guard(
-        "rule 5: an unknown commit is settled by reading",
-        "orchestrator/holding.py",
-        "if found != new:\n",
-        "if True:\n",
-        CORE + "test_crashes.py::test_any_single_fault_changes_nothing_in_effect",
-    ),
-    Guard(
-        "rule 6: the continuation is published before the message is acknowledged",
-        "orchestrator/task.py",
-        "self.services.queue.publish([following])",
-        "following",
-        CORE + "test_slices.py::test_a_long_task_goes_on_in_slices",
-    ),
-    Guard(
-        "rule 7: whoever counts a shard down looks for open ones afterwards",
-        "orchestrator/claiming.py",
-        "    if still_open <= 0:\n        close_check",
-        "    if still_open < 0:\n        close_check",
-        CORE + "test_runs.py::test_a_tick_syncs_every_due_connection_and_closes",
-    ),
-    Guard(
-        "rule 7: a duplicate of a finished task repeats the close check",
-        "orchestrator/claiming.py",
-        "check_shard(self.services, message.run_id, message.shard, None)\n            case Skip",
-        "pass\n            case Skip",
-        CORE + "test_crashes.py::test_any_single_fault_changes_nothing_in_effect",
-    ),
-    Guard(
-        "rule 8: only a running run may close",
-        "orchestrator/closing.py",
-        "if run.status is not RunStatus.RUNNING:",
-        "if run.status.is_final:",
-        CORE + "test_failure_histories.py::test_6_tasks_that_end_before_the_dispatch_does",
-    ),
-    Guard(
-        "rule 8: whoever sets the last `done` closes",
-        "orchestrator/dispatch.py",
-        "    if last:\n        close_check(services, run_id)",
-        "    if last:\n        pass",
-        CORE + "test_failure_histories.py::test_6_tasks_that_end_before_the_dispatch_does",
-    ),
-    Guard(
-        "dispatch, step b: the last expanded page is published again",
-        "orchestrator/dispatch.py",
-        "if mine.n > worker.published and run.cancel_requested_at is None and not late:",
-        "if False:",
-        CORE + "test_crashes.py::test_any_single_fault_changes_nothing_in_effect",
-    ),
-    Guard(
-        "rule 9: what is older than its deadline is closed, not worked",
-        "orchestrator/dispatch.py",
-        "late = services.clock.now() > run.deadline_at",
-        "late = False",
-        CORE + "test_runs.py::test_a_late_dispatch_closes_unexpanded",
-    ),
-    Guard(
-        "rule 9: a message long past its deadline writes nothing",
-        "orchestrator/dispatch.py",
-        "return services.clock.now() > message.deadline_at + grace",
-        "return False",
-        CORE + "test_failure_histories.py::test_17_a_message_older_than_its_run_s_documents",
     ),
     Guard(
         "invariant 5: heal publishes lost dispatches",
@@ -279,5 +189,103 @@ GUARDS = (
         'SyncError(f"defect: {locate(error)}"',
         'SyncError(f"defect: {error!r}"',
         CORE + "test_streams.py::test_one_failing_stream_does_not_stop_the_others",
+    ),
+    Guard(
+        "invariant 7: a failing call is repeated only so often",
+        "orchestrator/marketplaces/client.py",
+        "if attempt >= ATTEMPTS or clock.monotonic() - started > RETRY_WITHIN_S:",
+        "if clock.monotonic() - started > 100 * RETRY_WITHIN_S:",
+        CALLS + "test_a_lasting_failure_ends_after_a_bounded_number_of_attempts",
+    ),
+    Guard(
+        "invariant 7: an answer is read only so far",
+        "orchestrator/marketplaces/transport.py",
+        "if len(read) > MAX_BYTES:",
+        "if False:",
+        CALLS + "test_an_answer_over_the_limit_is_refused",
+    ),
+    Guard(
+        "invariant 7: an answer that trickles in is given up",
+        "orchestrator/marketplaces/transport.py",
+        "if time.monotonic() - started > ANSWER_S:",
+        "if False:",
+        CALLS + "test_an_answer_that_trickles_in_for_too_long_is_given_up",
+    ),
+    Guard(
+        "invariant 8: a token's signature is checked",
+        "functions/tokens.py",
+        'raise TokenInvalid("signature does not match") from error',
+        "return",
+        EDGE + "test_hostile_callers.py::test_hostile_caller_is_refused",
+    ),
+    Guard(
+        "invariant 8: a token is made out to this function",
+        "functions/tokens.py",
+        "if claims.aud not in audiences:",
+        "if False:",
+        EDGE + "test_hostile_callers.py::test_hostile_caller_is_refused",
+    ),
+    Guard(
+        "invariant 8: the scheduler shows its secret too",
+        "functions/callers.py",
+        'if self.auth.requires_secret and not self.secret.matches(headers.get("x-scheduler-secret", "")):',
+        "if False:",
+        EDGE + "test_hostile_callers.py::test_hostile_caller_is_refused",
+    ),
+    Guard(
+        "invariant 8: operators' routes are the operators'",
+        "functions/callers.py",
+        "if email not in self.auth.operators:",
+        "if False:",
+        EDGE + "test_hostile_callers.py::test_operator_routes_admit_operators_alone",
+    ),
+    Guard(
+        "invariant 8: a defect tells the caller nothing",
+        "functions/problems.py",
+        '"this is a defect; its cause is in the log")',
+        "str(error))",
+        EDGE + "test_every_route.py::test_defect_tells_nothing",
+    ),
+    Guard(
+        "invariant 8: credentials are taken out of log lines",
+        "functions/logs.py",
+        "text = pattern.sub(replacement, text)",
+        "pass",
+        EDGE + "test_logs.py::test_credentials_are_redacted",
+    ),
+    Guard(
+        "invariant 8: rejects keep nothing personal",
+        "orchestrator/absorbing.py",
+        "kept = raw if self.connection.store_buyer_pii else scrub(raw, self.connector.personal_fields)",
+        "kept = raw",
+        CORE + "test_streams.py::test_a_reject_keeps_a_buyer_only_where_that_is_wanted",
+    ),
+    Guard(
+        "invariant 8: only the marketplace's own hosts are spoken to",
+        "orchestrator/marketplaces/client.py",
+        'if parts.scheme != "https" or not is_known:',
+        "if False:",
+        CALLS + "test_nothing_but_the_marketplaces_own_hosts_is_spoken_to",
+    ),
+    Guard(
+        "invariant 8: no private address is spoken to",
+        "orchestrator/marketplaces/transport.py",
+        "if not address.is_global:",
+        "if False:",
+        CALLS + "test_a_name_that_resolves_to_a_private_address_is_refused",
+    ),
+    Guard(
+        "invariant 8: `base_url` is for development only",
+        "orchestrator/marketplaces/opening.py",
+        "if not opening.development:",
+        "if False:",
+        "tests/marketplaces/test_auth.py::test_base_url_is_refused_outside_development",
+    ),
+    Guard(
+        "invariant 8: an organization's run touches no other's connections",
+        "orchestrator/runs.py",
+        'if request.organization_id is not None and data.get("organization_id") != request.organization_id:',
+        "if False:",
+        CORE + "test_runs.py::test_a_run_of_one_organization_touches_no_other",
     ),
 )
