@@ -215,16 +215,16 @@ class Digest:
             n: self._columns.part(*ranges[n]).since(oldest_day).pack() for n in sorted(fold)
         }
 
-    def regrow(self, *, oldest_day: int = 0) -> dict[int, bytes]:
-        """All digest documents anew, where one has grown too full; else nothing.
-
-        They are a commit of their own (up to 9 MiB), so call it while every entry is stored.
-        """
+    @property
+    def is_outgrown(self) -> bool:
+        """Whether a digest document has grown too full: then `regrow` it, once every entry is stored."""
         if not self._buckets or self._buckets >= MAX_BUCKETS:
-            return {}
+            return False
         self._merge()
-        if max(stop - start for start, stop in self._ranges()) <= BUCKET_ENTRIES:
-            return {}
+        return max(stop - start for start, stop in self._ranges()) > BUCKET_ENTRIES
+
+    def regrow(self, *, oldest_day: int = 0) -> dict[int, bytes]:
+        """All digest documents anew; they are a commit of their own (up to 9 MiB)."""
         self._merge(oldest_day)
         return self._spread(self._buckets)
 

@@ -1,13 +1,16 @@
 """One stream's share of a task: window, pages, checkpoints.
 
 Each page's records, rejects and digest entries are one commit with the cursor; `since` moves only in
-the commit that completes the window. The next page is read while this one is written.
+the commit that completes the window. While a page is being written, the next one is read and normalized;
+its own commit waits for the one under way.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from concurrent.futures import Future
+from contextvars import copy_context
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -28,8 +31,6 @@ log = logging.getLogger(__name__)
 
 #: A holder that is alive writes its state at least this often, so that nobody takes it for dead (90 s).
 SIGN_OF_LIFE_S = 45.0
-#: The marketplace's clock may be told in whole seconds.
-CLOCK_SLACK = timedelta(seconds=2)
 #: A window is started again this often because of a token, then it has failed.
 RESTARTS = 3
 
@@ -50,6 +51,17 @@ class Work:
     time_left: Callable[[], float]
 
 
+@dataclass(frozen=True, slots=True)
+class _UnderWay:
+    """A commit that is being made, and what is done in parts where the store refuses it."""
+
+    done: Future[None]
+    changes: list[Change]
+    cursor: Cursor
+    #: The stream's state once it is made.
+    state: StreamState
+
+
 class StreamSync:
     """Brings one stream up to date, as far as the slice's time goes."""
 
@@ -65,7 +77,9 @@ class StreamSync:
         self._digest: Digest | None = None
         self._total: int | None = None
         self._pages = Pages(work.services, work.session, stream)
-        self._absorber: Absorber | None = None
+        #: Made when the window is known.
+        self._absorber: Absorber
+        self._under_way: _UnderWay | None = None
 
     def run(self) -> None:
         """Read pages until the window is complete.
@@ -81,7 +95,7 @@ class StreamSync:
         if window is None:
             self._keep(last_success_at=now)
             return
-        self._absorber = absorber = self._new_absorber(window)
+        self._absorber = self._new_absorber(window)
         restarts = 0
         try:
             while True:
@@ -91,25 +105,28 @@ class StreamSync:
                     restarts += 1
                     if restarts > RESTARTS:
                         raise
-                    window = self._start_again(window, absorber)
+                    window = self._start_again(window)
                     continue
-                shorter = self._not_ahead_of_server(window)
+                server_time = self._work.session.client.server_time
+                shorter = windows.shortened(window, server_time, self._stream.age)
                 if shorter is not None:
                     window = shorter
                     if window.since >= window.until:
                         break
                     continue
-                window = self._take(window, absorber, page)
+                window = self._take(window, page)
                 if page.next_token is None:
                     break
                 if self._work.time_left() <= 0 and not self._pages.is_ready:
                     raise SliceOver
         except (SliceOver, MarketplaceError):
             # What was read stays read, also where no commit of its own was worth it.
-            self._keep_progress(absorber, self._inside(window))
+            self._settle()
+            self._keep_progress(self._inside(window))
             raise
         finally:
             self._pages.drain()
+            self._settle()
 
     def _current_state(self) -> StreamState:
         """The stored state; another scope starts again, but what is remembered of records stays true."""
@@ -142,37 +159,30 @@ class StreamSync:
 
     # Reading
 
-    def _not_ahead_of_server(self, window: OpenWindow) -> OpenWindow | None:
-        """A window that ends before the marketplace's own clock, where this one did not."""
-        server_time = self._work.session.client.server_time
-        if server_time is None or window.token is not None or window.read:
-            return None
-        until = server_time - self._stream.age
-        if until >= window.until - CLOCK_SLACK:
-            return None
-        return msgspec.structs.replace(window, until=until)
-
-    def _start_again(self, window: OpenWindow, absorber: Absorber) -> OpenWindow:
-        position = absorber.position if self._stream.ordered else None
+    def _start_again(self, window: OpenWindow) -> OpenWindow:
+        self._settle()
+        position = self._absorber.position if self._stream.ordered else None
         window = windows.without_token(self._terms, msgspec.structs.replace(window, position=position))
         # From a later position on, what was seen before is not seen again: nothing can be told missing.
-        absorber.blind = position is not None
+        self._absorber.blind = position is not None
         self._keep(cursor=msgspec.structs.replace(self._state.cursor, window=window))
         self._digest = None
         return window
 
     # Writing
 
-    def _take(self, window: OpenWindow, absorber: Absorber, page: Page) -> OpenWindow:
-        """Write one page; returns the window behind it, without a token when it is complete."""
+    def _take(self, window: OpenWindow, page: Page) -> OpenWindow:
+        """Begin to write one page; returns the window behind it, without a token when it is complete."""
         going_on = page.next_token is not None and self._work.time_left() > 0
         if going_on:
             self._pages.read_ahead(windows.asked(window), page.next_token)
-        changes = self._changes(absorber, page)
+        absorber = self._absorber
+        groups = list(absorbing.parts(self._changes(page)))
         if page.total is not None:
             # A count that changes while it is read: a row may have slipped past between two pages.
             absorber.blind = absorber.blind or self._total not in {None, page.total}
             self._total = page.total
+        self._settle()
         window = msgspec.structs.replace(
             window,
             token=page.next_token,
@@ -182,28 +192,27 @@ class StreamSync:
         )
         is_last = page.next_token is None
         cursor = self._behind(window) if is_last else self._inside(window)
-        groups = list(absorbing.parts(changes))
         for group in groups[:-1]:
-            self._write(group, absorber, self._state.cursor)
+            self._write(group, self._state.cursor)
         if is_last:
             if groups:
-                self._write(groups[-1], absorber, self._state.cursor if absorber.lists_all else cursor)
-            self._complete(window, absorber, cursor)
+                self._write(groups[-1], self._state.cursor if absorber.lists_all else cursor)
+            self._complete(window, cursor)
         elif groups:
-            self._write(groups[-1], absorber, cursor)
+            self._begin_write(groups[-1], cursor)
         elif self._work.services.clock.monotonic() - self._work.holder.written_at > SIGN_OF_LIFE_S:
-            self._keep_progress(absorber, cursor)
+            self._keep_progress(cursor)
             self._work.holder.commit()
         return window
 
-    def _changes(self, absorber: Absorber, page: Page) -> list[Change]:
+    def _changes(self, page: Page) -> list[Change]:
         if not page.records:
             return []
-        digest = self._loaded()
-        regrown = digest.regrow(oldest_day=absorber.oldest_day)
-        if regrown:
+        if self._loaded().is_outgrown:
+            self._settle()
+            regrown = self._loaded().regrow(oldest_day=self._absorber.oldest_day)
             self._commit(self._digest_writes(regrown), b"", self._state.cursor)
-        return absorber.page(page.records, digest)
+        return self._absorber.page(page.records, self._loaded())
 
     def _behind(self, window: OpenWindow) -> Cursor:
         """The cursor once the window's last page is stored; only here does `since` move."""
@@ -215,8 +224,13 @@ class StreamSync:
             window = msgspec.structs.replace(window, token=None, read=0)
         return msgspec.structs.replace(self._state.cursor, window=window)
 
-    def _write(self, changes: list[Change], absorber: Absorber, cursor: Cursor) -> None:
-        """Commit changes with their digest entries and the cursor; what the store refuses is bisected."""
+    def _write(self, changes: list[Change], cursor: Cursor) -> None:
+        """Commit changes with their digest entries and the cursor."""
+        self._begin_write(changes, cursor)
+        self._settle()
+
+    def _begin_write(self, changes: list[Change], cursor: Cursor) -> None:
+        """Begin to commit them, while no other commit is under way; `_settle` waits for it."""
         digest = self._loaded()
         for change in changes:
             for key, content, day in change.entries:
@@ -224,66 +238,91 @@ class StreamSync:
                     digest.put(key, content, day)
                 else:
                     digest.remove(key)
-        inline, documents = digest.stage(oldest_day=absorber.oldest_day)
-        writes = [write for change in changes for write in change.writes]
-        try:
-            self._commit([*writes, *self._digest_writes(documents)], inline, cursor)
-        except WriteRejected as error:
-            # The digest in memory is ahead of the store now; what was seen in this scan is lost with it.
-            self._digest = None
-            absorber.blind = True
-            if len(changes) > 1:
-                middle = len(changes) // 2
-                self._write(changes[:middle], absorber, self._state.cursor)
-                self._write(changes[middle:], absorber, cursor)
-                return
-            if changes[0].rejected:
-                raise
-            self._write([self._refused(changes[0], absorber, error)], absorber, cursor)
+        inline, documents = digest.stage(oldest_day=self._absorber.oldest_day)
+        writes = [*(write for change in changes for write in change.writes), *self._digest_writes(documents)]
+        state = self._next_state(inline, cursor)
+        # In a copy of this context, so that the thread's log lines carry what they belong to.
+        done = self._work.services.executor.submit(copy_context().run, self._store, writes, state)
+        self._under_way = _UnderWay(done, changes, cursor, state)
 
-    def _refused(self, change: Change, absorber: Absorber, error: WriteRejected) -> Change:
+    def _settle(self) -> None:
+        """Wait for the commit under way, if there is one; what the store refuses is bisected."""
+        under_way, self._under_way = self._under_way, None
+        if under_way is None:
+            return
+        try:
+            under_way.done.result()
+        except WriteRejected as error:
+            self._bisect(under_way, error)
+        else:
+            self._state = under_way.state
+
+    def _bisect(self, refused: _UnderWay, error: WriteRejected) -> None:
+        """Commit the halves of what the store refuses; a single record that it refuses becomes a reject."""
+        # The digest in memory is ahead of the store now; what was seen in this scan is lost with it.
+        self._digest = None
+        self._absorber.blind = True
+        changes = refused.changes
+        if len(changes) > 1:
+            middle = len(changes) // 2
+            self._write(changes[:middle], self._state.cursor)
+            self._write(changes[middle:], refused.cursor)
+        elif changes[0].rejected:
+            raise error
+        else:
+            self._write([self._refused(changes[0], error)], refused.cursor)
+
+    def _refused(self, change: Change, error: WriteRejected) -> Change:
         """A normalized record that the store will not have, as a reject."""
         self._counts.written -= 1
         self._counts.rejected += 1
         first = change.writes[0]
         raw = msgspec.json.encode(first.data) if isinstance(first, Put) else b""
-        _, put = absorber.reject_of(raw, f"the store refuses it: {error.message}")
+        _, put = self._absorber.reject_of(raw, f"the store refuses it: {error.message}")
         return Change([put], [], len(raw), rejected=True)
 
     def _commit(self, writes: list[Write], inline: bytes, cursor: Cursor) -> None:
+        """Commit, and wait for it."""
+        state = self._next_state(inline, cursor)
+        self._store(writes, state)
+        self._state = state
+
+    def _next_state(self, inline: bytes, cursor: Cursor) -> StreamState:
         digest = self._digest
-        state = msgspec.structs.replace(
+        return msgspec.structs.replace(
             self._state,
             cursor=self._with_seen(cursor),
             digest=inline,
             digest_buckets=digest.bucket_count if digest is not None else self._state.digest_buckets,
-            suspects=vanishing.pack(self._absorber.suspects) if self._absorber is not None else b"",
+            suspects=vanishing.pack(self._absorber.suspects),
         )
+
+    def _store(self, writes: list[Write], state: StreamState) -> None:
         holder = self._work.holder
         holder.commit(writes, streams={**holder.state.streams, self._stream.name: state})
-        self._state = state
 
     def _keep(self, **changes: object) -> None:
         """Leave the stream's state to the next commit."""
         self._state = msgspec.structs.replace(self._state, **changes)
         self._work.holder.set_stream(self._stream.name, self._state)
 
-    def _keep_progress(self, absorber: Absorber, cursor: Cursor) -> None:
+    def _keep_progress(self, cursor: Cursor) -> None:
         """Leave what was read, also where nothing of it had to be written, to the next commit."""
-        self._keep(cursor=self._with_seen(cursor), suspects=vanishing.pack(absorber.suspects))
+        self._keep(cursor=self._with_seen(cursor), suspects=vanishing.pack(self._absorber.suspects))
 
     def _with_seen(self, cursor: Cursor) -> Cursor:
         """The cursor with what an unfinished listing has shown: bits of the entries as they are now."""
-        window, absorber = cursor.window, self._absorber
-        if window is None or window.token is None or absorber is None or not absorber.lists_all:
+        window = cursor.window
+        if window is None or window.token is None or not self._absorber.lists_all:
             return cursor
-        window = msgspec.structs.replace(window, seen=self._loaded().seen_bits(), blind=absorber.blind)
+        window = msgspec.structs.replace(window, seen=self._loaded().seen_bits(), blind=self._absorber.blind)
         return msgspec.structs.replace(cursor, window=window)
 
     # Ending
 
-    def _complete(self, window: OpenWindow, absorber: Absorber, cursor: Cursor) -> None:
+    def _complete(self, window: OpenWindow, cursor: Cursor) -> None:
         """Mark what has vanished, and leave the moved `since` to the next commit."""
+        absorber = self._absorber
         missing = self._missing(window) if absorber.lists_all and not absorber.blind else []
         if self._stream.sort is Sort.SNAPSHOT:
             vanished, suspects = missing, b""

@@ -17,6 +17,8 @@ LONG_SLACK = timedelta(minutes=30)
 REST_FACTOR = 9
 RESTLESS = timedelta(minutes=1)
 MAX_REST = timedelta(days=1)
+#: The marketplace's clock may be told in whole seconds.
+CLOCK_SLACK = timedelta(seconds=2)
 _DAY_ZERO = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -103,6 +105,20 @@ def without_token(terms: Terms, window: OpenWindow) -> OpenWindow:
 def asked(window: OpenWindow) -> Window:
     """What the connector is asked for."""
     return Window(since=window.since, until=window.until)
+
+
+def shortened(window: OpenWindow, server_time: datetime | None, age: timedelta) -> OpenWindow | None:
+    """A window that ends before the marketplace's own clock, where this one does not; None where it does.
+
+    Args:
+        window: Nothing was taken of it yet, else it is fixed.
+        server_time: The marketplace's clock, where it is known.
+        age: How old a window's end must be.
+    """
+    if server_time is None or window.token is not None or window.read:
+        return None
+    until = server_time - age
+    return msgspec.structs.replace(window, until=until) if until < window.until - CLOCK_SLACK else None
 
 
 def rest(stream: Stream, window: OpenWindow, now: datetime) -> datetime | None:

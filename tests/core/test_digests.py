@@ -64,9 +64,8 @@ class Remembering(RuleBasedStateMachine):
         """Full documents are spread over more, while everything is stored."""
         if self.dirty:
             self.store()
-        grown = self.digest.regrow()
-        if grown:
-            self.documents, self.inline = grown, b""
+        if self.digest.is_outgrown:
+            self.documents, self.inline = self.digest.regrow(), b""
 
     @rule()
     def load(self) -> None:
@@ -126,7 +125,8 @@ def test_no_document_outgrows_firestore(monkeypatch: pytest.MonkeyPatch) -> None
     digest = Digest()
     documents: dict[int, bytes] = {}
     for page in range(600):
-        documents |= digest.regrow()
+        if digest.is_outgrown:
+            documents |= digest.regrow()
         for n in range(200):
             digest.put(key_of(f"{page}/{n}"), 1, 0)
         inline, written = digest.stage()

@@ -38,8 +38,8 @@ INVARIANTS = (
     ),
     Guard(
         "invariant 2: a window ends before the marketplace's own clock",
-        "orchestrator/sync.py",
-        "until = server_time - self._stream.age\n",
+        "orchestrator/windows.py",
+        "until = server_time - age\n",
         "until = window.until\n",
         CORE + "test_streams.py::test_a_window_ends_before_the_marketplace_s_own_clock",
     ),
