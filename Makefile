@@ -16,10 +16,11 @@ RUN_OPTIONS = \
 # make terraform-test, terraform-scan, deploy, destroy
 TERRAFORM ?= terraform
 CHECKOV ?= .venv-checkov
+AUDIT ?= .venv-audit
 DEPLOYED = $(if $(ENV),terraform/environments/$(ENV))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run dev test lint fmt bench docs requirements terraform-test terraform-scan deploy destroy clean
+.PHONY: help setup run dev test lint fmt bench docs requirements audit sbom terraform-test terraform-scan deploy destroy clean
 
 help: ## List what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -65,11 +66,26 @@ docs: $(STAMP) ## Write what the README shows of the code anew
 	@$(BIN)/python -m tests.docs.readme
 
 requirements: $(STAMP) ## Compile the exact pins again; UPGRADE=1 takes the latest versions
-	@for name in requirements requirements-dev; do \
+	@for name in pyproject.toml:requirements.txt requirements-dev.in:requirements-dev.txt; do \
 		$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 			--custom-compile-command "make requirements" $(if $(UPGRADE),--upgrade) \
-			$$name.in --output-file $$name.txt || exit 1; \
+			$${name%:*} --output-file $${name#*:} || exit 1; \
 	done
+
+audit: $(AUDIT) ## Look for known vulnerabilities in what is deployed
+	@$(AUDIT)/bin/pip-audit --requirement requirements.txt --require-hashes --disable-pip --strict --progress-spinner off
+
+sbom: $(AUDIT) $(STAMP) ## Write the bill of materials of what is deployed, in CycloneDX, to .local/sbom.json
+	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python .local/deployed
+	@$(BIN)/uv pip install --quiet --python .local/deployed --require-hashes -r requirements.txt
+	@$(AUDIT)/bin/cyclonedx-py environment .local/deployed --pyproject pyproject.toml --output-reproducible \
+		--output-file .local/sbom.json
+	@echo "Written to .local/sbom.json"
+
+$(AUDIT):
+	@echo "Installing pip-audit and cyclonedx-bom into $(AUDIT) (once)"
+	@$(PYTHON) -m venv $(AUDIT) && $(AUDIT)/bin/pip install -qq --disable-pip-version-check \
+		pip-audit==2.10.1 cyclonedx-bom==7.5.0 || { rm -rf $(AUDIT); exit 1; }
 
 terraform-test: ## Test every Terraform module and both environments, with mocked providers
 	@$(TERRAFORM) fmt -check -recursive terraform
@@ -96,6 +112,6 @@ destroy: ## Destroy ENV=dev with all its data; what is protected refuses
 		echo "$(ENV) is protected, or not deployed from here: see 'Tear down' in docs/deploy.md." >&2; exit 1; }
 	@$(TERRAFORM) -chdir=$(DEPLOYED) destroy $(if $(YES),-auto-approve)
 
-clean: ## Remove the environment, the local stack's state and all caches
-	@rm -rf $(VENV) .local .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage htmlcov
+clean: ## Remove the environments, the local stack's state and all caches
+	@rm -rf $(VENV) $(CHECKOV) $(AUDIT) .local .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage htmlcov
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -148,7 +148,7 @@ def test_the_workflow_is_what_the_document_says() -> None:
     workflow = yaml.safe_load(text)
     jobs = workflow["jobs"]
 
-    assert set(jobs) == {"test", "terraform", "plan", "deploy"}
+    assert set(jobs) == {"test", "packages", "terraform", "plan", "deploy"}
     assert workflow["permissions"] == {"contents": "read"}
     assert jobs["deploy"]["if"] == "github.ref == 'refs/heads/main' && github.event_name == 'push'"
     assert set(jobs["deploy"]["needs"]) == {"test", "terraform"}

@@ -1,0 +1,26 @@
+"""What the documents name is there."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from local.processes import ROOT
+
+#: The guide makes the files it names; a test of its own follows it.
+DOCUMENTS = sorted(set((ROOT / "docs").glob("*.md")) - {ROOT / "docs" / "adding-a-marketplace.md"})
+_TEST = re.compile(r"`(tests/[\w/.]+\.py)(?:::(\w+)(?:\[[^`]*\])?)?`")
+_FILE = re.compile(r"`((?:bench|functions|local|orchestrator|terraform|tests)/[\w/]+\.(?:py|yaml|tf))`")
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_files_and_tests_exist(document: Path) -> None:
+    """Every file of the project that a document names exists, and holds the test that is named with it."""
+    text = document.read_text()
+
+    for name in _FILE.findall(text):
+        assert (ROOT / name).exists(), name
+    for path, name in _TEST.findall(text):
+        assert not name or f"def {name}(" in (ROOT / path).read_text(), f"{path}::{name}"
