@@ -43,6 +43,10 @@ class Messages:
         if not_before is None:
             self.waiting.extend(messages)
 
+    def bury(self, body: bytes, *, reason: str, attributes: Mapping[str, str]) -> None:  # noqa: ARG002 - the port's
+        """Every message here can be read."""
+        raise AssertionError(reason)
+
 
 class Engine:
     """Runs ticks from beginning to end, one message after the other.

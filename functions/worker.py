@@ -1,13 +1,14 @@
 """The worker's edge: from a CloudEvent to a message, and from its outcome to an acknowledgement.
 
-To return acknowledges the message, any error has it delivered again: so what can never succeed is
-logged and acknowledged, and everything else that goes wrong is raised.
+To return acknowledges the message, any error has it delivered again: so what can never succeed is put
+among the dead letters and acknowledged, and everything else that goes wrong is raised.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import flask
 import msgspec
@@ -67,43 +68,57 @@ def handle_event(
 
     Args:
         event: A Pub/Sub message as a CloudEvent.
-        services: Gives the services; not called for a message that is not understood.
+        services: Gives the services; not called for what holds no Pub/Sub message.
         handle: The use case.
 
     Raises:
         ServiceUnavailable: It is to be delivered again; the log says why.
     """
+    event_id = str(event.get("id", ""))
     try:
         pushed = _pushed(event.get_data())
-        message = messages.decode(pushed.data)
     except MessageInvalid as error:
-        _log_invalid(str(error), event_id=str(event.get("id", "")))
+        _log_invalid(str(error), event_id=event_id)
         return
-    bound = {
-        **_trace(event, pushed.attributes or {}).fields(),
-        "run_id": message.run_id or None,
-        "connection_id": message.connection_id or None,
-        "marketplace": message.marketplace or None,
-        "task": message.kind,
-    }
-    with context.bind(**bound):
+    with context.bind(**_trace(event, pushed.attributes or {}).fields()):
         try:
-            handle(services(), message)
+            message = messages.decode(pushed.data)
         except MessageInvalid as error:
-            _log_invalid(str(error), event_id=pushed.message_id)
-        except SyncError as error:
-            _log.warning(
-                "%s message is to be delivered again: %s", message.kind, error, extra={"action": error.kind}
-            )
-            raise ServiceUnavailable("to be delivered again") from error
-        except Exception as error:
-            _log.exception(
-                "%s message is to be delivered again: %s",
-                message.kind,
-                error,
-                extra={"action": "message_crashed"},
-            )
-            raise ServiceUnavailable("to be delivered again") from error
+            with _delivered_again("unreadable"):
+                _bury(services(), pushed, error, event_id)
+            return
+        bound = {
+            "run_id": message.run_id or None,
+            "connection_id": message.connection_id or None,
+            "marketplace": message.marketplace or None,
+            "task": message.kind,
+        }
+        with context.bind(**bound), _delivered_again(message.kind):
+            try:
+                handle(services(), message)
+            except MessageInvalid as error:
+                _bury(services(), pushed, error, event_id)
+
+
+@contextmanager
+def _delivered_again(kind: str) -> Iterator[None]:
+    """Have the message delivered again, whatever goes wrong until the block ends."""
+    try:
+        yield
+    except SyncError as error:
+        _log.warning("%s message is to be delivered again: %s", kind, error, extra={"action": error.kind})
+        raise ServiceUnavailable("to be delivered again") from error
+    except Exception as error:
+        _log.exception(
+            "%s message is to be delivered again: %s", kind, error, extra={"action": "message_crashed"}
+        )
+        raise ServiceUnavailable("to be delivered again") from error
+
+
+def _bury(services: Services, pushed: PubsubMessage, error: MessageInvalid, event_id: str) -> None:
+    """Keep what nobody can work on, for a person to look at or a later release to read."""
+    services.queue.bury(pushed.data, reason=str(error), attributes=pushed.attributes or {})
+    _log_invalid(f"{error}; it is kept among the dead letters", event_id=event_id)
 
 
 def acknowledge_unreadable(app: flask.Flask) -> None:

@@ -2,7 +2,7 @@
 
     SyncError                      one clear line: what is wrong, where, what to do
     ├─ SettingsInvalid             the process does not start
-    ├─ MessageInvalid              acknowledged and logged: it can never succeed
+    ├─ MessageInvalid              acknowledged and dead-lettered: it can never succeed
     ├─ ConnectionInvalid           the task fails, the operator corrects the document
     ├─ RecordInvalid               the record becomes a reject
     ├─ StoreError

@@ -43,6 +43,16 @@ def unescape(document_id: str) -> str:
     return re.sub(r"%([0-9A-F]{2})", lambda match: chr(int(match[1], 16)), document_id)
 
 
+def is_document_id(text: str) -> bool:
+    """Whether a document may have this id as it is."""
+    return (
+        0 < len(text.encode(errors="replace")) <= MAX_ID_BYTES
+        and "/" not in text
+        and text not in {".", ".."}
+        and not (text.startswith("__") and text.endswith("__"))
+    )
+
+
 def ulid(now: datetime, rng: random.Random) -> str:
     """26 characters that sort by time (github.com/ulid/spec)."""
     value = (int(now.timestamp() * 1000) << 80) | rng.getrandbits(80)

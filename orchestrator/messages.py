@@ -11,6 +11,7 @@ from typing import Literal
 
 import msgspec
 
+from orchestrator import ids
 from orchestrator.errors import MessageInvalid
 
 Kind = Literal["dispatch", "task", "sweep", "cancel", "heal"]
@@ -43,6 +44,8 @@ _REQUIRED: dict[str, tuple[str, ...]] = {
     "cancel": ("run_id", "shard"),
     "heal": (),
 }
+#: What becomes a part of a document's path.
+_IDS = ("run_id", "shard", "connection_id")
 _decoder = msgspec.json.Decoder(Message)
 
 
@@ -55,15 +58,20 @@ def decode(body: bytes) -> Message:
     """Read a message back.
 
     Raises:
-        MessageInvalid: Not JSON, not this version, or a field is missing or of the wrong type.
+        MessageInvalid: Not JSON, not this version, a field is missing or of the wrong type, or an id is
+            none that a document can have. The error quotes nothing of the body.
     """
     try:
         message = _decoder.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise MessageInvalid(f"queue message of {len(body)} bytes is not understood: {error}") from error
+        what = str(error).partition(" '")[0]  # some errors quote the value, of any length
+        raise MessageInvalid(f"queue message of {len(body)} bytes is not understood: {what}") from error
     missing = [name for name in _REQUIRED[message.kind] if not getattr(message, name)]
     if missing:
         raise MessageInvalid(f"queue message of kind {message.kind!r} lacks {', '.join(missing)}")
+    odd = [name for name in _IDS if (id_ := getattr(message, name)) and not ids.is_document_id(id_)]
+    if odd:
+        raise MessageInvalid(f"queue message of kind {message.kind!r} has no possible id in {', '.join(odd)}")
     if message.deadline_at is not None and message.deadline_at.tzinfo is None:
         raise MessageInvalid(f"queue message of kind {message.kind!r}: deadline_at has no time zone")
     return message

@@ -1,4 +1,4 @@
-"""The four ports, and the clock: all that `orchestrator` knows of the world.
+"""The ports, and the clock: all that `orchestrator` knows of the world.
 
 Paths are slash-separated and alternate collection and document id
 (`runs/t-1/tasks/c-7`). Documents are plain data: None, bool, int, float, str, bytes,
@@ -153,6 +153,60 @@ class TaskQueue(Protocol):
         Raises:
             QueueUnavailable: Some were not accepted; publishing all again is safe.
         """
+        ...
+
+    def bury(self, body: bytes, *, reason: str, attributes: Mapping[str, str]) -> None:
+        """Keep a message that can never be understood among the dead letters.
+
+        Args:
+            body: As it came.
+            reason: Why nobody can work on it.
+            attributes: As they came.
+
+        Raises:
+            QueueUnavailable: It may not be there; let it be delivered again.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class DeadMessage:
+    """A message that was given up."""
+
+    #: The dead letters' own id of it.
+    id: str
+    body: bytes
+    attributes: Mapping[str, str]
+    #: When it was first published; of one that the worker buried, when it did.
+    published_at: datetime
+    died_at: datetime
+    #: How often it was delivered in vain.
+    deliveries: int
+    #: What gives it back or removes it. Opaque outside its own adapter.
+    handle: object
+
+    @property
+    def reason(self) -> str:
+        """Why the worker buried it; empty where its deliveries failed."""
+        return self.attributes.get("reason", "")
+
+
+class DeadLetters(Protocol):
+    """The operators' side of the queue: what was given up, until somebody decides about it.
+
+    All methods raise QueueUnavailable when the queue cannot be reached in bounded time.
+    """
+
+    def take(self, limit: int) -> list[DeadMessage]:
+        """Take up to `limit` of them, oldest first; Pub/Sub keeps them from others for ten minutes."""
+        ...
+
+    def give_back(self, messages: Sequence[DeadMessage]) -> None:
+        """Leave them to whoever looks next."""
+        ...
+
+    def remove(self, messages: Sequence[DeadMessage]) -> None:
+        """Forget them; removing one that is gone is fine."""
         ...
 
 

@@ -31,6 +31,8 @@ from orchestrator.services import Services
 #: A schedule time further ahead belongs to a forced run: Cloud Scheduler stamps those with the next
 #: tick's time (cloud.google.com/scheduler/docs/configuring/deduplicate-job-requests).
 FORCED_AHEAD = timedelta(seconds=60)
+#: Who asks on the command line: whoever may reach the store, and nobody checks who that is.
+COMMAND_LINE = "command line"
 #: Up to so many selected connections are looked at to tell whether all are busy.
 BUSY_LOOK = 100
 _PAGE = 300

@@ -9,7 +9,7 @@ from pathlib import Path
 from orchestrator import struct_types
 from orchestrator.clock import SystemClock
 from orchestrator.marketplaces import REGISTRY
-from orchestrator.ports import DocumentStore, SecretStore, TaskQueue
+from orchestrator.ports import DeadLetters, DocumentStore, SecretStore, TaskQueue
 from orchestrator.services import Services
 from orchestrator.settings import Settings
 
@@ -40,6 +40,20 @@ def build(
         connectors=REGISTRY,
         stopping=stopping,
         executor=ThreadPoolExecutor(_OVERLAPPING, thread_name_prefix="overlap"),
+    )
+
+
+def dead_letters(settings: Settings) -> DeadLetters:
+    """What the queue has given up; only the command line looks."""
+    sort, _, target = settings.sync_queue.partition(":")
+    if sort == "local":
+        from orchestrator.adapters.local_dead import LocalDeadLetters
+
+        return LocalDeadLetters(queue_path(settings))
+    from orchestrator.adapters.pubsub_dead import PubSubDeadLetters
+
+    return PubSubDeadLetters(
+        project=settings.google_cloud_project, topic=target, emulator_host=settings.pubsub_emulator_host
     )
 
 

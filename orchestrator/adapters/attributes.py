@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from orchestrator import context
 from orchestrator.messages import Message
+
+#: Pub/Sub takes values of at most so many bytes of UTF-8 (cloud.google.com/pubsub/quotas).
+_VALUE_BYTES = 1024
 
 
 def attributes(message: Message) -> dict[str, str]:
@@ -14,3 +19,9 @@ def attributes(message: Message) -> dict[str, str]:
         "traceparent": context.current().get("traceparent", ""),
     }
     return {name: value for name, value in found.items() if value}
+
+
+def buried(attributes: Mapping[str, str], reason: str) -> dict[str, str]:
+    """The attributes a message came with, and why it was put among the dead letters."""
+    kept = {name: value for name, value in attributes.items() if value}
+    return kept | {"reason": reason.encode()[:_VALUE_BYTES].decode(errors="ignore")}

@@ -8,14 +8,14 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
 
-from orchestrator.adapters.attributes import attributes
+from orchestrator.adapters.attributes import attributes, buried
 from orchestrator.adapters.database import Database
 from orchestrator.adapters.local_delivery import Delivery, Dispatcher
 from orchestrator.errors import QueueUnavailable
@@ -59,6 +59,17 @@ class QueueCounts(NamedTuple):
     dead: int
 
 
+def open_file(path: Path) -> Database:
+    """The queue's file."""
+    return Database(
+        path,
+        application_id=_APPLICATION_ID,
+        schema=_SCHEMA,
+        schema_version=_SCHEMA_VERSION,
+        unavailable=QueueUnavailable,
+    )
+
+
 class LocalQueue:
     """The TaskQueue port on a SQLite file; safe for threads, processes and forks.
 
@@ -72,13 +83,7 @@ class LocalQueue:
     def __init__(
         self, path: Path, worker_url: str, *, delivery: Delivery | None = None, delivers: bool = True
     ) -> None:
-        self._database = Database(
-            path,
-            application_id=_APPLICATION_ID,
-            schema=_SCHEMA,
-            schema_version=_SCHEMA_VERSION,
-            unavailable=QueueUnavailable,
-        )
+        self._database = open_file(path)
         self._worker_url = worker_url
         self._delivery = delivery or Delivery()
         self._delivers = delivers
@@ -107,6 +112,20 @@ class LocalQueue:
         self.start()
         if self._dispatcher is not None:
             self._dispatcher.wake()
+
+    def bury(self, body: bytes, *, reason: str, attributes: Mapping[str, str]) -> None:
+        """Put a row among the dead messages."""
+        now, text = time.time(), msgspec.json.encode(buried(attributes, reason)).decode()
+        with self._database.write() as connection:
+            # Its id is of the queue's own sequence, so no message that dies later has the same.
+            row_id = connection.execute(
+                "INSERT INTO messages (body, attributes, published_at, due_at) VALUES (?, ?, ?, ?)",
+                (body, text, now, now),
+            ).lastrowid
+            connection.execute("DELETE FROM messages WHERE id = ?", (row_id,))
+            connection.execute(
+                "INSERT INTO dead_messages VALUES (?, ?, ?, ?, 1, ?)", (row_id, body, text, now, now)
+            )
 
     def start(self) -> None:
         """Begin to deliver in this process, what earlier processes left undelivered too."""

@@ -6,7 +6,7 @@ a background thread, which a function loses between requests, and win nothing wh
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from google.api_core import exceptions
@@ -14,7 +14,7 @@ from google.pubsub_v1 import types
 from google.pubsub_v1.services.publisher import PublisherClient
 from google.pubsub_v1.services.publisher.transports import PublisherGrpcTransport
 
-from orchestrator.adapters.attributes import attributes
+from orchestrator.adapters.attributes import attributes, buried
 from orchestrator.adapters.google_calls import CallFailed, Lazy, emulator_channel, explain, retry
 from orchestrator.errors import QueueUnavailable
 from orchestrator.messages import Message, encode
@@ -28,6 +28,16 @@ _RETRY = retry(exceptions.DeadlineExceeded, exceptions.Aborted, total_s=8.0)
 _PublishRequest = types.PublishRequest.pb()
 
 
+def topic_path(project: str, topic: str) -> str:
+    """The topic's full name, from that or from its id."""
+    return topic if topic.startswith("projects/") else f"projects/{project}/topics/{topic}"
+
+
+def dead_letters_of(name: str) -> str:
+    """The topic for what is given up; its subscription has the same name (terraform/modules/queue)."""
+    return f"{name}-dead"
+
+
 class PubSubQueue:
     """The TaskQueue port; safe for threads. The client is made on first use, so after a fork.
 
@@ -38,7 +48,7 @@ class PubSubQueue:
     """
 
     def __init__(self, *, project: str, topic: str, emulator_host: str = "") -> None:
-        self._topic = topic if topic.startswith("projects/") else f"projects/{project}/topics/{topic}"
+        self._topic = topic_path(project, topic)
         self._emulator_host = emulator_host
         self._client = Lazy(self._make)
 
@@ -56,6 +66,12 @@ class PubSubQueue:
                 request.messages.add(data=encode(message), attributes=attributes(message))
             self._send(types.PublishRequest.wrap(request))
 
+    def bury(self, body: bytes, *, reason: str, attributes: Mapping[str, str]) -> None:
+        """Publish to the dead-letter topic."""
+        request = _PublishRequest(topic=dead_letters_of(self._topic))
+        request.messages.add(data=body, attributes=buried(attributes, reason))
+        self._send(types.PublishRequest.wrap(request))
+
     def _send(self, request: types.PublishRequest) -> None:
         def send() -> None:
             self._client.get().publish(request=request, retry=None, timeout=_TIMEOUT_S)
@@ -71,7 +87,7 @@ class PubSubQueue:
                     "roles/pubsub.publisher on the topic",
                 },
             )
-            raise QueueUnavailable(f"Pub/Sub {self._topic}: {what}", action=action) from error
+            raise QueueUnavailable(f"Pub/Sub {request.topic}: {what}", action=action) from error
 
     def _make(self) -> PublisherClient:
         if not self._emulator_host:

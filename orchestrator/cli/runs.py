@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 
-from orchestrator import reading
+from orchestrator import reading, runs
 from orchestrator.cli.follow import follow
-from orchestrator.cli.output import console, print_json
+from orchestrator.cli.output import console, print_json, safe
 from orchestrator.cli.run_report import print_run, print_runs
 from orchestrator.model import MARKETPLACES, RunStatus
 from orchestrator.services import Services
@@ -32,9 +32,14 @@ def add_parsers(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     one.set_defaults(run=_show)
     one.add_argument("run_id", metavar="RUN_ID")
 
-    watch = commands.add_parser("watch", parents=[json], help="follow a run until it is over")
-    watch.set_defaults(run=_watch)
-    watch.add_argument("run_id", metavar="RUN_ID")
+    for name, run, text in (
+        ("watch", _watch, "follow a run until it is over"),
+        ("retry", _retry, "start a new run over what failed or was left out of one that is over"),
+        ("cancel", _cancel, "stop a run: what is being synced stops at its next page"),
+    ):
+        command = commands.add_parser(name, parents=[json], help=text)
+        command.set_defaults(run=run)
+        command.add_argument("run_id", metavar="RUN_ID")
 
 
 def _list(services: Services, options: argparse.Namespace) -> int:
@@ -74,3 +79,28 @@ def _watch(services: Services, options: argparse.Namespace) -> int:
     else:
         print_run(screen, view)
     return 0 if view.run["status"] == RunStatus.SUCCEEDED else NOT_SUCCEEDED
+
+
+def _retry(services: Services, options: argparse.Namespace) -> int:
+    started = runs.retry_run(services, options.run_id, requested_by=runs.COMMAND_LINE)
+    if options.json:
+        print_json(started)
+    else:
+        again = "was started before" if started.duplicate else "is started"
+        print(f"run {safe(started.run_id)} over {started.tasks} connections {again}")
+        _print_watch(started.run_id)
+    return 0
+
+
+def _cancel(services: Services, options: argparse.Namespace) -> int:
+    asked = runs.cancel_run(services, options.run_id, requested_by=runs.COMMAND_LINE)
+    if options.json:
+        print_json(asked)
+    else:
+        print(f"run {safe(asked.run_id)} is asked to stop; it is cancelled when its last task is over")
+        _print_watch(asked.run_id)
+    return 0
+
+
+def _print_watch(run_id: str) -> None:
+    print(f"Watch it: python -m orchestrator runs watch {safe(run_id)}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -55,6 +55,10 @@ class Queue:
     def publish(self, messages: Sequence[Message], *, not_before: datetime | None = None) -> None:
         """Remember the messages."""
         self.published += messages
+
+    def bury(self, body: bytes, *, reason: str, attributes: Mapping[str, str]) -> None:
+        """Every message here can be read."""
+        raise AssertionError(reason)
 
 
 @dataclass

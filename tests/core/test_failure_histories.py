@@ -17,8 +17,10 @@ from typing import Any
 
 import pytest
 
-from orchestrator import ids
-from orchestrator.messages import Message
+from orchestrator import dead, ids
+from orchestrator.adapters.local_dead import LocalDeadLetters
+from orchestrator.adapters.local_queue import LocalQueue
+from orchestrator.messages import Message, encode
 from orchestrator.model import RunStatus, TaskStatus
 from orchestrator.ports import Delete, Update, Write, Written
 from tests.core.test_crashes import Killed, deliver_all, documents, make
@@ -306,3 +308,32 @@ def test_17_a_message_older_than_its_run_s_documents(tmp_path: Path) -> None:
     assert world.tasks(FIRST) == []
     assert world.store.get(ids.run_path(FIRST)) is None
     assert world.state("a").open is None
+
+
+def test_18_a_replayed_dead_letter_of_a_closed_run(tmp_path: Path) -> None:
+    """Delivered again the message does nothing; replay makes a new run, and the closed one never changes."""
+    world = make(tmp_path)
+    world.bazaar.at_call = None
+    lost = next(message for message in dispatched(world) if message.connection_id == "a")
+    world.queue.messages = [message for message in world.queue.messages if message != lost]
+    world.drain()
+    world.clock.advance(3700)
+    world.deliver(Message(kind="heal"))
+    world.drain()
+    closed = world.run(FIRST)
+    assert (closed.status, world.task(FIRST, "a").reason) == (RunStatus.PARTIAL, "no_answer")
+    queue = LocalQueue(tmp_path / "queue.db", "http://127.0.0.1:9/", delivers=False)
+    letters = LocalDeadLetters(tmp_path / "queue.db")
+    world.deliver(lost)
+    assert world.records("a", "orders") == {}
+    queue.bury(encode(lost), reason="", attributes={})
+    replayed = dead.replay(world.services, letters, dead.Wanted())
+    world.drain()
+
+    (started,) = replayed.started
+    assert started.run_id.startswith("m-")
+    assert world.run(started.run_id).status is RunStatus.SUCCEEDED
+    assert len(world.records("a", "orders")) == 8
+    assert world.run(FIRST) == closed
+    queue.close()
+    letters.close()

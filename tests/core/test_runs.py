@@ -196,6 +196,26 @@ def test_retry_covers_what_failed_and_leaves_the_old_run_alone(world: World) -> 
         retry_run(world.services, "t-none", requested_by="me")
 
 
+def test_retry_takes_up_what_was_left_out(world: World) -> None:
+    """A connection that was skipped is in the retry; one that succeeded is not even read."""
+    for name in ("a", "b"):
+        world.connect(name)
+        world.bazaar.shop(name).put("orders", "o", START - timedelta(days=1))
+    started = world.tick()
+    world.deliver(world.queue.messages.pop(0))
+    world.connect("b", status="paused")
+    world.drain()
+    assert world.task(started.run_id, "b").reason == "paused"
+    world.connect("b")
+    world.bazaar.calls.clear()
+    retried = retry_run(world.services, started.run_id, requested_by="me")
+    world.drain()
+
+    assert world.run(retried.run_id).tasks.succeeded == retried.tasks == 1
+    assert {call[0] for call in world.bazaar.calls} == {"b"}
+    assert world.records("b", "orders") == {"o": "1"}
+
+
 def test_cancel_stops_at_the_next_page_and_leaves_a_valid_cursor(world: World) -> None:
     """A cancelled run's worker stops at its next commit; the next run goes on and loses nothing."""
     world.connect("a")
@@ -220,12 +240,18 @@ def test_cancel_stops_at_the_next_page_and_leaves_a_valid_cursor(world: World) -
     assert run.status is RunStatus.CANCELLED
     assert world.task(answer.run_id, "a").reason == "cancelled"
     assert run.tasks.total == run.tasks.succeeded + run.tasks.failed + run.tasks.skipped == 2
-    assert 0 < len(world.records("a", "orders")) < 10
+    stored = len(world.records("a", "orders"))
+    assert 0 < stored <= 6
+    assert [call for call in world.bazaar.calls if call[0] == "b"] == []
     with pytest.raises(NotPossible):
         cancel_run(world.services, answer.run_id, requested_by="me")
     world.clock.advance(900)
+    world.bazaar.calls.clear()
     world.run_once()
+
     assert len(world.records("a", "orders")) == 10
+    # It went on behind what was stored: the cancelled run's cursor was good.
+    assert world.bazaar.calls[0][3] == str(stored)
 
 
 def test_what_vanishes_is_closed_after_the_deadline(world: World) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -97,6 +97,10 @@ class ListQueue:
             self.messages += copies
         else:
             self.held += [(not_before, message) for message in copies]
+
+    def bury(self, body: bytes, *, reason: str, attributes: Mapping[str, str]) -> None:
+        """Every message here can be read."""
+        raise AssertionError(reason)
 
 
 class NoSecrets:

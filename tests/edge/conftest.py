@@ -42,6 +42,7 @@ class RememberingQueue:
     """A queue that delivers nothing; `error` makes it refuse."""
 
     published: list[Message] = field(default_factory=list)
+    buried: list[tuple[bytes, str, dict[str, str]]] = field(default_factory=list)
     error: Exception | None = None
 
     def publish(self, messages: Sequence[Message], *, not_before: datetime | None = None) -> None:
@@ -49,6 +50,12 @@ class RememberingQueue:
         if self.error is not None:
             raise self.error
         self.published += messages
+
+    def bury(self, body: bytes, *, reason: str, attributes: Mapping[str, str]) -> None:
+        """Remember body, reason and attributes."""
+        if self.error is not None:
+            raise self.error
+        self.buried.append((body, reason, dict(attributes)))
 
 
 @dataclass

@@ -13,10 +13,10 @@ import pytest
 from flask.testing import FlaskClient
 
 from orchestrator import context, wiring
-from orchestrator.errors import MessageInvalid, StoreUnavailable, WriteRejected
+from orchestrator.errors import MessageInvalid, QueueUnavailable, StoreUnavailable, WriteRejected
 from orchestrator.messages import Message, encode
 from orchestrator.services import Services
-from tests.edge.conftest import log_lines, served
+from tests.edge.conftest import RememberingQueue, log_lines, served
 
 # The framework itself calls datetime.utcnow(), deprecated from Python 3.12 on.
 pytestmark = pytest.mark.filterwarnings("ignore:datetime.datetime.utcnow:DeprecationWarning")
@@ -67,6 +67,13 @@ def worker(services: Services, monkeypatch: pytest.MonkeyPatch) -> Worker:
     module.__dict__["handle"] = handle
     monkeypatch.setitem(sys.modules, "orchestrator.worker", module)
     return staged
+
+
+@pytest.fixture
+def queue(services: Services) -> RememberingQueue:
+    """The queue of `services`."""
+    assert isinstance(services.queue, RememberingQueue)
+    return services.queue
 
 
 def message_of(message: Message = CANCEL, **more: Any) -> dict[str, Any]:
@@ -170,24 +177,54 @@ def test_unreadable_is_acknowledged_and_logged(
     assert "private" not in str(lines)
 
 
-@pytest.mark.parametrize(
-    "data",
-    [
-        b"junk",
-        b'{"v":"2","kind":"heal"}',
-        b'{"v":"1","kind":"explode"}',
-        b'{"v":"1","kind":"sweep","run_id":"t-1"}',
-    ],
-)
-def test_unknown_message_is_acknowledged(
-    worker: Worker, capsys: pytest.CaptureFixture[str], data: bytes
-) -> None:
-    """A well-wrapped message of another version or kind, or without its fields, is settled too."""
-    message = {"data": base64.b64encode(data).decode(), "messageId": "17"}
+UNREADABLE = [
+    b"",
+    b"junk",
+    b'{"v":"private","kind":"heal"}',
+    b'{"v":"1","kind":"private"}',
+    b'{"v":"1","kind":"sweep","run_id":"t-1"}',
+    b'{"v":"1","kind":"sweep","run_id":"private/1","shard":"shopify-000000"}',
+]
 
-    assert worker.post({"subscription": "s", "message": message}) == 200
-    assert [line["action"] for line in log_lines(capsys.readouterr().out)] == ["message_invalid"]
+
+@pytest.mark.parametrize("data", UNREADABLE)
+def test_a_message_that_cannot_be_read_is_dead_lettered(
+    worker: Worker, queue: RememberingQueue, capsys: pytest.CaptureFixture[str], data: bytes
+) -> None:
+    """Another version or kind, or fields that cannot be: kept whole with the reason, which quotes nothing."""
+    attributes = {"kind": "heal", "traceparent": TRACEPARENT}
+    message = {"data": base64.b64encode(data).decode(), "messageId": "17", "attributes": attributes}
+    status = worker.post({"subscription": "s", "message": message})
+    (line,) = log_lines(capsys.readouterr().out)
+    ((body, reason, kept),) = queue.buried
+
+    assert status == 200
     assert worker.handled == []
+    assert (body, kept) == (data, attributes)
+    assert "queue message" in reason
+    assert (line["action"], line["event_id"]) == ("message_invalid", "17")
+    assert reason in line["message"]
+    assert "private" not in str(line) + reason
+
+
+def test_a_message_that_cannot_be_kept_is_delivered_again(
+    worker: Worker, queue: RememberingQueue, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is acknowledged only once it is among the dead letters."""
+    queue.error = QueueUnavailable("the topic is away")
+    message = {"data": base64.b64encode(b"junk").decode(), "messageId": "17"}
+    status = worker.post({"subscription": "s", "message": message})
+    lines = log_lines(capsys.readouterr().out)
+
+    assert status == 503
+    assert [line["action"] for line in lines] == ["queue_unavailable"]
+
+
+def test_a_request_that_is_no_message_is_not_dead_lettered(worker: Worker, queue: RememberingQueue) -> None:
+    """It never was in the queue, so it is only logged."""
+    assert worker.post(b"junk") == 200
+    assert worker.post({"message": {"data": 17}}, BINARY) == 200
+    assert queue.buried == []
 
 
 @pytest.mark.parametrize(
@@ -210,11 +247,12 @@ def test_failure_is_delivered_again(
     assert [(line["severity"], line["action"]) for line in lines] == [(severity, action)]
 
 
-def test_invalid_message_found_late_is_acknowledged(worker: Worker) -> None:
+def test_invalid_message_found_late_is_dead_lettered(worker: Worker, queue: RememberingQueue) -> None:
     """The use case, too, may find that a message can never succeed."""
     worker.error = MessageInvalid("no such shard")
 
     assert worker.post(push()) == 200
+    assert queue.buried == [(encode(CANCEL), "no such shard", {})]
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -101,6 +101,10 @@ class SimQueue:
                 history.enqueue(decode(encode(message)))
         if history.happens(faults.unpublished):
             raise QueueUnavailable("all accepted, and nobody knows")
+
+    def bury(self, body: bytes, *, reason: str, attributes: Mapping[str, str]) -> None:
+        """Every message here can be read."""
+        raise AssertionError(reason)
 
 
 class NoSecrets:

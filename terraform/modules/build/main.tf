@@ -3,7 +3,7 @@
 locals {
   # Exactly what runs on Google Cloud (tests/terraform/test_archive.py): neither what the command line alone
   # uses, nor descriptions.
-  _command_line = ["orchestrator/__main__.py", "orchestrator/connections.py", "orchestrator/pausing.py"]
+  _command_line = ["orchestrator/__main__.py", "orchestrator/connections.py", "orchestrator/dead.py", "orchestrator/pausing.py"]
   _excluded     = "(^|/)(__pycache__|cli)/|\\.(pyc|ya?ml|md|typed)$"
   files = sort(concat(
     ["main.py", "requirements.txt"],

@@ -88,12 +88,13 @@ module "store" {
 module "queue" {
   source = "../queue"
 
-  delivery   = var.delivery
-  labels     = local.labels
-  name       = var.name
-  project_id = var.project_id
-  publishers = { api = module.api.member, worker = module.worker.member }
-  worker_url = local.urls.worker
+  delivery      = var.delivery
+  labels        = local.labels
+  name          = var.name
+  project_id    = var.project_id
+  publishers    = { api = module.api.member, worker = module.worker.member }
+  worker_member = module.worker.member
+  worker_url    = local.urls.worker
 
   depends_on = [google_project_service.this]
 }

@@ -28,7 +28,7 @@ locals {
       period     = "300s"
       duration   = "0s"
       missing    = null
-      action     = "The worker failed on them ${var.max_delivery_attempts} times; its log says why. Look at them with `gcloud pubsub subscriptions pull ${var.subscriptions.dead}`. The next runs go on without them."
+      action     = "The worker failed on them ${var.max_delivery_attempts} times, or could not read them; its log says why. `python -m orchestrator dead list` shows them, `dead replay` says what to do about each and does it with `--execute` (docs/operating.md). The next runs go on without them."
     }
     oldest-unacked = {
       title      = "messages wait too long"

@@ -98,3 +98,11 @@ resource "google_pubsub_subscription_iam_member" "dead_letters_out" {
   role         = "roles/pubsub.subscriber"
   member       = google_project_service_identity.pubsub.member
 }
+
+# What the worker can never understand it puts there itself, instead of failing on it again and again.
+resource "google_pubsub_topic_iam_member" "unreadable_in" {
+  project = var.project_id
+  topic   = google_pubsub_topic.dead.name
+  role    = "roles/pubsub.publisher"
+  member  = var.worker_member
+}

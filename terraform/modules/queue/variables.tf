@@ -67,6 +67,17 @@ variable "publishers" {
   }
 }
 
+variable "worker_member" {
+  description = "The worker's account, as an IAM member: what it cannot understand it publishes to the dead-letter topic."
+  type        = string
+  nullable    = false
+
+  validation {
+    condition     = startswith(var.worker_member, "serviceAccount:")
+    error_message = "worker_member is a service account: \"serviceAccount:NAME@PROJECT.iam.gserviceaccount.com\"."
+  }
+}
+
 variable "worker_url" {
   description = "The worker's URL, which is also what Pub/Sub's tokens are made out to."
   type        = string

@@ -51,11 +51,12 @@ variables {
     max_backoff_seconds  = 600
     min_backoff_seconds  = 10
   }
-  labels     = {}
-  name       = "sync"
-  project_id = "a-project"
-  publishers = { api = "serviceAccount:sync-api@a-project.iam.gserviceaccount.com" }
-  worker_url = "https://sync-worker-123456789012.europe-west1.run.app"
+  labels        = {}
+  name          = "sync"
+  project_id    = "a-project"
+  publishers    = { api = "serviceAccount:sync-api@a-project.iam.gserviceaccount.com" }
+  worker_member = "serviceAccount:sync-worker@a-project.iam.gserviceaccount.com"
+  worker_url    = "https://sync-worker-123456789012.europe-west1.run.app"
 }
 
 run "queue" {
@@ -124,6 +125,11 @@ run "queue" {
   assert {
     condition     = google_pubsub_topic_iam_member.dead_letters_in.member == google_project_service_identity.pubsub.member && google_pubsub_subscription_iam_member.dead_letters_out.member == google_project_service_identity.pubsub.member
     error_message = "both belong to the Pub/Sub service agent"
+  }
+
+  assert {
+    condition     = google_pubsub_topic_iam_member.unreadable_in.role == "roles/pubsub.publisher" && google_pubsub_topic_iam_member.unreadable_in.topic == "sync-tasks-dead" && google_pubsub_topic_iam_member.unreadable_in.member == var.worker_member
+    error_message = "the worker may put what it cannot understand among the dead messages"
   }
 
   assert {
@@ -200,6 +206,16 @@ run "refuses_everybody" {
   }
 
   expect_failures = [var.publishers]
+}
+
+run "refuses_a_worker_that_is_everybody" {
+  command = plan
+
+  variables {
+    worker_member = "allUsers"
+  }
+
+  expect_failures = [var.worker_member]
 }
 
 run "refuses_a_trailing_slash" {
