@@ -228,4 +228,36 @@ PROTOCOL = (
         "return False",
         HISTORIES + "test_17_a_message_older_than_its_run_s_documents",
     ),
+    Guard(
+        "history 18: a dead letter of a closed run is replayed as a new run",
+        "orchestrator/dead.py",
+        "return Effect.NEW_RUN, over",
+        "return Effect.PUBLISH, over",
+        HISTORIES + "test_18_a_replayed_dead_letter_of_a_closed_run",
+    ),
+    Guard(
+        "history 18: a dead letter that is replayed again finds the run that was started for it",
+        "orchestrator/dead.py",
+        'idempotency_key=f"dead letters of {run_id}, {number}",',
+        "idempotency_key=None,",
+        CORE + "test_dead.py::test_a_replay_that_was_killed_is_repeated_with_the_same_run",
+    ),
+    Guard(
+        "history 18: a dead letter is removed after it is published, never before",
+        "orchestrator/dead.py",
+        """            services.queue.publish([one.message for one in batch if one.message is not None])
+            remove(batch)
+""",
+        """            remove(batch)
+            services.queue.publish([one.message for one in batch if one.message is not None])
+""",
+        CORE + "test_dead.py::test_what_cannot_be_published_stays",
+    ),
+    Guard(
+        "rule 6: what cannot be read is a dead letter before it is acknowledged",
+        "functions/worker.py",
+        "services.queue.bury(pushed.data, reason=str(error), attributes=pushed.attributes or {})",
+        "pass",
+        "tests/edge/test_worker_events.py::test_a_message_that_cannot_be_kept_is_delivered_again",
+    ),
 )
