@@ -358,7 +358,7 @@ class Task(msgspec.Struct, kw_only=True, frozen=True):
     organization_id: str | None = None
     marketplace: str
     status: TaskStatus
-    #: Why, where the status alone does not say: `overlap`, `paused`, `gone`, `waiting`,
+    #: Why, where the status alone does not say: `overlap`, `paused`, `gone`, `waiting`, `needs_attention`,
     #: `rate_limited`, `cancelled`, `crashed`, `worker_lost`, `no_answer`, `no_progress`, or an error's kind.
     reason: str | None = None
     #: Succeeded as far as it came; the next run goes on from the cursor.

@@ -11,8 +11,10 @@ import pytest
 
 from orchestrator import wiring
 from orchestrator.adapters.firestore import FirestoreStore
+from orchestrator.adapters.local_dead import LocalDeadLetters
 from orchestrator.adapters.local_queue import LocalQueue
 from orchestrator.adapters.pubsub import PubSubQueue
+from orchestrator.adapters.pubsub_dead import PubSubDeadLetters
 from orchestrator.adapters.secrets import Secrets
 from orchestrator.adapters.sqlite import SqliteStore
 from orchestrator.clock import SystemClock
@@ -48,6 +50,18 @@ def test_embedded_adapters(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert isinstance(services.clock, SystemClock)
     assert services.connectors is REGISTRY
     assert list(tmp_path.iterdir()) == []
+
+
+def test_dead_letters_are_those_of_the_queue(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The command line looks into the embedded queue's own file, or at Pub/Sub."""
+    monkeypatch.chdir(tmp_path)
+    embedded = wiring.dead_letters(_settings(EMBEDDED))
+    services = wiring.build(_settings(EMBEDDED), delivers=False)
+    services.queue.bury(b"body", reason="reason", attributes={})
+
+    assert isinstance(embedded, LocalDeadLetters)
+    assert [message.body for message in embedded.take(10)] == [b"body"]
+    assert isinstance(wiring.dead_letters(_settings(CLOUD)), PubSubDeadLetters)
 
 
 def test_cloud_adapters() -> None:
