@@ -37,11 +37,11 @@ def test_every_reason_is_explained() -> None:
     rows = re.findall(r"^\| `(\w+)` \| (.+) \| (.+) \|$", table, flags=re.MULTILINE)
     comment = re.search(r"#: Why, where(.*?)reason:", inspect.getsource(Task), flags=re.DOTALL)
     assert comment is not None
-    ends = (errors.SyncError, errors.ConnectionInvalid, errors.SecretMissing, errors.WriteRejected)
-    ends += (errors.MarketplaceError, *errors.MarketplaceError.__subclasses__())
+    ours = {errors.SyncError, errors.ConnectionInvalid, errors.SecretMissing, errors.WriteRejected}
+    theirs = {errors.MarketplaceError, *errors.MarketplaceError.__subclasses__()}
 
     assert {reason for reason, _, _ in rows} == {
         *re.findall(r"`(\w+)`", comment[1]),
-        *(error.kind for error in ends),
+        *(error.kind for error in ours | theirs),
     }
     assert len(rows) == len({reason for reason, _, _ in rows})

@@ -59,17 +59,17 @@ def services(tmp_path: Path) -> Iterator[Services]:
         queue.close()
 
 
-def tick(services: Services) -> str:
-    """A tick, now."""
-    now = datetime.now(UTC)
-    return start_tick(services, job="test", schedule_time=now, requested_by="test").run_id
+def tick(services: Services, scheduled: timedelta) -> str:
+    """A tick that was scheduled so long ago; two in one second would be one."""
+    at = datetime.now(UTC) - scheduled
+    return start_tick(services, job="test", schedule_time=at, requested_by="test").run_id
 
 
 def test_a_task_whose_messages_keep_failing_is_failed_and_can_be_replayed(services: Services) -> None:
     """The message dies, the run is closed at its deadline with a failed task, a replay syncs it after all."""
     letters = wiring.dead_letters(services.settings)
     services.store.commit([Put(STATE, {"seq": "a defect: no number"})])
-    run_id = tick(services)
+    run_id = tick(services, timedelta(minutes=15))
     until(lambda: dead.look(services, letters, Wanted()).letters != [])
     (letter,) = dead.look(services, letters, Wanted()).letters
     assert (letter.kind, letter.connection_id, letter.deliveries) == ("task", "c", DELIVERY.max_attempts)
@@ -79,7 +79,7 @@ def test_a_task_whose_messages_keep_failing_is_failed_and_can_be_replayed(servic
     past = datetime.now(UTC) - timedelta(seconds=1)
     services.store.commit([Update(ids.run_path(run_id), {"deadline_at": past})])
     services.store.commit([Update(ids.connection_path("c"), {"status": "paused"})])
-    tick(services)
+    tick(services, timedelta(0))
     until(lambda: run(services, run_id).status.is_final)
     snapshot = services.store.get(ids.task_path(run_id, "c"))
     assert snapshot is not None
