@@ -11,12 +11,17 @@ from typing import Any
 
 import pytest
 
+from local import pubsub
+from local.emulators import Emulators
+from orchestrator.adapters import pubsub_dead
 from orchestrator.adapters.local_queue import LocalQueue
+from orchestrator.adapters.pubsub import PubSubQueue
 from orchestrator.adapters.sqlite import SqliteStore
 from orchestrator.cli.app import FAILED, main
 from orchestrator.messages import Message, decode, encode
 from orchestrator.model import Dispatch, Run, RunStatus, Task, TaskStatus, TaskTotals, to_document
 from orchestrator.ports import Put
+from tests.emulators import fresh_project
 
 NOW = datetime.now(UTC)
 QUEUE = "http://127.0.0.1:1"
@@ -187,6 +192,34 @@ def test_what_cannot_be_read_is_discarded_when_asked(
     answer(capsys, "dead", "replay", "--discard-unreadable", "--execute")
 
     assert queue.counts().dead == 0
+
+
+@pytest.mark.emulator
+def test_dead_letters_of_pubsub_are_listed_and_replayed(
+    capsys: pytest.CaptureFixture[str],
+    store: SqliteStore,
+    emulators: Emulators,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The same commands on the topics that Terraform makes: a list takes nothing, a replay settles it."""
+    project = fresh_project()
+    monkeypatch.setattr(pubsub_dead, "_EMPTY_S", 1.0)
+    monkeypatch.setenv("SYNC_QUEUE", f"pubsub:{pubsub.TOPIC}")
+    monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", project)
+    monkeypatch.setenv("PUBSUB_EMULATOR_HOST", emulators.pubsub_host)
+    pubsub.create(project, QUEUE)
+    queue = PubSubQueue(project=project, topic=pubsub.TOPIC, emulator_host=emulators.pubsub_host)
+    put_run(store, "t-1", RunStatus.PARTIAL, "shop-1")
+    queue.bury(encode(task_message("t-1", "shop-1")), reason="", attributes={"kind": "task"})
+    queue.close()
+    first, second = answer(capsys, "dead", "list"), answer(capsys, "dead", "list")
+    done = answer(capsys, "dead", "replay", "--execute")
+
+    assert first == second
+    assert [letter["connection_id"] for letter in first["letters"]] == ["shop-1"]
+    assert [letter["effect"] for letter in done["letters"]] == ["new run"]
+    assert answer(capsys, "runs", "show", done["started"][0]["run_id"])["run"]["status"] == "dispatching"
+    assert answer(capsys, "dead", "list")["letters"] == []
 
 
 def test_an_empty_list_is_a_list(capsys: pytest.CaptureFixture[str], store: SqliteStore) -> None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from orchestrator import pages
-from tests.core.world import World
+from orchestrator.adapters.local_dead import LocalDeadLetters
+from orchestrator.adapters.local_queue import LocalQueue
+from tests.core.grave import Grave
+from tests.core.world import World, fill
 
 
 @pytest.fixture(autouse=True)
@@ -20,3 +24,16 @@ def _every_page_is_a_commit(monkeypatch: pytest.MonkeyPatch) -> None:
 def world(tmp_path: Path) -> World:
     """A fresh world with one marketplace."""
     return World(tmp_path)
+
+
+@pytest.fixture
+def grave(world: World, tmp_path: Path) -> Iterator[Grave]:
+    """Two connections with eight orders each, and nothing dead yet."""
+    for name in ("a", "b"):
+        world.connect(name)
+        fill(world, "orders", 8, name)
+    path = tmp_path / "queue.db"
+    made = Grave(world, LocalQueue(path, "http://127.0.0.1:9/", delivers=False), LocalDeadLetters(path))
+    yield made
+    made.queue.close()
+    made.letters.close()

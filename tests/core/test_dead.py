@@ -2,98 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from datetime import datetime
-from pathlib import Path
 
 import msgspec
 import pytest
 
 from orchestrator import ids
 from orchestrator.adapters.local_dead import LocalDeadLetters
-from orchestrator.adapters.local_queue import LocalQueue
-from orchestrator.dead import Effect, Looked, Wanted, look, replay
+from orchestrator.dead import Effect, Looked
 from orchestrator.errors import QueueUnavailable, RequestError
-from orchestrator.messages import Kind, Message, encode
+from orchestrator.messages import Kind, Message
 from orchestrator.model import RunStatus, TaskStatus
 from orchestrator.ports import DeadMessage, Delete
 from orchestrator.runs import TriggerRequest, start_manual
+from tests.core.grave import Grave
 from tests.core.test_crashes import Killed
-from tests.core.world import World, fill
-
-
-@dataclass(frozen=True, slots=True)
-class Grave:
-    """A world with an embedded queue's dead letters."""
-
-    world: World
-    queue: LocalQueue
-    letters: LocalDeadLetters
-
-    def bury(self, *messages: Message) -> None:
-        """Have messages lie dead."""
-        for message in messages:
-            self.queue.bury(encode(message), reason="", attributes={"kind": message.kind})
-
-    def take(self, kind: str, *connection_ids: str) -> list[Message]:
-        """Take messages of a kind out of the queue, as if they had never been delivered."""
-        waiting = self.world.queue.messages
-        taken = [
-            message
-            for message in waiting
-            if message.kind == kind and (not connection_ids or message.connection_id in connection_ids)
-        ]
-        self.world.queue.messages = [message for message in waiting if message not in taken]
-        return taken
-
-    def dispatch(self) -> str:
-        """A tick whose dispatches are done."""
-        run_id = self.world.tick().run_id
-        for message in self.take("dispatch"):
-            self.world.deliver(message)
-        return run_id
-
-    def lose(self, *connection_ids: str) -> tuple[str, list[Message]]:
-        """A run in which these connections' messages die, closed after its deadline."""
-        run_id = self.dispatch()
-        dead = self.take("task", *connection_ids)
-        self.world.drain()
-        self.world.clock.advance(3700)
-        self.world.deliver(Message(kind="heal"))
-        self.world.drain()
-        assert self.world.run(run_id).status.is_final
-        return run_id, dead
-
-    def look(self, **wanted: object) -> Looked:
-        """What there is."""
-        return look(self.world.services, self.letters, msgspec.convert(wanted, Wanted))
-
-    def replay(self, *, per_second: float = 1000.0, **wanted: object) -> Looked:
-        """Do it."""
-        asked = msgspec.convert(wanted, Wanted)
-        return replay(self.world.services, self.letters, asked, per_second=per_second)
-
-    def effects(self) -> list[tuple[Effect, str]]:
-        """What a replay would do, and why."""
-        return [(letter.effect, letter.why) for letter in self.look().letters]
-
-    def run_ids(self) -> list[str]:
-        """All runs."""
-        return [run.id for run in self.world.store.query("runs", limit=100)]
-
-
-@pytest.fixture
-def grave(world: World, tmp_path: Path) -> Iterator[Grave]:
-    """Two connections with eight orders each, and nothing dead yet."""
-    for name in ("a", "b"):
-        world.connect(name)
-        fill(world, "orders", 8, name)
-    path = tmp_path / "queue.db"
-    made = Grave(world, LocalQueue(path, "http://127.0.0.1:9/", delivers=False), LocalDeadLetters(path))
-    yield made
-    made.queue.close()
-    made.letters.close()
 
 
 def dying(letters: LocalDeadLetters, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -137,6 +61,23 @@ def test_looking_changes_nothing(grave: Grave) -> None:
     assert (letter.effect, letter.why) == (Effect.NEW_RUN, "its task is failed (no_answer)")
     assert grave.world.store.query("runs", limit=10) == before
     assert grave.world.queue.messages == []
+
+
+def test_what_is_not_removed_is_given_back(grave: Grave, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a look all of it, after a replay what is kept or not meant, all where anything fails."""
+    grave.dispatch()
+    grave.bury(*grave.take("task"))
+    grave.queue.bury(b"junk", reason="junk", attributes={})
+    given: list[int] = []
+    monkeypatch.setattr(grave.letters, "give_back", lambda messages: given.append(len(messages)))
+    grave.look()
+    grave.world.queue.down = True
+    with pytest.raises(QueueUnavailable):
+        grave.replay()
+    grave.world.queue.down = False
+    grave.replay(connection_id="a")
+
+    assert given == [3, 3, 2]
 
 
 def test_connections_of_closed_runs_share_one_new_run(grave: Grave) -> None:
