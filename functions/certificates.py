@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 import urllib3
 
+from orchestrator.timed_http import TimedPoolManager
+
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
@@ -33,6 +35,7 @@ UNKNOWN_INTERVAL = 60.0
 FAILURE_INTERVAL = 5.0
 
 _LARGEST = 256 * 1024
+#: `read` is for the whole answer.
 _TIMEOUT = urllib3.Timeout(connect=2.0, read=3.0)
 _RETRIES = urllib3.Retry(total=1, backoff_factor=0.2, backoff_jitter=0.2, redirect=False)
 _MAX_AGE = re.compile(r"(?:^|[,\s])max-age\s*=\s*\"?(\d{1,9})")
@@ -60,7 +63,7 @@ class CertificateCache:
     def __init__(self, url: str, *, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._url = url
         self._monotonic = monotonic
-        self._http = urllib3.PoolManager(num_pools=1, maxsize=1, timeout=_TIMEOUT, retries=_RETRIES)
+        self._http = TimedPoolManager(num_pools=1, maxsize=1, timeout=_TIMEOUT, retries=_RETRIES)
         self._lock = threading.Lock()
         self._keys: _Keys | None = None
         self._failed_at: float | None = None

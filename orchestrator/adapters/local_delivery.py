@@ -24,6 +24,7 @@ import urllib3
 
 from orchestrator.adapters.database import Database
 from orchestrator.errors import QueueUnavailable
+from orchestrator.timed_http import TimedPoolManager
 
 _SUBSCRIPTION = "projects/local/subscriptions/local"
 #: A message of another process is seen after this long; one of this process at once.
@@ -78,7 +79,7 @@ class Dispatcher:
         self._database = database
         self._delivery = delivery
         self._url = worker_url
-        self._pool = urllib3.PoolManager(
+        self._pool = TimedPoolManager(
             maxsize=delivery.concurrency,
             timeout=urllib3.Timeout(connect=min(10.0, delivery.ack_deadline_s), read=delivery.ack_deadline_s),
             retries=False,

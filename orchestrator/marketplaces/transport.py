@@ -11,14 +11,15 @@ from functools import lru_cache
 from ipaddress import IPv6Address, ip_address
 
 import urllib3
-from urllib3.connection import HTTPSConnection
-from urllib3.connectionpool import HTTPSConnectionPool
-from urllib3.exceptions import HTTPError
+from urllib3.exceptions import HTTPError, LocationParseError
 
 from orchestrator.errors import MarketplaceUnavailable, RequestRejected, ResponseInvalid
+from orchestrator.timed_http import TimedPoolManager, TimedTlsConnection, TimedTlsPool
 
-#: Seconds until a connection stands, between two bytes of an answer, and for a whole answer.
-CONNECT_S, READ_S, ANSWER_S = 5.0, 20.0, 25.0
+#: Seconds until a connection stands, and from the end of a request to the end of its answer.
+CONNECT_S, ANSWER_S = 5.0, 25.0
+#: Seconds for all the addresses of a host's name together: whoever owns the name says how many there are.
+ADDRESSES_S = 2 * CONNECT_S
 #: The largest answer that is read, decompressed.
 MAX_BYTES = 32 * 1024 * 1024
 _CHUNK = 256 * 1024
@@ -36,12 +37,12 @@ class Answer:
     received: int
 
 
-class _PublicConnection(HTTPSConnection):
+class _PublicConnection(TimedTlsConnection):
     """Refuses to talk to an address that is not public, whatever the name resolved to."""
 
     def _new_conn(self) -> socket.socket:
         # Checked on the connected socket: a name that resolves differently a second time gains nothing.
-        connected = super()._new_conn()
+        connected = _connected(self.host, self.port)
         address = ip_address(connected.getpeername()[0].partition("%")[0])
         if isinstance(address, IPv6Address) and address.ipv4_mapped:
             address = address.ipv4_mapped
@@ -52,8 +53,38 @@ class _PublicConnection(HTTPSConnection):
         return connected
 
 
-class _PublicPool(HTTPSConnectionPool):
+class _PublicPool(TimedTlsPool):
     ConnectionCls = _PublicConnection
+
+
+def _connected(host: str, port: int) -> socket.socket:
+    """A connection to the first of the host's addresses that gives one in time.
+
+    Raises:
+        OSError: None of them does, or there are none.
+        LocationParseError: The name cannot be one.
+    """
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except UnicodeError:
+        raise LocationParseError(host) from None
+    ends_at = time.monotonic() + ADDRESSES_S
+    failure = OSError("the name has no address")
+    for family, kind, protocol, _, address in found:
+        left = ends_at - time.monotonic()
+        if left <= 0:
+            break
+        connected = socket.socket(family, kind, protocol)
+        try:
+            connected.settimeout(min(CONNECT_S, left))
+            connected.connect(address)
+            connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        except OSError as error:
+            connected.close()
+            failure = error
+        else:
+            return connected
+    raise failure
 
 
 @lru_cache(maxsize=2)
@@ -61,7 +92,7 @@ def _pools(public: bool) -> urllib3.PoolManager:
     """The process's connections; sessions of one marketplace share them."""
     # Its debug lines hold paths with their queries.
     logging.getLogger("urllib3.connectionpool").setLevel(logging.INFO)
-    manager = urllib3.PoolManager(num_pools=64, maxsize=16, retries=False)
+    manager = TimedPoolManager(num_pools=64, maxsize=16, retries=False)
     if public:
         manager.pool_classes_by_scheme = {"https": _PublicPool}
     return manager
@@ -85,8 +116,7 @@ def send(
         RequestRejected: The host resolves to an address that is not public.
         ResponseInvalid: The answer is larger than MAX_BYTES.
     """
-    timeout = urllib3.Timeout(connect=CONNECT_S, read=READ_S)
-    started = time.monotonic()
+    timeout = urllib3.Timeout(connect=CONNECT_S, read=ANSWER_S)
     try:
         response = _pools(public).request(
             method,
@@ -103,8 +133,6 @@ def send(
                 read += chunk
                 if len(read) > MAX_BYTES:
                     raise ResponseInvalid(f"{what}: the answer is larger than {MAX_BYTES} bytes")
-                if time.monotonic() - started > ANSWER_S:
-                    raise MarketplaceUnavailable(f"{what}: the answer took longer than {ANSWER_S:.0f} s")
             received = response.tell()
         except BaseException:
             response.close()
