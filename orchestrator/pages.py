@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import Future
 from contextvars import copy_context
 
@@ -14,7 +15,7 @@ JOINED_RECORDS = 250
 JOINED_SECONDS = 5.0
 
 
-#: How often a wait for a page looks whether the process has to end.
+#: How often a wait for a page looks whether the slice is over.
 LOOK_S = 0.5
 
 
@@ -23,10 +24,17 @@ class SliceOver(Exception):
 
 
 class Pages:
-    """The pages of one stream; the session is used by one thread at a time."""
+    """The pages of one stream; the session is used by one thread at a time while the slice lasts.
 
-    def __init__(self, services: Services, session: Session, stream: Stream) -> None:
+    A page that has not come when the slice is over is left alone: how long a marketplace may take for one
+    has no bound that fits every slice, and whoever waited for it would be ended without a result.
+    """
+
+    def __init__(
+        self, services: Services, session: Session, stream: Stream, time_left: Callable[[], float]
+    ) -> None:
         self._services, self._session, self._stream = services, session, stream
+        self._time_left = time_left
         self._ahead: Future[Page] | None = None
 
     @property
@@ -39,14 +47,13 @@ class Pages:
 
         Raises:
             MarketplaceError: The page could not be read.
+            SliceOver: It has not come in time.
         """
         if self._ahead is None:
             self.read_ahead(window, token)
         assert self._ahead is not None  # noqa: S101 - read_ahead has set it
-        while not self._has_come(self._ahead):
-            if self._services.stopping():
-                # The process has to end sooner than the marketplace may answer.
-                raise SliceOver
+        if not self._comes(self._ahead):
+            raise SliceOver
         future, self._ahead = self._ahead, None
         return future.result()
 
@@ -58,15 +65,19 @@ class Pages:
     def drain(self) -> None:
         """Wait for a page that nobody wants any more."""
         future, self._ahead = self._ahead, None
-        if future is not None and not future.cancel() and not self._services.stopping():
-            future.exception()
+        if future is not None and not future.cancel():
+            self._comes(future)
 
-    def _has_come(self, future: Future[Page]) -> bool:
-        try:
-            future.exception(timeout=LOOK_S)
-        except TimeoutError:
-            return False
-        return True
+    def _comes(self, future: Future[Page]) -> bool:
+        """Wait for a page; False where the slice is over first."""
+        while True:
+            try:
+                future.exception(timeout=LOOK_S)
+            except TimeoutError:
+                if self._time_left() <= 0:
+                    return False
+            else:
+                return True
 
     def _read(self, window: Window, token: str | None) -> Page:
         clock = self._services.clock

@@ -56,6 +56,8 @@ class Streams:
         """
         clock = self.work.services.clock
         for name in self._due():
+            if self.counts and self.work.time_left() <= 0:
+                raise SliceOver  # the stream before may have left its last page in the session's hands
             counts = self.counts[name] = StreamCounts()
             begun = clock.monotonic()
             try:

@@ -76,7 +76,7 @@ class StreamSync:
         self._state = self._current_state()
         self._digest: Digest | None = None
         self._total: int | None = None
-        self._pages = Pages(work.services, work.session, stream)
+        self._pages = Pages(work.services, work.session, stream, work.time_left)
         #: Made when the window is known.
         self._absorber: Absorber
         self._under_way: _UnderWay | None = None

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 
-from orchestrator.errors import (
-    RateLimited,
-)
+import pytest
+
+from orchestrator import pages
+from orchestrator.errors import RateLimited
 from orchestrator.model import RunStatus, TaskStatus
 from orchestrator.runs import TriggerRequest, start_manual
 from tests.core.world import START, FakeClient, World, fill
@@ -57,6 +61,54 @@ def test_a_slice_that_moves_nothing_twice_is_failed(world: World) -> None:
     run_id, _ = world.run_once()
 
     assert world.task(run_id, "a").reason == "no_progress"
+
+
+def test_a_page_that_does_not_come_in_time_is_left_alone(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An invocation ends with its slice, whatever a marketplace takes for a page; the next one reads it."""
+    monkeypatch.setattr(pages, "LOOK_S", 0.01)
+    world.connect("a")
+    fill(world, "orders", 9)
+    come, came_late = threading.Event(), threading.Event()
+
+    def slow(client: FakeClient, stream: str, token: str | None) -> None:
+        if token == "3":
+            world.clock.advance(1000)
+            come.wait(30)
+            came_late.set()
+
+    world.bazaar.at_call = slow
+    answer = world.tick()
+    with ThreadPoolExecutor() as executor:
+        world.services = replace(world.services, executor=executor)
+        while not any(message.slice for message in world.queue.messages):
+            world.deliver(world.queue.messages.pop(0))
+        waited_for = came_late.is_set()
+        come.set()
+        world.bazaar.at_call = None
+        world.drain()
+
+    assert not waited_for
+    assert world.task(answer.run_id, "a").slices == 2
+    assert len(world.records("a", "orders")) == 9
+
+
+def test_no_stream_is_begun_when_the_slice_is_over(world: World) -> None:
+    """The rest is the next slice's: an invocation does not outlast its budget by a page of each stream."""
+    world.connect("a", streams=["orders", "products", "inventory"])
+    for stream in ("orders", "products", "inventory"):
+        fill(world, stream, 2)
+    world.bazaar.at_call = lambda *_: world.clock.advance(500)
+    answer = world.tick()
+    while not any(message.slice for message in world.queue.messages):
+        world.deliver(world.queue.messages.pop(0))
+    begun = len(world.bazaar.calls)
+    world.drain()
+
+    assert begun == 1
+    assert world.task(answer.run_id, "a").slices == 3
+    assert world.run(answer.run_id).status is RunStatus.SUCCEEDED
 
 
 def test_a_long_wait_is_deferred_and_the_next_run_goes_on(world: World) -> None:
