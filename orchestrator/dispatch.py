@@ -34,7 +34,8 @@ from orchestrator.services import Services
 PAGE = 1000
 #: A page has at most so many shards: the last expanded page is among them.
 REPUBLISHED = -(-PAGE // SHARD_SIZE)
-#: Every conflict is somebody's progress, so this is out of reach unless the store is unwell.
+#: So often in a row without a page of one's own. Every conflict is somebody's progress, so this is out of
+#: reach unless the store is unwell; over a whole run of many pages conflicts may well be more.
 _TRIES = 60
 
 LATE = ErrorInfo(
@@ -75,7 +76,8 @@ def dispatch(services: Services, message: Message) -> None:
     """
     worker = _Dispatcher(services, message, services.clock.monotonic() + services.settings.slice_seconds)
     healed = False
-    for attempt in range(_TRIES):
+    attempt = 0
+    while attempt < _TRIES:
         snapshot = services.store.get(ids.run_path(message.run_id))
         if snapshot is None:
             return
@@ -93,9 +95,11 @@ def dispatch(services: Services, message: Message) -> None:
         if mine.n > worker.published and run.cancel_requested_at is None and not late:
             _publish_again(services, message, run, mine.n)
             worker.published = mine.n
+        published = worker.published
         try:
             _expand(worker, run, snapshot.version, late=late)
         except (Conflict, StoreUnavailable):
+            attempt = attempt + 1 if worker.published == published else 0
             pause(services, attempt)
             continue
         return

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 
 import msgspec
 
 from orchestrator import ids
+from orchestrator.closing import pause
 from orchestrator.errors import Conflict, NotFound, NotPossible, RequestError, StoreUnavailable
 from orchestrator.messages import Message
 from orchestrator.model import (
@@ -36,6 +37,8 @@ COMMAND_LINE = "command line"
 #: Up to so many selected connections are looked at to tell whether all are busy.
 BUSY_LOOK = 100
 _PAGE = 300
+#: A conflict is somebody's progress on the run; only so much of it is waited out.
+_TRIES = 60
 #: What a retry takes up of a closed run.
 RETRIED = (TaskStatus.FAILED.value, TaskStatus.SKIPPED.value)
 
@@ -195,43 +198,39 @@ def cancel_run(services: Services, run_id: str, *, requested_by: str) -> Started
     Raises:
         NotFound: No such run.
         NotPossible: The run is over.
+        StoreUnavailable: The run changes too often to be cancelled; ask again.
     """
-    while True:
-        snapshot, run = _read_run(services, run_id)
-        if run.status.is_final:
-            raise NotPossible(f"run {run_id} is over: it is {run.status.value}")
-        if run.cancel_requested_at is not None:
-            break
-        try:
-            services.store.commit(
-                [
-                    Update(
-                        ids.run_path(run_id),
-                        {"cancel_requested_at": services.clock.now(), "cancel_requested_by": requested_by},
-                        version=snapshot.version,
-                    )
-                ]
-            )
-            break
-        except Conflict:
-            services.clock.sleep(services.random.uniform(0.02, 0.2))
+    run = _ask_to_stop(services, run_id, requested_by)
     total = 0
-    for page in shards_of(services, run_id):
+    for page in _shards_of(services, run_id):
         services.queue.publish([Message(kind="cancel", run_id=run_id, shard=shard.id) for shard in page])
         total += sum(len(from_document(Shard, shard.data).ids) for shard in page)
     return Started(run_id=run_id, status=run.status, tasks=total, duplicate=False)
 
 
-def shards_of(services: Services, run_id: str) -> list[list[Snapshot]]:
-    """A run's shards in id order, in pages."""
-    pages: list[list[Snapshot]] = []
-    while True:
-        after = (pages[-1][-1].id,) if pages else None
-        page = services.store.query(f"{ids.run_path(run_id)}/shards", after=after, limit=_PAGE)
-        if page:
-            pages.append(page)
-        if len(page) < _PAGE:
-            return pages
+def _ask_to_stop(services: Services, run_id: str, requested_by: str) -> Run:
+    for attempt in range(_TRIES):
+        snapshot, run = _read_run(services, run_id)
+        if run.status.is_final:
+            raise NotPossible(f"run {run_id} is over: it is {run.status.value}")
+        if run.cancel_requested_at is not None:
+            return run
+        fields = {"cancel_requested_at": services.clock.now(), "cancel_requested_by": requested_by}
+        try:
+            services.store.commit([Update(ids.run_path(run_id), fields, version=snapshot.version)])
+        except Conflict:
+            pause(services, attempt)
+        else:
+            return run
+    raise StoreUnavailable(f"run {run_id} changes too often to be cancelled; ask again")
+
+
+def _shards_of(services: Services, run_id: str) -> Iterator[list[Snapshot]]:
+    """A run's shards in id order, a page at a time."""
+    after: tuple[str] | None = None
+    while page := services.store.query(f"{ids.run_path(run_id)}/shards", after=after, limit=_PAGE):
+        yield page
+        after = (page[-1].id,)
 
 
 def due(marketplace: str, organization_id: str | None) -> list[Filter]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -62,6 +63,21 @@ def test_dead_letters_are_those_of_the_queue(tmp_path: Path, monkeypatch: pytest
     assert isinstance(embedded, LocalDeadLetters)
     assert [message.body for message in embedded.take(10)] == [b"body"]
     assert isinstance(wiring.dead_letters(_settings(CLOUD)), PubSubDeadLetters)
+
+
+def test_slow_pages_keep_no_other_waiting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many marketplaces are slow, another connection's page is read at once."""
+    monkeypatch.chdir(tmp_path)
+    services = wiring.build(_settings(EMBEDDED), delivers=False)
+    over = threading.Event()
+    slow = [services.executor.submit(over.wait, 60) for _ in range(100)]
+    read = services.executor.submit(lambda: "a page").result(timeout=30)
+    waiting = sum(not each.done() for each in slow)
+    over.set()
+    services.executor.shutdown()
+
+    assert read == "a page"
+    assert waiting == 100
 
 
 def test_cloud_adapters() -> None:
