@@ -1,0 +1,1 @@
+"""Many connections at once: who waits for whom, and what grows."""
