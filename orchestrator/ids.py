@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import random
 import re
-from datetime import datetime
+from datetime import UTC, datetime
 
 from orchestrator.errors import RecordInvalid
 
@@ -61,12 +61,12 @@ def ulid(now: datetime, rng: random.Random) -> str:
 
 def tick_run_id(schedule_time: datetime, job: str) -> str:
     """The run of a scheduled tick: the same for every delivery of it."""
-    return f"t-{schedule_time:%Y%m%dT%H%M%SZ}-{escape(job)}"
+    return f"t-{schedule_time.astimezone(UTC):%Y%m%dT%H%M%SZ}-{escape(job)}"
 
 
 def forced_run_id(received_at: datetime, job: str) -> str:
     """The run of a tick that was forced by hand; never a scheduled tick's id."""
-    return f"f-{received_at:%Y%m%dT%H%MZ}-{escape(job)}"
+    return f"f-{received_at.astimezone(UTC):%Y%m%dT%H%MZ}-{escape(job)}"
 
 
 def manual_run_id(now: datetime, rng: random.Random, caller: str, idempotency_key: str | None) -> str:
@@ -88,7 +88,7 @@ def has_options(run_id: str) -> bool:
 
 def order_key(created_at: datetime, run_id: str) -> str:
     """Sorts runs by creation, then id: the total order the protocol compares by."""
-    return f"{created_at:%Y-%m-%dT%H:%M:%S.%fZ}|{run_id}"
+    return f"{created_at.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%fZ}|{run_id}"
 
 
 def shard_id(marketplace: str, number: int) -> str:

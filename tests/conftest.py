@@ -5,10 +5,15 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 
+import hypothesis
 import pytest
 
 from local.emulators import Emulators
 from tests.emulators import running_emulators
+
+# How long an example takes says nothing on a busy machine.
+hypothesis.settings.register_profile("patient", deadline=None)
+hypothesis.settings.load_profile("patient")
 
 # Tests start processes while grpc's threads run; its fork handlers can abort the child before it starts.
 os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "false")
