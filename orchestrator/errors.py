@@ -137,18 +137,22 @@ class MarketplaceError(SyncError):
     kind = "marketplace_error"
 
 
+#: No marketplace is left alone for longer, whatever it says: a day.
+MAX_WAIT_S = 86_400.0
+
+
 class RateLimited(MarketplaceError):
     """The marketplace says wait, longer than this slice can.
 
     Args:
-        wait_s: Seconds from now until the next call may be made.
+        wait_s: Seconds from now until the next call may be made; a day where it is more or no number.
     """
 
     kind = "rate_limited"
 
     def __init__(self, message: str, *, wait_s: float, action: str = "") -> None:
         super().__init__(message, action=action)
-        self.wait_s = wait_s
+        self.wait_s = max(0.0, wait_s) if wait_s < MAX_WAIT_S else MAX_WAIT_S
 
 
 class MarketplaceUnavailable(MarketplaceError):

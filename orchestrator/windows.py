@@ -147,7 +147,8 @@ def oldest_remembered(terms: Terms, until: datetime) -> int:
     stream = terms.stream
     if stream.remembers_all:
         return 0
-    return max(1, day_of(_back(until, max(terms.lookback, stream.long_span))) - 1)
+    span = max(terms.lookback, stream.short_span, stream.long_span)
+    return max(1, day_of(_back(until, span)) - 1)
 
 
 def oldest_listed(terms: Terms, window: OpenWindow) -> int:
