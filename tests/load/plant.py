@@ -197,6 +197,10 @@ class Plant:
         self.seen.most_waiting = max(self.seen.most_waiting, len(self._waiting))
         self.loop.at(0, self._deliver)
 
+    def bury(self, body: bytes, *, reason: str, attributes: Mapping[str, str]) -> None:
+        """Every message here can be read."""
+        raise AssertionError(reason)
+
     def _worker(self, slots: int) -> Worker:
         process = Process()
         pool = Pool(self.loop, process, wiring._OVERLAPPING)
