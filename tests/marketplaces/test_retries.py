@@ -205,7 +205,7 @@ GOOD = Reply()
 @example([Reply(429, True, RateLimited, "59")], 480.0, False)
 @example([Reply(500, True, MarketplaceUnavailable)], 480.0, False)
 def test_whatever_a_marketplace_answers(script: list[Reply], slice_s: float, can_refresh: bool) -> None:
-    """Attempts are bounded, waits fit the slice and are what was advised at least, the kind is the table's."""
+    """Attempts are bounded, waits fit the slice and are as advised at least, and the kind is the table's."""
     played = Played(script, slice_s, can_refresh)
     error = played.play()
     used = played.used
