@@ -6,8 +6,6 @@ Prints the process's peak resident memory in KiB and the run's seconds.
 
 from __future__ import annotations
 
-import re
-import resource
 import sys
 import time
 from contextlib import closing
@@ -15,13 +13,12 @@ from pathlib import Path
 
 import main as functions
 from bench.engine import Engine
+from bench.peak import peak_kib
 from bench.simulated import connector
 from orchestrator.adapters.sqlite import SqliteStore
 from orchestrator.marketplaces import transport
 
 __all__ = ["functions", "transport"]
-
-_STATUS = Path("/proc/self/status")
 
 
 def main() -> None:
@@ -38,17 +35,7 @@ def main() -> None:
         written = engine.task(run_id, "c").streams["orders"].written
     if written != orders:
         raise SystemExit(f"{written} orders were written, not {orders}")
-    sys.stdout.write(f"{_peak_kib()} {taken}\n")
-
-
-def _peak_kib() -> int:
-    if _STATUS.exists():
-        # getrusage would count what this process was before it became Python.
-        found = re.search(r"^VmHWM:\s+(\d+) kB$", _STATUS.read_text(), flags=re.MULTILINE)
-        if found is not None:
-            return int(found[1])
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak // 1024 if sys.platform == "darwin" else peak
+    sys.stdout.write(f"{peak_kib()} {taken}\n")
 
 
 if __name__ == "__main__":

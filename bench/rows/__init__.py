@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from bench.figures import Figure
-from bench.rows import answer, embedded, firestore, idle, memory, startup, unchanged
+from bench.rows import answer, embedded, fairness, firestore, idle, memory, startup, unchanged
 from bench.site import Site
 
 #: In the order in which they are measured.
@@ -17,4 +17,5 @@ ROWS: Mapping[str, Callable[[Site], Sequence[Figure]]] = {
     "idle": idle.measure,
     "unchanged": unchanged.measure,
     "memory": memory.measure,
+    "fairness": fairness.measure,
 }

@@ -59,7 +59,9 @@ class Delivery:
         return min(self.max_backoff_s, self.min_backoff_s * 2.0 ** min(attempt - 1, 60))
 
 
-class _Claim(NamedTuple):
+class Claim(NamedTuple):
+    """A message that this process may deliver for now."""
+
     id: int
     body: bytes
     attributes: str
@@ -68,7 +70,7 @@ class _Claim(NamedTuple):
 
 
 class _Outcome(NamedTuple):
-    claim: _Claim
+    claim: Claim
     accepted: bool
 
 
@@ -84,7 +86,7 @@ class Dispatcher:
             timeout=urllib3.Timeout(connect=min(10.0, delivery.ack_deadline_s), read=delivery.ack_deadline_s),
             retries=False,
         )
-        self._work: SimpleQueue[_Claim | None] = SimpleQueue()
+        self._work: SimpleQueue[Claim | None] = SimpleQueue()
         self._outcomes: SimpleQueue[_Outcome] = SimpleQueue()
         self._woken = threading.Event()
         self._stopping = threading.Event()
@@ -185,14 +187,14 @@ class Dispatcher:
             [(now + self._delivery.claim_s, *mine) for mine in self._in_flight],
         )
 
-    def _claim(self, connection: sqlite3.Connection, limit: int, now: float) -> list[_Claim]:
+    def _claim(self, connection: sqlite3.Connection, limit: int, now: float) -> list[Claim]:
         rows = connection.execute(
             "SELECT id, body, attributes, published_at, attempts + 1 FROM messages WHERE due_at <= ?"
             " ORDER BY due_at, id LIMIT ?",
             (now, limit),
         ).fetchall()
         claims = []
-        for claim in map(_Claim._make, rows):
+        for claim in map(Claim._make, rows):
             if claim.attempt > self._delivery.max_attempts:  # its processes died, again and again
                 self._bury(connection, claim._replace(attempt=claim.attempt - 1), now)
                 continue
@@ -203,7 +205,7 @@ class Dispatcher:
             claims.append(claim)
         return claims
 
-    def _bury(self, connection: sqlite3.Connection, claim: _Claim, now: float) -> None:
+    def _bury(self, connection: sqlite3.Connection, claim: Claim, now: float) -> None:
         deleted = connection.execute(
             "DELETE FROM messages WHERE id = ? AND attempts = ?", (claim.id, claim.attempt)
         ).rowcount
@@ -216,7 +218,7 @@ class Dispatcher:
             self._outcomes.put(_Outcome(claim, self._post(claim)))
             self._woken.set()
 
-    def _post(self, claim: _Claim) -> bool:
+    def _post(self, claim: Claim) -> bool:
         """Give the worker one message; whether it took it."""
         try:
             answer = self._pool.request(
@@ -231,7 +233,7 @@ class Dispatcher:
         return True
 
 
-def push_envelope(claim: _Claim) -> bytes:
+def push_envelope(claim: Claim) -> bytes:
     """The body of a Pub/Sub push request, as a wrapping push subscription sends it."""
     published_at = datetime.fromtimestamp(claim.published_at, UTC).isoformat(timespec="milliseconds")
     published_at = published_at.replace("+00:00", "Z")

@@ -1,0 +1,21 @@
+"""The most memory that a process has had."""
+
+from __future__ import annotations
+
+import re
+import resource
+import sys
+from pathlib import Path
+
+_STATUS = Path("/proc/self/status")
+
+
+def peak_kib() -> int:
+    """This process's peak resident memory."""
+    if _STATUS.exists():
+        # getrusage would count what this process was before it became Python.
+        found = re.search(r"^VmHWM:\s+(\d+) kB$", _STATUS.read_text(), flags=re.MULTILINE)
+        if found is not None:
+            return int(found[1])
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak // 1024 if sys.platform == "darwin" else peak
