@@ -15,10 +15,10 @@ from orchestrator.settings import Settings
 
 #: The embedded queue's file where there is no embedded store to lie beside.
 _QUEUE_FILE = Path(".local/queue.db")
-#: Reads and fetches that overlap with writes, over all of an instance's invocations: one for each that Cloud
-#: Run lets it have at most. With fewer, pages of slow marketplaces would keep all others waiting. A thread
-#: is made only where none is idle.
-_OVERLAPPING = 1000
+#: What overlaps over all of an instance's invocations: a page and a commit for each that Cloud Run lets it
+#: have at most. With fewer, slow marketplaces would keep all others waiting. A thread is made only where
+#: none is idle.
+_OVERLAPPING = 2000
 
 
 def build(

@@ -64,10 +64,10 @@ def test_no_message_is_ended_without_a_result(together: Plant) -> None:
 
 
 def test_queue_and_work_in_flight_are_bounded(together: Plant) -> None:
-    """At most a message a connection waits, a slot holds one, and an invocation has one page on its way."""
+    """At most a message a connection waits, a slot holds one, an invocation has one page and one commit."""
     assert together.seen.most_waiting <= len(together.accounts) + 1
     assert together.seen.most_working <= WORKERS * SLOTS
-    assert max(each.pool.most for each in together.workers) <= SLOTS + 1
+    assert max(each.pool.most for each in together.workers) <= 2 * SLOTS + 1
 
 
 def test_the_slow_one_makes_all_its_progress(together: Plant) -> None:
