@@ -7,7 +7,8 @@ the end of the task which 95 % of the other 198 have ended by. The two take two 
 one its share of the machine's cores, for which 1.25 leaves room; whoever had to wait for them would take
 several times as long, for they go on long after the others.
 
-Memory under load: the largest worker's peak in these runs ÷ the largest one's with ten connections.
+Memory under load: the largest worker's peak in the runs with the two ÷ in a run that has one ordinary
+connection for each thread.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ class _Load(NamedTuple):
     """What one run showed."""
 
     p95_s: float
-    #: When the last of the two, or of all, was done.
+    #: When the last connection was done.
     last_s: float
     peak_kib: int
 
@@ -53,11 +54,13 @@ class _Load(NamedTuple):
 def measure(site: Site) -> list[Figure]:
     """One figure for time and one for memory."""
     rounds, others = site.amount(3, 1), site.amount(198, 10)
-    few = _load(site, others=8, two=False)
-    floors, values = [], []
-    for _ in range(rounds):
-        floors.append(_load(site, others=others, two=False))
-        values.append(_load(site, others=others, two=True))
+    few = _load(site, others=_WORKERS * _THREADS - 2, two=False)
+    floors: list[_Load] = []
+    values: list[_Load] = []
+    for number in range(rounds):
+        # In alternating order, so that what slows the machine down for a while meets both.
+        for two in (False, True) if number % 2 else (True, False):
+            (values if two else floors).append(_load(site, others=others, two=two))
     ratios = [value.p95_s / floor.p95_s for value, floor in zip(values, floors, strict=True)]
     note = (
         f"Fairness: {min(ratios):.2f} to {max(ratios):.2f} in single rounds; the two were done after "
