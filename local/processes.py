@@ -75,10 +75,13 @@ class Processes:
         self.stop()
 
     def start(self, name: str, command: Sequence[str], environment: Mapping[str, str]) -> None:
-        """Start a process in the project's root, its output in `NAME.log`."""
+        """Start a process in the project's root, its output in `NAME.log`.
+
+        One that was started under this name before must have ended; the log goes on.
+        """
         self._logs.mkdir(parents=True, exist_ok=True)
         log = self._logs / f"{name}.log"
-        with log.open("wb") as output:
+        with log.open("ab" if name in self._children else "wb") as output:
             process = subprocess.Popen(
                 command,
                 cwd=ROOT,
@@ -87,9 +90,19 @@ class Processes:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
-                preexec_fn=_die_with_parent if _libc is not None else None,  # noqa: PLW1509 - no other way to set it; no threads run yet
+                preexec_fn=_die_with_parent if _libc is not None else None,  # noqa: PLW1509 - no other way to set it; it takes no lock
             )
         self._children[name] = Child(name, process, log)
+
+    def group(self, name: str) -> int | None:
+        """The id of a process that lives, which is its group's too; None where it has ended."""
+        process = self._children[name].process
+        return process.pid if process.poll() is None else None
+
+    def signal(self, name: str, number: signal.Signals) -> None:
+        """Send a signal to the group of a process, unless it has ended."""
+        if (group := self.group(name)) is not None:
+            _signal_group(group, number)
 
     def check(self) -> None:
         """Look after the children.

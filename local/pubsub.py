@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import timedelta
 
 TOPIC = "sync-tasks"
@@ -16,8 +17,23 @@ MAX_BACKOFF_S = 600
 _TIMEOUT_S = 30.0
 
 
-def create(project: str, worker_url: str) -> None:
-    """Create everything on a fresh emulator, which `PUBSUB_EMULATOR_HOST` names."""
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """How long an answer is waited for, and when a message is delivered again; seconds."""
+
+    ack_deadline_s: int = ACK_DEADLINE_S
+    min_backoff_s: int = MIN_BACKOFF_S
+    max_backoff_s: int = MAX_BACKOFF_S
+
+
+DEPLOYED = Delivery()
+
+
+def create(project: str, worker_url: str | None, delivery: Delivery = DEPLOYED) -> None:
+    """Create everything on a fresh emulator, which `PUBSUB_EMULATOR_HOST` names.
+
+    Without a worker's URL nothing is pushed, and somebody else has to pull.
+    """
     from google.cloud.pubsub_v1 import PublisherClient, SubscriberClient  # noqa: PLC0415 - slow to import
     from google.pubsub_v1.types import (  # noqa: PLC0415 - the same
         DeadLetterPolicy,
@@ -36,11 +52,11 @@ def create(project: str, worker_url: str) -> None:
                 name=subscriber.subscription_path(project, SUBSCRIPTION),
                 topic=topic,
                 # functions-framework reads the topic out of the path.
-                push_config=PushConfig(push_endpoint=f"{worker_url}/{topic}"),
-                ack_deadline_seconds=ACK_DEADLINE_S,
+                push_config=PushConfig(push_endpoint=f"{worker_url}/{topic}" if worker_url else ""),
+                ack_deadline_seconds=delivery.ack_deadline_s,
                 retry_policy=RetryPolicy(
-                    minimum_backoff=timedelta(seconds=MIN_BACKOFF_S),
-                    maximum_backoff=timedelta(seconds=MAX_BACKOFF_S),
+                    minimum_backoff=timedelta(seconds=delivery.min_backoff_s),
+                    maximum_backoff=timedelta(seconds=delivery.max_backoff_s),
                 ),
                 dead_letter_policy=DeadLetterPolicy(
                     dead_letter_topic=dead_letter_topic, max_delivery_attempts=MAX_DELIVERY_ATTEMPTS

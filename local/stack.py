@@ -97,15 +97,15 @@ def running(options: Options) -> Iterator[Stack]:
     with folder.lock(), Processes(folder.logs) as processes:
         data = _sandbox_data(options)
         api, worker, certs, *sandbox_ports = free_ports(3 + len(MARKETPLACES), options.preferred_ports)
-        variables = _variables(folder, api, worker, certs)
+        variables = variables_of(folder, api, worker, certs)
         if options.emulators:
             variables |= _start_emulators(processes)
         else:
             store = SqliteStore(folder.store)
             end_leases(store)
             store.close()
-        environment = {**_inherited(), **variables}
-        sandbox_urls = _start_sandboxes(processes, environment, sandbox_ports, data)
+        environment = {**inherited(), **variables}
+        sandbox_urls = start_sandboxes(processes, environment, sandbox_ports, data)
         issuer_options = (f"--port={certs}", f"--directory={folder.issuer}")
         _start(processes, environment, "issuer", "local.issuer", *issuer_options)
         # The worker first: what an earlier stop left in the queue is delivered as soon as the other one runs.
@@ -148,7 +148,7 @@ def _scheduler(options: Options, variables: Mapping[str, str]) -> Scheduler:
     )
 
 
-def _inherited() -> dict[str, str]:
+def inherited() -> dict[str, str]:
     """This process's environment without what would make the functions run otherwise than here."""
     strange = SETTINGS.keys() - _TUNABLE | {"K_SERVICE"}
     return {name: value for name, value in os.environ.items() if name not in strange}
@@ -165,7 +165,8 @@ def _start_emulators(processes: Processes) -> dict[str, str]:
     }
 
 
-def _variables(folder: Folder, api: int, worker: int, certs: int) -> dict[str, str]:
+def variables_of(folder: Folder, api: int, worker: int, certs: int) -> dict[str, str]:
+    """The functions' environment on an embedded store and queue; the numbers are ports."""
     folder.scheduler_secret()
     return {
         "ENVIRONMENT": "development",
@@ -179,9 +180,10 @@ def _variables(folder: Folder, api: int, worker: int, certs: int) -> dict[str, s
     }
 
 
-def _start_sandboxes(
+def start_sandboxes(
     processes: Processes, environment: Mapping[str, str], ports: list[int], data: SandboxData
 ) -> dict[str, str]:
+    """Start a sandbox of each marketplace; their URLs by marketplace."""
     urls = {}
     for marketplace, port in zip(MARKETPLACES, ports, strict=True):
         arguments = [

@@ -44,6 +44,7 @@ def truth(account: Account) -> Iterator[dict[str, Any]]:
                 "status": _STATES[sale.state][2],
                 "total": _money(account, _total(sale)),
                 "quantities": [line.quantity for line in sale.lines],
+                "updated_at": _time(sale.updated).replace(".000Z", "Z"),
             }
     for index in account.listed():
         item = account.item(index)

@@ -31,6 +31,7 @@ UNTIL = "2026-11-01T00:00:00Z"
 #: An undisturbed run makes fewer commits; where nothing was killed any more the series is over.
 MOST_COMMITS = 80
 WAIT_S = 90.0
+SOON = pubsub.Delivery(ack_deadline_s=10, min_backoff_s=1)
 _WORKER = ROOT / "tests" / "processes" / "killing_worker.py"
 
 
@@ -142,7 +143,7 @@ def made(emulators: Emulators, sandboxes: Mapping[str, str], folder: Path, kill_
         command += ["--signature-type=cloudevent", "--host=127.0.0.1", f"--port={port}"]
         processes.start("worker", command, {**os.environ, **variables, **killing})
         processes.wait_ready("worker", f"http://127.0.0.1:{port}/")
-        pubsub.create(project, f"http://127.0.0.1:{port}")
+        pubsub.create(project, f"http://127.0.0.1:{port}", SOON)
         yield Site(services, processes, marker)
 
 
@@ -152,8 +153,6 @@ def test_a_worker_killed_after_any_commit_is_finished_by_its_redelivery(
     """SIGKILL after each commit in turn: the same documents as undisturbed, and every run closes."""
     for name, value in emulators.variables.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr(pubsub, "MIN_BACKOFF_S", 1)
-    monkeypatch.setattr(pubsub, "ACK_DEADLINE_S", 10)
     with made(emulators, sandboxes, tmp_path, 0) as calm:
         run_id, run = calm.run()
         calm.check(run_id, run)

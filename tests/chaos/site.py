@@ -1,0 +1,123 @@
+"""Starts everything that chaos happens to: emulators, sandboxes, issuer, functions, and who pushes."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from local import pubsub, stack
+from local.emulators import start_emulators
+from local.folder import Folder, SandboxData
+from local.issuer import Issuer
+from local.processes import Processes, free_ports
+from local.samples import MARKETPLACES, add_samples
+from local.scheduler import RetryConfig, Scheduler
+from orchestrator import wiring
+from orchestrator.services import Services
+from orchestrator.settings import Settings
+from tests.chaos.fleet import APIS, WORKERS, Fleet
+from tests.chaos.pusher import TIMEOUT_S, Pusher
+
+#: A fifteenth of the deployed ones and less, so that each of them runs out within minutes.
+SETTINGS = {"SLICE_SECONDS": "5", "LEASE_SECONDS": "40", "RUN_SECONDS": "60", "LOG_LEVEL": "INFO"}
+LEASE_S = 40.0
+_DELIVERY = pubsub.Delivery(ack_deadline_s=40, min_backoff_s=1, max_backoff_s=10)
+#: A tick that is not accepted is tried again, faster than Cloud Scheduler does.
+_RETRY = RetryConfig(retry_count=5, min_backoff_s=1.0, max_backoff_s=4.0)
+JOB = "chaos"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Size:
+    """How much each account holds at the start."""
+
+    orders: int
+    products: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Site:
+    """All that runs."""
+
+    fleet: Fleet
+    pusher: Pusher
+    services: Services
+    issuer: Issuer
+    sandboxes: Mapping[str, str]
+    #: One for each HTTP function.
+    schedulers: tuple[Scheduler, ...]
+    audience: str
+    #: What has to live all the time.
+    steady: Processes
+
+    def token(self) -> str:
+        """An operator's identity token."""
+        return self.issuer.mint(email=stack.OPERATOR, audience=self.audience)
+
+
+@contextmanager
+def running(folder: Folder, seed: int, size: Size) -> Iterator[Site]:
+    """Start everything, and end it all on leaving, however that happens.
+
+    Raises:
+        EmulatorsMissing: This machine lacks Google's emulators.
+        StackFailed: Something did not start, or another chaos uses the same folder.
+    """
+    ports = free_ports(len(APIS) + len(WORKERS) + len(MARKETPLACES) + 1)
+    listening = dict(zip((*APIS, *WORKERS), ports, strict=False))
+    certs, *sandbox_ports = ports[len(listening) :]
+    with folder.lock(), Processes(folder.logs) as steady, Processes(folder.logs) as processes:
+        folder.reset()
+        emulators = start_emulators(steady)
+        os.environ.update(emulators.variables)  # where Google's client libraries look, in this process too
+        variables = {
+            **stack.variables_of(folder, listening[APIS[0]], listening[WORKERS[0]], certs),
+            **emulators.variables,
+            **SETTINGS,
+            "GOOGLE_CLOUD_PROJECT": stack.PROJECT,
+            "SYNC_STORE": "firestore",
+            "SYNC_QUEUE": f"pubsub:{pubsub.TOPIC}",
+        }
+        environment = {**stack.inherited(), **variables}
+        # Old enough for every stream, and in whole seconds, as marketplaces tell time.
+        until = datetime.now(UTC).replace(microsecond=0) - timedelta(minutes=10)
+        data = SandboxData(orders=size.orders, products=size.products, seed=seed, until=until)
+        sandboxes = stack.start_sandboxes(steady, environment, sandbox_ports, data)
+        command = [sys.executable, "-m", "local.issuer", f"--port={certs}", f"--directory={folder.issuer}"]
+        steady.start("issuer", command, environment)
+        for name, url in sandboxes.items():
+            steady.wait_ready(f"sandbox-{name}", url)
+        steady.wait_ready("issuer", variables["OIDC_CERTS_URL"])
+        services = wiring.build(Settings.from_environment(variables))
+        add_samples(services, folder, sandboxes)
+        fleet = Fleet(processes, environment, listening)
+        fleet.start()
+        pubsub.create(stack.PROJECT, None, _DELIVERY)
+        issuer, audience = Issuer.open(folder.issuer), variables["SCHEDULER_AUDIENCE"]
+        with Pusher(stack.PROJECT, fleet.living_workers, seed) as pusher:
+            yield Site(
+                fleet=fleet,
+                pusher=pusher,
+                services=services,
+                issuer=issuer,
+                sandboxes=sandboxes,
+                schedulers=tuple(
+                    Scheduler(
+                        url=f"{fleet.url(name)}/api/sync/scheduler",
+                        token=lambda: issuer.mint(email=stack.SCHEDULER_ACCOUNT, audience=audience),
+                        secret=folder.scheduler_secret(),
+                        job=JOB,
+                        retry=_RETRY,
+                    )
+                    for name in APIS
+                ),
+                audience=audience,
+                steady=steady,
+            )
+
+
+assert TIMEOUT_S <= _DELIVERY.ack_deadline_s <= LEASE_S
