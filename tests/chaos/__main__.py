@@ -33,11 +33,12 @@ from tests.chaos.storm import Storm
 from tests.chaos.verdict import judge, unrest
 
 #: A minute of chaos has this much to do, for each account.
-_ORDERS, _PRODUCTS = 500, 100
+_ORDERS, _PRODUCTS = 600, 40
 #: Seconds that everything may take to come to rest; a machine that is shared may be slow.
 _PATIENCE_S = 900.0
 #: Seconds between two ticks while everything comes to rest.
 _ROUND_S = 15.0
+_LOOK_S = 1.0
 _INTERRUPTED = 130
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -83,13 +84,14 @@ def play(folder: Folder, seed: int, seconds: float, screen: Console) -> Report:
 def _come_to_rest(storm: Storm, calm_at: datetime, screen: Console) -> None:
     """Ticks, as they would come anyway, until nothing is left to do or patience is at its end."""
     begun = time.monotonic()
+    left: list[str] = []
     while time.monotonic() - begun < _PATIENCE_S:
         storm.tick(((0.0, 0),))
         # What rests after a long listing is read all the same where a person asks for it.
         storm.trigger([sample.id for sample in SAMPLES], full=False)
         ticked_at = time.monotonic()
         while time.monotonic() - ticked_at < _ROUND_S:
-            storm.attend()
+            storm.attend(_LOOK_S)
             left = list(_unrest(storm, calm_at))
             if not left:
                 return
@@ -99,8 +101,8 @@ def _come_to_rest(storm: Storm, calm_at: datetime, screen: Console) -> None:
 def _unrest(storm: Storm, calm_at: datetime) -> Iterator[str]:
     """What is still under way, open or behind."""
     store = storm.site.services.store
-    for sample in SAMPLES:
-        yield from unrest(sample.id, sample.marketplace, evidence.read_state(store, sample.id), calm_at)
+    for sample, state in zip(SAMPLES, evidence.read_states(store), strict=True):
+        yield from unrest(sample.id, sample.marketplace, state, calm_at)
     if open_runs := store.count("runs", [Filter("status", "in", list(OPEN))]):
         yield f"{open_runs} runs are open"
     if not (storm.is_answered and storm.site.pusher.is_idle):

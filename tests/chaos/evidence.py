@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import repeat
 from types import TracebackType
 from typing import Any, Self
 
@@ -27,7 +28,7 @@ from tests.chaos.verdict import Account, Evidence, Held, RunRecord, Tick, Told
 from tests.conformance.case import every, told_by
 
 #: How often the records of closed runs are looked at.
-_LOOK_S = 1.0
+_LOOK_S = 2.0
 _TRUTH_S = 60.0
 #: What one instance may still write to a closed run's record: that it was retried.
 _OPEN_FIELD = "retried_by"
@@ -39,7 +40,7 @@ def gather(site: Site, ticks: Sequence[Tick], watch: Watch, calm_at: datetime) -
     runs = read_runs(store)
     watch.look()
     return Evidence(
-        accounts=[_account(site, sample) for sample in SAMPLES],
+        accounts=list(map(_account, repeat(site), SAMPLES, read_states(store))),
         runs=runs,
         ticks=ticks,
         changed_runs=sorted(watch.changed),
@@ -60,13 +61,13 @@ def read_runs(store: DocumentStore) -> list[RunRecord]:
     return found
 
 
-def read_state(store: DocumentStore, connection_id: str) -> SyncState:
-    """Where a connection stands."""
-    snapshot = store.get(ids.state_path(connection_id))
-    return from_document(SyncState, snapshot.data) if snapshot is not None else SyncState()
+def read_states(store: DocumentStore) -> list[SyncState]:
+    """Where each connection stands."""
+    found = store.get_many([ids.state_path(sample.id) for sample in SAMPLES])
+    return [from_document(SyncState, one.data) if one is not None else SyncState() for one in found]
 
 
-def _account(site: Site, sample: Sample) -> Account:
+def _account(site: Site, sample: Sample, state: SyncState) -> Account:
     store = site.services.store
     held = {
         stream: [
@@ -78,7 +79,7 @@ def _account(site: Site, sample: Sample) -> Account:
     return Account(
         connection_id=sample.id,
         marketplace=sample.marketplace,
-        state=read_state(store, sample.id),
+        state=state,
         truth=_truth(site, sample),
         held=held,
     )

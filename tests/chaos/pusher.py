@@ -28,8 +28,8 @@ from local import pubsub
 #: Seconds until a worker that does not answer is given up; as the function's own time-out, it is
 #: longer than a slice with its margin, and no longer than the acknowledgement deadline.
 TIMEOUT_S = 38.0
-#: Seconds until what was refused is delivered again, for the first time and at most.
-_BACKOFF_S, _LONGEST_BACKOFF_S = 1, 10
+#: Seconds after which a refused message's deadline ends; the subscription's own back-off follows.
+_REFUSED_S = 1
 #: Deliveries under way at most.
 _SLOTS = 64
 #: How often a message is handed to a second worker, at once or some seconds later.
@@ -173,8 +173,7 @@ class Pusher:
             if is_good:
                 self._client.acknowledge(**call, timeout=_CALL_S)
                 return
-            backoff_s = min(_LONGEST_BACKOFF_S, _BACKOFF_S * 2 ** max(0, received.delivery_attempt - 1))
-            self._client.modify_ack_deadline(**call, ack_deadline_seconds=backoff_s, timeout=_CALL_S)
+            self._client.modify_ack_deadline(**call, ack_deadline_seconds=_REFUSED_S, timeout=_CALL_S)
         except GoogleAPICallError:
             with self._lock:
                 self.counts["unanswered"] += 1

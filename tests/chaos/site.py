@@ -25,7 +25,7 @@ from tests.chaos.pusher import TIMEOUT_S, Pusher
 #: A fifteenth of the deployed ones and less, so that each of them runs out within minutes.
 SETTINGS = {"SLICE_SECONDS": "5", "LEASE_SECONDS": "40", "RUN_SECONDS": "60", "LOG_LEVEL": "INFO"}
 LEASE_S = 40.0
-_DELIVERY = pubsub.Delivery(ack_deadline_s=40, min_backoff_s=1, max_backoff_s=10)
+_DELIVERY = pubsub.Delivery(ack_deadline_s=40, min_backoff_s=1, max_backoff_s=3)
 #: A tick that is not accepted is tried again, faster than Cloud Scheduler does.
 _RETRY = RetryConfig(retry_count=5, min_backoff_s=1.0, max_backoff_s=4.0)
 JOB = "chaos"

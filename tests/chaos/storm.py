@@ -27,7 +27,7 @@ from tests.chaos.verdict import Tick
 _CALL_S = 20.0
 _SANDBOX_S = 60.0
 #: Seconds that a marketplace takes for an answer.
-_LATENCY_S = 0.2
+_LATENCY_S = 0.05
 _LOOK_S = 0.05
 _MEASURE_S = 0.5
 
@@ -57,26 +57,26 @@ class Storm:
             while due and due[-1].at_s <= passed:
                 event = due.pop()
                 getattr(self, event.what)(*event.arguments)
-            self.attend()
+            self.attend(_LOOK_S)
 
-    def attend(self) -> None:
-        """Look after the processes, for a moment."""
+    def attend(self, seconds: float) -> None:
+        """Look after the processes, and wait a moment."""
         self.site.fleet.look_after()
         self.site.steady.check()
         if time.monotonic() - self._measured > _MEASURE_S:
             self.site.fleet.measure()
             self._measured = time.monotonic()
-        time.sleep(_LOOK_S)
+        time.sleep(seconds)
 
     def end(self) -> datetime:
         """Undo all harm, and wait for what is under way; since when nothing has been disturbed."""
         site = self.site
         site.pusher.is_wild = False
         for marketplace in site.sandboxes:
-            self.mend(marketplace)
+            self._do(self._sandbox, marketplace, "DELETE", "faults", None)
         site.fleet.look_after(continue_all=True)
         while not self.is_answered:
-            self.attend()
+            self.attend(_LOOK_S)
         for sample in SAMPLES:
             pausing.resume(site.services, sample.id)
         return datetime.now(UTC)
