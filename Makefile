@@ -20,13 +20,13 @@ AUDIT ?= .venv-audit
 DEPLOYED = $(if $(ENV),terraform/environments/$(ENV))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run dev test lint fmt bench docs requirements audit sbom terraform-test terraform-scan deploy destroy clean
+.PHONY: help setup run dev test chaos lint fmt bench docs requirements audit sbom terraform-test terraform-scan deploy destroy clean
 
 help: ## List what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo
 	@echo "  make run and make dev take ORDERS=, PRODUCTS=, SEED=, SANDBOX_DATA=DIR, RESET=1 and EMULATORS=1;"
-	@echo "  make dev also INTERVAL=seconds; make test takes ARGS= for pytest; all take PYTHON= and VENV=."
+	@echo "  make dev also INTERVAL=seconds; make test takes ARGS= for pytest; make chaos SECONDS= and SEED=; all take PYTHON= and VENV=."
 	@echo "  make deploy and make destroy take ENV=dev or ENV=prod, STATE_BUCKET= and YES=1; they and make terraform-test TERRAFORM=."
 
 setup: $(STAMP) ## Install everything into .venv (the other targets do it by themselves)
@@ -48,6 +48,9 @@ dev: $(STAMP) ## Keep the local stack running with a tick every minute, until Ct
 
 test: $(STAMP) ## Run every test this machine can; what was left out, and why, is listed at the end
 	@$(BIN)/python -m pytest $(ARGS)
+
+chaos: $(STAMP) ## Kill, stop and double real processes on the emulators for SECONDS=; nothing may be lost, doubled or stuck
+	@$(BIN)/python -m tests.chaos $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED))
 
 lint: $(STAMP) ## Check format, style, types and import rules
 	@$(BIN)/ruff format --check .

@@ -105,7 +105,7 @@ def _unrest(storm: Storm, calm_at: datetime) -> Iterator[str]:
         yield from unrest(sample.id, sample.marketplace, state, calm_at)
     if open_runs := store.count("runs", [Filter("status", "in", list(OPEN))]):
         yield f"{open_runs} runs are open"
-    if not (storm.is_answered and storm.site.pusher.is_idle):
+    if not (storm.calls.is_idle and storm.site.pusher.calls.is_idle):
         yield "messages or requests are under way"
 
 

@@ -125,9 +125,9 @@ def _change(rng: random.Random, at_s: float, left_s: float) -> Iterator[Event]:
 
 def _person(rng: random.Random, at_s: float, left_s: float) -> Iterator[Event]:
     kind = rng.random()
-    if kind < 0.15:
+    if kind < 0.08:
         yield Event(at_s, "cancel")
-    elif kind < 0.3:
+    elif kind < 0.25:
         yield Event(at_s, "retry")
     elif kind < 0.8:
         full = rng.random() < 0.6

@@ -13,7 +13,6 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
@@ -24,6 +23,7 @@ from google.api_core.exceptions import GoogleAPICallError
 from google.cloud.pubsub_v1 import SubscriberClient
 
 from local import pubsub
+from tests.chaos.background import Background
 
 #: Seconds until a worker that does not answer is given up; as the function's own time-out, it is
 #: longer than a slice with its margin, and no longer than the acknowledgement deadline.
@@ -63,14 +63,14 @@ class Pusher:
     _seen: set[str] = field(default_factory=set)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _over: threading.Event = field(default_factory=threading.Event)
-    _jobs: list[Future[None]] = field(default_factory=list)
+    #: Deliveries, and answers to Pub/Sub.
+    calls: Background = field(default_factory=Background)
 
     def __post_init__(self) -> None:
         self._rng = random.Random(f"pusher {self.seed}")
         self._http = urllib3.PoolManager(
             num_pools=16, maxsize=_SLOTS, retries=False, timeout=urllib3.Timeout(connect=2.0, read=TIMEOUT_S)
         )
-        self._pool = ThreadPoolExecutor(2 * _SLOTS, thread_name_prefix="push")
         self._slots = threading.Semaphore(_SLOTS)
         self._client = SubscriberClient()
         self._subscription = self._client.subscription_path(self.project, pubsub.SUBSCRIPTION)
@@ -84,16 +84,7 @@ class Pusher:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._over.set()
-        self._pool.shutdown(wait=False, cancel_futures=True)
         self._client.close()
-
-    @property
-    def is_idle(self) -> bool:
-        """Whether nothing is under way; raises what went wrong with a delivery on this side."""
-        for job in [job for job in self._jobs if job.done()]:
-            job.result()
-            self._jobs.remove(job)
-        return not self._jobs
 
     def _pull(self) -> None:
         while not self._over.is_set():
@@ -106,7 +97,7 @@ class Pusher:
             for _ in range(free - len(received)):
                 self._slots.release()
             for message in received:
-                self._jobs.append(self._pool.submit(self._deliver, message))
+                self.calls.start(self._deliver, message)
 
     def _received(self, most: int) -> list[Any]:
         try:
@@ -132,7 +123,7 @@ class Pusher:
             if doubled:
                 with self._lock:
                     self.counts["duplicated"] += 1
-                self._jobs.append(self._pool.submit(self._again, later_s, body))
+                self.calls.start(self._again, later_s, body)
             is_good = self._post(body)
             if is_good and dropped:
                 with self._lock:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -18,6 +17,7 @@ from local.scheduler import TickFailed
 from orchestrator import pausing
 from orchestrator.errors import StoreUnavailable
 from orchestrator.services import Services
+from tests.chaos.background import Background
 from tests.chaos.fleet import WORKERS
 from tests.chaos.plan import BUSIEST, LATE_S, Event
 from tests.chaos.site import Site
@@ -40,8 +40,7 @@ class Storm:
     counts: Counter[str] = field(default_factory=Counter)
     #: The runs that each tick's accepted deliveries named.
     ticks: dict[datetime, set[str]] = field(default_factory=dict)
-    _pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(64))
-    _futures: list[Future[None]] = field(default_factory=list)
+    calls: Background = field(default_factory=Background)
 
     def __post_init__(self) -> None:
         self._http = urllib3.PoolManager(maxsize=32, retries=False, timeout=urllib3.Timeout(_CALL_S))
@@ -73,21 +72,13 @@ class Storm:
         site = self.site
         site.pusher.is_wild = False
         for marketplace in site.sandboxes:
-            self._do(self._sandbox, marketplace, "DELETE", "faults", None)
+            self.calls.start(self._sandbox, marketplace, "DELETE", "faults", None)
         site.fleet.look_after(continue_all=True)
-        while not self.is_answered:
+        while not self.calls.is_idle:
             self.attend(_LOOK_S)
         for sample in SAMPLES:
             pausing.resume(site.services, sample.id)
         return datetime.now(UTC)
-
-    @property
-    def is_answered(self) -> bool:
-        """Whether all that was asked has been answered; raises what went wrong on the way."""
-        for future in [future for future in self._futures if future.done()]:
-            future.result()
-            self._futures.remove(future)
-        return not self._futures
 
     # Harm
 
@@ -115,7 +106,7 @@ class Storm:
         schedule_time = datetime.now(UTC).replace(microsecond=0)
         self.ticks.setdefault(schedule_time, set())
         for after_s, number in deliveries:
-            self._do(self._deliver, schedule_time, after_s, number)
+            self.calls.start(self._deliver, schedule_time, after_s, number)
 
     def _deliver(self, schedule_time: datetime, after_s: float, number: int) -> None:
         time.sleep(after_s)
@@ -136,11 +127,11 @@ class Storm:
     def fault(self, marketplace: str, fault: dict[str, Any]) -> None:
         """Something goes wrong there from now on."""
         self.counts["faults"] += 1
-        self._do(self._sandbox, marketplace, "POST", "faults", fault)
+        self.calls.start(self._sandbox, marketplace, "POST", "faults", fault)
 
     def mend(self, marketplace: str) -> None:
         """Nothing goes wrong there any more; it is only as slow as marketplaces are."""
-        self._do(self._mend, marketplace)
+        self.calls.start(self._mend, marketplace)
 
     def _mend(self, marketplace: str) -> None:
         self._sandbox(marketplace, "DELETE", "faults", None)
@@ -152,7 +143,7 @@ class Storm:
         marketplace, _, account = connection_id.rpartition("-")
         at = datetime.now(UTC).replace(microsecond=0) - timedelta(seconds=LATE_S)
         body = {**change, "account": int(account), "at": at}
-        self._do(self._sandbox, marketplace, "POST", "change", body)
+        self.calls.start(self._sandbox, marketplace, "POST", "change", body)
 
     def _sandbox(self, marketplace: str, method: str, path: str, body: object) -> None:
         url = f"{self.site.sandboxes[marketplace]}/_sandbox/{path}"
@@ -165,23 +156,23 @@ class Storm:
 
     def cancel(self) -> None:
         """A person cancels the latest run that is not over."""
-        self._do(self._to_latest, "cancel", ("dispatching", "running"))
+        self.calls.start(self._to_latest, "cancel", ("dispatching", "running"))
 
     def retry(self) -> None:
         """A person retries the latest run of which something failed."""
-        self._do(self._to_latest, "retry", ("partial", "failed", "cancelled"))
+        self.calls.start(self._to_latest, "retry", ("partial", "failed", "cancelled"))
 
     def trigger(self, connection_ids: Sequence[str], full: bool) -> None:
         """A person starts a run of some connections."""
-        self._do(self._ask, "POST", "trigger", {"connection_ids": list(connection_ids), "full": full})
+        self.calls.start(self._ask, "POST", "trigger", {"connection_ids": list(connection_ids), "full": full})
 
     def pause(self, connection_id: str) -> None:
         """A person pauses a connection."""
-        self._do(self._by_command, pausing.pause, connection_id)
+        self.calls.start(self._by_command, pausing.pause, connection_id)
 
     def resume(self, connection_id: str) -> None:
         """A person lets it take part again."""
-        self._do(self._by_command, pausing.resume, connection_id)
+        self.calls.start(self._by_command, pausing.resume, connection_id)
 
     def _by_command(self, command: Callable[[Services, str], None], connection_id: str) -> None:
         try:
@@ -218,7 +209,3 @@ class Storm:
             raise RuntimeError(f"{method} {url}: {answer.status} {answer.data[:300]!r}")
         self.counts["operator_actions"] += method == "POST"
         return answer.json()
-
-    def _do(self, call: Callable[..., None], *arguments: Any) -> None:
-        """Call it in the background; what it raises is raised when the storm ends."""
-        self._futures.append(self._pool.submit(call, *arguments))

@@ -14,7 +14,7 @@ import msgspec
 from orchestrator import ids
 from orchestrator.marketplaces import REGISTRY
 from orchestrator.marketplaces.spec import Sort
-from orchestrator.model import COUNTS, Cursor, Run, Shard, SyncState, Task, TaskTotals
+from orchestrator.model import COSTS, COUNTS, Cursor, Run, Shard, SyncState, Task, TaskTotals
 
 #: What a sandbox tells of each record, or a document holds of it, by record id.
 Told = Mapping[str, Mapping[str, Any]]
@@ -122,13 +122,17 @@ def _lost(account: Account) -> Iterator[str]:
             if found is None:
                 yield f"{where}: {record_id} is at the marketplace and not in the store"
                 continue
-            for name, value in fields.items():
-                if found.told.get(name) != value:
-                    yield f"{where}: {record_id} has {name} {value!r}, the store {found.told.get(name)!r}"
+            stored = {name: found.told.get(name) for name in fields}
+            if stored != fields:
+                yield f"{where}: {record_id} is {_only(fields, stored)}, in the store {_only(stored, fields)}"
         if REGISTRY[account.marketplace].streams[stream].sort is Sort.SNAPSHOT:
             # Other streams notice what has gone once a day.
             for record_id in held:
                 yield f"{where}: {record_id} has gone from the marketplace, and the store does not say so"
+
+
+def _only(these: Mapping[str, Any], those: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in these.items() if value != those[name]}
 
 
 def _lost_ticks(evidence: Evidence) -> Iterator[str]:
@@ -181,6 +185,10 @@ def _miscounted(record: RunRecord) -> Iterator[str]:
         yield from _differing(where, "open", len(shard.ids) - len(tasks), shard.open)
         counted = {stream: _full(counts) for stream, counts in shard.by_stream.items()}
         yield from _differing(where, "records", _by_stream(tasks), counted)
+        cost = sum((Counter(msgspec.to_builtins(task.cost)) for task in tasks), Counter())
+        yield from _differing(
+            where, "cost", {name: cost[name] for name in COSTS}, msgspec.to_builtins(shard.cost)
+        )
     if record.run.status.is_final:
         where, run = f"run {record.run_id}", record.run
         yield from _differing(where, "tasks", _totals(record.tasks), msgspec.to_builtins(run.tasks))
