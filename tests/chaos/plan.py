@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -74,9 +74,6 @@ def plan(seed: int, seconds: float) -> list[Event]:
             events += choose(rng, at_s, seconds - at_s)
             at_s += rng.uniform(*every)
     return sorted(events, key=lambda event: event.at_s)
-
-
-Choose = Callable[[random.Random, float, float], Iterator[Event]]
 
 
 def _tick(rng: random.Random, at_s: float, left_s: float) -> Iterator[Event]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -18,7 +20,7 @@ from orchestrator import pausing
 from orchestrator.errors import StoreUnavailable
 from orchestrator.services import Services
 from tests.chaos.background import Background
-from tests.chaos.fleet import WORKERS
+from tests.chaos.fleet import APIS, WORKERS
 from tests.chaos.plan import BUSIEST, LATE_S, Event
 from tests.chaos.site import Site
 from tests.chaos.verdict import Tick
@@ -45,6 +47,7 @@ class Storm:
     def __post_init__(self) -> None:
         self._http = urllib3.PoolManager(maxsize=32, retries=False, timeout=urllib3.Timeout(_CALL_S))
         self._measured = 0.0
+        self._lock = threading.Lock()
 
     def rage(self, events: Sequence[Event], seconds: float) -> None:
         """Let everything happen when it is due, for so long."""
@@ -71,14 +74,22 @@ class Storm:
         """Undo all harm, and wait for what is under way; since when nothing has been disturbed."""
         site = self.site
         site.pusher.is_wild = False
-        for marketplace in site.sandboxes:
-            self.calls.start(self._sandbox, marketplace, "DELETE", "faults", None)
         site.fleet.look_after(continue_all=True)
-        while not self.calls.is_idle:
-            self.attend(_LOOK_S)
+        self._wait()
+        for marketplace in site.sandboxes:
+            self._sandbox(marketplace, "DELETE", "faults", None)
         for sample in SAMPLES:
             pausing.resume(site.services, sample.id)
         return datetime.now(UTC)
+
+    def _wait(self) -> None:
+        """Wait until everything that was asked for has been answered."""
+        while not self.calls.is_idle:
+            self.attend(_LOOK_S)
+
+    def _count(self, name: str) -> None:
+        with self._lock:
+            self.counts[name] += 1
 
     # Harm
 
@@ -113,9 +124,8 @@ class Storm:
         try:
             started = self.site.schedulers[number].deliver(schedule_time)
         except TickFailed:
-            self.counts["refused_ticks"] += 1
-            return
-        self.counts["tick_deliveries"] += 1
+            return  # as often as Cloud Scheduler would have tried
+        self._count("tick_deliveries")
         self.ticks[schedule_time].add(started.run_id)
 
     def accepted(self) -> list[Tick]:
@@ -178,9 +188,8 @@ class Storm:
         try:
             command(self.site.services, connection_id)
         except StoreUnavailable:
-            self.counts["unanswered"] += 1
-        else:
-            self.counts["operator_actions"] += 1
+            return  # the person is told to try again
+        self._count("operator_actions")
 
     def _to_latest(self, action: str, statuses: Sequence[str]) -> None:
         answers = [self._ask("GET", f"runs?status={status}", None) for status in statuses]
@@ -191,21 +200,18 @@ class Storm:
 
     def _ask(self, method: str, path: str, body: object) -> Any:
         """A call to one of the HTTP functions; None where it was not answered or not possible."""
-        fleet = self.site.fleet
-        number = self.counts["asked"] % len(self.site.schedulers)
-        self.counts["asked"] += 1
-        url = f"{fleet.url(f'api-{number}')}/api/sync/{path}"
-        headers = {"Authorization": f"Bearer {self.site.token()}", "Content-Type": "application/json"}
+        site = self.site
+        url = f"{site.fleet.url(random.choice(APIS))}/api/sync/{path}"
+        headers = {"Authorization": f"Bearer {site.token()}", "Content-Type": "application/json"}
         content = None if body is None else msgspec.json.encode(body)
         try:
             answer = self._http.request(method, url, body=content, headers=headers)
         except urllib3.exceptions.HTTPError:
-            self.counts["unanswered"] += 1
             return None
         if answer.status in {409, 503}:
-            self.counts["not_possible"] += 1
             return None
         if answer.status not in {200, 202}:
             raise RuntimeError(f"{method} {url}: {answer.status} {answer.data[:300]!r}")
-        self.counts["operator_actions"] += method == "POST"
+        if method == "POST":
+            self._count("operator_actions")
         return answer.json()
