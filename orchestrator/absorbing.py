@@ -12,8 +12,9 @@ from typing import Any
 import msgspec
 
 from orchestrator import ids
+from orchestrator.decoding import UNREADABLE
 from orchestrator.digests import Digest, content_of, key_of
-from orchestrator.errors import RecordInvalid, SyncError, locate
+from orchestrator.errors import RecordInvalid, SyncError, locate, one_line
 from orchestrator.marketplaces.scrub import scrub
 from orchestrator.marketplaces.spec import Connector, Sort, Stream
 from orchestrator.model import Connection, StreamCounts
@@ -154,29 +155,31 @@ class Absorber:
             self.blind = True
         digest = hashlib.blake2b(raw, digest_size=16).hexdigest()
         name = f"{self.stream.name}-{record_id if record_id is not None else digest}"
-        kept = raw if self.connection.store_buyer_pii else scrub(raw, self.connector.personal_fields)
         document = {
             "stream": self.stream.name,
-            "record_id": record_id,
+            "record_id": record_id if len((record_id or "").encode()) <= ids.MAX_ID_BYTES else None,
             "reason": reason,
             "run_id": self.run_id,
             "rejected_at": self.now(),
-            "raw": kept[:MAX_RAW_BYTES].decode(errors="replace"),
+            "raw": self._kept(raw),
             "raw_bytes": len(raw),
             "raw_hash": digest,
         }
+        return name, Put(self._reject_path(name), document)
+
+    def _reject_path(self, name: str) -> str:
         try:
-            path = f"{ids.connection_path(self.connection_id)}/rejects/{ids.escape(name)}"
+            escaped = ids.escape(name)
         except RecordInvalid:
-            path = f"{ids.connection_path(self.connection_id)}/rejects/{self.stream.name}-{digest}"
-        return name, Put(path, document)
+            escaped = f"{self.stream.name}-{hashlib.blake2b(name.encode(), digest_size=16).hexdigest()}"
+        return f"{ids.connection_path(self.connection_id)}/rejects/{escaped}"
 
     def _reject(self, raw: bytes, error: Exception, digest: Digest, changes: dict[int, Change]) -> None:
         self.counts.rejected += 1
-        known_kind = isinstance(error, SyncError | msgspec.MsgspecError)
-        reason = str(error) if known_kind else f"the connector failed with {type(error).__name__}"
+        is_defect = not isinstance(error, (SyncError, *UNREADABLE))
+        reason = f"the connector failed with {type(error).__name__}" if is_defect else one_line(str(error))
         name, put = self.reject_of(raw, reason)
-        if not known_kind:
+        if is_defect:
             log.error("connector defect: %s", locate(error), extra={"action": "record_failed"})
         record_id = put.data["record_id"]
         if record_id is not None and digest.get(key_of(record_id)) is not None:
@@ -200,8 +203,15 @@ class Absorber:
         key = _reject_key(name)
         if digest.get(key) is None:
             return
-        change.writes.append(Delete(f"{ids.connection_path(self.connection_id)}/rejects/{ids.escape(name)}"))
+        change.writes.append(Delete(self._reject_path(name)))
         change.entries.append((key, 0, 0))
+
+    def _kept(self, raw: bytes) -> str:
+        """What a document keeps of a raw record: without personal data, and cut."""
+        kept = raw if self.connection.store_buyer_pii else scrub(raw, self.connector.personal_fields)
+        # Once more after decoding: what stands for a bad byte takes three.
+        text = kept[:MAX_RAW_BYTES].decode(errors="replace")
+        return text.encode()[:MAX_RAW_BYTES].decode(errors="ignore")
 
     def _identify(self, raw: bytes) -> str | None:
         try:

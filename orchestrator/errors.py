@@ -34,6 +34,9 @@ import traceback
 from pathlib import Path
 from typing import ClassVar
 
+#: Characters of a message or of what to do; marketplaces and documents are quoted in them.
+_LONGEST = 1_000
+
 
 class SyncError(Exception):
     """Base of all expected errors.
@@ -47,9 +50,16 @@ class SyncError(Exception):
     kind: ClassVar[str] = "error"
 
     def __init__(self, message: str, *, action: str = "") -> None:
-        super().__init__(message)
-        self.message = message
-        self.action = action
+        self.message = one_line(message)
+        self.action = one_line(action)
+        super().__init__(self.message)
+
+
+def one_line(text: str) -> str:
+    """The text in one line of bearable length."""
+    if len(text) > _LONGEST:
+        text = f"{text[:_LONGEST]}… ({len(text)} characters)"
+    return text if text.isprintable() else "".join(each if each.isprintable() else " " for each in text)
 
 
 def locate(error: BaseException) -> str:

@@ -1,0 +1,1 @@
+"""Hostile input: a clear error, never a crash loop, nothing lost, memory capped."""
