@@ -14,6 +14,7 @@ import msgspec
 from werkzeug.exceptions import BadRequest
 
 from functions.problems import Problem
+from orchestrator.decoding import UNREADABLE
 
 #: Bytes; the largest body that is read.
 LARGEST_BODY = 64 * 1024
@@ -64,7 +65,7 @@ def decoded(body: bytes, kind: type[T]) -> T:
     """
     try:
         return msgspec.json.decode(body or b"{}", type=kind)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except UNREADABLE as error:
         raise Problem(HTTPStatus.BAD_REQUEST, f"body: {error}") from error
 
 

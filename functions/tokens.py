@@ -16,6 +16,7 @@ from typing import TypeVar
 import msgspec
 
 from functions.certificates import CertificateCache
+from orchestrator.decoding import UNREADABLE
 
 ISSUERS = ("https://accounts.google.com", "accounts.google.com")
 #: Seconds that the issuer's clock and ours may differ.
@@ -122,7 +123,7 @@ def _decoded(decoder: msgspec.json.Decoder[T], segment: str, part: str) -> T:
     except msgspec.ValidationError as error:
         # Names fields and types only.
         raise TokenInvalid(f"{part}: {error}") from None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         raise TokenInvalid(f"{part} is not JSON") from None
 
 

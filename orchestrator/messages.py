@@ -12,6 +12,7 @@ from typing import Literal
 import msgspec
 
 from orchestrator import ids
+from orchestrator.decoding import UNREADABLE
 from orchestrator.errors import MessageInvalid
 
 Kind = Literal["dispatch", "task", "sweep", "cancel", "heal"]
@@ -63,7 +64,7 @@ def decode(body: bytes) -> Message:
     """
     try:
         message = _decoder.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except UNREADABLE as error:
         what = str(error).partition(" '")[0]  # some errors quote the value, of any length
         raise MessageInvalid(f"queue message of {len(body)} bytes is not understood: {what}") from error
     missing = [name for name in _REQUIRED[message.kind] if not getattr(message, name)]

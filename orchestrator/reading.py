@@ -12,6 +12,7 @@ from datetime import datetime
 import msgspec
 
 from orchestrator import ids
+from orchestrator.decoding import UNREADABLE
 from orchestrator.errors import NotFound, RequestError
 from orchestrator.model import (
     MARKETPLACES,
@@ -247,7 +248,7 @@ def _read_token(token: str | None, parts: int) -> tuple[str, ...] | None:
         return None
     try:
         after = _token.decode(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
-    except (ValueError, msgspec.DecodeError) as error:
+    except (ValueError, *UNREADABLE) as error:
         raise RequestError("page_token: it is not one that was given out") from error
     if len(after) != parts or not all(after) or "/" in after[-1]:
         raise RequestError("page_token: it belongs to another list")

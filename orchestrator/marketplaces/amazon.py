@@ -24,6 +24,7 @@ from typing import TypeVar
 
 import msgspec
 
+from orchestrator.decoding import UNREADABLE
 from orchestrator.errors import PageTokenExpired
 from orchestrator.marketplaces import amazon_listing_records as listing_records
 from orchestrator.marketplaces import amazon_order_records as order_records
@@ -143,7 +144,7 @@ def _place(token: str, places: msgspec.json.Decoder[P], ids: Sequence[str]) -> P
     """The place that a page token of ours names."""
     try:
         place = places.decode(token)
-    except msgspec.DecodeError:
+    except UNREADABLE:
         raise PageTokenExpired("amazon: the page token is not one of ours") from None
     if place.marketplace not in ids:
         raise PageTokenExpired("amazon: the page token is of a marketplace that is no longer synced")

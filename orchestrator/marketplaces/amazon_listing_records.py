@@ -13,8 +13,9 @@ from typing import Literal
 
 import msgspec
 
+from orchestrator.decoding import UNREADABLE
 from orchestrator.errors import RecordInvalid
-from orchestrator.marketplaces.values import Instant, money, optional_utc, utc
+from orchestrator.marketplaces.values import Instant, Pieces, money, optional_utc, utc
 from orchestrator.records import (
     Money,
     Product,
@@ -52,7 +53,7 @@ class _Offer(Row):
 
 class _Availability(Row):
     fulfillment_channel_code: str
-    quantity: int | None = None
+    quantity: Pieces | None = None
 
 
 class _Sku(Row):
@@ -70,15 +71,15 @@ class _Stocked(_Sku):
 
 
 class _Reserved(Row):
-    total_reserved_quantity: int | None = None
-    pending_customer_order_quantity: int | None = None
+    total_reserved_quantity: Pieces | None = None
+    pending_customer_order_quantity: Pieces | None = None
 
 
 class _Details(Row):
-    fulfillable_quantity: int | None = None
-    inbound_working_quantity: int | None = None
-    inbound_shipped_quantity: int | None = None
-    inbound_receiving_quantity: int | None = None
+    fulfillable_quantity: Pieces | None = None
+    inbound_working_quantity: Pieces | None = None
+    inbound_shipped_quantity: Pieces | None = None
+    inbound_receiving_quantity: Pieces | None = None
     reserved_quantity: _Reserved | None = None
 
 
@@ -90,7 +91,7 @@ class _FbaId(Row):
 
 class _FbaStock(_FbaId, kw_only=True):
     inventory_details: _Details
-    total_quantity: int | None = None
+    total_quantity: Pieces | None = None
     #: Empty for what has never moved.
     last_updated_time: str | None = None
 
@@ -103,7 +104,7 @@ class _MerchantId(Row):
 class _MerchantStock(_MerchantId, kw_only=True):
     """One channel's share of a listing; our own form, made by `merchant_stock`."""
 
-    quantity: int | None = None
+    quantity: Pieces | None = None
 
 
 class _ListingRow(msgspec.Struct):
@@ -137,7 +138,7 @@ def merchant_stock(listing: msgspec.Raw) -> list[msgspec.Raw]:
     """One row for each channel that is not Amazon's; a listing that cannot be read is passed on whole."""
     try:
         found = msgspec.json.decode(listing, type=_Stocked)
-    except msgspec.ValidationError:
+    except UNREADABLE:
         return [listing]
     shares = [
         _MerchantStock(
@@ -193,7 +194,7 @@ def product_id(raw: bytes) -> str | None:
     """The listing's id, or None."""
     try:
         row = msgspec.json.decode(raw, type=_ListingRowId)
-    except msgspec.DecodeError:
+    except UNREADABLE:
         return None
     return listing_id_of(row.listing.sku, row.marketplace)
 
@@ -202,7 +203,7 @@ def level_id(raw: bytes) -> str | None:
     """The stock level's id, or None."""
     try:
         row = msgspec.json.decode(raw, type=_LevelRowId)
-    except msgspec.DecodeError:
+    except UNREADABLE:
         return None
     if row.fba is not None:
         return _fba_id(row.marketplace, row.fba)

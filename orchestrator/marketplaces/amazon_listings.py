@@ -19,6 +19,7 @@ from urllib.parse import quote
 
 import msgspec
 
+from orchestrator.decoding import UNREADABLE
 from orchestrator.errors import ResponseInvalid
 from orchestrator.marketplaces import amazon_report as report
 from orchestrator.marketplaces.amazon_session import SINGLE, WITH_TOKEN, Gone, ask
@@ -228,7 +229,7 @@ def _changed_at(item: msgspec.Raw) -> datetime | None:
     """When an item changed; None where it does not say, or cannot be read."""
     try:
         summaries = msgspec.json.decode(item, type=_Dated).summaries
-    except msgspec.ValidationError:
+    except UNREADABLE:
         return None
     return summaries[0].last_updated_date if summaries else None
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import msgspec
 
+from orchestrator.decoding import UNREADABLE
 from orchestrator.marketplaces.amazon_listing_records import Price, Row, listing_id_of, price
-from orchestrator.marketplaces.values import Instant, utc
+from orchestrator.marketplaces.values import Instant, Pieces, utc
 from orchestrator.records import Buyer, Order, OrderLine, OrderStatus
 
 #: Raw fields that hold personal data, or what a buyer wrote.
@@ -46,7 +47,7 @@ class _Sold(Row):
 
 class _Line(Row):
     order_item_id: str
-    quantity_ordered: int
+    quantity_ordered: Pieces
     product: _Sold
     proceeds: _Sum | None = None
 
@@ -116,7 +117,7 @@ def order_id(raw: bytes) -> str | None:
     """The order's id, or None."""
     try:
         return msgspec.json.decode(raw, type=_OrderId).order_id
-    except msgspec.DecodeError:
+    except UNREADABLE:
         return None
 
 

@@ -21,6 +21,7 @@ from typing import Literal, TypeVar
 
 import msgspec
 
+from orchestrator.decoding import UNREADABLE
 from orchestrator.errors import (
     ConnectionInvalid,
     CredentialsRejected,
@@ -245,7 +246,7 @@ def _error_code(response: Response) -> str | None:
     """Amazon's own code; `AccessToken` where the token was refused and not what it may do."""
     try:
         error = msgspec.json.decode(response.body, type=_Errors).errors[0]
-    except (msgspec.DecodeError, UnicodeDecodeError, IndexError):
+    except (*UNREADABLE, IndexError):
         return None
     if response.status == 403 and _REFUSED_TOKEN in f"{error.message} {error.details}".lower():
         return "AccessToken"

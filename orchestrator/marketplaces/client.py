@@ -17,6 +17,7 @@ from urllib.parse import urlencode, urlsplit
 
 import msgspec
 
+from orchestrator.decoding import UNREADABLE
 from orchestrator.errors import (
     CredentialsRejected,
     MarketplaceError,
@@ -86,7 +87,7 @@ class Response:
         except msgspec.ValidationError as error:
             message = f"{self.what}: the answer is not what the API promises: {error}"
             raise ResponseInvalid(message) from None
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        except UNREADABLE:
             message = (
                 f"{self.what}: answered {self.status} with a body that is not JSON ({_content_type(self)})"
             )

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 import msgspec
 
+from orchestrator.decoding import UNREADABLE
 from orchestrator.errors import CredentialsRejected, PermissionDenied, RequestRejected
 from orchestrator.marketplaces.auth import ExpiringToken, Token
 from orchestrator.marketplaces.client import Client, Response
@@ -155,7 +156,7 @@ def error_code(response: Response) -> str | None:
     """The first error's number, or the token endpoint's word for it."""
     try:
         answer = msgspec.json.decode(response.body, type=_Errors)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         return None
     if answer.errors and answer.errors[0].error_id is not None:
         return str(answer.errors[0].error_id)

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import msgspec
 
+from orchestrator.decoding import UNREADABLE
 from orchestrator.marketplaces.ebay_records import Amount, Row, amount_of
+from orchestrator.marketplaces.values import Pieces
 from orchestrator.records import Product, ProductStatus, StockLevel, Variant
 
 #: Where stock lies that eBay tells no location of.
@@ -71,11 +73,11 @@ class _OfferedSku(msgspec.Struct):
 
 class _Place(Row, frozen=True):
     merchant_location_key: str
-    quantity: int | None = None
+    quantity: Pieces | None = None
 
 
 class _ShipToHome(Row, frozen=True):
-    quantity: int | None = None
+    quantity: Pieces | None = None
     availability_distributions: tuple[_Place, ...] = ()
 
 
@@ -94,7 +96,7 @@ class _Level(msgspec.Struct):
 
     sku: str
     location: str
-    quantity: int | None
+    quantity: Pieces | None
     #: Whether buyers fetch it there.
     pickup: bool = False
 
@@ -103,7 +105,7 @@ def sku_of(item: bytes) -> str | None:
     """The SKU of an inventory item, or None."""
     try:
         return msgspec.json.decode(item, type=_Sku).sku or None
-    except msgspec.DecodeError:
+    except UNREADABLE:
         return None
 
 
@@ -116,7 +118,7 @@ def split_by_location(item: bytes) -> list[bytes]:
     """One record a location; an item that cannot be read is passed on whole, to be rejected."""
     try:
         row = msgspec.json.decode(item, type=_StockedItem)
-    except msgspec.ValidationError:
+    except UNREADABLE:
         return [item]
     levels = [
         _Level(row.sku, place.merchant_location_key, place.quantity, pickup=True)
@@ -162,7 +164,7 @@ def product_id(raw: bytes) -> str | None:
     """The item's SKU, or None."""
     try:
         return msgspec.json.decode(raw, type=_OfferedSku).item.sku
-    except msgspec.DecodeError:
+    except UNREADABLE:
         return None
 
 
@@ -170,7 +172,7 @@ def level_id(raw: bytes) -> str | None:
     """The stock level's id, or None: also for an item that could not be split by location."""
     try:
         return level(raw, False).id
-    except msgspec.DecodeError:
+    except UNREADABLE:
         return None
 
 

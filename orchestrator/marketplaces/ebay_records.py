@@ -9,7 +9,8 @@ from decimal import Decimal
 
 import msgspec
 
-from orchestrator.marketplaces.values import Instant, money, utc
+from orchestrator.decoding import UNREADABLE
+from orchestrator.marketplaces.values import EXACT, Instant, Pieces, money, sum_of, utc
 from orchestrator.records import (
     Buyer,
     Money,
@@ -92,7 +93,7 @@ class _LineItem(Row, frozen=True, kw_only=True):
     legacy_item_id: str | None = None
     sku: str | None = None
     title: str | None = None
-    quantity: int
+    quantity: Pieces
     line_item_cost: Amount | None = None
     discounted_line_item_cost: Amount | None = None
     line_item_fulfillment_status: str | None = None
@@ -141,7 +142,7 @@ def order_id(raw: bytes) -> str | None:
     """The order's id, or None."""
     try:
         return msgspec.json.decode(raw, type=_OrderId).order_id
-    except msgspec.DecodeError:
+    except UNREADABLE:
         return None
 
 
@@ -176,15 +177,14 @@ def _unit_price(cost: Amount, quantity: int) -> Money | None:
         return None
     whole, _, fraction = money(cost.value, cost.currency).amount.partition(".")
     unit, rest = divmod(int(whole + fraction), quantity)
-    return None if rest else money(Decimal(unit).scaleb(-len(fraction)), cost.currency)
+    return None if rest else money(Decimal(unit).scaleb(-len(fraction), EXACT), cost.currency)
 
 
 def _refunded(refunds: list[_Refund]) -> Money | None:
     amounts = [refund.amount for refund in refunds if refund.amount and refund.refund_status == "REFUNDED"]
     if not amounts:
         return None
-    known = [money(amount.value, amounts[0].currency) for amount in amounts]
-    return money(sum((Decimal(each.amount) for each in known), Decimal(0)), amounts[0].currency)
+    return sum_of((amount.value for amount in amounts), amounts[0].currency)
 
 
 def amount_of(amount: Amount | None) -> Money | None:

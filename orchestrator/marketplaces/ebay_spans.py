@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 
+from orchestrator.decoding import UNREADABLE
 from orchestrator.errors import PageTokenExpired, ResponseInvalid
 from orchestrator.marketplaces.spec import Page, Session, Window
 from orchestrator.marketplaces.values import Instant
@@ -48,7 +49,7 @@ class Span(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=T
         if token:
             try:
                 return msgspec.json.decode(token, type=cls)
-            except msgspec.DecodeError:
+            except UNREADABLE:
                 raise PageTokenExpired("ebay orders: the page token is not one of ours") from None
         end = _end(window)
         at = max((window.since - _ZERO) // _MS, end - LONGEST)
@@ -113,7 +114,7 @@ def _checked(listing: _Listing, since: int) -> list[bytes]:
     for raw in listing.orders:
         try:
             changed = msgspec.json.decode(raw, type=_Changed)
-        except msgspec.ValidationError:
+        except UNREADABLE:
             continue
         if changed.at < earliest:
             message = "ebay orders: an order is older than the window; the filter was not applied"

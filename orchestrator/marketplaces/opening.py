@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from orchestrator.decoding import UNREADABLE
 from orchestrator.errors import ConnectionInvalid
 from orchestrator.model import Connection
 from orchestrator.ports import Clock, SecretStore
@@ -85,7 +86,7 @@ def parse_credential(opening: Opening, content: str, kind: type[C]) -> C:
     """
     try:
         return msgspec.json.decode(content, type=kind)
-    except msgspec.DecodeError as error:
+    except UNREADABLE as error:
         # msgspec's messages name fields and types; from None keeps the content out of tracebacks.
         raise ConnectionInvalid(
             f"connections/{opening.connection_id}: the content of its credential: {error}",

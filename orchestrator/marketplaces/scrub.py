@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Set
-from decimal import Decimal
 from typing import Any
 
 import msgspec
 
-_decoder = msgspec.json.Decoder(float_hook=Decimal)
+from orchestrator.decoding import UNREADABLE, exact
+
+_decoder = msgspec.json.Decoder(float_hook=exact)
 _encoder = msgspec.json.Encoder(decimal_format="number")
 
 
@@ -20,7 +21,7 @@ def scrub(raw: bytes, personal_fields: Set[str]) -> bytes:
     names = {name.lower() for name in personal_fields}
     try:
         return _encoder.encode(_without(_decoder.decode(raw), names))
-    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+    except UNREADABLE:
         return msgspec.json.encode({"unreadable_bytes": len(raw)})
 
 

@@ -20,6 +20,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from orchestrator.decoding import UNREADABLE
 from orchestrator.errors import CredentialsRejected, PageTokenExpired, ResponseInvalid
 from orchestrator.marketplaces import shopify_graphql as graphql
 from orchestrator.marketplaces import shopify_records as records
@@ -161,7 +162,7 @@ def fetch_inventory(session: Session, window: Window, token: str | None) -> Page
     """Stock levels changed in the window, one location after the other."""
     try:
         place = msgspec.json.decode(token, type=_Place) if token else _Place(None, None)
-    except msgspec.DecodeError:
+    except UNREADABLE:
         raise PageTokenExpired("shopify inventory: the page token is not one of ours") from None
     listing = ask(
         session,
@@ -208,7 +209,7 @@ def _checked(
     for raw in rows.nodes:
         try:
             row = msgspec.json.decode(raw, type=_Row)
-        except msgspec.ValidationError:
+        except UNREADABLE:
             found.append(bytes(raw))
             continue
         if row.updated_at < since:

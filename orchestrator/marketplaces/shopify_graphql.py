@@ -12,6 +12,7 @@ from typing import TypeVar
 
 import msgspec
 
+from orchestrator.decoding import UNREADABLE
 from orchestrator.errors import (
     MarketplaceUnavailable,
     PageTokenExpired,
@@ -141,7 +142,10 @@ class _Answer(msgspec.Struct):
 
     def has_data(self) -> bool:
         """Whether any of the fields asked for came."""
-        fields = msgspec.json.decode(self.data, type=dict[str, msgspec.Raw] | None)
+        try:
+            fields = msgspec.json.decode(self.data, type=dict[str, msgspec.Raw] | None)
+        except UNREADABLE:
+            return False
         return any(bytes(value) != b"null" for value in (fields or {}).values())
 
 
@@ -157,7 +161,7 @@ def ask(session: Session, operation: str, query: str, kind: type[T], **variables
         answer = _read(shop, operation, response)
         try:
             return msgspec.json.decode(answer.data, type=kind)
-        except msgspec.ValidationError as error:
+        except UNREADABLE as error:
             message = f"{response.what}: the answer is not what the API promises: {error}"
             raise ResponseInvalid(message) from None
 

@@ -6,8 +6,9 @@ from typing import Annotated
 
 import msgspec
 
+from orchestrator.decoding import UNREADABLE
 from orchestrator.errors import RecordInvalid
-from orchestrator.marketplaces.values import Instant, money, optional_utc, utc
+from orchestrator.marketplaces.values import Instant, Pieces, money, optional_utc, utc
 from orchestrator.records import (
     Buyer,
     Money,
@@ -68,7 +69,7 @@ class _Line(_Row, kw_only=True):
     id: _Text
     sku: str | None = None
     title: str | None = None
-    quantity: int
+    quantity: Pieces
     variant: _Ref | None = None
     product: _Ref | None = None
     original_unit_price_set: _Bag | None = None
@@ -151,7 +152,7 @@ class _Site(_Row):
 
 class _Quantity(_Row):
     name: str
-    quantity: int
+    quantity: Pieces
 
 
 class _Level(_Row, kw_only=True):
@@ -239,7 +240,7 @@ def order_id(raw: bytes) -> str | None:
     """The order's id, or None."""
     try:
         return msgspec.json.decode(raw, type=_OrderId).legacy_resource_id
-    except msgspec.DecodeError:
+    except UNREADABLE:
         return None
 
 
@@ -247,7 +248,7 @@ def product_id(raw: bytes) -> str | None:
     """The product's id, or None."""
     try:
         return msgspec.json.decode(raw, type=_ProductId).product.legacy_resource_id
-    except msgspec.DecodeError:
+    except UNREADABLE:
         return None
 
 
@@ -256,7 +257,7 @@ def level_id(raw: bytes) -> str | None:
     try:
         ids = msgspec.json.decode(raw, type=_LevelId)
         return f"{number(ids.item.id)}@{number(ids.location.id)}"
-    except (msgspec.DecodeError, RecordInvalid):
+    except (*UNREADABLE, RecordInvalid):
         return None
 
 

@@ -8,8 +8,9 @@ from typing import Literal
 
 import msgspec
 
+from orchestrator.decoding import UNREADABLE
 from orchestrator.errors import RecordInvalid
-from orchestrator.marketplaces.values import Id, Instant, money, optional_utc, utc
+from orchestrator.marketplaces.values import Id, Instant, Pieces, money, optional_utc, sum_of, utc
 from orchestrator.records import (
     Buyer,
     Money,
@@ -62,7 +63,7 @@ class Sale(msgspec.Struct, kw_only=True):
     sku: str | None = None
     product_title: str | None = None
     selling_price: Decimal | None = None
-    quantity: int
+    quantity: Pieces
 
 
 class _SaleIds(msgspec.Struct):
@@ -99,14 +100,14 @@ class _OfferStock(msgspec.Struct, kw_only=True):
 
 class _SellerStock(msgspec.Struct, kw_only=True):
     seller_warehouse_id: Id
-    quantity_available: int
+    quantity_available: Pieces
 
 
 class _RegionStock(msgspec.Struct, kw_only=True):
     region: str
-    quantity_available: int
-    stock_on_way: int = 0
-    stock_in_receiving: int = 0
+    quantity_available: Pieces
+    stock_on_way: Pieces = 0
+    stock_in_receiving: Pieces = 0
 
 
 class _Level(msgspec.Struct, kw_only=True):
@@ -131,7 +132,7 @@ def group_by_order(items: Iterable[msgspec.Raw]) -> list[bytes]:
     for item in items:
         try:
             ids = msgspec.json.decode(item, type=_SaleIds)
-        except msgspec.ValidationError:
+        except UNREADABLE:
             strays.append(b"[" + bytes(item) + b"]")
             continue
         orders.setdefault(str(ids.order_id), {})[str(ids.order_item_id)] = bytes(item)
@@ -150,7 +151,7 @@ def split_by_location(offer: msgspec.Raw) -> list[bytes]:
     """One record a warehouse or region; an offer that cannot be read is passed on whole, to be rejected."""
     try:
         row = msgspec.json.decode(offer, type=_OfferStock)
-    except msgspec.ValidationError:
+    except UNREADABLE:
         return [bytes(offer)]
     if row.seller_warehouse_stock is None and row.takealot_warehouse_stock is None:
         # Asked for and not given: taking it for "no stock" would delete what is known.
@@ -187,7 +188,7 @@ def order_of(items: Sequence[Sale], buyer: Buyer | None = None) -> Order:
         number=order_id,
         status=_order_status({_sale_status(item.sale_status) for item in items}),
         marketplace_status=", ".join(sorted({item.sale_status for item in items})),
-        total=money(sum(known, Decimal(0)), _CURRENCY) if len(known) == len(prices) else None,
+        total=sum_of(known, _CURRENCY) if len(known) == len(prices) else None,
         created_at=min(utc(item.order_date) for item in items),
         lines=lines,
         buyer=buyer,
@@ -248,7 +249,7 @@ def order_id(raw: bytes) -> str | None:
     """The order's id, or None."""
     try:
         items = msgspec.json.decode(raw, type=list[_OrderId])
-    except msgspec.DecodeError:
+    except UNREADABLE:
         return None
     return str(items[0].order_id) if items else None
 
@@ -257,7 +258,7 @@ def product_id(raw: bytes) -> str | None:
     """The offer's id, or None."""
     try:
         return str(msgspec.json.decode(raw, type=_OfferId).offer_id)
-    except msgspec.DecodeError:
+    except UNREADABLE:
         return None
 
 
@@ -265,7 +266,7 @@ def level_id(raw: bytes) -> str | None:
     """The stock level's id, or None: also for an offer that came without its stock."""
     try:
         return level(raw, False).id
-    except (msgspec.DecodeError, RecordInvalid):
+    except (*UNREADABLE, RecordInvalid):
         return None
 
 

@@ -12,16 +12,17 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
+from orchestrator.decoding import UNREADABLE, exact
 from orchestrator.errors import RecordInvalid
 from orchestrator.marketplaces import takealot_records as records
 from orchestrator.marketplaces.takealot_days import SAST
-from orchestrator.marketplaces.values import Id, utc
+from orchestrator.marketplaces.values import Id, Pieces, utc
 from orchestrator.records import Buyer, Order, Product, StockLevel, Variant
 
 T = TypeVar("T")
 R = TypeVar("R")
 _MARK = b'{"seller_v2":'
-_rows = msgspec.json.Decoder(list[dict[str, Any]], float_hook=Decimal)
+_rows = msgspec.json.Decoder(list[dict[str, Any]], float_hook=exact)
 
 
 class _Marked(msgspec.Struct, Generic[T]):
@@ -45,12 +46,12 @@ class _Warehouse(msgspec.Struct):
 
 class _OwnStock(msgspec.Struct):
     merchant_warehouse: _Warehouse
-    quantity_available: int
+    quantity_available: Pieces
 
 
 class _TheirStock(msgspec.Struct):
     warehouse: _Warehouse
-    quantity_available: int
+    quantity_available: Pieces
 
 
 class _OfferStock(msgspec.Struct, kw_only=True):
@@ -68,8 +69,8 @@ class _Level(msgspec.Struct, kw_only=True):
     sku: str | None
     location_id: str
     location_name: str | None
-    available: int
-    incoming: int | None
+    available: Pieces
+    incoming: Pieces | None
 
 
 class _OfferId(msgspec.Struct):
@@ -103,7 +104,7 @@ def split_by_location(offer: msgspec.Raw) -> list[bytes]:
     """One record a warehouse; an offer that cannot be read is passed on whole, to be rejected."""
     try:
         row = msgspec.json.decode(offer, type=_OfferStock)
-    except msgspec.ValidationError:
+    except UNREADABLE:
         return [marked(bytes(offer))]
     return [marked(msgspec.json.encode(level)) for level in _levels(row)]
 
@@ -188,7 +189,7 @@ def product_id(raw: bytes) -> str | None:
     """The offer's id, or None."""
     try:
         return str(_offer_id.decode(raw).seller_v2.offer_id)
-    except msgspec.DecodeError:
+    except UNREADABLE:
         return None
 
 
@@ -196,7 +197,7 @@ def level_id(raw: bytes) -> str | None:
     """The stock level's id, or None: also for an offer that came without its stock."""
     try:
         return level(raw, False).id
-    except msgspec.DecodeError:
+    except UNREADABLE:
         return None
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Context, Decimal, InvalidOperation
 from typing import Annotated
 
 import msgspec
@@ -17,6 +18,8 @@ Instant = Annotated[datetime, msgspec.Meta(tz=True)]
 Id = str | int
 #: An amount as text or number; never a float.
 Amount = str | int | Decimal
+#: A number of pieces; sums of several still fit the 64 bits that a store has for one.
+Pieces = Annotated[int, msgspec.Meta(ge=-(10**15), le=10**15)]
 
 # ISO 4217, list one of 2026-01-01: currencies whose minor unit is not two decimals.
 _DECIMALS = {
@@ -27,6 +30,8 @@ _DECIMALS = {
 }
 #: Digits before and after the point that an amount may have.
 _MAX_DIGITS = 18
+#: Room for sums of such amounts; Python's own 28 digits would round them.
+EXACT = Context(prec=64)
 
 
 def money(amount: Amount, currency: str) -> Money:
@@ -51,6 +56,32 @@ def money(amount: Amount, currency: str) -> Money:
     fraction = fraction.rstrip("0").ljust(_DECIMALS.get(currency, 2), "0")
     text = f"{whole}.{fraction}" if fraction else whole
     return Money(text.removeprefix("-") if value == 0 else text, currency)
+
+
+def sum_of(amounts: Iterable[Amount], currency: str) -> Money:
+    """The exact sum of amounts.
+
+    Raises:
+        RecordInvalid: One of them, or their sum, is none that `money` takes.
+    """
+    found = Decimal(0)
+    for amount in amounts:
+        found = EXACT.add(found, Decimal(money(amount, currency).amount))
+    return money(found, currency)
+
+
+def whole_number(number: int | Decimal) -> int:
+    """A number of pieces that may be written with decimals.
+
+    Raises:
+        RecordInvalid: It is not a whole number, or not one of reasonable size.
+    """
+    # Before it is written out: "1e999999999" would take all memory as an integer.
+    if isinstance(number, Decimal) and not (number.is_finite() and number.adjusted() < _MAX_DIGITS):
+        raise RecordInvalid("a quantity is not a number of reasonable size")
+    if number != int(number):
+        raise RecordInvalid("a quantity is not a whole number")
+    return int(number)
 
 
 def utc(value: datetime) -> datetime:

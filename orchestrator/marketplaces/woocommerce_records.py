@@ -9,8 +9,9 @@ from typing import Literal
 
 import msgspec
 
+from orchestrator.decoding import UNREADABLE
 from orchestrator.errors import RecordInvalid
-from orchestrator.marketplaces.values import money, utc
+from orchestrator.marketplaces.values import EXACT, Pieces, money, sum_of, utc, whole_number
 from orchestrator.records import (
     Buyer,
     Money,
@@ -59,7 +60,7 @@ class _Line(msgspec.Struct, kw_only=True):
     product_id: int | None = None
     variation_id: int | None = None
     sku: str | None = None
-    quantity: int
+    quantity: Pieces
     total: str | None = None
     #: A number, and rounded where the total does not divide.
     price: Decimal | None = None
@@ -136,7 +137,7 @@ class _Stock(msgspec.Struct, kw_only=True):
     type: str | None = None
     #: `parent` where a variation shares its product's stock.
     manage_stock: bool | Literal["parent"] = False
-    stock_quantity: int | Decimal | None = None
+    stock_quantity: Pieces | Decimal | None = None
 
 
 class _Below(msgspec.Struct):
@@ -163,18 +164,18 @@ def below(parent_id: int, variation: msgspec.Raw) -> bytes:
 def order(raw: bytes, with_buyer: bool) -> Order:
     """An order; its lines are without tax, its total is with it."""
     row = msgspec.json.decode(raw, type=_Order)
-    total = money(row.total, row.currency)
+    charged = money(row.total, row.currency)
     # Amounts of refunds are negative. Some versions leave the list of a refunded order empty.
-    refunds = [Decimal(money(refund.total, row.currency).amount) for refund in row.refunds or ()]
-    refunded = money(-sum(refunds, Decimal(0)), row.currency)
-    if not refunds and row.status == "refunded":
-        refunded = total
+    refunds = sum_of((refund.total for refund in row.refunds or ()), row.currency)
+    refunded = money(Decimal(refunds.amount).copy_negate(), row.currency)
+    if not row.refunds and row.status == "refunded":
+        refunded = charged
     return Order(
         id=str(row.id),
         number=row.number or str(row.id),
         status=_ORDER.get(row.status, "unknown"),
         marketplace_status=row.status,
-        total=total,
+        total=charged,
         refunded=refunded,
         created_at=_time(row.date_created_gmt),
         updated_at=_optional_time(row.date_modified_gmt),
@@ -211,15 +212,15 @@ def level(raw: bytes, with_buyer: bool) -> StockLevel:  # noqa: ARG001 - the con
         row.manage_stock = False
     parent = parent or row.parent_id or row.id
     quantity = row.stock_quantity if row.manage_stock else None
-    if quantity is not None and quantity != int(quantity):
-        raise RecordInvalid("stock_quantity is not a whole number")
+    if quantity is not None:
+        quantity = whole_number(quantity)
     return StockLevel(
         id=f"{row.id}@{LOCATION}",
         sku=row.sku or None,
         product_id=str(parent),
         variant_id=str(row.id),
         location_id=LOCATION,
-        available=None if quantity is None else int(quantity),
+        available=quantity,
     )
 
 
@@ -232,7 +233,7 @@ def product_id(raw: bytes) -> str | None:
     """The product's id, or None."""
     try:
         return _id(bytes(msgspec.json.decode(raw, type=_Priced).product))
-    except msgspec.DecodeError:
+    except UNREADABLE:
         return None
 
 
@@ -240,7 +241,7 @@ def level_id(raw: bytes) -> str | None:
     """The stock level's id, or None."""
     try:
         found = _id(bytes(_unpacked(raw)[1]))
-    except msgspec.DecodeError:
+    except UNREADABLE:
         return None
     return None if found is None else f"{found}@{LOCATION}"
 
@@ -248,7 +249,7 @@ def level_id(raw: bytes) -> str | None:
 def _id(raw: bytes) -> str | None:
     try:
         return str(msgspec.json.decode(raw, type=_Id).id)
-    except msgspec.DecodeError:
+    except UNREADABLE:
         return None
 
 
@@ -256,15 +257,13 @@ def _unpacked(raw: bytes) -> tuple[int | None, bytes]:
     """A stock row, and its product's id where it came with one."""
     try:
         whole = msgspec.json.decode(raw, type=_Below)
-    except msgspec.ValidationError:
+    except UNREADABLE:
         return None, raw
     return whole.parent_id, bytes(whole.variation)
 
 
 def _line(line: _Line, currency: str) -> OrderLine:
-    total, unit_price = _optional_money(line.total, currency), None
-    if total and line.price is not None and line.price * line.quantity == Decimal(total.amount):
-        unit_price = money(line.price, currency)
+    charged = _optional_money(line.total, currency)
     return OrderLine(
         id=str(line.id),
         sku=line.sku or None,
@@ -273,9 +272,20 @@ def _line(line: _Line, currency: str) -> OrderLine:
         variant_id=str(line.variation_id or line.product_id) if line.product_id else None,
         title=line.name or None,
         quantity=line.quantity,
-        unit_price=unit_price,
-        total=total,
+        unit_price=_unit_price(line, charged, currency),
+        total=charged,
     )
+
+
+def _unit_price(line: _Line, charged: Money | None, currency: str) -> Money | None:
+    """The price, where it is not rounded: times quantity it is the total."""
+    if charged is None or line.price is None:
+        return None
+    try:
+        unit = money(line.price, currency)
+    except RecordInvalid:
+        return None
+    return unit if EXACT.multiply(Decimal(unit.amount), line.quantity) == Decimal(charged.amount) else None
 
 
 def _variant(row: _Variant, currency: str, title: str | None) -> Variant:

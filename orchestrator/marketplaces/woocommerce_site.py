@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from orchestrator.decoding import UNREADABLE
 from orchestrator.errors import CredentialsRejected, RequestRejected, ResponseInvalid
 from orchestrator.marketplaces.auth import FixedHeader
 from orchestrator.marketplaces.client import Errors, Response
@@ -131,7 +132,7 @@ def error_code(response: Response) -> str | None:
         return f"redirect to {_target(response)}"
     try:
         code = msgspec.json.decode(_without_notices(response).body, type=dict[str, object]).get("code")
-    except (msgspec.MsgspecError, UnicodeError):
+    except UNREADABLE:
         return "no_api" if response.status == 404 else None
     return code if isinstance(code, str) and re.fullmatch(r"[a-z0-9_]{1,80}", code) else None
 
@@ -231,7 +232,7 @@ def _without_notices(response: Response) -> Response:
         rest = body[place.end() :]
         try:
             msgspec.json.decode(rest, type=msgspec.Raw)
-        except (msgspec.MsgspecError, UnicodeError):
+        except UNREADABLE:
             continue
         return replace(response, body=rest)
     return response

@@ -19,6 +19,7 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
+from orchestrator.decoding import UNREADABLE
 from orchestrator.errors import PageTokenExpired
 from orchestrator.marketplaces.spec import Window
 from orchestrator.marketplaces.woocommerce_site import Listed
@@ -66,7 +67,7 @@ class Place(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             _ = place.at and datetime.fromisoformat(place.at)
             if not 0 <= place.part < parts or place.size < SMALLEST_PAGE:
                 raise ValueError
-        except (msgspec.DecodeError, ValueError):
+        except (*UNREADABLE, ValueError):
             raise PageTokenExpired("woocommerce: the page token is not one of ours") from None
         return place
 
@@ -195,7 +196,7 @@ def read_rows(listed: Listed, *, by_date: bool) -> list[Row]:
             row = msgspec.json.decode(raw, type=_Row)
             time = row.date_created if by_date else row.date_modified_gmt
             _ = time and datetime.fromisoformat(time)
-        except (msgspec.ValidationError, ValueError):
+        except (*UNREADABLE, ValueError):
             rows.append(Row(bytes(raw)))
         else:
             rows.append(Row(bytes(raw), row.id, time or None, row.date_modified_gmt, row.type))
