@@ -31,6 +31,10 @@ MAX_RAW_BYTES = 500_000
 #: One commit's share of a page; Firestore takes 10 MiB.
 PART_BYTES = 3_000_000
 PART_DOCUMENTS = 450
+#: A page is worked on in portions: as many records and bytes of them at once, whatever was sent.
+PORTION_RECORDS, PORTION_BYTES = 2_000, 4_000_000
+#: A larger raw record is not searched for personal data: taken apart, JSON takes forty times its length.
+MAX_SEARCHED_BYTES = 1_000_000
 
 _encoder = msgspec.json.Encoder()
 _BUILTIN = (datetime, bytes)
@@ -208,7 +212,12 @@ class Absorber:
 
     def _kept(self, raw: bytes) -> str:
         """What a document keeps of a raw record: without personal data, and cut."""
-        kept = raw if self.connection.store_buyer_pii else scrub(raw, self.connector.personal_fields)
+        if self.connection.store_buyer_pii:
+            kept = raw
+        elif len(raw) > MAX_SEARCHED_BYTES:
+            kept = _encoder.encode({"unsearched_bytes": len(raw)})
+        else:
+            kept = scrub(raw, self.connector.personal_fields)
         # Once more after decoding: what stands for a bad byte takes three.
         text = kept[:MAX_RAW_BYTES].decode(errors="replace")
         return text.encode()[:MAX_RAW_BYTES].decode(errors="ignore")
@@ -218,6 +227,19 @@ class Absorber:
             return self.stream.identify(raw)
         except Exception:  # noqa: BLE001 - a record that cannot even be named is still kept
             return None
+
+
+def portions(records: Sequence[bytes]) -> list[Sequence[bytes]]:
+    """A page's records in portions, the last of which may be empty."""
+    edges, size = [0], 0
+    for number, record in enumerate(records):
+        if number > edges[-1] and (
+            number - edges[-1] >= PORTION_RECORDS or size + len(record) > PORTION_BYTES
+        ):
+            edges.append(number)
+            size = 0
+        size += len(record)
+    return [records[start:stop] for start, stop in zip(edges, [*edges[1:], len(records)], strict=True)]
 
 
 def parts(changes: Sequence[Change]) -> Iterator[list[Change]]:

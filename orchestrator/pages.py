@@ -13,7 +13,10 @@ from orchestrator.services import Services
 #: Small pages are joined until they hold so many records, but none waits longer than this for the next.
 JOINED_RECORDS = 250
 JOINED_SECONDS = 5.0
-
+#: Nor are they joined beyond so many bytes.
+JOINED_BYTES = 4 * 1024 * 1024
+#: A page with more rows is none that was asked for, and a longer token is none to be stored.
+MAX_RECORDS, MAX_TOKEN = 50_000, 16_384
 
 #: How often a wait for a page looks whether the slice is over.
 LOOK_S = 0.5
@@ -85,8 +88,10 @@ class Pages:
         records: list[bytes] = []
         listed, total = 0, None
         while True:
+            self._session.client.begin_page()
             try:
                 page = self._stream.fetch(self._session, window, token)
+                self._check(page)
             except MarketplaceError:
                 if not records:
                     raise
@@ -100,5 +105,20 @@ class Pages:
             total = page.total if page.total is not None else total
             token = page.next_token
             waited = clock.monotonic() - begun
-            if token is None or len(records) >= JOINED_RECORDS or waited > JOINED_SECONDS:
+            is_large = len(records) >= JOINED_RECORDS or sum(map(len, records)) >= JOINED_BYTES
+            if token is None or is_large or waited > JOINED_SECONDS:
                 return Page(records, next_token=token, total=total, listed=listed)
+
+    def _check(self, page: Page) -> None:
+        """Refuse what cannot be worked on or stored.
+
+        Raises:
+            ResponseInvalid: More rows, or a longer page token, than any marketplace has.
+        """
+        name = self._stream.name
+        if len(page.records) > MAX_RECORDS:
+            raise ResponseInvalid(
+                f"{name}: a page has {len(page.records)} rows; at most {MAX_RECORDS} are taken"
+            )
+        if len(page.next_token or "") > MAX_TOKEN:
+            raise ResponseInvalid(f"{name}: the page token has more than {MAX_TOKEN} characters")

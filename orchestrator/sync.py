@@ -8,7 +8,7 @@ its own commit waits for the one under way.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextvars import copy_context
 from dataclasses import dataclass
@@ -177,7 +177,13 @@ class StreamSync:
         if going_on:
             self._pages.read_ahead(windows.asked(window), page.next_token)
         absorber = self._absorber
-        groups = list(absorbing.parts(self._changes(page)))
+        *earlier, records = absorbing.portions(page.records)
+        for portion in earlier:
+            groups = list(absorbing.parts(self._changes(portion)))
+            self._settle()
+            for group in groups:
+                self._write(group, self._state.cursor)
+        groups = list(absorbing.parts(self._changes(records)))
         if page.total is not None:
             # A count that changes while it is read: a row may have slipped past between two pages.
             absorber.blind = absorber.blind or self._total not in {None, page.total}
@@ -205,14 +211,14 @@ class StreamSync:
             self._work.holder.commit()
         return window
 
-    def _changes(self, page: Page) -> list[Change]:
-        if not page.records:
+    def _changes(self, records: Sequence[bytes]) -> list[Change]:
+        if not records:
             return []
         if self._loaded().is_outgrown:
             self._settle()
             regrown = self._loaded().regrow(oldest_day=self._absorber.oldest_day)
             self._commit(self._digest_writes(regrown), b"", self._state.cursor)
-        return self._absorber.page(page.records, self._loaded())
+        return self._absorber.page(records, self._loaded())
 
     def _behind(self, window: OpenWindow) -> Cursor:
         """The cursor once the window's last page is stored; only here does `since` move."""

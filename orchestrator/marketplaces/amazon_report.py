@@ -37,6 +37,8 @@ PATIENCE = timedelta(hours=6)
 _SKU_COLUMNS = ("seller-sku", "出品者SKU")
 #: The longest line of a report; descriptions are the longest field.
 _MAX_LINE = 1024 * 1024
+#: The largest report, unpacked: more than a million listings.
+_MAX_UNPACKED = 2 * 1024 * 1024 * 1024
 
 
 class Report(msgspec.Struct, rename="camel"):
@@ -112,8 +114,11 @@ def _complete(answer: Response) -> Response:
     """The answer, once it is certain that it can be unpacked; unpacked it may be too large to be kept."""
     try:
         with GzipFile(fileobj=io.BytesIO(answer.body)) as file:
-            while file.read(_MAX_LINE):
-                pass
+            unpacked = 0
+            while part := file.read(_MAX_LINE):
+                unpacked += len(part)
+                if unpacked > _MAX_UNPACKED:
+                    raise ResponseInvalid(f"amazon download: the report is larger than {_MAX_UNPACKED} bytes")
     except (OSError, EOFError, zlib.error):
         raise MarketplaceUnavailable("amazon download: the report's document broke off") from None
     return answer

@@ -33,6 +33,11 @@ T = TypeVar("T")
 
 #: A call is sent at most this often; a refreshed token adds one.
 ATTEMPTS = 5
+#: The most calls, and bytes of answers, that one page of a listing may take with all that belongs to it.
+#: Eight connections share an instance's memory, each with a page being read and one being written.
+PAGE_CALLS, PAGE_BYTES = 1_000, 24 * 1024 * 1024
+#: The most values that the JSON of an answer may have.
+MOST_VALUES = 500_000
 #: No retry starts later than this many seconds after a call began, waits for limits aside.
 RETRY_WITHIN_S = 10.0
 #: First back-off in seconds, doubled each time, with full jitter.
@@ -82,6 +87,9 @@ class Response:
             MarketplaceUnavailable: Not JSON: an error page, a truncated body, notices before the JSON.
             ResponseInvalid: JSON, but not what the API promises.
         """
+        # Taken apart, a value takes up to forty times its length; between two of them stands a comma.
+        if self.body.count(b",") > MOST_VALUES:
+            raise ResponseInvalid(f"{self.what}: the answer has more than {MOST_VALUES} values")
         try:
             return msgspec.json.decode(self.body, type=kind)
         except msgspec.ValidationError as error:
@@ -154,6 +162,7 @@ class Client:
         self.received_bytes = 0
         #: The marketplace's clock in its latest answer; aware UTC.
         self.server_time: datetime | None = None
+        self._page_calls = self._page_bytes = 0
         self._opening = opening
         self._marketplace = marketplace
         self._hosts = hosts
@@ -205,6 +214,11 @@ class Client:
             if self._pace and (pause := self._pace.wait_s(operation)) > 0:
                 self._opening.wait(pause)
             credentials = self._auth.headers(self) if authenticated else {}
+            if not all(value.isascii() and value.isprintable() for value in credentials.values()):
+                raise CredentialsRejected(
+                    f"{self._marketplace} {operation}: the credential is nothing that can be sent",
+                    action=_ACTIONS[CredentialsRejected],
+                )
             sent = {"Accept": "application/json", "Accept-Encoding": "gzip", "User-Agent": "marketplace-sync"}
             sent |= {**content, **(headers or {}), **credentials}
             try:
@@ -226,6 +240,10 @@ class Client:
                     raise
                 clock.sleep(self._backoff(BACKOFF_S, attempt))
                 attempt += 1
+
+    def begin_page(self) -> None:
+        """From here on calls and bytes count for another page of a listing."""
+        self._page_calls = self._page_bytes = 0
 
     def pause(self, seconds: float) -> None:
         """Wait for what the marketplace prepares, as for its limits.
@@ -257,6 +275,12 @@ class Client:
         self.calls += 1
         answer = send(what, method, target, headers, body, public=self._base_url is None)
         self.received_bytes += answer.received
+        self._page_calls += 1
+        self._page_bytes += len(answer.body)
+        if self._page_calls > PAGE_CALLS or self._page_bytes > PAGE_BYTES:
+            raise ResponseInvalid(
+                f"{what}: one page of the listing takes more than {PAGE_CALLS} calls or {PAGE_BYTES} bytes"
+            )
         response = Response(what, answer.status, answer.headers, answer.body)
         self.server_time = _http_date(answer.headers.get("Date")) or self.server_time
         if self._pace:
@@ -355,9 +379,9 @@ def _printable(text: str) -> str:
 def _http_date(value: str | None) -> datetime | None:
     try:
         parsed = parsedate_to_datetime(value or "")
-    except ValueError:
+        return (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
         return None
-    return (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).astimezone(UTC)
 
 
 def _body(json: object, form: Mapping[str, str] | None) -> tuple[bytes | None, Mapping[str, str]]:

@@ -30,13 +30,10 @@ from orchestrator.marketplaces import ebay_catalogue as catalogue
 from orchestrator.marketplaces import ebay_records as records
 from orchestrator.marketplaces.ebay_calls import NoOffers, ask_inventory, open_session
 from orchestrator.marketplaces.ebay_spans import fetch_orders
-from orchestrator.marketplaces.scrub import scrub
 from orchestrator.marketplaces.spec import Connector, Page, Session, Sort, Stream, Window
 
 #: Inventory items on a page of stock, and of products: of those each costs a call more.
 STOCK_ITEMS, PRODUCT_ITEMS = 200, 25
-#: Sellers' HTML, up to half a megabyte an offer; nothing of it is stored.
-_LARGE_FIELDS = frozenset({"listingDescription"})
 
 
 class _Items(msgspec.Struct):
@@ -89,7 +86,7 @@ def _offers_of(session: Session, item: bytes) -> list[bytes]:
         offers = ask_inventory(session, "offers", "offer", _Offers, params).offers
     except NoOffers:
         return []
-    return [scrub(bytes(offer), _LARGE_FIELDS) for offer in offers]
+    return [catalogue.without_description(offer) for offer in offers]
 
 
 def check(session: Session) -> str:

@@ -109,6 +109,16 @@ def sku_of(item: bytes) -> str | None:
         return None
 
 
+def without_description(offer: msgspec.Raw) -> bytes:
+    """An offer without the seller's HTML, up to half a megabyte, of which nothing is stored."""
+    try:
+        fields = msgspec.json.decode(offer, type=dict[str, msgspec.Raw])
+    except UNREADABLE:
+        return bytes(offer)
+    fields.pop("listingDescription", None)
+    return msgspec.json.encode(fields)
+
+
 def offered(item: bytes, offers: list[bytes]) -> bytes:
     """An inventory item and its offers as one record."""
     return b'{"item":' + item + b',"offers":[' + b",".join(offers) + b"]}"

@@ -20,8 +20,8 @@ from orchestrator.timed_http import TimedPoolManager, TimedTlsConnection, TimedT
 CONNECT_S, ANSWER_S = 5.0, 25.0
 #: Seconds for all the addresses of a host's name together: whoever owns the name says how many there are.
 ADDRESSES_S = 2 * CONNECT_S
-#: The largest answer that is read, decompressed.
-MAX_BYTES = 32 * 1024 * 1024
+#: The largest answer that is read, decompressed; in memory it stands twice for a moment.
+MAX_BYTES = 16 * 1024 * 1024
 _CHUNK = 256 * 1024
 
 

@@ -13,6 +13,7 @@ import re
 from base64 import b64encode
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import TypeVar
 from urllib.parse import urlsplit
 
@@ -28,8 +29,8 @@ from orchestrator.ports import Clock
 
 T = TypeVar("T")
 
-#: PHP notices are looked through this far.
-_NOTICE_BYTES = 20_000
+#: PHP notices are looked through this far, and so often is looked whether JSON begins.
+_NOTICE_BYTES, _NOTICES = 20_000, 50
 
 
 class _Moved(ResponseInvalid):
@@ -97,6 +98,11 @@ class Credential(msgspec.Struct, frozen=True, kw_only=True):
         return FixedHeader("Authorization", f"Basic {b64encode(pair).decode()}")
 
 
+class _Error(msgspec.Struct):
+    #: A text, if WordPress has written it.
+    code: msgspec.Raw = msgspec.Raw(b"null")
+
+
 @dataclass(slots=True)
 class Site:
     """A site, and what this session has learnt about it."""
@@ -131,10 +137,11 @@ def error_code(response: Response) -> str | None:
     if 300 <= response.status < 400:
         return f"redirect to {_target(response)}"
     try:
-        code = msgspec.json.decode(_without_notices(response).body, type=dict[str, object]).get("code")
+        code = msgspec.json.decode(_without_notices(response).body, type=_Error).code
     except UNREADABLE:
         return "no_api" if response.status == 404 else None
-    return code if isinstance(code, str) and re.fullmatch(r"[a-z0-9_]{1,80}", code) else None
+    word = re.fullmatch(rb'"([a-z0-9_]{1,80})"', bytes(code))
+    return word[1].decode() if word else None
 
 
 def ask(
@@ -163,7 +170,8 @@ def list_rows(
 
     def read(response: Response) -> Listed:
         total = response.headers.get("X-WP-Total", "")
-        return Listed(response.decode(list[msgspec.Raw]), size, int(total) if total.isdecimal() else None)
+        count = int(total) if re.fullmatch(r"[0-9]{1,15}", total) else None
+        return Listed(response.decode(list[msgspec.Raw]), size, count)
 
     return _ask(session, operation, path, read, [*params, ("per_page", str(size))])
 
@@ -228,7 +236,8 @@ def _target(response: Response) -> str:
 def _without_notices(response: Response) -> Response:
     """The answer from where its JSON begins; as it is where none is found."""
     body = response.body.removeprefix(b"\xef\xbb\xbf").strip()
-    for place in re.finditer(rb"(?:\A|[\n>])\s*(?=[\[{])", body[:_NOTICE_BYTES]):
+    places = re.finditer(rb"(?:\A|[\n>])\s*(?=[\[{])", body[:_NOTICE_BYTES])
+    for place in islice(places, _NOTICES):
         rest = body[place.end() :]
         try:
             msgspec.json.decode(rest, type=msgspec.Raw)

@@ -160,6 +160,9 @@ class FakeClient:
     server_time: datetime | None = None
     wait: Callable[[float], None] = lambda _: None
 
+    def begin_page(self) -> None:
+        """A made-up page has no bounds."""
+
 
 class Bazaar:
     """A made-up marketplace: its shops, its connector, and what happens at a call."""

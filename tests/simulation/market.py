@@ -60,6 +60,9 @@ class Client:
     received_bytes: int = 0
     server_time: datetime | None = None
 
+    def begin_page(self) -> None:
+        """A made-up page has no bounds."""
+
 
 @dataclass
 class Behaviour:
