@@ -66,7 +66,8 @@ class Streams:
             except RateLimited as error:
                 if self.work.time_left() <= error.wait_s <= SLEPT.total_seconds():
                     raise SliceOver from error
-                self._limit(name, clock.now() + timedelta(seconds=error.wait_s))
+                # Whoever says "wait" and not for how long is left alone for a while as well.
+                self._limit(name, clock.now() + max(timedelta(seconds=error.wait_s), SLEPT))
             except (SliceOver, Lost, Stopped, *OURS):
                 raise
             except SyncError as error:

@@ -231,7 +231,9 @@ def _changed_at(item: msgspec.Raw) -> datetime | None:
         summaries = msgspec.json.decode(item, type=_Dated).summaries
     except UNREADABLE:
         return None
-    return summaries[0].last_updated_date if summaries else None
+    changed_at = summaries[0].last_updated_date if summaries else None
+    # What no calendar holds a day before and after can be no bound of a search.
+    return changed_at if changed_at is not None and 1 < changed_at.year < 9999 else None
 
 
 def instant(moment: datetime, *, rounded_up: bool = False) -> str:

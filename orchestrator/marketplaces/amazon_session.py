@@ -16,7 +16,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
 from typing import Literal, TypeVar
 
 import msgspec
@@ -186,7 +185,7 @@ def open_session(opening: Opening) -> Session:
             authenticated=False,
             errors={400: CredentialsRejected},
         )
-        return Token(granted.access_token, opening.clock.now() + timedelta(seconds=granted.expires_in))
+        return Token.granted(granted.access_token, granted.expires_in, opening.clock.now())
 
     client = Client(
         opening,

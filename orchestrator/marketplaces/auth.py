@@ -14,6 +14,7 @@ from orchestrator.marketplaces.opening import Opening
 
 #: A token is replaced this long before it expires.
 MARGIN = timedelta(minutes=2)
+_DAY_S = 86_400
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,11 @@ class Token:
 
     value: str = field(repr=False)
     expires_at: datetime
+
+    @classmethod
+    def granted(cls, value: str, lasts_s: int, now: datetime) -> Token:
+        """A token that lasts so many seconds; one that lasts longer than a day is replaced after a day."""
+        return cls(value, now + timedelta(seconds=max(0, min(lasts_s, _DAY_S))))
 
 
 @dataclass(slots=True)
@@ -115,14 +121,14 @@ class RotatingGrant:
             yield previous
 
     def _store(self, content: str, rotation: Rotation) -> Token:
-        expires_at = self.opening.clock.now() + timedelta(seconds=rotation.expires_in)
+        token = Token.granted(rotation.access_token, rotation.expires_in, self.opening.clock.now())
         fields: dict[str, object] = msgspec.json.decode(content)
         fields |= {
             "refresh_token": rotation.refresh_token,
             "access_token": rotation.access_token,
-            "expires_at": expires_at,
+            "expires_at": token.expires_at,
         }
         stored = msgspec.json.encode(fields).decode()
         self.opening.secrets.add_version(self.opening.connection.credential, stored)
         self.content = stored
-        return Token(rotation.access_token, expires_at)
+        return token

@@ -125,7 +125,7 @@ def open_session(opening: Opening) -> Session:
             # A refresh token that is dead or another application's.
             errors={400: CredentialsRejected},
         )
-        token = Token(granted.access_token, now() + timedelta(seconds=granted.expires_in))
+        token = Token.granted(granted.access_token, granted.expires_in, now())
         if len(_tokens) >= _MOST_TOKENS:
             _tokens.clear()
         _tokens[key] = token

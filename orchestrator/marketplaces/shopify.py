@@ -285,7 +285,7 @@ def _auth(opening: Opening, token_url: str) -> Auth:
 
     def exchange(client: Client) -> Token:
         granted = grant(client, credential, _Granted, grant_type="client_credentials")
-        return Token(granted.access_token, now() + timedelta(seconds=granted.expires_in))
+        return Token.granted(granted.access_token, granted.expires_in, now())
 
     now = opening.clock.now
     if credential.refresh_token:

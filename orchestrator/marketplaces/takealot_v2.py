@@ -64,6 +64,8 @@ def fetch_orders(session: Session, window: Window, token: str | None) -> Page:
     for number in range(2, -(-total // PAGE_SIZE) + 1):
         more = _ask(session, "sales", number, lambda response: response.decode(_Sales), filters=range_)
         items += more.sales
+        if not more.sales:
+            break
     if len(items) < total:
         message = f"takealot sales: {len(items)} of {total} rows came; the pages were moved by a new sale"
         raise MarketplaceUnavailable(message)

@@ -11,6 +11,7 @@ The time is that of modification, or, where a listing cannot be filtered by that
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -29,6 +30,7 @@ LARGEST_PAGE, SMALLEST_PAGE = 100, 5
 #: Rows that a page by id has in common with the page before: so many can leave meanwhile. Less than a page.
 OVERLAP = 4
 _SECOND = timedelta(seconds=1)
+_FORM = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d", re.ASCII)
 
 
 class Place(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -183,6 +185,15 @@ def _by_time(place: Place, rows: Sequence[Row], asked: int, total: int) -> Place
     return msgspec.structs.replace(place, by_id="second", seen=(*place.seen, *seen))
 
 
+def _is_second(time: str) -> bool:
+    """Whether it is a time as sites write it, with a second before it and one after it."""
+    try:
+        moment = datetime.fromisoformat(time)
+    except ValueError:
+        return False
+    return _FORM.fullmatch(time) is not None and 1 < moment.year < 9999
+
+
 def _in_order(rows: Sequence[Row]) -> bool:
     """Whether rows came in the order of time."""
     return all(first <= second for first, second in pairwise(row.time for row in rows if row.time))
@@ -195,8 +206,10 @@ def read_rows(listed: Listed, *, by_date: bool) -> list[Row]:
         try:
             row = msgspec.json.decode(raw, type=_Row)
             time = row.date_created if by_date else row.date_modified_gmt
-            _ = time and datetime.fromisoformat(time)
-        except (*UNREADABLE, ValueError):
+        except UNREADABLE:
+            rows.append(Row(bytes(raw)))
+            continue
+        if time and not _is_second(time):
             rows.append(Row(bytes(raw)))
         else:
             rows.append(Row(bytes(raw), row.id, time or None, row.date_modified_gmt, row.type))
