@@ -115,7 +115,7 @@ class Claimer:
         data = read.connection.data if read.connection is not None else {}
         status = None
         if read.connection is not None:
-            known = data.get("status") in set(ConnectionStatus)
+            known = data.get("status") in tuple(ConnectionStatus)
             status = ConnectionStatus(data["status"]) if known else ConnectionStatus.ACTIVE
         edited_at = data.get("updated_at")
         return decide(

@@ -23,16 +23,12 @@ def connection_from_document(connection_id: str, document: Mapping[str, Any]) ->
         raise ConnectionInvalid(
             f"connections/{connection_id}: {error}", action="correct the connection document"
         ) from error
-    if connection.reconcile_hours < 1:
+    given = connection.streams
+    unknown = [name for name in given if name not in STREAMS]
+    if unknown or not given or len(set(given)) < len(given):
         raise ConnectionInvalid(
-            f"connections/{connection_id}: reconcile_hours: {connection.reconcile_hours}; it takes 1 or more",
-            action="correct the connection document",
-        )
-    unknown = [name for name in connection.streams if name not in STREAMS]
-    if unknown or not connection.streams:
-        raise ConnectionInvalid(
-            f"connections/{connection_id}: streams: {', '.join(unknown) or 'none given'}; "
-            f"known are {', '.join(STREAMS)}",
+            f"connections/{connection_id}: streams: {', '.join(unknown or given) or 'none given'}; "
+            f"it takes some of {', '.join(STREAMS)}, each once",
             action="correct the connection document",
         )
     return connection

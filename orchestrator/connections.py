@@ -196,7 +196,7 @@ def paths(connection_id: str) -> list[str]:
     Raises:
         NotFound: No document can have this id.
     """
-    if not connection_id or "/" in connection_id:
+    if not ids.is_document_id(connection_id):
         raise not_found(connection_id)
     return [ids.connection_path(connection_id), ids.state_path(connection_id)]
 

@@ -35,7 +35,7 @@ from pathlib import Path
 from typing import ClassVar
 
 #: Characters of a message or of what to do; marketplaces and documents are quoted in them.
-_LONGEST = 1_000
+_LONGEST = 2_000
 
 
 class SyncError(Exception):
@@ -58,7 +58,8 @@ class SyncError(Exception):
 def one_line(text: str) -> str:
     """The text in one line of bearable length."""
     if len(text) > _LONGEST:
-        text = f"{text[:_LONGEST]}… ({len(text)} characters)"
+        # Where in a document something is wrong stands at the end.
+        text = f"{text[: _LONGEST - 500]} … {len(text)} characters … {text[-500:]}"
     return text if text.isprintable() else "".join(each if each.isprintable() else " " for each in text)
 
 

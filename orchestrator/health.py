@@ -153,9 +153,9 @@ def _failing_connection(connection_id: str, state: SyncState, connection: Docume
     error = state.last_error
     return FailingConnection(
         connection_id=connection_id,
-        organization_id=connection.get("organization_id"),
-        marketplace=connection.get("marketplace"),
-        name=connection.get("name"),
+        organization_id=_text(connection, "organization_id"),
+        marketplace=_text(connection, "marketplace"),
+        name=_text(connection, "name"),
         health=state.health,
         consecutive_failures=state.consecutive_failures,
         last_success_at=state.last_success_at,
@@ -163,6 +163,12 @@ def _failing_connection(connection_id: str, state: SyncState, connection: Docume
         action=(error.action if error is not None else "")
         or "nothing yet: the next run tries again; if it repeats, read the task's error",
     )
+
+
+def _text(document: Document, field: str) -> str | None:
+    """What people wrote, where it is a text."""
+    value = document.get(field)
+    return value if isinstance(value, str) else None
 
 
 def _count_health(store: DocumentStore, health: Health) -> int:

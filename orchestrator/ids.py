@@ -27,7 +27,7 @@ def escape(natural_id: str) -> str:
     if not natural_id:
         raise RecordInvalid("the record's id is empty")
     escaped = _UNSAFE.sub(lambda match: f"%{ord(match[0]):02X}", natural_id)
-    if escaped in {".", ".."} or (escaped.startswith("__") and escaped.endswith("__")):
+    if _is_reserved(escaped):
         escaped = f"%{ord(escaped[0]):02X}{escaped[1:]}"
     try:
         size = len(escaped.encode())
@@ -38,19 +38,24 @@ def escape(natural_id: str) -> str:
     return escaped
 
 
+def is_document_id(text: str) -> bool:
+    """Whether a document can have this very id.
+
+    Firestore answers a request for any other with an error, as if it were broken itself.
+    """
+    try:
+        return 0 < len(text.encode()) <= MAX_ID_BYTES and "/" not in text and not _is_reserved(text)
+    except UnicodeEncodeError:
+        return False
+
+
 def unescape(document_id: str) -> str:
     """The marketplace's own id again."""
     return re.sub(r"%([0-9A-F]{2})", lambda match: chr(int(match[1], 16)), document_id)
 
 
-def is_document_id(text: str) -> bool:
-    """Whether a document may have this id as it is."""
-    return (
-        0 < len(text.encode(errors="replace")) <= MAX_ID_BYTES
-        and "/" not in text
-        and text not in {".", ".."}
-        and not (text.startswith("__") and text.endswith("__"))
-    )
+def _is_reserved(text: str) -> bool:
+    return text in {".", ".."} or (text.startswith("__") and text.endswith("__"))
 
 
 def ulid(now: datetime, rng: random.Random) -> str:

@@ -6,8 +6,8 @@ can be late, repeated or reordered without carrying anything stale.
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Literal
+from datetime import UTC, datetime
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -16,6 +16,9 @@ from orchestrator.decoding import UNREADABLE
 from orchestrator.errors import MessageInvalid
 
 Kind = Literal["dispatch", "task", "sweep", "cancel", "heal"]
+_Text = Annotated[str, msgspec.Meta(max_length=1_500)]
+#: What is counted from a deadline has to stay inside the calendar.
+_EARLIEST, _LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="v", tag="1"):
@@ -26,14 +29,14 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag
     """
 
     kind: Kind
-    run_id: str = ""
-    order: str = ""
+    run_id: _Text = ""
+    order: _Text = ""
     deadline_at: datetime | None = None
-    marketplace: str = ""
-    shard: str = ""
-    connection_id: str = ""
+    marketplace: _Text = ""
+    shard: _Text = ""
+    connection_id: _Text = ""
     #: A hint only: how often the task was continued when this was published.
-    slice: int = 0
+    slice: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)] = 0
     #: Sent by heal: worked even long past its deadline.
     heal: bool = False
 
@@ -75,4 +78,6 @@ def decode(body: bytes) -> Message:
         raise MessageInvalid(f"queue message of kind {message.kind!r} has no possible id in {', '.join(odd)}")
     if message.deadline_at is not None and message.deadline_at.tzinfo is None:
         raise MessageInvalid(f"queue message of kind {message.kind!r}: deadline_at has no time zone")
+    if message.deadline_at is not None and not _EARLIEST < message.deadline_at < _LATEST:
+        raise MessageInvalid(f"queue message of kind {message.kind!r}: deadline_at is out of range")
     return message

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 
@@ -20,6 +20,10 @@ COUNTS = ("seen", "written", "unchanged", "deleted", "rejected")
 COSTS = ("document_reads", "document_writes", "marketplace_calls", "marketplace_bytes")
 #: A shard holds at most this many of a run's connections.
 SHARD_SIZE = 64
+
+#: Firestore compares no longer text than 1,500 bytes.
+OrganizationId = Annotated[str, msgspec.Meta(max_length=300)]
+_Text = Annotated[str, msgspec.Meta(max_length=1_000)]
 
 T = TypeVar("T")
 
@@ -67,19 +71,19 @@ class Health(StrEnum):
 class Connection(msgspec.Struct, kw_only=True, frozen=True):
     """`connections/{connection_id}`: written by people, never by a sync."""
 
-    organization_id: str
-    marketplace: str
-    name: str
+    organization_id: OrganizationId
+    marketplace: _Text
+    name: _Text
     status: ConnectionStatus
     #: A secret reference, never the secret.
-    credential: str
+    credential: _Text
     settings: dict[str, Any] = {}
     streams: tuple[str, ...] = STREAMS
     #: Records changed (or, on rolling streams, created) before this are not asked for.
-    backfill_since: datetime | None = None
+    backfill_since: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
     store_buyer_pii: bool = False
     #: How often a stream is listed as far back as it goes, for what no incremental feed shows.
-    reconcile_hours: int = 24
+    reconcile_hours: Annotated[int, msgspec.Meta(ge=1, le=8_784)] = 24
     created_at: datetime
     updated_at: datetime
 

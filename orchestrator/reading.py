@@ -146,7 +146,7 @@ def show_run(
     """
     _require_limit(limit)
     after = _read_token(page_token, 1)
-    snapshot = store.get(ids.run_path(run_id)) if run_id and "/" not in run_id else None
+    snapshot = store.get(ids.run_path(run_id)) if ids.is_document_id(run_id) else None
     if snapshot is None:
         raise NotFound(f"no such run: {run_id}")
     tasks = store.query(f"{snapshot.path}/tasks", after=after, limit=limit + 1)
@@ -250,7 +250,7 @@ def _read_token(token: str | None, parts: int) -> tuple[str, ...] | None:
         after = _token.decode(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
     except (ValueError, *UNREADABLE) as error:
         raise RequestError("page_token: it is not one that was given out") from error
-    if len(after) != parts or not all(after) or "/" in after[-1]:
+    if len(after) != parts or not all(after) or not ids.is_document_id(after[-1]):
         raise RequestError("page_token: it belongs to another list")
     return after
 

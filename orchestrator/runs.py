@@ -16,6 +16,7 @@ from orchestrator.model import (
     STREAMS,
     ConnectionStatus,
     Dispatch,
+    OrganizationId,
     Run,
     RunStatus,
     Selection,
@@ -59,7 +60,7 @@ class TriggerRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
     connection_ids: list[str] | None = None
     marketplaces: list[str] | None = None
-    organization_id: str | None = None
+    organization_id: OrganizationId | None = None
     streams: list[str] | None = None
     #: Read everything again from the beginning and write every record.
     full: bool = False
@@ -343,7 +344,7 @@ def _named(services: Services, request: TriggerRequest) -> dict[str, tuple[str, 
     """The connections a request names, by marketplace, that its other conditions admit."""
     names = sorted(set(request.connection_ids or ()))
     snapshots = services.store.get_many(
-        [ids.connection_path(name) for name in names if name and "/" not in name]
+        [ids.connection_path(name) for name in names if ids.is_document_id(name)]
     )
     found = {snapshot.id: snapshot.data for snapshot in snapshots if snapshot is not None}
     unknown = [name for name in names if name not in found]
@@ -356,7 +357,14 @@ def _named(services: Services, request: TriggerRequest) -> dict[str, tuple[str, 
             continue
         if request.organization_id is not None and data.get("organization_id") != request.organization_id:
             continue
-        named.setdefault(str(data.get("marketplace")), []).append(name)
+        marketplace = data.get("marketplace")
+        if marketplace not in tuple(services.connectors):
+            raise RequestError(
+                f"connections/{name}: marketplace {marketplace!r} is not known; "
+                f"known are {', '.join(sorted(services.connectors))}",
+                action="correct the connection document",
+            )
+        named.setdefault(marketplace, []).append(name)
     return {marketplace: tuple(names) for marketplace, names in named.items()}
 
 
@@ -382,7 +390,7 @@ def _require_known(field: str, names: Sequence[str] | None, known: Sequence[str]
 
 
 def _read_run(services: Services, run_id: str) -> tuple[Snapshot, Run]:
-    snapshot = services.store.get(ids.run_path(run_id)) if run_id and "/" not in run_id else None
+    snapshot = services.store.get(ids.run_path(run_id)) if ids.is_document_id(run_id) else None
     if snapshot is None:
         raise NotFound(f"no such run: {run_id}")
     return snapshot, from_document(Run, snapshot.data)

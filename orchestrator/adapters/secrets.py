@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import tempfile
 import threading
@@ -107,14 +108,18 @@ def _read(path: Path, reference: str) -> str | None:
     """The file's text without the line end that editors add; None where there is no file."""
     try:
         return path.read_text(encoding="utf-8").rstrip("\r\n")
-    except FileNotFoundError:
+    except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
         return None
     except UnicodeDecodeError:
         # Without the cause: it would quote the secret.
         raise SecretMissing(
             f"secret {reference}: is not text in UTF-8", action="write the file anew"
         ) from None
+    except ValueError:
+        return None  # no path at all: it holds a null byte
     except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            return None
         raise SecretUnavailable(
             f"secret {reference}: {error.strerror}", action="check its permissions"
         ) from error

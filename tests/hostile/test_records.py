@@ -54,7 +54,7 @@ def absorbed(kind: Kind, records: Sequence[bytes], *, store_buyer_pii: bool = Fa
     for put in _puts(changes):
         if "/rejects/" in put.path:
             assert "connector failed" not in put.data["reason"], put.data["reason"]
-            assert len(put.data["reason"]) <= 1_100
+            assert len(put.data["reason"]) <= 2_100
             assert len(put.data["raw"].encode()) <= MAX_RAW_BYTES
     return changes
 

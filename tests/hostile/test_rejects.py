@@ -116,5 +116,5 @@ def test_a_reason_is_one_bearable_line(world: World) -> None:
     _, _, rejects = synced(world)
     (kept,) = rejects.values()
 
-    assert len(kept.data["reason"]) < 1_100
+    assert len(kept.data["reason"]) < 2_100
     assert kept.data["reason"].isprintable()
