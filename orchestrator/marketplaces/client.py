@@ -45,10 +45,6 @@ BACKOFF_S = 0.5
 #: The same where a marketplace limits calls without saying for how long.
 LIMIT_BACKOFF_S = 2.0
 
-#: The most that answers which belong together may hold, and what each counts at least.
-MAX_JOINED_BYTES = 32 * 1024 * 1024
-ANSWER_BYTES = 32 * 1024
-
 #: What a status means, or the code an error's body gives (a text); a code goes before the status.
 Errors = Mapping[int | str, type[MarketplaceError]]
 #: A connector overrides single rows. Others: 3xx ResponseInvalid, 4xx RequestRejected, 5xx
@@ -331,33 +327,6 @@ def single_step(what: str, token: str | None, following: str | None) -> str | No
     if following and following == token:
         raise ResponseInvalid(f"{what}: the page token repeats; the listing would never end")
     return following or None
-
-
-class Joined:
-    """Rows of several answers that belong together, so that none can be used before the last has come.
-
-    Args:
-        what: Marketplace and operation, for messages.
-        rows: Those of the first answer.
-    """
-
-    def __init__(self, what: str, rows: Sequence[msgspec.Raw] = ()) -> None:
-        self.rows: list[msgspec.Raw] = []
-        self._what, self._bytes = what, 0
-        self.add(rows)
-
-    def add(self, rows: Sequence[msgspec.Raw]) -> None:
-        """Take up another answer's rows.
-
-        Raises:
-            ResponseInvalid: They are too many, or the answers are.
-        """
-        self.rows += rows
-        # An answer without rows counts as well: a listing whose tokens lead in a circle never ends.
-        self._bytes += ANSWER_BYTES + sum(map(len, rows))
-        if self._bytes > MAX_JOINED_BYTES:
-            message = f"{self._what}: what belongs together is larger than {MAX_JOINED_BYTES} bytes"
-            raise ResponseInvalid(message)
 
 
 def _family(status: int) -> type[MarketplaceError]:

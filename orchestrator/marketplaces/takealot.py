@@ -28,7 +28,7 @@ from orchestrator.marketplaces import takealot_records as records
 from orchestrator.marketplaces import takealot_v2 as v2
 from orchestrator.marketplaces import takealot_v2_records as v2_records
 from orchestrator.marketplaces.auth import FixedHeader
-from orchestrator.marketplaces.client import Client, Joined, single_step
+from orchestrator.marketplaces.client import Client, single_step
 from orchestrator.marketplaces.opening import Opening, Settings, read_credential, read_settings
 from orchestrator.marketplaces.pacing import RemainingCalls
 from orchestrator.marketplaces.spec import Connector, Page, Session, Sort, Stream, Window
@@ -82,13 +82,12 @@ def fetch_orders(session: Session, window: Window, token: str | None) -> Page:
             break
         # More than a page: orders could straddle its end. Ask for fewer days, down to one.
         span = span.halved(end)
-    joined = Joined("takealot sales", listing.items)
+    items = listing.items
     following = single_step("takealot sales", None, listing.continuation_token)
     while following:
         listing = _ask(session, "sales", bounds, following)
-        joined.add(listing.items)
+        items += listing.items
         following = single_step("takealot sales", following, listing.continuation_token)
-    items = joined.rows
     return Page(records.group_by_order(items), span.following(window, sparse=len(items) < LIMIT // 3))
 
 

@@ -10,7 +10,6 @@ import msgspec
 
 from orchestrator.errors import MarketplaceUnavailable
 from orchestrator.marketplaces import woocommerce_site as sites
-from orchestrator.marketplaces.client import Joined
 from orchestrator.marketplaces.spec import Page, Session, Window
 from orchestrator.marketplaces.woocommerce_site import Site
 from orchestrator.marketplaces.woocommerce_walk import (
@@ -119,13 +118,12 @@ def unhurried(session: Session, rows: Sequence[Row], work: Callable[[Row], None]
 
 def variations_of(session: Session, product_id: int, fields: str, size: int) -> tuple[list[msgspec.Raw], int]:
     """All variations of a product, and how many the site counts."""
-    joined = Joined(f"woocommerce variations of product {product_id}")
+    found: list[msgspec.Raw] = []
     while True:
-        found = joined.rows
         params = [("orderby", "id"), ("order", "asc"), ("offset", str(len(found))), ("_fields", fields)]
         path = f"products/{product_id}/variations"
         listed = sites.list_rows(session, "variations", path, params, size)
-        joined.add(listed.rows)
+        found += listed.rows
         total = listed.total if listed.total is not None else len(found)
         is_full = len(listed.rows) >= listed.asked
         if not listed.rows or (len(found) >= total and not (listed.total is None and is_full)):

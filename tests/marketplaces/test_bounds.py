@@ -1,21 +1,21 @@
-"""What a marketplace says belongs together is read whole, and is bounded all the same."""
+"""One page of a listing is read with all that belongs to its rows, and is bounded all the same."""
 
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 
-import msgspec
 import pytest
 
 from local.sandbox.http import Reply, Request, Server
 from orchestrator.errors import ResponseInvalid
 from orchestrator.marketplaces import REGISTRY, client
-from orchestrator.marketplaces.client import Joined
 from orchestrator.marketplaces.spec import Session
 from orchestrator.marketplaces.woocommerce_listing import variations_of
 from tests.marketplaces.support import CREDENTIALS, EVERYTHING, Sandbox, running
 
 ROW = {"id": 1, "sku": "x" * 100}
+LINES = {"nodes": [], "pageInfo": {"hasNextPage": True, "endCursor": "0"}}
 
 
 def session(marketplace: str, url: str) -> Session:
@@ -23,42 +23,64 @@ def session(marketplace: str, url: str) -> Session:
     return Sandbox(marketplace, url).session(credential=CREDENTIALS[marketplace])
 
 
-def test_variations_without_end_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A shop that lists one more page of a product's variations for ever costs bounded memory and calls."""
-    monkeypatch.setattr(client, "MAX_JOINED_BYTES", 10 * client.ANSWER_BYTES)
+def refused(marketplace: str, value: Callable[[int], object], read: Callable[[Session], object]) -> int:
+    """See the reading of such answers, by their number, given up; returns how many there were."""
     calls = itertools.count()
 
     def answer(request: Request) -> Reply:
-        next(calls)
-        return Reply(200, msgspec.json.encode([ROW] * 100))
+        return Reply.json(200, value(next(calls)))
 
-    with running(Server(("127.0.0.1", 0), answer)) as url, pytest.raises(ResponseInvalid, match="product 7"):
-        variations_of(session("woocommerce", url), 7, "id,sku", 100)
+    with (
+        running(Server(("127.0.0.1", 0), answer)) as url,
+        pytest.raises(ResponseInvalid, match=f"{marketplace} .*: one page of the listing takes more than"),
+    ):
+        read(session(marketplace, url))
+    return next(calls)
 
-    assert next(calls) <= 10
+
+def _fetch(marketplace: str) -> Callable[[Session], object]:
+    return lambda session: REGISTRY[marketplace].streams["orders"].fetch(session, EVERYTHING, None)
+
+
+def test_variations_without_end_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A shop that lists one more page of a product's variations for ever costs bounded memory."""
+    monkeypatch.setattr(client, "PAGE_BYTES", 100_000)
+    calls = refused("woocommerce", lambda _: [ROW] * 100, lambda given: variations_of(given, 7, "id", 100))
+
+    assert calls <= 10
 
 
 def test_sales_whose_tokens_lead_in_a_circle_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """One day's sales that never end are given up, where no page holds a row either."""
-    monkeypatch.setattr(client, "MAX_JOINED_BYTES", 10 * client.ANSWER_BYTES)
-    calls = itertools.count()
+    monkeypatch.setattr(client, "PAGE_CALLS", 20)
+    calls = refused(
+        "takealot", lambda number: {"items": [], "continuation_token": str(number % 2)}, _fetch("takealot")
+    )
 
-    def answer(request: Request) -> Reply:
-        return Reply.json(200, {"items": [], "limit": 1000, "continuation_token": str(next(calls) % 2)})
-
-    with (
-        running(Server(("127.0.0.1", 0), answer)) as url,
-        pytest.raises(ResponseInvalid, match="takealot sales: what belongs together"),
-    ):
-        REGISTRY["takealot"].streams["orders"].fetch(session("takealot", url), EVERYTHING, None)
-
-    assert next(calls) < 50
+    assert calls == 21
 
 
-def test_rows_that_belong_together_are_joined() -> None:
-    """Answers are taken up in order, each once."""
-    rows = [msgspec.Raw(str(n).encode()) for n in range(5)]
-    joined = Joined("example", rows[:2])
-    joined.add(rows[2:])
+def test_lines_without_end_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An order whose lines have one more page for ever is given up."""
+    monkeypatch.setattr(client, "PAGE_CALLS", 20)
+    order = {"id": "gid://shopify/Order/1", "updatedAt": "2026-11-23T05:00:00Z", "lineItems": LINES}
+    rows = {"nodes": [order], "pageInfo": {"hasNextPage": False}}
 
-    assert [bytes(row) for row in joined.rows] == [b"0", b"1", b"2", b"3", b"4"]
+    def value(number: int) -> object:
+        further = {**LINES, "pageInfo": {"hasNextPage": True, "endCursor": str(number)}}
+        return {"data": {"rows": rows, "parent": {"rows": further}}}
+
+    assert refused("shopify", value, _fetch("shopify")) == 21
+
+
+def test_each_page_has_bounds_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What one page took does not count for the next."""
+    monkeypatch.setattr(client, "PAGE_CALLS", 1)
+    answer: dict[str, object] = {"items": []}
+    with running(Server(("127.0.0.1", 0), lambda _: Reply.json(200, answer))) as url:
+        given = session("takealot", url)
+        for _ in range(3):
+            given.client.begin_page()
+            REGISTRY["takealot"].streams["products"].fetch(given, EVERYTHING, None)
+
+    assert given.client.calls == 3
