@@ -15,7 +15,7 @@ from tests.conformance.case import Case, several_pages
 from tests.conformance.market import Market
 
 #: Seconds until a silent marketplace is given up, in the suite.
-_PATIENCE_S = 0.12
+_PATIENCE_S = 0.3
 #: Until a refused credential is tried again.
 _ATTENTION_S = 2 * 3_600.0
 #: Until whatever took long is listed again, and everything is reconciled.
@@ -94,7 +94,7 @@ def survives(case: Case, switch: Switch) -> None:
     with ExitStack() as stack:
         if switch.kind == "hang":
             # Silence costs real time.
-            stack.enter_context(patch.object(transport, "READ_S", _PATIENCE_S))
+            stack.enter_context(patch.object(transport, "ANSWER_S", _PATIENCE_S))
             stack.enter_context(patch.object(client, "ATTEMPTS", 2))
         _now_and_then(case, switch)
         _for_good(case, switch)

@@ -31,7 +31,7 @@ def test_with_every_fault_at_ten_percent_nothing_is_lost(seed: int, tmp_path: Pa
     world = MarketWorld(tmp_path)
     with ExitStack() as stack:
         patience = stack.enter_context(ExitStack())
-        patience.enter_context(patch.object(transport, "READ_S", _PATIENCE_S))
+        patience.enter_context(patch.object(transport, "ANSWER_S", _PATIENCE_S))
         sandboxes: dict[str, Sandbox] = {}
         for market in registered():
             sandbox = stack.enter_context(running(market, world.clock, orders=60, products=30))
