@@ -209,11 +209,9 @@ class Digest:
             dirt[self._bucket(key)] += 1
         fold = set(sorted(range(self._buckets), key=lambda n: -dirt[n])[:FOLDS_PER_COMMIT])
         self._pending = {key: entry for key, entry in self._pending.items() if self._bucket(key) not in fold}
+        self._forget(fold, oldest_day)
         ranges = self._ranges()
-        # What is forgotten leaves the documents, not the memory: what is known stays true until the end.
-        return Columns.of(self._pending).pack(), {
-            n: self._columns.part(*ranges[n]).since(oldest_day).pack() for n in sorted(fold)
-        }
+        return Columns.of(self._pending).pack(), {n: self._columns.pack(*ranges[n]) for n in sorted(fold)}
 
     @property
     def is_outgrown(self) -> bool:
@@ -227,6 +225,18 @@ class Digest:
         """All digest documents anew; they are a commit of their own (up to 9 MiB)."""
         self._merge(oldest_day)
         return self._spread(self._buckets)
+
+    def _forget(self, buckets: set[int], oldest_day: int) -> None:
+        """Leave out of some buckets what is too old; memory and documents have to hold the same."""
+        kept, marks = Columns(array("Q"), array("Q"), array("H")), bytearray()
+        for n, (start, stop) in enumerate(self._ranges()):
+            part, seen = self._columns.part(start, stop), self._seen[start:stop]
+            if n in buckets:
+                seen = bytearray(m for m, day in zip(seen, part.days, strict=True) if day >= oldest_day)
+                part = part.since(oldest_day)
+            kept.extend(part)
+            marks.extend(seen)
+        self._columns, self._seen = kept, marks
 
     def _change(self, key: int, content: int, day: int) -> None:
         self._overlay[key] = (content, day)
