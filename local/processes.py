@@ -14,8 +14,10 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -31,6 +33,7 @@ GRACE_S = 5.0
 _TAIL_LINES = 15
 _POLL_S = 0.05
 _PR_SET_PDEATHSIG = 1
+_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _libc = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
@@ -81,7 +84,7 @@ class Processes:
         """
         self._logs.mkdir(parents=True, exist_ok=True)
         log = self._logs / f"{name}.log"
-        with log.open("ab" if name in self._children else "wb") as output:
+        with log.open("ab" if name in self._children else "wb") as output, _uninterrupted():
             process = subprocess.Popen(
                 command,
                 cwd=ROOT,
@@ -92,7 +95,7 @@ class Processes:
                 start_new_session=True,
                 preexec_fn=_die_with_parent if _libc is not None else None,  # noqa: PLW1509 - no other way to set it; it takes no lock
             )
-        self._children[name] = Child(name, process, log)
+            self._children[name] = Child(name, process, log)
 
     def group(self, name: str) -> int | None:
         """The id of a process that lives, which is its group's too; None where it has ended."""
@@ -170,6 +173,27 @@ def free_ports(count: int, preferred: Sequence[int] = ()) -> list[int]:
             listener.listen()  # only then is the port refused to the next one
             ports.append(int(listener.getsockname()[1]))
         return ports
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Hold back the signals that end this program until the block is over.
+
+    What a handler raises between the fork and the child's registration would leave the child behind; what
+    it raises in Python's own fork hooks would be dropped.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread runs handlers
+        return
+    held: list[int] = []
+    before = {number: signal.signal(number, lambda given, _: held.append(given)) for number in _ENDING}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    for arrived in held:
+        signal.raise_signal(arrived)
 
 
 def _die_with_parent() -> None:

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -41,6 +42,29 @@ def is_alive(pid: int) -> bool:
     except FileNotFoundError:
         return False
     return status.rpartition(")")[2].split()[0] != "Z"
+
+
+def test_an_interruption_while_a_process_starts_leaves_none_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ctrl-C between the fork and what follows it is noticed, and the child is ended all the same."""
+    started: list[subprocess.Popen[bytes]] = []
+
+    class Interrupted(subprocess.Popen[bytes]):
+        def __init__(self, *arguments: Any, **options: Any) -> None:
+            super().__init__(*arguments, **options)
+            started.append(self)
+            signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(subprocess, "Popen", Interrupted)
+    with pytest.raises(KeyboardInterrupt), Processes(tmp_path) as processes:
+        processes.start("sleeper", [sys.executable, "-c", "import time; time.sleep(600)"], os.environ)
+
+    left_behind = is_alive(started[0].pid)
+    started[0].kill()
+    started[0].wait()
+
+    assert not left_behind
 
 
 def test_what_ignores_sigterm_is_killed_with_its_children(
