@@ -111,6 +111,8 @@ class Absorber:
             if known == content and not self.full and earlier is None:
                 self.counts.unchanged += 1
                 continue
+            if self._was_refused(record.id, content, digest):
+                continue
             if earlier is not None and _is_older(record.updated_at, earlier.updated_at):
                 self.counts.unchanged += 1
                 continue
@@ -152,9 +154,29 @@ class Absorber:
         message = f"the normalized record is {size} bytes; a document takes {MAX_RECORD_BYTES}"
         raise RecordInvalid(message)
 
-    def reject_of(self, raw: bytes, reason: str) -> tuple[str, Put]:
+    def refused(self, change: Change, reason: str, digest: Digest) -> Change:
+        """A normalized record that the store will not have, as a reject that is remembered by its content."""
+        self.counts.written -= 1
+        self.counts.rejected += 1
+        first = change.writes[0]
+        record = first.data if isinstance(first, Put) else {}
+        name, put = self._reject_of(msgspec.json.encode(record), reason, record.get("id"))
+        key = _reject_key(name)
+        self._see(key, digest)
+        entries = [(key, content, day) for _, content, day in change.entries[:1]]
+        return Change([put], entries, len(put.data["raw"]), rejected=True)
+
+    def _was_refused(self, record_id: str, content: int, digest: Digest) -> bool:
+        """Whether the store has refused just this before: then it is not asked again."""
+        key = _reject_key(f"{self.stream.name}-{record_id}")
+        if digest.get(key) != content or self.full:
+            return False
+        self._see(key, digest)
+        self.counts.rejected += 1
+        return True
+
+    def _reject_of(self, raw: bytes, reason: str, record_id: str | None) -> tuple[str, Put]:
         """The reject document for a raw record, and the id it is remembered by."""
-        record_id = self._identify(raw)
         if record_id is None:
             self.blind = True
         digest = hashlib.blake2b(raw, digest_size=16).hexdigest()
@@ -182,7 +204,7 @@ class Absorber:
         self.counts.rejected += 1
         is_defect = not isinstance(error, (SyncError, *UNREADABLE))
         reason = f"the connector failed with {type(error).__name__}" if is_defect else one_line(str(error))
-        name, put = self.reject_of(raw, reason)
+        name, put = self._reject_of(raw, reason, self._identify(raw))
         if is_defect:
             log.error("connector defect: %s", locate(error), extra={"action": "record_failed"})
         record_id = put.data["record_id"]

@@ -182,6 +182,13 @@ class Digest:
         entries = zip(self._columns.ids, self._columns.days, self._seen, strict=True)
         return [key for key, day, seen in entries if not seen and day >= oldest_day]
 
+    def shown(self) -> list[int]:
+        """The ids that the scan has listed so far."""
+        self._merge()
+        return [key for key, seen in zip(self._columns.ids, self._seen, strict=True) if seen] + [
+            *self._seen_new
+        ]
+
     def seen_bits(self) -> bytes:
         """Which entries were seen, one bit each in id order, to go on in another invocation."""
         self._merge()

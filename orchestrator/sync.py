@@ -265,9 +265,11 @@ class StreamSync:
 
     def _bisect(self, refused: _UnderWay, error: WriteRejected) -> None:
         """Commit the halves of what the store refuses; a single record that it refuses becomes a reject."""
-        # The digest in memory is ahead of the store now; what was seen in this scan is lost with it.
+        # The digest in memory is ahead of the store now; what the scan has shown stays true.
+        shown = self._loaded().shown()
         self._digest = None
-        self._absorber.blind = True
+        for key in shown:
+            self._loaded().see(key)
         changes = refused.changes
         if len(changes) > 1:
             middle = len(changes) // 2
@@ -276,16 +278,8 @@ class StreamSync:
         elif changes[0].rejected:
             raise error
         else:
-            self._write([self._refused(changes[0], error)], refused.cursor)
-
-    def _refused(self, change: Change, error: WriteRejected) -> Change:
-        """A normalized record that the store will not have, as a reject."""
-        self._counts.written -= 1
-        self._counts.rejected += 1
-        first = change.writes[0]
-        raw = msgspec.json.encode(first.data) if isinstance(first, Put) else b""
-        _, put = self._absorber.reject_of(raw, f"the store refuses it: {error.message}")
-        return Change([put], [], len(raw), rejected=True)
+            reason = f"the store refuses it: {error.message}"
+            self._write([self._absorber.refused(changes[0], reason, self._loaded())], refused.cursor)
 
     def _commit(self, writes: list[Write], inline: bytes, cursor: Cursor) -> None:
         """Commit, and wait for it."""

@@ -256,10 +256,12 @@ class Refusing:
     def __init__(self, world: World, refused: Callable[[Write], bool]) -> None:
         self._commit = world.store.commit
         self._refused = refused
+        self.count = 0
 
     def commit(self, writes: list[Write]) -> list[Written]:
         """Refuse the whole commit if it holds a refused document."""
         if any(self._refused(write) for write in writes):
+            self.count += 1
             raise WriteRejected("too many index entries")
         return self._commit(writes)
 
@@ -278,6 +280,34 @@ def test_what_the_store_refuses_becomes_a_reject(world: World, monkeypatch: pyte
     assert "refuses" in world.get("connections/a/rejects/orders-r4").data["reason"]
     assert len(world.records("a", "products")) == 8
     assert sum(counts.seen for counts in world.task(run_id, "a").streams.values()) == 18
+
+
+def test_what_the_store_refuses_is_remembered_and_blinds_nobody(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A refused record is not offered again while it is the same, and others' disappearance is noticed."""
+    world.connect("a", streams=["products"])
+    fill(world, "products", 9)
+    shop = world.bazaar.shop("a")
+    refusing = Refusing(world, lambda write: isinstance(write, Put) and write.data.get("number") == "r4")
+    monkeypatch.setattr(world.store, "commit", refusing.commit)
+    world.run_once()
+    del shop.rows["products"]["r7"]
+    shop.put("products", "r4", START, "2")
+    world.clock.advance(900)
+    _, run = world.run_once()
+    assert (run.records.rejected, run.records.deleted) == (1, 1)
+    refused = refusing.count
+    world.clock.advance(900)
+    _, run = world.run_once()
+    assert (run.records.rejected, refusing.count) == (1, refused)
+    monkeypatch.undo()
+    shop.put("products", "r4", START, "3")
+    world.clock.advance(900)
+    world.run_once()
+
+    assert world.records("a", "products")["r4"] == "3"
+    assert world.store.get("connections/a/rejects/products-r4") is None
 
 
 def test_a_page_over_the_commit_limit_is_split(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
