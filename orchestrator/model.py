@@ -182,6 +182,8 @@ class StreamState(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True)
     #: Known records that the last complete listing of an incremental stream did not show, 8 bytes
     #: each; those that the next window does not show either have vanished.
     suspects: bytes = b""
+    #: Seconds that reading the open window has taken so far, the marketplace's waits included.
+    took_s: float = 0.0
     #: The marketplace allows no call for it before then.
     not_before: datetime | None = None
     #: After a long listing, so that listing does not take up all of the time.

@@ -67,7 +67,8 @@ class Streams:
                 if self.work.time_left() <= error.wait_s <= SLEPT.total_seconds():
                     raise SliceOver from error
                 # Whoever says "wait" and not for how long is left alone for a while as well.
-                self._limit(name, clock.now() + max(timedelta(seconds=error.wait_s), SLEPT))
+                wait = max(timedelta(seconds=error.wait_s), SLEPT)
+                self._limit(name, clock.now() + wait, wait)
             except (SliceOver, Lost, Stopped, *OURS):
                 raise
             except SyncError as error:
@@ -105,11 +106,13 @@ class Streams:
         # Whoever edited the connection does not wait for it.
         return state.scope == scope_of(self.work.connector.streams[name], self.work.connection)
 
-    def _limit(self, name: str, until: datetime) -> None:
+    def _limit(self, name: str, until: datetime, wait: timedelta = timedelta(0)) -> None:
         """Leave a stream until the marketplace allows it; its own wait holds no other stream back."""
         holder = self.work.holder
         state = holder.state.streams.get(name, StreamState())
-        holder.set_stream(name, msgspec.structs.replace(state, not_before=until))
+        holder.set_stream(
+            name, msgspec.structs.replace(state, not_before=until, took_s=state.took_s + wait.total_seconds())
+        )
         self.limited_until = max(self.limited_until or until, until)
 
     def _note(self, name: str, error: SyncError) -> None:

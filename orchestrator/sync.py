@@ -80,6 +80,8 @@ class StreamSync:
         #: Made when the window is known.
         self._absorber: Absorber
         self._under_way: _UnderWay | None = None
+        #: When reading the window would have begun, had it all been in this slice; on the monotonic clock.
+        self._began = work.services.clock.monotonic() - self._state.took_s
 
     def run(self) -> None:
         """Read pages until the window is complete.
@@ -135,7 +137,9 @@ class StreamSync:
         if state is None:
             return StreamState(scope=scope)
         if state.scope != scope:
-            return msgspec.structs.replace(state, scope=scope, cursor=Cursor(full=state.cursor.full))
+            return msgspec.structs.replace(
+                state, scope=scope, cursor=Cursor(full=state.cursor.full), took_s=0.0
+            )
         return state
 
     def _new_absorber(self, window: OpenWindow) -> Absorber:
@@ -168,6 +172,10 @@ class StreamSync:
         self._keep(cursor=msgspec.structs.replace(self._state.cursor, window=window))
         self._digest = None
         return window
+
+    def _took_s(self) -> float:
+        """How long reading the window has taken, this slice included."""
+        return round(self._work.services.clock.monotonic() - self._began, 3)
 
     # Writing
 
@@ -295,6 +303,7 @@ class StreamSync:
             digest=inline,
             digest_buckets=digest.bucket_count if digest is not None else self._state.digest_buckets,
             suspects=vanishing.pack(self._absorber.suspects),
+            took_s=self._took_s(),
         )
 
     def _store(self, writes: list[Write], state: StreamState) -> None:
@@ -308,7 +317,8 @@ class StreamSync:
 
     def _keep_progress(self, cursor: Cursor) -> None:
         """Leave what was read, also where nothing of it had to be written, to the next commit."""
-        self._keep(cursor=self._with_seen(cursor), suspects=vanishing.pack(self._absorber.suspects))
+        suspects = vanishing.pack(self._absorber.suspects)
+        self._keep(cursor=self._with_seen(cursor), suspects=suspects, took_s=self._took_s())
 
     def _with_seen(self, cursor: Cursor) -> Cursor:
         """The cursor with what an unfinished listing has shown: bits of the entries as they are now."""
@@ -337,7 +347,8 @@ class StreamSync:
             cursor=cursor,
             suspects=suspects,
             not_before=None,
-            rests_until=windows.rest(self._stream, window, now),
+            rests_until=windows.rest(self._stream, timedelta(seconds=self._took_s()), now),
+            took_s=0.0,
             last_success_at=now,
         )
 

@@ -121,13 +121,12 @@ def shortened(window: OpenWindow, server_time: datetime | None, age: timedelta) 
     return msgspec.structs.replace(window, until=until) if until < window.until - CLOCK_SLACK else None
 
 
-def rest(stream: Stream, window: OpenWindow, now: datetime) -> datetime | None:
+def rest(stream: Stream, took: timedelta, now: datetime) -> datetime | None:
     """Until when a stream that lists everything is left alone after a listing.
 
     A listing that took long (many items, a slow or limited marketplace) is not begun again at once: it
-    takes up a tenth of the time. A short one has no rest.
+    takes up a tenth of the time. A short one has no rest, also where it lay idle in between.
     """
-    took = now - (window.until + stream.age)
     if stream.sort is not Sort.SNAPSHOT or took < RESTLESS:
         return None
     return now + min(REST_FACTOR * took, MAX_REST)

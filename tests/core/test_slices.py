@@ -10,7 +10,7 @@ from datetime import timedelta
 import pytest
 
 from orchestrator import pages
-from orchestrator.errors import RateLimited
+from orchestrator.errors import MarketplaceUnavailable, RateLimited
 from orchestrator.model import RunStatus, TaskStatus
 from orchestrator.runs import TriggerRequest, start_manual
 from tests.core.world import START, FakeClient, World, fill
@@ -218,3 +218,25 @@ def test_a_long_listing_rests(world: World) -> None:
     world.run_once()
 
     assert {call[1] for call in world.bazaar.calls[calls:]} == {"orders", "products"}
+
+
+def test_a_listing_that_lay_idle_does_not_rest(world: World) -> None:
+    """A listing that an outage of a day broke off, and that soon ends then, is begun again at once."""
+    world.connect("a", streams=["products"])
+    fill(world, "products", 9)
+
+    def fail(_client: FakeClient, _stream: str, token: str | None) -> None:
+        if token is not None:
+            raise MarketplaceUnavailable("bazaar products: no answer")
+
+    world.bazaar.at_call = fail
+    world.run_once()
+    assert world.state("a").streams["products"].cursor.window is not None
+    world.bazaar.at_call = None
+    world.clock.advance(86_400)
+    world.run_once()
+    world.bazaar.shop("a").put("products", "new", world.clock.now())
+    world.clock.advance(900)
+    world.run_once()
+
+    assert "new" in world.records("a", "products")
