@@ -24,11 +24,12 @@ from orchestrator.model import (
     STREAMS,
     Connection,
     ConnectionStatus,
+    Lease,
     SyncState,
     from_document,
     to_document,
 )
-from orchestrator.ports import Create, Document, Filter, Snapshot
+from orchestrator.ports import Create, Document, Filter, Snapshot, Update, Write
 from orchestrator.services import Services
 
 #: Longest pause, in seconds, that a check makes because the marketplace asks for it.
@@ -67,7 +68,7 @@ def add(
         RequestError: The id cannot be used, or no such marketplace or stream.
         ConnectionInvalid: The settings or the secret's content do not fit the marketplace.
         SecretMissing: The secret does not exist, or may not be read by whoever adds.
-        NotPossible: The connection exists.
+        NotPossible: The connection exists, or a run still works on a removed one of its id.
     """
     if not _ID.fullmatch(connection_id):
         raise RequestError(
@@ -97,14 +98,37 @@ def add(
             f"{marketplace} has no stream {', '.join(unknown)}; it has {', '.join(connector.streams)}"
         )
     connector.open(_opening(services, connection_id, connection))
-    path = ids.connection_path(connection_id)
-    try:
-        services.store.commit([Create(path, to_document(connection))])
-    except Conflict as error:
+    while not _begun(services, connection_id, connection):
+        services.clock.sleep(services.random.uniform(0.02, 0.2))
+    return connection
+
+
+def _begun(services: Services, connection_id: str, connection: Connection) -> bool:
+    """Store a new connection; False where somebody changed what is left of an earlier one of its id.
+
+    Of that nothing is remembered: a removal that was broken off may have deleted records that the state
+    still holds for stored.
+    """
+    found, left = services.store.get_many(paths(connection_id))
+    if found is not None:
         raise NotPossible(
             f"connection {connection_id} exists already", action="choose another id, or remove it first"
-        ) from error
-    return connection
+        )
+    writes: list[Write] = [Create(ids.connection_path(connection_id), to_document(connection))]
+    if left is not None:
+        state = from_document(SyncState, left.data)
+        if state.open is not None:
+            raise NotPossible(
+                f"connection {connection_id} was removed, and run {state.open.run_id} still works on it",
+                action="add it when that run is over",
+            )
+        fresh = SyncState(seq=state.seq + 1, lease=Lease(fence=state.lease.fence), last_run=state.last_run)
+        writes.append(Update(left.path, to_document(fresh), version=left.version))
+    try:
+        services.store.commit(writes)
+    except Conflict:
+        return False
+    return True
 
 
 def show(services: Services, connection_id: str) -> View:

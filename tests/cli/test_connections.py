@@ -8,7 +8,15 @@ import pytest
 
 from orchestrator import connections
 from orchestrator.errors import ConnectionInvalid, NotFound, NotPossible, RequestError, SecretMissing
-from orchestrator.model import ConnectionStatus
+from orchestrator.model import (
+    ConnectionStatus,
+    Lease,
+    Open,
+    StreamState,
+    SyncState,
+    from_document,
+    to_document,
+)
 from orchestrator.ports import Put
 from orchestrator.services import Services
 
@@ -75,6 +83,29 @@ def test_ids_are_plain(services: Services, connection_id: str) -> None:
     """An id that a path, a shell or a URL would trip over is refused."""
     with pytest.raises(RequestError, match="cannot be a connection's id"):
         connections.add(services, connection_id, **GOOD)
+
+
+def test_what_is_left_of_an_earlier_connection_is_forgotten(services: Services) -> None:
+    """A removal that was broken off may have deleted records: a connection of the same id begins anew."""
+    digest = {"orders": StreamState(digest=b"18 bytes an entry.", scope="0")}
+    left = SyncState(seq=7, lease=Lease(fence=3), streams=digest)
+    services.store.commit([Put("sync_state/shop", to_document(left))])
+    connections.add(services, "shop", **GOOD)
+    state = services.store.get("sync_state/shop")
+
+    assert state is not None
+    assert from_document(SyncState, state.data) == SyncState(seq=8, lease=Lease(fence=3))
+
+
+def test_a_connection_is_not_added_while_its_predecessor_is_worked_on(services: Services) -> None:
+    """Whoever still holds the state of a removed connection would go on with the new one's secret."""
+    now = services.clock.now()
+    opened = Open(run_id="r", order="r", deadline_at=now, shard="takealot-000000", started_at=now)
+    services.store.commit([Put("sync_state/shop", to_document(SyncState(seq=7, open=opened)))])
+
+    with pytest.raises(NotPossible, match="run r still works on it"):
+        connections.add(services, "shop", **GOOD)
+    assert services.store.get("connections/shop") is None
 
 
 def test_connections_are_listed_in_pages(services: Services) -> None:
