@@ -36,6 +36,10 @@ PORTION_RECORDS, PORTION_BYTES = 2_000, 4_000_000
 #: A larger raw record is not searched for personal data: taken apart, JSON takes forty times its length.
 MAX_SEARCHED_BYTES = 1_000_000
 
+#: Remembered of a stored record while a later version of it is a reject: whatever is understood or accepted
+#: again differs from it, also the version that is stored, and takes the reject away.
+_SUPERSEDED = 1
+
 _encoder = msgspec.json.Encoder()
 _BUILTIN = (datetime, bytes)
 
@@ -164,6 +168,7 @@ class Absorber:
         key = _reject_key(name)
         self._see(key, digest)
         entries = [(key, content, day) for _, content, day in change.entries[:1]]
+        entries += [(known, _SUPERSEDED, day) for known, _, day in change.entries[:1] if digest.get(known)]
         return Change([put], entries, len(put.data["raw"]), rejected=True)
 
     def _was_refused(self, record_id: str, content: int, digest: Digest) -> bool:
@@ -208,8 +213,9 @@ class Absorber:
         if is_defect:
             log.error("connector defect: %s", locate(error), extra={"action": "record_failed"})
         record_id = put.data["record_id"]
-        if record_id is not None and digest.get(key_of(record_id)) is not None:
-            self._see(key_of(record_id), digest)
+        stored = key_of(record_id) if record_id is not None else None
+        if stored is not None and digest.get(stored) is not None:
+            self._see(stored, digest)
         key = _reject_key(name)
         content = content_of(raw, self._salt)
         self._see(key, digest)
@@ -221,7 +227,10 @@ class Absorber:
             extra={"action": "record_rejected", "stream": self.stream.name},
         )
         day = self.oldest_day or day_of(self.now())
-        changes[key] = Change([put], [(key, content, day)], len(put.data["raw"]), rejected=True)
+        entries = [(key, content, day)]
+        if stored is not None and digest.get(stored) is not None:
+            entries.append((stored, _SUPERSEDED, digest.day(stored)))
+        changes[key] = Change([put], entries, len(put.data["raw"]), rejected=True)
 
     def _forget_reject(self, record_id: str, digest: Digest, change: Change) -> None:
         """A record that is understood again has no reject."""

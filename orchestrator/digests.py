@@ -153,6 +153,11 @@ class Digest:
         index = self._columns.find(key)
         return self._columns.contents[index] if index >= 0 else None
 
+    def day(self, key: int) -> int:
+        """The day remembered for a known id."""
+        entry = self._overlay.get(key)
+        return entry[1] if entry is not None else self._columns.days[self._columns.find(key)]
+
     def put(self, key: int, content: int, day: int) -> None:
         """Remember a record's content; stored with the next `stage`.
 

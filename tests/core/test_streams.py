@@ -250,6 +250,20 @@ def test_a_window_ends_before_the_marketplace_s_own_clock(world: World) -> None:
     assert world.state("a").streams["orders"].cursor.since == START - HOUR - timedelta(minutes=2)
 
 
+def test_a_record_that_is_again_as_it_was_stored_has_no_reject(world: World) -> None:
+    """Understood, malformed, and then as at first: nothing about the record is new, but its reject goes."""
+    world.connect("a", streams=["products"])
+    shop = world.bazaar.shop("a")
+    for is_broken in (False, True, False):
+        shop.put("products", "r1", START, broken=is_broken)
+        world.run_once()
+        world.clock.advance(900)
+        found = world.store.get("connections/a/rejects/products-r1")
+        assert (found is not None) == is_broken
+
+    assert world.records("a", "products") == {"r1": "1"}
+
+
 class Refusing:
     """A store that refuses some documents, as Firestore does with what it cannot index."""
 
