@@ -39,6 +39,8 @@ MAX_SEARCHED_BYTES = 1_000_000
 #: Remembered of a stored record while a later version of it is a reject: whatever is understood or accepted
 #: again differs from it, also the version that is stored, and takes the reject away.
 _SUPERSEDED = 1
+#: The day of a reject: it is remembered until its record is understood, however late that is.
+_LAST_DAY = 65_535
 
 _encoder = msgspec.json.Encoder()
 _BUILTIN = (datetime, bytes)
@@ -167,7 +169,7 @@ class Absorber:
         name, put = self._reject_of(msgspec.json.encode(record), reason, record.get("id"))
         key = _reject_key(name)
         self._see(key, digest)
-        entries = [(key, content, day) for _, content, day in change.entries[:1]]
+        entries = [(key, content, _LAST_DAY) for _, content, _ in change.entries[:1]]
         entries += [(known, _SUPERSEDED, day) for known, _, day in change.entries[:1] if digest.get(known)]
         return Change([put], entries, len(put.data["raw"]), rejected=True)
 
@@ -226,8 +228,7 @@ class Absorber:
             reason,
             extra={"action": "record_rejected", "stream": self.stream.name},
         )
-        day = self.oldest_day or day_of(self.now())
-        entries = [(key, content, day)]
+        entries = [(key, content, _LAST_DAY)]
         if stored is not None and digest.get(stored) is not None:
             entries.append((stored, _SUPERSEDED, digest.day(stored)))
         changes[key] = Change([put], entries, len(put.data["raw"]), rejected=True)

@@ -264,6 +264,24 @@ def test_a_record_that_is_again_as_it_was_stored_has_no_reject(world: World) -> 
     assert world.records("a", "products") == {"r1": "1"}
 
 
+def test_a_reject_goes_however_late_it_is_understood(world: World) -> None:
+    """An order that nobody corrects for ten days is forgotten by the digest, and its reject is not."""
+    world.connect("a")
+    shop = world.bazaar.shop("a")
+    shop.put("orders", "r1", START - HOUR, broken=True)
+    world.run_once()
+    for _ in range(10):
+        world.clock.advance(86_400)
+        shop.put("orders", "other", world.clock.now() - HOUR)
+        world.run_once()
+    shop.put("orders", "r1", world.clock.now())
+    world.clock.advance(900)
+    world.run_once()
+
+    assert "r1" in world.records("a", "orders")
+    assert world.store.get("connections/a/rejects/orders-r1") is None
+
+
 class Refusing:
     """A store that refuses some documents, as Firestore does with what it cannot index."""
 
