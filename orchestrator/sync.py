@@ -173,9 +173,9 @@ class StreamSync:
         self._digest = None
         return window
 
-    def _took_s(self) -> float:
+    def _took(self) -> timedelta:
         """How long reading the window has taken, this slice included."""
-        return round(self._work.services.clock.monotonic() - self._began, 3)
+        return timedelta(seconds=round(self._work.services.clock.monotonic() - self._began, 3))
 
     # Writing
 
@@ -230,7 +230,7 @@ class StreamSync:
 
     def _behind(self, window: OpenWindow) -> Cursor:
         """The cursor once the window's last page is stored; only here does `since` move."""
-        return windows.completed(self._state.cursor, window, self._work.services.clock.now())
+        return windows.completed(self._terms, self._state.cursor, window, self._took())
 
     def _inside(self, window: OpenWindow) -> Cursor:
         """The cursor while the window is open; a token that dies with the invocation is not kept."""
@@ -303,7 +303,7 @@ class StreamSync:
             digest=inline,
             digest_buckets=digest.bucket_count if digest is not None else self._state.digest_buckets,
             suspects=vanishing.pack(self._absorber.suspects),
-            took_s=self._took_s(),
+            took_s=self._took().total_seconds(),
         )
 
     def _store(self, writes: list[Write], state: StreamState) -> None:
@@ -318,7 +318,7 @@ class StreamSync:
     def _keep_progress(self, cursor: Cursor) -> None:
         """Leave what was read, also where nothing of it had to be written, to the next commit."""
         suspects = vanishing.pack(self._absorber.suspects)
-        self._keep(cursor=self._with_seen(cursor), suspects=suspects, took_s=self._took_s())
+        self._keep(cursor=self._with_seen(cursor), suspects=suspects, took_s=self._took().total_seconds())
 
     def _with_seen(self, cursor: Cursor) -> Cursor:
         """The cursor with what an unfinished listing has shown: bits of the entries as they are now."""
@@ -347,7 +347,7 @@ class StreamSync:
             cursor=cursor,
             suspects=suspects,
             not_before=None,
-            rests_until=windows.rest(self._stream, timedelta(seconds=self._took_s()), now),
+            rests_until=windows.rest(self._stream, self._took(), now),
             took_s=0.0,
             last_success_at=now,
         )

@@ -132,13 +132,15 @@ def rest(stream: Stream, took: timedelta, now: datetime) -> datetime | None:
     return now + min(REST_FACTOR * took, MAX_REST)
 
 
-def completed(cursor: Cursor, window: OpenWindow, now: datetime) -> Cursor:
+def completed(terms: Terms, cursor: Cursor, window: OpenWindow, took: timedelta) -> Cursor:
     """The cursor after the window's last page: only here does `since` move, and never back.
 
-    A window may end before the last one did, where the clock of another instance was behind.
+    A window may end before the last one did, where the clock of another instance was behind. The long span
+    counts as read when it would have been without the time that the window lay idle.
     """
     since = window.until if cursor.since is None else max(cursor.since, window.until)
-    return Cursor(since=since, long_read_at=now if window.long else cursor.long_read_at)
+    read_at = window.until + terms.stream.age + took
+    return Cursor(since=since, long_read_at=read_at if window.long else cursor.long_read_at)
 
 
 def oldest_remembered(terms: Terms, until: datetime) -> int:

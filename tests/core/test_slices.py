@@ -240,3 +240,27 @@ def test_a_listing_that_lay_idle_does_not_rest(world: World) -> None:
     world.run_once()
 
     assert "new" in world.records("a", "products")
+
+
+def test_a_long_span_that_lay_idle_is_read_again(world: World) -> None:
+    """What changed unnoticed while an outage held up the nightly listing is found right after it."""
+    world.connect("a", streams=["inventory"])
+    shop = world.bazaar.shop("a")
+    for n in range(6):
+        shop.put("inventory", f"r{n}", START - timedelta(days=20 - n))
+
+    def fail(_client: FakeClient, _stream: str, token: str | None) -> None:
+        if token is not None:
+            raise MarketplaceUnavailable("bazaar inventory: no answer")
+
+    world.bazaar.at_call = fail
+    world.run_once()
+    shop.put("inventory", "r0", START - timedelta(days=20), "2")
+    world.bazaar.at_call = None
+    world.clock.advance(86_400)
+    world.run_once()
+    assert world.records("a", "inventory")["r0"] == "1"
+    world.clock.advance(900)
+    world.run_once()
+
+    assert world.records("a", "inventory")["r0"] == "2"
