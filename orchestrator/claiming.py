@@ -15,6 +15,7 @@ from orchestrator.closing import (
     close_check,
     closed_state,
     closing_writes,
+    expiry,
     final_task,
     pause,
     shard_open,
@@ -190,7 +191,7 @@ class Claimer:
             error=NO_ANSWER if reason is None else None,
             opened=None,
             now=now,
-            expires_at=expiry(services, message.deadline_at, now),
+            expires_at=expiry(services, now),
             organization_id=organization_id if isinstance(organization_id, str) else None,
         )
         state = _state(read.state)
@@ -249,7 +250,7 @@ class Claimer:
             error=None if deferred else WORKER_LOST,
             opened=older,
             now=now,
-            expires_at=expiry(self.services, older.deadline_at, now),
+            expires_at=expiry(self.services, now),
         )
         return closing_writes(task)
 
@@ -260,12 +261,6 @@ def check_shard(services: Services, run_id: str, shard: str, still_open: int | N
         still_open = shard_open(services, run_id, shard)
     if still_open <= 0:
         close_check(services, run_id)
-
-
-def expiry(services: Services, deadline_at: datetime | None, now: datetime) -> datetime:
-    """When a task's record may be removed: with its run's."""
-    start = deadline_at - timedelta(seconds=services.settings.run_seconds) if deadline_at is not None else now
-    return start + timedelta(days=services.settings.retention_days)
 
 
 def has_progress(opened: Open) -> bool:

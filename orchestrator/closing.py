@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import msgspec
 
@@ -67,6 +67,15 @@ NO_ANSWER = ErrorInfo(
 def pause(services: Services, attempt: int) -> None:
     """Back off before reading and deciding again: full jitter, at most 0.4 s."""
     services.clock.sleep(services.random.uniform(0.005, min(0.4, 0.02 * 2 ** min(attempt, 6))))
+
+
+def expiry(services: Services, now: datetime) -> datetime:
+    """When the record of a task that ends now may be removed: no message of it is left by then.
+
+    Counted from its run's start, that of a run that an outage held up could go while the run is closed, and
+    the task would be closed, and counted, once more.
+    """
+    return now + timedelta(days=services.settings.retention_days)
 
 
 def closing_writes(task: Task) -> list[Write]:
@@ -242,7 +251,7 @@ def _close_one(
                 error=None if cancelled else NO_ANSWER,
                 opened=opened,
                 now=now,
-                expires_at=run.expires_at,
+                expires_at=expiry(services, now),
             )
             writes = closing_writes(final)
             state = closed_state(state, run_id, run.order)

@@ -10,8 +10,8 @@ import msgspec
 
 from orchestrator import ids
 from orchestrator.claim import SLEPT
-from orchestrator.claiming import Claimed, Claimer, check_shard, expiry, has_progress
-from orchestrator.closing import NO_ANSWER, closed_state, final_task, with_health
+from orchestrator.claiming import Claimed, Claimer, check_shard, has_progress
+from orchestrator.closing import NO_ANSWER, closed_state, expiry, final_task, with_health
 from orchestrator.connection_document import connection_from_document
 from orchestrator.cost import MeteredStore
 from orchestrator.dispatch import too_old
@@ -320,7 +320,7 @@ class _Slice:
             error=error,
             opened=opened,
             now=now,
-            expires_at=expiry(services, message.deadline_at, now),
+            expires_at=expiry(services, now),
             organization_id=self.connection.organization_id if self.connection is not None else None,
         )
 

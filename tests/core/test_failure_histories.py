@@ -289,6 +289,21 @@ def test_13_a_day_of_queued_ticks(tmp_path: Path) -> None:
     assert len(world.records("a", "orders")) == 8
 
 
+def test_17_a_task_that_is_closed_late_outlives_its_messages(tmp_path: Path) -> None:
+    """After an outage longer than records are kept, whoever comes second still finds the task's record."""
+    world = make(tmp_path)
+    world.bazaar.at_call = None
+    dispatched(world)
+    world.queue.messages.clear()
+    world.clock.advance(40 * 86_400)
+    world.tick()
+    world.drain()
+
+    for task in world.tasks(FIRST):
+        assert task.expires_at - task.finished_at == timedelta(days=30)
+    assert world.run(FIRST).status.is_final
+
+
 def test_17_a_message_older_than_its_run_s_documents(tmp_path: Path) -> None:
     """Run, shard and task were removed after their time: a late message writes no such document again."""
     world = make(tmp_path)
