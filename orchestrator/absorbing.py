@@ -13,7 +13,7 @@ import msgspec
 
 from orchestrator import ids
 from orchestrator.decoding import UNREADABLE
-from orchestrator.digests import Digest, content_of, key_of
+from orchestrator.digests import KEPT_DAY, Digest, content_of, key_of
 from orchestrator.errors import RecordInvalid, SyncError, locate, one_line
 from orchestrator.marketplaces.scrub import scrub
 from orchestrator.marketplaces.spec import Connector, Sort, Stream
@@ -39,8 +39,6 @@ MAX_SEARCHED_BYTES = 1_000_000
 #: Remembered of a stored record while a later version of it is a reject: whatever is understood or accepted
 #: again differs from it, also the version that is stored, and takes the reject away.
 _SUPERSEDED = 1
-#: The day of a reject: it is remembered until its record is understood, however late that is.
-_LAST_DAY = 65_535
 
 _encoder = msgspec.json.Encoder()
 _BUILTIN = (datetime, bytes)
@@ -168,17 +166,14 @@ class Absorber:
         record = first.data if isinstance(first, Put) else {}
         name, put = self._reject_of(msgspec.json.encode(record), reason, record.get("id"))
         key = _reject_key(name)
-        self._see(key, digest)
-        entries = [(key, content, _LAST_DAY) for _, content, _ in change.entries[:1]]
+        entries = [(key, content, KEPT_DAY) for _, content, _ in change.entries[:1]]
         entries += [(known, _SUPERSEDED, day) for known, _, day in change.entries[:1] if digest.get(known)]
         return Change([put], entries, len(put.data["raw"]), rejected=True)
 
     def _was_refused(self, record_id: str, content: int, digest: Digest) -> bool:
         """Whether the store has refused just this before: then it is not asked again."""
-        key = _reject_key(f"{self.stream.name}-{record_id}")
-        if digest.get(key) != content or self.full:
+        if digest.get(_reject_key(f"{self.stream.name}-{record_id}")) != content or self.full:
             return False
-        self._see(key, digest)
         self.counts.rejected += 1
         return True
 
@@ -220,7 +215,6 @@ class Absorber:
             self._see(stored, digest)
         key = _reject_key(name)
         content = content_of(raw, self._salt)
-        self._see(key, digest)
         if digest.get(key) == content and not self.full:
             return
         log.warning(
@@ -228,7 +222,7 @@ class Absorber:
             reason,
             extra={"action": "record_rejected", "stream": self.stream.name},
         )
-        entries = [(key, content, _LAST_DAY)]
+        entries = [(key, content, KEPT_DAY)]
         if stored is not None and digest.get(stored) is not None:
             entries.append((stored, _SUPERSEDED, digest.day(stored)))
         changes[key] = Change([put], entries, len(put.data["raw"]), rejected=True)

@@ -31,6 +31,8 @@ FOLDS_PER_COMMIT = 4
 #: Changes are merged into the sorted columns when there are this many.
 _MERGE_AT = 20_000
 _ENTRY_BYTES = 18
+#: An entry of this day (no record's) stays until it is removed: a listing neither shows it nor misses it.
+KEPT_DAY = 65_535
 _TO_DIGITS = bytes.maketrans(b"\0\1", b"01")
 _FROM_DIGITS = bytes.maketrans(b"01", b"\0\1")
 _REMOVED = 0
@@ -182,10 +184,10 @@ class Digest:
             self._seen_new.add(key)
 
     def unseen(self, *, oldest_day: int = 0) -> list[int]:
-        """The ids of `oldest_day` and later that the scan has not listed."""
+        """The ids of `oldest_day` and later that the scan has not listed, kept ones aside."""
         self._merge()
         entries = zip(self._columns.ids, self._columns.days, self._seen, strict=True)
-        return [key for key, day, seen in entries if not seen and day >= oldest_day]
+        return [key for key, day, seen in entries if not seen and oldest_day <= day < KEPT_DAY]
 
     def shown(self) -> list[int]:
         """The ids that the scan has listed so far."""

@@ -159,4 +159,4 @@ def oldest_listed(terms: Terms, window: OpenWindow) -> int:
 
 def day_of(moment: datetime) -> int:
     """Days since 1970-01-01 UTC, as a digest entry keeps them."""
-    return min(65_535, max(0, (moment - _DAY_ZERO).days))
+    return min(65_534, max(0, (moment - _DAY_ZERO).days))

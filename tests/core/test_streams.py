@@ -282,6 +282,22 @@ def test_a_reject_goes_however_late_it_is_understood(world: World) -> None:
     assert world.store.get("connections/a/rejects/orders-r1") is None
 
 
+def test_a_reject_outlives_its_record_s_absence(world: World) -> None:
+    """A malformed record that vanishes, and is listed again and understood, has no reject either."""
+    world.connect("a", streams=["products"])
+    shop = world.bazaar.shop("a")
+    fill(world, "products", 3)
+    for is_there, is_broken in ((True, True), (False, True), (True, False)):
+        shop.rows["products"].pop("r1", None)
+        if is_there:
+            shop.put("products", "r1", START, broken=is_broken)
+        world.run_once()
+        world.clock.advance(900)
+        assert (world.store.get("connections/a/rejects/products-r1") is not None) == is_broken
+
+    assert "r1" in world.records("a", "products")
+
+
 class Refusing:
     """A store that refuses some documents, as Firestore does with what it cannot index."""
 
