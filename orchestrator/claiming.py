@@ -162,8 +162,11 @@ class Claimer:
         return True
 
     def _watch(self, read: Read) -> bool:
-        """Look at the holder until it moves (it is alive: acknowledge) or has been silent for too long."""
-        version = read.state.version if read.state is not None else None
+        """Look at the holder until it moves (it is alive: acknowledge) or has been silent for too long.
+
+        Each of its commits extends its lease; whoever else writes the state leaves the lease as it is.
+        """
+        lease = _state(read.state).lease
         waited = 0.0
         while waited < WATCHED_S:
             if self.services.stopping():
@@ -171,7 +174,7 @@ class Claimer:
             self.services.clock.sleep(WATCH_EVERY_S)
             waited += WATCH_EVERY_S
             found = self.store.get(ids.state_path(self.message.connection_id))
-            if found is None or found.version != version:
+            if _state(found).lease != lease:
                 return True
         self.holder_silent = True
         return False

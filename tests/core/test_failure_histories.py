@@ -66,6 +66,26 @@ def test_1_a_redelivery_watches_the_dead_holder_and_then_takes_over(tmp_path: Pa
     assert world.task(FIRST, "a").attempts == 2
 
 
+def test_1_who_else_writes_the_state_is_no_sign_of_life(tmp_path: Path) -> None:
+    """A person asks for a full run while a dead holder is watched: the redelivery takes over all the same."""
+    world = make(tmp_path)
+    die_at(world, "3")
+    task = next(message for message in dispatched(world) if message.connection_id == "a")
+    with pytest.raises(Killed):
+        world.deliver(task)
+
+    def ask() -> None:
+        if not world.state("a").requested_full:
+            state = world.get("sync_state/a")
+            fields = {"seq": state.data["seq"] + 1, "requested_full": True}
+            world.store.commit([Update(state.path, fields, version=state.version)])
+
+    world.clock.meanwhile = ask
+    world.deliver(task)
+
+    assert world.task(FIRST, "a").status is TaskStatus.SUCCEEDED
+
+
 def test_4_two_last_tasks_that_end_at_once_close_the_run() -> None:
     """Two shards count down to 0 in any interleaving: the run is closed, without heal or a next tick."""
     for seed in range(60):
@@ -206,7 +226,9 @@ def test_9_a_duplicate_is_acknowledged_and_then_the_holder_dies(tmp_path: Path, 
         # The holder is alive while the duplicate watches it.
         world.clock.meanwhile = None
         state = world.get(ids.state_path("a"))
-        world.store.commit([Update(state.path, {"seq": state.data["seq"] + 1}, version=state.version)])
+        lease = {**state.data["lease"], "expires_at": world.clock.now() + timedelta(seconds=600)}
+        fields = {"seq": state.data["seq"] + 1, "lease": lease}
+        world.store.commit([Update(state.path, fields, version=state.version)])
 
     world.bazaar.at_call = duplicate
     with pytest.raises(Killed):
