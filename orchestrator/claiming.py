@@ -165,6 +165,7 @@ class Claimer:
         """Look at the holder until it moves (it is alive: acknowledge) or has been silent for too long.
 
         Each of its commits extends its lease; whoever else writes the state leaves the lease as it is.
+        Where it has finished meanwhile, it is decided again: it may die before it closes the run.
         """
         lease = _state(read.state).lease
         waited = 0.0
@@ -173,9 +174,9 @@ class Claimer:
                 raise StoreUnavailable("this process has to end while it watches another; deliver again")
             self.services.clock.sleep(WATCH_EVERY_S)
             waited += WATCH_EVERY_S
-            found = self.store.get(ids.state_path(self.message.connection_id))
-            if _state(found).lease != lease:
-                return True
+            state = _state(self.store.get(ids.state_path(self.message.connection_id)))
+            if state.lease != lease:
+                return state.open is not None and state.open.run_id == self.message.run_id
         self.holder_silent = True
         return False
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator import dead, ids
+from orchestrator import closing, dead, ids
 from orchestrator.adapters.local_dead import LocalDeadLetters
 from orchestrator.adapters.local_queue import LocalQueue
 from orchestrator.messages import Message, encode
@@ -84,6 +84,39 @@ def test_1_who_else_writes_the_state_is_no_sign_of_life(tmp_path: Path) -> None:
     world.deliver(task)
 
     assert world.task(FIRST, "a").status is TaskStatus.SUCCEEDED
+
+
+def test_1_whoever_watched_a_finish_repeats_the_close_check(tmp_path: Path) -> None:
+    """The watched holder finishes as the last of its run and dies: the redelivery closes the run."""
+    world = make(tmp_path)
+    die_at(world, "3")
+    task = next(message for message in dispatched(world) if message.connection_id == "a")
+    world.queue.messages.remove(task)
+    world.drain()
+    with pytest.raises(Killed):
+        world.deliver(task)
+
+    def finish() -> None:
+        world.clock.meanwhile = None
+        snapshot, now = world.get("sync_state/a"), world.clock.now()
+        final = closing.final_task(
+            "a",
+            run_id=FIRST,
+            shard=task.shard,
+            status=TaskStatus.SUCCEEDED,
+            reason=None,
+            opened=world.state("a").open,
+            now=now,
+            expires_at=now,
+        )
+        closed = closing.closed_state(world.state("a"), FIRST, task.order)
+        door = closing.write_state(snapshot.path, closed, snapshot)
+        world.store.commit([door, *closing.closing_writes(final)])
+
+    world.clock.meanwhile = finish
+    world.deliver(task)
+
+    assert world.run(FIRST).status is RunStatus.SUCCEEDED
 
 
 def test_4_two_last_tasks_that_end_at_once_close_the_run() -> None:
