@@ -98,6 +98,9 @@ def decide(view: View) -> Decision:
     opened, last = state.open, state.last_run
     if message.deadline_at is None:
         return Leave()
+    if message.heal and (opened is None or opened.run_id != message.run_id):
+        # It was sent for an open task, so that task is closed, also where its record's time is over.
+        return Finished(certain=True)
     if opened is None:
         if last is not None and last.run_id == message.run_id:
             return Finished(certain=True)

@@ -217,6 +217,8 @@ def _each_open(services: Services, message: Message, *, cancelled: bool) -> None
     if run_snapshot is None or shard_snapshot is None:
         return
     run, shard = from_document(Run, run_snapshot.data), from_document(Shard, shard_snapshot.data)
+    if run.status.is_final:
+        return  # a task without a record has outlived it
     for connection_id in shard.ids:
         _close_one(services, run_id, run, shard_id, connection_id, cancelled=cancelled)
     if shard_open(services, run_id, shard_id) == 0:

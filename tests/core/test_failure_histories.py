@@ -15,12 +15,13 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from orchestrator import closing, dead, ids
 from orchestrator.adapters.local_dead import LocalDeadLetters
 from orchestrator.adapters.local_queue import LocalQueue
-from orchestrator.messages import Message, encode
+from orchestrator.messages import Kind, Message, encode
 from orchestrator.model import RunStatus, TaskStatus
 from orchestrator.ports import Delete, Update, Write, Written
 from tests.core.test_crashes import Killed, deliver_all, documents, make
@@ -357,6 +358,24 @@ def test_17_a_task_that_is_closed_late_outlives_its_messages(tmp_path: Path) -> 
     for task in world.tasks(FIRST):
         assert task.expires_at - task.finished_at == timedelta(days=30)
     assert world.run(FIRST).status.is_final
+
+
+@pytest.mark.parametrize("kind", ["sweep", "cancel", "task"])
+def test_17_a_message_older_than_a_task_s_record(tmp_path: Path, kind: Kind) -> None:
+    """The record's time is over, the run's and its shard's not yet: nothing is closed, or counted, again."""
+    world = make(tmp_path)
+    world.bazaar.at_call = None
+    task = dispatched(world)[0]
+    world.drain()
+    world.clock.advance(900)
+    world.run_once()
+    world.store.commit([Delete(ids.task_path(FIRST, task.connection_id))])
+    run, shard = world.run(FIRST), world.shards(FIRST)[0]
+    world.clock.advance(31 * 86_400)
+    world.deliver(msgspec.structs.replace(task, kind=kind, heal=True))
+
+    assert world.store.get(ids.task_path(FIRST, task.connection_id)) is None
+    assert (world.run(FIRST), world.shards(FIRST)[0]) == (run, shard)
 
 
 def test_17_a_message_older_than_its_run_s_documents(tmp_path: Path) -> None:
