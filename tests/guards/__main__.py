@@ -6,56 +6,28 @@ docs/reliability.md. Words narrow it to the guards whose description holds one o
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
-import subprocess
 import sys
-import tempfile
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
+from tests.guards.copies import ROOT, copy_without, run_in
 from tests.guards.guard import Guard
 from tests.guards.invariants import INVARIANTS
 from tests.guards.protocol import PROTOCOL
 
-ROOT = Path(__file__).resolve().parent.parent.parent
 GUARDS = (*INVARIANTS, *PROTOCOL)
 DOCUMENT = ROOT / "docs" / "reliability.md"
 BEGIN, END = "<!-- guards -->\n", "<!-- /guards -->\n"
 HEAD = "| what holds | guard | test that fails without it | what it printed |\n| --- | --- | --- | --- |\n"
-_COPIED = ("functions", "local", "orchestrator", "tests", "main.py", "pyproject.toml")
 _PYTEST = ("-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-p", "no:randomly")
 _TIMEOUT_S = 300
 
 
 def broken(guard: Guard) -> str | None:
     """What the test prints without the guard; None where it passes all the same."""
-    with tempfile.TemporaryDirectory() as name:
-        copy = Path(name)
-        for part in _COPIED:
-            source = ROOT / part
-            if source.is_dir():
-                shutil.copytree(source, copy / part, ignore=shutil.ignore_patterns("__pycache__"))
-            else:
-                shutil.copy(source, copy / part)
-        path = copy / guard.path
-        text = path.read_text()
-        if text.count(guard.line) != 1:
-            raise SystemExit(f"{guard.path} does not hold exactly once: {guard.line!r} ({guard.keeps})")
-        path.write_text(
-            text.replace(guard.line, guard.without).replace("import Create,", "import Create, Put,")
-        )
-        run = subprocess.run(
-            [sys.executable, *_PYTEST, guard.test],
-            cwd=copy,
-            capture_output=True,
-            text=True,
-            timeout=_TIMEOUT_S,
-            check=False,
-            env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
-        )
+    with copy_without(guard.path, guard.line, guard.without) as copy:
+        run = run_in(copy, [*_PYTEST, guard.test], timeout_s=_TIMEOUT_S)
     if run.returncode == 0:
         return None
     if run.returncode != 1:

@@ -6,7 +6,8 @@ import re
 
 import pytest
 
-from tests.guards.__main__ import BEGIN, DOCUMENT, END, GUARDS, ROOT, row
+from tests.guards.__main__ import BEGIN, DOCUMENT, END, GUARDS, row
+from tests.guards.copies import ROOT
 from tests.guards.guard import Guard
 
 

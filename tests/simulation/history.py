@@ -2,47 +2,92 @@
 
 from __future__ import annotations
 
+import logging
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
-from orchestrator import ids, pages, pausing, worker
-from orchestrator.errors import QueueUnavailable, StoreUnavailable, SyncError
+from orchestrator import ids
+from orchestrator.marketplaces.spec import Sort
 from orchestrator.messages import Message
-from orchestrator.model import STREAMS, Run, Shard, SyncState, Task, TaskTotals, from_document
-from orchestrator.ports import Document, Put, Snapshot, Write
-from orchestrator.runs import TriggerRequest, cancel_run, retry_run, start_manual, start_tick
+from orchestrator.model import STREAMS
+from orchestrator.ports import Put
 from orchestrator.services import Services
-from orchestrator.settings import Settings
-from tests.simulation.faulty import Faults, NoSecrets, SimQueue, SimStore
-from tests.simulation.loop import START, Killed, Loop, Process, SimClock, SimExecutor, chance
+from tests.simulation import knobs
+from tests.simulation.accounts import Account, SimSecrets, Vault
+from tests.simulation.edges import Edges
+from tests.simulation.faulty import Faults, SimQueue, SimStore
+from tests.simulation.judge import Judge
+from tests.simulation.leaks import LOGGERS, Leaks
+from tests.simulation.loop import START, Loop, SimClock, SimExecutor, chance
+from tests.simulation.losses import Losses
 from tests.simulation.market import Behaviour, Market
-from tests.simulation.memory import MemoryStore, Violation, Watch
+from tests.simulation.memory import MemoryStore, Violation
+from tests.simulation.outbox import Outbox
+from tests.simulation.people import MARKETPLACES, ORGANIZATIONS, People
+from tests.simulation.process import MOST_FROZEN_S, Killed, Process
+from tests.simulation.watch import Watch
 
 TICK_S = 900
-MARKETPLACES = ("shopify", "takealot")
-SETTINGS = Settings.from_environment(
-    {"ENVIRONMENT": "development", "SYNC_STORE": "sqlite:unused", "SYNC_QUEUE": "local:http://127.0.0.1:9"}
-)
+#: Clocks of two instances differ by twice as much at most.
+MOST_SKEW_S = 30.0
+HOUR_S = 3600
+#: Quiet ticks, in seconds: what is left over ends, deadlines pass, all are well except the bad apple, ...
+SETTLING = (0, 900, 4500, 5400, 6300)
+#: ... a reconcile and one more; the bad apple is mended; and the same for it.
+CHECKED = (26 * HOUR_S, 26 * HOUR_S + 900)
+MENDED = tuple(26 * HOUR_S + after for after in (2700, 3600, 4500, 5400, 6300))
+
+
+@dataclass
+class Apple:
+    """A connection of which everything fails, and how."""
+
+    connection_id: str = ""
+    kind: str = ""
+
+
+APPLES = ("slow", "unavailable", "limited", "refused", "defect", "secretless", "malformed")
 
 
 class History:
     """Everything that happens for one seed."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, *, trace: Callable[[str], None] | None = None) -> None:
         self.seed = seed
+        self._trace = trace
         self.loop = Loop(seed)
         self.rng = random.Random(seed)
+        self.harness = Process()
+        self.seen: Counter[str] = Counter()
         self.store = MemoryStore()
-        Watch(self.store)
-        self.store.watchers.append(self._nothing_is_missing)
+        self.vault = Vault()
+        self.knobs = knobs.choose(self.rng)
         self.faults = self._choose_faults()
+        self.skew_s = self.faults.skew_s
+        self.apple = Apple()
         self.market = self._choose_market()
+        self.leaks = Leaks(self)
+        self.outbox = Outbox(self)
+        self.edges = Edges(self)
+        self.people = People(self)
+        self.watch = Watch(self)
+        Losses(self)
+        self.judge = Judge(self)
         self.connections = [f"c{n}" for n in range(self.rng.randint(1, 4))]
-        self.ticks: list[datetime] = []
-        self.kills = self.deliveries = 0
+        self._connectors = {name: self.market.connector(name) for name in MARKETPLACES}
+        #: Scheduled ticks that were accepted; when each was due, in seconds.
+        self.ticks: set[str] = set()
+        self.tick_s: list[float] = []
+        #: When everything stops going wrong.
+        self.quiet_s = float("inf")
+        self._processes: list[Process] = []
+        self.deliveries = self.most_calls = self.most_published = self.most_writes = 0
         for connection_id in self.connections:
             self._connect(connection_id)
 
@@ -51,19 +96,25 @@ class History:
     def _choose_faults(self) -> Faults:
         rng = self.rng
 
-        def some(most: float) -> float:
-            return rng.uniform(0, most) if chance(rng, 0.5) else 0.0
+        def some(most: float, often: float = 0.5) -> float:
+            return rng.uniform(0, most) if chance(rng, often) else 0.0
 
         return Faults(
             killed=some(0.12),
+            frozen=some(0.01),
+            stopped=some(0.02),
             unavailable=some(0.06),
             ambiguous=some(0.1),
             resent=some(0.1),
             unpublished=some(0.1),
             duplicated=some(0.5),
             delayed=some(0.4),
+            very_late=some(0.1, 0.3),
             lost=some(0.12),
-            skew_s=rng.choice([0.0, 5.0, 30.0]),
+            no_secrets=some(0.08),
+            stale_secret=some(1.0),
+            unstorable=some(0.15, 0.3),
+            skew_s=rng.choice([0.0, 5.0, MOST_SKEW_S]),
         )
 
     def _choose_market(self) -> Market:
@@ -72,12 +123,25 @@ class History:
         def some(most: float) -> float:
             return rng.uniform(0, most) if chance(rng, 0.4) else 0.0
 
+        sorts = {
+            marketplace: {
+                "orders": rng.choice([Sort.INCREMENTAL, Sort.ROLLING]),
+                "products": Sort.SNAPSHOT,
+                "inventory": rng.choice([Sort.INCREMENTAL, Sort.SNAPSHOT]),
+            }
+            for marketplace in MARKETPLACES
+        }
+        tells_time = chance(rng, 0.7)
         return Market(
-            loop=self.loop,
+            history=self,
             page_size=rng.randint(1, 4),
             counted=chance(rng, 0.5),
+            by_offset=chance(rng, 0.3),
             durable=chance(rng, 0.7),
             ordered=chance(rng, 0.6),
+            sorts=sorts,
+            offset=timedelta(seconds=rng.choice([0, 0, -45, 45, -600, 600]) if tells_time else 0),
+            tells_time=tells_time,
             behaviour=Behaviour(
                 unavailable=some(0.1),
                 short_wait=some(0.1),
@@ -87,28 +151,35 @@ class History:
                 refused=some(0.02),
                 defect=some(0.03),
                 repeated=some(0.2),
+                restless=some(0.15),
             ),
         )
 
     def _connect(self, connection_id: str) -> None:
         rng = self.rng
+        people = self.people
+        people.organizations[connection_id] = rng.choice(ORGANIZATIONS)
+        people.marketplaces[connection_id] = rng.choice(MARKETPLACES)
+        people.open_account(connection_id, Account(connection_id, strict=chance(rng, 0.3)))
         document: dict[str, Any] = {
-            "organization_id": "org",
-            "marketplace": rng.choice(MARKETPLACES),
+            "organization_id": people.organizations[connection_id],
+            "marketplace": people.marketplaces[connection_id],
             "name": connection_id,
             "status": "active",
-            "credential": "env:NONE",
+            "credential": f"projects/p/secrets/{connection_id}/versions/latest",
             "settings": {},
             "streams": list(STREAMS[: rng.randint(1, 3)]),
             "backfill_since": None,
-            "store_buyer_pii": False,
+            "store_buyer_pii": chance(rng, 0.3),
+            "reconcile_hours": rng.choice([1, 24]),
             "created_at": START,
             "updated_at": START,
         }
         self.store.commit([Put(ids.connection_path(connection_id), document)])
         for stream in STREAMS:
-            for n in range(rng.randint(0, 8)):
-                self.market.add(connection_id, stream, ago=timedelta(minutes=7 * (n + 1)))
+            for n in range(rng.randint(0, 6)):
+                ago = timedelta(minutes=7 * (n + 1), days=rng.choice([0, 0, 0, 1, 15]))
+                self.market.add(connection_id, stream, ago=ago)
 
     # Faults
 
@@ -116,272 +187,188 @@ class History:
         """Whether a fault happens now."""
         return probability > 0 and chance(self.loop.rng, probability)
 
+    def step(self, process: Process, *, writes: bool) -> None:
+        """A process is about to do something: others may go first, and it may end here."""
+        process.calls += 1
+        if process.is_function and self.happens(self.faults.frozen):
+            self.seen["frozen"] += 1
+            self.say("freezes")
+            process.is_troubled = True
+            process.thaws_at_s = self.loop.now_s + self.loop.rng.uniform(60, MOST_FROZEN_S)
+        if process.is_function and self.happens(self.faults.stopped):
+            self.edges.stop(process)
+        self.loop.pause()
+        if writes:
+            self.perhaps_die(process)
+
     def perhaps_die(self, process: Process) -> None:
         """Kill the process that is about to do something, or has just done it."""
         if self.happens(self.faults.killed):
-            self.kills += 1
-            process.is_dead = True
+            self.seen["killed"] += 1
+            self.say("is killed")
+            process.kill()
             raise Killed
 
-    def calm(self) -> None:
-        """From now on nothing goes wrong."""
-        self.faults = Faults()
-        self.market.behaviour = Behaviour()
+    def violated(self, message: str) -> None:
+        """Something happened that must never happen: the history ends here."""
+        self.say(f"VIOLATION: {message}")
+        if self.loop.failure is None:
+            self.loop.failure = Violation(message)
+
+    def refused_delivery(self, process: Process, message: Message) -> None:
+        """Once nothing goes wrong, no message is handed back."""
+        self.seen["refused delivery"] += 1
+        if process.began_s > self.quiet_s:
+            self.violated(f"nothing goes wrong, and a delivery is refused: {message}")
+
+    def say(self, what: str | Callable[[], str]) -> None:
+        """A line of the trace, where one is wanted."""
+        if self._trace is not None:
+            text = what if isinstance(what, str) else what()
+            self._trace(f"{self.loop.now_s:12.3f} {self.running.name}: {text}")
 
     # Processes
 
+    @property
+    def running(self) -> Process:
+        """Whose turn it is."""
+        return self.loop.current.process if self.loop.current is not None else self.harness
+
     def services(self, process: Process) -> Services:
         """The world as one process sees it."""
-        connectors = {name: self.market.connector(name) for name in MARKETPLACES}
+        clock = SimClock(self.loop, process)
         return Services(
-            settings=SETTINGS,
+            settings=self.knobs.settings,
             store=SimStore(self, process),
             queue=SimQueue(self, process),
-            secrets=NoSecrets(),
-            clock=SimClock(self.loop, process),
-            connectors=connectors,
+            secrets=SimSecrets(self, process),
+            clock=clock,
+            connectors=self._connectors,
             executor=SimExecutor(self.loop, process),
+            stopping=lambda: process.is_stopping,
             random=random.Random(self.loop.rng.getrandbits(64)),
         )
 
-    def process(self) -> Process:
+    def process(self, name: str, *, is_function: bool = False) -> Process:
         """A new process, whose clock may be off."""
-        return Process(self.loop.rng.uniform(-self.faults.skew_s, self.faults.skew_s))
+        skew_s = self.loop.rng.uniform(-self.faults.skew_s, self.faults.skew_s)
+        process = Process(name, skew_s=skew_s, is_function=is_function, began_s=self.loop.now_s)
+        self._processes.append(process)
+        return process
 
-    def enqueue(self, message: Message, attempt: int = 1) -> None:
-        """A message on its way: late, twice, or never."""
-        faults = self.faults
-        if self.happens(faults.lost):
-            return
-        for _ in range(2 if self.happens(faults.duplicated) else 1):
-            delay = (
-                self.loop.rng.uniform(30, 400)
-                if self.happens(faults.delayed)
-                else self.loop.rng.uniform(0, 2)
-            )
-            self.loop.at(delay, lambda: self._deliver(message, attempt))
+    def alive(self, owner: str) -> bool:
+        """Whether the process that claimed a lease as this owner still exists."""
+        return any(it.owner == owner and not it.is_dead and not it.has_ended for it in self._processes)
 
-    def _deliver(self, message: Message, attempt: int) -> None:
-        """One push: its end acknowledges, anything else has it delivered again."""
-        self.deliveries += 1
-        process = self.process()
-        settled: list[bool] = []
+    # What happens
 
-        def again(after_s: float) -> None:
-            if not settled and attempt < 20:
-                settled.append(False)
-                self.loop.at(after_s, lambda: self._deliver(message, attempt + 1))
-
-        def body() -> None:
-            try:
-                worker.handle(self.services(process), message)
-            except Killed:
-                again(min(600, 10 * 2**attempt))
-                raise
-            except SyncError:
-                again(min(600, 10 * 2**attempt))
-                return
-            settled.append(True)
-
-        self.loop.spawn(body, process)
-        self.loop.at(600, lambda: again(0))
-
-    def request(self, ask: Callable[[Services], object], *, tries: int = 1) -> None:
-        """An HTTP request; a refused one may be repeated, as Cloud Scheduler does."""
-        process = self.process()
-
-        def body() -> None:
-            try:
-                ask(self.services(process))
-            except (StoreUnavailable, QueueUnavailable, Killed):
-                if tries > 1:
-                    self.loop.at(5, lambda: self.request(ask, tries=tries - 1))
-            except SyncError:
-                return
-
-        self.loop.spawn(body, process)
-
-    # Events
+    def moment(self, tick: str) -> datetime:
+        """A tick's own time."""
+        return datetime.fromisoformat(tick)
 
     def tick(self) -> None:
         """The scheduler's tick, perhaps delivered twice at once."""
-        moment = (START + timedelta(seconds=self.loop.now_s)).replace(microsecond=0)
-        self.ticks.append(moment)
-
-        def ask(services: Services) -> object:
-            return start_tick(services, job="sync", schedule_time=moment, requested_by="scheduler")
-
+        moment = self.loop.now.replace(microsecond=0).isoformat()
+        self.tick_s.append(self.loop.now_s)
         for _ in range(2 if self.happens(self.faults.duplicated) else 1):
-            self.request(ask, tries=6)
-
-    def _operator(self) -> None:
-        """A person does something."""
-        rng = self.loop.rng
-        connection_id = rng.choice(self.connections)
-        runs = sorted(self.store.query("runs", limit=100), key=lambda snapshot: snapshot.id)
-        run_id = rng.choice(runs).id if runs else "none"
-        ask: Callable[[Services], object] = rng.choice(
-            [
-                lambda services: cancel_run(services, run_id, requested_by="person"),
-                lambda services: retry_run(services, run_id, requested_by="person"),
-                lambda services: pausing.pause(services, connection_id),
-                lambda services: pausing.resume(services, connection_id),
-                lambda services: start_manual(
-                    services,
-                    TriggerRequest(connection_ids=[connection_id], full=chance(rng, 0.5)),
-                    requested_by="person",
-                    idempotency_key=None,
-                ),
-            ]
-        )
-        self.request(ask)
+            self.edges.tick(moment)
 
     def play(self) -> None:
         """Ticks with faults, then ticks without, then the verdict."""
         rng = self.rng
         stormy = rng.randint(2, 7)
+        if chance(rng, 0.5):
+            self.loop.at(rng.uniform(0, stormy * TICK_S - 2), self._spoil)
         for n in range(stormy):
             self.loop.at(n * TICK_S, self.tick)
             for _ in range(rng.randint(0, 6)):
-                self.loop.at(n * TICK_S + rng.uniform(0, TICK_S), self._change)
-            for _ in range(rng.choice([0, 0, 1, 1, 2])):
-                self.loop.at(n * TICK_S + rng.uniform(0, TICK_S), self._operator)
+                self.loop.at(n * TICK_S + rng.uniform(0, TICK_S - 2), self._change)
+            for _ in range(rng.choice([0, 0, 1, 1, 2, 3])):
+                self.loop.at(n * TICK_S + rng.uniform(0, TICK_S - 2), self.people.act)
         self.loop.run(stormy * TICK_S - 1)
         self.calm()
-        self._resume_all()
-        horizon = self.loop.now_s
-        # Deadlines pass, deferrals come due, refused credentials are tried again, a reconcile and one more.
-        for after in (0, 900, 5000, 8000, 26 * 3600, 26 * 3600 + 900, 52 * 3600, 52 * 3600 + 900):
-            self.loop.at(after, self.tick)
-        self.loop.run(horizon + 60 * 3600)
-        self.judge()
+        # Perhaps nothing ticks for so long that documents' time to live is over.
+        idle_s = MOST_FROZEN_S + rng.choice([0, 0, 0, 4 * 24 * HOUR_S])
+        ticks = (*SETTLING, *CHECKED, *(MENDED if self.apple.kind else ()))
+        self.loop.at(idle_s + 60, self.people.settle)
+        for after_s in ticks:
+            self.loop.at(idle_s + after_s, self.tick)
+        for after_s in (SETTLING[-1], *CHECKED):
+            self.loop.at(idle_s + after_s + 600, self._look)
+        if self.apple.kind:
+            self.loop.at(idle_s + CHECKED[-1] + 900, self._mend)
+        self.loop.run(self.quiet_s + idle_s + ticks[-1] + HOUR_S)
+        self.judge.history()
+        if self.loop.failure is not None:
+            raise self.loop.failure
+
+    def calm(self) -> None:
+        """From now on nothing goes wrong, but for the bad apple."""
+        self.faults = Faults()
+        self.market.behaviour = Behaviour()
+        self.quiet_s = self.loop.now_s
+        self.market.mend()
 
     def _change(self) -> None:
         rng = self.loop.rng
         self.market.change(rng, rng.choice(self.connections), rng.choice(STREAMS))
 
-    def _resume_all(self) -> None:
-        process = Process()
-        services = self.services(process)
-        for connection_id in self.connections:
-            self.loop.spawn(partial(pausing.resume, services, connection_id), process)
+    def _spoil(self) -> None:
+        """A connection becomes a bad apple."""
+        rng = self.loop.rng
+        self.apple = Apple(rng.choice(self.connections), rng.choice(APPLES))
+        self.seen["apple"] += 1
+        self.people.spoil(self.apple.connection_id, self.apple.kind)
 
-    # What must hold
+    def _mend(self) -> None:
+        """The bad apple is put right."""
+        connection_id, self.apple = self.apple.connection_id, Apple()
+        self.people.mend(connection_id)
+        for after_s in (HOUR_S, 2 * HOUR_S):
+            self.loop.at(after_s, partial(self.people.ask_for, connection_id))
 
-    def _nothing_is_missing(self, writes: Sequence[Write], before: Mapping[str, Document | None]) -> None:
-        """When `since` moves, everything that changed before it and was visible is in the store."""
-        for write in writes:
-            parts = write.path.split("/")
-            if parts[0] != "sync_state" or len(parts) != 2:
-                continue
-            old = before[write.path] or {"streams": {}}
-            new = self.store.documents[write.path][1]
-            for stream in ("orders", "inventory"):
-                since = new["streams"].get(stream, {}).get("cursor", {}).get("since")
-                was = old["streams"].get(stream, {}).get("cursor", {}).get("since")
-                if since is not None and since != was:
-                    self._complete_before(parts[1], stream, since)
+    def _look(self) -> None:
+        self.judge.fairness(ids.tick_run_id(self.moment(max(self.ticks)), "sync"))
 
-    def _complete_before(self, connection_id: str, stream: str, since: datetime) -> None:
-        for row in self.market.rows(connection_id, stream).values():
-            if row.changed_at >= since or row.is_late or row.broken or stream == "inventory":
-                continue
-            found = self.store.documents.get(f"connections/{connection_id}/{stream}/{row.id}")
-            if found is None or found[1]["marketplace_status"] != str(row.value):
-                raise Violation(f"{connection_id}: {row} is missing, and since is {since}")
-
-    def judge(self) -> None:
-        """After all has come to rest."""
-        runs = self.store.query("runs", limit=1000)
-        for snapshot in runs:
-            self.judge_run(snapshot)
-        for moment in self.ticks:
-            self._is(
-                self.store.get(ids.run_path(ids.tick_run_id(moment, "sync"))) is not None,
-                f"no run of {moment}",
-            )
-        for connection_id in self.connections:
-            self._judge_connection(connection_id)
-
-    def judge_run(self, snapshot: Snapshot) -> None:
-        """The run is over, planned each connection once, and its counts are its tasks'."""
-        run_id, run = snapshot.id, from_document(Run, snapshot.data)
-        shards = self.store.query(f"runs/{run_id}/shards", limit=1000)
-        tasks = [
-            from_document(Task, task.data) for task in self.store.query(f"runs/{run_id}/tasks", limit=1000)
-        ]
-        planned = [name for shard in shards for name in from_document(Shard, shard.data).ids]
-        self._is(run.status.is_final, f"{run_id} never ends: {run.status}")
-        self._is(len(planned) == len(set(planned)), f"{run_id} plans a connection twice")
-        self._is(
-            sorted(planned) == sorted(task.connection_id for task in tasks),
-            f"{run_id}: tasks are not the plan",
-        )
-        counted = TaskTotals(
-            total=len(tasks),
-            **{
-                status: sum(task.status.value == status for task in tasks)
-                for status in ("succeeded", "failed", "skipped")
-            },
-        )
-        self._is(run.tasks == counted, f"{run_id} counts {run.tasks}, and its tasks are {counted}")
-        written = sum(counts.written for task in tasks for counts in task.streams.values())
-        self._is(
-            run.records.written == written, f"{run_id} counts {run.records.written} written, tasks {written}"
-        )
-        late = timedelta(seconds=2 * TICK_S + 3600)
-        if run.finished_at is not None and not run_id.startswith("m-") and run.trigger == "scheduler":
-            quiet = run.started_at > START + timedelta(hours=1, minutes=30)
-            self._is(not quiet or run.finished_at <= run.deadline_at + late, f"{run_id} ended too late")
-
-    def _judge_connection(self, connection_id: str) -> None:
-        snapshot = self.store.get(ids.state_path(connection_id))
-        self._is(snapshot is not None, f"{connection_id} was never synced")
-        assert snapshot is not None
-        state = from_document(SyncState, snapshot.data)
-        self._is(state.open is None and state.lease.owner is None, f"{connection_id} is still held: {state}")
-        connection = self.store.get(ids.connection_path(connection_id))
-        assert connection is not None
-        for stream in connection.data["streams"]:
-            self._judge_stream(connection_id, stream)
-
-    def _judge_stream(self, connection_id: str, stream: str) -> None:
-        """The store holds what is true at the marketplace, once, and nothing else that is not marked."""
-        truth = self.market.rows(connection_id, stream)
-        found = self.store.query(f"connections/{connection_id}/{stream}", limit=10_000)
-        stored = {
-            snapshot.data["id"]: snapshot.data["marketplace_status"]
-            for snapshot in found
-            if snapshot.data["deleted_at"] is None
-        }
-        for row in truth.values():
-            if row.broken:
-                reject = f"connections/{connection_id}/rejects/{stream}-{row.id}"
-                self._is(
-                    reject in self.store.documents, f"{connection_id}: {row} is neither stored nor rejected"
-                )
-                stored.pop(row.id, None)
-                continue
-            value = stored.pop(row.id, None)
-            self._is(value == str(row.value), f"{connection_id}/{stream}: {row} is stored as {value}")
-        self._is(not stored, f"{connection_id}/{stream}: {stored} is not at the marketplace, nor marked")
-
-    def _is(self, holds: bool, message: str) -> None:
-        if not holds:
-            raise Violation(message)
+    def outcome(self) -> Counter[str]:
+        """What happened, and how it all ended."""
+        seen = Counter(self.seen)
+        seen["skewed"] += self.skew_s == MOST_SKEW_S
+        for path, (_, data) in self.store.documents.items():
+            match path.split("/"):
+                case ["connections", _, "rejects", _]:
+                    seen["rejected"] += 1
+                case ["connections", _, _, _]:
+                    seen["deleted"] += data["deleted_at"] is not None
+                    seen["kept with its buyer"] += data["buyer"] is not None
+                case ["sync_state", _, "digests", _]:
+                    seen["digest documents"] += 1
+        return seen
 
 
-def play(seed: int) -> History:
-    """Play one history; raises Violation, with the seed, where something that must hold does not."""
-    history = History(seed)
-    joined, pages.JOINED_RECORDS = pages.JOINED_RECORDS, 1
+@contextmanager
+def _listening(history: History) -> Iterator[None]:
+    """The product's log goes to the history, and nowhere else."""
+    loggers = [logging.getLogger(name) for name in LOGGERS]
+    before = [(logger.level, logger.propagate) for logger in loggers]
+    for logger in loggers:
+        logger.addHandler(history.leaks)
+        logger.setLevel(logging.INFO)
+        logger.propagate = False
     try:
-        history.play()
-    except Exception as error:
-        error.add_note(f"seed {seed}")
-        raise
+        yield
     finally:
-        pages.JOINED_RECORDS = joined
+        for logger, (level, propagate) in zip(loggers, before, strict=True):
+            logger.removeHandler(history.leaks)
+            logger.setLevel(level)
+            logger.propagate = propagate
+
+
+def play(seed: int, *, trace: Callable[[str], None] | None = None) -> History:
+    """Play one history; raises Violation where something that must hold does not."""
+    history = History(seed, trace=trace)
+    with knobs.turned(history.knobs), _listening(history):
+        history.play()
     return history
 
 

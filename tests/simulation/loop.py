@@ -16,23 +16,12 @@ from typing import ParamSpec, TypeVar
 
 from greenlet import getcurrent, greenlet
 
+from tests.simulation.process import Killed, Process
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
 START = datetime(2026, 11, 23, 6, 0, tzinfo=UTC)
-
-
-class Killed(BaseException):
-    """The process is gone: nothing of it runs on."""
-
-
-class Process:
-    """What dies together: a worker's invocation with its read-ahead."""
-
-    def __init__(self, skew_s: float = 0.0) -> None:
-        self.is_dead = False
-        #: How far its clock is off.
-        self.skew_s = skew_s
 
 
 class Actor:
@@ -46,7 +35,8 @@ class Actor:
 
     def _run(self) -> None:
         try:
-            self._body()
+            if not self.process.is_dead:
+                self._body()
         except Killed:
             return
 
@@ -67,10 +57,17 @@ class Loop:
         self.now_s = 0.0
         self.current: Actor | None = None
         self.steps = 0
+        #: The first thing that must not have happened; it ends the history wherever it was noticed.
+        self.failure: BaseException | None = None
         self._ready: list[Actor] = []
         self._timers: list[tuple[float, int, Callable[[], None]]] = []
         self._counter = itertools.count()
         self.home = getcurrent()
+
+    @property
+    def now(self) -> datetime:
+        """The true time."""
+        return START + timedelta(seconds=self.now_s)
 
     def spawn(self, body: Callable[[], None], process: Process) -> Actor:
         """A new actor, ready to run."""
@@ -103,22 +100,34 @@ class Loop:
         self.home.switch()
         self._check(actor)
 
-    def wait(self, subscribe: Callable[[Callable[[object], None]], None]) -> None:
-        """Stop the current actor until whatever it subscribes to has happened."""
+    def wait(self, *subscriptions: Callable[[Callable[[object], None]], None]) -> None:
+        """Stop the current actor until one of the things it subscribes to has happened."""
         actor = self.current
         assert actor is not None
         self._check(actor)
-        subscribe(lambda _: self._ready.append(actor))
+        waiting = [actor]
+
+        def wake(_: object) -> None:
+            if waiting:
+                self._ready.append(waiting.pop())
+
+        for subscribe in subscriptions:
+            subscribe(wake)
         self.home.switch()
         self._check(actor)
 
-    def run(self, until_s: float, *, steps: int = 2_000_000) -> None:
-        """Run until nothing is left to do before `until_s`."""
-        while True:
+    def run(self, until_s: float, *, steps: int = 1_000_000) -> None:
+        """Run until nothing is left to do before `until_s`; raises what must not have happened."""
+        while self.failure is None:
             self.steps += 1
-            assert self.steps < steps, "the history does not come to rest"
+            if self.steps >= steps:
+                raise AssertionError("the history does not come to rest")
             if self._ready:
-                self._ready.pop(self.rng.randrange(len(self._ready))).resume()
+                actor = self._ready.pop(self.rng.randrange(len(self._ready)))
+                if actor.process.thaws_at_s > self.now_s:
+                    self.at(actor.process.thaws_at_s - self.now_s, lambda it=actor: self._ready.append(it))  # type: ignore[misc]
+                else:
+                    actor.resume()
                 continue
             if not self._timers or self._timers[0][0] > until_s:
                 self.now_s = max(self.now_s, until_s)
@@ -126,6 +135,7 @@ class Loop:
             when, _, action = heapq.heappop(self._timers)
             self.now_s = max(self.now_s, when)
             action()
+        raise self.failure
 
     def _check(self, actor: Actor) -> None:
         if actor.process.is_dead:
@@ -155,20 +165,29 @@ class SimFuture(Future[T]):
     """A future whose waiter lets others run."""
 
     loop: Loop
+    process: Process
 
     def result(self, timeout: float | None = None) -> T:
         """The outcome, once there is one."""
-        self._wait()
+        self._wait(timeout)
         return super().result(0)
 
     def exception(self, timeout: float | None = None) -> BaseException | None:
         """The error, once there is an outcome."""
-        self._wait()
+        self._wait(timeout)
         return super().exception(0)
 
-    def _wait(self) -> None:
+    def _wait(self, timeout: float | None) -> None:
+        """Wait; who waits with a time-out only wants to see whether its process has to end."""
         while not self.done():
-            self.loop.wait(self.add_done_callback)
+            if timeout is None:
+                self.loop.wait(self.add_done_callback)
+            elif self.process.is_stopping:
+                self.loop.sleep(timeout)
+                if not self.done():
+                    raise TimeoutError
+            else:
+                self.loop.wait(self.add_done_callback, self.process.when_told_to_stop.append)
 
 
 class SimExecutor(Executor):
@@ -180,7 +199,7 @@ class SimExecutor(Executor):
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         """Begin the work; it goes on while the caller does."""
         future: SimFuture[T] = SimFuture()
-        future.loop = self._loop
+        future.loop, future.process = self._loop, self._process
 
         def body() -> None:
             if not future.set_running_or_notify_cancel():

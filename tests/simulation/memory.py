@@ -1,13 +1,11 @@
-"""The document store in memory, watched: it enforces the port's semantics and what must always hold."""
+"""The document store in memory: it enforces the port's semantics, and tells whoever watches it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
 from typing import Any
 
 from orchestrator.errors import Conflict
-from orchestrator.model import RunStatus
 from orchestrator.ports import Create, Delete, Document, Filter, Put, Snapshot, Update, Write, Written
 
 _COMPARE: dict[str, Callable[[Any, Any], bool]] = {
@@ -94,11 +92,16 @@ class MemoryStore:
             watcher(writes, before)
         return written
 
+    def remove(self, path: str) -> None:
+        """Take a document away, as Firestore does some time after its `expires_at`."""
+        collection, _, name = path.rpartition("/")
+        self.documents.pop(path, None)
+        self._collections.get(collection, {}).pop(name, None)
+
     def _apply(self, write: Write) -> Written:
         collection, _, name = write.path.rpartition("/")
         if isinstance(write, Delete):
-            self.documents.pop(write.path, None)
-            self._collections.get(collection, {}).pop(name, None)
+            self.remove(write.path)
             return Written(None, {})
         increments: dict[str, int] = {}
         if isinstance(write, Create | Put):
@@ -110,54 +113,6 @@ class MemoryStore:
         self.documents[write.path] = (self._version, data)
         self._collections.setdefault(collection, {})[name] = None
         return Written(self._version, increments)
-
-
-class Watch:
-    """Looks at every commit for what the protocol forbids."""
-
-    def __init__(self, store: MemoryStore) -> None:
-        self._store = store
-        store.watchers.append(self.look)
-
-    def look(self, writes: Sequence[Write], before: Mapping[str, Document | None]) -> None:
-        """Raise Violation where a rule is broken."""
-        doors = {write.path for write in writes if write.path.startswith("sync_state/")}
-        for write in writes:
-            parts = write.path.split("/")
-            if parts[0] == "connections" and len(parts) == 4:
-                self._record(write, doors, parts[1])
-            elif parts[0] == "sync_state" and len(parts) == 2:
-                self._state(write, before[write.path])
-            elif parts[0] == "runs" and len(parts) == 2:
-                self._run(write, before[write.path])
-            elif parts[0] == "runs" and parts[2] == "tasks" and not isinstance(write, Create):
-                raise Violation(f"{write.path}: a final task is rewritten")
-
-    def _record(self, write: Write, doors: set[str], connection_id: str) -> None:
-        if f"sync_state/{connection_id}" not in doors:
-            raise Violation(f"{write.path} is stored without its connection's state")
-
-    def _state(self, write: Write, before: Document | None) -> None:
-        if before is None:
-            if not isinstance(write, Create):
-                raise Violation(f"{write.path} is made without looking")
-            return
-        if not isinstance(write, Update) or write.version is None:
-            raise Violation(f"{write.path} is written without a version")
-        if write.fields.get("seq") != before["seq"] + 1:
-            raise Violation(f"{write.path}: seq goes from {before['seq']} to {write.fields.get('seq')}")
-        now = self._store.documents[write.path][1]
-        for name, stream in before["streams"].items():
-            old = stream.get("cursor", {}).get("since")
-            new = now["streams"].get(name, {}).get("cursor", {}).get("since")
-            if isinstance(old, datetime) and isinstance(new, datetime) and new < old:
-                raise Violation(f"{write.path}: since of {name} goes back")
-
-    def _run(self, write: Write, before: Document | None) -> None:
-        if before is None or not RunStatus(before["status"]).is_final:
-            return
-        if not isinstance(write, Update) or set(write.fields) != {"retried_by"}:
-            raise Violation(f"{write.path}: a closed run is changed")
 
 
 def _matches(data: Document, where: Sequence[Filter]) -> bool:

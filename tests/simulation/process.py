@@ -1,0 +1,59 @@
+"""What dies, freezes and stops together: one invocation of a function, or one person's command."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+#: A frozen process goes on after so many seconds at most: longer than a lease.
+MOST_FROZEN_S = 1500.0
+
+
+class Killed(BaseException):
+    """The process is gone: nothing of it runs on."""
+
+
+@dataclass(eq=False)
+class Process:
+    """One invocation with its read-ahead, and what the checks have to know of it."""
+
+    name: str = "harness"
+    #: How far its clock is off.
+    skew_s: float = 0.0
+    #: Whether it is an invocation of a function, which may be frozen and told to stop.
+    is_function: bool = False
+    began_s: float = 0.0
+    is_dead: bool = False
+    has_ended: bool = False
+    #: SIGTERM: it was told to end.
+    is_stopping: bool = False
+    #: SIGSTOP: nothing of it runs before then.
+    thaws_at_s: float = 0.0
+    #: Its lease on a connection, once it has claimed one.
+    owner: str | None = None
+    #: The connection whose task it was started for.
+    connection_id: str | None = None
+    #: Whether the connections it has read let buyers' data be stored.
+    consents: dict[str, bool] = field(default_factory=dict)
+    #: The region that its session lists.
+    region: str = "all"
+    #: What it has done so far: calls of the store and messages published.
+    calls: int = 0
+    published: int = 0
+    #: Whether our own side has failed it: it may be slow then.
+    is_troubled: bool = False
+    when_told_to_stop: list[Callable[[object], None]] = field(default_factory=list)
+    when_dead: list[Callable[[], None]] = field(default_factory=list)
+
+    def stop(self) -> None:
+        """Send SIGTERM."""
+        self.is_stopping = True
+        for wake in self.when_told_to_stop:
+            wake(None)
+
+    def kill(self) -> None:
+        """Send SIGKILL."""
+        if not self.is_dead:
+            self.is_dead = True
+            for tell in self.when_dead:
+                tell()
