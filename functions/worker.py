@@ -12,8 +12,9 @@ from contextlib import contextmanager
 
 import flask
 import msgspec
+from cloudevents.exceptions import GenericException as UnreadableEvent
 from cloudevents.http import CloudEvent
-from werkzeug.exceptions import BadRequest, HTTPException, ServiceUnavailable, UnsupportedMediaType
+from werkzeug.exceptions import BadRequest, ServiceUnavailable, UnsupportedMediaType
 
 from functions import traces
 from orchestrator import context, messages
@@ -136,20 +137,24 @@ def acknowledge_unreadable(app: flask.Flask) -> None:
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
                 raise BadRequest from error
 
-    def acknowledge(_error: HTTPException) -> tuple[str, int]:
+    def acknowledge(_error: Exception) -> tuple[str, int]:
         _log_invalid(f"a request of {len(flask.request.get_data())} bytes is no event")
         return "acknowledged, and not understood", 200
 
     app.before_request(check)
-    app.register_error_handler(BadRequest, acknowledge)
-    app.register_error_handler(UnsupportedMediaType, acknowledge)
+    # What the function itself raises is ServiceUnavailable: the others are of reading a body.
+    for kind in (BadRequest, UnsupportedMediaType, ValueError, RecursionError, UnreadableEvent):
+        app.register_error_handler(kind, acknowledge)
 
 
 def _pushed(data: object) -> PubsubMessage:
     try:
-        return msgspec.convert(data, PushedMessage).message
-    except msgspec.ValidationError as error:
+        pushed = msgspec.convert(data, PushedMessage).message
+        # The framework lets half characters pass, which can be neither published nor logged.
+        msgspec.json.encode((pushed.message_id, pushed.attributes))
+    except (msgspec.ValidationError, UnicodeEncodeError) as error:
         raise MessageInvalid(f"event does not hold a Pub/Sub message: {error}") from error
+    return pushed
 
 
 def _trace(event: CloudEvent, attributes: dict[str, str]) -> traces.Trace:

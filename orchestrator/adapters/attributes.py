@@ -18,10 +18,14 @@ def attributes(message: Message) -> dict[str, str]:
         "run_id": message.run_id,
         "traceparent": context.current().get("traceparent", ""),
     }
-    return {name: value for name, value in found.items() if value}
+    return {name: _cut(value) for name, value in found.items() if value}
 
 
 def buried(attributes: Mapping[str, str], reason: str) -> dict[str, str]:
     """The attributes a message came with, and why it was put among the dead letters."""
     kept = {name: value for name, value in attributes.items() if value}
-    return kept | {"reason": reason.encode()[:_VALUE_BYTES].decode(errors="ignore")}
+    return kept | {"reason": _cut(reason)}
+
+
+def _cut(value: str) -> str:
+    return value.encode()[:_VALUE_BYTES].decode(errors="ignore")

@@ -91,6 +91,10 @@ def _step(session: Session, listing: Listing, window: Window, place: Place) -> S
     params = [*listing.params, *bounds(place, window), ("_fields", listing.fields)]
     size = min(listing.size, place.size)
     listed = sites.list_rows(session, listing.operation, listing.path, params, size)
+    if not listed.rows and (listed.total or 0) > place.skip:
+        # An empty answer from a cache or a plugin: taken for the end, it would lose what is counted.
+        message = f"woocommerce {listing.operation}: none of the {listed.total} rows that are counted came"
+        raise MarketplaceUnavailable(message)
     rows = read_rows(listed, by_date=place.by_date)
     if place.by_id:
         # A page may end before its last row; what is left of it has to be what comes after by id.

@@ -36,7 +36,7 @@ ANSWERS: dict[str, Tamper] = {
         f"body {body[:12]!r}": _body(body)
         for body in (b"", b"null", b"[]", b"{}", b"17", b'"x"', b"NaN", b"\xff\xfe")
     },
-    **{f"{n} levels": _body(b"[" * n + b"]" * n) for n in (900, 100_000)},
+    **{f"{n} levels": _body(b'{"x":%b}' % (b"[" * n + b"]" * n)) for n in (900, 100_000)},
     "an object without end": _body(b'{"a":' * 100_000),
     "notices without end": _body(b"[\n" * 10_000 + b"1," * 100_000),
     "cut": lambda reply: replace(reply, body=reply.body[: len(reply.body) // 2]),
