@@ -22,8 +22,9 @@ from orchestrator.errors import (
 from orchestrator.holding import Lost, Stopped
 from orchestrator.model import ErrorInfo, Open, StreamCounts, StreamState
 from orchestrator.pages import SliceOver
-from orchestrator.sync import StreamSync, Work
+from orchestrator.sync import StreamSync
 from orchestrator.windows import scope_of
+from orchestrator.work import Work
 
 log = logging.getLogger(__name__)
 

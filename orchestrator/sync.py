@@ -8,7 +8,7 @@ its own commit waits for the one under way.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future
 from contextvars import copy_context
 from dataclasses import dataclass
@@ -20,12 +20,11 @@ from orchestrator import absorbing, ids, vanishing, windows
 from orchestrator.absorbing import Absorber, Change
 from orchestrator.digests import Digest
 from orchestrator.errors import MarketplaceError, PageTokenExpired, WriteRejected
-from orchestrator.holding import Holder
-from orchestrator.marketplaces.spec import Connector, Page, Session, Sort, Stream
-from orchestrator.model import Connection, Cursor, OpenWindow, StreamCounts, StreamState
+from orchestrator.marketplaces.spec import Page, Sort, Stream
+from orchestrator.model import Cursor, OpenWindow, StreamCounts, StreamState
 from orchestrator.pages import Pages, SliceOver
-from orchestrator.ports import DocumentStore, Put, Write
-from orchestrator.services import Services
+from orchestrator.ports import Put, Write
+from orchestrator.work import Work
 
 log = logging.getLogger(__name__)
 
@@ -33,22 +32,6 @@ log = logging.getLogger(__name__)
 SIGN_OF_LIFE_S = 45.0
 #: A window is started again this often because of a token, then it has failed.
 RESTARTS = 3
-
-
-@dataclass(slots=True)
-class Work:
-    """What every stream of a task shares."""
-
-    services: Services
-    #: Counts what the task reads and writes.
-    store: DocumentStore
-    holder: Holder
-    connection: Connection
-    connector: Connector
-    session: Session
-    run_id: str
-    #: Seconds left in this slice; the task stops between pages when there are none.
-    time_left: Callable[[], float]
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,7 +38,7 @@ from orchestrator.model import (
 from orchestrator.pages import SliceOver
 from orchestrator.services import Services
 from orchestrator.streams import Streams, note
-from orchestrator.sync import Work
+from orchestrator.work import Work
 
 log = logging.getLogger(__name__)
 

@@ -154,8 +154,8 @@ class Reading(RuleBasedStateMachine):
             self.cursor = msgspec.structs.replace(self.cursor, window=None)
 
     @precondition(lambda self: self.window is not None)
-    @rule(size=st.integers(1, 4), stored=st.booleans(), skew=skews)
-    def page(self, size: int, stored: bool, skew: timedelta) -> None:
+    @rule(size=st.integers(1, 4), stored=st.booleans())
+    def page(self, size: int, stored: bool) -> None:
         """A page is read; its cursor is stored with it, or left to a later commit."""
         window = self.window
         assert window is not None
@@ -180,9 +180,10 @@ class Reading(RuleBasedStateMachine):
             position=position,
         )
         if window.token is None:
-            self.cursor = windows.completed(self.cursor, window, self.now + skew)
+            took = self.now - self.opened_at
+            self.cursor = windows.completed(self.terms, self.cursor, window, took)
             self.window, self.read_at = None, self.opened_at
-            self.long_at = self.now + skew if window.long else self.long_at
+            self.long_at = window.until + AGE + took if window.long else self.long_at
             self._check_completed(window)
             return
         self.window = window
@@ -269,8 +270,7 @@ def test_a_complete_listing_shows_all_from_its_oldest_day_on(
 def test_a_long_listing_rests_nine_times_as_long(took: timedelta, sort: Sort) -> None:
     """A tenth of the time at most, never more than a day, and none after a short or a partial listing."""
     kind = stream(sort, durable=True, ordered=False, short=timedelta(0), long=timedelta(0))
-    window = OpenWindow(since=START - DAY, until=START - AGE)
-    until = windows.rest(kind, window, START + took)
+    until = windows.rest(kind, took, START + took)
 
     if sort is not Sort.SNAPSHOT or took < timedelta(minutes=1):
         assert until is None

@@ -54,8 +54,8 @@ ROWS = [
     _limit(
         "answers that make one page together",
         "marketplaces/client.py",
-        f"{client.MAX_JOINED_BYTES // _MIB} MiB",
-        f"{client.MAX_JOINED_BYTES // client.ANSWER_BYTES:,} of them",
+        f"{client.PAGE_BYTES // _MIB} MiB",
+        f"{client.PAGE_CALLS:,} of them",
     ),
     _limit(
         "small pages joined for one commit",

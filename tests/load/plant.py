@@ -20,11 +20,11 @@ from orchestrator.model import Run, from_document
 from orchestrator.ports import Document, Filter, Put, Snapshot, Write, Written
 from orchestrator.runs import start_tick
 from orchestrator.services import Services
-from tests.simulation.faulty import NoSecrets
-from tests.simulation.history import SETTINGS
-from tests.simulation.loop import START, Loop, Process, SimClock, SimFuture
-from tests.simulation.market import Client, Raw, normalize
+from orchestrator.settings import Settings
+from tests.core.world import ENVIRONMENT, FakeClient, NoSecrets, Row, normalize
+from tests.simulation.loop import START, Loop, SimClock, SimFuture
 from tests.simulation.memory import MemoryStore
+from tests.simulation.process import Process
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -205,7 +205,7 @@ class Plant:
         process = Process()
         pool = Pool(self.loop, process, wiring._OVERLAPPING)
         services = Services(
-            settings=SETTINGS,
+            settings=Settings.from_environment(ENVIRONMENT),
             store=SlowStore(self.loop, self.store),
             queue=self,
             secrets=NoSecrets(),
@@ -262,7 +262,7 @@ class Plant:
             sort=Sort.INCREMENTAL,
             fetch=self._fetch,
             normalize=normalize,
-            identify=lambda raw: msgspec.json.decode(raw, type=Raw).id,
+            identify=lambda raw: msgspec.json.decode(raw, type=Row).id,
             version=1,
             age=timedelta(minutes=2),
             durable_token=True,
@@ -285,7 +285,7 @@ class Plant:
         self.loop.sleep(account.page_s)
         start = int(token or 0)
         stop = min(start + PAGE_ROWS, account.orders)
-        rows = [Raw(f"o{n}", START - timedelta(hours=1), "1") for n in range(start, stop)]
+        rows = [Row(id=f"o{n}", updated_at=START - timedelta(hours=1)) for n in range(start, stop)]
         return Page([msgspec.json.encode(row) for row in rows], str(stop) if stop < account.orders else None)
 
     def _note_task(self, writes: Sequence[Write], _: Mapping[str, Document | None]) -> None:
@@ -296,5 +296,5 @@ class Plant:
 
 
 def _open(opening: Opening) -> Session:
-    client: Any = Client(opening.connection_id, opening.wait)
+    client: Any = FakeClient(opening.connection_id, wait=opening.wait)
     return Session(client=client, settings=None)
