@@ -230,7 +230,7 @@ def _open_runs(record: RunRecord) -> Iterator[str]:
     if not record.run.status.is_final:
         yield f"run {record.run_id} has not ended: it is {record.run.status.value}"
     for name, shard in record.shards.items():
-        if shard.open != 0:
+        if shard.open > 0:
             yield f"run {record.run_id}, shard {name}: {shard.open} tasks are open"
 
 
