@@ -52,15 +52,14 @@ ROWS = [
         f"else the stream is left until then, at most {errors.MAX_WAIT_S / 3600:g} h",
     ),
     _limit(
-        "answers that make one page together",
+        "all calls of one page, what belongs to its rows included",
         "marketplaces/client.py",
-        f"{client.PAGE_BYTES // _MIB} MiB",
-        f"{client.PAGE_CALLS:,} of them",
+        f"{client.PAGE_CALLS:,} calls, {client.PAGE_BYTES // _MIB} MiB",
     ),
     _limit(
         "small pages joined for one commit",
         "pages.py",
-        f"{pages.JOINED_RECORDS} records or {pages.JOINED_SECONDS:g} s",
+        f"{pages.JOINED_RECORDS} records, {pages.JOINED_BYTES // _MIB} MiB or {pages.JOINED_SECONDS:g} s",
         "one page is read ahead",
     ),
     _limit(

@@ -49,22 +49,10 @@ class TimedFuture(SimFuture[T]):
     def exception(self, timeout: float | None = None) -> BaseException | None:
         """The error, or none; TimeoutError where there is no outcome in time."""
         if timeout is not None and not self.done():
-            self.loop.wait(lambda resume: self._first(resume, timeout))
+            self.loop.wait(self.add_done_callback, lambda wake: self.loop.at(timeout, lambda: wake(None)))
             if not self.done():
                 raise TimeoutError
         return super().exception()
-
-    def _first(self, resume: Callable[[object], None], timeout: float) -> None:
-        """Resume once, at the outcome or when the time is over."""
-        resumed: list[bool] = []
-
-        def once(_: object = None) -> None:
-            if not resumed:
-                resumed.append(True)
-                resume(None)
-
-        self.add_done_callback(once)
-        self.loop.at(timeout, once)
 
 
 class Pool(Executor):
@@ -78,7 +66,7 @@ class Pool(Executor):
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         """Begin the work as soon as a thread is free."""
         future: TimedFuture[T] = TimedFuture()
-        future.loop = self._loop
+        future.loop, future.process = self._loop, self._process
         self._waiting.append((future, lambda: fn(*args, **kwargs)))
         self._start()
         return future
