@@ -158,13 +158,14 @@ class Absorber:
         message = f"the normalized record is {size} bytes; a document takes {MAX_RECORD_BYTES}"
         raise RecordInvalid(message)
 
-    def refused(self, change: Change, reason: str, digest: Digest) -> Change:
+    def refused(self, change: Change, why: str, digest: Digest) -> Change:
         """A normalized record that the store will not have, as a reject that is remembered by its content."""
         self.counts.written -= 1
         self.counts.rejected += 1
         first = change.writes[0]
         record = first.data if isinstance(first, Put) else {}
-        name, put = self._reject_of(msgspec.json.encode(record), reason, record.get("id"))
+        reason = f"the store refuses it: {why}"
+        name, put = self._reject_of(_encoder.encode(record), reason, record.get("id"))
         key = _reject_key(name)
         entries = [(key, content, KEPT_DAY) for _, content, _ in change.entries[:1]]
         entries += [(known, _SUPERSEDED, day) for known, _, day in change.entries[:1] if digest.get(known)]

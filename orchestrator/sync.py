@@ -63,7 +63,7 @@ class StreamSync:
         #: Made when the window is known.
         self._absorber: Absorber
         self._under_way: _UnderWay | None = None
-        #: When reading the window would have begun, had it all been in this slice; on the monotonic clock.
+        #: When reading the open window would have begun, had it all been in this slice; monotonic.
         self._began = work.services.clock.monotonic() - self._state.took_s
 
     def run(self) -> None:
@@ -120,10 +120,8 @@ class StreamSync:
         if state is None:
             return StreamState(scope=scope)
         if state.scope != scope:
-            return msgspec.structs.replace(
-                state, scope=scope, cursor=Cursor(full=state.cursor.full), took_s=0.0
-            )
-        return state
+            state = msgspec.structs.replace(state, scope=scope, cursor=Cursor(full=state.cursor.full))
+        return state if state.cursor.window is not None else msgspec.structs.replace(state, took_s=0.0)
 
     def _new_absorber(self, window: OpenWindow) -> Absorber:
         work = self._work
@@ -157,7 +155,6 @@ class StreamSync:
         return window
 
     def _took(self) -> timedelta:
-        """How long reading the window has taken, this slice included."""
         return timedelta(seconds=round(self._work.services.clock.monotonic() - self._began, 3))
 
     # Writing
@@ -269,8 +266,7 @@ class StreamSync:
         elif changes[0].rejected:
             raise error
         else:
-            reason = f"the store refuses it: {error.message}"
-            self._write([self._absorber.refused(changes[0], reason, self._loaded())], refused.cursor)
+            self._write([self._absorber.refused(changes[0], error.message, self._loaded())], refused.cursor)
 
     def _commit(self, writes: list[Write], inline: bytes, cursor: Cursor) -> None:
         """Commit, and wait for it."""
@@ -331,7 +327,6 @@ class StreamSync:
             suspects=suspects,
             not_before=None,
             rests_until=windows.rest(self._stream, self._took(), now),
-            took_s=0.0,
             last_success_at=now,
         )
 

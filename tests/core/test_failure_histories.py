@@ -5,7 +5,7 @@ test_crashes::test_any_single_fault_changes_nothing_in_effect. 11: tests/simulat
 test_crashes::test_the_next_run_takes_over_from_a_dead_worker. 14:
 test_slices::test_a_backlog_larger_than_a_run_goes_on_in_the_next. 15:
 test_crashes::test_a_connection_that_kills_its_workers_is_given_up. 16:
-test_runs::test_a_forced_run_never_eats_the_real_tick.
+test_runs::test_a_forced_run_never_eats_the_real_tick. More of 1 and 17: test_redeliveries.
 """
 
 from __future__ import annotations
@@ -15,13 +15,12 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 
-from orchestrator import closing, dead, ids
+from orchestrator import dead, ids
 from orchestrator.adapters.local_dead import LocalDeadLetters
 from orchestrator.adapters.local_queue import LocalQueue
-from orchestrator.messages import Kind, Message, encode
+from orchestrator.messages import Message, encode
 from orchestrator.model import RunStatus, TaskStatus
 from orchestrator.ports import Delete, Update, Write, Written
 from tests.core.test_crashes import Killed, deliver_all, documents, make
@@ -65,59 +64,6 @@ def test_1_a_redelivery_watches_the_dead_holder_and_then_takes_over(tmp_path: Pa
     assert world.clock.now() - before < timedelta(seconds=600)
     assert world.task(FIRST, "a").status is TaskStatus.SUCCEEDED
     assert world.task(FIRST, "a").attempts == 2
-
-
-def test_1_who_else_writes_the_state_is_no_sign_of_life(tmp_path: Path) -> None:
-    """A person asks for a full run while a dead holder is watched: the redelivery takes over all the same."""
-    world = make(tmp_path)
-    die_at(world, "3")
-    task = next(message for message in dispatched(world) if message.connection_id == "a")
-    with pytest.raises(Killed):
-        world.deliver(task)
-
-    def ask() -> None:
-        if not world.state("a").requested_full:
-            state = world.get("sync_state/a")
-            fields = {"seq": state.data["seq"] + 1, "requested_full": True}
-            world.store.commit([Update(state.path, fields, version=state.version)])
-
-    world.clock.meanwhile = ask
-    world.deliver(task)
-
-    assert world.task(FIRST, "a").status is TaskStatus.SUCCEEDED
-
-
-def test_1_whoever_watched_a_finish_repeats_the_close_check(tmp_path: Path) -> None:
-    """The watched holder finishes as the last of its run and dies: the redelivery closes the run."""
-    world = make(tmp_path)
-    die_at(world, "3")
-    task = next(message for message in dispatched(world) if message.connection_id == "a")
-    world.queue.messages.remove(task)
-    world.drain()
-    with pytest.raises(Killed):
-        world.deliver(task)
-
-    def finish() -> None:
-        world.clock.meanwhile = None
-        snapshot, now = world.get("sync_state/a"), world.clock.now()
-        final = closing.final_task(
-            "a",
-            run_id=FIRST,
-            shard=task.shard,
-            status=TaskStatus.SUCCEEDED,
-            reason=None,
-            opened=world.state("a").open,
-            now=now,
-            expires_at=now,
-        )
-        closed = closing.closed_state(world.state("a"), FIRST, task.order)
-        door = closing.write_state(snapshot.path, closed, snapshot)
-        world.store.commit([door, *closing.closing_writes(final)])
-
-    world.clock.meanwhile = finish
-    world.deliver(task)
-
-    assert world.run(FIRST).status is RunStatus.SUCCEEDED
 
 
 def test_4_two_last_tasks_that_end_at_once_close_the_run() -> None:
@@ -342,39 +288,6 @@ def test_13_a_day_of_queued_ticks(tmp_path: Path) -> None:
     assert len(late) >= 90
     assert {run.tasks.total for run in late} == {0}
     assert len(world.records("a", "orders")) == 8
-
-
-def test_17_a_task_that_is_closed_late_outlives_its_messages(tmp_path: Path) -> None:
-    """After an outage longer than records are kept, whoever comes second still finds the task's record."""
-    world = make(tmp_path)
-    world.bazaar.at_call = None
-    dispatched(world)
-    world.queue.messages.clear()
-    world.clock.advance(40 * 86_400)
-    world.tick()
-    world.drain()
-
-    for task in world.tasks(FIRST):
-        assert task.expires_at - task.finished_at == timedelta(days=30)
-    assert world.run(FIRST).status.is_final
-
-
-@pytest.mark.parametrize("kind", ["sweep", "cancel", "task"])
-def test_17_a_message_older_than_a_task_s_record(tmp_path: Path, kind: Kind) -> None:
-    """The record's time is over, the run's and its shard's not yet: nothing is closed, or counted, again."""
-    world = make(tmp_path)
-    world.bazaar.at_call = None
-    task = dispatched(world)[0]
-    world.drain()
-    world.clock.advance(900)
-    world.run_once()
-    world.store.commit([Delete(ids.task_path(FIRST, task.connection_id))])
-    run, shard = world.run(FIRST), world.shards(FIRST)[0]
-    world.clock.advance(31 * 86_400)
-    world.deliver(msgspec.structs.replace(task, kind=kind, heal=True))
-
-    assert world.store.get(ids.task_path(FIRST, task.connection_id)) is None
-    assert (world.run(FIRST), world.shards(FIRST)[0]) == (run, shard)
 
 
 def test_17_a_message_older_than_its_run_s_documents(tmp_path: Path) -> None:

@@ -1,0 +1,102 @@
+"""Redeliveries that watch a holder, and messages that outlive what they are about."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from orchestrator import closing, ids
+from orchestrator.messages import Kind
+from orchestrator.model import RunStatus, TaskStatus
+from orchestrator.ports import Delete, Update
+from tests.core.test_crashes import Killed, make
+from tests.core.test_failure_histories import FIRST, die_at, dispatched
+
+
+def test_who_else_writes_the_state_is_no_sign_of_life(tmp_path: Path) -> None:
+    """A person asks for a full run while a dead holder is watched: the redelivery takes over all the same."""
+    world = make(tmp_path)
+    die_at(world, "3")
+    task = next(message for message in dispatched(world) if message.connection_id == "a")
+    with pytest.raises(Killed):
+        world.deliver(task)
+
+    def ask() -> None:
+        if not world.state("a").requested_full:
+            state = world.get("sync_state/a")
+            fields = {"seq": state.data["seq"] + 1, "requested_full": True}
+            world.store.commit([Update(state.path, fields, version=state.version)])
+
+    world.clock.meanwhile = ask
+    world.deliver(task)
+
+    assert world.task(FIRST, "a").status is TaskStatus.SUCCEEDED
+
+
+def test_whoever_watched_a_finish_repeats_the_close_check(tmp_path: Path) -> None:
+    """The watched holder finishes as the last of its run and dies: the redelivery closes the run."""
+    world = make(tmp_path)
+    die_at(world, "3")
+    task = next(message for message in dispatched(world) if message.connection_id == "a")
+    world.queue.messages.remove(task)
+    world.drain()
+    with pytest.raises(Killed):
+        world.deliver(task)
+
+    def finish() -> None:
+        world.clock.meanwhile = None
+        snapshot, now = world.get("sync_state/a"), world.clock.now()
+        final = closing.final_task(
+            "a",
+            run_id=FIRST,
+            shard=task.shard,
+            status=TaskStatus.SUCCEEDED,
+            reason=None,
+            opened=world.state("a").open,
+            now=now,
+            expires_at=now,
+        )
+        closed = closing.closed_state(world.state("a"), FIRST, task.order)
+        door = closing.write_state(snapshot.path, closed, snapshot)
+        world.store.commit([door, *closing.closing_writes(final)])
+
+    world.clock.meanwhile = finish
+    world.deliver(task)
+
+    assert world.run(FIRST).status is RunStatus.SUCCEEDED
+
+
+def test_a_task_that_is_closed_late_outlives_its_messages(tmp_path: Path) -> None:
+    """After an outage longer than records are kept, whoever comes second still finds the task's record."""
+    world = make(tmp_path)
+    world.bazaar.at_call = None
+    dispatched(world)
+    world.queue.messages.clear()
+    world.clock.advance(40 * 86_400)
+    world.tick()
+    world.drain()
+
+    for task in world.tasks(FIRST):
+        assert task.expires_at - task.finished_at == timedelta(days=30)
+    assert world.run(FIRST).status.is_final
+
+
+@pytest.mark.parametrize("kind", ["sweep", "cancel", "task"])
+def test_a_message_older_than_a_task_s_record(tmp_path: Path, kind: Kind) -> None:
+    """The record's time is over, the run's and its shard's not yet: nothing is closed, or counted, again."""
+    world = make(tmp_path)
+    world.bazaar.at_call = None
+    task = dispatched(world)[0]
+    world.drain()
+    world.clock.advance(900)
+    world.run_once()
+    world.store.commit([Delete(ids.task_path(FIRST, task.connection_id))])
+    run, shard = world.run(FIRST), world.shards(FIRST)[0]
+    world.clock.advance(31 * 86_400)
+    world.deliver(msgspec.structs.replace(task, kind=kind, heal=True))
+
+    assert world.store.get(ids.task_path(FIRST, task.connection_id)) is None
+    assert (world.run(FIRST), world.shards(FIRST)[0]) == (run, shard)
