@@ -72,6 +72,13 @@ INVARIANTS = (
         CORE + "test_crashes.py::test_any_single_fault_changes_nothing_in_effect",
     ),
     Guard(
+        "invariant 3: what a listing has shown is taken up as it was, whatever the digest forgets",
+        "orchestrator/digests.py",
+        "self._forget(fold, oldest_day)",
+        "pass",
+        CORE + "test_digests.py::test_what_was_seen_outlives_what_is_forgotten",
+    ),
+    Guard(
         "invariant 3: nothing is taken as vanished from a short listing",
         "orchestrator/sync.py",
         "if self._total is not None and self._total != window.read:",
