@@ -11,7 +11,6 @@ from typing import Annotated, Any, TypeVar
 
 import flask
 import msgspec
-from werkzeug.exceptions import BadRequest
 
 from functions.problems import Problem
 from orchestrator.decoding import UNREADABLE
@@ -36,12 +35,15 @@ def body_of(request: flask.Request) -> bytes:
     """The whole body, also of a chunked request.
 
     Raises:
-        Problem: 413; it is too large.
+        Problem: 413; it is too large. 400; it breaks off.
     """
     body = b""
     if (request.content_length or 0) <= LARGEST_BODY:
-        while len(body) <= LARGEST_BODY and (part := request.stream.read(LARGEST_BODY + 1 - len(body))):
-            body += part
+        try:
+            while len(body) <= LARGEST_BODY and (part := request.stream.read(LARGEST_BODY + 1 - len(body))):
+                body += part
+        except Exception as error:  # each server has errors of its own for a body that breaks off
+            raise Problem(HTTPStatus.BAD_REQUEST, "the request could not be read to its end") from error
         if len(body) <= LARGEST_BODY:
             return body
     raise Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the body is larger than {LARGEST_BODY} bytes")
@@ -52,7 +54,7 @@ def discard_rest(request: flask.Request) -> None:
 
     The platform bounds it to 32 MiB (cloud.google.com/run/quotas). A caller who went away is no fault.
     """
-    with suppress(BadRequest, OSError):
+    with suppress(Exception):
         while request.stream.read(_CHUNK):
             pass
 

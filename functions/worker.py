@@ -14,7 +14,13 @@ import flask
 import msgspec
 from cloudevents.exceptions import GenericException as UnreadableEvent
 from cloudevents.http import CloudEvent
-from werkzeug.exceptions import BadRequest, ServiceUnavailable, UnsupportedMediaType
+from werkzeug.exceptions import (
+    BadRequest,
+    HTTPException,
+    RequestEntityTooLarge,
+    ServiceUnavailable,
+    UnsupportedMediaType,
+)
 
 from functions import traces
 from orchestrator import context, messages
@@ -24,6 +30,8 @@ from orchestrator.services import Services
 
 _log = logging.getLogger(__name__)
 
+#: Bytes; the largest body that is read. Pub/Sub's messages have 10 MB at most, a third more as base64.
+LARGEST_EVENT = 16 * 1024 * 1024
 #: The headers that make a request an event in CloudEvents' binary form, whatever its body.
 _BINARY = ("ce-specversion", "ce-source", "ce-type", "ce-id")
 
@@ -60,6 +68,8 @@ class _Body(msgspec.Struct, frozen=True, rename="camel"):
 
 
 _body = msgspec.json.Decoder(_Body)
+#: What the framework's own reading of an event raises.
+_PARSING = (ValueError, RecursionError, UnreadableEvent)
 
 
 def handle_event(
@@ -131,19 +141,23 @@ def acknowledge_unreadable(app: flask.Flask) -> None:
 
     def check() -> None:
         request = flask.request
-        if request.method == "POST" and not all(name in request.headers for name in _BINARY):
-            try:
-                _body.decode(request.get_data())
-            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-                raise BadRequest from error
+        try:
+            body = request.get_data()
+            if request.method == "POST" and not all(name in request.headers for name in _BINARY):
+                _body.decode(body)
+        except HTTPException:
+            raise
+        except Exception as error:  # each server has errors of its own for a body that is malformed
+            raise BadRequest from error
 
     def acknowledge(_error: Exception) -> tuple[str, int]:
-        _log_invalid(f"a request of {len(flask.request.get_data())} bytes is no event")
+        _log_invalid(f"a request of {flask.request.content_length} bytes is no event")
         return "acknowledged, and not understood", 200
 
+    app.config["MAX_CONTENT_LENGTH"] = LARGEST_EVENT
     app.before_request(check)
     # What the function itself raises is ServiceUnavailable: the others are of reading a body.
-    for kind in (BadRequest, UnsupportedMediaType, ValueError, RecursionError, UnreadableEvent):
+    for kind in (BadRequest, RequestEntityTooLarge, UnsupportedMediaType, *_PARSING):
         app.register_error_handler(kind, acknowledge)
 
 

@@ -9,7 +9,7 @@ import re
 
 from google.api_core.retry import Retry
 
-from functions import certificates, requests
+from functions import certificates, requests, worker
 from local.processes import ROOT
 from orchestrator import claim, claiming, closing, dispatch, errors, heal, holding, pages, pausing, runs, sync
 from orchestrator import task as tasks
@@ -52,9 +52,10 @@ ROWS = [
         f"else the stream is left until then, at most {errors.MAX_WAIT_S / 3600:g} h",
     ),
     _limit(
-        "all calls of one page, what belongs to its rows included",
-        "marketplaces/client.py",
-        f"{client.PAGE_CALLS:,} calls, {client.PAGE_BYTES // _MIB} MiB",
+        "a page of a listing, with all that belongs to its rows",
+        "marketplaces/client.py, pages.py",
+        f"{client.PAGE_BYTES // _MIB} MiB and {client.PAGE_CALLS:,} calls",
+        f"{client.MOST_VALUES:,} values an answer, {pages.MAX_RECORDS:,} rows",
     ),
     _limit(
         "small pages joined for one commit",
@@ -105,6 +106,7 @@ ROWS = [
         f"{certificates.FAILURE_INTERVAL:g} s apart while it fails",
     ),
     _limit("the body of a request", "functions/requests.py", f"{requests.LARGEST_BODY // 1024} KiB"),
+    _limit("the body of an event", "functions/worker.py", f"{worker.LARGEST_EVENT // _MIB} MiB"),
     _limit("a page of connections", "dispatch.py", f"{dispatch.PAGE:,}"),
     _limit("a shard", "model.py", f"{SHARD_SIZE} connections"),
     _limit("what one tick heals", "heal.py", f"{heal.RUNS} runs, {heal.SWEEPS} sweeps, {heal.TASKS} tasks"),
