@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator import ids
 from orchestrator.messages import Message
-from orchestrator.model import Run, RunStatus, SyncState, from_document
+from orchestrator.model import Lease, Run, RunStatus, SyncState, from_document
 from orchestrator.ports import Filter
 
 if TYPE_CHECKING:
@@ -55,9 +55,10 @@ class Outbox:
         task = self._store.get(ids.task_path(message.run_id, message.connection_id))
         shard = self._store.get(ids.shard_path(message.run_id, message.shard))
         state = self._store.get(ids.state_path(message.connection_id))
-        lease = from_document(SyncState, state.data).lease if state is not None else None
-        is_deferred = lease is not None and lease.not_before is not None
-        if task is None and not is_deferred:
+        lease = from_document(SyncState, state.data).lease if state is not None else Lease()
+        # A holder may outlive its own message: whoever looks after it sees it alive, and that is enough.
+        is_held = lease.owner is not None and self._history.alive(lease.owner)
+        if task is None and lease.not_before is None and not is_held:
             self._history.violated(f"{message} is acknowledged, and nobody goes on")
         if shard is None or run.status is not RunStatus.RUNNING or self._is_busy(message.run_id):
             return
