@@ -249,6 +249,7 @@ def read(
     spec = connector.streams[stream]
     while True:
         found.tokens.append(token)
+        session.client.begin_page()
         page = spec.fetch(session, window, token)
         found.pages.append(page)
         for raw in page.records:
