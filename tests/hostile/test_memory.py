@@ -69,18 +69,18 @@ def test_an_answer_is_read_up_to_its_limit(tmp_path: Path, body: Body, encoding:
     """An answer that is too large is given up with one clear line before it is in memory."""
     outcome = synced(tmp_path, body, encoding=encoding)
 
+    assert growth(outcome) < REFUSED_MIB
     assert outcome.status is TaskStatus.FAILED
     assert outcome.error == f"takealot offers: the answer is larger than {MAX_BYTES} bytes"
-    assert growth(outcome) < REFUSED_MIB
 
 
 def test_an_answer_of_tiny_values_is_not_taken_apart(tmp_path: Path) -> None:
     """Five million empty objects travel as 15 MB, and would take half a gigabyte."""
     outcome = synced(tmp_path, lambda _: iter([listing(*[b"{}"] * (5 * MIB))]))
 
+    assert growth(outcome) < REFUSED_MIB
     assert outcome.status is TaskStatus.FAILED
     assert outcome.error == f"takealot offers: the answer has more than {MOST_VALUES} values"
-    assert growth(outcome) < REFUSED_MIB
 
 
 def test_large_pages_are_not_joined(tmp_path: Path) -> None:
