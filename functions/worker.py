@@ -23,6 +23,7 @@ from werkzeug.exceptions import (
 )
 
 from functions import traces
+from functions.fields import Fields
 from orchestrator import context, messages
 from orchestrator.errors import MessageInvalid, SyncError
 from orchestrator.messages import Message
@@ -34,6 +35,7 @@ _log = logging.getLogger(__name__)
 LARGEST_EVENT = 16 * 1024 * 1024
 #: The headers that make a request an event in CloudEvents' binary form, whatever its body.
 _BINARY = ("ce-specversion", "ce-source", "ce-type", "ce-id")
+_VERSIONS = ("0.3", "1.0")
 
 
 class PubsubMessage(msgspec.Struct, frozen=True, rename="camel"):
@@ -143,7 +145,7 @@ def acknowledge_unreadable(app: flask.Flask) -> None:
         request = flask.request
         try:
             body = request.get_data()
-            if request.method == "POST" and not all(name in request.headers for name in _BINARY):
+            if request.method == "POST" and not _is_binary(request.headers):
                 _body.decode(body)
         except HTTPException:
             raise
@@ -159,6 +161,11 @@ def acknowledge_unreadable(app: flask.Flask) -> None:
     # What the function itself raises is ServiceUnavailable: the others are of reading a body.
     for kind in (BadRequest, RequestEntityTooLarge, UnsupportedMediaType, *_PARSING):
         app.register_error_handler(kind, acknowledge)
+
+
+def _is_binary(headers: Fields) -> bool:
+    """Whether the framework takes a request for an event in binary form, and looks for none in its body."""
+    return all(headers.get(name, "") for name in _BINARY) and headers.get(_BINARY[0], "") in _VERSIONS
 
 
 def _pushed(data: object) -> PubsubMessage:
