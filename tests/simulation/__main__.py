@@ -32,6 +32,16 @@ def failing(regression: Regression, first: int, count: int) -> tuple[int, str] |
     return (int(found[1]), found[2]) if found is not None else None
 
 
+def replay(seed: int, *, trace: bool = False) -> int:
+    """Play one history; 1, and a line that says why, where something is violated."""
+    try:
+        play(seed, trace=say if trace else None)
+    except Violation as violation:
+        say(f"seed {seed}: {violation}")
+        return 1
+    return 0
+
+
 def find(name: str, first: int) -> int:
     """Print the first seed that shows a defect; 1 where none of many does."""
     (regression,) = [regression for regression in REGRESSIONS if regression.name == name]
@@ -39,9 +49,8 @@ def find(name: str, first: int) -> int:
     if found is None:
         say(f"{name}: {MOST} histories do not show it")
         return 1
-    play(found[0])  # it has to be the guard that makes the difference
     say(f"{name}: seed {found[0]}: {found[1][:200]}")
-    return 0
+    return replay(found[0])  # it has to be the guard that makes the difference
 
 
 def check() -> int:
@@ -71,12 +80,9 @@ def main() -> int:
         return check()
     if options.find:
         return find(options.find, options.seed)
-    for seed in range(options.seed, options.seed + options.count):
-        try:
-            play(seed, trace=say if options.trace else None)
-        except Violation as violation:
-            say(f"seed {seed}: {violation}")
-            return 1
+    seeds = range(options.seed, options.seed + options.count)
+    if any(replay(seed, trace=options.trace) for seed in seeds):
+        return 1
     say(f"{options.count} histories from seed {options.seed} on: nothing is violated")
     return 0
 

@@ -241,7 +241,7 @@ class Edges:
             self._ended(process)
             if not settled:
                 settled.append(True)
-                history.outbox.acknowledged(message)
+                history.outbox.acknowledged(message, process)
 
         def late() -> None:
             if not settled:

@@ -86,6 +86,7 @@ class SimStore:
         except Conflict as error:
             history.say(f"is refused: {error}")
             raise
+        self._process.wrote_s = history.loop.now_s
         history.say(lambda: f"commits {', '.join(_named(write) for write in writes)}")
         history.perhaps_die(self._process)
         if history.happens(faults.ambiguous):

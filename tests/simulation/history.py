@@ -256,9 +256,9 @@ class History:
         self._processes.append(process)
         return process
 
-    def alive(self, owner: str) -> bool:
-        """Whether the process that claimed a lease as this owner still exists."""
-        return any(it.owner == owner and not it.is_dead and not it.has_ended for it in self._processes)
+    def holder(self, owner: str | None) -> Process | None:
+        """The process that claimed a lease as this owner."""
+        return next((it for it in self._processes if owner is not None and it.owner == owner), None)
 
     # What happens
 

@@ -10,6 +10,8 @@ from orchestrator.messages import Message
 from orchestrator.model import Lease, Run, RunStatus, SyncState, from_document
 from orchestrator.ports import Filter
 
+from tests.simulation.process import Process
+
 if TYPE_CHECKING:
     from tests.simulation.history import History
 
@@ -35,7 +37,7 @@ class Outbox:
         """The queue gave up delivering one."""
         self.in_flight -= 1
 
-    def acknowledged(self, message: Message) -> None:
+    def acknowledged(self, message: Message, process: Process) -> None:
         """It does not come again: somebody else has to be on it, unless it is done."""
         self._live[_key(message)] -= 1
         self.in_flight -= 1
@@ -49,15 +51,16 @@ class Outbox:
         if message.kind == "dispatch" and not run.dispatch[message.marketplace].done:
             self._history.violated(f"{message} is acknowledged, and nobody goes on")
         if message.kind == "task":
-            self._task(message, run)
+            self._task(message, run, process)
 
-    def _task(self, message: Message, run: Run) -> None:
+    def _task(self, message: Message, run: Run, process: Process) -> None:
         task = self._store.get(ids.task_path(message.run_id, message.connection_id))
         shard = self._store.get(ids.shard_path(message.run_id, message.shard))
         state = self._store.get(ids.state_path(message.connection_id))
         lease = from_document(SyncState, state.data).lease if state is not None else Lease()
-        # A holder may outlive its own message: whoever looks after it sees it alive, and that is enough.
-        is_held = lease.owner is not None and self._history.alive(lease.owner)
+        # A holder may outlive its own message: to be seen alive is enough, though it may die right after that.
+        holder = self._history.holder(lease.owner)
+        is_held = holder is not None and (holder.is_alive or holder.wrote_s > process.began_s)
         if task is None and lease.not_before is None and not is_held:
             self._history.violated(f"{message} is acknowledged, and nobody goes on")
         if shard is None or run.status is not RunStatus.RUNNING or self._is_busy(message.run_id):

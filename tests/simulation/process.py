@@ -25,6 +25,8 @@ class Process:
     began_s: float = 0.0
     is_dead: bool = False
     has_ended: bool = False
+    #: When it last wrote to the store.
+    wrote_s: float = 0.0
     #: SIGTERM: it was told to end.
     is_stopping: bool = False
     #: SIGSTOP: nothing of it runs before then.
@@ -44,6 +46,11 @@ class Process:
     is_troubled: bool = False
     when_told_to_stop: list[Callable[[object], None]] = field(default_factory=list)
     when_dead: list[Callable[[], None]] = field(default_factory=list)
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether anything of it may still run."""
+        return not self.is_dead and not self.has_ended
 
     def stop(self) -> None:
         """Send SIGTERM."""

@@ -138,8 +138,8 @@ class Watch:
     def _claimed(self, before: Document | None) -> None:
         """Whether the holder before was still alive, or only frozen."""
         earlier = before["lease"].get("owner") if before is not None else None
-        alive = self._history.alive(earlier) if earlier is not None else False
-        self._history.seen["taken over while alive"] += alive
+        holder = self._history.holder(earlier)
+        self._history.seen["taken over while alive"] += holder is not None and holder.is_alive
 
     # Runs
 
