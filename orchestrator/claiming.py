@@ -165,7 +165,8 @@ class Claimer:
         """Look at the holder until it moves (it is alive: acknowledge) or has been silent for too long.
 
         Each of its commits extends its lease; whoever else writes the state leaves the lease as it is.
-        Where it has finished meanwhile, it is decided again: it may die before it closes the run.
+        Where it has let go meanwhile, it is decided again: it may have died before it closed the run, or
+        before it published the continuation.
         """
         lease = _state(read.state).lease
         waited = 0.0
@@ -176,7 +177,9 @@ class Claimer:
             waited += WATCH_EVERY_S
             state = _state(self.store.get(ids.state_path(self.message.connection_id)))
             if state.lease != lease:
-                return state.open is not None and state.open.run_id == self.message.run_id
+                opened = state.open
+                is_held = opened is not None and opened.run_id == self.message.run_id
+                return is_held and state.lease.owner is not None
         self.holder_silent = True
         return False
 

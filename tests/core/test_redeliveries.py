@@ -69,6 +69,26 @@ def test_whoever_watched_a_finish_repeats_the_close_check(tmp_path: Path) -> Non
     assert world.run(FIRST).status is RunStatus.SUCCEEDED
 
 
+def test_whoever_watched_a_hand_over_goes_on(tmp_path: Path) -> None:
+    """The watched holder hands over and dies before it publishes: the redelivery does what is left."""
+    world = make(tmp_path)
+    die_at(world, "3")
+    task = next(message for message in dispatched(world) if message.connection_id == "a")
+    with pytest.raises(Killed):
+        world.deliver(task)
+
+    def hand_over() -> None:
+        world.clock.meanwhile = None
+        state = world.get("sync_state/a")
+        fields = {"seq": state.data["seq"] + 1, "lease": {**state.data["lease"], "owner": None}}
+        world.store.commit([Update(state.path, fields, version=state.version)])
+
+    world.clock.meanwhile = hand_over
+    world.deliver(task)
+
+    assert world.task(FIRST, "a").status is TaskStatus.SUCCEEDED
+
+
 def test_a_task_that_is_closed_late_outlives_its_messages(tmp_path: Path) -> None:
     """After an outage longer than records are kept, whoever comes second still finds the task's record."""
     world = make(tmp_path)
