@@ -9,7 +9,6 @@ from orchestrator import ids
 from orchestrator.messages import Message
 from orchestrator.model import Lease, Run, RunStatus, SyncState, from_document
 from orchestrator.ports import Filter
-
 from tests.simulation.process import Process
 
 if TYPE_CHECKING:
@@ -58,7 +57,7 @@ class Outbox:
         shard = self._store.get(ids.shard_path(message.run_id, message.shard))
         state = self._store.get(ids.state_path(message.connection_id))
         lease = from_document(SyncState, state.data).lease if state is not None else Lease()
-        # A holder may outlive its own message: to be seen alive is enough, though it may die right after that.
+        # A holder may outlive its own message: to be seen alive is enough, though it may die after that.
         holder = self._history.holder(lease.owner)
         is_held = holder is not None and (holder.is_alive or holder.wrote_s > process.began_s)
         if task is None and lease.not_before is None and not is_held:

@@ -141,8 +141,16 @@ REGRESSIONS = (
         "watched-to-the-end",
         "Whoever watched the last holder finish acknowledged without a look at whether the run was closed.",
         "orchestrator/claiming.py",
-        "return state.open is not None and state.open.run_id == self.message.run_id",
-        "return True",
+        "return is_held and state.lease.owner is not None",
+        "return is_held or opened is None",
+        0,
+    ),
+    Regression(
+        "handed-over-to-nobody",
+        "A holder handed over and died before it published; whoever watched it acknowledged all the same.",
+        "orchestrator/claiming.py",
+        "return is_held and state.lease.owner is not None",
+        "return is_held",
         0,
     ),
     Regression(
