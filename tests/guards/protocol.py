@@ -15,13 +15,6 @@ PROTOCOL = (
         "tests/simulation/test_histories.py::test_nothing_is_lost_and_every_run_ends[0]",
     ),
     Guard(
-        "rule 4: counters move in the commit that creates the task",
-        "orchestrator/holding.py",
-        "writes = ()\n",
-        "writes = writes[1:]\n",
-        "tests/simulation/test_histories.py::test_nothing_is_lost_and_every_run_ends[0]",
-    ),
-    Guard(
         "rule 5: an unknown commit is settled by reading",
         "orchestrator/holding.py",
         "if found != new:\n",
@@ -99,7 +92,7 @@ PROTOCOL = (
         CORE + "test_crashes.py::test_a_holder_that_wakes_up_late_writes_nothing",
     ),
     Guard(
-        "history 3: a finish that was applied, and refused when sent again, counts once",
+        "rule 4, history 3: counters move in the commit that creates the task: sent again, they count once",
         "orchestrator/holding.py",
         "                written = self._write(new, writes)\n",
         """                written = self._write(new, writes[:1])
