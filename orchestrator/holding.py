@@ -98,9 +98,12 @@ class Holder:
         """
         for attempt in range(_TRIES):
             now = self._services.clock.now()
-            lease = msgspec.structs.replace(self.state.lease, expires_at=now + self._lease_length)
+            lease = changes.get("lease") or msgspec.structs.replace(
+                self.state.lease, expires_at=now + self._lease_length
+            )
+            lease = msgspec.structs.replace(lease, commits=self.state.lease.commits + 1)
             new = msgspec.structs.replace(
-                self.state, **{"seq": self.state.seq + 1, "lease": lease, **changes}
+                self.state, **{**changes, "seq": self.state.seq + 1, "lease": lease}
             )
             try:
                 self._write(new, writes)

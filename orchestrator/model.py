@@ -99,6 +99,9 @@ class Lease(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
     expires_at: datetime | None = None
     #: The marketplace asked to wait until then.
     not_before: datetime | None = None
+    #: Commits of the holder since its claim. Nobody else counts here, so it tells its own commit from one
+    #: that another made at the same `seq`.
+    commits: int = 0
 
 
 class Open(msgspec.Struct, kw_only=True, frozen=True):

@@ -12,9 +12,10 @@ import pytest
 
 from orchestrator import ids
 from orchestrator.errors import QueueUnavailable, StoreUnavailable, SyncError
+from orchestrator.holding import Holder
 from orchestrator.messages import Message
-from orchestrator.model import RunStatus
-from orchestrator.ports import Snapshot, Update, Write, Written
+from orchestrator.model import Lease, Open, RunStatus, SyncState
+from orchestrator.ports import Put, Snapshot, Update, Write, Written
 from tests.core.world import START, World
 
 FAULTS = (
@@ -300,3 +301,32 @@ def test_since_never_goes_back(tmp_path: Path) -> None:
     world.drain()
 
     assert world.state("a").streams["orders"].cursor.since == since
+
+
+def test_a_commit_of_another_is_not_taken_for_ones_own(tmp_path: Path) -> None:
+    """Refused because somebody else wrote the state at the same `seq` and moment, it is made again."""
+    world = make(tmp_path)
+    world.connect("c")
+    lease = Lease(owner="me", fence=1, expires_at=START + timedelta(minutes=10))
+    opened = Open(
+        run_id=ids.tick_run_id(START, "sync"),
+        order="1",
+        deadline_at=START,
+        shard="shopify-000000",
+        started_at=START,
+    )
+    holder = Holder(world.services, world.store, "c", SyncState(seq=1, lease=lease, open=opened))
+    holder.take(None, [])
+    commit = world.store.commit
+
+    def meanwhile(writes: Sequence[Write]) -> list[Written]:
+        object.__setattr__(world.store, "commit", commit)
+        state = world.get(ids.state_path("c"))
+        commit([Update(state.path, {"seq": state.data["seq"] + 1}, version=state.version)])
+        return commit(writes)
+
+    object.__setattr__(world.store, "commit", meanwhile)
+    holder.commit([Put("connections/c/orders/o", {"id": "o"})])
+
+    assert world.store.get("connections/c/orders/o") is not None
+    assert world.state("c").seq == 3

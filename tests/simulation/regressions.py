@@ -106,4 +106,12 @@ REGRESSIONS = (
         "    if False:\n        return  # a task",
         48,
     ),
+    Regression(
+        "anothers-commit-for-ones-own",
+        "Another's write at the same `seq` and moment was taken for one's own refused commit: records were lost.",
+        "orchestrator/holding.py",
+        "lease = msgspec.structs.replace(lease, commits=self.state.lease.commits + 1)",
+        "pass",
+        1386,
+    ),
 )
