@@ -108,7 +108,7 @@ REGRESSIONS = (
     ),
     Regression(
         "anothers-commit-for-ones-own",
-        "Another's write at the same `seq` and moment was taken for one's own refused commit: records were lost.",
+        "Another's write at the same `seq` and moment was taken for one's own: records were lost.",
         "orchestrator/holding.py",
         "lease = msgspec.structs.replace(lease, commits=self.state.lease.commits + 1)",
         "pass",
