@@ -84,16 +84,17 @@ def test_an_answer_of_tiny_values_is_not_taken_apart(tmp_path: Path) -> None:
 
 
 def test_large_pages_are_not_joined(tmp_path: Path) -> None:
-    """Twelve pages of one large record each take no more than two of them."""
+    """Two dozen pages of one large record each take no more than a few of them."""
     large = b',"x":"%b"' % (b"y" * (MAX_BYTES - MIB))
 
     def body(number: int) -> Iterator[bytes]:
-        yield listing(offer(str(number), large), token=b'"%d"' % number if number < 11 else b"null")
+        yield listing(offer(str(number), large), token=b'"%d"' % number if number < 23 else b"null")
 
     outcome = synced(tmp_path, body)
 
-    assert (outcome.status, outcome.written) == (TaskStatus.SUCCEEDED, 11)
-    assert growth(outcome) < READ_MIB
+    assert (outcome.status, outcome.written) == (TaskStatus.SUCCEEDED, 23)
+    # One page is read, one normalized and one written at a time, each with a copy or two on its way.
+    assert growth(outcome) < 1.4 * READ_MIB
 
 
 def test_a_page_of_many_records_is_worked_on_in_portions(tmp_path: Path) -> None:
