@@ -50,7 +50,7 @@ test: $(STAMP) ## Run every test this machine can; what was left out, and why, i
 	@$(BIN)/python -m pytest $(ARGS)
 
 chaos: $(STAMP) ## Kill, stop and double real processes on the emulators for SECONDS=; nothing may be lost, doubled or stuck
-	@$(BIN)/python -m tests.chaos $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED))
+	@$(BIN)/python -m tests.system.chaos $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED))
 
 lint: $(STAMP) ## Check format, style, types and import rules
 	@$(BIN)/ruff format --check .
@@ -66,7 +66,7 @@ bench: $(STAMP) ## Measure the numbers to reach, each against its floor
 	@$(BIN)/python -m bench
 
 docs: $(STAMP) ## Write what the README shows of the code anew
-	@$(BIN)/python -m tests.docs.readme
+	@$(BIN)/python -m tests.delivery.docs.readme
 
 requirements: $(STAMP) ## Compile the exact pins again; UPGRADE=1 takes the latest versions
 	@for name in pyproject.toml:requirements.txt requirements-dev.in:requirements-dev.txt; do \

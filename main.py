@@ -8,8 +8,8 @@ import flask
 import functions_framework
 from cloudevents.http import CloudEvent
 
+from functions.events import handle_event
 from functions.process import Process, start
-from functions.worker import handle_event
 
 start(os.environ)
 _process = Process()
@@ -24,6 +24,6 @@ def sync_api(request: flask.Request) -> flask.Response:
 @functions_framework.cloud_event
 def sync_worker(event: CloudEvent) -> None:
     """Work on one message: to return acknowledges it, to raise has it delivered again."""
-    from orchestrator.worker import handle  # noqa: PLC0415 - the HTTP function never needs it
+    from orchestrator.handle import handle  # noqa: PLC0415 - the HTTP function never needs it
 
     handle_event(event, _process.services, handle)

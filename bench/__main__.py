@@ -15,7 +15,7 @@ from rich.text import Text
 from bench.figures import Figure, keep
 from bench.rows import ROWS
 from bench.site import Site
-from local.emulators import EmulatorsMissing
+from local.google.emulators import EmulatorsMissing
 from local.processes import ROOT, Processes
 from orchestrator.cli.output import console
 

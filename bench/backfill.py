@@ -15,7 +15,7 @@ import main as functions
 from bench.engine import Engine
 from bench.peak import peak_kib
 from bench.simulated import connector
-from orchestrator.adapters.sqlite import SqliteStore
+from orchestrator.adapters.embedded.store import SqliteStore
 from orchestrator.marketplaces import transport
 
 __all__ = ["functions", "transport"]

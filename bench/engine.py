@@ -7,15 +7,18 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
-from orchestrator import ids, worker
+from orchestrator import handle
+from orchestrator.adapters.clock import SystemClock
 from orchestrator.adapters.secrets import Secrets
-from orchestrator.clock import SystemClock
-from orchestrator.marketplaces import REGISTRY
+from orchestrator.marketplaces.registry import REGISTRY
 from orchestrator.marketplaces.spec import Connector
-from orchestrator.messages import Message
-from orchestrator.model import STREAMS, Run, RunStatus, Task, from_document
+from orchestrator.model import ids
+from orchestrator.model.connection import STREAMS
+from orchestrator.model.documents import from_document
+from orchestrator.model.messages import Message
+from orchestrator.model.run import Run, RunStatus, Task
 from orchestrator.ports import DocumentStore, Put
-from orchestrator.runs import start_tick
+from orchestrator.runs.start import start_tick
 from orchestrator.services import Services
 from orchestrator.settings import Settings
 
@@ -108,9 +111,9 @@ class Engine:
         while self.messages.waiting:
             message = self.messages.waiting.popleft()
             if around is None:
-                worker.handle(self.services, message)
+                handle.handle(self.services, message)
             else:
-                around(message, lambda message=message: worker.handle(self.services, message))  # type: ignore[misc] # mypy does not infer a lambda's default
+                around(message, lambda message=message: handle.handle(self.services, message))  # type: ignore[misc] # mypy does not infer a lambda's default
         snapshot = self.store.get(ids.run_path(started.run_id))
         run = from_document(Run, snapshot.data) if snapshot is not None else None
         if run is None or run.status is not RunStatus.SUCCEEDED:

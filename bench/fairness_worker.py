@@ -18,12 +18,12 @@ from cloudevents.http import CloudEvent
 
 from bench.peak import peak_kib
 from bench.simulated import PAGE_ROWS, connector
-from functions.worker import handle_event
+from functions.events import handle_event
 from orchestrator import wiring
+from orchestrator.handle import handle
 from orchestrator.marketplaces.spec import Connector, Page, Session, Window
 from orchestrator.services import Services
 from orchestrator.settings import Settings
-from orchestrator.worker import handle
 
 #: Seconds that an ordinary page takes.
 _PAGE_S = 0.2

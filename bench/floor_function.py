@@ -14,8 +14,9 @@ import flask
 import functions_framework
 
 from orchestrator import wiring
-from orchestrator.messages import Message
-from orchestrator.model import Dispatch, Run, RunStatus, to_document
+from orchestrator.model.documents import to_document
+from orchestrator.model.messages import Message
+from orchestrator.model.run import Dispatch, Run, RunStatus
 from orchestrator.ports import Create, Filter
 from orchestrator.services import Services
 from orchestrator.settings import Settings

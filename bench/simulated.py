@@ -10,7 +10,7 @@ import math
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from orchestrator.marketplaces.shopify import CONNECTOR
+from orchestrator.marketplaces.shopify.connector import CONNECTOR
 from orchestrator.marketplaces.spec import Connector, Page, Session, Window
 
 #: Rows on a page; Shopify's most.

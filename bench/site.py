@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from local.emulators import Emulators, start_emulators
+from local.google.emulators import Emulators, start_emulators
 from local.processes import ROOT, Processes, free_ports
 
 

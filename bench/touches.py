@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench.engine import Engine
-from orchestrator.messages import Message
+from orchestrator.model.messages import Message
 from orchestrator.ports import DocumentStore, Filter, Snapshot, Write, Written
 
 

@@ -16,10 +16,13 @@ import flask
 import msgspec
 
 from functions import requests, traces
-from functions.callers import Gate, Refused
+from functions.auth.gate import Gate, Refused
 from functions.problems import Problem, problem_of
-from orchestrator import context, health, reading, runs
+from orchestrator import log_context
 from orchestrator.errors import SyncError
+from orchestrator.operators import run_views, status
+from orchestrator.runs import start
+from orchestrator.runs.cancel import cancel_run
 from orchestrator.services import Services
 
 _log = logging.getLogger(__name__)
@@ -56,35 +59,35 @@ def _scheduler(call: Call) -> flask.Response:
     job, schedule_time = requests.schedule_of(call.request)
     trigger = "interval" if job == INTERVAL_JOB else "scheduler"
     return _accepted(
-        runs.start_tick(
+        start.start_tick(
             call.services, job=job, schedule_time=schedule_time, requested_by=call.caller, trigger=trigger
         )
     )
 
 
 def _trigger(call: Call) -> flask.Response:
-    wanted = requests.decoded(call.body, runs.TriggerRequest)
+    wanted = requests.decoded(call.body, start.TriggerRequest)
     key = requests.idempotency_key_of(call.request)
-    return _accepted(runs.start_manual(call.services, wanted, requested_by=call.caller, idempotency_key=key))
+    return _accepted(start.start_manual(call.services, wanted, requested_by=call.caller, idempotency_key=key))
 
 
 def _retry(call: Call) -> flask.Response:
     requests.decoded(call.body, requests.Nothing)
-    return _accepted(runs.retry_run(call.services, call.run_id, requested_by=call.caller))
+    return _accepted(start.retry_run(call.services, call.run_id, requested_by=call.caller))
 
 
 def _cancel(call: Call) -> flask.Response:
     requests.decoded(call.body, requests.Nothing)
-    return _accepted(runs.cancel_run(call.services, call.run_id, requested_by=call.caller))
+    return _accepted(cancel_run(call.services, call.run_id, requested_by=call.caller))
 
 
 def _status(call: Call) -> flask.Response:
-    return _json(health.status(call.services.store, call.services.clock))
+    return _json(status.status(call.services.store, call.services.clock))
 
 
 def _list_runs(call: Call) -> flask.Response:
     get = call.parameters.get
-    page = reading.list_runs(
+    page = run_views.list_runs(
         call.services.store,
         status=get("status"),
         marketplace=get("marketplace"),
@@ -95,11 +98,11 @@ def _list_runs(call: Call) -> flask.Response:
 
 def _show_run(call: Call) -> flask.Response:
     return _json(
-        reading.show_run(call.services.store, call.run_id, page_token=call.parameters.get("page_token"))
+        run_views.show_run(call.services.store, call.run_id, page_token=call.parameters.get("page_token"))
     )
 
 
-def _accepted(started: runs.Started) -> flask.Response:
+def _accepted(started: start.Started) -> flask.Response:
     _log.info(
         "run %s accepted",
         started.run_id,
@@ -141,7 +144,7 @@ class Api:
 
     def __call__(self, request: flask.Request) -> flask.Response:
         """Answer one request; never raises."""
-        with context.bind(**traces.from_fields(request.headers).fields()):
+        with log_context.bind(**traces.from_fields(request.headers).fields()):
             try:
                 response = self._answer(request)
             except Exception as error:  # noqa: BLE001 - every error has its answer, and its log line
@@ -159,7 +162,7 @@ class Api:
         )
         body = requests.body_of(request)
         parameters = requests.parameters(request, route.parameters)
-        with context.bind(run_id=run_id or None):
+        with log_context.bind(run_id=run_id or None):
             return route.answer(Call(request, self.services(), caller, body, parameters, run_id))
 
 

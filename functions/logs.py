@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from orchestrator import context
+from orchestrator import log_context
 
 _MARK = "[redacted]"
 #: What a record holds besides the fields given as `extra`.
@@ -94,7 +94,7 @@ class JsonFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """The line, without its end."""
-        bound = dict(context.current())
+        bound = dict(log_context.current())
         trace, span = bound.pop("trace", None), bound.pop("span", None)
         bound.pop("traceparent", None)
         line: dict[str, Any] = {

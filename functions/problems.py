@@ -9,8 +9,8 @@ import flask
 import msgspec
 from werkzeug.exceptions import BadRequest
 
-from functions.callers import Refused
-from functions.certificates import CertificatesUnavailable
+from functions.auth.certificates import CertificatesUnavailable
+from functions.auth.gate import Refused
 from orchestrator.errors import (
     Conflict,
     NotFound,

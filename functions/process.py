@@ -13,11 +13,12 @@ from collections.abc import Mapping
 
 import flask
 
-from functions import logs, worker
+from functions import events, logs
 from functions.api import Api
-from functions.callers import Gate, SchedulerSecret
-from functions.certificates import CertificateCache
-from orchestrator import struct_types
+from functions.auth.certificates import CertificateCache
+from functions.auth.gate import Gate
+from functions.auth.scheduler_secret import SchedulerSecret
+from orchestrator import decoding
 from orchestrator.errors import SettingsInvalid
 from orchestrator.services import Services
 from orchestrator.settings import Settings, http_settings
@@ -78,6 +79,6 @@ def start(environ: Mapping[str, str]) -> None:
     except SettingsInvalid as error:
         raise SystemExit(str(error)) from None
     logs.configure(settings.log_level, settings.google_cloud_project)
-    struct_types.prepare()
+    decoding.prepare()
     if target == "sync_worker" and flask.has_app_context():
-        worker.acknowledge_unreadable(flask.current_app)
+        events.acknowledge_unreadable(flask.current_app)

@@ -7,14 +7,20 @@ https://cloud.google.com/trace/docs/trace-context (`X-Cloud-Trace-Context`).
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
-
-from functions.fields import Fields
+from typing import NamedTuple, Protocol
 
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-[0-9a-f]{2}(?:-.*)?")
 _CLOUD_TRACE = re.compile(r"(?!0{32})([0-9a-f]{32})(?:/(\d{1,20}))?(?:;o=\d)?", re.IGNORECASE)
 #: Message attributes and headers that carry a `traceparent`; Pub/Sub's client prefixes its own.
 _NAMES = ("traceparent", "googclient_traceparent")
+
+
+class Fields(Protocol):
+    """Anything that is asked by name."""
+
+    def get(self, name: str, default: str, /) -> str:
+        """The value of that name, or the default."""
+        ...
 
 
 class Trace(NamedTuple):

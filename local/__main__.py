@@ -11,11 +11,11 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
-from local.emulators import EmulatorsMissing
 from local.folder import Folder
-from local.issuer import Issuer
+from local.google.emulators import EmulatorsMissing
+from local.google.issuer import Issuer
+from local.google.scheduler import TickFailed
 from local.processes import ROOT, StackFailed
-from local.scheduler import TickFailed
 from local.session import dev, run
 from local.stack import OPERATOR, SCHEDULER_ACCOUNT, Options
 from orchestrator.errors import SyncError

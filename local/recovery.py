@@ -10,7 +10,8 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from orchestrator.model import SyncState, from_document, to_document
+from orchestrator.model.documents import from_document, to_document
+from orchestrator.model.state import SyncState
 from orchestrator.ports import DocumentStore, Update
 
 _PAGE = 300

@@ -9,8 +9,9 @@ from typing import Any
 import msgspec
 
 from local.folder import Folder
-from orchestrator import connections, ids
 from orchestrator.errors import NotPossible
+from orchestrator.model import ids
+from orchestrator.operators import connections
 from orchestrator.ports import Update
 from orchestrator.services import Services
 

@@ -12,15 +12,15 @@ import msgspec
 from rich.console import Console
 
 from functions.api import INTERVAL_JOB
+from local.google.scheduler import TickFailed, next_tick
 from local.processes import ROOT, StackFailed
-from local.scheduler import TickFailed, next_tick
 from local.stack import DEV_PORTS, Options, Stack, running
-from orchestrator import reading
 from orchestrator.cli.follow import follow, seen
 from orchestrator.cli.output import console
 from orchestrator.cli.run_report import print_run
-from orchestrator.model import RunStatus
-from orchestrator.reading import RunView
+from orchestrator.model.run import RunStatus
+from orchestrator.operators import run_views
+from orchestrator.operators.run_views import RunView
 
 #: A run that shows no progress for so many seconds will not end by itself.
 STALLED_S = 600.0
@@ -76,7 +76,7 @@ def _finish_interrupted(stack: Stack, screen: Console) -> None:
     left = [
         run["run_id"]
         for status in (RunStatus.DISPATCHING, RunStatus.RUNNING)
-        for run in reading.list_runs(store, status=status).runs
+        for run in run_views.list_runs(store, status=status).runs
     ]
     if left:
         stack.wake()

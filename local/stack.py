@@ -15,16 +15,16 @@ from datetime import UTC, datetime, timedelta
 
 import urllib3
 
-from local import pubsub
-from local.emulators import start_emulators
 from local.folder import Folder, SandboxData
-from local.issuer import Issuer
+from local.google import topics
+from local.google.emulators import start_emulators
+from local.google.issuer import Issuer
+from local.google.scheduler import JOB, Scheduler
 from local.processes import Processes, free_ports
 from local.recovery import end_leases
 from local.samples import ACCOUNTS, MARKETPLACES, add_samples
-from local.scheduler import JOB, Scheduler
 from orchestrator import wiring
-from orchestrator.adapters.sqlite import SqliteStore
+from orchestrator.adapters.embedded.store import SqliteStore
 from orchestrator.services import Services
 from orchestrator.settings import Settings
 from orchestrator.settings_table import SETTINGS
@@ -107,7 +107,7 @@ def running(options: Options) -> Iterator[Stack]:
         environment = {**inherited(), **variables}
         sandbox_urls = start_sandboxes(processes, environment, sandbox_ports, data)
         issuer_options = (f"--port={certs}", f"--directory={folder.issuer}")
-        _start(processes, environment, "issuer", "local.issuer", *issuer_options)
+        _start(processes, environment, "issuer", "local.google.issuer", *issuer_options)
         # The worker first: what an earlier stop left in the queue is delivered as soon as the other one runs.
         _start_function(processes, environment, "sync_worker", worker, "--signature-type=cloudevent")
         _start_function(processes, environment, "sync_api", api)
@@ -115,7 +115,7 @@ def running(options: Options) -> Iterator[Stack]:
         for name, url in sandbox_urls.items():
             processes.wait_ready(f"sandbox-{name}", url)
         if options.emulators:
-            pubsub.create(PROJECT, f"http://127.0.0.1:{worker}")
+            topics.create(PROJECT, f"http://127.0.0.1:{worker}")
         services = wiring.build(Settings.from_environment(variables), delivers=False)
         add_samples(services, folder, sandbox_urls)
         folder.write_environment(variables)
@@ -161,7 +161,7 @@ def _start_emulators(processes: Processes) -> dict[str, str]:
         **emulators.variables,
         "GOOGLE_CLOUD_PROJECT": PROJECT,
         "SYNC_STORE": "firestore",
-        "SYNC_QUEUE": f"pubsub:{pubsub.TOPIC}",
+        "SYNC_QUEUE": f"pubsub:{topics.TOPIC}",
     }
 
 

@@ -20,3 +20,12 @@ def exact(number: str) -> Decimal:
         return Decimal(number)
     except InvalidOperation:
         raise msgspec.ValidationError("Number out of range") from None
+
+
+def prepare() -> None:
+    """Make all Struct types that are defined by now ready; call it again after importing more."""
+    kinds: list[type[msgspec.Struct]] = [msgspec.Struct]
+    while kinds:
+        for kind in kinds.pop().__subclasses__():
+            msgspec.json.Decoder(kind)
+            kinds.append(kind)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, NamedTuple, Protocol
 
-from orchestrator.messages import Message
+from orchestrator.model.messages import Message
 
 Document = dict[str, Any]
 #: What a store compares in a precondition. Opaque outside its own adapter.

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from orchestrator import struct_types
-from orchestrator.clock import SystemClock
-from orchestrator.marketplaces import REGISTRY
+from orchestrator import decoding
+from orchestrator.adapters.clock import SystemClock
+from orchestrator.marketplaces.registry import REGISTRY
 from orchestrator.ports import DeadLetters, DocumentStore, SecretStore, TaskQueue
 from orchestrator.services import Services
 from orchestrator.settings import Settings
@@ -32,7 +32,7 @@ def build(
             over says no, and leaves them to the processes that stay.
         stopping: Whether this process was told to end.
     """
-    struct_types.prepare()
+    decoding.prepare()
     return Services(
         settings=settings,
         store=_store(settings),
@@ -49,10 +49,10 @@ def dead_letters(settings: Settings) -> DeadLetters:
     """What the queue has given up; only the command line looks."""
     sort, _, target = settings.sync_queue.partition(":")
     if sort == "local":
-        from orchestrator.adapters.local_dead import LocalDeadLetters
+        from orchestrator.adapters.embedded.dead_rows import LocalDeadLetters
 
         return LocalDeadLetters(queue_path(settings))
-    from orchestrator.adapters.pubsub_dead import PubSubDeadLetters
+    from orchestrator.adapters.google.dead_subscription import PubSubDeadLetters
 
     return PubSubDeadLetters(
         project=settings.google_cloud_project, topic=target, emulator_host=settings.pubsub_emulator_host
@@ -71,10 +71,10 @@ def queue_path(settings: Settings) -> Path:
 def _store(settings: Settings) -> DocumentStore:
     sort, _, path = settings.sync_store.partition(":")
     if sort == "sqlite":
-        from orchestrator.adapters.sqlite import SqliteStore
+        from orchestrator.adapters.embedded.store import SqliteStore
 
         return SqliteStore(Path(path))
-    from orchestrator.adapters.firestore import FirestoreStore
+    from orchestrator.adapters.google.firestore import FirestoreStore
 
     return FirestoreStore(
         project=settings.google_cloud_project,
@@ -86,12 +86,12 @@ def _store(settings: Settings) -> DocumentStore:
 def _queue(settings: Settings, *, delivers: bool) -> TaskQueue:
     sort, _, target = settings.sync_queue.partition(":")
     if sort == "local":
-        from orchestrator.adapters.local_queue import LocalQueue
+        from orchestrator.adapters.embedded.queue import LocalQueue
 
         queue = LocalQueue(queue_path(settings), target, delivers=delivers)
         queue.start()
         return queue
-    from orchestrator.adapters.pubsub import PubSubQueue
+    from orchestrator.adapters.google.pubsub import PubSubQueue
 
     return PubSubQueue(
         project=settings.google_cloud_project, topic=target, emulator_host=settings.pubsub_emulator_host

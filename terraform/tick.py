@@ -13,12 +13,13 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 
-from orchestrator import reading, wiring
+from orchestrator import wiring
 from orchestrator.cli.follow import follow
 from orchestrator.cli.output import console
 from orchestrator.cli.run_report import print_run
 from orchestrator.errors import SyncError
-from orchestrator.model import RunStatus
+from orchestrator.model.run import RunStatus
+from orchestrator.operators import run_views
 from orchestrator.services import Services
 from orchestrator.settings import Settings
 
@@ -84,7 +85,7 @@ def send(services: Services, scheduler: Mapping[str, str], project: str) -> str:
 
 def _run_ids(services: Services) -> list[str]:
     """The latest scheduled runs, newest first."""
-    page = reading.list_runs(services.store, limit=_LOOK)
+    page = run_views.list_runs(services.store, limit=_LOOK)
     return [run["run_id"] for run in page.runs if run["trigger"] == "scheduler"]
 
 

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import hypothesis
 import pytest
 
-from local.emulators import Emulators
-from tests.emulators import running_emulators
+from local.google.emulators import Emulators
+from tests.support.emulators import running_emulators
 
 # How long an example takes says nothing on a busy machine.
 hypothesis.settings.register_profile("patient", deadline=None)

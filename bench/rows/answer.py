@@ -22,7 +22,7 @@ import urllib3
 
 from bench.figures import Figure
 from bench.site import Site, fresh_project
-from local.issuer import Issuer
+from local.google.issuer import Issuer
 from local.processes import ROOT, free_ports
 from orchestrator import wiring
 from orchestrator.ports import Put
@@ -157,5 +157,7 @@ def _project(site: Site, marketplaces: tuple[str, ...]) -> str:
 def _serve_certificates(site: Site) -> str:
     (port,) = free_ports(1)
     url = f"http://127.0.0.1:{port}/certs"
-    site.start("issuer", url, "local.issuer", f"--port={port}", f"--directory={site.folder / 'issuer'}")
+    site.start(
+        "issuer", url, "local.google.issuer", f"--port={port}", f"--directory={site.folder / 'issuer'}"
+    )
     return url

@@ -22,13 +22,13 @@ import msgspec
 from bench.engine import Engine
 from bench.figures import Figure, in_turn, spread
 from bench.site import Site
-from orchestrator import ids
-from orchestrator.adapters.sqlite import SqliteStore
-from orchestrator.connection_document import connection_from_document
+from orchestrator.adapters.embedded.store import SqliteStore
 from orchestrator.marketplaces.opening import Opening
-from orchestrator.marketplaces.shopify import CONNECTOR
+from orchestrator.marketplaces.shopify.connector import CONNECTOR
 from orchestrator.marketplaces.spec import Window
-from orchestrator.pages import JOINED_RECORDS
+from orchestrator.model import ids
+from orchestrator.model.connection import connection_from_document
+from orchestrator.sync.pages import JOINED_RECORDS
 
 
 def measure(site: Site) -> list[Figure]:

@@ -26,12 +26,14 @@ import urllib3
 from bench.figures import Figure
 from bench.site import Site
 from local.processes import ROOT, Processes, free_ports
-from orchestrator import ids, wiring
-from orchestrator.adapters.local_delivery import Claim, push_envelope
-from orchestrator.messages import Message, encode
-from orchestrator.model import Run, RunStatus, Task, from_document
+from orchestrator import wiring
+from orchestrator.adapters.embedded.delivery import Claim, push_envelope
+from orchestrator.model import ids
+from orchestrator.model.documents import from_document
+from orchestrator.model.messages import Message, encode
+from orchestrator.model.run import Run, RunStatus, Task
 from orchestrator.ports import Put
-from orchestrator.runs import start_tick
+from orchestrator.runs.start import start_tick
 from orchestrator.services import Services
 from orchestrator.settings import Settings
 

@@ -21,7 +21,7 @@ from bench.engine import Engine
 from bench.figures import Figure, in_turn, spread
 from bench.simulated import connector
 from bench.site import Site, fresh_project
-from orchestrator.adapters.firestore import FirestoreStore
+from orchestrator.adapters.google.firestore import FirestoreStore
 from orchestrator.marketplaces.spec import Connector
 from orchestrator.ports import Put, Write, Written
 

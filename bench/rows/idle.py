@@ -18,7 +18,7 @@ from bench.engine import Engine
 from bench.figures import Figure
 from bench.site import Site
 from bench.touches import CountingStore, Touched, touched_by
-from orchestrator.adapters.sqlite import SqliteStore
+from orchestrator.adapters.embedded.store import SqliteStore
 
 _ALLOWED = 4
 #: Changed shortly before the first sync, so that the second one's look-back meets them.

@@ -13,7 +13,7 @@ from bench.engine import Engine
 from bench.figures import Figure
 from bench.site import Site
 from bench.touches import CountingStore, touched_by
-from orchestrator.adapters.sqlite import SqliteStore
+from orchestrator.adapters.embedded.store import SqliteStore
 
 _ALLOWED = 8
 

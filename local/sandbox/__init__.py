@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from local.sandbox.account import Account
-from local.sandbox.amazon import Amazon
+from local.sandbox.amazon.server import Amazon
 from local.sandbox.app import App, Arguments, Marketplace
-from local.sandbox.ebay import Ebay
+from local.sandbox.ebay.server import Ebay
 from local.sandbox.http import Server
-from local.sandbox.shopify import Shopify
-from local.sandbox.takealot import Takealot
-from local.sandbox.woocommerce import WooCommerce
+from local.sandbox.shopify.server import Shopify
+from local.sandbox.takealot.server import Takealot
+from local.sandbox.woocommerce.server import WooCommerce
 
 #: The sandboxes there are.
 MARKETPLACES: Mapping[str, Callable[[list[Account], bool], Marketplace]] = {

@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import TextIO
 
 from local.sandbox.catalogue import Item, Line, Sale
-from orchestrator.model import MARKETPLACES
+from orchestrator.model.connection import MARKETPLACES
 
 _DAY = 86_400
 _FIRST_ITEM = 5_000_000

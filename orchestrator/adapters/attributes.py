@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from orchestrator import context
-from orchestrator.messages import Message
+from orchestrator import log_context
+from orchestrator.model.messages import Message
 
 #: Pub/Sub takes values of at most so many bytes of UTF-8 (cloud.google.com/pubsub/quotas).
 _VALUE_BYTES = 1024
@@ -16,7 +16,7 @@ def attributes(message: Message) -> dict[str, str]:
     found = {
         "kind": message.kind,
         "run_id": message.run_id,
-        "traceparent": context.current().get("traceparent", ""),
+        "traceparent": log_context.current().get("traceparent", ""),
     }
     return {name: _cut(value) for name, value in found.items() if value}
 

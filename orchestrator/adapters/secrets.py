@@ -91,7 +91,7 @@ class Secrets:
 
 
 def _make_secret_manager() -> SecretStore:
-    from orchestrator.adapters.secret_manager import SecretManager  # noqa: PLC0415 - half a second to import
+    from orchestrator.adapters.google.secret_manager import SecretManager  # noqa: PLC0415 - half a second to import
 
     return SecretManager()
 

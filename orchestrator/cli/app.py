@@ -18,7 +18,7 @@ import sys
 from collections.abc import Sequence
 
 from orchestrator import wiring
-from orchestrator.cli import connections, dead, runs
+from orchestrator.cli import connection_commands, dead_commands, run_commands
 from orchestrator.cli.output import safe
 from orchestrator.errors import (
     MarketplaceUnavailable,
@@ -67,9 +67,9 @@ def parser() -> argparse.ArgumentParser:
     )
     groups = described.add_subparsers(required=True, metavar="GROUP")
     for name, add_parsers, text in (
-        ("connections", connections.add_parsers, "sellers' marketplace accounts"),
-        ("runs", runs.add_parsers, "what was synced, and what is being synced"),
-        ("dead", dead.add_parsers, "messages that were given up"),
+        ("connections", connection_commands.add_parsers, "sellers' marketplace accounts"),
+        ("runs", run_commands.add_parsers, "what was synced, and what is being synced"),
+        ("dead", dead_commands.add_parsers, "messages that were given up"),
     ):
         group = groups.add_parser(name, help=text)
         add_parsers(group.add_subparsers(required=True, metavar="COMMAND"))

@@ -10,9 +10,9 @@ from typing import Protocol, Self
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from orchestrator import reading
+from orchestrator.operators import run_views
+from orchestrator.operators.run_views import RunView
 from orchestrator.ports import Clock, DocumentStore
-from orchestrator.reading import RunView
 
 #: Seconds between two looks at the run; a look costs a few document reads.
 POLL_S = 0.5
@@ -45,7 +45,7 @@ def follow(
     display: _Display = _Bar(screen) if screen.is_terminal else _Lines(screen, clock)
     with display:
         while True:
-            view = reading.show_run(store, run_id)
+            view = run_views.show_run(store, run_id)
             if view.progress is None:
                 return view
             if look is not None:

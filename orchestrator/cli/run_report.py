@@ -8,9 +8,11 @@ from rich.console import Console
 from rich.text import Text
 
 from orchestrator.cli.output import STYLES, safe, table
-from orchestrator.model import Cost, RecordTotals, Run, Task, from_document
+from orchestrator.model.counts import Cost, RecordTotals
+from orchestrator.model.documents import from_document
+from orchestrator.model.run import Run, Task
+from orchestrator.operators.run_views import RunView
 from orchestrator.ports import Document
-from orchestrator.reading import RunView
 
 _COUNTS = ("seen", "written", "unchanged", "deleted", "rejected")
 _COST = ("marketplace", "document reads", "document writes", "calls", "bytes", "estimated USD")

@@ -12,7 +12,7 @@ import msgspec
 
 from orchestrator.decoding import UNREADABLE
 from orchestrator.errors import ConnectionInvalid
-from orchestrator.model import Connection
+from orchestrator.model.connection import Connection
 from orchestrator.ports import Clock, SecretStore
 
 S = TypeVar("S", bound="Settings")

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.records import Record
+from orchestrator.model.record import Record
 
 if TYPE_CHECKING:
     from orchestrator.marketplaces.client import Client

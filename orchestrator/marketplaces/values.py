@@ -10,7 +10,7 @@ from typing import Annotated
 import msgspec
 
 from orchestrator.errors import RecordInvalid
-from orchestrator.records import Money
+from orchestrator.model.record import Money
 
 #: An instant with its offset, as JSON text.
 Instant = Annotated[datetime, msgspec.Meta(tz=True)]

@@ -11,14 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.adapters.sqlite import SqliteStore
+from orchestrator.adapters.embedded.store import SqliteStore
 from orchestrator.errors import SecretMissing
 from orchestrator.marketplaces import opening
 from orchestrator.marketplaces.client import Client
 from orchestrator.marketplaces.opening import Opening, read_settings
 from orchestrator.marketplaces.spec import Connector, Page, Session, Sort, Stream, Window
-from orchestrator.messages import Message
-from orchestrator.records import Product, Record
+from orchestrator.model.messages import Message
+from orchestrator.model.record import Product, Record
 from orchestrator.services import Services
 from orchestrator.settings import Settings
 

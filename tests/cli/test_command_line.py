@@ -8,22 +8,19 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.adapters.sqlite import SqliteStore
+from orchestrator.adapters.embedded.store import SqliteStore
 from orchestrator.cli.app import FAILED, main
-from orchestrator.cli.runs import NOT_SUCCEEDED
-from orchestrator.model import (
+from orchestrator.cli.run_commands import NOT_SUCCEEDED
+from orchestrator.model.counts import (
     Cost,
     ErrorInfo,
     MarketplaceTotals,
     RecordTotals,
-    Run,
-    RunStatus,
     StreamCounts,
-    Task,
-    TaskStatus,
     TaskTotals,
-    to_document,
 )
+from orchestrator.model.documents import to_document
+from orchestrator.model.run import Run, RunStatus, Task, TaskStatus
 from orchestrator.ports import Put
 
 START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)

@@ -6,17 +6,11 @@ from typing import Any
 
 import pytest
 
-from orchestrator import connections
 from orchestrator.errors import ConnectionInvalid, NotFound, NotPossible, RequestError, SecretMissing
-from orchestrator.model import (
-    ConnectionStatus,
-    Lease,
-    Open,
-    StreamState,
-    SyncState,
-    from_document,
-    to_document,
-)
+from orchestrator.model.connection import ConnectionStatus
+from orchestrator.model.documents import from_document, to_document
+from orchestrator.model.state import Lease, Open, StreamState, SyncState
+from orchestrator.operators import connections
 from orchestrator.ports import Put
 from orchestrator.services import Services
 

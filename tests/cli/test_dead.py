@@ -11,17 +11,19 @@ from typing import Any
 
 import pytest
 
-from local import pubsub
-from local.emulators import Emulators
-from orchestrator.adapters import pubsub_dead
-from orchestrator.adapters.local_queue import LocalQueue
-from orchestrator.adapters.pubsub import PubSubQueue
-from orchestrator.adapters.sqlite import SqliteStore
+from local.google import topics
+from local.google.emulators import Emulators
+from orchestrator.adapters.embedded.queue import LocalQueue
+from orchestrator.adapters.embedded.store import SqliteStore
+from orchestrator.adapters.google import dead_subscription
+from orchestrator.adapters.google.pubsub import PubSubQueue
 from orchestrator.cli.app import FAILED, main
-from orchestrator.messages import Message, decode, encode
-from orchestrator.model import Dispatch, Run, RunStatus, Task, TaskStatus, TaskTotals, to_document
+from orchestrator.model.counts import TaskTotals
+from orchestrator.model.documents import to_document
+from orchestrator.model.messages import Message, decode, encode
+from orchestrator.model.run import Dispatch, Run, RunStatus, Task, TaskStatus
 from orchestrator.ports import Put
-from tests.emulators import fresh_project
+from tests.support.emulators import fresh_project
 
 NOW = datetime.now(UTC)
 QUEUE = "http://127.0.0.1:1"
@@ -203,12 +205,12 @@ def test_dead_letters_of_pubsub_are_listed_and_replayed(
 ) -> None:
     """The same commands on the topics that Terraform makes: a list takes nothing, a replay settles it."""
     project = fresh_project()
-    monkeypatch.setattr(pubsub_dead, "_EMPTY_S", 1.0)
-    monkeypatch.setenv("SYNC_QUEUE", f"pubsub:{pubsub.TOPIC}")
+    monkeypatch.setattr(dead_subscription, "_EMPTY_S", 1.0)
+    monkeypatch.setenv("SYNC_QUEUE", f"pubsub:{topics.TOPIC}")
     monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", project)
     monkeypatch.setenv("PUBSUB_EMULATOR_HOST", emulators.pubsub_host)
-    pubsub.create(project, QUEUE)
-    queue = PubSubQueue(project=project, topic=pubsub.TOPIC, emulator_host=emulators.pubsub_host)
+    topics.create(project, QUEUE)
+    queue = PubSubQueue(project=project, topic=topics.TOPIC, emulator_host=emulators.pubsub_host)
     put_run(store, "t-1", RunStatus.PARTIAL, "shop-1")
     queue.bury(encode(task_message("t-1", "shop-1")), reason="", attributes={"kind": "task"})
     queue.close()

@@ -9,9 +9,10 @@ import pytest
 from rich.console import Console
 
 from orchestrator.cli.follow import follow
-from orchestrator.model import Run, RunStatus, Shard, TaskStatus, to_document
+from orchestrator.model.documents import to_document
+from orchestrator.model.run import Run, RunStatus, Shard, TaskStatus
+from orchestrator.operators.run_views import RunView
 from orchestrator.ports import Put, Update
-from orchestrator.reading import RunView
 from orchestrator.services import Services
 from tests.cli.conftest import START, Clock
 from tests.cli.test_command_line import task

@@ -6,9 +6,10 @@ from datetime import timedelta
 
 import pytest
 
-from orchestrator import pausing
 from orchestrator.errors import Conflict, NotFound, NotPossible
-from orchestrator.model import Lease, Open, SyncState, from_document, to_document
+from orchestrator.model.documents import from_document, to_document
+from orchestrator.model.state import Lease, Open, SyncState
+from orchestrator.operators import pause
 from orchestrator.ports import Put, Snapshot, Update
 from orchestrator.services import Services
 from tests.cli.conftest import START, Clock, Queue
@@ -69,7 +70,7 @@ def status(services: Services) -> str:
 def test_pause_stops_the_worker_at_its_next_commit(services: Services, queue: Queue) -> None:
     """A commit based on the state before the pause is refused, and the state says why."""
     before = put_state(services)
-    pausing.pause(services, "shop-1")
+    pause.pause(services, "shop-1")
 
     assert status(services) == "paused"
     task = state(services).open
@@ -84,7 +85,7 @@ def test_pause_stops_the_worker_at_its_next_commit(services: Services, queue: Qu
 def test_pause_beats_a_claim_that_was_decided_before(services: Services) -> None:
     """Where nothing is open, or nothing was ever synced, a claim decided earlier is refused as well."""
     before = put_state(services, is_open=False)
-    pausing.pause(services, "shop-1")
+    pause.pause(services, "shop-1")
 
     with pytest.raises(Conflict):
         services.store.commit([Update(STATE, {"seq": 8}, version=before.version)])
@@ -92,7 +93,7 @@ def test_pause_beats_a_claim_that_was_decided_before(services: Services) -> None
 
 def test_pause_of_a_new_connection_leaves_a_state(services: Services) -> None:
     """The first claim, which expects no state, is refused and reads again."""
-    pausing.pause(services, "shop-1")
+    pause.pause(services, "shop-1")
 
     assert state(services).seq == 1
 
@@ -100,7 +101,7 @@ def test_pause_of_a_new_connection_leaves_a_state(services: Services) -> None:
 def test_pause_has_a_task_between_slices_closed_at_once(services: Services, queue: Queue) -> None:
     """A deferred task, which nobody holds, does not stay open until the next run."""
     put_state(services, owner=None)
-    pausing.pause(services, "shop-1")
+    pause.pause(services, "shop-1")
 
     (message,) = queue.published
     assert (message.kind, message.run_id, message.connection_id) == ("task", "t-1", "shop-1")
@@ -118,7 +119,7 @@ def test_pause_decides_again_when_somebody_was_faster(
     monkeypatch.setattr(
         type(services.store), "get_many", lambda _, paths: stale.pop() if stale else read(paths)
     )
-    pausing.pause(services, "shop-1")
+    pause.pause(services, "shop-1")
 
     assert status(services) == "paused"
     assert state(services).seq == 9
@@ -128,8 +129,8 @@ def test_pause_decides_again_when_somebody_was_faster(
 def test_resume_lets_it_take_part_again(services: Services) -> None:
     """The document is active again and the state is untouched."""
     before = put_state(services, is_open=False)
-    pausing.pause(services, "shop-1")
-    pausing.resume(services, "shop-1")
+    pause.pause(services, "shop-1")
+    pause.resume(services, "shop-1")
 
     assert status(services) == "active"
     assert state(services).lease == from_document(SyncState, before.data).lease
@@ -138,7 +139,7 @@ def test_resume_lets_it_take_part_again(services: Services) -> None:
 def test_remove_keeps_the_records(services: Services) -> None:
     """Document, state and digests are gone; what was synced stays."""
     put_state(services, is_open=False)
-    pausing.remove(services, "shop-1")
+    pause.remove(services, "shop-1")
 
     gone = services.store.get_many(["connections/shop-1", STATE, f"{STATE}/digests/orders-0"])
     assert gone == [None, None, None]
@@ -147,7 +148,7 @@ def test_remove_keeps_the_records(services: Services) -> None:
 
 def test_remove_purges_records_of_this_connection_alone(services: Services) -> None:
     """With the option, records and rejects go too, and nobody else's."""
-    pausing.remove(services, "shop-1", purge_records=True)
+    pause.remove(services, "shop-1", purge_records=True)
 
     for collection in ("orders", "products", "rejects"):
         assert services.store.count(f"connections/shop-1/{collection}") == 0
@@ -165,7 +166,7 @@ def test_remove_waits_for_the_worker(services: Services, clock: Clock) -> None:
         services.store.commit([Update(STATE, {"open": None, "seq": 9})])
 
     clock.on_sleep = finish
-    pausing.remove(services, "shop-1")
+    pause.remove(services, "shop-1")
 
     assert seen == ["gone"]
     assert services.store.get(STATE) is None
@@ -175,16 +176,16 @@ def test_remove_may_be_repeated_where_the_worker_holds_on(services: Services, cl
     """After a bounded wait the operator is told; once the run is over, a second remove finishes it."""
     put_state(services)
     with pytest.raises(NotPossible, match="run t-1 still holds its state"):
-        pausing.remove(services, "shop-1")
-    assert clock.elapsed_s <= pausing.RELEASE_WAIT_S + 1
+        pause.remove(services, "shop-1")
+    assert clock.elapsed_s <= pause.RELEASE_WAIT_S + 1
     assert services.store.get("connections/shop-1") is None
 
     services.store.commit([Update(STATE, {"open": None, "seq": 9})])
-    pausing.remove(services, "shop-1")
+    pause.remove(services, "shop-1")
     assert services.store.get(STATE) is None
 
 
-@pytest.mark.parametrize("command", [pausing.pause, pausing.resume, pausing.remove])
+@pytest.mark.parametrize("command", [pause.pause, pause.resume, pause.remove])
 @pytest.mark.parametrize("connection_id", ["shop-9", "", "a/b"])
 def test_unknown_connections_are_named(services: Services, command: object, connection_id: str) -> None:
     """No such id: nothing is written."""

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator import pages
-from orchestrator.adapters.local_dead import LocalDeadLetters
-from orchestrator.adapters.local_queue import LocalQueue
+from orchestrator.adapters.embedded.dead_rows import LocalDeadLetters
+from orchestrator.adapters.embedded.queue import LocalQueue
+from orchestrator.sync import pages
 from tests.core.grave import Grave
-from tests.core.world import World, fill
+from tests.support.world import World, fill
 
 
 @pytest.fixture(autouse=True)

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import msgspec
 
-from orchestrator.adapters.local_dead import LocalDeadLetters
-from orchestrator.adapters.local_queue import LocalQueue
-from orchestrator.dead import Effect, Looked, Wanted, look, replay
-from orchestrator.messages import Message, encode
-from tests.core.world import World
+from orchestrator.adapters.embedded.dead_rows import LocalDeadLetters
+from orchestrator.adapters.embedded.queue import LocalQueue
+from orchestrator.model.messages import Message, encode
+from orchestrator.operators.dead_letters import Effect, Looked, Wanted, look, replay
+from tests.support.world import World
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,13 +7,14 @@ from typing import Any
 
 import pytest
 
-from orchestrator import dispatch, ids, runs
 from orchestrator.errors import StoreUnavailable
-from orchestrator.messages import Message
-from orchestrator.model import RunStatus
+from orchestrator.model import ids
+from orchestrator.model.messages import Message
+from orchestrator.model.run import RunStatus
 from orchestrator.ports import Snapshot, Update, Write, Written
-from orchestrator.runs import cancel_run
-from tests.core.world import World
+from orchestrator.runs import cancel, dispatch, start
+from orchestrator.runs.cancel import cancel_run
+from tests.support.world import World
 
 
 class Moving:
@@ -84,7 +85,7 @@ def test_a_cancel_that_always_conflicts_ends(world: World) -> None:
     with pytest.raises(StoreUnavailable, match="ask again"):
         cancel_run(world.services, answer.run_id, requested_by="me")
 
-    assert moving.conflicts == runs._TRIES
+    assert moving.conflicts == start._TRIES
 
 
 class Watching:
@@ -112,7 +113,7 @@ class Watching:
 
 def test_a_cancel_holds_one_page_of_shards(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """However many shards a run has, they are read and their messages published page by page."""
-    monkeypatch.setattr(runs, "_PAGE", 2)
+    monkeypatch.setattr(cancel, "_PAGE", 2)
     monkeypatch.setattr(dispatch, "SHARD_SIZE", 1)
     for name in "abcde":
         world.connect(name)

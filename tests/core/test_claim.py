@@ -9,7 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.claim import (
+from orchestrator.model.connection import ConnectionStatus
+from orchestrator.model.messages import Message
+from orchestrator.model.run import Selection
+from orchestrator.model.state import Health, LastRun, Lease, Open, SyncState
+from orchestrator.tasks.claim_table import (
     Claim,
     Decision,
     Finished,
@@ -22,9 +26,7 @@ from orchestrator.claim import (
     decide,
     retry_after,
 )
-from orchestrator.messages import Message
-from orchestrator.model import ConnectionStatus, Health, LastRun, Lease, Open, Selection, SyncState
-from tests.core.world import START
+from tests.support.world import START
 
 LENGTH = timedelta(hours=1)
 LEASE = timedelta(seconds=600)

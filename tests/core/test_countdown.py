@@ -19,13 +19,16 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from orchestrator import dispatch, ids, pages, pausing
 from orchestrator.errors import NotPossible, StoreUnavailable
-from orchestrator.messages import Message
-from orchestrator.model import Run, RunStatus, TaskStatus
+from orchestrator.model import ids
+from orchestrator.model.messages import Message
+from orchestrator.model.run import Run, RunStatus, TaskStatus
+from orchestrator.operators import pause
 from orchestrator.ports import Update, Write, Written
-from orchestrator.runs import cancel_run
-from tests.core.world import START, World
+from orchestrator.runs import dispatch
+from orchestrator.runs.cancel import cancel_run
+from orchestrator.sync import pages
+from tests.support.world import START, World
 
 NAMES = ("a", "b", "c", "d", "e")
 picks = st.integers(0, 10_000)
@@ -148,7 +151,7 @@ class Countdown(RuleBasedStateMachine):
     @rule(name=st.sampled_from(NAMES), pauses=st.booleans())
     def edit(self, name: str, pauses: bool) -> None:
         """A person pauses a connection, or lets it go on."""
-        (pausing.pause if pauses else pausing.resume)(self.world.services, name)
+        (pause.pause if pauses else pause.resume)(self.world.services, name)
 
     @rule(seconds=st.sampled_from([60, 700, 4000]))
     def time_passes(self, seconds: int) -> None:

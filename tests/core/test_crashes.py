@@ -10,13 +10,14 @@ from typing import Any
 
 import pytest
 
-from orchestrator import ids
 from orchestrator.errors import QueueUnavailable, StoreUnavailable, SyncError
-from orchestrator.holding import Holder
-from orchestrator.messages import Message
-from orchestrator.model import Lease, Open, RunStatus, SyncState
+from orchestrator.model import ids
+from orchestrator.model.messages import Message
+from orchestrator.model.run import RunStatus
+from orchestrator.model.state import Lease, Open, SyncState
 from orchestrator.ports import Put, Snapshot, Update, Write, Written
-from tests.core.world import START, World
+from orchestrator.tasks.holder import Holder
+from tests.support.world import START, World
 
 FAULTS = (
     "killed before a commit",

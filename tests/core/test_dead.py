@@ -8,14 +8,14 @@ from datetime import datetime
 import msgspec
 import pytest
 
-from orchestrator import ids
-from orchestrator.adapters.local_dead import LocalDeadLetters
-from orchestrator.dead import Effect, Looked
+from orchestrator.adapters.embedded.dead_rows import LocalDeadLetters
 from orchestrator.errors import QueueUnavailable, RequestError
-from orchestrator.messages import Kind, Message
-from orchestrator.model import RunStatus, TaskStatus
+from orchestrator.model import ids
+from orchestrator.model.messages import Kind, Message
+from orchestrator.model.run import RunStatus, TaskStatus
+from orchestrator.operators.dead_letters import Effect, Looked
 from orchestrator.ports import DeadMessage, Delete
-from orchestrator.runs import TriggerRequest, start_manual
+from orchestrator.runs.start import TriggerRequest, start_manual
 from tests.core.grave import Grave
 from tests.core.test_crashes import Killed
 

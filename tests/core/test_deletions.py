@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from pathlib import Path
 
-from tests.core.world import START, FakeClient, World, fill
+from tests.support.world import START, FakeClient, World, fill
 
 HOUR = timedelta(hours=1)
 

@@ -7,8 +7,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from orchestrator import digests
-from orchestrator.digests import Digest, content_of, key_of
+from orchestrator.sync import digest as digests
+from orchestrator.sync.digest import Digest, content_of, key_of
 
 NAMES = st.integers(0, 400).map(str)
 

@@ -1,7 +1,7 @@
 """The protocol's failure histories, by number, where no other test plays them.
 
 2: test_crashes::test_a_holder_that_wakes_up_late_writes_nothing. 3 and 5:
-test_crashes::test_any_single_fault_changes_nothing_in_effect. 11: tests/simulation. 10:
+test_crashes::test_any_single_fault_changes_nothing_in_effect. 11: tests/system/simulation. 10:
 test_crashes::test_the_next_run_takes_over_from_a_dead_worker. 14:
 test_slices::test_a_backlog_larger_than_a_run_goes_on_in_the_next. 15:
 test_crashes::test_a_connection_that_kills_its_workers_is_given_up. 16:
@@ -17,15 +17,16 @@ from typing import Any
 
 import pytest
 
-from orchestrator import dead, ids
-from orchestrator.adapters.local_dead import LocalDeadLetters
-from orchestrator.adapters.local_queue import LocalQueue
-from orchestrator.messages import Message, encode
-from orchestrator.model import RunStatus, TaskStatus
+from orchestrator.adapters.embedded.dead_rows import LocalDeadLetters
+from orchestrator.adapters.embedded.queue import LocalQueue
+from orchestrator.model import ids
+from orchestrator.model.messages import Message, encode
+from orchestrator.model.run import RunStatus, TaskStatus
+from orchestrator.operators import dead_letters
 from orchestrator.ports import Delete, Update, Write, Written
 from tests.core.test_crashes import Killed, deliver_all, documents, make
-from tests.core.world import START, World
-from tests.simulation.history import History
+from tests.support.world import START, World
+from tests.system.simulation.history import History
 
 FIRST = ids.tick_run_id(START, "sync")
 
@@ -328,7 +329,7 @@ def test_18_a_replayed_dead_letter_of_a_closed_run(tmp_path: Path) -> None:
     world.deliver(lost)
     assert world.records("a", "orders") == {}
     queue.bury(encode(lost), reason="", attributes={})
-    replayed = dead.replay(world.services, letters, dead.Wanted())
+    replayed = dead_letters.replay(world.services, letters, dead_letters.Wanted())
     world.drain()
 
     (started,) = replayed.started

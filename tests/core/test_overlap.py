@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator import pages
+from orchestrator.model.record import Record
 from orchestrator.ports import Write, Written
-from orchestrator.records import Record
-from tests.core.world import World, fill, normalize
+from orchestrator.sync import pages
+from tests.support.world import World, fill, normalize
 
 #: Only a defect waits so long.
 PATIENCE_S = 20.0

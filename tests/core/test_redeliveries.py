@@ -8,10 +8,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from orchestrator import closing, ids
-from orchestrator.messages import Kind
-from orchestrator.model import RunStatus, TaskStatus
+from orchestrator.model import ids
+from orchestrator.model.messages import Kind
+from orchestrator.model.run import RunStatus, TaskStatus
 from orchestrator.ports import Delete, Update
+from orchestrator.tasks import ending
 from tests.core.test_crashes import Killed, make
 from tests.core.test_failure_histories import FIRST, die_at, dispatched
 
@@ -49,7 +50,7 @@ def test_whoever_watched_a_finish_repeats_the_close_check(tmp_path: Path) -> Non
     def finish() -> None:
         world.clock.meanwhile = None
         snapshot, now = world.get("sync_state/a"), world.clock.now()
-        final = closing.final_task(
+        final = ending.final_task(
             "a",
             run_id=FIRST,
             shard=task.shard,
@@ -59,9 +60,9 @@ def test_whoever_watched_a_finish_repeats_the_close_check(tmp_path: Path) -> Non
             now=now,
             expires_at=now,
         )
-        closed = closing.closed_state(world.state("a"), FIRST, task.order)
-        door = closing.write_state(snapshot.path, closed, snapshot)
-        world.store.commit([door, *closing.closing_writes(final)])
+        closed = ending.closed_state(world.state("a"), FIRST, task.order)
+        door = ending.write_state(snapshot.path, closed, snapshot)
+        world.store.commit([door, *ending.closing_writes(final)])
 
     world.clock.meanwhile = finish
     world.deliver(task)

@@ -8,7 +8,7 @@ import pytest
 
 from orchestrator.ports import Put
 from tests.core.test_streams import Refusing
-from tests.core.world import START, World, fill
+from tests.support.world import START, World, fill
 
 HOUR = timedelta(hours=1)
 

@@ -6,11 +6,12 @@ from datetime import timedelta
 
 import pytest
 
-from orchestrator import ids
 from orchestrator.errors import NotFound, NotPossible, QueueUnavailable, RequestError
-from orchestrator.model import RunStatus, TaskStatus
-from orchestrator.runs import TriggerRequest, cancel_run, retry_run, start_manual
-from tests.core.world import START, World
+from orchestrator.model import ids
+from orchestrator.model.run import RunStatus, TaskStatus
+from orchestrator.runs.cancel import cancel_run
+from orchestrator.runs.start import TriggerRequest, retry_run, start_manual
+from tests.support.world import START, World
 
 
 def test_a_tick_syncs_every_due_connection_and_closes(world: World) -> None:

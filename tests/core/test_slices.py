@@ -9,11 +9,11 @@ from datetime import timedelta
 
 import pytest
 
-from orchestrator import pages
 from orchestrator.errors import MarketplaceUnavailable, RateLimited
-from orchestrator.model import RunStatus, TaskStatus
-from orchestrator.runs import TriggerRequest, start_manual
-from tests.core.world import START, FakeClient, World, fill
+from orchestrator.model.run import RunStatus, TaskStatus
+from orchestrator.runs.start import TriggerRequest, start_manual
+from orchestrator.sync import pages
+from tests.support.world import START, FakeClient, World, fill
 
 HOUR = timedelta(hours=1)
 

@@ -8,17 +8,18 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator import absorbing
 from orchestrator.errors import (
     CredentialsRejected,
     MarketplaceUnavailable,
     PageTokenExpired,
     WriteRejected,
 )
-from orchestrator.model import Health, RunStatus, TaskStatus
+from orchestrator.model.run import RunStatus, TaskStatus
+from orchestrator.model.state import Health
 from orchestrator.ports import Delete, Put, Write, Written
-from orchestrator.runs import TriggerRequest, start_manual
-from tests.core.world import START, FakeClient, World, fill
+from orchestrator.runs.start import TriggerRequest, start_manual
+from orchestrator.sync import absorbing
+from tests.support.world import START, FakeClient, World, fill
 
 HOUR = timedelta(hours=1)
 

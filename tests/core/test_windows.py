@@ -13,11 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from orchestrator import windows
 from orchestrator.marketplaces.spec import Sort, Stream
-from orchestrator.model import Cursor, OpenWindow
-from orchestrator.windows import Terms
-from tests.core.world import START
+from orchestrator.model.state import Cursor, OpenWindow
+from orchestrator.sync import windows
+from orchestrator.sync.windows import Terms
+from tests.support.world import START
 
 SECOND, DAY = timedelta(seconds=1), timedelta(days=1)
 AGE, SKEW_S, LOOKBACK_S = timedelta(minutes=2), 30, 600

@@ -20,19 +20,22 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from orchestrator import wiring
-from orchestrator.adapters.sqlite import SqliteStore
-from orchestrator.clock import SystemClock
+from orchestrator.adapters.clock import SystemClock
+from orchestrator.adapters.embedded.store import SqliteStore
 from orchestrator.errors import SecretMissing
-from orchestrator.marketplaces import REGISTRY
-from orchestrator.messages import Message
-from orchestrator.model import Connection, ConnectionStatus, to_document
+from orchestrator.marketplaces.registry import REGISTRY
+from orchestrator.model.connection import Connection, ConnectionStatus
+from orchestrator.model.documents import to_document
+from orchestrator.model.messages import Message
 from orchestrator.ports import Put
 from orchestrator.services import Services
 from orchestrator.settings import Settings
-from tests.edge import description, issuer
-from tests.edge.issuer import Issuer
+from tests.edge import description
+from tests.support import issuer
+from tests.support.issuer import Issuer
+from tests.support.project import ROOT
 
-MAIN = Path(__file__).parents[2] / "main.py"
+MAIN = ROOT / "main.py"
 SECRET = "correct horse battery staple"
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import re
-from pathlib import Path
 from typing import Any
 
 import yaml
@@ -13,7 +12,9 @@ from referencing import Registry
 from referencing.jsonschema import DRAFT202012
 from werkzeug.test import TestResponse
 
-PATH = Path(__file__).parents[2] / "functions" / "openapi.yaml"
+from tests.support.project import ROOT
+
+PATH = ROOT / "functions" / "openapi.yaml"
 
 
 @functools.cache

@@ -7,10 +7,10 @@ import threading
 
 import pytest
 
-from functions import certificates
-from functions.certificates import CertificateCache, CertificatesUnavailable
+from functions.auth import certificates
+from functions.auth.certificates import CertificateCache, CertificatesUnavailable
 from tests.edge.conftest import Stage
-from tests.edge.issuer import Issuer, elliptic_certificate, token
+from tests.support.issuer import Issuer, elliptic_certificate, token
 
 
 class Cache:

@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from orchestrator import runs
+from functions import api
 from orchestrator.errors import QueueUnavailable, StoreUnavailable
+from orchestrator.runs import start
 from tests.edge.conftest import Stage, log_lines
-from tests.edge.issuer import token
+from tests.support.issuer import token
 
 
 @pytest.mark.parametrize(
@@ -108,8 +109,9 @@ def test_defect_tells_nothing(
     def crash(*args: Any, **more: Any) -> None:
         raise RuntimeError("shop said no: access_token=shpat_0123456789abcdef0123456789abcdef")
 
-    for name in ("start_manual", "retry_run", "cancel_run"):
-        monkeypatch.setattr(runs, name, crash)
+    for name in ("start_manual", "retry_run"):
+        monkeypatch.setattr(start, name, crash)
+    monkeypatch.setattr(api, "cancel_run", crash)
     trace = "0af7651916cd43dd8448eb211c80319c"
     response = stage.call(method, path, {"traceparent": f"00-{trace}-b7ad6b7169203331-01"})
     line = log_lines(capsys.readouterr().out)[-1]

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from functions import callers
-from functions.callers import SchedulerSecret
+from functions.auth import scheduler_secret
+from functions.auth.scheduler_secret import SchedulerSecret
 from orchestrator.errors import SecretMissing, SecretUnavailable
 from orchestrator.settings import AuthSettings, Secret, http_settings
-from tests.edge import issuer
 from tests.edge.conftest import SECRET, FakeSecrets, Stage, environment, served
-from tests.edge.issuer import token
+from tests.support import issuer
+from tests.support.issuer import token
 
 REFERENCE = "projects/project-1/secrets/scheduler/versions/latest"
 
@@ -137,7 +137,7 @@ def test_rotated_secret_is_noticed_when_it_is_presented() -> None:
     rotating.store.add_version(REFERENCE, "two")
 
     assert not rotating.secret.matches("two")
-    rotating.time += callers.SECRET_INTERVAL
+    rotating.time += scheduler_secret.SECRET_INTERVAL
     assert rotating.secret.matches("two")
     assert rotating.secret.matches("one")
     assert [rotating.secret.matches(f"guess {number}") for number in range(5)] == [False] * 5
@@ -149,7 +149,7 @@ def test_withdrawn_secret_stops_opening() -> None:
     rotating = Rotating("one")
     assert rotating.secret.matches("one")
     rotating.store.versions[REFERENCE] = ["three", "two"]
-    rotating.time += callers.SECRET_AGE
+    rotating.time += scheduler_secret.SECRET_AGE
 
     assert not rotating.secret.matches("one")
 
@@ -159,7 +159,7 @@ def test_last_good_secret_bridges_an_outage() -> None:
     rotating = Rotating("one")
     assert rotating.secret.matches("one")
     rotating.store.error = SecretUnavailable("no answer")
-    rotating.time += callers.SECRET_AGE
+    rotating.time += scheduler_secret.SECRET_AGE
 
     assert [rotating.secret.matches("one") for _ in range(5)] == [True] * 5
     assert rotating.store.reads == 2
@@ -170,7 +170,7 @@ def test_secret_that_is_gone_stops_opening() -> None:
     rotating = Rotating("one")
     assert rotating.secret.matches("one")
     del rotating.store.versions[REFERENCE]
-    rotating.time += callers.SECRET_AGE
+    rotating.time += scheduler_secret.SECRET_AGE
 
     for _ in range(2):
         with pytest.raises(SecretMissing):

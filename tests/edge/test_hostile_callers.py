@@ -11,9 +11,9 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.edge import issuer
 from tests.edge.conftest import SECRET, Stage
-from tests.edge.issuer import AUDIENCE, OPERATOR, certificate, claims, encoded, token
+from tests.support import issuer
+from tests.support.issuer import AUDIENCE, OPERATOR, certificate, claims, encoded, token
 
 HOUR = 3600
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from functions import logs
-from orchestrator import context
+from orchestrator import log_context
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 _log = logging.getLogger("tests.edge")
@@ -26,7 +26,7 @@ def _line(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
 def test_line_has_cloud_loggings_fields(capsys: pytest.CaptureFixture[str]) -> None:
     """A line carries severity, message, time, trace, labels, bound and extra fields."""
     logs.configure("INFO", "project-1")
-    with context.bind(
+    with log_context.bind(
         run_id="t-1", connection_id="c-1", trace=TRACE, span="b7ad6b7169203331", traceparent="00-"
     ):
         _log.warning("page %d done", 3, extra={"action": "page_done", "records": 250})
@@ -50,7 +50,7 @@ def test_line_has_cloud_loggings_fields(capsys: pytest.CaptureFixture[str]) -> N
 def test_line_without_context(capsys: pytest.CaptureFixture[str]) -> None:
     """Nothing is invented where nothing is bound, and a trace without its project is left out."""
     logs.configure("INFO", "")
-    with context.bind(trace=TRACE):
+    with log_context.bind(trace=TRACE):
         _log.info("ready")
 
     assert set(_line(capsys)) == {"severity", "message", "time", "logger"}
@@ -177,7 +177,7 @@ def test_hostile_text_is_left_alone(text: str) -> None:
 def test_fields_are_redacted_too(capsys: pytest.CaptureFixture[str]) -> None:
     """Extra and bound fields pass the same filter, however deep."""
     logs.configure("INFO", "")
-    with context.bind(task="access_token=private"):
+    with log_context.bind(task="access_token=private"):
         _log.info(
             "x",
             extra={
@@ -191,22 +191,22 @@ def test_fields_are_redacted_too(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_bound_fields_nest_and_end() -> None:
     """Inner fields add to outer ones, None changes nothing, and all end with their block."""
-    with context.bind(run_id="t-1", task="task"):
-        with context.bind(connection_id="c-1", run_id=None, task="sweep"):
-            inner = dict(context.current())
-        outer = dict(context.current())
+    with log_context.bind(run_id="t-1", task="task"):
+        with log_context.bind(connection_id="c-1", run_id=None, task="sweep"):
+            inner = dict(log_context.current())
+        outer = dict(log_context.current())
 
     assert inner == {"run_id": "t-1", "task": "sweep", "connection_id": "c-1"}
     assert outer == {"run_id": "t-1", "task": "task"}
-    assert dict(context.current()) == {}
+    assert dict(log_context.current()) == {}
 
 
 def test_bound_fields_end_with_an_error() -> None:
     """An exception unbinds as well."""
-    with pytest.raises(RuntimeError), context.bind(run_id="t-1"):
+    with pytest.raises(RuntimeError), log_context.bind(run_id="t-1"):
         raise RuntimeError
 
-    assert dict(context.current()) == {}
+    assert dict(log_context.current()) == {}
 
 
 def test_threads_see_what_their_context_was_copied_from() -> None:
@@ -214,9 +214,9 @@ def test_threads_see_what_their_context_was_copied_from() -> None:
     seen: list[dict[str, str]] = []
 
     def look() -> None:
-        seen.append(dict(context.current()))
+        seen.append(dict(log_context.current()))
 
-    with context.bind(run_id="t-1"):
+    with log_context.bind(run_id="t-1"):
         copied = contextvars.copy_context()
         threads = [threading.Thread(target=look), threading.Thread(target=copied.run, args=(look,))]
         for thread in threads:

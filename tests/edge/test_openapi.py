@@ -5,8 +5,11 @@ from __future__ import annotations
 import openapi_spec_validator
 
 from functions import api
-from orchestrator import health, reading, runs
-from orchestrator.model import MARKETPLACES, STREAMS, Health, Run, RunStatus, Task, TaskStatus
+from orchestrator.model.connection import MARKETPLACES, STREAMS
+from orchestrator.model.run import Run, RunStatus, Task, TaskStatus
+from orchestrator.model.state import Health
+from orchestrator.operators import run_views, status
+from orchestrator.runs import start
 from tests.edge.description import document
 
 ALWAYS = {"400", "401", "403", "405", "413", "500", "503"}
@@ -59,11 +62,11 @@ def test_words_are_the_models() -> None:
     assert set(schemas["Run"]["properties"]) == {"run_id", *Run.__struct_fields__}
     for name, kind in {
         "Task": Task,
-        "Started": runs.Started,
-        "TriggerRequest": runs.TriggerRequest,
-        "RunPage": reading.RunPage,
-        "RunView": reading.RunView,
-        "Progress": reading.Progress,
-        "Status": health.StatusView,
+        "Started": start.Started,
+        "TriggerRequest": start.TriggerRequest,
+        "RunPage": run_views.RunPage,
+        "RunView": run_views.RunView,
+        "Progress": run_views.Progress,
+        "Status": status.StatusView,
     }.items():
         assert set(schemas[name]["properties"]) == set(kind.__struct_fields__), name

@@ -6,10 +6,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from orchestrator.model import Shard, Task, TaskStatus, to_document
+from orchestrator.model.documents import to_document
+from orchestrator.model.run import Shard, Task, TaskStatus
 from orchestrator.ports import Put, Update
 from tests.edge.conftest import NOW, Stage
-from tests.edge.issuer import OPERATOR, SCHEDULER
+from tests.support.issuer import OPERATOR, SCHEDULER
 
 
 def _close(stage: Stage, run_id: str, status: str, tasks: dict[str, TaskStatus]) -> None:

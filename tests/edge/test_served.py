@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.edge.conftest import MAIN, SECRET, environment
-from tests.edge.issuer import Issuer, token
+from tests.support.issuer import Issuer, token
 
 pytestmark = pytest.mark.processes
 

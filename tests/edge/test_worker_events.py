@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from orchestrator import context, wiring
+from orchestrator import log_context, wiring
 from orchestrator.errors import MessageInvalid, QueueUnavailable, StoreUnavailable, WriteRejected
-from orchestrator.messages import Message, encode
+from orchestrator.model.messages import Message, encode
 from orchestrator.services import Services
 from tests.edge.conftest import RememberingQueue, log_lines, served
 
@@ -58,14 +58,14 @@ def worker(services: Services, monkeypatch: pytest.MonkeyPatch) -> Worker:
 
     def handle(given: Services, message: Message) -> None:
         assert given is services
-        staged.bound.append(dict(context.current()))
+        staged.bound.append(dict(log_context.current()))
         if staged.error is not None:
             raise staged.error
         staged.handled.append(message)
 
-    module = ModuleType("orchestrator.worker")
+    module = ModuleType("orchestrator.handle")
     module.__dict__["handle"] = handle
-    monkeypatch.setitem(sys.modules, "orchestrator.worker", module)
+    monkeypatch.setitem(sys.modules, "orchestrator.handle", module)
     return staged
 
 

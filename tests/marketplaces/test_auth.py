@@ -10,8 +10,8 @@ import pytest
 
 from local.sandbox.http import Reply
 from orchestrator.errors import ConnectionInvalid, CredentialsRejected, SecretUnavailable
-from orchestrator.marketplaces import REGISTRY
-from tests.marketplaces.support import CREDENTIALS, Bench, Sandbox, Secrets, sandbox, scripted
+from orchestrator.marketplaces.registry import REGISTRY
+from tests.support.scripted import CREDENTIALS, Bench, Sandbox, Secrets, sandbox, scripted
 
 CLIENT = {"client_id": "sandbox-client-0", "client_secret": "shpss_sandbox_0"}
 ROTATING = {**CLIENT, "refresh_token": "shprt_sandbox_0"}

@@ -9,10 +9,11 @@ import pytest
 
 from local.sandbox.http import Reply, Request, Server
 from orchestrator.errors import ResponseInvalid
-from orchestrator.marketplaces import REGISTRY, client
+from orchestrator.marketplaces import client
+from orchestrator.marketplaces.registry import REGISTRY
 from orchestrator.marketplaces.spec import Session
-from orchestrator.marketplaces.woocommerce_listing import variations_of
-from tests.marketplaces.support import CREDENTIALS, EVERYTHING, Sandbox, running
+from orchestrator.marketplaces.woocommerce.listing import variations_of
+from tests.support.scripted import CREDENTIALS, EVERYTHING, Sandbox, running
 
 ROW = {"id": 1, "sku": "x" * 100}
 LINES = {"nodes": [], "pageInfo": {"hasNextPage": True, "endCursor": "0"}}

@@ -27,7 +27,7 @@ from orchestrator.errors import (
 from orchestrator.marketplaces import transport
 from orchestrator.marketplaces.auth import FixedHeader
 from orchestrator.marketplaces.client import ATTEMPTS, ERRORS, Client, Response
-from tests.marketplaces.support import Bench, Scripted, Secrets, scripted
+from tests.support.scripted import Bench, Scripted, Secrets, scripted
 
 HOST = "api.example.com"
 SECRET = "key-never-shown"

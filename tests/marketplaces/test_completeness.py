@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from orchestrator.marketplaces import REGISTRY
-from tests.marketplaces.support import Sandbox, read, sandbox, told
+from orchestrator.marketplaces.registry import REGISTRY
+from tests.support.scripted import Sandbox, read, sandbox, told
 
 STREAMS = [(name, stream) for name, connector in REGISTRY.items() for stream in connector.streams]
 

@@ -35,7 +35,7 @@ from orchestrator.marketplaces.client import (
     Response,
 )
 from orchestrator.marketplaces.transport import Answer
-from tests.marketplaces.support import UNTIL, Bench, FakeClock, Secrets
+from tests.support.scripted import UNTIL, Bench, FakeClock, Secrets
 
 SLEPT_S = 60.0
 DATE = "date"

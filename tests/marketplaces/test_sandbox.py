@@ -18,13 +18,14 @@ from local.sandbox import __main__ as command
 from local.sandbox.catalogue import Generated, Sale, mix
 from local.sandbox.retail import DataInvalid, Retail
 from orchestrator.errors import MarketplaceError, MarketplaceUnavailable, PageTokenExpired, RateLimited
-from orchestrator.marketplaces import REGISTRY
+from orchestrator.marketplaces.registry import REGISTRY
 from orchestrator.marketplaces.spec import Sort, Window
-from tests.marketplaces.support import EVERYTHING, UNTIL, Bench, Sandbox, read, sandbox, told
 from tests.marketplaces.test_completeness import assert_holds
+from tests.support.project import ROOT
+from tests.support.scripted import EVERYTHING, UNTIL, Bench, Sandbox, read, sandbox, told
 
 ALL = sorted(REGISTRY)
-REAL_DATA = Path(os.environ.get("SANDBOX_DATA") or Path(__file__).parents[3] / "shared" / "data")
+REAL_DATA = Path(os.environ.get("SANDBOX_DATA") or ROOT.parent / "shared" / "data")
 AT = (UNTIL + timedelta(hours=1)).isoformat()
 LATER = Window(EVERYTHING.since, UNTIL + timedelta(hours=2))
 HEADER = "InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Country\n"
@@ -324,7 +325,7 @@ def test_the_command_serves_until_it_is_stopped() -> None:
     process = subprocess.Popen(
         [sys.executable, "-m", "local.sandbox", *arguments],
         stdout=subprocess.PIPE,
-        cwd=Path(__file__).parents[2],
+        cwd=ROOT,
     )
     with process:
         try:

@@ -1,9 +1,9 @@
 # The source archive, where it is kept, and the account and image repository that functions are built with.
 
 locals {
-  # Exactly what runs on Google Cloud (tests/terraform/test_archive.py): neither what the command line alone
+  # Exactly what runs on Google Cloud (tests/delivery/terraform/test_archive.py): neither what the command line alone
   # uses, nor descriptions.
-  _command_line = ["orchestrator/__main__.py", "orchestrator/connections.py", "orchestrator/dead.py", "orchestrator/pausing.py"]
+  _command_line = ["orchestrator/__main__.py", "orchestrator/operators/connections.py", "orchestrator/operators/dead_letters.py", "orchestrator/operators/pause.py"]
   _excluded     = "(^|/)(__pycache__|cli)/|\\.(pyc|ya?ml|md|typed)$"
   files = sort(concat(
     ["main.py", "requirements.txt"],

@@ -1,7 +1,7 @@
 # The task topic, our own push subscription to the worker, and where messages go that never succeed.
 
 resource "google_pubsub_topic" "tasks" {
-  #checkov:skip=CKV_GCP_83: messages hold ids only (orchestrator/messages.py); Google's own key encrypts them
+  #checkov:skip=CKV_GCP_83: messages hold ids only (orchestrator/model/messages.py); Google's own key encrypts them
   project = var.project_id
   name    = "${var.name}-tasks"
   labels  = var.labels

@@ -1,0 +1,83 @@
+"""Decides who is let in: the scheduler by token and secret, operators by token."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from http import HTTPStatus
+
+from functions.auth import tokens
+from functions.auth.certificates import CertificateCache
+from functions.auth.scheduler_secret import SchedulerSecret
+from functions.traces import Fields
+from orchestrator.settings import AuthSettings
+
+_log = logging.getLogger(__name__)
+
+
+class Refused(Exception):
+    """The caller is not let in.
+
+    Args:
+        status: 401 where nobody was proven, 403 where it was the wrong one or the wrong secret.
+        reason: For the log alone; holds nothing of the token or secret.
+    """
+
+    def __init__(self, status: HTTPStatus, reason: str) -> None:
+        super().__init__(reason)
+        self.status = status
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """Decides about callers."""
+
+    auth: AuthSettings
+    certificates: CertificateCache
+    secret: SchedulerSecret
+    #: Seconds since 1970.
+    now: Callable[[], float] = time.time
+
+    def scheduler(self, headers: Fields) -> str:
+        """Let only Cloud Scheduler in; returns who it is.
+
+        Raises:
+            Refused: It is somebody else.
+            CertificatesUnavailable: A token cannot be checked now.
+            SecretError: The secret cannot be compared.
+        """
+        if self.auth.skip_scheduler_auth:
+            return "anyone"
+        caller = "scheduler"
+        if self.auth.requires_token:
+            caller = self._email(headers)
+            if caller != self.auth.scheduler_service_account:
+                raise Refused(HTTPStatus.FORBIDDEN, "the token is not the scheduler's")
+        if self.auth.requires_secret and not self.secret.matches(headers.get("x-scheduler-secret", "")):
+            raise Refused(HTTPStatus.FORBIDDEN, "x-scheduler-secret is missing or wrong")
+        return caller
+
+    def operator(self, headers: Fields) -> str:
+        """Let only operators in; returns the operator's e-mail.
+
+        Raises:
+            Refused: It is somebody else.
+            CertificatesUnavailable: A token cannot be checked now.
+        """
+        email = self._email(headers)
+        if email not in self.auth.operators:
+            raise Refused(HTTPStatus.FORBIDDEN, "the token is not an operator's")
+        return email
+
+    def _email(self, headers: Fields) -> str:
+        scheme, _, token = headers.get("Authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not token:
+            raise Refused(HTTPStatus.UNAUTHORIZED, "no bearer token")
+        audiences = (self.auth.audience, f"{self.auth.audience}/")
+        try:
+            return tokens.verify(token.strip(), self.certificates, audiences, self.now).email
+        except tokens.TokenInvalid as error:
+            raise Refused(HTTPStatus.UNAUTHORIZED, f"token: {error}") from error

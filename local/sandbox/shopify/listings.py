@@ -1,0 +1,261 @@
+"""What Shopify's sandbox lists: search filters, sort keys, and cursors bound to their query."""
+
+from __future__ import annotations
+
+import base64
+import re
+import time
+import zlib
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from itertools import islice, takewhile
+from typing import Any
+
+import msgspec
+
+from local.sandbox.account import Account
+from local.sandbox.catalogue import Item, Sale
+from local.sandbox.http import Request
+from local.sandbox.shopify import rows
+from local.sandbox.shopify.graphql import QueryInvalid, Row
+
+_TERM = re.compile(r"(\w+):(>=|<=|>|<)?('[^']*'|\S+)")
+_DAY = 86_400
+_NEVER = 1 << 33
+Node = dict[str, Any]
+#: Two numbers that say where a row stands in its listing.
+Place = tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """The search terms that are known here; unknown ones do not filter, as with Shopify.
+
+    Both times are inclusive.
+    """
+
+    since: int = 0
+    until: int = _NEVER
+    statuses: frozenset[str] | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> Filter:
+        """Read a search text."""
+        since, until, statuses = 0, _NEVER, None
+        for name, operator, value in _TERM.findall(text):
+            if name == "status":
+                statuses = frozenset(value.strip("'").split(","))
+            if name != "updated_at":
+                continue
+            first, last = _moment(value)
+            since = {">=": first, ">": last + 1, "": first}.get(operator, since)
+            until = {"<=": last, "<": first - 1, "": last}.get(operator, until)
+        return cls(since, until, statuses)
+
+
+def _moment(value: str) -> tuple[int, int]:
+    """First and last second that a value stands for; unquoted, its time of day is ignored."""
+    if value.startswith("'"):
+        second = int(datetime.fromisoformat(value.strip("'")).timestamp())
+        return second, second
+    day = int(datetime.fromisoformat(value[:10]).replace(tzinfo=UTC).timestamp())
+    return day, day + _DAY - 1
+
+
+class Listings:
+    """The root of one query: reads the account, honouring the request's faults."""
+
+    def __init__(self, account: Account, request: Request) -> None:
+        self._account = account
+        self._malformed = request.malformed
+        self._expired = request.expired_token
+        self._newest = int(time.time() - request.late_s) if request.late_s else _NEVER
+
+    def fields(self) -> Node:
+        """The query's root fields."""
+        return {
+            "shop": rows.shop(self._account),
+            "orders": self._orders,
+            "order": self._order_by_id,
+            "products": self._products,
+            "product": self._product_by_id,
+            "locations": self._locations,
+            "location": self._location_by_id,
+        }
+
+    def _orders(
+        self,
+        first: int,
+        after: str | None = None,
+        sort_key: str = "PROCESSED_AT",
+        reverse: bool = False,
+        query: str = "",
+    ) -> Node:
+        terms, bound = Filter.parse(query), f"orders {query} {sort_key}"
+        start = self._start(after, bound)
+        account = self._account
+        places: Iterable[Place]
+        if sort_key == "UPDATED_AT":
+            places = self._until(terms, account.sales_from(*(start or (terms.since, 0))))
+        else:
+            places = ((0, index) for index in range(start[1] if start else 0, account.sales))
+        found = (
+            (place, self._row("Order", place, lambda index: self._order(account.sale(index))))
+            for place in _not(reverse, "reverse", places)
+            if sort_key == "UPDATED_AT" or self._within(terms, account.sale(place[1]).updated)
+        )
+        return self._page(found, first, bound, "Order")
+
+    def _products(
+        self,
+        first: int,
+        after: str | None = None,
+        sort_key: str = "ID",
+        reverse: bool = False,
+        query: str = "",
+    ) -> Node:
+        terms, bound = Filter.parse(query), f"products {query} {sort_key}"
+        start = self._start(after, bound)
+        account = self._account
+        statuses = terms.statuses or {"active"}
+        places: Iterable[Place]
+        if sort_key == "UPDATED_AT":
+            places = self._until(terms, account.items_from(*(start or (terms.since, 0))))
+        else:
+            places = ((0, index) for index in account.listed(start[1] if start else 0))
+        items = ((place, account.item(place[1])) for place in _not(reverse, "reverse", places))
+        found = (
+            (place, self._row("Product", place, lambda index: self._product(account.item(index))))
+            for place, item in items
+            if item.status in statuses and self._within(terms, item.updated)
+        )
+        return self._page(found, first, bound, "Product")
+
+    def _locations(
+        self,
+        first: int,
+        after: str | None = None,
+        sort_key: str = "NAME",
+        include_inactive: bool = False,
+        **_: Any,
+    ) -> Node:
+        bound = f"locations {sort_key} {include_inactive}"
+        start = self._start(after, bound)
+        nodes = [each for each in self._all_locations() if each["isActive"] or include_inactive]
+        nodes.sort(key=lambda each: str(each["id" if sort_key == "ID" else "name"]))
+        found = (
+            ((0, number), node) for number, node in enumerate(nodes) if number >= (start[1] if start else 0)
+        )
+        return self._page(found, first, bound, "")
+
+    def _levels(self, place: int, first: int, after: str | None = None, query: str = "") -> Node:
+        terms, bound = Filter.parse(query), f"levels {place} {query}"
+        account = self._account
+        index, variant = self._start(after, bound) or (0, 0)
+
+        def found() -> Iterator[tuple[Place, Node]]:
+            for each in account.listed(index):
+                if not rows.holds(each, place):
+                    continue
+                for number in range(variant if each == index else 0, account.item(each).variants):
+                    if self._within(terms, account.stock(each, number, place)[1]):
+                        yield (each, number), rows.level(account, each, number, place)
+
+        return self._page(found(), first, bound, "InventoryLevel")
+
+    def _until(self, terms: Filter, places: Iterable[Place]) -> Iterable[Place]:
+        newest = min(terms.until, self._newest)
+        return takewhile(lambda place: place[0] <= newest, places)
+
+    def _row(self, kind: str, place: Place, build: Callable[[int], Node]) -> Row:
+        # Any change of the account makes all its rows anew: that is seldom, and never wrong.
+        key = (self._account.serial, self._account.changes, kind, place[1])
+        return Row(key, partial(build, place[1]))
+
+    def _within(self, terms: Filter, updated: int) -> bool:
+        return terms.since <= updated <= min(terms.until, self._newest)
+
+    def _order(self, sale: Sale) -> Node:
+        node = rows.order(self._account, sale)
+        return node | {"lineItems": self._nested(node["lineItems"], f"lines {sale.id}")}
+
+    def _product(self, item: Item) -> Node:
+        node = rows.product(item)
+        return node | {"variants": self._nested(node["variants"], f"variants {item.id}")}
+
+    def _nested(self, nodes: list[Node], bound: str) -> Callable[..., Node]:
+        def page(first: int, after: str | None = None) -> Node:
+            start = self._start(after, bound)
+            begin = start[1] if start else 0
+            return self._page(
+                (((0, begin + n), node) for n, node in enumerate(nodes[begin:])), first, bound, ""
+            )
+
+        return page
+
+    def _all_locations(self) -> list[Node]:
+        return [
+            rows.location(self._account, place) | {"inventoryLevels": partial(self._levels, place)}
+            for place in range(len(rows.LOCATIONS))
+        ]
+
+    def _order_by_id(self, id: str) -> Node | None:  # noqa: A002 - Shopify's name
+        sale = self._account.sale_by_id(_number(id, "Order"))
+        return self._order(sale) if sale else None
+
+    def _product_by_id(self, id: str) -> Node | None:  # noqa: A002 - Shopify's name
+        item = self._account.item_by_id(_number(id, "Product"))
+        return self._product(item) if item else None
+
+    def _location_by_id(self, id: str) -> Node | None:  # noqa: A002 - Shopify's name
+        return next((each for each in self._all_locations() if each["id"] == id), None)
+
+    def _start(self, after: str | None, bound: str) -> Place | None:
+        """The place behind a cursor.
+
+        Raises:
+            QueryInvalid: The cursor is of another query, or a fault says that it is too old.
+        """
+        if after is None:
+            return None
+        try:
+            digest, first, second = msgspec.json.decode(base64.b64decode(after), type=tuple[int, int, int])
+        except (msgspec.DecodeError, ValueError):
+            digest, first, second = -1, 0, 0
+        if digest != zlib.crc32(bound.encode()) or self._expired:
+            raise QueryInvalid([{"message": "Invalid cursor for current pagination sort."}])
+        return first, second + 1
+
+    def _page(self, found: Iterable[tuple[Place, Node | Row]], first: int, bound: str, kind: str) -> Node:
+        taken = list(islice(found, first + 1))
+        kept = taken[:first]
+        nodes: list[Node | Row] = [node for _, node in kept]
+        if kind and self._malformed:
+            nodes.insert(len(nodes) // 2, _broken(kind))
+        cursor = None
+        if kept:
+            place = kept[-1][0]
+            cursor = base64.b64encode(msgspec.json.encode((zlib.crc32(bound.encode()), *place))).decode()
+        return {"nodes": nodes, "pageInfo": {"hasNextPage": len(taken) > first, "endCursor": cursor}}
+
+
+def _not(asked: bool, name: str, places: Iterable[Place]) -> Iterable[Place]:
+    if asked:
+        raise QueryInvalid([{"message": f"this sandbox does not serve {name}"}])
+    return places
+
+
+def _number(gid: str, kind: str) -> int:
+    """The number in a global id of a kind; -1 where it is none."""
+    tail = gid.removeprefix(f"gid://shopify/{kind}/")
+    return int(tail) if tail.isdigit() else -1
+
+
+def _broken(kind: str) -> Node:
+    """A record that lacks, or has as null, what it must have."""
+    node: Node = defaultdict(lambda: None)
+    node |= {"id": f"gid://shopify/{kind}/999000111", "legacyResourceId": "999000111"}
+    return node

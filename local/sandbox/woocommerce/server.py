@@ -1,0 +1,149 @@
+"""WooCommerce's sandbox: REST v3 of self-hosted shops.
+
+Account i has the keys `ck_sandbox_{i}` and `cs_sandbox_{i}`. Its site's zone is not UTC. One with an odd
+number is older than WooCommerce 10.3: it does not list the variations of all products at once.
+
+A site can lie at any path, and the path's first part can say what is odd about its host: see `ODDITIES`.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from local.sandbox.account import Account
+from local.sandbox.distort import Shape
+from local.sandbox.http import Reply, Request
+from local.sandbox.woocommerce import rows
+from local.sandbox.woocommerce.listings import Kind, Listings, Query, Refused, Selected, read_query
+
+#: What the first part of a site's path may say.
+ODDITIES: Mapping[str, str] = {
+    "wc40": "WooCommerce 4.0: refuses `orderby=modified`, ignores bounds on the modification time",
+    "wc57": "WooCommerce 5.7: ignores bounds on the modification time",
+    "stripped": "something in front drops the Authorization header",
+    "plain": "plain permalinks: only `/?rest_route=` answers",
+    "notices": "PHP notices stand before the JSON",
+    "moved": "redirects to another host",
+    "slow": "a page of more than 20 rows takes too long",
+}
+#: Calls a second that a firewall lets through where limits are soon reached.
+_FIREWALL_CALLS = 20
+_NOTICE = b"""<br />
+<b>Notice</b>:  Undefined index: x in <b>/wp-content/plugins/y.php[2]</b> on line <b>12</b><br />
+"""
+
+
+class WooCommerce:
+    """Answers for all sites; see the module."""
+
+    shape = Shape(
+        records=lambda answer: answer if isinstance(answer, list) else None,
+        paging=frozenset({"offset", "page", "modified_after", "after"}),
+        words=frozenset({"status"}),
+        optional=frozenset({"sku", "global_unique_id", "regular_price", "refunds", "name", "attributes"}),
+    )
+
+    def __init__(self, accounts: list[Account], small_buckets: bool) -> None:
+        self._listings = [Listings(account) for account in accounts]
+        self._calls_a_second = _FIREWALL_CALLS if small_buckets else None
+        #: When calls were let through in the last second.
+        self._let_through: list[float] = []
+
+    def answer(self, request: Request) -> Reply:
+        """What stands in front of the site, then WordPress."""
+        if self._calls_a_second is not None:
+            now = time.monotonic()
+            self._let_through = [at for at in self._let_through if at > now - 1]
+            if len(self._let_through) >= self._calls_a_second:
+                return _page(429, "Too Many Requests", {"Retry-After": "1"})
+            self._let_through.append(now)
+        site, is_pretty, route = _routed(request)
+        oddity = site.strip("/").partition("/")[0]
+        match oddity:
+            case "moved":
+                return _page(301, "Moved", {"Location": f"https://www.example.com/shop{request.path[6:]}"})
+            case "plain" if is_pretty:
+                return _page(404, "Page not found")
+            case "slow" if int(request.one("per_page", "10")) > 20:
+                return _page(504, "Gateway Time-out")
+        if not route:
+            return _page(404, "Page not found")
+        try:
+            reply = self._wordpress(request, route, oddity)
+        except Refused as refused:
+            reply = refused.reply
+        if oddity == "notices":
+            reply.body, reply.content_type = _NOTICE + reply.body, "text/html; charset=UTF-8"
+        return reply
+
+    def _wordpress(self, request: Request, route: str, oddity: str) -> Reply:
+        listings = self._authenticated(request, oddity)
+        old = oddity in {"wc40", "wc57"}
+        found = re.fullmatch(r"/wc/v3/(?:(orders|products|variations)|products/(\d+)/variations)", route)
+        if route == "/wc/v3/data/currencies/current":
+            code = listings.account.currency
+            return Reply.json(200, {"code": code, "name": code, "symbol": code})
+        if not found or (found[1] == "variations" and (old or listings.account.number % 2)):
+            raise Refused(404, "rest_no_route", "No route was found matching the URL and request method.")
+        if found[2]:
+            # Variations of one product are no records of their own.
+            request.malformed = False
+        kind: Kind = "variations" if found[2] else found[1]  # type: ignore[assignment] # the pattern's words
+        query = read_query(request, kind, takes_modified=oddity != "wc40", filters_modified=not old)
+        selected = listings.select(query, int(found[2]) if found[2] else None)
+        return _listed(request, query, selected, listings.account.number)
+
+    def _authenticated(self, request: Request, oddity: str) -> Listings:
+        key, secret = request.one("consumer_key"), request.one("consumer_secret")
+        if not key and oddity != "stripped":
+            method, _, credentials = request.headers.get("authorization", "").partition(" ")
+            if method.lower() == "basic":
+                key, _, secret = base64.b64decode(credentials).decode(errors="replace").partition(":")
+        number = int(key.removeprefix("ck_sandbox_")) if re.fullmatch(r"ck_sandbox_\d+", key) else -1
+        if not 0 <= number < len(self._listings):
+            raise Refused(401, "woocommerce_rest_cannot_view", "Sorry, you cannot list resources.")
+        if secret != f"cs_sandbox_{number}":
+            raise Refused(401, "woocommerce_rest_authentication_error", "Consumer secret is invalid.")
+        return self._listings[number]
+
+    def truth(self, account: Account) -> Iterator[dict[str, Any]]:
+        """All orders, products and stock levels of a site."""
+        return rows.truth(account)
+
+    def stock_id(self, account: Account, index: int, place: int) -> str:  # noqa: ARG002 - there is one place
+        """The item's own, or its first variation's."""
+        return rows.stock_id(account, index)
+
+
+def _routed(request: Request) -> tuple[str, bool, str]:
+    """The site's path, whether the route came as a path, and the route."""
+    site, found, route = request.path.partition("/wp-json")
+    if found:
+        return site, True, route
+    return request.path, False, request.one("rest_route")
+
+
+def _listed(request: Request, query: Query, selected: Selected, number: int) -> Reply:
+    """One page of what was selected, with the headers that count it."""
+    page = selected.rows
+    if request.malformed:
+        broken = {"id": 999_000_111, "sku": 5, "status": None, "name": 7, "type": "simple", "line_items": 3}
+        page.insert(len(page) // 2, broken)
+    if query.fields:
+        page = [{name: value for name, value in row.items() if name in query.fields} for row in page]
+    pages = -(-selected.total // query.per_page)
+    headers = {"X-WP-Total": str(selected.total), "X-WP-TotalPages": str(pages)}
+    following = query.offset // query.per_page + 2
+    if following <= pages:
+        site = f"https://sandbox-{number}.example{request.path}"
+        headers["Link"] = f'<{site}?page={following}>; rel="next"'
+    return Reply.json(200, page, headers)
+
+
+def _page(status: int, title: str, headers: Mapping[str, str] | None = None) -> Reply:
+    body = f"<!DOCTYPE html><html><head><title>{title}</title></head><body><h1>{title}</h1></body></html>"
+    return Reply(status, body.encode(), "text/html; charset=UTF-8", headers or {})

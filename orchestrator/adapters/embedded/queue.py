@@ -1,0 +1,163 @@
+"""The embedded task queue: messages in a SQLite file, posted to the worker as Pub/Sub's push does.
+
+Every process that holds the queue may deliver; see `orchestrator.adapters.embedded.delivery`.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+from orchestrator.adapters.attributes import attributes, buried
+from orchestrator.adapters.embedded.database import Database
+from orchestrator.adapters.embedded.delivery import Delivery, Dispatcher
+from orchestrator.errors import QueueUnavailable
+from orchestrator.model.messages import Message, encode
+
+_APPLICATION_ID = 0x6D736D71  # "msmq": marketplace-sync message queue
+_SCHEMA_VERSION = 1
+_SCHEMA = """
+CREATE TABLE messages (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    body BLOB NOT NULL,
+    attributes TEXT NOT NULL,
+    published_at REAL NOT NULL,
+    -- When it may be claimed: for a new message its not_before, for a claimed one the claim's end.
+    due_at REAL NOT NULL,
+    attempts INTEGER NOT NULL DEFAULT 0,
+    claimed INTEGER NOT NULL DEFAULT 0
+);
+CREATE INDEX messages_due ON messages (due_at, id);
+CREATE TABLE dead_messages (
+    id INTEGER PRIMARY KEY,
+    body BLOB NOT NULL,
+    attributes TEXT NOT NULL,
+    published_at REAL NOT NULL,
+    attempts INTEGER NOT NULL,
+    died_at REAL NOT NULL
+);
+"""
+
+
+class QueueCounts(NamedTuple):
+    """Where the queue's messages are."""
+
+    #: Due now, or waiting for a redelivery.
+    waiting: int
+    #: With the worker.
+    delivering: int
+    #: Published with a `not_before` that is ahead.
+    held: int
+    #: Given up.
+    dead: int
+
+
+def open_file(path: Path) -> Database:
+    """The queue's file."""
+    return Database(
+        path,
+        application_id=_APPLICATION_ID,
+        schema=_SCHEMA,
+        schema_version=_SCHEMA_VERSION,
+        unavailable=QueueUnavailable,
+    )
+
+
+class LocalQueue:
+    """The TaskQueue port on a SQLite file; safe for threads, processes and forks.
+
+    Args:
+        path: The file; made with its directory on first use.
+        worker_url: Where messages are posted.
+        delivery: How they are.
+        delivers: Whether this process delivers at all, or only publishes.
+    """
+
+    def __init__(
+        self, path: Path, worker_url: str, *, delivery: Delivery | None = None, delivers: bool = True
+    ) -> None:
+        self._database = open_file(path)
+        self._worker_url = worker_url
+        self._delivery = delivery or Delivery()
+        self._delivers = delivers
+        self._dispatcher: Dispatcher | None = None
+        self._starting = threading.Lock()
+        # A child has none of its parent's threads, and may have been forked while one held the lock.
+        os.register_at_fork(after_in_child=self._begin_process)
+
+    def _begin_process(self) -> None:
+        self._dispatcher = None
+        self._starting = threading.Lock()
+
+    def publish(self, messages: Sequence[Message], *, not_before: datetime | None = None) -> None:
+        """Store the messages in one commit; they are posted from then on, or from `not_before` on."""
+        now = time.time()
+        due_at = now if not_before is None else max(now, not_before.timestamp())
+        rows = [
+            (encode(message), msgspec.json.encode(attributes(message)).decode(), now, due_at)
+            for message in messages
+        ]
+        if rows:
+            with self._database.write() as connection:
+                connection.executemany(
+                    "INSERT INTO messages (body, attributes, published_at, due_at) VALUES (?, ?, ?, ?)", rows
+                )
+        self.start()
+        if self._dispatcher is not None:
+            self._dispatcher.wake()
+
+    def bury(self, body: bytes, *, reason: str, attributes: Mapping[str, str]) -> None:
+        """Put a row among the dead messages."""
+        now, text = time.time(), msgspec.json.encode(buried(attributes, reason)).decode()
+        with self._database.write() as connection:
+            # Its id is of the queue's own sequence, so no message that dies later has the same.
+            row_id = connection.execute(
+                "INSERT INTO messages (body, attributes, published_at, due_at) VALUES (?, ?, ?, ?)",
+                (body, text, now, now),
+            ).lastrowid
+            connection.execute("DELETE FROM messages WHERE id = ?", (row_id,))
+            connection.execute(
+                "INSERT INTO dead_messages VALUES (?, ?, ?, ?, 1, ?)", (row_id, body, text, now, now)
+            )
+
+    def start(self) -> None:
+        """Begin to deliver in this process, what earlier processes left undelivered too."""
+        if not self._delivers or self._dispatcher is not None:
+            return
+        with self._starting:
+            if self._dispatcher is None:
+                dispatcher = Dispatcher(self._database, self._worker_url, self._delivery)
+                dispatcher.start()
+                self._dispatcher = dispatcher
+
+    def close(self) -> None:
+        """Stop to deliver; what is with the worker is given a few seconds to be answered."""
+        if self._dispatcher is not None:
+            self._dispatcher.stop()
+            self._dispatcher = None
+        self._database.close()
+
+    def counts(self) -> QueueCounts:
+        """Where the messages are now."""
+        now = time.time()
+        with self._database.read() as connection:
+            waiting, delivering, held = connection.execute(
+                "SELECT coalesce(sum(NOT in_flight AND NOT held), 0), coalesce(sum(in_flight), 0),"
+                " coalesce(sum(held), 0) FROM (SELECT claimed AND due_at > :now AS in_flight,"
+                " attempts = 0 AND due_at > :now AS held FROM messages)",
+                {"now": now},
+            ).fetchone()
+            (dead,) = connection.execute("SELECT count(*) FROM dead_messages").fetchone()
+        return QueueCounts(waiting, delivering, held, dead)
+
+    def idle(self) -> bool:
+        """Whether everything that may be delivered by now has been."""
+        counts = self.counts()
+        return counts.waiting == counts.delivering == 0

@@ -1,0 +1,1 @@
+"""Adapters for Google Cloud: Firestore, Pub/Sub, Secret Manager."""

@@ -1,0 +1,294 @@
+"""The document store on Firestore: optimistic commits with preconditions, no transactions.
+
+A version is the document's update time. A write that changes nothing leaves it as it was, which is
+why whoever relies on versions changes a field (`seq`) in every commit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+from google.api_core import exceptions
+from google.cloud.firestore_v1 import types
+from google.cloud.firestore_v1.services.firestore import FirestoreClient
+from google.cloud.firestore_v1.services.firestore.transports import FirestoreGrpcTransport
+
+from orchestrator.adapters.google.calls import CallFailed, Lazy, emulator_channel, explain, first_line, retry
+from orchestrator.adapters.google.firestore_values import (
+    field_path,
+    fill_fields,
+    fill_value,
+    read_fields,
+    read_value,
+)
+from orchestrator.adapters.limits import MAX_COMMIT_BYTES, MAX_DOCUMENT_BYTES, document_bytes
+from orchestrator.adapters.queries import order_of
+from orchestrator.errors import Conflict, StoreUnavailable, WriteRejected
+from orchestrator.ports import Create, Delete, Filter, Put, Snapshot, Update, Write, Written
+
+#: One attempt; the largest commit takes a few seconds.
+_TIMEOUT_S = 12.0
+# With a last attempt 20 s, so that a slice whose store is away still ends inside its margin.
+_RETRY = retry(total_s=8.0)
+#: The emulator takes no larger request.
+_EMULATOR_COMMIT_BYTES = 4 * 1024 * 1024
+_Operator = types.StructuredQuery.FieldFilter.Operator
+_OPERATORS = {
+    "==": _Operator.EQUAL,
+    "<": _Operator.LESS_THAN,
+    "<=": _Operator.LESS_THAN_OR_EQUAL,
+    ">": _Operator.GREATER_THAN,
+    ">=": _Operator.GREATER_THAN_OR_EQUAL,
+    "in": _Operator.IN,
+}
+_ASCENDING, _DESCENDING = (
+    types.StructuredQuery.Direction.ASCENDING,
+    types.StructuredQuery.Direction.DESCENDING,
+)
+_CommitRequest = types.CommitRequest.pb()
+_BatchGetRequest = types.BatchGetDocumentsRequest.pb()
+_QueryRequest = types.RunQueryRequest.pb()
+_AggregationRequest = types.RunAggregationQueryRequest.pb()
+_StructuredQuery = types.StructuredQuery.pb()
+
+T = TypeVar("T")
+
+
+class FirestoreStore:
+    """The DocumentStore port; safe for threads. The client is made on first use, so after a fork.
+
+    Args:
+        project: The project's id.
+        database: The database's id; `(default)` for the default one.
+        emulator_host: `HOST:PORT` of Google's emulator; empty for the service itself.
+    """
+
+    def __init__(self, *, project: str, database: str, emulator_host: str = "") -> None:
+        self._project = project
+        self._database = f"projects/{project}/databases/{database}"
+        self._root = f"{self._database}/documents"
+        self._emulator_host = emulator_host
+        self._metadata = [("google-cloud-resource-prefix", self._database)]
+        if self._emulator_host:
+            self._metadata.append(("authorization", "Bearer owner"))  # past its security rules
+        self._client = Lazy(self._make)
+
+    def close(self) -> None:
+        """Close the connection to Firestore; using the store again opens it again."""
+        self._client.close()
+
+    def get(self, path: str) -> Snapshot | None:
+        """Read one document."""
+        return self.get_many([path])[0]
+
+    def get_many(self, paths: Sequence[str]) -> list[Snapshot | None]:
+        """Read several documents as of one moment."""
+        if not paths:
+            return []
+        names = [f"{self._root}/{path}" for path in paths]
+        request = _BatchGetRequest(database=self._database, documents=dict.fromkeys(names))
+
+        def read() -> dict[str, Snapshot]:
+            answers = self._client.get().batch_get_documents(
+                request=types.BatchGetDocumentsRequest.wrap(request), **self._options()
+            )
+            found = (types.BatchGetDocumentsResponse.pb(answer) for answer in answers)
+            return {one.found.name: self._snapshot(one.found) for one in found if one.HasField("found")}
+
+        snapshots = self._read(read)
+        return [snapshots.get(name) for name in names]
+
+    def query(
+        self,
+        collection: str,
+        *,
+        where: Sequence[Filter] = (),
+        order_by: str | None = None,
+        descending: bool = False,
+        after: tuple[Any, ...] | None = None,
+        limit: int,
+    ) -> list[Snapshot]:
+        """Read some documents of a collection in order."""
+        if _matches_nothing(where):
+            return []
+        parent, query = self._structured(collection, where)
+        order_by = order_of(where, order_by, descending=descending)
+        direction = _DESCENDING if descending else _ASCENDING
+        for field in ("__name__",) if order_by is None else (field_path(order_by.split(".")), "__name__"):
+            query.order_by.add(direction=direction).field.field_path = field
+        if after is not None:
+            for value in after[:-1]:
+                fill_value(query.start_at.values.add(), value)
+            query.start_at.values.add(reference_value=f"{self._root}/{collection}/{after[-1]}")
+        query.limit.value = limit
+        request = _QueryRequest(parent=parent, structured_query=query)
+
+        def read() -> list[Snapshot]:
+            answers = self._client.get().run_query(
+                request=types.RunQueryRequest.wrap(request), **self._options()
+            )
+            found = (types.RunQueryResponse.pb(answer) for answer in answers)
+            return [self._snapshot(one.document) for one in found if one.HasField("document")]
+
+        return self._read(read)
+
+    def count(self, collection: str, where: Sequence[Filter] = ()) -> int:
+        """Count documents; billed as one read per thousand."""
+        if _matches_nothing(where):
+            return 0
+        parent, query = self._structured(collection, where)
+        request = _AggregationRequest(parent=parent)
+        request.structured_aggregation_query.structured_query.CopyFrom(query)
+        request.structured_aggregation_query.aggregations.add(alias="n").count.SetInParent()
+
+        def read() -> int:
+            answers = self._client.get().run_aggregation_query(
+                request=types.RunAggregationQueryRequest.wrap(request), **self._options()
+            )
+            found = (types.RunAggregationQueryResponse.pb(answer) for answer in answers)
+            return sum(
+                one.result.aggregate_fields["n"].integer_value for one in found if one.HasField("result")
+            )
+
+        return self._read(read)
+
+    def commit(self, writes: Sequence[Write]) -> list[Written]:
+        """Apply all writes or none, in one request."""
+        if not writes:
+            return []
+        request = self._commit_request(writes)
+
+        def send() -> Any:
+            return self._client.get().commit(request=types.CommitRequest.wrap(request), **self._options())
+
+        try:
+            answer = types.CommitResponse.pb(_RETRY(send)())
+        except (
+            exceptions.AlreadyExists,
+            exceptions.FailedPrecondition,
+            exceptions.NotFound,
+            exceptions.Aborted,
+        ) as error:
+            raise Conflict(f"commit of {len(writes)} writes: {first_line(error)}") from error
+        except exceptions.InvalidArgument as error:
+            raise WriteRejected(f"commit of {len(writes)} writes: {first_line(error)}") from error
+        except CallFailed as error:
+            raise self._unavailable(error) from error
+        return [_written(write, result) for write, result in zip(writes, answer.write_results, strict=True)]
+
+    def _commit_request(self, writes: Sequence[Write]) -> Any:
+        if len({write.path for write in writes}) != len(writes):
+            raise ValueError("a path stands at most once in a commit")
+        request = _CommitRequest(database=self._database)
+        for write in writes:
+            try:
+                self._add(request.writes.add(), write)
+            except (ValueError, RecursionError) as error:
+                raise WriteRejected(f"{write.path}: cannot be stored: {error}") from error
+        size = request.ByteSize()
+        # The service refuses both as well, but answers a request that is too large in several ways.
+        if size > MAX_DOCUMENT_BYTES // 2:
+            _check_documents(writes, request.writes)
+        if size > MAX_COMMIT_BYTES:
+            raise WriteRejected(
+                f"commit of {size} bytes: a commit may have {MAX_COMMIT_BYTES}", action="split it"
+            )
+        return request
+
+    def _add(self, target: Any, write: Write) -> None:
+        name = f"{self._root}/{write.path}"
+        if isinstance(write, Delete):
+            target.delete = name
+            return
+        target.update.name = name
+        if isinstance(write, Update):
+            fill_fields(target.update.fields, write.fields)
+            # An empty mask changes no field; without a mask the whole document would be replaced.
+            target.update_mask.SetInParent()
+            target.update_mask.field_paths.extend(field_path([field]) for field in write.fields)
+            for path, by in write.increments.items():
+                transform = target.update_transforms.add(field_path=field_path(path.split(".")))
+                transform.increment.integer_value = by
+            if write.version is None:
+                target.current_document.exists = True
+            else:
+                target.current_document.update_time.CopyFrom(write.version)
+            return
+        fill_fields(target.update.fields, write.data)
+        if isinstance(write, Create):
+            target.current_document.exists = False
+
+    def _structured(self, collection: str, where: Sequence[Filter]) -> tuple[str, Any]:
+        above, _, name = collection.rpartition("/")
+        query = _StructuredQuery()
+        query.from_.add(collection_id=name)
+        if where:
+            query.where.composite_filter.op = types.StructuredQuery.CompositeFilter.Operator.AND
+        for field, op, value in where:
+            added = query.where.composite_filter.filters.add()
+            if value is None and op == "==":
+                added.unary_filter.op = types.StructuredQuery.UnaryFilter.Operator.IS_NULL
+                added.unary_filter.field.field_path = field_path(field.split("."))
+            else:
+                added.field_filter.field.field_path = field_path(field.split("."))
+                added.field_filter.op = _OPERATORS[op]
+                fill_value(added.field_filter.value, value)
+        return (f"{self._root}/{above}" if above else self._root), query
+
+    def _snapshot(self, document: Any) -> Snapshot:
+        path = document.name.removeprefix(f"{self._root}/")
+        return Snapshot(path, read_fields(document.fields), document.update_time)
+
+    def _read(self, read: Callable[[], T]) -> T:
+        try:
+            return _RETRY(read)()
+        except CallFailed as error:
+            raise self._unavailable(error) from error
+
+    def _options(self) -> dict[str, Any]:
+        return {"retry": None, "timeout": _TIMEOUT_S, "metadata": self._metadata}
+
+    def _make(self) -> FirestoreClient:
+        if not self._emulator_host:
+            return FirestoreClient()
+        return FirestoreClient(
+            transport=FirestoreGrpcTransport(channel=emulator_channel(self._emulator_host))
+        )
+
+    def _unavailable(self, error: Exception) -> StoreUnavailable:
+        what, action = explain(
+            error,
+            {
+                exceptions.PermissionDenied: "grant this function's service account roles/datastore.user "
+                f"on project {self._project}",
+                exceptions.NotFound: "create the database, or correct GOOGLE_CLOUD_PROJECT and "
+                "FIRESTORE_DATABASE",
+                exceptions.FailedPrecondition: "create the index that the query needs (terraform apply)",
+            },
+        )
+        return StoreUnavailable(f"Firestore {self._database}: {what}", action=action)
+
+
+def _check_documents(writes: Sequence[Write], messages: Sequence[Any]) -> None:
+    for write, message in zip(writes, messages, strict=True):
+        # Counting exactly costs a walk, so only what comes near is counted.
+        if not isinstance(write, Create | Put) or message.ByteSize() <= MAX_DOCUMENT_BYTES // 2:
+            continue
+        if document_bytes(write.path, write.data) > MAX_DOCUMENT_BYTES:
+            raise WriteRejected(
+                f"{write.path}: is larger than a document may be ({MAX_DOCUMENT_BYTES} bytes)"
+            )
+
+
+def _matches_nothing(where: Sequence[Filter]) -> bool:
+    return any(each.op == "in" and not each.value for each in where)
+
+
+def _written(write: Write, result: Any) -> Written:
+    if isinstance(write, Delete):
+        return Written(None, {})
+    if isinstance(write, Update) and write.increments:
+        values = map(read_value, result.transform_results)
+        return Written(result.update_time, dict(zip(write.increments, values, strict=True)))
+    return Written(result.update_time, {})

@@ -1,0 +1,180 @@
+"""Secrets in Google's Secret Manager, by reference `projects/P/secrets/S[/versions/V]`.
+
+Needs `roles/secretmanager.secretAccessor` only, and `…secretVersionAdder` for what is written. What
+is kept in memory outlives an outage of the service.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from collections.abc import Callable
+from typing import NamedTuple, TypeVar
+
+from google.api_core import exceptions
+from google.cloud.secretmanager_v1 import SecretManagerServiceClient, SecretPayload
+
+from orchestrator.adapters.google.calls import CallFailed, Lazy, explain, retry
+from orchestrator.errors import SecretMissing, SecretUnavailable
+
+#: A rotated secret is noticed after at most this long.
+CACHE_S = 300.0
+#: After a failure the kept value is used this long before the service is asked again.
+_STALE_S = 30.0
+#: How many disabled or destroyed versions below the latest `previous` looks past.
+_SEARCH = 5
+_TIMEOUT_S = 5.0
+_RETRY = retry(exceptions.DeadlineExceeded, total_s=10.0)
+
+_REFERENCE = re.compile(r"(projects/[^/]+/secrets/[^/]+)(?:/versions/([^/]+))?")
+_NO_SUCH = (exceptions.NotFound, exceptions.FailedPrecondition)
+
+T = TypeVar("T")
+
+
+class _Version(NamedTuple):
+    """A secret's version; its `content` is None where the version says that there is none."""
+
+    number: int
+    content: str | None
+
+
+class _Kept(NamedTuple):
+    version: _Version
+    fresh_until: float
+
+
+class SecretManager:
+    """The SecretStore port; safe for threads. The client is made on first use, so after a fork.
+
+    Args:
+        make_client: Makes the client.
+        monotonic: Seconds that never go back, for the age of what is kept.
+    """
+
+    def __init__(
+        self,
+        make_client: Callable[[], SecretManagerServiceClient] = SecretManagerServiceClient,
+        *,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._client = Lazy(make_client)
+        self._monotonic = monotonic
+        self._lock = threading.Lock()
+        self._kept: dict[str, _Kept] = {}
+
+    def close(self) -> None:
+        """Close the connection to Secret Manager and forget what was read."""
+        with self._lock:
+            self._kept.clear()
+        self._client.close()
+
+    def get(self, reference: str, *, fresh: bool = False) -> str:
+        """The version named, or the latest; at most `CACHE_S` seconds old while the service answers."""
+        return self._named(reference, fresh=fresh).content or ""
+
+    def previous(self, reference: str) -> str | None:
+        """The newest enabled version not far below the one that `get` reads."""
+        secret, _ = _parse(reference)
+        above = self._named(reference).number
+        return self._through_cache(
+            f"{secret} below {above}", lambda: self._read_below(secret, above, reference)
+        ).content
+
+    def add_version(self, reference: str, content: str) -> None:
+        """Store a new latest version; when its answer is lost it may be stored twice, which is harmless."""
+        secret, version = _parse(reference)
+        if version != "latest":
+            raise SecretMissing(
+                f"secret {reference}: a fixed version cannot be written to",
+                action=f"refer to {secret}/versions/latest",
+            )
+        payload = SecretPayload(data=content.encode())
+        answer = self._call(
+            reference,
+            "secretmanager.secretVersionAdder",
+            lambda client: client.add_secret_version(
+                parent=secret, payload=payload, retry=None, timeout=_TIMEOUT_S
+            ),
+        )
+        self._keep(f"{secret}/versions/latest", _Version(_number(answer.name), content), CACHE_S)
+
+    def _named(self, reference: str, *, fresh: bool = False) -> _Version:
+        secret, version = _parse(reference)
+        name = f"{secret}/versions/{version}"
+        return self._through_cache(name, lambda: self._read(name, reference), fresh=fresh)
+
+    def _through_cache(self, key: str, read: Callable[[], _Version], *, fresh: bool = False) -> _Version:
+        with self._lock:
+            kept = self._kept.get(key)
+        if kept is not None and not fresh and self._monotonic() < kept.fresh_until:
+            return kept.version
+        try:
+            version = read()
+        except SecretUnavailable:
+            if kept is None or fresh:
+                raise
+            self._keep(key, kept.version, _STALE_S)
+            return kept.version
+        except SecretMissing:
+            with self._lock:
+                self._kept.pop(key, None)
+            raise
+        self._keep(key, version, CACHE_S)
+        return version
+
+    def _keep(self, key: str, version: _Version, for_s: float) -> None:
+        with self._lock:
+            self._kept[key] = _Kept(version, self._monotonic() + for_s)
+
+    def _read(self, name: str, reference: str) -> _Version:
+        answer = self._call(
+            reference,
+            "secretmanager.secretAccessor",
+            lambda client: client.access_secret_version(name=name, retry=None, timeout=_TIMEOUT_S),
+        )
+        try:
+            return _Version(_number(answer.name), answer.payload.data.decode())
+        except UnicodeDecodeError:
+            # Without the cause: it would quote the secret.
+            raise SecretMissing(
+                f"secret {reference}: is not text in UTF-8", action="add a version with the right content"
+            ) from None
+
+    def _read_below(self, secret: str, above: int, reference: str) -> _Version:
+        for number in range(above - 1, max(0, above - 1 - _SEARCH), -1):
+            try:
+                return self._read(f"{secret}/versions/{number}", reference)
+            except SecretMissing as error:
+                if not isinstance(error.__cause__, _NO_SUCH):
+                    raise
+        return _Version(above, None)
+
+    def _call(self, reference: str, role: str, call: Callable[[SecretManagerServiceClient], T]) -> T:
+        try:
+            return _RETRY(lambda: call(self._client.get()))()
+        except CallFailed as error:
+            actions: dict[type[Exception], str] = {
+                exceptions.PermissionDenied: f"grant roles/{role} on it to this function's account",
+                exceptions.NotFound: "create the secret and its first version, or correct the reference",
+                exceptions.FailedPrecondition: "enable the version, or add another one",
+                exceptions.InvalidArgument: "correct the reference",
+            }
+            what, action = explain(error, actions)
+            failed = SecretMissing if isinstance(error, tuple(actions)) else SecretUnavailable
+            raise failed(f"secret {reference}: {what}", action=action) from error
+
+
+def _parse(reference: str) -> tuple[str, str]:
+    match = _REFERENCE.fullmatch(reference)
+    if match is None:
+        raise SecretMissing(
+            f"secret {reference!r}: is no reference to Secret Manager",
+            action="write projects/PROJECT/secrets/SECRET/versions/latest",
+        )
+    return match[1], match[2] or "latest"
+
+
+def _number(name: str) -> int:
+    return int(name.rpartition("/")[2])

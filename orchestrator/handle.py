@@ -1,0 +1,32 @@
+"""What the worker does with a message."""
+
+from __future__ import annotations
+
+from orchestrator.errors import StoreUnavailable
+from orchestrator.model.messages import Message
+from orchestrator.runs.dispatch import dispatch
+from orchestrator.runs.heal import heal
+from orchestrator.services import Services
+from orchestrator.sync.slice import run_task
+from orchestrator.tasks.sweep import cancel_shard, sweep_shard
+
+
+def handle(services: Services, message: Message) -> None:
+    """Handle one delivery of a message; returning acknowledges it.
+
+    Raises:
+        SyncError: Our own side failed; the message has to be delivered again.
+    """
+    if services.stopping():
+        raise StoreUnavailable("this process has to end; another one takes the message")
+    match message.kind:
+        case "dispatch":
+            dispatch(services, message)
+        case "task":
+            run_task(services, message)
+        case "sweep":
+            sweep_shard(services, message)
+        case "cancel":
+            cancel_shard(services, message)
+        case "heal":
+            heal(services)

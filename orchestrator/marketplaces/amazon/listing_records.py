@@ -1,0 +1,263 @@
+"""Amazon's listings and stock, and what they mean as normalized records.
+
+A listing is a SKU in one marketplace, with a price and a title of its own there: its id is
+`SKU@marketplace`. Rows that do not say to which marketplace they belong are told by `within`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Literal
+
+import msgspec
+
+from orchestrator.decoding import UNREADABLE
+from orchestrator.errors import RecordInvalid
+from orchestrator.marketplaces.values import Instant, Pieces, money, optional_utc, utc
+from orchestrator.model.record import Money, Product, ProductStatus, StockLevel, Variant
+
+#: The channel of what lies with the seller; Amazon's own begin with `AMAZON`.
+MERCHANT, AMAZON = "DEFAULT", "AMAZON"
+
+
+class Row(msgspec.Struct, rename="camel", kw_only=True):
+    """Amazon writes names in camel case."""
+
+
+class Price(Row):
+    """An amount with its currency."""
+
+    amount: Decimal
+    currency_code: str
+
+
+class _Summary(Row):
+    status: list[str] = []
+    item_name: str | None = None
+    created_date: Instant | None = None
+    last_updated_date: Instant | None = None
+
+
+class _Offer(Row):
+    offer_type: str
+    price: Price
+
+
+class _Availability(Row):
+    fulfillment_channel_code: str
+    quantity: Pieces | None = None
+
+
+class _Sku(Row):
+    sku: str
+
+
+class _Listing(_Sku):
+    summaries: list[_Summary] = []
+    offers: list[_Offer] = []
+
+
+class _Stocked(_Sku):
+    #: Absent for parents of variations, which nobody can buy.
+    fulfillment_availability: list[_Availability] = []
+
+
+class _Reserved(Row):
+    total_reserved_quantity: Pieces | None = None
+    pending_customer_order_quantity: Pieces | None = None
+
+
+class _Details(Row):
+    fulfillable_quantity: Pieces | None = None
+    inbound_working_quantity: Pieces | None = None
+    inbound_shipped_quantity: Pieces | None = None
+    inbound_receiving_quantity: Pieces | None = None
+    reserved_quantity: _Reserved | None = None
+
+
+class _FbaId(Row):
+    seller_sku: str
+    #: Amazon's own SKU; one of the seller's can have several.
+    fn_sku: str | None = None
+
+
+class _FbaStock(_FbaId, kw_only=True):
+    inventory_details: _Details
+    total_quantity: Pieces | None = None
+    #: Empty for what has never moved.
+    last_updated_time: str | None = None
+
+
+class _MerchantId(Row):
+    sku: str
+    fulfillment_channel_code: str
+
+
+class _MerchantStock(_MerchantId, kw_only=True):
+    """One channel's share of a listing; our own form, made by `merchant_stock`."""
+
+    quantity: Pieces | None = None
+
+
+class _ListingRow(msgspec.Struct):
+    marketplace: str
+    listing: _Listing
+
+
+class _ListingRowId(msgspec.Struct):
+    marketplace: str
+    listing: _Sku
+
+
+class _LevelRow(msgspec.Struct):
+    marketplace: str
+    fba: _FbaStock | None = None
+    merchant: _MerchantStock | None = None
+
+
+class _LevelRowId(msgspec.Struct):
+    marketplace: str
+    fba: _FbaId | None = None
+    merchant: _MerchantId | None = None
+
+
+def within(marketplace: str, kind: Literal["listing", "fba", "merchant"], row: msgspec.Raw) -> bytes:
+    """A row under the name of its kind, beside the marketplace it was listed in."""
+    return b'{"marketplace":%b,"%b":%b}' % (msgspec.json.encode(marketplace), kind.encode(), bytes(row))
+
+
+def merchant_stock(listing: msgspec.Raw) -> list[msgspec.Raw]:
+    """One row for each channel that is not Amazon's; a listing that cannot be read is passed on whole."""
+    try:
+        found = msgspec.json.decode(listing, type=_Stocked)
+    except UNREADABLE:
+        return [listing]
+    shares = [
+        _MerchantStock(
+            sku=found.sku,
+            fulfillment_channel_code=share.fulfillment_channel_code,
+            quantity=share.quantity,
+        )
+        for share in found.fulfillment_availability
+        if not share.fulfillment_channel_code.startswith(AMAZON)
+    ]
+    return [msgspec.Raw(msgspec.json.encode(share)) for share in shares]
+
+
+def product(raw: bytes, with_buyer: bool) -> Product:  # noqa: ARG001 - the contract's signature
+    """A listing is a product with one variant, in one marketplace."""
+    found = msgspec.json.decode(raw, type=_ListingRow)
+    row = found.listing
+    summary = row.summaries[0] if row.summaries else _Summary()
+    listing_id = listing_id_of(row.sku, found.marketplace)
+    amount = next((offer.price for offer in row.offers if offer.offer_type == "B2C"), None)
+    return Product(
+        id=listing_id,
+        title=summary.item_name,
+        status=_product_status(summary.status) if row.summaries else "unknown",
+        marketplace_status=", ".join(sorted(summary.status)),
+        created_at=optional_utc(summary.created_date),
+        updated_at=optional_utc(summary.last_updated_date),
+        variants=(Variant(id=listing_id, sku=row.sku, price=price(amount)),),
+    )
+
+
+def level(raw: bytes, with_buyer: bool) -> StockLevel:  # noqa: ARG001 - the contract's signature
+    """What lies with Amazon, or with the seller, of one SKU for one marketplace."""
+    found = msgspec.json.decode(raw, type=_LevelRow)
+    if found.fba is not None:
+        return _fba_level(found.marketplace, found.fba)
+    if found.merchant is None:
+        raise RecordInvalid("a stock level of neither Amazon nor the seller")
+    listing_id = listing_id_of(found.merchant.sku, found.marketplace)
+    channel = found.merchant.fulfillment_channel_code
+    return StockLevel(
+        id=_merchant_id(found.marketplace, found.merchant),
+        sku=found.merchant.sku,
+        product_id=listing_id,
+        variant_id=listing_id,
+        location_id=f"{channel}@{found.marketplace}",
+        location_name="Merchant" if channel == MERCHANT else None,
+        available=found.merchant.quantity,
+    )
+
+
+def product_id(raw: bytes) -> str | None:
+    """The listing's id, or None."""
+    try:
+        row = msgspec.json.decode(raw, type=_ListingRowId)
+    except UNREADABLE:
+        return None
+    return listing_id_of(row.listing.sku, row.marketplace)
+
+
+def level_id(raw: bytes) -> str | None:
+    """The stock level's id, or None."""
+    try:
+        row = msgspec.json.decode(raw, type=_LevelRowId)
+    except UNREADABLE:
+        return None
+    if row.fba is not None:
+        return _fba_id(row.marketplace, row.fba)
+    return _merchant_id(row.marketplace, row.merchant) if row.merchant is not None else None
+
+
+def listing_id_of(sku: str, marketplace: str) -> str:
+    """The id of a SKU in a marketplace."""
+    return f"{sku}@{marketplace}"
+
+
+def _fba_id(marketplace: str, row: _FbaId) -> str:
+    return f"{listing_id_of(row.seller_sku, marketplace)}/{AMAZON}/{row.fn_sku or ''}"
+
+
+def _merchant_id(marketplace: str, row: _MerchantId) -> str:
+    return f"{listing_id_of(row.sku, marketplace)}/{row.fulfillment_channel_code}"
+
+
+def price(amount: Price | None) -> Money | None:
+    """The amount, where there is one."""
+    return None if amount is None else money(amount.amount, amount.currency_code)
+
+
+def _product_status(words: Sequence[str]) -> ProductStatus:
+    """Both words can apply at once, or neither: then nobody can buy it."""
+    if "BUYABLE" in words:
+        return "active"
+    return "inactive" if set(words) <= {"DISCOVERABLE"} else "unknown"
+
+
+def _fba_level(marketplace: str, row: _FbaStock) -> StockLevel:
+    listing_id = listing_id_of(row.seller_sku, marketplace)
+    details = row.inventory_details
+    reserved = details.reserved_quantity or _Reserved()
+    on_the_way = (
+        details.inbound_working_quantity,
+        details.inbound_shipped_quantity,
+        details.inbound_receiving_quantity,
+    )
+    incoming = sum(each or 0 for each in on_the_way)
+    return StockLevel(
+        id=_fba_id(marketplace, row),
+        sku=row.seller_sku,
+        product_id=listing_id,
+        variant_id=listing_id,
+        location_id=f"{AMAZON}@{marketplace}",
+        location_name="Fulfillment by Amazon",
+        available=details.fulfillable_quantity,
+        # Amazon's total counts what is on its way too.
+        on_hand=None if row.total_quantity is None else row.total_quantity - incoming,
+        committed=reserved.pending_customer_order_quantity,
+        incoming=incoming,
+        reserved=reserved.total_reserved_quantity,
+        updated_at=_instant(row.last_updated_time) if row.last_updated_time else None,
+    )
+
+
+def _instant(text: str) -> datetime:
+    try:
+        return utc(msgspec.convert(text, Instant))
+    except msgspec.ValidationError:
+        raise RecordInvalid("a time is not ISO 8601 with an offset") from None

@@ -1,0 +1,206 @@
+"""eBay's inventory items with their offers and stock, and what they mean as normalized records.
+
+Source: eBay's own description of Inventory 1.18.4, read 2026-11-23.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from orchestrator.decoding import UNREADABLE
+from orchestrator.marketplaces.ebay.records import Amount, Row, amount_of
+from orchestrator.marketplaces.values import Pieces
+from orchestrator.model.record import Product, ProductStatus, StockLevel, Variant
+
+#: Where stock lies that eBay tells no location of.
+ANYWHERE = "ship_to_home"
+
+_LISTING: dict[str, ProductStatus] = {
+    "ACTIVE": "active",
+    "OUT_OF_STOCK": "active",
+    "ENDED": "inactive",
+    "EBAY_ENDED": "inactive",
+    "INACTIVE": "inactive",
+    "NOT_LISTED": "inactive",
+}
+#: Of several offers' statuses the first of these is the product's.
+_FIRST: tuple[ProductStatus, ...] = ("active", "unknown", "inactive", "draft")
+
+
+class _CatalogueEntry(Row, frozen=True):
+    title: str | None = None
+    ean: tuple[str, ...] = ()
+    upc: tuple[str, ...] = ()
+    isbn: tuple[str, ...] = ()
+
+
+class _Item(Row, frozen=True, kw_only=True):
+    sku: str
+    product: _CatalogueEntry = _CatalogueEntry()
+
+
+class _Listing(Row, frozen=True):
+    listing_id: str | None = None
+    listing_status: str | None = None
+
+
+class _Prices(Row, frozen=True):
+    price: Amount | None = None
+    original_retail_price: Amount | None = None
+
+
+class _Offer(Row, frozen=True, kw_only=True):
+    offer_id: str
+    status: str
+    listing: _Listing = _Listing()
+    pricing_summary: _Prices = _Prices()
+
+
+class _Offered(msgspec.Struct):
+    """An inventory item with its offers; our own form, made by `offered`."""
+
+    item: _Item
+    offers: list[_Offer]
+
+
+class _Sku(msgspec.Struct):
+    sku: str
+
+
+class _OfferedSku(msgspec.Struct):
+    item: _Sku
+
+
+class _Place(Row, frozen=True):
+    merchant_location_key: str
+    quantity: Pieces | None = None
+
+
+class _ShipToHome(Row, frozen=True):
+    quantity: Pieces | None = None
+    availability_distributions: tuple[_Place, ...] = ()
+
+
+class _Availability(Row, frozen=True):
+    ship_to_location_availability: _ShipToHome | None = None
+    pickup_at_location_availability: tuple[_Place, ...] = ()
+
+
+class _StockedItem(Row, frozen=True, kw_only=True):
+    sku: str
+    availability: _Availability = _Availability()
+
+
+class _Level(msgspec.Struct):
+    """One location's share of an inventory item; our own form, made by `split_by_location`."""
+
+    sku: str
+    location: str
+    quantity: Pieces | None
+    #: Whether buyers fetch it there.
+    pickup: bool = False
+
+
+def sku_of(item: bytes) -> str | None:
+    """The SKU of an inventory item, or None."""
+    try:
+        return msgspec.json.decode(item, type=_Sku).sku or None
+    except UNREADABLE:
+        return None
+
+
+def without_description(offer: msgspec.Raw) -> bytes:
+    """An offer without the seller's HTML, up to half a megabyte, of which nothing is stored."""
+    try:
+        fields = msgspec.json.decode(offer, type=dict[str, msgspec.Raw])
+    except UNREADABLE:
+        return bytes(offer)
+    fields.pop("listingDescription", None)
+    return msgspec.json.encode(fields)
+
+
+def offered(item: bytes, offers: list[bytes]) -> bytes:
+    """An inventory item and its offers as one record."""
+    return b'{"item":' + item + b',"offers":[' + b",".join(offers) + b"]}"
+
+
+def split_by_location(item: bytes) -> list[bytes]:
+    """One record a location; an item that cannot be read is passed on whole, to be rejected."""
+    try:
+        row = msgspec.json.decode(item, type=_StockedItem)
+    except UNREADABLE:
+        return [item]
+    levels = [
+        _Level(row.sku, place.merchant_location_key, place.quantity, pickup=True)
+        for place in row.availability.pickup_at_location_availability
+    ]
+    if home := row.availability.ship_to_location_availability:
+        # The quantity is what lies at all locations together, where those are told.
+        places = home.availability_distributions or (_Place(ANYWHERE, home.quantity),)
+        levels += [_Level(row.sku, place.merchant_location_key, place.quantity) for place in places]
+    return [msgspec.json.encode(level) for level in levels]
+
+
+def product(raw: bytes, with_buyer: bool) -> Product:  # noqa: ARG001 - the contract's signature
+    """An inventory item is a product; each of its offers is a variant, or the item where it has none."""
+    row = msgspec.json.decode(raw, type=_Offered)
+    item = row.item
+    statuses: set[ProductStatus] = {_offer_status(offer) for offer in row.offers} or {"draft"}
+    words = sorted({f"{offer.status}/{offer.listing.listing_status or 'none'}" for offer in row.offers})
+    found = (_variant(item, offer) for offer in row.offers)
+    variants = {variant.id: variant for variant in found}
+    return Product(
+        id=item.sku,
+        title=item.product.title,
+        status=next(status for status in _FIRST if status in statuses),
+        marketplace_status=", ".join(words) or "no offer",
+        variants=tuple(variants.values()) or (_variant(item, None),),
+    )
+
+
+def level(raw: bytes, with_buyer: bool) -> StockLevel:  # noqa: ARG001 - the contract's signature
+    """What one location holds of an item; stock to be fetched there is counted apart."""
+    row = msgspec.json.decode(raw, type=_Level)
+    return StockLevel(
+        id=f"{row.sku}@{'pickup:' if row.pickup else ''}{row.location}",
+        sku=row.sku,
+        product_id=row.sku,
+        location_id=row.location,
+        available=row.quantity,
+    )
+
+
+def product_id(raw: bytes) -> str | None:
+    """The item's SKU, or None."""
+    try:
+        return msgspec.json.decode(raw, type=_OfferedSku).item.sku
+    except UNREADABLE:
+        return None
+
+
+def level_id(raw: bytes) -> str | None:
+    """The stock level's id, or None: also for an item that could not be split by location."""
+    try:
+        return level(raw, False).id
+    except UNREADABLE:
+        return None
+
+
+def _variant(item: _Item, offer: _Offer | None) -> Variant:
+    prices = offer.pricing_summary if offer else _Prices()
+    return Variant(
+        # Order lines name the listing, so that they can be joined to it.
+        id=(offer.listing.listing_id or offer.offer_id) if offer else item.sku,
+        sku=item.sku,
+        barcode=next(iter(item.product.ean + item.product.upc + item.product.isbn), None),
+        price=amount_of(prices.price),
+        list_price=amount_of(prices.original_retail_price),
+    )
+
+
+def _offer_status(offer: _Offer) -> ProductStatus:
+    if offer.status == "UNPUBLISHED":
+        return "draft"
+    if offer.status != "PUBLISHED":
+        return "unknown"
+    return _LISTING.get(offer.listing.listing_status or "ACTIVE", "unknown")

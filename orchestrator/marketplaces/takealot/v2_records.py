@@ -1,0 +1,209 @@
+"""What the rows of Takealot's older Seller API v2 mean as normalized records.
+
+They are marked, so that those of one connector's two APIs can be told apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, Generic, TypeVar
+
+import msgspec
+
+from orchestrator.decoding import UNREADABLE, exact
+from orchestrator.errors import RecordInvalid
+from orchestrator.marketplaces.takealot import records
+from orchestrator.marketplaces.takealot.days import SAST
+from orchestrator.marketplaces.values import Id, Pieces, utc
+from orchestrator.model.record import Buyer, Order, Product, StockLevel, Variant
+
+T = TypeVar("T")
+R = TypeVar("R")
+_MARK = b'{"seller_v2":'
+_rows = msgspec.json.Decoder(list[dict[str, Any]], float_hook=exact)
+
+
+class _Marked(msgspec.Struct, Generic[T]):
+    seller_v2: T
+
+
+class _Offer(msgspec.Struct, kw_only=True):
+    offer_id: Id
+    sku: str | None = None
+    barcode: str | None = None
+    title: str | None = None
+    selling_price: Decimal | None = None
+    rrp: Decimal | None = None
+    status: str
+
+
+class _Warehouse(msgspec.Struct):
+    warehouse_id: Id
+    name: str | None = None
+
+
+class _OwnStock(msgspec.Struct):
+    merchant_warehouse: _Warehouse
+    quantity_available: Pieces
+
+
+class _TheirStock(msgspec.Struct):
+    warehouse: _Warehouse
+    quantity_available: Pieces
+
+
+class _OfferStock(msgspec.Struct, kw_only=True):
+    offer_id: Id
+    sku: str | None = None
+    leadtime_stock: list[_OwnStock]
+    stock_at_takealot: list[_TheirStock]
+    stock_on_way: list[_TheirStock] = []
+
+
+class _Level(msgspec.Struct, kw_only=True):
+    """One location's share of an offer; our own form, made by `split_by_location`."""
+
+    offer_id: str
+    sku: str | None
+    location_id: str
+    location_name: str | None
+    available: Pieces
+    incoming: Pieces | None
+
+
+class _OfferId(msgspec.Struct):
+    offer_id: Id
+
+
+# Made here, before any thread decodes (see orchestrator/decoding.py).
+_offer = msgspec.json.Decoder(_Marked[_Offer])
+_level = msgspec.json.Decoder(_Marked[_Level])
+_offer_id = msgspec.json.Decoder(_Marked[_OfferId])
+
+
+def either(v1: Callable[[bytes, bool], R], v2: Callable[[bytes, bool], R]) -> Callable[[bytes, bool], R]:
+    """One normalizer for the records of both APIs."""
+    return lambda raw, pii: (v2 if raw.startswith(_MARK) else v1)(raw, pii)
+
+
+def either_id(
+    v1: Callable[[bytes], str | None], v2: Callable[[bytes], str | None]
+) -> Callable[..., str | None]:
+    """The same for reading ids."""
+    return lambda raw: (v2 if raw.startswith(_MARK) else v1)(raw)
+
+
+def marked(raw: bytes) -> bytes:
+    """The row, marked as one of v2."""
+    return _MARK + raw + b"}"
+
+
+def split_by_location(offer: msgspec.Raw) -> list[bytes]:
+    """One record a warehouse; an offer that cannot be read is passed on whole, to be rejected."""
+    try:
+        row = msgspec.json.decode(offer, type=_OfferStock)
+    except UNREADABLE:
+        return [marked(bytes(offer))]
+    return [marked(msgspec.json.encode(level)) for level in _levels(row)]
+
+
+def _levels(row: _OfferStock) -> Iterator[_Level]:
+    offer_id, sku = str(row.offer_id), row.sku or None
+    for own in row.leadtime_stock:
+        place = own.merchant_warehouse
+        yield _Level(
+            offer_id=offer_id,
+            sku=sku,
+            location_id=str(place.warehouse_id),
+            location_name=place.name,
+            available=own.quantity_available,
+            incoming=None,
+        )
+    coming = {stock.warehouse.warehouse_id: stock.quantity_available for stock in row.stock_on_way}
+    for stock in row.stock_at_takealot:
+        place = stock.warehouse
+        yield _Level(
+            offer_id=offer_id,
+            sku=sku,
+            # v1 knows Takealot's own warehouses by these names alone.
+            location_id=place.name or str(place.warehouse_id),
+            location_name=place.name,
+            available=stock.quantity_available,
+            incoming=coming.get(place.warehouse_id, 0),
+        )
+
+
+def order(raw: bytes, with_buyer: bool) -> Order:
+    """An order from its items; the customer's name only where personal data may be kept."""
+    rows = _rows.decode(raw[len(_MARK) : -1])
+    for row in rows:
+        row["order_date"] = _instant(row.get("order_date"))
+    sales = msgspec.convert(rows, list[records.Sale])
+    name = rows[0].get("customer") if rows and with_buyer else None
+    return records.order_of(sales, Buyer(name=name) if isinstance(name, str) and name else None)
+
+
+def product(raw: bytes, with_buyer: bool) -> Product:  # noqa: ARG001 - the contract's signature
+    """An offer is a product with one variant."""
+    row = _offer.decode(raw).seller_v2
+    offer_id = str(row.offer_id)
+    variant = Variant(
+        id=offer_id,
+        sku=row.sku or None,
+        barcode=row.barcode or None,
+        price=records.rand(row.selling_price),
+        list_price=records.rand(row.rrp or None),
+    )
+    return Product(
+        id=offer_id,
+        title=row.title,
+        status=records.OFFER_STATUS.get(row.status.lower().replace(" ", "_"), "unknown"),
+        marketplace_status=row.status,
+        variants=(variant,),
+    )
+
+
+def level(raw: bytes, with_buyer: bool) -> StockLevel:  # noqa: ARG001 - the contract's signature
+    """What one warehouse holds of an offer; an offer that came without its stock is no level."""
+    row = _level.decode(raw).seller_v2
+    return StockLevel(
+        id=f"{row.offer_id}@{row.location_id}",
+        sku=row.sku,
+        product_id=row.offer_id,
+        variant_id=row.offer_id,
+        location_id=row.location_id,
+        location_name=row.location_name,
+        available=row.available,
+        incoming=row.incoming,
+    )
+
+
+def order_id(raw: bytes) -> str | None:
+    """The order's id, or None."""
+    return records.order_id(raw[len(_MARK) : -1])
+
+
+def product_id(raw: bytes) -> str | None:
+    """The offer's id, or None."""
+    try:
+        return str(_offer_id.decode(raw).seller_v2.offer_id)
+    except UNREADABLE:
+        return None
+
+
+def level_id(raw: bytes) -> str | None:
+    """The stock level's id, or None: also for an offer that came without its stock."""
+    try:
+        return level(raw, False).id
+    except UNREADABLE:
+        return None
+
+
+def _instant(text: object) -> datetime:
+    """A time as v2 writes it."""
+    try:
+        return utc(datetime.strptime(str(text), "%d %b %Y %H:%M:%S").replace(tzinfo=SAST))
+    except ValueError:
+        raise RecordInvalid("a time is not of the form 01 Oct 2021 13:47:32") from None

@@ -1,0 +1,262 @@
+"""Walking through a WooCommerce listing so that rows which come and go meanwhile cost none of the others.
+
+Pages are offsets into a listing that changes under the reader. So each page is asked for from the time of the
+last row on, and rows of that second which were read already are told by their ids. Where a whole page lies in
+one second, that second is read in the order of ids: rows with equal times come in any order, another one for
+each page (woocommerce#33386). Only there pages are offsets; they overlap, and step back where more have left.
+
+A page that a slow host does not manage is asked for again with half its rows; the next ones grow again.
+The time is that of modification, or, where a listing cannot be filtered by that, of creation.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from typing import Literal, NamedTuple
+
+import msgspec
+
+from orchestrator.decoding import UNREADABLE
+from orchestrator.errors import PageTokenExpired
+from orchestrator.marketplaces.spec import Window
+from orchestrator.marketplaces.woocommerce.api import Listed
+
+#: Rows asked for at once: at first and at most, and at least.
+LARGEST_PAGE, SMALLEST_PAGE = 100, 5
+#: Rows that a page by id has in common with the page before: so many can leave meanwhile. Less than a page.
+OVERLAP = 4
+_SECOND = timedelta(seconds=1)
+_FORM = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d", re.ASCII)
+
+
+class Place(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Where the walk stands; our own page token."""
+
+    #: Which of a stream's listings.
+    part: int = 0
+    #: Whether it goes by creation.
+    by_date: bool = False
+    #: Rows of this second and later ones are left; None for all.
+    at: str | None = None
+    #: Whether that second itself is done.
+    is_done: bool = False
+    #: What is read by id: that second, or all that is left where the site does not keep to the order of time.
+    by_id: Literal["second", "rest"] | None = None
+    #: The offset in what is read by id.
+    skip: int = 0
+    #: So many there were when the page before was read.
+    total: int | None = None
+    #: Ids that have been read, of rows that later pages show again.
+    seen: tuple[int, ...] = ()
+    #: Rows of all parts that the site has counted, up to here.
+    counted: int = 0
+    #: Rows to ask for at once: a slow host times out on large pages.
+    size: int = LARGEST_PAGE
+
+    @classmethod
+    def parse(cls, token: str | None, parts: int = 3) -> Place:
+        """Read a token back; the beginning where there is none.
+
+        Raises:
+            PageTokenExpired: It is not one of ours.
+        """
+        try:
+            place = msgspec.json.decode(token, type=cls) if token else cls()
+            _ = place.at and datetime.fromisoformat(place.at)
+            if not 0 <= place.part < parts or place.size < SMALLEST_PAGE:
+                raise ValueError
+        except (*UNREADABLE, ValueError):
+            raise PageTokenExpired("woocommerce: the page token is not one of ours") from None
+        return place
+
+    def beginning(self, part: int, *, by_date: bool = False) -> Place:
+        """The first place of a part, reached from here."""
+        return Place(part=part, by_date=by_date, counted=self.counted, size=self.size)
+
+    def smaller(self) -> Place | None:
+        """The same place with half the page; None where it is as small as can be."""
+        if self.size == SMALLEST_PAGE:
+            return None
+        return msgspec.structs.replace(self, size=max(SMALLEST_PAGE, self.size // 2))
+
+    def __str__(self) -> str:
+        return msgspec.json.encode(self).decode()
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A row with what the walk has to know of it; a row that cannot be read has neither id nor time."""
+
+    raw: bytes
+    id: int | None = None
+    #: The time the walk goes by, as the site writes it: such texts compare like the times.
+    time: str | None = None
+    modified: str | None = None
+    type: str | None = None
+
+
+class _Row(msgspec.Struct):
+    id: int
+    date_created: str | None = None
+    date_modified_gmt: str | None = None
+    type: str | None = None
+
+
+class After(NamedTuple):
+    """What follows a page."""
+
+    place: Place
+    #: Whether anything follows in this part.
+    more: bool
+    #: Rows that no page before had.
+    used: int
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A page that was read at a place."""
+
+    place: Place
+    rows: Sequence[Row]
+    listed: Listed
+
+    def is_read(self, row: Row) -> bool:
+        """Whether an earlier page held it."""
+        return row.id is not None and row.id in self.place.seen
+
+    def after(self, used: int | None = None) -> After:
+        """What stands behind the page, or behind its first `used` rows."""
+        is_cut = used is not None and used < len(self.rows)
+        rows = self.rows[:used] if is_cut else self.rows
+        asked = len(rows) if is_cut else self.listed.asked
+        total = self.listed.total
+        if total is None:
+            # A full page says that there may be more.
+            total = self.place.skip + len(self.rows) + (len(self.rows) >= self.listed.asked)
+        again = {row.id for row in rows if self.is_read(row)}
+        counted = max(0, min(asked, total - self.place.skip)) - len(again)
+        # A page that came allows for a larger one: what made them small may have been a short failure.
+        size = min(LARGEST_PAGE, self.place.size + SMALLEST_PAGE)
+        place = msgspec.structs.replace(self.place, counted=self.place.counted + counted, size=size)
+        used_rows = sum(not self.is_read(row) for row in rows)
+        following: Place | None
+        if place.by_id:
+            following = _by_id(place, rows, asked, total)
+        elif asked < total and not _in_order(self.rows):
+            # Also where only the first of them were used: what follows those may be older.
+            following = msgspec.structs.replace(place, by_id="rest")
+        else:
+            following = _by_time(place, rows, asked, total)
+        return After(following or place, following is not None, used_rows)
+
+
+def _by_id(place: Place, rows: Sequence[Row], asked: int, total: int) -> Place | None:
+    """The place behind a page of what is read by id."""
+    gone = place.total - total if place.total is not None else 0
+    if gone > OVERLAP:
+        # What has left may have stood before the offset: what followed it has moved up, and may be missed.
+        return msgspec.structs.replace(place, skip=max(0, place.skip - gone), total=total)
+    if place.skip + asked < total:
+        ids = sorted(row.id for row in rows if row.id is not None)
+        ahead = [each for each in place.seen if ids and each > ids[-1]]
+        skip = max(place.skip + asked - OVERLAP, 0)
+        return msgspec.structs.replace(place, skip=skip, total=total, seen=(*sorted(ahead), *ids[-OVERLAP:]))
+    if place.by_id == "second":
+        begun = place.beginning(place.part, by_date=place.by_date)
+        return msgspec.structs.replace(begun, at=place.at, is_done=True)
+    return None
+
+
+def _by_time(place: Place, rows: Sequence[Row], asked: int, total: int) -> Place | None:
+    """The place behind a page that came in the order of time."""
+    if asked >= total:
+        return None
+    times = [row.time for row in rows if row.time]
+    if not times:
+        return msgspec.structs.replace(place, by_id="rest")
+    last = times[-1]
+    seen = [row.id for row in rows if row.time == last and row.id is not None]
+    if place.at is None or last > place.at:
+        return msgspec.structs.replace(place, at=last, is_done=False, seen=tuple(seen))
+    return msgspec.structs.replace(place, by_id="second", seen=(*place.seen, *seen))
+
+
+def _is_second(time: str) -> bool:
+    """Whether it is a time as sites write it, with a second before it and one after it."""
+    try:
+        moment = datetime.fromisoformat(time)
+    except ValueError:
+        return False
+    return _FORM.fullmatch(time) is not None and 1 < moment.year < 9999
+
+
+def _in_order(rows: Sequence[Row]) -> bool:
+    """Whether rows came in the order of time."""
+    return all(first <= second for first, second in pairwise(row.time for row in rows if row.time))
+
+
+def read_rows(listed: Listed, *, by_date: bool) -> list[Row]:
+    """The rows of a page."""
+    rows = []
+    for raw in listed.rows:
+        try:
+            row = msgspec.json.decode(raw, type=_Row)
+            time = row.date_created if by_date else row.date_modified_gmt
+        except UNREADABLE:
+            rows.append(Row(bytes(raw)))
+            continue
+        if time and not _is_second(time):
+            rows.append(Row(bytes(raw)))
+        else:
+            rows.append(Row(bytes(raw), row.id, time or None, row.date_modified_gmt, row.type))
+    return rows
+
+
+def bounds(place: Place, window: Window) -> list[tuple[str, str]]:
+    """The parameters that ask for the rows from a place on.
+
+    Bounds are strict and in whole seconds. With `dates_are_gmt` they are compared with UTC; a suffix such
+    as `Z` would still be converted to the site's own zone, so there is none. Without it they are compared
+    with what the site's clock showed, which is what `date_created` tells, and what goes for the order.
+    """
+    prefix, first, last = "modified_", first_second(window.since), _last_second(window.until)
+    params = [("dates_are_gmt", "true")]
+    if place.by_date:
+        prefix, first, last, params = "", "", "", []
+    first, last = place.at or first, place.at if place.by_id == "second" and place.at else last
+    if first:
+        params.append((f"{prefix}after", first if place.is_done else _moved(first, -_SECOND)))
+    if last:
+        params.append((f"{prefix}before", _moved(last, _SECOND)))
+    order_by = "id" if place.by_id else "date" if place.by_date else "modified"
+    if place.skip:
+        params.append(("offset", str(place.skip)))
+    return [("orderby", order_by), ("order", "asc"), *params]
+
+
+def is_unfiltered(step: Step, window: Window) -> bool:
+    """Whether the site has ignored the bounds, as WooCommerce before 5.8 does.
+
+    One row that is too old is not enough to say so: it does no harm.
+    """
+    oldest = step.place.at or first_second(window.since)
+    too_old = [row for row in step.rows if row.time is not None and row.time < oldest]
+    return not step.place.by_date and len(too_old) > 1
+
+
+def first_second(moment: datetime) -> str:
+    """A moment's second, as sites write UTC."""
+    return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%S}"
+
+
+def _last_second(moment: datetime) -> str:
+    """The same, rounded up."""
+    return first_second(moment + timedelta(microseconds=999_999))
+
+
+def _moved(second: str, by: timedelta) -> str:
+    return f"{datetime.fromisoformat(second) + by:%Y-%m-%dT%H:%M:%S}"

@@ -1,0 +1,1 @@
+"""Documents, messages and ids as types."""

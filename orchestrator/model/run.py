@@ -1,0 +1,133 @@
+"""A run, its shards and its tasks."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+
+import msgspec
+
+from orchestrator.model.counts import (
+    Cost,
+    ErrorInfo,
+    MarketplaceTotals,
+    RecordTotals,
+    StreamCounts,
+    TaskCost,
+    TaskTotals,
+)
+
+#: A shard holds at most this many of a run's connections.
+SHARD_SIZE = 64
+
+
+class RunStatus(StrEnum):
+    """A run's life: the first two are open, the others final."""
+
+    DISPATCHING = "dispatching"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    PARTIAL = "partial"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def is_final(self) -> bool:
+        """Whether the run is over and its record never changes again."""
+        return self not in (RunStatus.DISPATCHING, RunStatus.RUNNING)
+
+
+class TaskStatus(StrEnum):
+    """How a task ended."""
+
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+
+
+class Dispatch(msgspec.Struct, kw_only=True, frozen=True):
+    """How far a marketplace's connections are expanded into a run."""
+
+    #: Shards made so far.
+    n: int = 0
+    #: Last connection id expanded.
+    after: str | None = None
+    done: bool = False
+
+
+class Selection(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
+    """What a manual run or a retry covers; everything due where empty."""
+
+    #: Ids by marketplace.
+    connection_ids: dict[str, tuple[str, ...]] | None = None
+    organization_id: str | None = None
+    #: Only what failed or was left out of this run.
+    retry_of: str | None = None
+    streams: tuple[str, ...] | None = None
+    full: bool = False
+
+
+class Run(msgspec.Struct, kw_only=True, frozen=True):
+    """`runs/{run_id}`."""
+
+    trigger: str
+    requested_by: str
+    schedule_time: datetime | None = None
+    order: str
+    status: RunStatus
+    dispatch: dict[str, Dispatch]
+    #: When `dispatch` last moved.
+    dispatched_at: datetime
+    deadline_at: datetime
+    retry_of: str | None = None
+    retried_by: str | None = None
+    cancel_requested_at: datetime | None = None
+    cancel_requested_by: str | None = None
+    selection: Selection = Selection()
+    tasks: TaskTotals = msgspec.field(default_factory=TaskTotals)
+    records: RecordTotals = msgspec.field(default_factory=RecordTotals)
+    cost: Cost = msgspec.field(default_factory=Cost)
+    by_marketplace: dict[str, MarketplaceTotals] = {}
+    started_at: datetime
+    finished_at: datetime | None = None
+    error: ErrorInfo | None = None
+    expires_at: datetime
+
+
+class Shard(msgspec.Struct, kw_only=True, frozen=True):
+    """`runs/{run_id}/shards/{marketplace}-{n}`: planned connections and their countdown."""
+
+    marketplace: str
+    ids: tuple[str, ...]
+    #: How many of them have no final task yet.
+    open: int
+    tasks: TaskTotals = msgspec.field(default_factory=TaskTotals)
+    by_stream: dict[str, dict[str, int]] = {}
+    cost: TaskCost = msgspec.field(default_factory=TaskCost)
+    #: Of the skipped tasks, those that met another run's work.
+    overlap: int = 0
+    expires_at: datetime
+
+
+class Task(msgspec.Struct, kw_only=True, frozen=True):
+    """`runs/{run_id}/tasks/{connection_id}`: created once, when the task is final."""
+
+    run_id: str
+    shard: str
+    connection_id: str
+    organization_id: str | None = None
+    marketplace: str
+    status: TaskStatus
+    #: Why, where the status alone does not say: `overlap`, `paused`, `gone`, `waiting`, `needs_attention`,
+    #: `rate_limited`, `cancelled`, `crashed`, `worker_lost`, `no_answer`, `no_progress`, or an error's kind.
+    reason: str | None = None
+    #: Succeeded as far as it came; the next run goes on from the cursor.
+    incomplete: bool = False
+    attempts: int = 0
+    slices: int = 0
+    streams: dict[str, StreamCounts] = {}
+    cost: TaskCost = msgspec.field(default_factory=TaskCost)
+    error: ErrorInfo | None = None
+    started_at: datetime | None = None
+    finished_at: datetime
+    expires_at: datetime

@@ -1,0 +1,1 @@
+"""Use cases of operators: connections, status, run records, dead letters."""

@@ -1,0 +1,239 @@
+"""What operators do with connections, apart from stopping them: add, show, list, check."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from orchestrator.errors import (
+    Conflict,
+    ConnectionInvalid,
+    NotFound,
+    NotPossible,
+    RateLimited,
+    RequestError,
+)
+from orchestrator.marketplaces.opening import Opening
+from orchestrator.marketplaces.spec import Connector, Session
+from orchestrator.model import ids
+from orchestrator.model.connection import STREAMS, Connection, ConnectionStatus, connection_from_document
+from orchestrator.model.documents import from_document, to_document
+from orchestrator.model.state import Lease, SyncState
+from orchestrator.ports import Create, Document, Filter, Snapshot, Update, Write
+from orchestrator.services import Services
+
+#: Longest pause, in seconds, that a check makes because the marketplace asks for it.
+MAX_CHECK_WAIT_S = 30.0
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A connection as an operator sees it."""
+
+    id: str
+    document: Document
+    #: None until its first task.
+    state: SyncState | None
+    #: Why the document cannot be used; empty where it can.
+    fault: str
+
+
+def add(
+    services: Services,
+    connection_id: str,
+    *,
+    organization_id: str,
+    marketplace: str,
+    name: str,
+    credential: str,
+    settings: Mapping[str, Any],
+    streams: Sequence[str] | None = None,
+    backfill_since: datetime | None = None,
+    store_buyer_pii: bool = False,
+) -> Connection:
+    """Add a connection after checking all that can be checked without calling the marketplace.
+
+    Raises:
+        RequestError: The id cannot be used, or no such marketplace or stream.
+        ConnectionInvalid: The settings or the secret's content do not fit the marketplace.
+        SecretMissing: The secret does not exist, or may not be read by whoever adds.
+        NotPossible: The connection exists, or a run still works on a removed one of its id.
+    """
+    if not _ID.fullmatch(connection_id):
+        raise RequestError(
+            f"{connection_id!r} cannot be a connection's id",
+            action="use up to 128 letters, digits, '.', '_' and '-', a letter or digit first",
+        )
+    connector = _connector(services, marketplace)
+    now = services.clock.now()
+    connection = Connection(
+        organization_id=organization_id,
+        marketplace=marketplace,
+        name=name,
+        status=ConnectionStatus.ACTIVE,
+        credential=credential,
+        settings=dict(settings),
+        streams=tuple(name for name in STREAMS if name in connector.streams)
+        if streams is None
+        else tuple(streams),
+        backfill_since=backfill_since,
+        store_buyer_pii=store_buyer_pii,
+        created_at=now,
+        updated_at=now,
+    )
+    unknown = [stream for stream in connection.streams if stream not in connector.streams]
+    if unknown:
+        raise RequestError(
+            f"{marketplace} has no stream {', '.join(unknown)}; it has {', '.join(connector.streams)}"
+        )
+    connector.open(_opening(services, connection_id, connection))
+    while not _begun(services, connection_id, connection):
+        services.clock.sleep(services.random.uniform(0.02, 0.2))
+    return connection
+
+
+def _begun(services: Services, connection_id: str, connection: Connection) -> bool:
+    """Store a new connection; False where somebody changed what is left of an earlier one of its id.
+
+    Of that nothing is remembered: a removal that was broken off may have deleted records that the state
+    still holds for stored.
+    """
+    found, left = services.store.get_many(paths(connection_id))
+    if found is not None:
+        raise NotPossible(
+            f"connection {connection_id} exists already", action="choose another id, or remove it first"
+        )
+    writes: list[Write] = [Create(ids.connection_path(connection_id), to_document(connection))]
+    if left is not None:
+        state = from_document(SyncState, left.data)
+        if state.open is not None:
+            raise NotPossible(
+                f"connection {connection_id} was removed, and run {state.open.run_id} still works on it",
+                action="add it when that run is over",
+            )
+        fresh = SyncState(seq=state.seq + 1, lease=Lease(fence=state.lease.fence), last_run=state.last_run)
+        writes.append(Update(left.path, to_document(fresh), version=left.version))
+    try:
+        services.store.commit(writes)
+    except Conflict:
+        return False
+    return True
+
+
+def show(services: Services, connection_id: str) -> View:
+    """Read one connection and how it does.
+
+    Raises:
+        NotFound: No such connection.
+    """
+    connection, state = services.store.get_many(paths(connection_id))
+    if connection is None:
+        raise not_found(connection_id)
+    return _view(connection, state)
+
+
+def list_page(
+    services: Services,
+    *,
+    organization_id: str | None = None,
+    marketplace: str | None = None,
+    status: ConnectionStatus | None = None,
+    after: str | None = None,
+    limit: int,
+) -> list[View]:
+    """Read connections in id order, at most `limit` of them, behind the id `after`."""
+    wanted = {"organization_id": organization_id, "marketplace": marketplace, "status": status}
+    snapshots = services.store.query(
+        "connections",
+        where=[Filter(field, "==", value) for field, value in wanted.items() if value is not None],
+        after=(after,) if after is not None else None,
+        limit=limit,
+    )
+    if not snapshots:
+        return []
+    states = services.store.get_many([ids.state_path(snapshot.id) for snapshot in snapshots])
+    return [_view(snapshot, state) for snapshot, state in zip(snapshots, states, strict=True)]
+
+
+def check(services: Services, connection_id: str) -> str:
+    """Make one authenticated call to the marketplace; returns a line that names the account.
+
+    Raises:
+        NotFound: No such connection.
+        ConnectionInvalid: The document, the settings or the secret's content is malformed.
+        SecretError: The secret could not be read.
+        MarketplaceError: The marketplace refused or did not answer.
+    """
+    snapshot = services.store.get(paths(connection_id)[0])
+    if snapshot is None:
+        raise not_found(connection_id)
+    connection = connection_from_document(connection_id, snapshot.data)
+    connector = _connector(services, connection.marketplace)
+    session: Session = connector.open(_opening(services, connection_id, connection))
+    return connector.check(session)
+
+
+def _opening(services: Services, connection_id: str, connection: Connection) -> Opening:
+    def wait(seconds: float) -> None:
+        if seconds > MAX_CHECK_WAIT_S:
+            raise RateLimited(
+                f"{connection.marketplace} asks to wait {seconds:.0f} s",
+                wait_s=seconds,
+                action="try again then",
+            )
+        services.clock.sleep(seconds)
+
+    return Opening(
+        connection_id=connection_id,
+        connection=connection,
+        secrets=services.secrets,
+        clock=services.clock,
+        random=services.random,
+        wait=wait,
+        development=services.settings.is_development,
+    )
+
+
+def _connector(services: Services, marketplace: str) -> Connector:
+    connector = services.connectors.get(marketplace)
+    if connector is None:
+        raise RequestError(
+            f"no marketplace {marketplace!r}; there are {', '.join(sorted(services.connectors))}"
+        )
+    return connector
+
+
+def paths(connection_id: str) -> list[str]:
+    """Where a connection's own document and its `sync_state` are, in this order.
+
+    Raises:
+        NotFound: No document can have this id.
+    """
+    if not ids.is_document_id(connection_id):
+        raise not_found(connection_id)
+    return [ids.connection_path(connection_id), ids.state_path(connection_id)]
+
+
+def not_found(connection_id: str) -> NotFound:
+    """What to raise for an unknown connection."""
+    return NotFound(
+        f"no connection {connection_id!r}", action="`python -m orchestrator connections list` names them"
+    )
+
+
+def _view(connection: Snapshot, state: Snapshot | None) -> View:
+    fault = ""
+    try:
+        connection_from_document(connection.id, connection.data)
+    except ConnectionInvalid as error:
+        fault = error.message
+    return View(
+        id=connection.id,
+        document=connection.data,
+        state=from_document(SyncState, state.data) if state is not None else None,
+        fault=fault,
+    )

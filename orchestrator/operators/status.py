@@ -1,0 +1,170 @@
+"""Health at a glance: what an operator looks at first.
+
+It costs a bounded number of document reads, however many connections there are.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import msgspec
+
+from orchestrator.model import ids
+from orchestrator.model.connection import ConnectionStatus
+from orchestrator.model.counts import ErrorInfo, TaskTotals
+from orchestrator.model.documents import from_document
+from orchestrator.model.run import Run, RunStatus
+from orchestrator.model.state import Health, SyncState
+from orchestrator.operators.run_views import with_id
+from orchestrator.ports import Clock, Document, DocumentStore, Filter, Snapshot
+
+#: Failing connections that are shown, and recent runs that the marketplaces' figures are made of.
+FAILING = 50
+RECENT_RUNS = 20
+#: Of those runs, how many are shown.
+SHOWN_RUNS = 5
+
+
+class MarketplaceStatus(msgspec.Struct, kw_only=True, frozen=True):
+    """How one marketplace does, by the recent closed runs it took part in."""
+
+    runs: int
+    tasks: TaskTotals
+    #: Succeeded tasks among those that succeeded or failed, 0 to 1; None where there were none.
+    success: float | None
+    #: When the latest run began in which at least one task succeeded and none failed.
+    complete_at: datetime | None
+    #: Seconds since then.
+    lag_s: float | None
+
+
+class FailingConnection(msgspec.Struct, kw_only=True, frozen=True):
+    """A connection that somebody may have to look at."""
+
+    connection_id: str
+    organization_id: str | None
+    marketplace: str | None
+    name: str | None
+    health: Health
+    consecutive_failures: int
+    last_success_at: datetime | None
+    last_error: ErrorInfo | None
+    #: What to do about it.
+    action: str
+
+
+class ConnectionCounts(msgspec.Struct, kw_only=True, frozen=True):
+    """Connections by how they do."""
+
+    active: int
+    failing: int
+    needs_attention: int
+
+
+class StatusView(msgspec.Struct, kw_only=True, frozen=True):
+    """Health at a glance."""
+
+    at: datetime
+    #: The worst of what follows.
+    health: Health
+    last_tick_at: datetime | None
+    runs: list[Document]
+    marketplaces: dict[str, MarketplaceStatus]
+    connections: ConnectionCounts
+    #: At most 50, those that need attention first.
+    failing: list[FailingConnection]
+
+
+def status(store: DocumentStore, clock: Clock) -> StatusView:
+    """Say how the sync does: recent runs, marketplaces, and connections that fail."""
+    now = clock.now()
+    recent = store.query("runs", order_by="order", descending=True, limit=RECENT_RUNS)
+    runs = [from_document(Run, snapshot.data) for snapshot in recent]
+    counts = ConnectionCounts(
+        active=store.count("connections", [Filter("status", "==", ConnectionStatus.ACTIVE.value)]),
+        failing=_count_health(store, Health.FAILING),
+        needs_attention=_count_health(store, Health.NEEDS_ATTENTION),
+    )
+    latest = next((run for run in runs if run.status.is_final), None)
+    if counts.needs_attention:
+        health = Health.NEEDS_ATTENTION
+    elif counts.failing or (latest is not None and latest.status is RunStatus.FAILED):
+        health = Health.FAILING
+    else:
+        health = Health.OK
+    return StatusView(
+        at=now,
+        health=health,
+        last_tick_at=next((run.started_at for run in runs if run.schedule_time is not None), None),
+        runs=[with_id(run) for run in recent[:SHOWN_RUNS]],
+        marketplaces=_marketplaces(runs, now),
+        connections=counts,
+        failing=_failing(store),
+    )
+
+
+def _marketplaces(runs: list[Run], now: datetime) -> dict[str, MarketplaceStatus]:
+    """Sum up the closed ones of these runs, newest first, by marketplace."""
+    closed = [run for run in runs if run.status.is_final]
+    summed = {}
+    for name in sorted({name for run in closed for name in run.by_marketplace}):
+        shares = [
+            (run.started_at, run.by_marketplace[name].tasks) for run in closed if name in run.by_marketplace
+        ]
+        total = TaskTotals(
+            **{
+                field: sum(getattr(tasks, field) for _, tasks in shares)
+                for field in TaskTotals.__struct_fields__
+            }
+        )
+        tried = total.succeeded + total.failed
+        complete_at = next((at for at, tasks in shares if tasks.succeeded and not tasks.failed), None)
+        summed[name] = MarketplaceStatus(
+            runs=len(shares),
+            tasks=total,
+            success=round(total.succeeded / tried, 4) if tried else None,
+            complete_at=complete_at,
+            lag_s=(now - complete_at).total_seconds() if complete_at is not None else None,
+        )
+    return summed
+
+
+def _failing(store: DocumentStore) -> list[FailingConnection]:
+    found: list[Snapshot] = []
+    for health in (Health.NEEDS_ATTENTION, Health.FAILING):
+        if len(found) < FAILING:
+            where = [Filter("health", "==", health.value)]
+            found += store.query("sync_state", where=where, limit=FAILING - len(found))
+    connections = store.get_many([ids.connection_path(state.id) for state in found])
+    return [
+        _failing_connection(
+            state.id, from_document(SyncState, state.data), connection.data if connection else {}
+        )
+        for state, connection in zip(found, connections, strict=True)
+    ]
+
+
+def _failing_connection(connection_id: str, state: SyncState, connection: Document) -> FailingConnection:
+    error = state.last_error
+    return FailingConnection(
+        connection_id=connection_id,
+        organization_id=_text(connection, "organization_id"),
+        marketplace=_text(connection, "marketplace"),
+        name=_text(connection, "name"),
+        health=state.health,
+        consecutive_failures=state.consecutive_failures,
+        last_success_at=state.last_success_at,
+        last_error=error,
+        action=(error.action if error is not None else "")
+        or "nothing yet: the next run tries again; if it repeats, read the task's error",
+    )
+
+
+def _text(document: Document, field: str) -> str | None:
+    """What people wrote, where it is a text."""
+    value = document.get(field)
+    return value if isinstance(value, str) else None
+
+
+def _count_health(store: DocumentStore, health: Health) -> int:
+    return store.count("sync_state", [Filter("health", "==", health.value)])

@@ -1,0 +1,1 @@
+"""The work of a task: streams, windows, pages, records, digests."""

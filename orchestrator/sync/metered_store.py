@@ -1,0 +1,63 @@
+"""A document store that counts the documents read and written through it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+from orchestrator.ports import DocumentStore, Filter, Snapshot, Write, Written
+
+
+class MeteredStore:
+    """A document store that counts the documents read and written through it, as billed."""
+
+    def __init__(self, store: DocumentStore) -> None:
+        self._store = store
+        self._lock = threading.Lock()
+        self.reads = 0
+        self.writes = 0
+
+    def get(self, path: str) -> Snapshot | None:
+        """See DocumentStore; an absent document is billed too."""
+        self._count(reads=1)
+        return self._store.get(path)
+
+    def get_many(self, paths: Sequence[str]) -> list[Snapshot | None]:
+        """See DocumentStore."""
+        self._count(reads=len(paths))
+        return self._store.get_many(paths)
+
+    def query(
+        self,
+        collection: str,
+        *,
+        where: Sequence[Filter] = (),
+        order_by: str | None = None,
+        descending: bool = False,
+        after: tuple[Any, ...] | None = None,
+        limit: int,
+    ) -> list[Snapshot]:
+        """See DocumentStore; a query without results is billed as one read."""
+        found = self._store.query(
+            collection, where=where, order_by=order_by, descending=descending, after=after, limit=limit
+        )
+        self._count(reads=max(1, len(found)))
+        return found
+
+    def count(self, collection: str, where: Sequence[Filter] = ()) -> int:
+        """See DocumentStore; one read for up to 1,000 index entries."""
+        counted = self._store.count(collection, where)
+        self._count(reads=max(1, -(-counted // 1000)))
+        return counted
+
+    def commit(self, writes: Sequence[Write]) -> list[Written]:
+        """See DocumentStore; deletes count as writes."""
+        written = self._store.commit(writes)
+        self._count(writes=len(writes))
+        return written
+
+    def _count(self, *, reads: int = 0, writes: int = 0) -> None:
+        with self._lock:
+            self.reads += reads
+            self.writes += writes

@@ -1,0 +1,163 @@
+"""Windows and cursors: what to ask for next, and what is certain afterwards. Pure functions."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+
+from orchestrator.marketplaces.spec import Sort, Stream, Window
+from orchestrator.model.connection import Connection
+from orchestrator.model.state import Cursor, OpenWindow
+
+#: A long span may be read this much earlier than due, so that it stays with the same tick of the day.
+LONG_SLACK = timedelta(minutes=30)
+#: A listing rests this many times as long as it took, a day at most; one shorter than this does not.
+REST_FACTOR = 9
+RESTLESS = timedelta(minutes=1)
+MAX_REST = timedelta(days=1)
+#: The marketplace's clock may be told in whole seconds.
+CLOCK_SLACK = timedelta(seconds=2)
+_DAY_ZERO = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What a connection's windows depend on."""
+
+    stream: Stream
+    #: Nothing before this is asked for.
+    start: datetime
+    lookback: timedelta
+    #: How often the stream's long span is read.
+    long_every: timedelta
+
+
+def terms(stream: Stream, connection: Connection, epoch: datetime, lookback: timedelta) -> Terms:
+    """The terms of one stream of a connection."""
+    start = connection.backfill_since
+    return Terms(
+        stream=stream,
+        start=max(start, epoch) if start is not None else epoch,
+        lookback=lookback,
+        long_every=timedelta(hours=connection.reconcile_hours),
+    )
+
+
+def scope_of(stream: Stream, connection: Connection) -> str:
+    """Hash of all that a stream's records depend on; another one means starting again."""
+    # Where a sandbox listens says nothing about what is in it.
+    settings = {name: value for name, value in connection.settings.items() if name != "base_url"}
+    basis = msgspec.json.encode(
+        [
+            connection.marketplace,
+            settings,
+            connection.backfill_since if stream.sort is not Sort.SNAPSHOT else None,
+            connection.store_buyer_pii,
+            stream.version,
+        ],
+        order="deterministic",
+    )
+    return hashlib.blake2b(basis, digest_size=8).hexdigest()
+
+
+def open_window(terms: Terms, cursor: Cursor, now: datetime) -> OpenWindow | None:
+    """The window to read: the one that is open, or a new one; None where there is nothing to ask for."""
+    stream = terms.stream
+    if cursor.window is not None:
+        return cursor.window if stream.durable_token else without_token(terms, cursor.window)
+    until = now - stream.age
+    read_at = cursor.long_read_at
+    long = bool(stream.long_span) and (read_at is None or now - read_at >= terms.long_every - LONG_SLACK)
+    if cursor.since is None or stream.sort is Sort.SNAPSHOT:
+        since = terms.start
+    else:
+        span = stream.long_span if long else stream.short_span
+        since = max(terms.start, min(cursor.since - terms.lookback, _back(until, span)))
+    if since >= until:
+        return None
+    return OpenWindow(since=since, until=until, long=long, full=cursor.full)
+
+
+def lists_all(stream: Stream, window: OpenWindow) -> bool:
+    """Whether a known record of the window's span that it does not show is one that may have vanished."""
+    return stream.sort is Sort.SNAPSHOT or (stream.sort is Sort.INCREMENTAL and window.long)
+
+
+def _back(until: datetime, span: timedelta) -> datetime:
+    """So far back, or as far as time goes."""
+    return until - span if span < until - _DAY_ZERO else _DAY_ZERO
+
+
+def without_token(terms: Terms, window: OpenWindow) -> OpenWindow:
+    """The window from its last sure position: the start, unless rows are known to come in order."""
+    return msgspec.structs.replace(
+        window,
+        since=window.position if terms.stream.ordered and window.position is not None else window.since,
+        token=None,
+        read=0,
+        seen=b"",
+        blind=False,
+    )
+
+
+def asked(window: OpenWindow) -> Window:
+    """What the connector is asked for."""
+    return Window(since=window.since, until=window.until)
+
+
+def shortened(window: OpenWindow, server_time: datetime | None, age: timedelta) -> OpenWindow | None:
+    """A window that ends before the marketplace's own clock, where this one does not; None where it does.
+
+    Args:
+        window: Nothing was taken of it yet, else it is fixed.
+        server_time: The marketplace's clock, where it is known.
+        age: How old a window's end must be.
+    """
+    if server_time is None or window.token is not None or window.read:
+        return None
+    until = server_time - age
+    return msgspec.structs.replace(window, until=until) if until < window.until - CLOCK_SLACK else None
+
+
+def rest(stream: Stream, took: timedelta, now: datetime) -> datetime | None:
+    """Until when a stream that lists everything is left alone after a listing.
+
+    A listing that took long (many items, a slow or limited marketplace) is not begun again at once: it
+    takes up a tenth of the time. A short one has no rest, also where it lay idle in between.
+    """
+    if stream.sort is not Sort.SNAPSHOT or took < RESTLESS:
+        return None
+    return now + min(REST_FACTOR * took, MAX_REST)
+
+
+def completed(terms: Terms, cursor: Cursor, window: OpenWindow, took: timedelta) -> Cursor:
+    """The cursor after the window's last page: only here does `since` move, and never back.
+
+    A window may end before the last one did, where the clock of another instance was behind. The long span
+    counts as read when it would have been without the time that the window lay idle.
+    """
+    since = window.until if cursor.since is None else max(cursor.since, window.until)
+    read_at = window.until + terms.stream.age + took
+    return Cursor(since=since, long_read_at=read_at if window.long else cursor.long_read_at)
+
+
+def oldest_remembered(terms: Terms, until: datetime) -> int:
+    """The day before which a digest need not remember: no later window reads it; 0 where it must."""
+    stream = terms.stream
+    if stream.remembers_all:
+        return 0
+    span = max(terms.lookback, stream.short_span, stream.long_span)
+    return max(1, day_of(_back(until, span)) - 1)
+
+
+def oldest_listed(terms: Terms, window: OpenWindow) -> int:
+    """The first day of which a complete listing of this window shows every record; 0 where it shows all."""
+    return 0 if window.since <= terms.start else day_of(window.since) + 1
+
+
+def day_of(moment: datetime) -> int:
+    """Days since 1970-01-01 UTC, as a digest entry keeps them."""
+    return min(65_534, max(0, (moment - _DAY_ZERO).days))

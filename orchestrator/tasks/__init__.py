@@ -1,0 +1,1 @@
+"""Who may work on a connection, and how its task ends."""

@@ -1,0 +1,216 @@
+"""Who may work on a connection: the protocol's claim table, as one pure function.
+
+Every question about time may be answered wrongly without harm: time decides who waits, the
+precondition on `sync_state` decides who writes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import msgspec
+
+from orchestrator.model.connection import ConnectionStatus
+from orchestrator.model.messages import Message
+from orchestrator.model.run import Selection
+from orchestrator.model.state import Cursor, LastRun, Lease, Open, SyncState
+
+#: A wait up to this long is slept, a longer one is left to the next run.
+SLEPT = timedelta(seconds=60)
+#: A message younger than this is not looked up among the closed tasks.
+FRESH = timedelta(seconds=60)
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """This run's task is closed, or may be: read its record, repeat the close check, acknowledge."""
+
+    #: Whether the state alone proves it; else the task record decides.
+    certain: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Skip:
+    """Close the task as skipped, without a claim."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class TooLate:
+    """Close the task as failed with `no_answer`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sleep:
+    """Wait this long, then read and decide again."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """Somebody seems to work on it: look again, and claim if nothing moves."""
+
+
+@dataclass(frozen=True, slots=True)
+class Leave:
+    """Nothing to do now: acknowledge."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Take the lease with this state."""
+
+    state: SyncState
+    #: The older run's task that the claim closes with it.
+    older: Open | None = None
+
+
+Decision = Finished | Skip | TooLate | Sleep | Watch | Leave | Claim
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What a decision is made from."""
+
+    message: Message
+    state: SyncState
+    #: None where the connection document is gone.
+    status: ConnectionStatus | None
+    #: When people last edited the connection.
+    edited_at: datetime | None
+    selection: Selection
+    #: Whether a person asked for this run.
+    by_hand: bool
+    now: datetime
+    owner: str
+    lease: timedelta
+    run_length: timedelta
+    #: Whether the task record was looked up and is absent.
+    known_open: bool = False
+    #: Whether the holder has been watched and shows no sign of life.
+    holder_silent: bool = False
+
+
+def decide(view: View) -> Decision:
+    """The protocol's table, row by row."""
+    message, state, now = view.message, view.state, view.now
+    opened, last = state.open, state.last_run
+    if message.deadline_at is None:
+        return Leave()
+    if message.heal and (opened is None or opened.run_id != message.run_id):
+        # It was sent for an open task, so that task is closed, also where its record's time is over.
+        return Finished(certain=True)
+    if opened is None:
+        if last is not None and last.run_id == message.run_id:
+            return Finished(certain=True)
+        started = message.deadline_at - view.run_length
+        newer = last is not None and last.order > message.order
+        if (newer or now - started > FRESH) and not view.known_open:
+            return Finished(certain=False)
+        if skip := _skip_closed(view):
+            return Skip(skip)
+        if now > message.deadline_at:
+            return TooLate()
+        return _when_due(view, Claim(_claimed(view, None)))
+    if opened.run_id == message.run_id:
+        if state.lease.owner is not None and not _is_over(state, now) and not view.holder_silent:
+            return Watch()
+        if state.lease.owner is None and _waits(state, now):
+            return Leave()
+        return _when_due(view, Claim(_claimed(view, opened)))
+    if not _is_over(state, now) or opened.order > message.order:
+        return Skip("waiting" if _waits(state, now, timedelta(0)) else "overlap")
+    return Claim(_claimed(view, None), older=opened)
+
+
+def _skip_closed(view: View) -> str | None:
+    """Why a connection that nobody works on is left alone."""
+    if view.status is None or view.status is ConnectionStatus.DISCONNECTED:
+        return "gone"
+    if view.status is ConnectionStatus.PAUSED:
+        return "paused"
+    if _waits(view.state, view.now):
+        return "waiting"
+    refused_at = view.state.refused_at
+    if refused_at is None or view.by_hand or (view.edited_at is not None and view.edited_at > refused_at):
+        return None
+    return "needs_attention" if view.now < refused_at + retry_after(view.state) else None
+
+
+def retry_after(state: SyncState) -> timedelta:
+    """How long refused credentials are left alone: an hour, doubling up to a day."""
+    return timedelta(hours=min(24, 1 << min(max(state.consecutive_failures - 1, 0), 5)))
+
+
+def _when_due(view: View, claim: Claim) -> Decision:
+    """The claim, after sleeping what is left of a short wait."""
+    not_before = view.state.lease.not_before
+    if not_before is not None and view.now < not_before:
+        return Sleep((not_before - view.now).total_seconds())
+    return claim
+
+
+def _claimed(view: View, opened: Open | None) -> SyncState:
+    """The state with this invocation as the holder."""
+    message, state = view.message, view.state
+    if opened is not None:
+        opened = msgspec.structs.replace(
+            opened,
+            slice=max(opened.slice, message.slice),
+            attempts=opened.attempts + 1,
+            claims=opened.claims + 1,
+        )
+    else:
+        assert message.deadline_at is not None  # noqa: S101 - decide() has looked
+        opened = Open(
+            run_id=message.run_id,
+            order=message.order,
+            deadline_at=message.deadline_at,
+            shard=message.shard,
+            slice=message.slice,
+            started_at=view.now,
+            streams=view.selection.streams,
+        )
+        state = _with_requests(state, view.selection)
+    lease = Lease(
+        owner=view.owner,
+        fence=state.lease.fence + 1,
+        expires_at=view.now + view.lease,
+        not_before=None,
+    )
+    last = state.last_run
+    if state.open is not None and state.open.run_id != message.run_id:
+        # Taking over closes the older run's task here too.
+        last = (
+            LastRun(run_id=state.open.run_id, order=state.open.order)
+            if last is None
+            else max(
+                last, LastRun(run_id=state.open.run_id, order=state.open.order), key=lambda run: run.order
+            )
+        )
+    return msgspec.structs.replace(state, seq=state.seq + 1, open=opened, lease=lease, last_run=last)
+
+
+def _with_requests(state: SyncState, selection: Selection) -> SyncState:
+    """A `full` request starts the chosen streams from the beginning and writes every record again."""
+    if not (selection.full or state.requested_full):
+        return state
+    streams = {
+        name: msgspec.structs.replace(stream, cursor=Cursor(full=True))
+        if selection.streams is None or name in selection.streams or state.requested_full
+        else stream
+        for name, stream in state.streams.items()
+    }
+    return msgspec.structs.replace(state, streams=streams, requested_full=False)
+
+
+def _is_over(state: SyncState, now: datetime) -> bool:
+    return state.lease.expires_at is None or state.lease.expires_at <= now
+
+
+def _waits(state: SyncState, now: datetime, slack: timedelta = SLEPT) -> bool:
+    """Whether the marketplace asked to wait, longer than is slept."""
+    return state.lease.not_before is not None and state.lease.not_before > now + slack

@@ -1,0 +1,164 @@
+"""The table of limits in docs/reliability.md, made from the constants that set them.
+
+`python -m tests.delivery.docs.limits` writes it anew.
+"""
+
+from __future__ import annotations
+
+import re
+
+from google.api_core.retry import Retry
+
+from functions import events, requests
+from functions.auth import certificates
+from local.processes import ROOT
+from orchestrator import errors
+from orchestrator.adapters.embedded import database
+from orchestrator.adapters.embedded.delivery import Delivery
+from orchestrator.adapters.google import firestore, pubsub, secret_manager
+from orchestrator.marketplaces import client, transport
+from orchestrator.model.run import SHARD_SIZE
+from orchestrator.operators import pause
+from orchestrator.runs import dispatch, heal, start
+from orchestrator.sync import pages, stream_sync
+from orchestrator.sync import slice as tasks
+from orchestrator.tasks import claim, claim_table, ending, holder
+
+PAGE = ROOT / "docs" / "reliability.md"
+_MIB = 1024 * 1024
+_DELIVERY = Delivery()
+
+
+def _limit(what: str, where: str, *bounds: str) -> tuple[str, str, str]:
+    return what, "; ".join(bounds), where
+
+
+def _google(timeout_s: float, retry: Retry) -> str:
+    return f"{timeout_s:g} s an attempt, none begun after {retry.timeout:g} s, jitter between two"
+
+
+ROWS = [
+    _limit(
+        "one HTTP call to a marketplace",
+        "marketplaces/transport.py",
+        f"{transport.CONNECT_S:g} s to connect to an address, {transport.ADDRESSES_S:g} s to all of a name's",
+        f"{transport.ANSWER_S:g} s and {transport.MAX_BYTES // _MIB} MiB for the whole answer",
+    ),
+    _limit(
+        "attempts of such a call",
+        "marketplaces/client.py",
+        f"{client.ATTEMPTS}, and one more with a refreshed token",
+        f"none begun after {client.RETRY_WITHIN_S:g} s, waits for limits aside",
+        f"full jitter, from {client.BACKOFF_S:g} s doubling",
+    ),
+    _limit(
+        "a wait that a marketplace asks for",
+        "sync/slice.py, errors.py",
+        f"up to {claim_table.SLEPT.total_seconds():g} s it is slept where it fits the slice",
+        f"else the stream is left until then, at most {errors.MAX_WAIT_S / 3600:g} h",
+    ),
+    _limit(
+        "a page of a listing, with all that belongs to its rows",
+        "marketplaces/client.py, sync/pages.py",
+        f"{client.PAGE_BYTES // _MIB} MiB and {client.PAGE_CALLS:,} calls",
+        f"{client.MOST_VALUES:,} values an answer, {pages.MAX_RECORDS:,} rows",
+    ),
+    _limit(
+        "small pages joined for one commit",
+        "sync/pages.py",
+        f"{pages.JOINED_RECORDS} records, {pages.JOINED_BYTES // _MIB} MiB or {pages.JOINED_SECONDS:g} s",
+        "one page is read ahead",
+    ),
+    _limit(
+        "an invocation",
+        "sync/slice.py, sync/pages.py",
+        "`SLICE_SECONDS`",
+        f"a page that has not come by then is left alone within {pages.LOOK_S:g} s",
+    ),
+    _limit("slices in a row that move nothing", "sync/slice.py", str(tasks.STALLED)),
+    _limit(
+        "a window started again because of its token",
+        "sync/stream_sync.py",
+        f"{stream_sync.RESTARTS} times a slice",
+    ),
+    _limit("workers in a row that end without an answer", "sync/slice.py", "`MAX_ATTEMPTS`"),
+    _limit(
+        "watching a holder that may be dead",
+        "tasks/claim.py",
+        f"{claim.WATCHED_S:g} s, a look each {claim.WATCH_EVERY_S:g} s",
+    ),
+    _limit(
+        "a commit that conflicts, or whose outcome is unknown",
+        "tasks/holder.py, tasks/claim.py, runs/close.py, runs/cancel.py, runs/dispatch.py, operators/pause.py",
+        f"{holder._TRIES} tries of a holder",
+        f"{claim._TRIES} of a claim, {ending._TRIES} of a close, {start._TRIES} of a cancel",
+        f"{dispatch._TRIES} in a row of a dispatch, {pause._COMMIT_ATTEMPTS} of an edit",
+        "up to 0.4 s between two, with jitter",
+    ),
+    _limit(
+        "a Firestore call", "adapters/google/firestore.py", _google(firestore._TIMEOUT_S, firestore._RETRY)
+    ),
+    _limit(
+        "a Pub/Sub publish",
+        "adapters/google/pubsub.py",
+        _google(pubsub._TIMEOUT_S, pubsub._RETRY),
+        f"{pubsub._BATCH:,} messages",
+    ),
+    _limit(
+        "a Secret Manager call",
+        "adapters/google/secret_manager.py",
+        _google(secret_manager._TIMEOUT_S, secret_manager._RETRY),
+    ),
+    _limit(
+        "fetching the certificates",
+        "functions/auth/certificates.py",
+        f"{certificates._TIMEOUT.connect_timeout:g} s to connect",
+        f"{certificates._TIMEOUT.read_timeout:g} s for the whole answer",
+        f"{certificates._RETRIES.total} retry, with jitter",
+        f"{certificates.FAILURE_INTERVAL:g} s apart while it fails",
+    ),
+    _limit("the body of a request", "functions/requests.py", f"{requests.LARGEST_BODY // 1024} KiB"),
+    _limit("the body of an event", "functions/events.py", f"{events.LARGEST_EVENT // _MIB} MiB"),
+    _limit("a page of connections", "runs/dispatch.py", f"{dispatch.PAGE:,}"),
+    _limit("a shard", "model/run.py", f"{SHARD_SIZE} connections"),
+    _limit(
+        "what one tick heals", "runs/heal.py", f"{heal.RUNS} runs, {heal.SWEEPS} sweeps, {heal.TASKS} tasks"
+    ),
+    _limit(
+        "deliveries of a message",
+        "terraform/modules/queue, adapters/embedded/delivery.py",
+        f"{_DELIVERY.max_attempts}, and then it is dead",
+        f"{_DELIVERY.min_backoff_s:g} s apart, doubling to {_DELIVERY.max_backoff_s:g} s",
+    ),
+    _limit(
+        "messages worked on at once",
+        "terraform/modules/marketplace_sync, adapters/embedded/delivery.py",
+        "`events.concurrency` times `events.max_instances`",
+        f"embedded {_DELIVERY.concurrency} a process",
+    ),
+    _limit(
+        "waiting for another process's commit to the embedded store",
+        "adapters/embedded/database.py",
+        f"{database.BUSY_S:g} s",
+    ),
+]
+
+
+def table() -> str:
+    """Every limit as a row."""
+    rows = [f"| {what} | {bound} | `{where}` |" for what, bound, where in ROWS]
+    return "\n".join(["| what | bound | where |", "| --- | --- | --- |", *rows])
+
+
+def with_table(text: str) -> str:
+    """The page with the table as it should be."""
+    return re.sub(
+        r"(<!-- limits -->\n).*?(<!-- /limits -->)",
+        lambda match: f"{match[1]}{table()}\n{match[2]}",
+        text,
+        flags=re.DOTALL,
+    )
+
+
+if __name__ == "__main__":
+    PAGE.write_text(with_table(PAGE.read_text()))

@@ -1,0 +1,194 @@
+"""Which queries the code makes: found by making them all, on a store that writes them down."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from local.processes import ROOT
+from orchestrator.adapters.embedded.store import SqliteStore
+from orchestrator.adapters.queries import order_of
+from orchestrator.model.connection import MARKETPLACES, ConnectionStatus
+from orchestrator.model.run import RunStatus
+from orchestrator.operators import connections, pause, run_views
+from orchestrator.operators.status import status as status_view
+from orchestrator.ports import Create, Filter, Put, Snapshot, Write, Written
+from orchestrator.runs import start
+from orchestrator.runs.cancel import cancel_run
+from orchestrator.sync import digest as digests
+from orchestrator.sync import vanished
+from tests.support.world import START, World
+
+#: It hands on what others ask.
+_WRAPPERS = {"orchestrator/runs/cost.py"}
+
+
+class Query(NamedTuple):
+    """A query's shape, as far as indexes care."""
+
+    collection: str
+    equal: frozenset[str]
+    any_of: frozenset[str]
+    order: str | None
+    descending: bool
+
+    @property
+    def fields(self) -> set[str]:
+        """All fields that an index has to know."""
+        return {*self.equal, *self.any_of, *([self.order] if self.order else [])}
+
+    @property
+    def composite(self) -> tuple[str, tuple[tuple[str, str], ...]] | None:
+        """The composite index it needs; None where single-field indexes and their merging answer it.
+
+        Equalities are merged; an order behind other conditions, and `in` beside others, are taken to need
+        one (cloud.google.com/firestore/docs/query-data/index-overview).
+        """
+        conditions = sorted(self.equal) + sorted(self.any_of)
+        if self.order is None and not (self.any_of and self.equal):
+            return None
+        if self.order is not None and not set(conditions) - {self.order}:
+            return None
+        columns = [(field, "ASCENDING") for field in conditions if field != self.order]
+        if self.order is not None:
+            columns.append((self.order, "DESCENDING" if self.descending else "ASCENDING"))
+        return self.collection, tuple(columns)
+
+
+class RecordingStore(SqliteStore):
+    """Writes down every query with the place it comes from, and every document's fields."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.made: dict[Query, set[str]] = {}
+        self.fields: dict[str, set[str]] = {}
+
+    def query(
+        self,
+        collection: str,
+        *,
+        where: Sequence[Filter] = (),
+        order_by: str | None = None,
+        descending: bool = False,
+        after: tuple[Any, ...] | None = None,
+        limit: int,
+    ) -> list[Snapshot]:
+        """See DocumentStore."""
+        self._note(collection, where, order_by, descending=descending)
+        return super().query(
+            collection, where=where, order_by=order_by, descending=descending, after=after, limit=limit
+        )
+
+    def count(self, collection: str, where: Sequence[Filter] = ()) -> int:
+        """See DocumentStore."""
+        self._note(collection, where, None, descending=False)
+        return super().count(collection, where)
+
+    def commit(self, writes: Sequence[Write]) -> list[Written]:
+        """See DocumentStore."""
+        for write in writes:
+            if isinstance(write, Create | Put):
+                self.fields.setdefault(_collection(write.path.rpartition("/")[0]), set()).update(write.data)
+        return super().commit(writes)
+
+    def _note(
+        self, collection: str, where: Sequence[Filter], order_by: str | None, *, descending: bool
+    ) -> None:
+        query = Query(
+            _collection(collection),
+            frozenset(each.field for each in where if each.op == "=="),
+            frozenset(each.field for each in where if each.op == "in"),
+            order_of(where, order_by, descending=descending),
+            descending,
+        )
+        self.made.setdefault(query, set()).add(_caller())
+
+
+def call_sites() -> set[str]:
+    """Every place in `orchestrator/` that asks a store for documents: `path:line`."""
+    return {
+        f"{path.relative_to(ROOT)}:{node.lineno}"
+        for path in (ROOT / "orchestrator").rglob("*.py")
+        if path.parent.name != "adapters" and str(path.relative_to(ROOT)) not in _WRAPPERS
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr in {"query", "count"}
+        and ast.unparse(node.func.value).endswith("store")
+    }
+
+
+def exercise(path: Path, monkeypatch: pytest.MonkeyPatch) -> RecordingStore:
+    """Have the code make every query that it can make."""
+    monkeypatch.setattr(digests, "INLINE_ENTRIES", 0)
+    monkeypatch.setattr(run_views, "OPEN_SHARDS", 1)
+    store = RecordingStore(path / "recorded.db")
+    monkeypatch.setattr("tests.support.world.SqliteStore", lambda _: store)
+    world = World(path)
+    for name, fields in (("c1", {}), ("c2", {"credential": "missing"}), ("c3", {"marketplace": "takealot"})):
+        world.connect(name, **fields)
+    world.bazaar.shop("c1").put("orders", "o1", START - timedelta(days=1))
+    world.bazaar.shop("c1").put("orders", "o2", START - timedelta(days=1), broken=True)
+    first, _ = world.run_once()
+    _look(world, first)
+    start.retry_run(world.services, first, requested_by="jane")
+    world.drain()
+    for request in (
+        start.TriggerRequest(organization_id="org-1"),
+        start.TriggerRequest(connection_ids=["c1"], marketplaces=["shopify"]),
+    ):
+        start.start_manual(world.services, request, requested_by="jane", idempotency_key=None)
+        world.drain()
+    world.clock.advance(900)
+    cancelled = world.tick().run_id
+    world.deliver(world.queue.messages.pop(0))
+    _look(world, cancelled)
+    cancel_run(world.services, cancelled, requested_by="jane")
+    world.drain()
+    world.clock.advance(900)
+    world.tick()
+    world.queue.messages.clear()
+    world.clock.advance(7200)
+    world.run_once()
+    vanished.deletions(store, "connections/c1/orders", [1], world.clock.now())
+    pause.remove(world.services, "c1", purge_records=True)
+    return store
+
+
+def _look(world: World, run_id: str) -> None:
+    status_view(world.store, world.clock)
+    run_views.show_run(world.store, run_id)
+    for chosen in (None, *RunStatus):
+        for marketplace in (None, MARKETPLACES[0]):
+            run_views.list_runs(world.store, status=chosen, marketplace=marketplace)
+    connections.list_page(
+        world.services,
+        organization_id="org-1",
+        marketplace="shopify",
+        status=ConnectionStatus.ACTIVE,
+        limit=10,
+    )
+
+
+def _collection(path: str) -> str:
+    """A collection's id: the last part of its path."""
+    return path.rpartition("/")[2]
+
+
+def _caller() -> str:
+    """The place in `orchestrator/`, adapters aside, that the query comes from."""
+    frame = sys._getframe(2)
+    while frame.f_back is not None:
+        path = Path(frame.f_code.co_filename)
+        if path.is_relative_to(ROOT / "orchestrator"):
+            found = str(path.relative_to(ROOT))
+            if found not in _WRAPPERS and path.parent.name != "adapters":
+                return f"{found}:{frame.f_lineno}"
+        frame = frame.f_back
+    return "tests"

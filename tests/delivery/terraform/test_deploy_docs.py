@@ -1,0 +1,165 @@
+"""docs/deploy.md says what is true."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+from local.processes import ROOT
+from orchestrator.cli.app import parser
+from tests.delivery.terraform.deploy_docs import (
+    DEPLOY,
+    TICKS,
+    documented_grants,
+    planned_grants,
+    with_cost_table,
+)
+from tests.delivery.terraform.plans import TERRAFORM, Plan
+
+TEXT = DEPLOY.read_text()
+WORKFLOW = ROOT / ".github" / "workflows" / "ci.yml"
+
+
+def commands() -> list[str]:
+    """Every line of the document's code blocks."""
+    blocks = re.findall(r"```sh\n(.*?)```", TEXT, flags=re.DOTALL)
+    return [line.strip() for block in blocks for line in block.splitlines() if line.strip()]
+
+
+def test_the_table_of_accounts_is_the_plans(prod: Plan) -> None:
+    """Each account, role and resource of the table is in the plan, and the other way round."""
+    documented = documented_grants()
+
+    assert set(documented) == planned_grants(prod)
+    assert all(len(why) > 10 for why in documented.values())
+
+
+def test_every_account_is_in_the_table(prod: Plan) -> None:
+    """No service account is made that has no row."""
+    assert {f"sync-{name}" for name in prod.accounts} <= {account for account, _, _ in documented_grants()}
+
+
+def test_the_costs_are_computed() -> None:
+    """The table and the text are computed; `python -m tests.delivery.terraform.deploy_docs` writes them."""
+    assert with_cost_table(TEXT) == TEXT
+    assert f"{TICKS:,.0f} ticks" in TEXT
+    assert round(10_000 * 30 * 30.4 * 2 * 1024 / 2**30) == 17
+    assert "17 GiB, $2.60" in TEXT
+
+
+def test_capacity_is_computed(prod: Plan) -> None:
+    """What the text says of prod's capacity is prod's."""
+    worker = prod.service("worker")
+    each, most = worker["max_instance_request_concurrency"], worker["max_instance_count"]
+    seconds = 10_000 * 1.5 / (each * most)
+
+    assert f"{each} \N{MULTIPLICATION SIGN} {most} = {each * most}" in TEXT
+    assert f"1.5 s ÷ {each * most} = {seconds:.0f} s" in TEXT
+
+
+def test_names_are_the_plans(prod: Plan) -> None:
+    """Jobs, secrets, topics and functions that commands name are those that Terraform makes."""
+    known = {found["name"] for found in prod.resources.values() if found.get("name")}
+    known |= {found["secret_id"] for found in prod.resources.values() if found.get("secret_id")}
+    known |= {f"sync-{name}" for name in prod.accounts}
+    named = set(re.findall(r"(?<![\w-])sync-(?!connection-)[a-z][a-z-]*[a-z](?![\w-])", TEXT))
+
+    assert named - {"sync-dev"} <= known
+    assert prod.outputs["connection_prefix"] == "sync-connection-"
+    assert "projects/$PROJECT/secrets/sync-connection-my-shop/versions/latest" in TEXT
+    assert "module.sync.module.store.google_firestore_database.this" in prod.resources
+
+
+def test_alerts_are_the_plans(prod: Plan) -> None:
+    """The table of alerts names each alert, and no other."""
+    section = TEXT.partition("## Alerts")[2].partition("\n## ")[0]
+    documented = re.findall(r"^\| ([a-z][^|]+) \|", section, flags=re.MULTILINE)
+    planned = {
+        found["display_name"].removeprefix("sync: ")
+        for found in prod.of("google_monitoring_alert_policy").values()
+    }
+
+    assert set(documented) - {"alert"} == planned
+
+
+@pytest.mark.parametrize("line", [line for line in commands() if line.startswith("python -m orchestrator")])
+def test_every_command_line_parses(line: str) -> None:
+    """Each documented command is one that the command line takes."""
+    assert callable(parser().parse_args(shlex.split(line)[3:]).run)
+
+
+@pytest.mark.parametrize(
+    "target", sorted(set(re.findall(r"\bmake ([a-z-]+) ENV=", TEXT + WORKFLOW.read_text())))
+)
+def test_every_make_target_exists(target: str) -> None:
+    """What the document and the workflow tell to make can be made, for an environment that exists."""
+    assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), flags=re.MULTILINE)
+    for environment in re.findall(rf"make {target} ENV=(\w+)", TEXT):
+        assert (TERRAFORM / "environments" / environment).is_dir()
+
+
+@pytest.mark.parametrize("target", ["deploy", "destroy"])
+def test_nothing_is_done_to_an_unnamed_environment(target: str, tmp_path: Path) -> None:
+    """Without ENV, or with one that does not exist, nothing is run."""
+    for environment in ("", "ENV=staging"):
+        done = subprocess.run(
+            [
+                "make",
+                target,
+                f"VENV={tmp_path}",
+                f"STAMP={tmp_path}",
+                "TERRAFORM=false",
+                *filter(None, [environment]),
+            ],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+        assert done.returncode == 2
+        assert f"make {target} ENV=dev" in done.stderr
+
+
+def test_a_protected_environment_is_not_destroyed(tmp_path: Path) -> None:
+    """`make destroy` asks first whether the environment is protected, and then does nothing."""
+    stand_in = tmp_path / "terraform"
+    stand_in.write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/called\necho true\n')
+    stand_in.chmod(0o755)
+    done = subprocess.run(
+        ["make", "destroy", "ENV=prod", f"TERRAFORM={stand_in}"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert done.returncode == 2
+    assert "prod is protected" in done.stderr
+    assert (tmp_path / "called").read_text().splitlines() == [
+        "-chdir=terraform/environments/prod output -raw protected"
+    ]
+
+
+def test_the_workflow_is_what_the_document_says() -> None:
+    """It tests, plans pull requests, deploys main to dev, and has no stored key."""
+    text = WORKFLOW.read_text()
+    workflow = yaml.safe_load(text)
+    jobs = workflow["jobs"]
+
+    assert set(jobs) == {"test", "packages", "terraform", "plan", "deploy"}
+    assert workflow["permissions"] == {"contents": "read"}
+    assert jobs["deploy"]["if"] == "github.ref == 'refs/heads/main' && github.event_name == 'push'"
+    assert set(jobs["deploy"]["needs"]) == {"test", "terraform"}
+    assert "credentials_json" not in text
+    for variable in ("PROJECT_ID", "PROJECT_NUMBER", "REGION", "STATE_BUCKET", "OPERATORS", "ALERT_EMAILS"):
+        assert f"vars.{variable}" in text
+        assert f"`{variable}`" in TEXT
+    assert "secrets.SCHEDULER_SECRET" in text

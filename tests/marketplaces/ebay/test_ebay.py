@@ -1,0 +1,287 @@
+"""eBay's inventory, tokens, quotas and errors: each trap, named."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from urllib.parse import parse_qs
+
+import msgspec
+import pytest
+import urllib3
+
+from local.sandbox.http import Reply
+from orchestrator.errors import (
+    CredentialsRejected,
+    MarketplaceError,
+    MarketplaceUnavailable,
+    PermissionDenied,
+    RateLimited,
+    RequestRejected,
+    ResponseInvalid,
+)
+from tests.marketplaces.ebay.answers import EBAY, GRANTED, ITEM, ORDER, fetch, items, orders, refused, session
+from tests.support.scripted import CREDENTIALS, UNTIL, Bench, FakeClock, Sandbox, read, sandbox, scripted
+
+
+@pytest.fixture(scope="module")
+def seller() -> Iterator[Sandbox]:
+    """A seller with several pages of everything, whom no test of this module changes."""
+    with sandbox("ebay", orders=2500, products=90, accounts=2) as running:
+        yield running
+
+
+class StoppedClock(FakeClock):
+    """Always the same moment."""
+
+    def __init__(self, moment: datetime) -> None:
+        super().__init__()
+        self.moment = moment
+
+    def now(self) -> datetime:
+        """That moment."""
+        return self.moment
+
+
+def test_trap_the_inventorys_offset_is_a_pages_number(seller: Sandbox) -> None:
+    """90 items are four pages of 25, numbered 0 to 3, and none is read twice."""
+    found = read(EBAY, seller.session(), "products")
+
+    assert found.tokens == [None, "1/90", "2/90", "3/90"]
+    assert sum(page.listed or 0 for page in found.pages) == len(found.records) == 90
+
+
+def test_trap_a_total_that_changes_while_paging_stops_the_counting() -> None:
+    """Rows may have slipped: the sum no longer equals the total, so nothing is taken as vanished."""
+    rows = [{"sku": f"S{number}"} for number in range(200)]
+    with scripted(
+        GRANTED, items(*rows, total=500), items(*rows, total=499), items(*rows[:99], total=500)
+    ) as server:
+        found = read(EBAY, session(server), "inventory")
+
+    assert [page.total for page in found.pages] == [500, 500, 500]
+    assert [page.listed for page in found.pages] == [200, 0, 99]
+
+
+def test_offers_are_asked_for_one_sku_at_a_time_on_the_connections_site() -> None:
+    """An item costs one call; its listing's HTML is not carried along."""
+    offer = {"offerId": "1", "status": "UNPUBLISHED", "listingDescription": "<p>" * 1000}
+    with scripted(GRANTED, items(ITEM, total=1), Reply.json(200, {"offers": [offer]})) as server:
+        page = fetch(session(server), "products")
+
+    assert server.requests[2].query == {"sku": ["MUG-BLU-2"], "marketplace_id": ["EBAY_GB"]}
+    assert msgspec.json.decode(page.records[0]) == {
+        "item": ITEM,
+        "offers": [{"offerId": "1", "status": "UNPUBLISHED"}],
+    }
+
+
+@pytest.mark.parametrize("answer", [refused(404, 25_713), refused(400, 25_707)], ids=["none", "no such sku"])
+def test_trap_an_item_without_offers_is_a_product_without_a_price(answer: Reply) -> None:
+    """Neither that nor a SKU that eBay takes no questions about stops the others."""
+    with scripted(GRANTED, items(ITEM, total=1), answer) as server:
+        product = EBAY.streams["products"].normalize(fetch(session(server), "products").records[0], False)
+
+    assert product.id == "MUG-BLU-2"
+    assert getattr(product, "status", None) == "draft"
+
+
+def test_another_404_is_not_an_item_without_offers() -> None:
+    """A call that has moved must not take all prices away."""
+    with (
+        scripted(GRANTED, items(ITEM, total=1), refused(404, 2002)) as server,
+        pytest.raises(RequestRejected),
+    ):
+        fetch(session(server), "products")
+
+
+def test_trap_inventory_calls_say_a_language(seller: Sandbox) -> None:
+    """A missing or odd one is refused with error 25709."""
+    with scripted(GRANTED, items(total=0)) as server:
+        fetch(session(server), "inventory")
+    assert server.requests[1].headers["accept-language"] == "en-GB"
+
+    with pytest.raises(RequestRejected, match="25709"):
+        seller.session().client.request(
+            "inventory_items",
+            "https://api.ebay.com/sell/inventory/v1/inventory_item",
+            lambda response: response.body,
+        )
+
+
+def test_trap_listings_outside_the_inventory_model_are_spoken_of(seller: Sandbox) -> None:
+    """An empty shop may be one that was never migrated: the check says so."""
+    assert EBAY.check(seller.session()) == (
+        "ebay: EBAY_GB, 90 inventory items; "
+        "listings made outside the Inventory model are not seen until they are migrated to it"
+    )
+
+
+def test_the_refresh_token_is_exchanged_with_the_applications_password() -> None:
+    """Form-encoded, with Basic credentials; the token is then a bearer's."""
+    with scripted(GRANTED, orders()) as server:
+        opened = session(server)
+        fetch(opened, "orders")
+
+    exchange, call = server.requests
+    assert (exchange.method, exchange.path) == ("POST", "/identity/v1/oauth2/token")
+    assert exchange.headers["content-type"] == "application/x-www-form-urlencoded"
+    assert exchange.headers["authorization"] == "Basic c2FuZGJveC1hcHA6c2FuZGJveC1jZXJ0"
+    form = parse_qs(exchange.body.decode())
+    assert form["grant_type"] == ["refresh_token"]
+    assert form["refresh_token"][0].startswith("refresh-")
+    assert call.headers["authorization"] == "Bearer v^1.1#granted"
+
+
+def test_trap_exchanges_are_limited_so_a_token_serves_all_sessions_for_its_two_hours(seller: Sandbox) -> None:
+    """A later session of the same credential makes no exchange until the token expires."""
+    credential = {**CREDENTIALS["ebay"], "refresh_token": "sandbox-refresh-1"}
+
+    def exchanges() -> int:
+        by_path: dict[str, dict[str, int]] = seller.control("GET", "stats")["by_path"]
+        return by_path.get("/identity/v1/oauth2/token", {}).get("calls", 0)
+
+    before, bench = exchanges(), Bench()
+    for _ in range(3):
+        EBAY.check(seller.session(bench, credential=credential))
+    assert exchanges() == before + 1
+    bench.clock.sleep(7100)
+    EBAY.check(seller.session(bench, credential=credential))
+    assert exchanges() == before + 2
+
+
+def test_an_expired_token_is_exchanged_once_and_the_call_made_again() -> None:
+    """401 with error 1001; a second one ends it."""
+    with scripted(GRANTED, refused(401, 1001), GRANTED, orders(ORDER)) as server:
+        assert len(fetch(session(server), "orders").records) == 1
+    with scripted(GRANTED, refused(401, 1001), GRANTED, refused(401, 1001)) as server:
+        with pytest.raises(CredentialsRejected, match="1001"):
+            fetch(session(server), "orders")
+        assert len(server.requests) == 4
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind", "named"),
+    [
+        (
+            Reply.json(400, {"error": "invalid_grant", "error_description": "x"}),
+            CredentialsRejected,
+            "invalid_grant",
+        ),
+        (Reply.json(401, {"error": "invalid_client"}), CredentialsRejected, "invalid_client"),
+        (Reply.json(400, {"error": "<script>"}), CredentialsRejected, "application/json"),
+        (Reply.json(200, {"token": "x"}), ResponseInvalid, "access_token"),
+        (Reply.json(503, {}), MarketplaceUnavailable, "503"),
+    ],
+)
+def test_a_refused_exchange_is_told_as_what_it_is(
+    answer: Reply, kind: type[MarketplaceError], named: str
+) -> None:
+    """The word eBay has for it is in the message, the tokens are not."""
+    with scripted(answer) as server, pytest.raises(kind) as raised:
+        fetch(session(server), "orders")
+
+    assert named in raised.value.message
+    assert "refresh-" not in f"{raised.value!r} {raised.value.__context__!r}"
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind", "named"),
+    [
+        (refused(400, 30_700), RequestRejected, "400 (30700)"),
+        (refused(400, 25_709), RequestRejected, "400 (25709)"),
+        (refused(403, 1100), PermissionDenied, "403 (1100)"),
+        (refused(500, 30_500), MarketplaceUnavailable, "500 (30500)"),
+        (Reply(403, b"<html>", "text/html"), MarketplaceUnavailable, "403 (text/html)"),
+        (Reply(500, b"<html>", "text/html"), MarketplaceUnavailable, "500 (text/html)"),
+        (Reply(200, b"<html>", "text/html"), MarketplaceUnavailable, "not JSON"),
+        (Reply.json(200, {"orders": []}), ResponseInvalid, "total"),
+        (Reply.json(400, {"errors": "odd"}), RequestRejected, "400 (application/json)"),
+        (Reply.json(404, {"errors": [{}]}), RequestRejected, "404 (application/json)"),
+    ],
+)
+def test_errors_are_told_by_their_number(answer: Reply, kind: type[MarketplaceError], named: str) -> None:
+    """The number is in the message; what eBay says besides may name people and is not."""
+    with scripted(GRANTED, answer) as server, pytest.raises(kind) as raised:
+        fetch(session(server), "orders")
+
+    assert named in raised.value.message
+    assert "SECRET" not in raised.value.message
+
+
+@pytest.mark.parametrize(
+    ("now", "hours"),
+    [((2026, 11, 23, 6, 0), 2.0), ((2026, 11, 23, 8, 0), 24.0), ((2026, 11, 23, 20, 30), 11.5)],
+)
+def test_trap_the_days_quota_is_the_applications_and_ends_at_midnight_pacific(
+    now: tuple[int, int, int, int, int], hours: float
+) -> None:
+    """One refused call says so for the rest of the day: no other is made against the same quota."""
+    bench = Bench(StoppedClock(datetime(*now, tzinfo=UTC)))
+    with scripted(GRANTED, refused(429, 2001), items(total=0)) as server:
+        opened = session(server, bench)
+        for _ in range(3):
+            with pytest.raises(RateLimited) as raised:
+                fetch(opened, "orders")
+            assert raised.value.wait_s == pytest.approx(hours * 3600, abs=2)
+        assert len(server.requests) == 2
+        # The Inventory API has a quota of its own.
+        assert fetch(opened, "inventory").records == []
+
+
+def test_a_reset_that_is_told_goes_before_midnight() -> None:
+    """As does Retry-After; another 429 is a matter of seconds."""
+    bench = Bench(StoppedClock(UNTIL))
+    told = {"X-EBAY-C-RATELIMIT-RESET": "2026-11-23T06:20:00.000Z"}
+    with scripted(GRANTED, refused(429, 2001, told)) as server, pytest.raises(RateLimited) as raised:
+        fetch(session(server, bench), "orders")
+    assert raised.value.wait_s == pytest.approx(1200, abs=2)
+
+    bench = Bench()
+    with scripted(GRANTED, refused(429, 9), orders(ORDER)) as server:
+        assert len(fetch(session(server, bench), "orders").records) == 1
+    assert bench.waits[0] < 5
+
+
+def test_the_sandbox_counts_calls_of_all_sellers_together() -> None:
+    """What one uses up, another lacks; the connector then waits and does not ask again."""
+    with sandbox("ebay", orders=5, products=3, small_buckets=True) as running:
+        opened = running.session()
+        for _ in range(100):
+            EBAY.check(opened)
+        other = running.session(credential={**CREDENTIALS["ebay"], "refresh_token": "sandbox-refresh-1"})
+        for _ in range(2):
+            with pytest.raises(RateLimited):
+                EBAY.check(other)
+
+    assert other.client.calls == 2
+
+
+def test_the_sandbox_refuses_what_ebay_refuses(seller: Sandbox) -> None:
+    """With the numbers of eBay's own description."""
+    opened = seller.session()
+    EBAY.check(opened)
+    headers = dict(opened.client._auth.headers(opened.client)) | {"Accept-Language": "en-GB"}
+
+    def error(path: str, given: dict[str, str] = headers) -> tuple[int, int]:
+        answer = urllib3.request("GET", f"{seller.url}{path}", headers=given, timeout=10)
+        return answer.status, msgspec.json.decode(answer.data)["errors"][0]["errorId"]
+
+    order = "/sell/fulfillment/v1/order"
+    assert error(f"{order}?limit=201") == (400, 31_100)
+    assert error(f"{order}?offset=x") == (400, 31_000)
+    assert error(f"{order}?filter=colour:%5B2026..%5D") == (400, 30_700)
+    assert error(f"{order}?filter=lastmodifieddate:%5B2026-11-01..%5D") == (400, 30_810)
+    assert error(f"{order}?filter=lastmodifieddate:%5B..2026-11-01T00:00:00.000Z%5D") == (400, 30_820)
+    day = "T00:00:00.000Z"
+    for bounds, number in (
+        (f"2024-01-01{day}..2026-11-01{day}", 30_830),
+        (f"2026-11-02{day}..2026-11-01{day}", 30_840),
+        (f"2026-11-02{day}..2199-11-01{day}", 30_850),
+    ):
+        assert error(f"{order}?filter=lastmodifieddate:%5B{bounds}%5D") == (400, number)
+    assert error("/sell/inventory/v1/offer") == (400, 25_707)
+    assert error("/sell/inventory/v1/offer?sku=none") == (404, 25_713)
+    assert error("/sell/inventory/v1/inventory_item?limit=201")[0] == 400
+    assert error("/sell/inventory/v1/nothing")[0] == 404
+    assert error(order, {}) == (401, 1001)

@@ -1,0 +1,350 @@
+"""What WooCommerce's rows mean."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+import pytest
+
+from orchestrator.errors import RecordInvalid
+from orchestrator.marketplaces.registry import REGISTRY
+from orchestrator.marketplaces.scrub import scrub
+from orchestrator.marketplaces.woocommerce import records
+from orchestrator.model.record import Buyer, Money, Order, Product, StockLevel
+
+CONNECTOR = REGISTRY["woocommerce"]
+LINE: dict[str, Any] = {
+    "id": 315,
+    "name": "Enamel mug",
+    "product_id": 93,
+    "variation_id": 0,
+    "quantity": 2,
+    "subtotal": "1041.74",
+    "total": "1041.74",
+    "total_tax": "156.26",
+    "sku": "MUG-BLU-2",
+    "price": 520.87,
+}
+ADDRESS = {
+    "first_name": "Thandi",
+    "last_name": "Ñandú",
+    "address_1": "1 Long Street",
+    "address_2": "",
+    "city": "Cape Town",
+    "state": "WC",
+    "postcode": "8001",
+    "country": "ZA",
+}
+ORDER: dict[str, Any] = {
+    "id": 727,
+    "number": "727",
+    "status": "processing",
+    "currency": "ZAR",
+    "date_created_gmt": "2026-11-22T06:14:05",
+    "date_modified_gmt": "2026-11-23T06:02:41",
+    "prices_include_tax": True,
+    "total": "1198.00",
+    "customer_id": 0,
+    "billing": {**ADDRESS, "email": "thandi@example.com", "phone": "+27210000000"},
+    "shipping": dict.fromkeys(ADDRESS, ""),
+    "line_items": [LINE],
+    "refunds": [{"id": 728, "reason": "", "total": "-599.00"}, {"id": 729, "total": "-0.50"}],
+}
+PRODUCT: dict[str, Any] = {
+    "id": 93,
+    "name": "Enamel mug",
+    "type": "simple",
+    "status": "publish",
+    "sku": "MUG",
+    "global_unique_id": "6001234567890",
+    "price": "345.00",
+    "regular_price": "399.00",
+    "date_created_gmt": "2026-02-15T10:34:56",
+    "date_modified_gmt": "2026-11-20T07:00:00",
+}
+VARIATION: dict[str, Any] = {
+    "id": 95,
+    "sku": "MUG-BLU",
+    "global_unique_id": "",
+    "price": "345.00",
+    "regular_price": "345.00",
+    "attributes": [{"id": 1, "name": "Colour", "option": "blue"}, {"id": 2, "option": ""}, {"option": "L"}],
+}
+
+
+def order(**changes: Any) -> Order:
+    """The normalized order with some fields changed."""
+    return records.order(msgspec.json.encode({**ORDER, **changes}), with_buyer=False)
+
+
+def product(*variations: dict[str, Any], currency: str = "ZAR", **changes: Any) -> Product:
+    """The normalized product."""
+    raws = [msgspec.Raw(msgspec.json.encode(each)) for each in variations]
+    raw = records.priced(currency, msgspec.json.encode({**PRODUCT, **changes}), raws)
+    assert records.product_id(raw) == "93"
+    return records.product(raw, with_buyer=False)
+
+
+def level(**fields: Any) -> StockLevel:
+    """The normalized stock of product 93."""
+    raw = msgspec.json.encode({"id": 93, "type": "simple", "sku": "MUG", **fields})
+    found = records.level(raw, with_buyer=False)
+    assert records.level_id(raw) == found.id
+    return found
+
+
+def test_an_order_is_what_woocommerce_says() -> None:
+    """Times without a suffix are UTC; refunds are negative there and an amount here."""
+    found = order()
+
+    assert (found.id, found.number, found.status, found.marketplace_status) == (
+        "727",
+        "727",
+        "open",
+        "processing",
+    )
+    assert found.created_at == datetime(2026, 11, 22, 6, 14, 5, tzinfo=UTC)
+    assert found.updated_at == datetime(2026, 11, 23, 6, 2, 41, tzinfo=UTC)
+    assert (found.total, found.refunded) == (Money("1198.00", "ZAR"), Money("599.50", "ZAR"))
+    assert found.buyer is None
+
+
+def test_trap_a_line_is_without_tax_though_prices_include_it() -> None:
+    """Its total is not a share of the order's; its price is a number, read exactly."""
+    line = order().lines[0]
+
+    assert (line.total, line.unit_price) == (Money("1041.74", "ZAR"), Money("520.87", "ZAR"))
+    assert (line.product_id, line.variant_id, line.sku) == ("93", "93", "MUG-BLU-2")
+
+
+@pytest.mark.parametrize(
+    ("changes", "field", "value"),
+    [
+        ({"price": 347.24666666666667, "quantity": 3}, "unit_price", None),
+        ({"price": None}, "unit_price", None),
+        ({"total": None}, "total", None),
+        ({"total": ""}, "unit_price", None),
+        ({"product_id": 0}, "product_id", None),
+        ({"product_id": 0}, "variant_id", None),
+        ({"variation_id": 95}, "variant_id", "95"),
+        ({"sku": None}, "sku", None),
+        ({"sku": ""}, "sku", None),
+        ({"name": None}, "title", None),
+        ({"quantity": -2, "total": "-10.00", "price": 5}, "unit_price", Money("5.00", "ZAR")),
+    ],
+)
+def test_trap_lines_leave_fields_empty_as_null_or_text(
+    changes: dict[str, Any], field: str, value: object
+) -> None:
+    """A price that the total does not divide into is not made up."""
+    assert getattr(order(line_items=[{**LINE, **changes}]).lines[0], field) == value
+
+
+@pytest.mark.parametrize(
+    ("word", "status"),
+    [
+        ("pending", "pending"),
+        ("on-hold", "pending"),
+        ("failed", "pending"),
+        ("checkout-draft", "pending"),
+        ("processing", "open"),
+        ("completed", "fulfilled"),
+        ("cancelled", "cancelled"),
+        ("trash", "cancelled"),
+        ("refunded", "refunded"),
+        ("wc-awaiting-pickup", "unknown"),
+        ("", "unknown"),
+    ],
+)
+def test_order_states(word: str, status: str) -> None:
+    """Plugins add words of their own: they are kept, and unknown."""
+    assert (order(status=word).status, order(status=word).marketplace_status) == (status, word)
+
+
+def test_trap_a_refunded_order_whose_list_of_refunds_is_empty() -> None:
+    """Reported in 2026 (woocommerce#65488): the state says that all of it was refunded."""
+    nothing: tuple[list[Any] | None, ...] = ([], None)
+    for empty in nothing:
+        assert order(status="refunded", refunds=empty).refunded == Money("1198.00", "ZAR")
+        assert order(refunds=empty).refunded == Money("0.00", "ZAR")
+
+
+def test_the_key_is_the_id_and_not_the_number() -> None:
+    """Plugins change numbers; one that is missing is the id."""
+    assert (order(number="INV/2026-1").id, order(number="INV/2026-1").number) == ("727", "INV/2026-1")
+    assert (order(number="").number, order(number=None).number) == ("727", "727")
+
+
+@pytest.mark.parametrize(
+    ("changes", "name"),
+    [
+        ({"shipping": None}, "Thandi Ñandú"),
+        ({"billing": {"email": ""}, "shipping": None}, None),
+        ({"billing": None, "shipping": None}, None),
+    ],
+)
+def test_a_buyer_may_be_a_guest_or_nobody(changes: dict[str, Any], name: str | None) -> None:
+    """Empty fields are none."""
+    found = records.order(msgspec.json.encode({**ORDER, **changes}), with_buyer=True).buyer
+
+    assert found is not None
+    assert found.name == name
+    assert "" not in msgspec.structs.astuple(found)
+
+
+def test_a_buyer_is_billed_and_shipped_to() -> None:
+    """An empty shipping address is the billing one."""
+    billed = records.order(msgspec.json.encode(ORDER), with_buyer=True).buyer
+    elsewhere = {**ORDER, "shipping": {**ADDRESS, "address_1": "2 Side Road", "address_2": "Flat 3"}}
+    shipped = records.order(msgspec.json.encode(elsewhere), with_buyer=True).buyer
+
+    assert billed == Buyer(
+        name="Thandi Ñandú",
+        email="thandi@example.com",
+        phone="+27210000000",
+        street="1 Long Street",
+        city="Cape Town",
+        region="WC",
+        postal_code="8001",
+        country="ZA",
+    )
+    assert shipped is not None
+    assert shipped.street == "2 Side Road, Flat 3"
+
+
+def test_rejects_keep_nothing_personal() -> None:
+    """Also what a buyer wrote for a plugin."""
+    raw = {
+        **ORDER,
+        "customer_note": "Ring twice",
+        "line_items": [{**LINE, "meta_data": [{"value": "For Thandi"}]}],
+    }
+    kept = scrub(msgspec.json.encode(raw), CONNECTOR.personal_fields)
+
+    assert not any(word in kept for word in (b"Thandi", b"Long Street", b"Ring", b"+27", b"@example"))
+    assert b'"total":"1198.00"' in kept
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"id": "x"},
+        {"status": None},
+        {"currency": "rand"},
+        {"total": "12,00"},
+        {"total": 12.5},
+        {"date_created_gmt": None},
+        {"date_created_gmt": ""},
+        {"date_modified_gmt": "yesterday"},
+        {"line_items": [{"id": 1}]},
+        {"line_items": [{**LINE, "quantity": 1.5}]},
+        {"refunds": [{"id": 1}]},
+    ],
+)
+def test_what_is_not_an_order_is_refused(changes: dict[str, Any]) -> None:
+    """It becomes a reject, and is not guessed at."""
+    with pytest.raises((RecordInvalid, msgspec.ValidationError)):
+        order(**changes)
+
+
+def test_a_simple_product_is_its_only_variant() -> None:
+    """The regular price is the one it is reduced from."""
+    found = product()
+    variant = found.variants[0]
+
+    assert (found.id, found.title, found.status) == ("93", "Enamel mug", "active")
+    assert found.updated_at == datetime(2026, 11, 20, 7, tzinfo=UTC)
+    assert (variant.id, variant.sku, variant.barcode, variant.title) == ("93", "MUG", "6001234567890", None)
+    assert (variant.price, variant.list_price) == (Money("345.00", "ZAR"), Money("399.00", "ZAR"))
+
+
+def test_a_variable_product_has_its_variations() -> None:
+    """In the order of their ids, named by what tells them apart; without any it has none."""
+    found = product({**VARIATION, "id": 96, "attributes": None, "price": ""}, VARIATION, type="variable")
+
+    assert [(each.id, each.title) for each in found.variants] == [("95", "blue, L"), ("96", None)]
+    assert (found.variants[0].list_price, found.variants[0].barcode) == (None, None)
+    assert found.variants[1].price is None
+    assert product(type="variable").variants == ()
+
+
+@pytest.mark.parametrize(
+    ("word", "status"),
+    [
+        ("publish", "active"),
+        ("private", "inactive"),
+        ("draft", "draft"),
+        ("pending", "draft"),
+        ("future", "draft"),
+        ("trash", "archived"),
+        ("hidden-by-plugin", "unknown"),
+    ],
+)
+def test_product_states(word: str, status: str) -> None:
+    """WordPress's words for posts."""
+    assert product(status=word).status == status
+
+
+@pytest.mark.parametrize("missing", ["name", "sku", "global_unique_id", "price", "regular_price"])
+@pytest.mark.parametrize("empty", [None, "", ...])
+def test_a_product_may_lack_what_is_optional(missing: str, empty: Any) -> None:
+    """As null, as an empty text, or not there at all."""
+    row = {name: value for name, value in PRODUCT.items() if name != missing}
+    if empty is not ...:
+        row[missing] = empty
+    raw = records.priced("JPY", msgspec.json.encode(row), [])
+    found = records.product(raw, with_buyer=False)
+
+    variant = found.variants[0]
+    fields = (found.title, variant.sku, variant.barcode, variant.price, variant.list_price)
+    names = ("name", "sku", "global_unique_id", "price", "regular_price")
+    assert fields[names.index(missing)] is None
+
+
+@pytest.mark.parametrize(
+    ("fields", "available"),
+    [
+        ({"manage_stock": True, "stock_quantity": 7}, 7),
+        ({"manage_stock": True, "stock_quantity": -2}, -2),
+        ({"manage_stock": True, "stock_quantity": 7.0}, 7),
+        ({"manage_stock": True, "stock_quantity": None}, None),
+        ({"manage_stock": False, "stock_quantity": None}, None),
+        ({"manage_stock": False, "stock_quantity": 3}, None),
+        ({"manage_stock": "parent", "stock_quantity": 9}, 9),
+        ({"manage_stock": True, "stock_quantity": 7, "type": "external"}, None),
+        ({}, None),
+    ],
+)
+def test_stock_is_known_where_it_is_managed(fields: dict[str, Any], available: int | None) -> None:
+    """Oversold is below nothing; a variation can share its product's stock."""
+    found = level(**fields)
+
+    assert (found.id, found.location_id, found.available) == ("93@shop", "shop", available)
+
+
+def test_stock_of_a_variation_names_its_product() -> None:
+    """Whether the listing says so, or was asked for below the product."""
+    row = {"id": 95, "parent_id": 93, "sku": "MUG-BLU", "manage_stock": True, "stock_quantity": 4}
+    together = records.level(msgspec.json.encode(row), with_buyer=False)
+    del row["parent_id"]
+    raw = records.below(93, msgspec.Raw(msgspec.json.encode(row)))
+    below = records.level(raw, with_buyer=False)
+
+    assert together == below
+    assert (below.id, below.product_id, below.variant_id) == ("95@shop", "93", "95")
+    assert records.level_id(raw) == "95@shop"
+
+
+def test_stock_in_fractions_is_a_reject() -> None:
+    """Some plugins sell by weight: half a unit is neither none nor one."""
+    with pytest.raises(RecordInvalid):
+        level(manage_stock=True, stock_quantity=2.5)
+
+
+@pytest.mark.parametrize("raw", [b"", b"[]", b"{}", b'{"id":"x"}', b'{"parent_id":1,"variation":{}}'])
+def test_what_cannot_be_named_is_not_named(raw: bytes) -> None:
+    """Then nothing is taken as vanished."""
+    names = (records.order_id, records.product_id, records.level_id)
+    assert [name(raw) for name in names] == [None, None, None]

@@ -1,0 +1,38 @@
+"""Google's emulators for tests: started once, each test in a project of its own."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+
+from local.google.emulators import Emulators, EmulatorsMissing, start_emulators
+from local.processes import Processes
+
+
+@contextmanager
+def running_emulators(logs: Path) -> Iterator[Emulators]:
+    """Both emulators until the block ends; a skip, or with REQUIRE_EMULATORS=1 a failure, without them."""
+    with Processes(logs) as processes:
+        try:
+            emulators = start_emulators(processes)
+        except EmulatorsMissing as error:
+            refuse_or_skip(error)
+        yield emulators
+
+
+def refuse_or_skip(error: EmulatorsMissing) -> NoReturn:
+    """Without the emulators a test is skipped; where they are required it fails."""
+    if os.environ.get("REQUIRE_EMULATORS") == "1":
+        pytest.fail(f"REQUIRE_EMULATORS=1: {error}")
+    pytest.skip(str(error))
+
+
+def fresh_project() -> str:
+    """A project id that nothing was ever stored under."""
+    return f"test-{uuid.uuid4().hex[:12]}"

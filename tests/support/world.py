@@ -1,0 +1,354 @@
+"""A world for tests of the core: real store, virtual clock, a queue in a list, a made-up marketplace."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor, Future
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar
+
+import msgspec
+
+from orchestrator import handle
+from orchestrator.adapters.embedded.store import SqliteStore
+from orchestrator.errors import QueueUnavailable, SecretMissing
+from orchestrator.marketplaces.opening import Opening
+from orchestrator.marketplaces.spec import Connector, Page, Session, Sort, Stream, Window
+from orchestrator.model import ids
+from orchestrator.model.documents import from_document
+from orchestrator.model.messages import Message, decode, encode
+from orchestrator.model.record import Order, Record
+from orchestrator.model.run import Run, Shard, Task
+from orchestrator.model.state import SyncState
+from orchestrator.ports import DocumentStore, Filter, Put, Snapshot
+from orchestrator.runs.start import Started, start_tick
+from orchestrator.services import Services
+from orchestrator.settings import Settings
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+START = datetime(2026, 11, 23, 6, 0, tzinfo=UTC)
+ENVIRONMENT = {
+    "ENVIRONMENT": "development",
+    "SYNC_STORE": "sqlite:unused",
+    "SYNC_QUEUE": "local:http://127.0.0.1:9",
+}
+
+
+class VirtualClock:
+    """Time that passes only when somebody sleeps or a test says so."""
+
+    def __init__(self, now: datetime = START) -> None:
+        self._now = now
+        self._mono = 0.0
+        self.slept: list[float] = []
+        #: Called after each sleep: what else happens meanwhile.
+        self.meanwhile: Callable[[], None] | None = None
+
+    def now(self) -> datetime:
+        """The virtual time."""
+        return self._now
+
+    def monotonic(self) -> float:
+        """Virtual seconds."""
+        return self._mono
+
+    def sleep(self, seconds: float) -> None:
+        """Let time pass at once."""
+        self.slept.append(seconds)
+        self.advance(seconds)
+        if self.meanwhile is not None:
+            self.meanwhile()
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass."""
+        self._now += timedelta(seconds=seconds)
+        self._mono += seconds
+
+
+class Inline(Executor):
+    """Runs what is submitted at once, in the caller's thread."""
+
+    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        """Run now; the future holds the outcome."""
+        future: Future[T] = Future()
+        try:
+            future.set_result(fn(*args, **kwargs))
+        except Exception as error:  # noqa: BLE001 - a future carries any error to whoever asks for it
+            future.set_exception(error)
+        return future
+
+
+class ListQueue:
+    """Messages wait in a list until a test delivers them."""
+
+    def __init__(self) -> None:
+        self.messages: list[Message] = []
+        self.held: list[tuple[datetime, Message]] = []
+        self.down = False
+
+    def publish(self, messages: Sequence[Message], *, not_before: datetime | None = None) -> None:
+        """Keep copies as they would travel."""
+        if self.down:
+            raise QueueUnavailable("the queue is down")
+        copies = [decode(encode(message)) for message in messages]
+        if not_before is None:
+            self.messages += copies
+        else:
+            self.held += [(not_before, message) for message in copies]
+
+    def bury(self, body: bytes, *, reason: str, attributes: Mapping[str, str]) -> None:
+        """Every message here can be read."""
+        raise AssertionError(reason)
+
+
+class NoSecrets:
+    """No connection of the made-up marketplace has a credential, unless it is named `missing`."""
+
+    def get(self, reference: str, *, fresh: bool = False) -> str:
+        """Nothing."""
+        if reference == "missing":
+            raise SecretMissing("missing: no such secret", action="make it")
+        return "{}"
+
+    def previous(self, reference: str) -> str | None:
+        """Nothing."""
+        return None
+
+    def add_version(self, reference: str, content: str) -> None:
+        """Nothing."""
+
+
+class Row(msgspec.Struct, kw_only=True):
+    """A raw record of the made-up marketplace."""
+
+    id: str
+    updated_at: datetime
+    value: str = "1"
+    broken: bool = False
+    #: Personal data, as the connector says.
+    email: str = "buyer@example.test"
+
+
+@dataclass
+class Shop:
+    """What one connection's account holds."""
+
+    rows: dict[str, dict[str, Row]] = field(default_factory=dict)
+
+    def put(
+        self, stream: str, row_id: str, updated_at: datetime, value: str = "1", *, broken: bool = False
+    ) -> None:
+        """Add or change a row."""
+        self.rows.setdefault(stream, {})[row_id] = Row(
+            id=row_id, updated_at=updated_at, value=value, broken=broken
+        )
+
+    def listed(self, stream: str) -> list[Row]:
+        """Rows in ascending modification time."""
+        return sorted(self.rows.get(stream, {}).values(), key=lambda row: (row.updated_at, row.id))
+
+
+@dataclass
+class FakeClient:
+    """What the engine reads of a client."""
+
+    connection_id: str
+    calls: int = 0
+    received_bytes: int = 0
+    server_time: datetime | None = None
+    wait: Callable[[float], None] = lambda _: None
+
+    def begin_page(self) -> None:
+        """A made-up page has no bounds."""
+
+
+class Bazaar:
+    """A made-up marketplace: its shops, its connector, and what happens at a call."""
+
+    def __init__(self, *, page_size: int = 3, sorts: dict[str, Sort] | None = None) -> None:
+        self.shops: dict[str, Shop] = {}
+        self.page_size = page_size
+        self.calls: list[tuple[str, str, Window, str | None]] = []
+        #: Called at each call with (connection, stream, token); may raise or let time pass.
+        self.at_call: Callable[[FakeClient, str, str | None], None] | None = None
+        self.total: Callable[[int], int | None] = lambda count: count
+        self.durable = {"orders": True, "products": True, "inventory": True}
+        chosen = {"orders": Sort.INCREMENTAL, "products": Sort.SNAPSHOT, "inventory": Sort.ROLLING} | (
+            sorts or {}
+        )
+        self.connector = Connector(
+            marketplace="shopify",
+            streams={name: self.stream(name, sort) for name, sort in chosen.items()},
+            epoch=START - timedelta(days=400),
+            open=self._open,
+            check=lambda _: "bazaar",
+            personal_fields=frozenset({"email"}),
+        )
+
+    def stream(self, name: str, sort: Sort) -> Stream:
+        """One stream of a sort."""
+        return Stream(
+            name=name,
+            sort=sort,
+            fetch=lambda session, window, token: self._fetch(name, sort, session, window, token),
+            normalize=normalize,
+            identify=lambda raw: msgspec.json.decode(raw, type=Row).id,
+            version=1,
+            age=timedelta(minutes=2),
+            durable_token=True,
+            ordered=sort is Sort.INCREMENTAL,
+            remembers_all=sort is Sort.SNAPSHOT,
+            short_span=timedelta(days=3) if sort is Sort.ROLLING else timedelta(0),
+            long_span=timedelta(days=60) if sort is Sort.ROLLING else timedelta(0),
+        )
+
+    def shop(self, connection_id: str) -> Shop:
+        """A connection's account."""
+        return self.shops.setdefault(connection_id, Shop())
+
+    def _open(self, opening: Opening) -> Session:
+        opening.secrets.get(opening.connection.credential)
+        client: Any = FakeClient(opening.connection_id, wait=opening.wait)
+        return Session(client=client, settings=None, store_buyer_pii=opening.connection.store_buyer_pii)
+
+    def _fetch(self, name: str, sort: Sort, session: Session, window: Window, token: str | None) -> Page:
+        client: Any = session.client
+        client.calls += 1
+        self.calls.append((client.connection_id, name, window, token))
+        if self.at_call is not None:
+            self.at_call(client, name, token)
+        rows = self.shop(client.connection_id).listed(name)
+        if sort is not Sort.SNAPSHOT:
+            rows = [row for row in rows if window.since <= row.updated_at <= window.until]
+        start = int(token or 0)
+        page = rows[start : start + self.page_size]
+        following = start + len(page)
+        return Page(
+            records=[msgspec.json.encode(row) for row in page],
+            next_token=str(following) if following < len(rows) else None,
+            total=self.total(len(rows)) if sort is Sort.SNAPSHOT else None,
+        )
+
+
+def normalize(raw: bytes, _: bool) -> Record:
+    """The made-up marketplace's normalizer; a broken row is refused."""
+    row = msgspec.json.decode(raw, type=Row)
+    if row.broken:
+        raise msgspec.ValidationError("value is broken - at `$.value`")
+    return Order(
+        id=row.id,
+        number=row.id,
+        status="open",
+        marketplace_status=row.value,
+        created_at=row.updated_at,
+        updated_at=row.updated_at,
+    )
+
+
+class World:
+    """Everything together."""
+
+    def __init__(
+        self, path: Path, *, seed: int = 1, environment: dict[str, str] | None = None, **bazaar: Any
+    ) -> None:
+        self.clock = VirtualClock()
+        self.queue = ListQueue()
+        self.bazaar = Bazaar(**bazaar)
+        self.store: DocumentStore = SqliteStore(path / "store.db")
+        self.services = Services(
+            settings=Settings.from_environment(ENVIRONMENT | (environment or {})),
+            store=self.store,
+            queue=self.queue,
+            secrets=NoSecrets(),
+            clock=self.clock,
+            connectors={"shopify": self.bazaar.connector, "takealot": self.bazaar.connector},
+            executor=Inline(),
+            random=random.Random(seed),
+        )
+
+    def connect(self, connection_id: str, *, marketplace: str = "shopify", **fields: Any) -> None:
+        """Add or edit a connection."""
+        document = {
+            "organization_id": "org-1",
+            "marketplace": marketplace,
+            "name": connection_id,
+            "status": "active",
+            "credential": "env:NONE",
+            "settings": {},
+            "streams": ["orders"],
+            "backfill_since": None,
+            "store_buyer_pii": False,
+            "created_at": START,
+            "updated_at": self.clock.now(),
+        } | fields
+        self.store.commit([Put(ids.connection_path(connection_id), document)])
+
+    def tick(self, *, at: datetime | None = None) -> Started:
+        """A scheduler's tick, now unless said."""
+        return start_tick(
+            self.services, job="sync", schedule_time=at or self.clock.now(), requested_by="scheduler"
+        )
+
+    def deliver(self, message: Message) -> None:
+        """Hand one message to a worker."""
+        handle.handle(self.services, message)
+
+    def drain(self, *, limit: int = 1000) -> int:
+        """Deliver until no message waits; returns how many were."""
+        count = 0
+        while self.queue.messages:
+            count += 1
+            assert count <= limit, "messages beget messages for ever"
+            self.deliver(self.queue.messages.pop(0))
+        return count
+
+    def run_once(self) -> tuple[str, Run]:
+        """A tick and all that comes of it."""
+        started = self.tick()
+        self.drain()
+        return started.run_id, self.run(started.run_id)
+
+    def run(self, run_id: str) -> Run:
+        """A run's record."""
+        return from_document(Run, self.get(ids.run_path(run_id)).data)
+
+    def task(self, run_id: str, connection_id: str) -> Task:
+        """A task's record."""
+        return from_document(Task, self.get(ids.task_path(run_id, connection_id)).data)
+
+    def state(self, connection_id: str) -> SyncState:
+        """A connection's state."""
+        return from_document(SyncState, self.get(ids.state_path(connection_id)).data)
+
+    def shards(self, run_id: str) -> list[Shard]:
+        """A run's shards."""
+        found = self.store.query(f"{ids.run_path(run_id)}/shards", limit=1000)
+        return [from_document(Shard, snapshot.data) for snapshot in found]
+
+    def tasks(self, run_id: str) -> list[Task]:
+        """All tasks of a run."""
+        found = self.store.query(f"{ids.run_path(run_id)}/tasks", limit=5000)
+        return [from_document(Task, snapshot.data) for snapshot in found]
+
+    def get(self, path: str) -> Snapshot:
+        """A document that has to be there."""
+        snapshot = self.store.get(path)
+        assert snapshot is not None, path
+        return snapshot
+
+    def records(self, connection_id: str, stream: str, *, deleted: bool = False) -> dict[str, str]:
+        """Stored records: the marketplace's value by id."""
+        where = () if deleted else (Filter("deleted_at", "==", None),)
+        found = self.store.query(f"connections/{connection_id}/{stream}", where=where, limit=10_000)
+        return {snapshot.data["id"]: snapshot.data["marketplace_status"] for snapshot in found}
+
+
+def fill(world: World, stream: str, count: int, connection_id: str = "a") -> None:
+    """Rows r0, r1, … one an hour, the last an hour ago."""
+    for n in range(count):
+        world.bazaar.shop(connection_id).put(stream, f"r{n}", START - (count - n) * timedelta(hours=1))

@@ -1,0 +1,128 @@
+"""Starts everything that chaos happens to: emulators, sandboxes, issuer, functions, and who pushes."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from local import stack
+from local.folder import Folder, SandboxData
+from local.google import topics
+from local.google.emulators import start_emulators
+from local.google.issuer import Issuer
+from local.google.scheduler import RetryConfig, Scheduler
+from local.processes import Processes, free_ports
+from local.samples import MARKETPLACES, add_samples
+from orchestrator import wiring
+from orchestrator.services import Services
+from orchestrator.settings import Settings
+from tests.system.chaos.fleet import APIS, WORKERS, Fleet
+from tests.system.chaos.pusher import Pusher
+
+#: So short that each of them runs out within minutes, and in the order that the product asks for.
+SLICE_S, LEASE_S, RUN_S = 5, 40, 60
+DELIVERY = topics.Delivery(ack_deadline_s=LEASE_S, min_backoff_s=1, max_backoff_s=3)
+#: A tick that is not accepted is tried again, faster than Cloud Scheduler does.
+_RETRY = RetryConfig(retry_count=5, min_backoff_s=1.0, max_backoff_s=4.0)
+JOB = "chaos"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Size:
+    """How much each account holds at the start."""
+
+    orders: int
+    products: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Site:
+    """All that runs."""
+
+    fleet: Fleet
+    pusher: Pusher
+    services: Services
+    issuer: Issuer
+    sandboxes: Mapping[str, str]
+    #: One for each HTTP function.
+    schedulers: tuple[Scheduler, ...]
+    audience: str
+    #: What has to live all the time.
+    steady: Processes
+
+    def token(self) -> str:
+        """An operator's identity token."""
+        return self.issuer.mint(email=stack.OPERATOR, audience=self.audience)
+
+
+@contextmanager
+def running(folder: Folder, seed: int, size: Size) -> Iterator[Site]:
+    """Start everything, and end it all on leaving, however that happens.
+
+    Raises:
+        EmulatorsMissing: This machine lacks Google's emulators.
+        StackFailed: Something did not start, or another chaos uses the same folder.
+    """
+    ports = free_ports(len(APIS) + len(WORKERS) + len(MARKETPLACES) + 1)
+    listening = dict(zip((*APIS, *WORKERS), ports, strict=False))
+    certs, *sandbox_ports = ports[len(listening) :]
+    with folder.lock(), Processes(folder.logs) as steady, Processes(folder.logs) as processes:
+        folder.reset()
+        emulators = start_emulators(steady)
+        os.environ.update(emulators.variables)  # where Google's client libraries look, in this process too
+        variables = {
+            **stack.variables_of(folder, listening[APIS[0]], listening[WORKERS[0]], certs),
+            **emulators.variables,
+            "SLICE_SECONDS": str(SLICE_S),
+            "LEASE_SECONDS": str(LEASE_S),
+            "RUN_SECONDS": str(RUN_S),
+            "GOOGLE_CLOUD_PROJECT": stack.PROJECT,
+            "SYNC_STORE": "firestore",
+            "SYNC_QUEUE": f"pubsub:{topics.TOPIC}",
+        }
+        environment = {**stack.inherited(), **variables}
+        # Old enough for every stream, and in whole seconds, as marketplaces tell time.
+        until = datetime.now(UTC).replace(microsecond=0) - timedelta(minutes=10)
+        data = SandboxData(orders=size.orders, products=size.products, seed=seed, until=until)
+        sandboxes = stack.start_sandboxes(steady, environment, sandbox_ports, data)
+        command = [
+            sys.executable,
+            "-m",
+            "local.google.issuer",
+            f"--port={certs}",
+            f"--directory={folder.issuer}",
+        ]
+        steady.start("issuer", command, environment)
+        for name, url in sandboxes.items():
+            steady.wait_ready(f"sandbox-{name}", url)
+        steady.wait_ready("issuer", variables["OIDC_CERTS_URL"])
+        services = wiring.build(Settings.from_environment(variables))
+        add_samples(services, folder, sandboxes)
+        fleet = Fleet(processes, environment, listening)
+        fleet.start()
+        topics.create(stack.PROJECT, None, DELIVERY)
+        issuer, audience = Issuer.open(folder.issuer), variables["SCHEDULER_AUDIENCE"]
+        with Pusher(stack.PROJECT, fleet.living_workers, seed) as pusher:
+            yield Site(
+                fleet=fleet,
+                pusher=pusher,
+                services=services,
+                issuer=issuer,
+                sandboxes=sandboxes,
+                schedulers=tuple(
+                    Scheduler(
+                        url=f"{fleet.url(name)}/api/sync/scheduler",
+                        token=lambda: issuer.mint(email=stack.SCHEDULER_ACCOUNT, audience=audience),
+                        secret=folder.scheduler_secret(),
+                        job=JOB,
+                        retry=_RETRY,
+                    )
+                    for name in APIS
+                ),
+                audience=audience,
+                steady=steady,
+            )

@@ -1,0 +1,67 @@
+"""Guards: each is taken away in a copy of the project, and its test has to fail.
+
+`python -m tests.system.guards` tries all of them and prints the table; with `--write` the table goes into
+docs/reliability.md. Words narrow it to the guards whose description holds one of them.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from tests.support.project import ROOT
+from tests.system.guards.copies import copy_without, run_in
+from tests.system.guards.guard import Guard
+from tests.system.guards.invariants import INVARIANTS
+from tests.system.guards.protocol import PROTOCOL
+
+GUARDS = (*INVARIANTS, *PROTOCOL)
+DOCUMENT = ROOT / "docs" / "reliability.md"
+BEGIN, END = "<!-- guards -->\n", "<!-- /guards -->\n"
+HEAD = "| what holds | guard | test that fails without it | what it printed |\n| --- | --- | --- | --- |\n"
+_PYTEST = ("-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-p", "no:randomly")
+_TIMEOUT_S = 300
+
+
+def broken(guard: Guard) -> str | None:
+    """What the test prints without the guard; None where it passes all the same."""
+    with copy_without(guard.path, guard.line, guard.without) as copy:
+        run = run_in(copy, [*_PYTEST, guard.test], timeout_s=_TIMEOUT_S)
+    if run.returncode == 0:
+        return None
+    if run.returncode != 1:
+        printed = (run.stdout + run.stderr)[-2000:]
+        raise SystemExit(f"{guard.test} did not run without the guard ({guard.keeps}):\n{printed}")
+    lines = re.findall(r"^E   +(.+)$", run.stdout, re.MULTILINE)
+    return lines[0][:160] if lines else "failed"
+
+
+def row(guard: Guard) -> str:
+    """A guard's line of the table, up to what its test printed."""
+    line = guard.line.strip().splitlines()[0].replace("|", "\\|")
+    return f"| {guard.keeps} | `{guard.path}`: `{line}` | `{guard.test}` | "
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Print the table; 1 where a guard can go and nothing notices."""
+    words = [word for word in arguments if word != "--write"]
+    guards = [guard for guard in GUARDS if not words or any(word in guard.keeps for word in words)]
+    with ThreadPoolExecutor(2) as pool:
+        outcomes = list(pool.map(broken, guards))
+    table = HEAD
+    for guard, printed in zip(guards, outcomes, strict=True):
+        said = (printed or "**nothing: it passed**").replace("|", "\\|")
+        table += f"{row(guard)}{said} |\n"
+    sys.stdout.write(table)
+    unnoticed = sum(printed is None for printed in outcomes)
+    sys.stderr.write(f"{len(guards)} guards taken away, {len(guards) - unnoticed} noticed\n")
+    if "--write" in arguments and not words and not unnoticed:
+        before, _, rest = DOCUMENT.read_text().partition(BEGIN)
+        DOCUMENT.write_text(f"{before}{BEGIN}{table}{END}{rest.partition(END)[2]}")
+    return 1 if unnoticed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

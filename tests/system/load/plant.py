@@ -1,0 +1,290 @@
+"""Workers of some slots each, a queue, a store and marketplaces that take time: all on virtual time."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor, Future
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, ParamSpec, TypeVar
+
+import msgspec
+
+from orchestrator import handle, wiring
+from orchestrator.errors import SyncError
+from orchestrator.marketplaces.opening import Opening
+from orchestrator.marketplaces.spec import Connector, Page, Session, Sort, Stream, Window
+from orchestrator.model import ids
+from orchestrator.model.documents import from_document
+from orchestrator.model.messages import Message
+from orchestrator.model.run import Run
+from orchestrator.ports import Document, Filter, Put, Snapshot, Write, Written
+from orchestrator.runs.start import start_tick
+from orchestrator.services import Services
+from orchestrator.settings import Settings
+from tests.support.world import ENVIRONMENT, FakeClient, NoSecrets, Row, normalize
+from tests.system.simulation.loop import START, Loop, SimClock, SimFuture
+from tests.system.simulation.memory import MemoryStore
+from tests.system.simulation.process import Process
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+#: Seconds that the store takes for a read and for a commit, about as Firestore does.
+READ_S, COMMIT_S = 0.01, 0.05
+#: Rows on a page of the marketplace; each page is a commit.
+PAGE_ROWS = 20
+
+
+@dataclass(frozen=True)
+class Account:
+    """A seller's account: how many orders it has, and how long a page of them takes."""
+
+    orders: int = 60
+    page_s: float = 0.5
+
+
+class TimedFuture(SimFuture[T]):
+    """A future whose waiter may have enough of it."""
+
+    def exception(self, timeout: float | None = None) -> BaseException | None:
+        """The error, or none; TimeoutError where there is no outcome in time."""
+        if timeout is not None and not self.done():
+            self.loop.wait(self.add_done_callback, lambda wake: self.loop.at(timeout, lambda: wake(None)))
+            if not self.done():
+                raise TimeoutError
+        return super().exception()
+
+
+class Pool(Executor):
+    """A process's threads: so many pieces of work at a time, the others wait their turn."""
+
+    def __init__(self, loop: Loop, process: Process, size: int) -> None:
+        self._loop, self._process, self._size = loop, process, size
+        self._waiting: deque[tuple[TimedFuture[Any], Callable[[], Any]]] = deque()
+        self.running = self.most = 0
+
+    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        """Begin the work as soon as a thread is free."""
+        future: TimedFuture[T] = TimedFuture()
+        future.loop, future.process = self._loop, self._process
+        self._waiting.append((future, lambda: fn(*args, **kwargs)))
+        self._start()
+        return future
+
+    def _start(self) -> None:
+        while self._waiting and self.running < self._size:
+            future, work = self._waiting.popleft()
+            if future.set_running_or_notify_cancel():
+                self.running += 1
+                self.most = max(self.most, self.running)
+                self._loop.spawn(lambda future=future, work=work: self._run(future, work), self._process)  # type: ignore[misc] # mypy does not infer a lambda's defaults
+
+    def _run(self, future: TimedFuture[Any], work: Callable[[], Any]) -> None:
+        try:
+            future.set_result(work())
+        except Exception as error:  # noqa: BLE001 - a future carries any error to whoever asks for it
+            future.set_exception(error)
+        self.running -= 1
+        self._start()
+
+
+class SlowStore:
+    """The store as all processes reach it: each call takes a while."""
+
+    def __init__(self, loop: Loop, store: MemoryStore) -> None:
+        self._loop, self._store = loop, store
+
+    def get(self, path: str) -> Snapshot | None:
+        """See DocumentStore."""
+        self._loop.sleep(READ_S)
+        return self._store.get(path)
+
+    def get_many(self, paths: Sequence[str]) -> list[Snapshot | None]:
+        """See DocumentStore."""
+        self._loop.sleep(READ_S)
+        return self._store.get_many(paths)
+
+    def query(self, collection: str, **options: Any) -> list[Snapshot]:
+        """See DocumentStore."""
+        self._loop.sleep(READ_S)
+        return self._store.query(collection, **options)
+
+    def count(self, collection: str, where: Sequence[Filter] = ()) -> int:
+        """See DocumentStore."""
+        return self._store.count(collection, where)
+
+    def commit(self, writes: Sequence[Write]) -> list[Written]:
+        """See DocumentStore."""
+        self._loop.sleep(COMMIT_S)
+        return self._store.commit(writes)
+
+
+@dataclass
+class Worker:
+    """One process: its free slots, and what its invocations share."""
+
+    services: Services
+    pool: Pool
+    free: int
+
+
+@dataclass
+class Seen:
+    """What was measured."""
+
+    #: When each connection's task was final, in seconds after the tick.
+    done_s: dict[str, float] = field(default_factory=dict)
+    #: How long each message was worked on.
+    handled_s: list[tuple[float, Message]] = field(default_factory=list)
+    #: Messages that were to be delivered again.
+    refused: list[str] = field(default_factory=list)
+    most_waiting: int = 0
+    #: The most invocations at once that held a slot.
+    most_working: int = 0
+    calls: Counter[str] = field(default_factory=Counter)
+
+
+class Plant:
+    """One tick's run over some accounts.
+
+    Args:
+        accounts: By connection id.
+        workers: Processes.
+        slots: Messages that each works on at once.
+    """
+
+    def __init__(self, accounts: Mapping[str, Account], *, workers: int = 4, slots: int = 8) -> None:
+        self.accounts = accounts
+        self.loop = Loop(1)
+        self.store = MemoryStore()
+        self.store.watchers.append(self._note_task)
+        self.seen = Seen()
+        self._waiting: deque[Message] = deque()
+        self._working = 0
+        self.workers = [self._worker(slots) for _ in range(workers)]
+        for name in accounts:
+            self._connect(name)
+
+    def run(self, seconds: float = 3600) -> Run:
+        """A tick and all that comes of it."""
+        services = self.workers[0].services
+
+        def tick() -> None:
+            start_tick(services, job="sync", schedule_time=START, requested_by="scheduler")
+
+        self.loop.spawn(tick, Process())
+        self.loop.run(seconds)
+        snapshot = self.store.get(ids.run_path(ids.tick_run_id(START, "sync")))
+        assert snapshot is not None
+        return from_document(Run, snapshot.data)
+
+    def publish(self, messages: Sequence[Message], *, not_before: datetime | None = None) -> None:
+        """See TaskQueue: first in, first out."""
+        assert not_before is None
+        self._waiting.extend(messages)
+        self.seen.most_waiting = max(self.seen.most_waiting, len(self._waiting))
+        self.loop.at(0, self._deliver)
+
+    def bury(self, body: bytes, *, reason: str, attributes: Mapping[str, str]) -> None:
+        """Every message here can be read."""
+        raise AssertionError(reason)
+
+    def _worker(self, slots: int) -> Worker:
+        process = Process()
+        pool = Pool(self.loop, process, wiring._OVERLAPPING)
+        services = Services(
+            settings=Settings.from_environment(ENVIRONMENT),
+            store=SlowStore(self.loop, self.store),
+            queue=self,
+            secrets=NoSecrets(),
+            clock=SimClock(self.loop, process),
+            connectors={"shopify": self._connector()},
+            executor=pool,
+        )
+        return Worker(services, pool, slots)
+
+    def _deliver(self) -> None:
+        """Give waiting messages to whoever has the most slots free."""
+        while self._waiting:
+            at = max(self.workers, key=lambda each: each.free)
+            if not at.free:
+                return
+            self._begin(at, self._waiting.popleft())
+
+    def _begin(self, at: Worker, message: Message) -> None:
+        at.free -= 1
+        self._working += 1
+        self.seen.most_working = max(self.seen.most_working, self._working)
+
+        def body() -> None:
+            begun = self.loop.now_s
+            try:
+                handle.handle(at.services, message)
+            except SyncError as error:
+                self.seen.refused.append(str(error))
+                self.loop.at(10, lambda: self.publish([message]))
+            self.seen.handled_s.append((self.loop.now_s - begun, message))
+            at.free += 1
+            self._working -= 1
+            self._deliver()
+
+        self.loop.spawn(body, Process())
+
+    def _connect(self, name: str) -> None:
+        document = {
+            "organization_id": "org",
+            "marketplace": "shopify",
+            "name": name,
+            "status": "active",
+            "credential": "env:NONE",
+            "settings": {},
+            "streams": ["orders"],
+            "created_at": START,
+            "updated_at": START,
+        }
+        self.store.commit([Put(ids.connection_path(name), document)])
+
+    def _connector(self) -> Connector:
+        stream = Stream(
+            name="orders",
+            sort=Sort.INCREMENTAL,
+            fetch=self._fetch,
+            normalize=normalize,
+            identify=lambda raw: msgspec.json.decode(raw, type=Row).id,
+            version=1,
+            age=timedelta(minutes=2),
+            durable_token=True,
+            ordered=True,
+            remembers_all=False,
+        )
+        return Connector(
+            marketplace="shopify",
+            streams={"orders": stream},
+            epoch=START - timedelta(days=30),
+            open=_open,
+            check=lambda _: "plant",
+            personal_fields=frozenset(),
+        )
+
+    def _fetch(self, session: Session, window: Window, token: str | None) -> Page:
+        name = session.client.connection_id  # type: ignore[attr-defined] # the simulated client's own
+        account = self.accounts[name]
+        self.seen.calls[name] += 1
+        self.loop.sleep(account.page_s)
+        start = int(token or 0)
+        stop = min(start + PAGE_ROWS, account.orders)
+        rows = [Row(id=f"o{n}", updated_at=START - timedelta(hours=1)) for n in range(start, stop)]
+        return Page([msgspec.json.encode(row) for row in rows], str(stop) if stop < account.orders else None)
+
+    def _note_task(self, writes: Sequence[Write], _: Mapping[str, Document | None]) -> None:
+        for write in writes:
+            parts = write.path.split("/")
+            if len(parts) == 4 and parts[2] == "tasks":
+                self.seen.done_s[parts[3]] = self.loop.now_s
+
+
+def _open(opening: Opening) -> Session:
+    client: Any = FakeClient(opening.connection_id, wait=opening.wait)
+    return Session(client=client, settings=None)

@@ -1,0 +1,69 @@
+"""A short chaos of real processes on Google's emulators: `make chaos`, for half a minute."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from local.processes import ROOT
+from tests.system.stack.test_local_run import processes_of
+
+pytestmark = [
+    pytest.mark.emulator,
+    pytest.mark.processes,
+    pytest.mark.usefixtures("emulators"),  # which skips where there are none; the chaos starts its own
+]
+
+SECONDS, SEED = 20, 4
+#: A machine that is shared may be slow; the verdict does not depend on it.
+WAIT_S = 900.0
+
+
+def command(directory: Path, seconds: int) -> Sequence[str]:
+    """What make calls."""
+    options = (f"--seconds={seconds}", f"--seed={SEED}", f"--directory={directory}")
+    return [sys.executable, "-m", "tests.system.chaos", *options]
+
+
+def test_nothing_is_lost_doubled_or_stuck(tmp_path: Path) -> None:
+    """Workers and HTTP functions are killed and messages doubled; the store holds the truth, once."""
+    finished = subprocess.run(
+        command(tmp_path, SECONDS), cwd=ROOT, capture_output=True, text=True, timeout=WAIT_S, check=False
+    )
+    assert finished.returncode == 0, finished.stdout + finished.stderr
+    report = json.loads((tmp_path / "chaos.json").read_text())
+
+    assert (report["lost"], report["doubled"], report["stuck"]) == (0, 0, 0)
+    assert report["found"] == {"lost": [], "doubled": [], "stuck": []}
+    assert report["records"] > 1000
+    for harm in ("kills", "redeliveries", "duplicated", "faults", "changes", "operator_actions"):
+        assert report[harm] > 0, harm
+    assert report["tick_deliveries"] > 1
+    assert f"SEED={SEED}" in finished.stdout
+    assert processes_of(tmp_path) == {}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_an_interrupted_chaos_leaves_no_process(tmp_path: Path) -> None:
+    """Ctrl-C ends everything that was started."""
+    with subprocess.Popen(
+        command(tmp_path, 600), cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    ) as process:
+        deadline = time.monotonic() + WAIT_S
+        while not any("worker.py" in arguments for arguments in processes_of(tmp_path).values()):
+            assert process.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        process.send_signal(signal.SIGINT)
+        _, complaint = process.communicate(timeout=WAIT_S)
+
+    assert process.returncode == 130
+    assert complaint == f"stopped; the seed was {SEED}\n"
+    assert processes_of(tmp_path) == {}

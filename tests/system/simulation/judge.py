@@ -1,0 +1,130 @@
+"""The verdict: what must hold after a history has come to rest."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from orchestrator.marketplaces.spec import Sort
+from orchestrator.model import ids
+from orchestrator.model.documents import from_document
+from orchestrator.model.run import RunStatus, TaskStatus
+from orchestrator.model.state import SyncState
+from orchestrator.ports import Document
+from tests.system.simulation.market import LONG_SPAN
+from tests.system.simulation.process import MOST_FROZEN_S
+from tests.system.simulation.rows import Row
+
+if TYPE_CHECKING:
+    from tests.system.simulation.history import History
+
+RUN_S = 3600 + 30
+#: From a tick to the end of what it heals, when nothing goes wrong.
+PROMPT_S = 300
+
+
+class Judge:
+    """Compares the store with what is true."""
+
+    def __init__(self, history: History) -> None:
+        self._history = history
+        self._store = history.store
+
+    def history(self) -> None:
+        """After all has come to rest."""
+        history = self._history
+        for moment in sorted(history.ticks):
+            run_id = ids.tick_run_id(history.moment(moment), "sync")
+            self._is(run_id in history.watch.started_s, f"no run of {moment}, which was answered with 202")
+        for run_id, started_s in history.watch.started_s.items():
+            self._run(run_id, started_s)
+        for connection_id in history.connections:
+            self._connection(connection_id)
+        self._is(history.outbox.in_flight == history.edges.held, "messages go on and on")
+
+    def fairness(self, run_id: str) -> None:
+        """In a quiet run whoever is well is done at once, whatever the bad apple does."""
+        history = self._history
+        for connection_id in history.connections:
+            if connection_id == history.apple.connection_id:
+                continue
+            found = self._store.documents.get(ids.task_path(run_id, connection_id))
+            task = found[1] if found is not None else {"status": None, "incomplete": None}
+            is_well = task["status"] == TaskStatus.SUCCEEDED.value and not task["incomplete"]
+            self._is(is_well, f"{run_id}: {connection_id} is well, and its task is {task}")
+
+    def _run(self, run_id: str, started_s: float) -> None:
+        """Every run ends, within its deadline and two more ticks."""
+        history = self._history
+        path = ids.run_path(run_id)
+        if path in history.watch.expired:
+            return
+        status = RunStatus(self._store.documents[path][1]["status"])
+        self._is(status.is_final, f"{run_id} never ends: {status}")
+        due_s = max(started_s + RUN_S, history.quiet_s + MOST_FROZEN_S)
+        later = sorted(tick_s for tick_s in history.tick_s if tick_s >= due_s)
+        if len(later) > 1:
+            late_s = history.watch.closed_s[run_id] - later[1]
+            self._is(
+                late_s <= PROMPT_S, f"{run_id} ends {late_s:.0f} s after the second tick past its deadline"
+            )
+
+    def _connection(self, connection_id: str) -> None:
+        snapshot = self._store.get(ids.state_path(connection_id))
+        connection = self._store.get(ids.connection_path(connection_id))
+        self._is(connection is not None, f"{connection_id} is not there")
+        self._is(snapshot is not None, f"{connection_id} was never synced")
+        if snapshot is None or connection is None:
+            return
+        state = from_document(SyncState, snapshot.data)
+        self._is(state.open is None and state.lease.owner is None, f"{connection_id} is still held: {state}")
+        for stream in connection.data["streams"]:
+            self._stream(connection_id, connection.data, stream)
+
+    def _stream(self, connection_id: str, connection: Document, stream: str) -> None:
+        """The store holds what is true at the marketplace, once, and nothing else that is not marked."""
+        history = self._history
+        sort = history.market.sorts[connection["marketplace"]][stream]
+        found = self._store.query(f"connections/{connection_id}/{stream}", limit=10_000)
+        stored = {it.data["id"]: it.data for it in found if it.data["deleted_at"] is None}
+        region = connection["settings"].get("region", "all")
+        for row in history.market.rows(connection_id, stream).values():
+            if not row.is_in(region):
+                continue
+            record = stored.pop(row.id, None)
+            if self._is_required(connection_id, row, sort):
+                self._row(connection_id, connection, stream, row, record)
+        if sort is Sort.ROLLING or (sort is Sort.INCREMENTAL and stream == "orders"):
+            return  # it never lists everything
+        oldest = history.people.beginning(connection_id) + timedelta(days=1)
+        for name, record in stored.items():
+            known = f"connections/{connection_id}/{stream}/{name}" not in history.people.forgotten
+            if known and (sort is Sort.SNAPSHOT or record["updated_at"] >= oldest):
+                self._is(False, f"{connection_id}/{stream}: {record} is not at the marketplace, nor marked")
+
+    def _is_required(self, connection_id: str, row: Row, sort: Sort) -> bool:
+        since = self._history.people.beginning(connection_id)
+        if sort is Sort.ROLLING:
+            return row.created_at >= max(since, self._history.loop.now - LONG_SPAN + timedelta(days=3))
+        return sort is Sort.SNAPSHOT or row.now.changed_at >= since
+
+    def _row(
+        self, connection_id: str, connection: Document, stream: str, row: Row, record: Document | None
+    ) -> None:
+        where = f"{connection_id}/{stream}: {row}"
+        reject = f"connections/{connection_id}/rejects/{stream}-{row.id}"
+        is_rejected = reject in self._store.documents
+        if row.now.broken or row.now.unstorable:
+            self._is(is_rejected, f"{where} is neither stored nor rejected")
+            return
+        known = reject not in self._history.people.forgotten
+        self._is(not (is_rejected and known), f"{where} is understood, and still rejected")
+        value = record["marketplace_status"] if record is not None else None
+        self._is(value == row.now.stored_value, f"{where} is stored as {value}")
+        if record is not None and stream != "inventory":
+            keeps = record["buyer"] is not None
+            self._is(keeps == connection["store_buyer_pii"], f"{where}: a buyer's data is stored: {keeps}")
+
+    def _is(self, holds: bool, message: str) -> None:
+        if not holds:
+            self._history.violated(message)

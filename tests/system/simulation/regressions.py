@@ -1,0 +1,117 @@
+"""Defects that simulated histories found, or would have: each by name, with a history that shows it.
+
+`python -m tests.system.simulation --find NAME` removes the guard and finds a history; seeds depend on the way
+histories are made: after a change there, find them again (`--check` names them). A defect that needs more
+histories to show than a check has time for is held by a test of its own in `tests/core` alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Regression:
+    """One defect."""
+
+    name: str
+    #: What went wrong.
+    story: str
+    #: What guards against it now: the file, the text, and what stood there before.
+    path: str
+    line: str
+    without: str
+    #: A history that violates something without the guard.
+    seed: int
+
+
+REGRESSIONS = (
+    Regression(
+        "lost-holder-releases",
+        "A holder that had lost its connection, and then our own store, released its successor's lease.",
+        "orchestrator/tasks/holder.py",
+        "if self._is_lost or self.state.open is None",
+        "if self.state.open is None",
+        918,
+    ),
+    Regression(
+        "since-goes-back",
+        "A window ended before the last one did, where another instance's clock was behind.",
+        "orchestrator/sync/windows.py",
+        "max(cursor.since, window.until)",
+        "window.until",
+        35,
+    ),
+    Regression(
+        "seen-of-another-digest",
+        "What a snapshot had seen was stored as bits of entries that were not yet stored.",
+        "orchestrator/sync/stream_sync.py",
+        "seen=self._loaded().seen_bits(), blind",
+        "seen=window.seen, blind",
+        113,
+    ),
+    Regression(
+        "refused-without-a-name",
+        "A record that the store refuses was kept as a reject under a hash, and the reject stayed for ever.",
+        "orchestrator/sync/absorbing.py",
+        'reason, record.get("id"))',
+        "reason, None)",
+        4,
+    ),
+    Regression(
+        "long-span-held-up",
+        "A nightly listing that an outage held up counted as new, and what changed meanwhile waited a day.",
+        "orchestrator/sync/windows.py",
+        "window.until + terms.stream.age + took",
+        "window.until + timedelta(days=1)",
+        70,
+    ),
+    Regression(
+        "reject-is-forgotten",
+        "A reject that was not listed for a while was forgotten by the digest, and stayed for ever.",
+        "orchestrator/sync/digest.py",
+        "oldest_day <= day < KEPT_DAY]",
+        "oldest_day <= day]",
+        16,
+    ),
+    Regression(
+        "task-recorded-after-its-time",
+        "The record of a task closed after a long outage could go at once: it was closed and counted again.",
+        "orchestrator/tasks/ending.py",
+        "return now + timedelta(days=services.settings.retention_days)",
+        "return now",
+        4,
+    ),
+    Regression(
+        "others-are-no-sign-of-life",
+        "A person's request was taken for a dead holder's sign of life, and nobody went on with its task.",
+        "orchestrator/tasks/claim.py",
+        "if state.lease != lease:",
+        "if state != _state(read.state):",
+        20,
+    ),
+    Regression(
+        "handed-over-to-nobody",
+        "A holder handed over and died before it published; whoever watched it acknowledged all the same.",
+        "orchestrator/tasks/claim.py",
+        "return is_held and state.lease.owner is not None",
+        "return is_held",
+        557,
+    ),
+    Regression(
+        "late-sweep",
+        "A sweep days late found no record of a task, whose time was over, and closed and counted it again.",
+        "orchestrator/tasks/sweep.py",
+        "    if run.status.is_final:\n        return  # a task",
+        "    if False:\n        return  # a task",
+        48,
+    ),
+    Regression(
+        "anothers-commit-for-ones-own",
+        "Another's write at the same `seq` and moment was taken for one's own: records were lost.",
+        "orchestrator/tasks/holder.py",
+        "lease = msgspec.structs.replace(lease, commits=self.state.lease.commits + 1)",
+        "pass",
+        1386,
+    ),
+)

@@ -1,0 +1,248 @@
+"""`make run` and `make dev`, with all their processes."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+import urllib3
+
+from local.folder import Folder
+from local.google.issuer import Issuer
+from local.processes import ROOT
+from local.samples import MARKETPLACES, SAMPLES
+from local.stack import OPERATOR
+from orchestrator.adapters.embedded.store import SqliteStore
+
+pytestmark = pytest.mark.processes
+
+SMALL = ("--orders=40", "--products=15")
+#: Takes so long that it is still at its work when something happens to it.
+LARGE = ("--orders=200000", "--products=15")
+
+
+def command(name: str, directory: Path, *options: str) -> list[str]:
+    """What make calls."""
+    return [sys.executable, "-m", "local", name, f"--directory={directory}", *options]
+
+
+def run(directory: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    """Run to the end."""
+    return subprocess.run(
+        command("run", directory, *options),
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def last_run(directory: Path) -> dict[str, Any]:
+    """The document it leaves."""
+    document: dict[str, Any] = json.loads((directory / "last-run.json").read_text())
+    return document
+
+
+def processes_of(directory: Path) -> dict[int, str]:
+    """Living processes that were started with this folder in their arguments or environment, by id."""
+    found = {}
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit() or int(entry.name) == os.getpid():
+            continue
+        try:
+            arguments = (entry / "cmdline").read_bytes()
+            belongs = str(directory).encode() in arguments + (entry / "environ").read_bytes()
+        except OSError:
+            continue
+        if belongs and arguments:
+            found[int(entry.name)] = arguments.replace(b"\0", b" ").decode()
+    return found
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    """Wait until something holds, at most a minute."""
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+@contextmanager
+def started(name: str, directory: Path, *options: str) -> Iterator[tuple[subprocess.Popen[bytes], Path]]:
+    """A command in the background, and the file that holds its output."""
+    output = directory.with_name(f"{directory.name}.out")
+    with (
+        output.open("wb") as file,
+        subprocess.Popen(command(name, directory, *options), cwd=ROOT, stdout=file, stderr=file) as process,
+    ):
+        try:
+            yield process, output
+        finally:
+            process.terminate()
+
+
+class Finished(NamedTuple):
+    """A folder with a finished run, and the document that this run left."""
+
+    directory: Path
+    document: dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def first(tmp_path_factory: pytest.TempPathFactory) -> Finished:
+    """The first run in a folder."""
+    directory = tmp_path_factory.mktemp("stack") / "local"
+    finished = run(directory, *SMALL)
+    assert finished.returncode == 0, finished.stdout + finished.stderr
+    for shown in ("The tick was accepted", "succeeded", "takealot", "shopify", "make dev"):
+        assert shown in finished.stdout
+    return Finished(directory, last_run(directory))
+
+
+def test_a_run_syncs_all_connections(first: Finished) -> None:
+    """Every sample connection, every stream, and the documents are in the store."""
+    document = first.document
+    assert document["status"] == "succeeded"
+    assert document["trigger"] == "scheduler"
+    assert document["tasks"] == {"total": len(SAMPLES), "succeeded": len(SAMPLES), "failed": 0, "skipped": 0}
+    assert set(document["by_marketplace"]) == set(MARKETPLACES)
+    by_stream = document["records"]["by_stream"]
+    assert set(by_stream) == {"orders", "products", "inventory"}
+    # eBay shows two years of orders, and the sandboxes hold a little more.
+    assert len(SAMPLES) * 40 - 5 <= by_stream["orders"]["written"] <= len(SAMPLES) * 40
+    assert document["records"]["rejected"] == 0
+    assert document["cost"]["marketplace_calls"] > 0
+    store = SqliteStore(first.directory / "store.db")
+    for connection in ("shopify-0", "shopify-1", "takealot-0", "takealot-1"):
+        assert store.count(f"connections/{connection}/orders") == 40
+    store.close()
+
+
+def test_a_second_run_writes_nothing(first: Finished) -> None:
+    """The store and the sandbox's data are those of the first run: all is known already."""
+    assert run(first.directory, *SMALL).returncode == 0
+
+    after = last_run(first.directory)
+    assert after["run_id"] != first.document["run_id"]
+    assert after["status"] == "succeeded"
+    assert after["records"]["seen"] > 0
+    assert after["records"]["written"] == after["records"]["deleted"] == 0
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_no_process_is_left(first: Finished) -> None:
+    """What was started for the runs has ended."""
+    assert processes_of(first.directory) == {}
+
+
+def test_the_environment_it_leaves_serves_the_command_line(first: Finished) -> None:
+    """`. .local/env` and the operators' commands show the run and its connections."""
+    command_line = f"{sys.executable} -m orchestrator connections list --json"
+    script = f"set -a; . {first.directory}/env; set +a; exec {command_line}"
+    listed = subprocess.run(
+        ["bash", "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True
+    ).stdout
+
+    connections = json.loads(listed)
+    assert [connection["state"]["health"] for connection in connections] == ["ok"] * len(SAMPLES)
+    assert len({connection["organization_id"] for connection in connections}) == 3
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_leaves_nothing(tmp_path: Path, number: signal.Signals) -> None:
+    """Ctrl-C, or SIGTERM, in the middle of a run ends everything that was started, also when repeated."""
+    directory = tmp_path / "local"
+    with started("run", directory, *LARGE) as (process, output):
+        wait_for(lambda: "accepted" in output.read_text())
+        process.send_signal(number)
+        process.send_signal(number)
+        code = process.wait(30)
+
+    assert code == 130
+    assert processes_of(directory) == {}
+    assert "Traceback" not in output.read_text()
+
+
+def test_the_next_run_goes_on_where_an_interrupted_one_stopped(tmp_path: Path) -> None:
+    """Its messages are still in the queue and its cursors in the store; the new tick finds nothing left."""
+    directory = tmp_path / "local"
+    many = ("--orders=10000", "--products=15")
+    with started("run", directory, *many) as (process, output):
+        wait_for(lambda: re.search(r"[1-9][\d,]* records read", output.read_text()) is not None)
+        process.send_signal(signal.SIGINT)
+        process.wait(30)
+    finished = run(directory, *many)
+
+    assert finished.returncode == 0, finished.stdout + finished.stderr
+    assert "which was interrupted" in finished.stdout
+    assert last_run(directory)["tasks"]["succeeded"] == len(SAMPLES)
+    assert last_run(directory)["records"]["written"] == 0
+    store = SqliteStore(directory / "store.db")
+    for connection in ("shopify-0", "shopify-1", "takealot-0", "takealot-1"):
+        assert store.count(f"connections/{connection}/orders") == 10000
+    store.close()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_a_dead_process_fails_the_run(tmp_path: Path) -> None:
+    """Where a process dies the run ends at once, and one line says which and where its log is."""
+    directory = tmp_path / "local"
+    with started("run", directory, *LARGE) as (process, output):
+        wait_for(lambda: "accepted" in output.read_text())
+        (sandbox,) = [
+            pid for pid, arguments in processes_of(directory).items() if "local.sandbox takealot" in arguments
+        ]
+        os.kill(sandbox, signal.SIGKILL)
+        code = process.wait(30)
+
+    assert code == 1
+    text = output.read_text()
+    assert "error: sandbox-takealot ended unexpectedly (killed by SIGKILL)" in text
+    assert f"{directory}/logs/sandbox-takealot.log" in text
+    assert processes_of(directory) == {}
+
+
+def test_dev_ticks_at_an_interval_and_is_alone(tmp_path: Path) -> None:
+    """`make dev` goes through the same check with `interval` runs; a second stack is told to wait."""
+    directory = tmp_path / "local"
+    with started("dev", directory, *SMALL, "--interval=2") as (process, output):
+        wait_for(lambda: output.read_text().count(": succeeded") >= 2)
+        second = run(directory, *SMALL)
+        variables = dict(
+            line.split("=", 1) for line in Folder(directory).environment.read_text().splitlines()
+        )
+        url = variables["SCHEDULER_AUDIENCE"]
+        token = Issuer.open(directory / "issuer").mint(email=OPERATOR, audience=url)
+        with urllib3.PoolManager() as http:
+            answer = http.request("GET", f"{url}/api/sync/runs", headers={"Authorization": f"Bearer {token}"})
+        process.send_signal(signal.SIGINT)
+        code = process.wait(30)
+
+    assert second.returncode == 1
+    assert f"already runs in {directory}" in second.stderr
+    assert second.stderr.count("\n") == 1
+    assert answer.status == 200
+    assert {listed["trigger"] for listed in answer.json()["runs"]} == {"interval"}
+    assert code == 130
+
+
+@pytest.mark.emulator
+@pytest.mark.usefixtures("emulators")  # which skips where there are none; the run starts its own
+def test_a_run_on_the_emulators(tmp_path: Path) -> None:
+    """The same on Firestore and Pub/Sub; topics and subscriptions are made on the way."""
+    finished = run(tmp_path / "local", *SMALL, "--emulators")
+
+    assert finished.returncode == 0, finished.stdout + finished.stderr
+    assert last_run(tmp_path / "local")["records"]["by_stream"]["orders"]["written"] >= len(SAMPLES) * 40 - 5
