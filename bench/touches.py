@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from bench.engine import Engine
 from orchestrator.model.messages import Message
-from orchestrator.ports import DocumentStore, Filter, Snapshot, Write, Written
+from orchestrator.ports import DocumentStore, Filter, Query, Snapshot, Write, Written
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,20 +36,9 @@ class CountingStore:
         self.reads += len(paths)
         return self._store.get_many(paths)
 
-    def query(
-        self,
-        collection: str,
-        *,
-        where: Sequence[Filter] = (),
-        order_by: str | None = None,
-        descending: bool = False,
-        after: tuple[Any, ...] | None = None,
-        limit: int,
-    ) -> list[Snapshot]:
+    def query(self, query: Query) -> list[Snapshot]:
         """One read a document found, and one where none is."""
-        found = self._store.query(
-            collection, where=where, order_by=order_by, descending=descending, after=after, limit=limit
-        )
+        found = self._store.query(query)
         self.reads += len(found) or 1
         return found
 

@@ -12,7 +12,7 @@ import msgspec
 
 from orchestrator.model.documents import from_document, to_document
 from orchestrator.model.state import SyncState
-from orchestrator.ports import DocumentStore, Update
+from orchestrator.ports import DocumentStore, Query, Update
 
 _PAGE = 300
 
@@ -24,7 +24,7 @@ def end_leases(store: DocumentStore) -> None:
     """
     now = datetime.now(UTC)
     after: tuple[str, ...] | None = None
-    while page := store.query("sync_state", after=after, limit=_PAGE):
+    while page := store.query(Query("sync_state", after=after, limit=_PAGE)):
         for snapshot in page:
             state = from_document(SyncState, snapshot.data)
             if state.open is None or (state.lease.not_before is not None and state.lease.not_before > now):

@@ -92,6 +92,37 @@ class Filter(NamedTuple):
     value: Any
 
 
+@dataclass(frozen=True, slots=True)
+class Query:
+    """At most `limit` documents of one collection, in order.
+
+    Order is by document id, or by the (dotted) field `order_by` and then by id; documents
+    without that field are left out. A range condition without `order_by` orders by its own
+    field. `descending` needs a field: Firestore cannot list ids backwards. `after` resumes
+    behind a document: `(id,)`, or `(field value, id)` with a field.
+    """
+
+    collection: str
+    limit: int = field(kw_only=True)
+    where: Sequence[Filter] = field(default=(), kw_only=True)
+    order_by: str | None = field(default=None, kw_only=True)
+    descending: bool = field(default=False, kw_only=True)
+    after: tuple[Any, ...] | None = field(default=None, kw_only=True)
+
+    @property
+    def sort_field(self) -> str | None:
+        """The field documents are ordered by before their id; None for the id alone.
+
+        Raises:
+            ValueError: `descending` without a field.
+        """
+        ranged = (each.field for each in self.where if each.op not in {"==", "in"})
+        name = self.order_by if self.order_by is not None else next(ranged, None)
+        if name is None and self.descending:
+            raise ValueError("documents are listed backwards by a field only")
+        return name
+
+
 class DocumentStore(Protocol):
     """Documents with versions and atomic commits.
 
@@ -106,23 +137,8 @@ class DocumentStore(Protocol):
         """Read several documents in one round trip, in the order asked for."""
         ...
 
-    def query(
-        self,
-        collection: str,
-        *,
-        where: Sequence[Filter] = (),
-        order_by: str | None = None,
-        descending: bool = False,
-        after: tuple[Any, ...] | None = None,
-        limit: int,
-    ) -> list[Snapshot]:
-        """Read at most `limit` documents of one collection, in order.
-
-        Order is by document id, or by the (dotted) field `order_by` and then by id; documents
-        without that field are left out. A range condition without `order_by` orders by its own
-        field. `descending` needs a field: Firestore cannot list ids backwards. `after` resumes
-        behind a document: `(id,)`, or `(field value, id)` with a field.
-        """
+    def query(self, query: Query) -> list[Snapshot]:
+        """Read the documents that a query selects, in its order."""
         ...
 
     def count(self, collection: str, where: Sequence[Filter] = ()) -> int:

@@ -23,7 +23,7 @@ from bench.engine import Engine
 from bench.figures import Figure, in_turn, spread
 from bench.site import Site
 from orchestrator.adapters.embedded.store import SqliteStore
-from orchestrator.marketplaces.opening import Opening
+from orchestrator.marketplaces.session_request import SessionRequest
 from orchestrator.marketplaces.shopify.connector import CONNECTOR
 from orchestrator.marketplaces.spec import Window
 from orchestrator.model import ids
@@ -92,11 +92,11 @@ def _floor(path: Path, url: str, orders: int) -> float:
     return taken
 
 
-def _opening(engine: Engine) -> Opening:
+def _opening(engine: Engine) -> SessionRequest:
     services = engine.services
     snapshot = engine.store.get(ids.connection_path("c"))
     assert snapshot is not None  # noqa: S101 - it was just stored
-    return Opening(
+    return SessionRequest(
         connection_id="c",
         connection=connection_from_document("c", snapshot.data),
         secrets=services.secrets,

@@ -32,7 +32,7 @@ from orchestrator.model import ids
 from orchestrator.model.documents import from_document
 from orchestrator.model.messages import Message, encode
 from orchestrator.model.run import Run, RunStatus, Task
-from orchestrator.ports import Put
+from orchestrator.ports import Put, Query
 from orchestrator.runs.start import start_tick
 from orchestrator.services import Services
 from orchestrator.settings import Settings
@@ -104,7 +104,7 @@ def _load(site: Site, *, others: int, two: bool) -> _Load:
             services, job="bench", schedule_time=datetime.now(UTC), requested_by="bench"
         ).run_id
         run = _await(services, processes, run_id)
-        found = services.store.query(f"{ids.run_path(run_id)}/tasks", limit=len(names))
+        found = services.store.query(Query(f"{ids.run_path(run_id)}/tasks", limit=len(names)))
         tasks = [from_document(Task, snapshot.data) for snapshot in found]
     peak = max(int(_peak_file(store, number).read_text()) for number in range(_WORKERS))
     done = {task.connection_id: (task.finished_at - run.started_at).total_seconds() for task in tasks}

@@ -10,7 +10,7 @@ import msgspec
 
 from orchestrator.errors import CredentialsRejected
 from orchestrator.marketplaces.client import Client
-from orchestrator.marketplaces.opening import Opening
+from orchestrator.marketplaces.session_request import SessionRequest
 
 #: A token is replaced this long before it expires.
 MARGIN = timedelta(minutes=2)
@@ -87,7 +87,7 @@ class RotatingGrant:
     one before it are then read again and tried, each once.
     """
 
-    opening: Opening
+    opening: SessionRequest
     #: The secret's content as it was read; a JSON object with `refresh_token`.
     content: str = field(repr=False)
     #: Asks the token endpoint: (client, secret's content). Raises CredentialsRejected.

@@ -27,7 +27,7 @@ from orchestrator.errors import (
     RequestRejected,
     ResponseInvalid,
 )
-from orchestrator.marketplaces.opening import Opening
+from orchestrator.marketplaces.session_request import SessionRequest
 
 T = TypeVar("T")
 
@@ -140,7 +140,7 @@ class Client:
 
     def __init__(
         self,
-        opening: Opening,
+        opening: SessionRequest,
         *,
         marketplace: str,
         hosts: frozenset[str],

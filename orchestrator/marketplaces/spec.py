@@ -16,10 +16,10 @@ from orchestrator.model.record import Record
 
 if TYPE_CHECKING:
     from orchestrator.marketplaces.client import Client
-    from orchestrator.marketplaces.opening import Opening
+    from orchestrator.marketplaces.session_request import SessionRequest
 
 
-class Sort(StrEnum):
+class Listing(StrEnum):
     """How a stream finds what changed."""
 
     #: The marketplace filters by modification time.
@@ -57,14 +57,14 @@ class Stream:
 
     #: `orders`, `products` or `inventory`.
     name: str
-    sort: Sort
+    listing: Listing
     #: Reads one page: (session, window, token of the page or None for the first).
     fetch: Callable[[Session, Window, str | None], Page]
     #: Turns a raw record into a normalized one: (raw, whether personal data may be kept).
     #: Raises RecordInvalid or msgspec.ValidationError.
     normalize: Callable[[bytes, bool], Record]
     #: Reads just the record's id, also from a record that `normalize` refuses; None where it cannot.
-    identify: Callable[[bytes], str | None]
+    record_id: Callable[[bytes], str | None]
     #: Raise it when `normalize` changes its output: every record is then written once more.
     version: int
     #: How old a window's end must be: what is younger may not be listed yet.
@@ -101,7 +101,7 @@ class Connector:
     #: Nothing exists there before this; a window without another beginning starts here.
     epoch: datetime
     #: Opens a session; it makes no call yet. Raises ConnectionInvalid, SecretMissing or SecretUnavailable.
-    open: Callable[[Opening], Session]
+    open: Callable[[SessionRequest], Session]
     #: Makes one authenticated call; returns a line that names the account.
     check: Callable[[Session], str]
     #: Names of raw fields that hold personal data, removed from what is kept of rejects.

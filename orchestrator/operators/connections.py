@@ -16,13 +16,13 @@ from orchestrator.errors import (
     RateLimited,
     RequestError,
 )
-from orchestrator.marketplaces.opening import Opening
+from orchestrator.marketplaces.session_request import SessionRequest
 from orchestrator.marketplaces.spec import Connector, Session
 from orchestrator.model import ids
 from orchestrator.model.connection import STREAMS, Connection, ConnectionStatus, connection_from_document
 from orchestrator.model.documents import from_document, to_document
 from orchestrator.model.state import Lease, SyncState
-from orchestrator.ports import Create, Document, Filter, Snapshot, Update, Write
+from orchestrator.ports import Create, Document, Filter, Query, Snapshot, Update, Write
 from orchestrator.services import Services
 
 #: Longest pause, in seconds, that a check makes because the marketplace asks for it.
@@ -148,10 +148,12 @@ def list_page(
     """Read connections in id order, at most `limit` of them, behind the id `after`."""
     wanted = {"organization_id": organization_id, "marketplace": marketplace, "status": status}
     snapshots = services.store.query(
-        "connections",
-        where=[Filter(field, "==", value) for field, value in wanted.items() if value is not None],
-        after=(after,) if after is not None else None,
-        limit=limit,
+        Query(
+            "connections",
+            where=[Filter(field, "==", value) for field, value in wanted.items() if value is not None],
+            after=(after,) if after is not None else None,
+            limit=limit,
+        )
     )
     if not snapshots:
         return []
@@ -177,7 +179,7 @@ def check(services: Services, connection_id: str) -> str:
     return connector.check(session)
 
 
-def _opening(services: Services, connection_id: str, connection: Connection) -> Opening:
+def _opening(services: Services, connection_id: str, connection: Connection) -> SessionRequest:
     def wait(seconds: float) -> None:
         if seconds > MAX_CHECK_WAIT_S:
             raise RateLimited(
@@ -187,7 +189,7 @@ def _opening(services: Services, connection_id: str, connection: Connection) -> 
             )
         services.clock.sleep(seconds)
 
-    return Opening(
+    return SessionRequest(
         connection_id=connection_id,
         connection=connection,
         secrets=services.secrets,

@@ -19,7 +19,7 @@ from orchestrator.model.documents import from_document, to_document
 from orchestrator.model.messages import Message
 from orchestrator.model.state import SyncState
 from orchestrator.operators.connections import not_found, paths
-from orchestrator.ports import Create, Delete, Snapshot, Update, Write
+from orchestrator.ports import Create, Delete, Query, Snapshot, Update, Write
 from orchestrator.services import Services
 
 #: How long, in seconds, `remove` waits for a running worker to let go.
@@ -161,5 +161,5 @@ def _await_release(services: Services, connection_id: str) -> None:
 
 
 def _delete_all(services: Services, collection: str, page: int) -> None:
-    while found := services.store.query(collection, limit=page):
+    while found := services.store.query(Query(collection, limit=page)):
         services.store.commit([Delete(snapshot.path) for snapshot in found])

@@ -19,7 +19,7 @@ from orchestrator.model.counts import TaskTotals
 from orchestrator.model.documents import from_document
 from orchestrator.model.run import Run, RunStatus, Shard, TaskStatus
 from orchestrator.model.state import Open, SyncState
-from orchestrator.ports import Document, DocumentStore, Filter, Snapshot
+from orchestrator.ports import Document, DocumentStore, Filter, Query, Snapshot
 
 #: Runs are read in pages of this many while a filter is applied to them here, and no more than so many pages.
 _SCAN_PAGE = 100
@@ -115,7 +115,9 @@ def list_runs(
     size = limit + 1 if marketplace is None else _SCAN_PAGE
     found: list[Snapshot] = []
     for _ in range(1 if marketplace is None else _SCAN_PAGES):
-        page = store.query("runs", where=where, order_by="order", descending=True, after=after, limit=size)
+        page = store.query(
+            Query("runs", where=where, order_by="order", descending=True, after=after, limit=size)
+        )
         for snapshot in page:
             if marketplace is None or marketplace in snapshot.data.get("dispatch", {}):
                 found.append(snapshot)
@@ -143,7 +145,7 @@ def show_run(
     snapshot = store.get(ids.run_path(run_id)) if ids.is_document_id(run_id) else None
     if snapshot is None:
         raise NotFound(f"no such run: {run_id}")
-    tasks = store.query(f"{snapshot.path}/tasks", after=after, limit=limit + 1)
+    tasks = store.query(Query(f"{snapshot.path}/tasks", after=after, limit=limit + 1))
     is_over = from_document(Run, snapshot.data).status.is_final
     return RunView(
         run=with_id(snapshot),
@@ -165,7 +167,7 @@ def _progress(store: DocumentStore, run_path: str) -> Progress:
     }
     is_open = [Filter("open", ">", 0)]
     shards = store.query(
-        f"{run_path}/shards", where=is_open, order_by="open", descending=True, limit=OPEN_SHARDS
+        Query(f"{run_path}/shards", where=is_open, order_by="open", descending=True, limit=OPEN_SHARDS)
     )
     return Progress(
         tasks=TaskTotals(total=sum(final.values()), **final),

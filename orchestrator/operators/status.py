@@ -16,7 +16,7 @@ from orchestrator.model.documents import from_document
 from orchestrator.model.run import Run, RunStatus
 from orchestrator.model.state import Health, SyncState
 from orchestrator.operators.run_views import with_id
-from orchestrator.ports import Clock, Document, DocumentStore, Filter, Snapshot
+from orchestrator.ports import Clock, Document, DocumentStore, Filter, Query, Snapshot
 
 #: Failing connections that are shown, and recent runs that the marketplaces' figures are made of.
 FAILING = 50
@@ -78,7 +78,7 @@ class StatusView(msgspec.Struct, kw_only=True, frozen=True):
 def status(store: DocumentStore, clock: Clock) -> StatusView:
     """Say how the sync does: recent runs, marketplaces, and connections that fail."""
     now = clock.now()
-    recent = store.query("runs", order_by="order", descending=True, limit=RECENT_RUNS)
+    recent = store.query(Query("runs", order_by="order", descending=True, limit=RECENT_RUNS))
     runs = [from_document(Run, snapshot.data) for snapshot in recent]
     counts = ConnectionCounts(
         active=store.count("connections", [Filter("status", "==", ConnectionStatus.ACTIVE.value)]),
@@ -134,7 +134,7 @@ def _failing(store: DocumentStore) -> list[FailingConnection]:
     for health in (Health.NEEDS_ATTENTION, Health.FAILING):
         if len(found) < FAILING:
             where = [Filter("health", "==", health.value)]
-            found += store.query("sync_state", where=where, limit=FAILING - len(found))
+            found += store.query(Query("sync_state", where=where, limit=FAILING - len(found)))
     connections = store.get_many([ids.connection_path(state.id) for state in found])
     return [
         _failing_connection(

@@ -10,7 +10,7 @@ from orchestrator.model import ids
 from orchestrator.model.documents import from_document
 from orchestrator.model.messages import Message
 from orchestrator.model.run import Run, Shard
-from orchestrator.ports import Snapshot, Update
+from orchestrator.ports import Query, Snapshot, Update
 from orchestrator.runs.start import Started, read_run
 from orchestrator.services import Services
 
@@ -57,6 +57,6 @@ def _ask_to_stop(services: Services, run_id: str, requested_by: str) -> Run:
 def _shards_of(services: Services, run_id: str) -> Iterator[list[Snapshot]]:
     """A run's shards in id order, a page at a time."""
     after: tuple[str] | None = None
-    while page := services.store.query(f"{ids.run_path(run_id)}/shards", after=after, limit=_PAGE):
+    while page := services.store.query(Query(f"{ids.run_path(run_id)}/shards", after=after, limit=_PAGE)):
         yield page
         after = (page[-1].id,)

@@ -24,7 +24,7 @@ from orchestrator.model.counts import (
 )
 from orchestrator.model.documents import from_document, to_document
 from orchestrator.model.run import Run, RunStatus, Shard
-from orchestrator.ports import Filter, Update
+from orchestrator.ports import Filter, Query, Update
 from orchestrator.runs.cost import estimated_usd
 from orchestrator.services import Services
 
@@ -53,7 +53,7 @@ def close_check(services: Services, run_id: str) -> None:
         if run.status is not RunStatus.RUNNING:
             return
         shards = f"{ids.run_path(run_id)}/shards"
-        if services.store.query(shards, where=[Filter("open", ">", 0)], order_by="open", limit=1):
+        if services.store.query(Query(shards, where=[Filter("open", ">", 0)], order_by="open", limit=1)):
             return
         totals = _totals(services, shards)
         closed = _closed(services, run, totals)
@@ -79,7 +79,7 @@ def _totals(services: Services, collection: str) -> _Totals:
     totals = _Totals()
     after: tuple[str] | None = None
     while True:
-        page = services.store.query(collection, after=after, limit=_PAGE)
+        page = services.store.query(Query(collection, after=after, limit=_PAGE))
         for snapshot in page:
             _add(totals, from_document(Shard, snapshot.data))
         if len(page) < _PAGE:

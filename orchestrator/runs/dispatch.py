@@ -19,7 +19,7 @@ from orchestrator.model.counts import ErrorInfo
 from orchestrator.model.documents import from_document, to_document
 from orchestrator.model.messages import Message
 from orchestrator.model.run import SHARD_SIZE, Dispatch, Run, RunStatus, Shard
-from orchestrator.ports import Create, Filter, Update, Version, Write
+from orchestrator.ports import Create, Filter, Query, Update, Version, Write
 from orchestrator.runs.close import close_check
 from orchestrator.runs.heal import heal
 from orchestrator.runs.start import RETRIED, due
@@ -179,9 +179,11 @@ def _page(services: Services, run: Run, marketplace: str, after: str | None) -> 
     if selection.retry_of is not None:
         where = [Filter("marketplace", "==", marketplace), Filter("status", "in", list(RETRIED))]
         tasks = f"{ids.run_path(selection.retry_of)}/tasks"
-        return [task.id for task in services.store.query(tasks, where=where, after=start, limit=PAGE)]
+        return [task.id for task in services.store.query(Query(tasks, where=where, after=start, limit=PAGE))]
     where = due(marketplace, selection.organization_id)
-    return [found.id for found in services.store.query("connections", where=where, after=start, limit=PAGE)]
+    return [
+        found.id for found in services.store.query(Query("connections", where=where, after=start, limit=PAGE))
+    ]
 
 
 def too_old(message: Message, services: Services) -> bool:

@@ -9,7 +9,7 @@ from orchestrator.model.documents import from_document
 from orchestrator.model.messages import Message
 from orchestrator.model.run import Run, RunStatus
 from orchestrator.model.state import SyncState
-from orchestrator.ports import Filter
+from orchestrator.ports import Filter, Query
 from orchestrator.runs.close import close_check
 from orchestrator.runs.start import dispatch_messages
 from orchestrator.services import Services
@@ -34,7 +34,7 @@ def heal(services: Services) -> None:
     """
     now = services.clock.now()
     found = services.store.query(
-        "runs", where=[Filter("status", "in", list(OPEN))], order_by="order", limit=RUNS
+        Query("runs", where=[Filter("status", "in", list(OPEN))], order_by="order", limit=RUNS)
     )
     sweeps = SWEEPS
     for snapshot in found:
@@ -45,10 +45,12 @@ def heal(services: Services) -> None:
             continue
         sweeps -= _heal_running(services, snapshot.id, run, now, sweeps)
     lost = services.store.query(
-        "sync_state",
-        where=[Filter("lease.expires_at", "<", now - LEASE_GRACE)],
-        order_by="lease.expires_at",
-        limit=TASKS,
+        Query(
+            "sync_state",
+            where=[Filter("lease.expires_at", "<", now - LEASE_GRACE)],
+            order_by="lease.expires_at",
+            limit=TASKS,
+        )
     )
     states = [(snapshot.id, from_document(SyncState, snapshot.data)) for snapshot in lost]
     services.queue.publish(
@@ -73,7 +75,12 @@ def heal(services: Services) -> None:
 def _heal_running(services: Services, run_id: str, run: Run, now: datetime, limit: int) -> int:
     """Look at one running run; returns how many sweeps were published."""
     shards = services.store.query(
-        f"{ids.run_path(run_id)}/shards", where=[Filter("open", ">", 0)], order_by="open", limit=max(limit, 1)
+        Query(
+            f"{ids.run_path(run_id)}/shards",
+            where=[Filter("open", ">", 0)],
+            order_by="open",
+            limit=max(limit, 1),
+        )
     )
     if not shards:
         close_check(services, run_id)

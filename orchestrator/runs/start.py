@@ -15,7 +15,7 @@ from orchestrator.model.documents import from_document, to_document
 from orchestrator.model.messages import Message
 from orchestrator.model.run import Dispatch, Run, RunStatus, Selection, TaskStatus
 from orchestrator.model.state import SyncState
-from orchestrator.ports import Create, Filter, Snapshot, Update
+from orchestrator.ports import Create, Filter, Query, Snapshot, Update
 from orchestrator.services import Services
 
 #: A schedule time further ahead belongs to a forced run: Cloud Scheduler stamps those with the next
@@ -292,7 +292,7 @@ def _due_ids(services: Services, marketplaces: Sequence[str], organization_id: s
         snapshot.id
         for marketplace in marketplaces
         for snapshot in services.store.query(
-            "connections", where=due(marketplace, organization_id), limit=BUSY_LOOK
+            Query("connections", where=due(marketplace, organization_id), limit=BUSY_LOOK)
         )
     ]
 

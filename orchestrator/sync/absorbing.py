@@ -14,7 +14,7 @@ import msgspec
 from orchestrator.decoding import UNREADABLE
 from orchestrator.errors import RecordInvalid, SyncError, locate, one_line
 from orchestrator.marketplaces.scrub import scrub
-from orchestrator.marketplaces.spec import Connector, Sort, Stream
+from orchestrator.marketplaces.spec import Connector, Listing, Stream
 from orchestrator.model import ids
 from orchestrator.model.connection import Connection
 from orchestrator.model.counts import StreamCounts
@@ -142,9 +142,9 @@ class Absorber:
 
     def _observe(self, record: Record) -> int:
         """Keep the latest position; returns the record's day in the digest."""
-        if self.stream.sort is Sort.SNAPSHOT:
+        if self.stream.listing is Listing.SNAPSHOT:
             return 0
-        if self.stream.sort is Sort.ROLLING:
+        if self.stream.listing is Listing.ROLLING:
             moment = record.created_at if isinstance(record, Order) else None
         else:
             moment = record.updated_at
@@ -252,7 +252,7 @@ class Absorber:
 
     def _identify(self, raw: bytes) -> str | None:
         try:
-            return self.stream.identify(raw)
+            return self.stream.record_id(raw)
         except Exception:  # noqa: BLE001 - a record that cannot even be named is still kept
             return None
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from typing import Any
 
-from orchestrator.ports import DocumentStore, Filter, Snapshot, Write, Written
+from orchestrator.ports import DocumentStore, Filter, Query, Snapshot, Write, Written
 
 
 class MeteredStore:
@@ -28,20 +27,9 @@ class MeteredStore:
         self._count(reads=len(paths))
         return self._store.get_many(paths)
 
-    def query(
-        self,
-        collection: str,
-        *,
-        where: Sequence[Filter] = (),
-        order_by: str | None = None,
-        descending: bool = False,
-        after: tuple[Any, ...] | None = None,
-        limit: int,
-    ) -> list[Snapshot]:
+    def query(self, query: Query) -> list[Snapshot]:
         """See DocumentStore; a query without results is billed as one read."""
-        found = self._store.query(
-            collection, where=where, order_by=order_by, descending=descending, after=after, limit=limit
-        )
+        found = self._store.query(query)
         self._count(reads=max(1, len(found)))
         return found
 

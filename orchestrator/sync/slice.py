@@ -13,7 +13,7 @@ from orchestrator.errors import (
     RateLimited,
     SecretMissing,
 )
-from orchestrator.marketplaces.opening import Opening
+from orchestrator.marketplaces.session_request import SessionRequest
 from orchestrator.marketplaces.spec import Connector, Session
 from orchestrator.model import ids
 from orchestrator.model.connection import Connection, ConnectionStatus, connection_from_document
@@ -55,11 +55,11 @@ def run_task(services: Services, message: Message) -> None:
     started = services.clock.monotonic()
     claimed = Claimer(services, store, message).run()
     if claimed is not None:
-        _Slice(services, store, message, started, claimed).run()
+        Slice(services, store, message, started, claimed).run()
 
 
 @dataclass(slots=True)
-class _Slice:
+class Slice:
     """One invocation's work as the holder of a connection."""
 
     services: Services
@@ -182,7 +182,7 @@ class _Slice:
                 action="correct the connection document",
             )
         self.session = connector.open(
-            Opening(
+            SessionRequest(
                 connection_id=connection_id,
                 connection=connection,
                 secrets=services.secrets,
@@ -206,7 +206,7 @@ class _Slice:
             run_id=self.message.run_id,
             time_left=self.time_left,
         )
-        return Streams(work, self.opened, by_hand=ids.has_options(self.message.run_id))
+        return Streams(work, self.opened, is_manual=ids.has_options(self.message.run_id))
 
     # Ending
 

@@ -17,7 +17,7 @@ from datetime import timedelta
 import msgspec
 
 from orchestrator.errors import MarketplaceError, PageTokenExpired, WriteRejected
-from orchestrator.marketplaces.spec import Page, Sort, Stream
+from orchestrator.marketplaces.spec import Listing, Page, Stream
 from orchestrator.model import ids
 from orchestrator.model.counts import StreamCounts
 from orchestrator.model.state import Cursor, OpenWindow, StreamState
@@ -316,7 +316,7 @@ class StreamSync:
         """Mark what has vanished, and leave the moved `since` to the next commit."""
         absorber = self._absorber
         missing = self._missing(window) if absorber.lists_all and not absorber.blind else []
-        if self._stream.sort is Sort.SNAPSHOT:
+        if self._stream.listing is Listing.SNAPSHOT:
             vanished, suspects = missing, b""
         else:
             # What changed after this window's end may be missing from it: one more window has to miss it too.

@@ -40,7 +40,7 @@ class Streams:
     work: Work
     opened: Open
     #: Whether a person asked for the run: then a stream that rests is read all the same.
-    by_hand: bool
+    is_manual: bool
     #: This slice's counts, by stream.
     counts: dict[str, StreamCounts] = field(default_factory=dict)
     #: Brought to an end in this slice, well or not.
@@ -98,7 +98,7 @@ class Streams:
             state = states.get(name, StreamState())
             if state.not_before is not None and now < state.not_before:
                 self._limit(name, state.not_before)
-            elif self.by_hand or not self._rests(name, state, now):
+            elif self.is_manual or not self._rests(name, state, now):
                 names.append(name)
         return sorted(names, key=lambda name: name in states and states[name].cursor.window is not None)
 

@@ -6,7 +6,7 @@ from array import array
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from orchestrator.ports import DocumentStore, Filter, Update, Write
+from orchestrator.ports import DocumentStore, Filter, Query, Update, Write
 from orchestrator.sync.absorbing import signed
 
 #: Firestore's `in` takes 30 values (cloud.google.com/firestore/docs/query-data/queries).
@@ -22,7 +22,7 @@ def deletions(
     writes: list[Write] = []
     for start in range(0, len(keys), IN_VALUES):
         hashes = [signed(key) for key in keys[start : start + IN_VALUES]]
-        found = store.query(collection, where=[Filter("id_hash", "in", hashes)], limit=2 * IN_VALUES)
+        found = store.query(Query(collection, where=[Filter("id_hash", "in", hashes)], limit=2 * IN_VALUES))
         writes += [Update(snapshot.path, {"deleted_at": deleted_at}) for snapshot in found]
     return writes
 

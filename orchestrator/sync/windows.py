@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 
-from orchestrator.marketplaces.spec import Sort, Stream, Window
+from orchestrator.marketplaces.spec import Listing, Stream, Window
 from orchestrator.model.connection import Connection
 from orchestrator.model.state import Cursor, OpenWindow
 
@@ -54,7 +54,7 @@ def scope_of(stream: Stream, connection: Connection) -> str:
         [
             connection.marketplace,
             settings,
-            connection.backfill_since if stream.sort is not Sort.SNAPSHOT else None,
+            connection.backfill_since if stream.listing is not Listing.SNAPSHOT else None,
             connection.store_buyer_pii,
             stream.version,
         ],
@@ -71,7 +71,7 @@ def open_window(terms: Terms, cursor: Cursor, now: datetime) -> OpenWindow | Non
     until = now - stream.age
     read_at = cursor.long_read_at
     long = bool(stream.long_span) and (read_at is None or now - read_at >= terms.long_every - LONG_SLACK)
-    if cursor.since is None or stream.sort is Sort.SNAPSHOT:
+    if cursor.since is None or stream.listing is Listing.SNAPSHOT:
         since = terms.start
     else:
         span = stream.long_span if long else stream.short_span
@@ -83,7 +83,7 @@ def open_window(terms: Terms, cursor: Cursor, now: datetime) -> OpenWindow | Non
 
 def lists_all(stream: Stream, window: OpenWindow) -> bool:
     """Whether a known record of the window's span that it does not show is one that may have vanished."""
-    return stream.sort is Sort.SNAPSHOT or (stream.sort is Sort.INCREMENTAL and window.long)
+    return stream.listing is Listing.SNAPSHOT or (stream.listing is Listing.INCREMENTAL and window.long)
 
 
 def _back(until: datetime, span: timedelta) -> datetime:
@@ -128,7 +128,7 @@ def rest(stream: Stream, took: timedelta, now: datetime) -> datetime | None:
     A listing that took long (many items, a slow or limited marketplace) is not begun again at once: it
     takes up a tenth of the time. A short one has no rest, also where it lay idle in between.
     """
-    if stream.sort is not Sort.SNAPSHOT or took < RESTLESS:
+    if stream.listing is not Listing.SNAPSHOT or took < RESTLESS:
         return None
     return now + min(REST_FACTOR * took, MAX_REST)
 

@@ -123,7 +123,7 @@ class Claimer:
                 status=status,
                 edited_at=edited_at if isinstance(edited_at, datetime) else None,
                 selection=read.selection,
-                by_hand=ids.has_options(self.message.run_id),
+                is_manual=ids.has_options(self.message.run_id),
                 now=services.clock.now(),
                 owner=self.owner,
                 lease=timedelta(seconds=settings.lease_seconds),

@@ -83,7 +83,7 @@ class View:
     edited_at: datetime | None
     selection: Selection
     #: Whether a person asked for this run.
-    by_hand: bool
+    is_manual: bool
     now: datetime
     owner: str
     lease: timedelta
@@ -135,7 +135,7 @@ def _skip_closed(view: View) -> str | None:
     if _waits(view.state, view.now):
         return "waiting"
     refused_at = view.state.refused_at
-    if refused_at is None or view.by_hand or (view.edited_at is not None and view.edited_at > refused_at):
+    if refused_at is None or view.is_manual or (view.edited_at is not None and view.edited_at > refused_at):
         return None
     return "needs_attention" if view.now < refused_at + retry_after(view.state) else None
 

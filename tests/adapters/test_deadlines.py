@@ -38,7 +38,7 @@ from orchestrator.errors import (
 from orchestrator.marketplaces import transport
 from orchestrator.marketplaces.registry import REGISTRY
 from orchestrator.model.messages import Message
-from orchestrator.ports import Put
+from orchestrator.ports import Put, Query
 from tests.adapters.silence import PATIENCE_S, Silence, silent, silent_service
 from tests.support.scripted import CREDENTIALS, Bench, Sandbox
 
@@ -155,7 +155,7 @@ def test_a_worker_that_never_finishes(server: Silence, tmp_path: Path) -> None:
 
 FIRESTORE: dict[str, Callable[[FirestoreStore], Any]] = {
     "BatchGetDocuments": lambda store: store.get("a/b"),
-    "RunQuery": lambda store: store.query("a", limit=1),
+    "RunQuery": lambda store: store.query(Query("a", limit=1)),
     "RunAggregationQuery": lambda store: store.count("a"),
     "Commit": lambda store: store.commit([Put("a/b", {})]),
 }

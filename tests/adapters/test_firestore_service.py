@@ -16,7 +16,7 @@ from orchestrator.adapters.google import firestore
 from orchestrator.adapters.google.calls import retry
 from orchestrator.adapters.google.firestore import FirestoreStore
 from orchestrator.errors import Conflict, StoreError, StoreUnavailable, WriteRejected
-from orchestrator.ports import Put, Update
+from orchestrator.ports import Put, Query, Update
 from tests.adapters.grpc_server import Failure, Method, serving
 from tests.support.emulators import fresh_project
 
@@ -87,7 +87,7 @@ def store(service: Service, monkeypatch: pytest.MonkeyPatch) -> Iterator[Firesto
 
 _READS: list[Callable[[FirestoreStore], Any]] = [
     lambda store: store.get("a/b"),
-    lambda store: store.query("a", limit=1),
+    lambda store: store.query(Query("a", limit=1)),
     lambda store: store.count("a"),
 ]
 _CALLS = [*_READS, lambda store: store.commit([Put("a/b", {})])]

@@ -17,7 +17,7 @@ from orchestrator.adapters.embedded.queue import LocalQueue
 from orchestrator.adapters.embedded.store import SqliteStore
 from orchestrator.errors import StoreUnavailable
 from orchestrator.model.messages import Message
-from orchestrator.ports import Create, Put, Update
+from orchestrator.ports import Create, Put, Query, Update
 from tests.support.project import ROOT
 
 #: Adds 1 to a shared counter so many times, by read, decide and commit.
@@ -121,7 +121,7 @@ def test_a_killed_writer_leaves_whole_commits(path: Path) -> None:
     process.kill()
     process.communicate()
     store = SqliteStore(path)
-    found = store.query("a", limit=9) + store.query("bulk", limit=500)
+    found = store.query(Query("a", limit=9)) + store.query(Query("bulk", limit=500))
     numbers = {document.data["n"] for document in found}
     count = store.count("bulk")
     store.close()

@@ -10,22 +10,26 @@ import pytest
 
 from orchestrator.adapters.embedded import sort_keys
 from orchestrator.adapters.embedded.store import SqliteStore
-from orchestrator.ports import Filter, Put, Write
+from orchestrator.ports import Filter, Put, Query, Write
 
 NOW = datetime(2026, 11, 23, 18, 0, tzinfo=UTC)
 DOCUMENTS = 400
 
 _QUERIES: list[Callable[[SqliteStore], object]] = [
-    lambda store: store.query("sync_state", where=[Filter("lease.expires_at", "<", NOW)], limit=5),
-    lambda store: store.query("runs/r/shards", where=[Filter("open", ">", 0)], order_by="open", limit=1),
+    lambda store: store.query(Query("sync_state", where=[Filter("lease.expires_at", "<", NOW)], limit=5)),
     lambda store: store.query(
-        "runs", where=[Filter("status", "in", ["running", "dispatching"])], order_by="order", limit=5
+        Query("runs/r/shards", where=[Filter("open", ">", 0)], order_by="open", limit=1)
     ),
     lambda store: store.query(
-        "connections",
-        where=[Filter("marketplace", "==", "ebay"), Filter("status", "==", "active")],
-        after=("100",),
-        limit=3,
+        Query("runs", where=[Filter("status", "in", ["running", "dispatching"])], order_by="order", limit=5)
+    ),
+    lambda store: store.query(
+        Query(
+            "connections",
+            where=[Filter("marketplace", "==", "ebay"), Filter("status", "==", "active")],
+            after=("100",),
+            limit=3,
+        )
     ),
     lambda store: store.count(
         "connections", [Filter("marketplace", "==", "ebay"), Filter("status", "==", "active")]

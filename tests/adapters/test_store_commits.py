@@ -12,7 +12,7 @@ import pytest
 
 from orchestrator.adapters.embedded.store import SqliteStore
 from orchestrator.errors import Conflict, WriteRejected
-from orchestrator.ports import Create, Delete, Document, DocumentStore, Put, Snapshot, Update, Write
+from orchestrator.ports import Create, Delete, Document, DocumentStore, Put, Query, Snapshot, Update, Write
 
 THREADS = 32
 INCREMENTS = 3
@@ -67,7 +67,7 @@ def test_update_with_the_version_read_is_applied(store: DocumentStore) -> None:
     (written,) = store.commit([Create("a/b", {"seq": 1})])
     (written,) = store.commit([Update("a/b", {"seq": 2}, version=written.version)])
     (written,) = store.commit([Update("a/b", {"seq": 3}, version=_read(store, "a/b").version)])
-    (found,) = store.query("a", limit=1)
+    (found,) = store.query(Query("a", limit=1))
     store.commit([Update("a/b", {"seq": 4}, version=found.version)])
 
     assert _read(store, "a/b").data == {"seq": 4}
@@ -139,7 +139,7 @@ def test_a_refused_commit_writes_nothing(store: DocumentStore, refused: Write, i
     with pytest.raises((Conflict, WriteRejected)):
         store.commit([*others, refused] if is_last else [refused, *others])
 
-    assert [found.data for found in store.query("a", limit=9)] == [before, before]
+    assert [found.data for found in store.query(Query("a", limit=9))] == [before, before]
     assert store.count("many") == 0
 
 

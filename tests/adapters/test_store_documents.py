@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from orchestrator.ports import Create, Delete, DocumentStore, Put, Update
+from orchestrator.ports import Create, Delete, DocumentStore, Put, Query, Update
 
 NOW = datetime(2026, 11, 23, 18, 31, 43, 123456, tzinfo=UTC)
 
@@ -122,7 +122,7 @@ def test_any_escaped_id_is_usable(store: DocumentStore, document_id: str) -> Non
     read = store.get(path)
     assert read is not None
     assert (read.id, read.data) == (document_id, {"id": document_id})
-    assert [found.id for found in store.query("connections/c-1/orders", limit=5)] == [document_id]
+    assert [found.id for found in store.query(Query("connections/c-1/orders", limit=5))] == [document_id]
 
 
 def test_many_are_read_in_the_order_asked(store: DocumentStore) -> None:

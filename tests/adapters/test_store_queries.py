@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.ports import Delete, DocumentStore, Filter, Put
+from orchestrator.ports import Delete, DocumentStore, Filter, Put, Query
 
 NOW = datetime(2026, 11, 23, 18, 0, tzinfo=UTC)
 EARLY, LATE = NOW - timedelta(microseconds=1), NOW + timedelta(microseconds=1)
@@ -20,7 +20,7 @@ def _seed(store: DocumentStore, collection: str, documents: dict[str, dict[str, 
 
 
 def _ids(store: DocumentStore, collection: str, **query: Any) -> list[str]:
-    return [found.id for found in store.query(collection, **{"limit": 100, **query})]
+    return [found.id for found in store.query(Query(collection, **{"limit": 100, **query}))]
 
 
 def test_documents_come_in_the_order_of_their_ids_bytes(store: DocumentStore) -> None:
@@ -29,7 +29,7 @@ def test_documents_come_in_the_order_of_their_ids_bytes(store: DocumentStore) ->
 
     assert _ids(store, "a") == IDS
     with pytest.raises(ValueError, match="by a field only"):
-        store.query("a", descending=True, limit=1)
+        store.query(Query("a", descending=True, limit=1))
 
 
 @pytest.mark.parametrize("size", [1, 3, 16])
@@ -38,7 +38,7 @@ def test_pages_give_each_document_once(store: DocumentStore, size: int) -> None:
     _seed(store, "a", {name: {} for name in IDS})
     seen: list[str] = []
     after = None
-    while page := store.query("a", after=after, limit=size):
+    while page := store.query(Query("a", after=after, limit=size)):
         assert len(page) <= size
         seen += [found.id for found in page]
         after = (page[-1].id,)
@@ -91,7 +91,7 @@ def test_pages_in_order_of_a_field(store: DocumentStore, descending: bool) -> No
     _seed(store, "a", {f"d{number}": {"at": NOW + timedelta(seconds=number // 3)} for number in range(10)})
     seen: list[str] = []
     after = None
-    while page := store.query("a", order_by="at", descending=descending, after=after, limit=2):
+    while page := store.query(Query("a", order_by="at", descending=descending, after=after, limit=2)):
         seen += [found.id for found in page]
         after = (page[-1].data["at"], page[-1].id)
 

@@ -13,10 +13,10 @@ import pytest
 
 from orchestrator.adapters.embedded.store import SqliteStore
 from orchestrator.errors import SecretMissing
-from orchestrator.marketplaces import opening
+from orchestrator.marketplaces import session_request
 from orchestrator.marketplaces.client import Client
-from orchestrator.marketplaces.opening import Opening, read_settings
-from orchestrator.marketplaces.spec import Connector, Page, Session, Sort, Stream, Window
+from orchestrator.marketplaces.session_request import SessionRequest, read_settings
+from orchestrator.marketplaces.spec import Connector, Listing, Page, Session, Stream, Window
 from orchestrator.model.messages import Message
 from orchestrator.model.record import Product, Record
 from orchestrator.services import Services
@@ -82,7 +82,7 @@ class Secrets:
         self.contents[reference] = content
 
 
-class ShopSettings(opening.Settings, frozen=True, kw_only=True):
+class ShopSettings(session_request.Settings, frozen=True, kw_only=True):
     """What a connection to the made-up marketplace takes."""
 
     shop: str
@@ -100,7 +100,7 @@ class NoAuth:
         return False
 
 
-def open_session(given: Opening) -> Session:
+def open_session(given: SessionRequest) -> Session:
     """Read settings and secret, as every connector does."""
     settings = read_settings(given, ShopSettings)
     given.secrets.get(given.connection.credential)
@@ -123,10 +123,10 @@ CONNECTOR = Connector(
     streams={
         name: Stream(
             name=name,
-            sort=Sort.SNAPSHOT,
+            listing=Listing.SNAPSHOT,
             fetch=no_page,
             normalize=as_product,
-            identify=bytes.decode,
+            record_id=bytes.decode,
             version=1,
             age=timedelta(0),
             durable_token=False,

@@ -10,6 +10,7 @@ from orchestrator.adapters.embedded.dead_rows import LocalDeadLetters
 from orchestrator.adapters.embedded.queue import LocalQueue
 from orchestrator.model.messages import Message, encode
 from orchestrator.operators.dead_letters import Effect, Looked, Wanted, look, replay
+from orchestrator.ports import Query
 from tests.support.world import World
 
 
@@ -70,4 +71,4 @@ class Grave:
 
     def run_ids(self) -> list[str]:
         """All runs."""
-        return [run.id for run in self.world.store.query("runs", limit=100)]
+        return [run.id for run in self.world.store.query(Query("runs", limit=100))]

@@ -11,7 +11,7 @@ from orchestrator.errors import StoreUnavailable
 from orchestrator.model import ids
 from orchestrator.model.messages import Message
 from orchestrator.model.run import RunStatus
-from orchestrator.ports import Snapshot, Update, Write, Written
+from orchestrator.ports import Query, Snapshot, Update, Write, Written
 from orchestrator.runs import cancel, dispatch, start
 from orchestrator.runs.cancel import cancel_run
 from tests.support.world import World
@@ -95,10 +95,10 @@ class Watching:
         self._store, self._queue = world.store, world.queue
         self.events: list[str] = []
 
-    def query(self, collection: str, **options: Any) -> list[Snapshot]:
+    def query(self, query: Query) -> list[Snapshot]:
         """Note how many shards come."""
-        found = self._store.query(collection, **options)
-        if collection.endswith("/shards") and found:
+        found = self._store.query(query)
+        if query.collection.endswith("/shards") and found:
             self.events.append(f"read {len(found)}")
         return found
 

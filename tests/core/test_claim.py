@@ -78,7 +78,7 @@ def view(state: SyncState | None = None, **fields: object) -> View:
         "status": ConnectionStatus.ACTIVE,
         "edited_at": START - LENGTH,
         "selection": Selection(),
-        "by_hand": False,
+        "is_manual": False,
         "now": NOW,
         "owner": "me",
         "lease": LEASE,
@@ -161,7 +161,7 @@ def test_refused_credentials_are_left_alone_for_longer_and_longer() -> None:
 
     assert [wait // timedelta(hours=1) for wait in waits] == [1, 2, 4, 8, 16, 24, 24]
     assert decide(view(state)) == Skip("needs_attention")
-    assert isinstance(decide(view(state, by_hand=True)), Claim)
+    assert isinstance(decide(view(state, is_manual=True)), Claim)
     assert isinstance(decide(view(state, edited_at=NOW - LENGTH / 4)), Claim)
     assert isinstance(decide(view(state, now=NOW + LENGTH / 2 + SECOND, known_open=True)), Claim)
 

@@ -15,7 +15,7 @@ from orchestrator.model import ids
 from orchestrator.model.messages import Message
 from orchestrator.model.run import RunStatus
 from orchestrator.model.state import Lease, Open, SyncState
-from orchestrator.ports import Put, Snapshot, Update, Write, Written
+from orchestrator.ports import Put, Query, Snapshot, Update, Write, Written
 from orchestrator.tasks.holder import Holder
 from tests.support.world import START, World
 
@@ -115,7 +115,7 @@ def documents(world: World) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name in ("a", "b"):
         for collection in ("orders", "products", "rejects"):
-            for snapshot in world.store.query(f"connections/{name}/{collection}", limit=1000):
+            for snapshot in world.store.query(Query(f"connections/{name}/{collection}", limit=1000)):
                 found[snapshot.path] = {k: v for k, v in snapshot.data.items() if k != "rejected_at"}
     return found
 

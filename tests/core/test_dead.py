@@ -14,7 +14,7 @@ from orchestrator.model import ids
 from orchestrator.model.messages import Kind, Message
 from orchestrator.model.run import RunStatus, TaskStatus
 from orchestrator.operators.dead_letters import Effect, Looked
-from orchestrator.ports import DeadMessage, Delete
+from orchestrator.ports import DeadMessage, Delete, Query
 from orchestrator.runs.start import TriggerRequest, start_manual
 from tests.core.grave import Grave
 from tests.core.test_crashes import Killed
@@ -52,14 +52,14 @@ def test_looking_changes_nothing(grave: Grave) -> None:
     """As often as it is done: no message moves, no document is written."""
     run_id, dead = grave.lose("a")
     grave.bury(*dead)
-    before = grave.world.store.query("runs", limit=10)
+    before = grave.world.store.query(Query("runs", limit=10))
     first, second = grave.look(), grave.look()
 
     assert first == second
     (letter,) = first.letters
     assert (letter.kind, letter.run_id, letter.connection_id) == ("task", run_id, "a")
     assert (letter.effect, letter.why) == (Effect.NEW_RUN, "its task is failed (no_answer)")
-    assert grave.world.store.query("runs", limit=10) == before
+    assert grave.world.store.query(Query("runs", limit=10)) == before
     assert grave.world.queue.messages == []
 
 

@@ -23,7 +23,7 @@ from orchestrator.model import ids
 from orchestrator.model.messages import Message, encode
 from orchestrator.model.run import RunStatus, TaskStatus
 from orchestrator.operators import dead_letters
-from orchestrator.ports import Delete, Update, Write, Written
+from orchestrator.ports import Delete, Query, Update, Write, Written
 from tests.core.test_crashes import Killed, deliver_all, documents, make
 from tests.support.world import START, World
 from tests.system.simulation.history import History
@@ -73,7 +73,7 @@ def test_4_two_last_tasks_that_end_at_once_close_the_run() -> None:
         history = calm_history(seed)
         history.tick()
         history.loop.run(600)
-        (run,) = history.store.query("runs", limit=10)
+        (run,) = history.store.query(Query("runs", limit=10))
         assert RunStatus(run.data["status"]).is_final, f"seed {seed}"
 
 
@@ -264,7 +264,7 @@ def test_12_everything_in_flight_vanishes_at_any_moment(tmp_path: Path) -> None:
         world.run_once()
         world.clock.advance(900)
         world.run_once()
-        runs = world.store.query("runs", limit=10)
+        runs = world.store.query(Query("runs", limit=10))
         assert all(RunStatus(run.data["status"]).is_final for run in runs), f"after {commits} commits"
         assert world.state("a").open is None
         assert len(world.records("a", "orders")) == len(world.records("b", "products")) == 8
@@ -281,7 +281,7 @@ def test_13_a_day_of_queued_ticks(tmp_path: Path) -> None:
         world.clock.advance(900)
     # Each tick's heal republishes what it finds stuck, a bounded number: not more than that comes of it.
     world.drain(limit=96 * 30)
-    runs = [world.run(snapshot.id) for snapshot in world.store.query("runs", limit=200)]
+    runs = [world.run(snapshot.id) for snapshot in world.store.query(Query("runs", limit=200))]
 
     assert len(runs) == 96
     assert all(run.status.is_final for run in runs)
@@ -297,8 +297,8 @@ def test_17_a_message_older_than_its_run_s_documents(tmp_path: Path) -> None:
     world.bazaar.at_call = None
     tasks = dispatched(world)
     world.drain()
-    removed = [path.path for path in world.store.query(f"{ids.run_path(FIRST)}/tasks", limit=10)]
-    removed += [path.path for path in world.store.query(f"{ids.run_path(FIRST)}/shards", limit=10)]
+    removed = [path.path for path in world.store.query(Query(f"{ids.run_path(FIRST)}/tasks", limit=10))]
+    removed += [path.path for path in world.store.query(Query(f"{ids.run_path(FIRST)}/shards", limit=10))]
     world.store.commit([Delete(path) for path in [*removed, ids.run_path(FIRST)]])
     world.clock.advance(3600 + 601)
     get_many = world.store.get_many

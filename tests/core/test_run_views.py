@@ -25,7 +25,7 @@ from orchestrator.model.documents import to_document
 from orchestrator.model.run import Dispatch, Run, RunStatus, Shard, Task, TaskStatus
 from orchestrator.model.state import Health, Lease, Open, SyncState
 from orchestrator.operators import run_views, status
-from orchestrator.ports import Filter, Put, Snapshot
+from orchestrator.ports import Filter, Put, Query, Snapshot
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 LATER = NOW + timedelta(days=30)
@@ -46,9 +46,9 @@ class CountingStore(SqliteStore):
         self.reads += len(paths)
         return super().get_many(paths)
 
-    def query(self, collection: str, **more: Any) -> list[Snapshot]:
+    def query(self, query: Query) -> list[Snapshot]:
         """Read in order."""
-        found = super().query(collection, **more)
+        found = super().query(query)
         self.reads += len(found)
         return found
 

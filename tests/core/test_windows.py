@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from orchestrator.marketplaces.spec import Sort, Stream
+from orchestrator.marketplaces.spec import Listing, Stream
 from orchestrator.model.state import Cursor, OpenWindow
 from orchestrator.sync import windows
 from orchestrator.sync.windows import Terms
@@ -26,14 +26,14 @@ NAMES = st.sampled_from("abcdefgh")
 skews = st.sampled_from([-SKEW_S, -7, 0, 0, 0, 12, SKEW_S]).map(lambda s: s * SECOND)
 
 
-def stream(sort: Sort, *, durable: bool, ordered: bool, short: timedelta, long: timedelta) -> Stream:
+def stream(listing: Listing, *, durable: bool, ordered: bool, short: timedelta, long: timedelta) -> Stream:
     """A stream of which only the windows matter."""
     return Stream(
         name="orders",
-        sort=sort,
+        listing=listing,
         fetch=lambda *_: NotImplemented,
         normalize=lambda *_: NotImplemented,
-        identify=lambda _: None,
+        record_id=lambda _: None,
         version=1,
         age=AGE,
         durable_token=durable,
@@ -48,7 +48,7 @@ class Reading(RuleBasedStateMachine):
     """A stream's cursor over many invocations, and what the marketplace has."""
 
     @initialize(
-        sort=st.sampled_from(Sort),
+        listing=st.sampled_from(Listing),
         durable=st.booleans(),
         ordered=st.booleans(),
         short=st.sampled_from([timedelta(0), 3 * DAY]),
@@ -56,15 +56,15 @@ class Reading(RuleBasedStateMachine):
         lookback=st.sampled_from([0, LOOKBACK_S]),
     )
     def begin(
-        self, sort: Sort, durable: bool, ordered: bool, short: timedelta, long: timedelta, lookback: int
+        self, listing: Listing, durable: bool, ordered: bool, short: timedelta, long: timedelta, lookback: int
     ) -> None:
         """A connection without any history."""
         kind = stream(
-            sort,
+            listing,
             durable=durable,
-            ordered=ordered and sort is Sort.INCREMENTAL,
-            short=short if sort is Sort.ROLLING else timedelta(0),
-            long=long if sort is not Sort.SNAPSHOT else timedelta(0),
+            ordered=ordered and listing is Listing.INCREMENTAL,
+            short=short if listing is Listing.ROLLING else timedelta(0),
+            long=long if listing is not Listing.SNAPSHOT else timedelta(0),
         )
         self.terms = Terms(kind, START - 90 * DAY, lookback * SECOND, DAY)
         self.now = START
@@ -92,7 +92,7 @@ class Reading(RuleBasedStateMachine):
         self.now += SECOND
         self.changed[name] = self.now
         self.visible[name] = self.now
-        if late and self.terms.lookback and self.terms.stream.sort is Sort.INCREMENTAL:
+        if late and self.terms.lookback and self.terms.stream.listing is Listing.INCREMENTAL:
             self.visible[name] += lag * SECOND
 
     @precondition(lambda self: self.window is None)
@@ -114,12 +114,12 @@ class Reading(RuleBasedStateMachine):
         self.window = window
 
     def _check_new(self, window: OpenWindow, now: datetime) -> None:
-        """A new window joins what was read, looks back, and reads as far as its sort promises."""
+        """A new window joins what was read, looks back, and reads as far as its listing promises."""
         terms, kind = self.terms, self.terms.stream
         assert window.until == now - AGE
         assert terms.start <= window.since < window.until
         assert (window.full, window.token, window.read) == (self.cursor.full, None, 0)
-        if self.cursor.since is None or kind.sort is Sort.SNAPSHOT:
+        if self.cursor.since is None or kind.listing is Listing.SNAPSHOT:
             assert window.since == terms.start
             return
         assert window.since <= max(terms.start, self.cursor.since - terms.lookback)
@@ -164,7 +164,7 @@ class Reading(RuleBasedStateMachine):
             (f"{at.isoformat()}|{name}" if kind.ordered else name): name
             for name, at in self.changed.items()
             if self.visible[name] <= self.now
-            and (kind.sort is Sort.SNAPSHOT or window.since <= at <= window.until)
+            and (kind.listing is Listing.SNAPSHOT or window.since <= at <= window.until)
         }
         rest = sorted(key for key in keys if window.token is None or key > window.token)
         for key in rest[:size]:
@@ -256,7 +256,10 @@ def test_a_complete_listing_shows_all_from_its_oldest_day_on(
     """A remembered row of that day or later is inside the window, so that not to be shown means something."""
     row = since - ago
     terms = Terms(
-        stream(Sort.INCREMENTAL, durable=True, ordered=False, short=timedelta(0), long=DAY), start, DAY, DAY
+        stream(Listing.INCREMENTAL, durable=True, ordered=False, short=timedelta(0), long=DAY),
+        start,
+        DAY,
+        DAY,
     )
     window = OpenWindow(since=max(start, since), until=START + 999 * DAY)
     oldest = windows.oldest_listed(terms, window)
@@ -265,13 +268,13 @@ def test_a_complete_listing_shows_all_from_its_oldest_day_on(
         assert row >= window.since
 
 
-@given(took=st.timedeltas(timedelta(0), 30 * DAY), sort=st.sampled_from(Sort))
-def test_a_long_listing_rests_nine_times_as_long(took: timedelta, sort: Sort) -> None:
+@given(took=st.timedeltas(timedelta(0), 30 * DAY), listing=st.sampled_from(Listing))
+def test_a_long_listing_rests_nine_times_as_long(took: timedelta, listing: Listing) -> None:
     """A tenth of the time at most, never more than a day, and none after a short or a partial listing."""
-    kind = stream(sort, durable=True, ordered=False, short=timedelta(0), long=timedelta(0))
+    kind = stream(listing, durable=True, ordered=False, short=timedelta(0), long=timedelta(0))
     until = windows.rest(kind, took, START)
 
-    if sort is not Sort.SNAPSHOT or took < timedelta(minutes=1):
+    if listing is not Listing.SNAPSHOT or took < timedelta(minutes=1):
         assert until is None
     else:
         assert until == START + min(9 * took, DAY)
@@ -280,7 +283,7 @@ def test_a_long_listing_rests_nine_times_as_long(took: timedelta, sort: Sort) ->
 @given(until=moments, since=st.timedeltas(timedelta(0), DAY))
 def test_no_window_is_empty(until: datetime, since: timedelta) -> None:
     """Where no time has passed since the last window's end, or a clock is behind it, there is none."""
-    kind = stream(Sort.INCREMENTAL, durable=True, ordered=True, short=timedelta(0), long=timedelta(0))
+    kind = stream(Listing.INCREMENTAL, durable=True, ordered=True, short=timedelta(0), long=timedelta(0))
     terms = Terms(kind, START - 900 * DAY, timedelta(0), DAY)
 
     assert windows.open_window(terms, Cursor(since=until + since), until + AGE) is None
@@ -291,7 +294,7 @@ def test_no_window_is_empty(until: datetime, since: timedelta) -> None:
 @given(until=moments, span=spans)
 def test_a_span_reaches_back_as_far_as_time_goes(until: datetime, span: timedelta) -> None:
     """The longest span is everything, and no date is out of range."""
-    kind = stream(Sort.ROLLING, durable=True, ordered=False, short=span, long=timedelta(0))
+    kind = stream(Listing.ROLLING, durable=True, ordered=False, short=span, long=timedelta(0))
     terms = Terms(kind, windows._DAY_ZERO, timedelta(0), DAY)
     window = windows.open_window(terms, Cursor(since=until), until + AGE)
 

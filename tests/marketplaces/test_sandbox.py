@@ -19,7 +19,7 @@ from local.sandbox.catalogue import Generated, Sale, mix
 from local.sandbox.retail import DataInvalid, Retail
 from orchestrator.errors import MarketplaceError, MarketplaceUnavailable, PageTokenExpired, RateLimited
 from orchestrator.marketplaces.registry import REGISTRY
-from orchestrator.marketplaces.spec import Sort, Window
+from orchestrator.marketplaces.spec import Listing, Window
 from tests.marketplaces.test_completeness import assert_holds
 from tests.support.project import ROOT
 from tests.support.scripted import EVERYTHING, UNTIL, Bench, Sandbox, read, sandbox, told
@@ -123,7 +123,7 @@ def test_an_incremental_window_after_a_change_holds_only_what_changed(marketplac
         opened = running.session()
         for name, stream in running.connector.streams.items():
             found = read(running.connector, opened, name, window).records
-            if stream.sort is Sort.INCREMENTAL:
+            if stream.listing is Listing.INCREMENTAL:
                 named = {"orders": ["orders", "new_orders"], "products": ["prices"], "inventory": ["stock"]}[
                     name
                 ]
@@ -136,7 +136,7 @@ def test_reading_goes_on_from_every_page_token_that_may_be_kept(marketplace: str
     """Another session that starts at a durable token reads exactly the rest."""
     with sandbox(marketplace, orders=250, products=70) as running:
         if not running.connector.streams[stream].durable_token:
-            assert running.connector.streams[stream].sort is Sort.SNAPSHOT
+            assert running.connector.streams[stream].listing is Listing.SNAPSHOT
             return
         whole = read(running.connector, running.session(), stream)
         assert len(whole.tokens) > 1

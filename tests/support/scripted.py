@@ -17,8 +17,8 @@ from local.sandbox import serve
 from local.sandbox.app import Arguments
 from local.sandbox.http import Reply, Request, Server
 from orchestrator.errors import RateLimited, RecordInvalid
-from orchestrator.marketplaces.opening import Opening
 from orchestrator.marketplaces.registry import REGISTRY
+from orchestrator.marketplaces.session_request import SessionRequest
 from orchestrator.marketplaces.spec import Connector, Page, Session, Window
 from orchestrator.model.connection import Connection, ConnectionStatus
 from orchestrator.model.record import Record
@@ -120,7 +120,7 @@ class Bench:
         *,
         development: bool = True,
         store_buyer_pii: bool = False,
-    ) -> Opening:
+    ) -> SessionRequest:
         """What the engine would pass."""
         connection = Connection(
             organization_id="org",
@@ -133,7 +133,9 @@ class Bench:
             created_at=UNTIL,
             updated_at=UNTIL,
         )
-        return Opening("c-1", connection, secrets, self.clock, random.Random(1), self.wait, development)
+        return SessionRequest(
+            "c-1", connection, secrets, self.clock, random.Random(1), self.wait, development
+        )
 
 
 @contextmanager

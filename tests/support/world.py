@@ -15,15 +15,15 @@ import msgspec
 from orchestrator import handle
 from orchestrator.adapters.embedded.store import SqliteStore
 from orchestrator.errors import QueueUnavailable, SecretMissing
-from orchestrator.marketplaces.opening import Opening
-from orchestrator.marketplaces.spec import Connector, Page, Session, Sort, Stream, Window
+from orchestrator.marketplaces.session_request import SessionRequest
+from orchestrator.marketplaces.spec import Connector, Listing, Page, Session, Stream, Window
 from orchestrator.model import ids
 from orchestrator.model.documents import from_document
 from orchestrator.model.messages import Message, decode, encode
 from orchestrator.model.record import Order, Record
 from orchestrator.model.run import Run, Shard, Task
 from orchestrator.model.state import SyncState
-from orchestrator.ports import DocumentStore, Filter, Put, Snapshot
+from orchestrator.ports import DocumentStore, Filter, Put, Query, Snapshot
 from orchestrator.runs.start import Started, start_tick
 from orchestrator.services import Services
 from orchestrator.settings import Settings
@@ -170,7 +170,7 @@ class FakeClient:
 class Bazaar:
     """A made-up marketplace: its shops, its connector, and what happens at a call."""
 
-    def __init__(self, *, page_size: int = 3, sorts: dict[str, Sort] | None = None) -> None:
+    def __init__(self, *, page_size: int = 3, listings: dict[str, Listing] | None = None) -> None:
         self.shops: dict[str, Shop] = {}
         self.page_size = page_size
         self.calls: list[tuple[str, str, Window, str | None]] = []
@@ -178,52 +178,56 @@ class Bazaar:
         self.at_call: Callable[[FakeClient, str, str | None], None] | None = None
         self.total: Callable[[int], int | None] = lambda count: count
         self.durable = {"orders": True, "products": True, "inventory": True}
-        chosen = {"orders": Sort.INCREMENTAL, "products": Sort.SNAPSHOT, "inventory": Sort.ROLLING} | (
-            sorts or {}
-        )
+        chosen = {
+            "orders": Listing.INCREMENTAL,
+            "products": Listing.SNAPSHOT,
+            "inventory": Listing.ROLLING,
+        } | (listings or {})
         self.connector = Connector(
             marketplace="shopify",
-            streams={name: self.stream(name, sort) for name, sort in chosen.items()},
+            streams={name: self.stream(name, listing) for name, listing in chosen.items()},
             epoch=START - timedelta(days=400),
             open=self._open,
             check=lambda _: "bazaar",
             personal_fields=frozenset({"email"}),
         )
 
-    def stream(self, name: str, sort: Sort) -> Stream:
-        """One stream of a sort."""
+    def stream(self, name: str, listing: Listing) -> Stream:
+        """One stream of a listing."""
         return Stream(
             name=name,
-            sort=sort,
-            fetch=lambda session, window, token: self._fetch(name, sort, session, window, token),
+            listing=listing,
+            fetch=lambda session, window, token: self._fetch(name, listing, session, window, token),
             normalize=normalize,
-            identify=lambda raw: msgspec.json.decode(raw, type=Row).id,
+            record_id=lambda raw: msgspec.json.decode(raw, type=Row).id,
             version=1,
             age=timedelta(minutes=2),
             durable_token=True,
-            ordered=sort is Sort.INCREMENTAL,
-            remembers_all=sort is Sort.SNAPSHOT,
-            short_span=timedelta(days=3) if sort is Sort.ROLLING else timedelta(0),
-            long_span=timedelta(days=60) if sort is Sort.ROLLING else timedelta(0),
+            ordered=listing is Listing.INCREMENTAL,
+            remembers_all=listing is Listing.SNAPSHOT,
+            short_span=timedelta(days=3) if listing is Listing.ROLLING else timedelta(0),
+            long_span=timedelta(days=60) if listing is Listing.ROLLING else timedelta(0),
         )
 
     def shop(self, connection_id: str) -> Shop:
         """A connection's account."""
         return self.shops.setdefault(connection_id, Shop())
 
-    def _open(self, opening: Opening) -> Session:
+    def _open(self, opening: SessionRequest) -> Session:
         opening.secrets.get(opening.connection.credential)
         client: Any = FakeClient(opening.connection_id, wait=opening.wait)
         return Session(client=client, settings=None, store_buyer_pii=opening.connection.store_buyer_pii)
 
-    def _fetch(self, name: str, sort: Sort, session: Session, window: Window, token: str | None) -> Page:
+    def _fetch(
+        self, name: str, listing: Listing, session: Session, window: Window, token: str | None
+    ) -> Page:
         client: Any = session.client
         client.calls += 1
         self.calls.append((client.connection_id, name, window, token))
         if self.at_call is not None:
             self.at_call(client, name, token)
         rows = self.shop(client.connection_id).listed(name)
-        if sort is not Sort.SNAPSHOT:
+        if listing is not Listing.SNAPSHOT:
             rows = [row for row in rows if window.since <= row.updated_at <= window.until]
         start = int(token or 0)
         page = rows[start : start + self.page_size]
@@ -231,7 +235,7 @@ class Bazaar:
         return Page(
             records=[msgspec.json.encode(row) for row in page],
             next_token=str(following) if following < len(rows) else None,
-            total=self.total(len(rows)) if sort is Sort.SNAPSHOT else None,
+            total=self.total(len(rows)) if listing is Listing.SNAPSHOT else None,
         )
 
 
@@ -327,12 +331,12 @@ class World:
 
     def shards(self, run_id: str) -> list[Shard]:
         """A run's shards."""
-        found = self.store.query(f"{ids.run_path(run_id)}/shards", limit=1000)
+        found = self.store.query(Query(f"{ids.run_path(run_id)}/shards", limit=1000))
         return [from_document(Shard, snapshot.data) for snapshot in found]
 
     def tasks(self, run_id: str) -> list[Task]:
         """All tasks of a run."""
-        found = self.store.query(f"{ids.run_path(run_id)}/tasks", limit=5000)
+        found = self.store.query(Query(f"{ids.run_path(run_id)}/tasks", limit=5000))
         return [from_document(Task, snapshot.data) for snapshot in found]
 
     def get(self, path: str) -> Snapshot:
@@ -344,7 +348,7 @@ class World:
     def records(self, connection_id: str, stream: str, *, deleted: bool = False) -> dict[str, str]:
         """Stored records: the marketplace's value by id."""
         where = () if deleted else (Filter("deleted_at", "==", None),)
-        found = self.store.query(f"connections/{connection_id}/{stream}", where=where, limit=10_000)
+        found = self.store.query(Query(f"connections/{connection_id}/{stream}", where=where, limit=10_000))
         return {snapshot.data["id"]: snapshot.data["marketplace_status"] for snapshot in found}
 
 

@@ -17,9 +17,8 @@ import msgspec
 from orchestrator.adapters.embedded.database import Database
 from orchestrator.adapters.embedded.sort_keys import add_sort_key, sort_key
 from orchestrator.adapters.limits import MAX_COMMIT_BYTES, MAX_DOCUMENT_BYTES, document_bytes
-from orchestrator.adapters.queries import order_of
 from orchestrator.errors import Conflict, StoreUnavailable, WriteRejected
-from orchestrator.ports import Create, Delete, Document, Filter, Put, Snapshot, Update, Write, Written
+from orchestrator.ports import Create, Delete, Document, Filter, Put, Query, Snapshot, Update, Write, Written
 
 _APPLICATION_ID = 0x6D736463  # "msdc": marketplace-sync documents
 _SCHEMA_VERSION = 1
@@ -84,20 +83,11 @@ class SqliteStore:
             connection.execute("COMMIT")
         return snapshots
 
-    def query(
-        self,
-        collection: str,
-        *,
-        where: Sequence[Filter] = (),
-        order_by: str | None = None,
-        descending: bool = False,
-        after: tuple[Any, ...] | None = None,
-        limit: int,
-    ) -> list[Snapshot]:
+    def query(self, query: Query) -> list[Snapshot]:
         """Read some documents of a collection in order; a field without an index costs a scan."""
-        conditions, values = _conditions(collection, where)
-        order_by = order_of(where, order_by, descending=descending)
-        direction, beyond = (" DESC", "<") if descending else ("", ">")
+        conditions, values = _conditions(query.collection, query.where)
+        order_by, after = query.sort_field, query.after
+        direction, beyond = (" DESC", "<") if query.descending else ("", ">")
         if order_by is None:
             order = f"id{direction}"
             if after is not None:
@@ -116,8 +106,8 @@ class SqliteStore:
             f" ORDER BY {order} LIMIT ?"
         )
         with self._database.read() as connection:
-            rows = connection.execute(sql, (*values, limit)).fetchall()
-        return [Snapshot(f"{collection}/{id_}", _decode(body), version) for id_, version, body in rows]
+            rows = connection.execute(sql, (*values, query.limit)).fetchall()
+        return [Snapshot(f"{query.collection}/{id_}", _decode(body), version) for id_, version, body in rows]
 
     def count(self, collection: str, where: Sequence[Filter] = ()) -> int:
         """Count documents."""

@@ -23,9 +23,8 @@ from orchestrator.adapters.google.firestore_values import (
     read_value,
 )
 from orchestrator.adapters.limits import MAX_COMMIT_BYTES, MAX_DOCUMENT_BYTES, document_bytes
-from orchestrator.adapters.queries import order_of
 from orchestrator.errors import Conflict, StoreUnavailable, WriteRejected
-from orchestrator.ports import Create, Delete, Filter, Put, Snapshot, Update, Write, Written
+from orchestrator.ports import Create, Delete, Filter, Put, Query, Snapshot, Update, Write, Written
 
 #: One attempt; the largest commit takes a few seconds.
 _TIMEOUT_S = 12.0
@@ -99,30 +98,21 @@ class FirestoreStore:
         snapshots = self._read(read)
         return [snapshots.get(name) for name in names]
 
-    def query(
-        self,
-        collection: str,
-        *,
-        where: Sequence[Filter] = (),
-        order_by: str | None = None,
-        descending: bool = False,
-        after: tuple[Any, ...] | None = None,
-        limit: int,
-    ) -> list[Snapshot]:
+    def query(self, query: Query) -> list[Snapshot]:
         """Read some documents of a collection in order."""
-        if _matches_nothing(where):
+        if _matches_nothing(query.where):
             return []
-        parent, query = self._structured(collection, where)
-        order_by = order_of(where, order_by, descending=descending)
-        direction = _DESCENDING if descending else _ASCENDING
+        parent, structured = self._structured(query.collection, query.where)
+        order_by, after = query.sort_field, query.after
+        direction = _DESCENDING if query.descending else _ASCENDING
         for field in ("__name__",) if order_by is None else (field_path(order_by.split(".")), "__name__"):
-            query.order_by.add(direction=direction).field.field_path = field
+            structured.order_by.add(direction=direction).field.field_path = field
         if after is not None:
             for value in after[:-1]:
-                fill_value(query.start_at.values.add(), value)
-            query.start_at.values.add(reference_value=f"{self._root}/{collection}/{after[-1]}")
-        query.limit.value = limit
-        request = _QueryRequest(parent=parent, structured_query=query)
+                fill_value(structured.start_at.values.add(), value)
+            structured.start_at.values.add(reference_value=f"{self._root}/{query.collection}/{after[-1]}")
+        structured.limit.value = query.limit
+        request = _QueryRequest(parent=parent, structured_query=structured)
 
         def read() -> list[Snapshot]:
             answers = self._client.get().run_query(

@@ -30,8 +30,8 @@ from orchestrator.errors import (
 )
 from orchestrator.marketplaces.auth import ExpiringToken, Token
 from orchestrator.marketplaces.client import Client, Errors, Response
-from orchestrator.marketplaces.opening import Opening, Settings, read_credential, read_settings
 from orchestrator.marketplaces.pacing import OperationBuckets, Rate
+from orchestrator.marketplaces.session_request import SessionRequest, Settings, read_credential, read_settings
 from orchestrator.marketplaces.spec import Session
 
 T = TypeVar("T")
@@ -171,7 +171,7 @@ def ask(
         raise PermissionDenied(error.message, action=action) from None
 
 
-def open_session(opening: Opening) -> Session:
+def open_session(opening: SessionRequest) -> Session:
     """Read settings and secret; no call is made yet."""
     settings = read_settings(opening, SellerSettings)
     credential = read_credential(opening, Credential)

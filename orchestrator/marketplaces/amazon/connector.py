@@ -30,7 +30,7 @@ from orchestrator.marketplaces.amazon import listing_records, order_records
 from orchestrator.marketplaces.amazon.api import WITH_TOKEN, Fba, Seller, ask, check, open_session
 from orchestrator.marketplaces.amazon.listings import Place, Search, Wanted, instant, step
 from orchestrator.marketplaces.client import single_step
-from orchestrator.marketplaces.spec import Connector, Page, Session, Sort, Stream, Window
+from orchestrator.marketplaces.spec import Connector, Listing, Page, Session, Stream, Window
 
 #: Orders are shown for two years, in some marketplaces since then.
 _OLDEST_ORDER = datetime(2016, 1, 1, tzinfo=UTC)
@@ -167,10 +167,10 @@ CONNECTOR = Connector(
     streams={
         "orders": Stream(
             name="orders",
-            sort=Sort.INCREMENTAL,
+            listing=Listing.INCREMENTAL,
             fetch=fetch_orders,
             normalize=order_records.order,
-            identify=order_records.order_id,
+            record_id=order_records.order_id,
             version=1,
             age=_AGE,
             durable_token=True,
@@ -178,10 +178,10 @@ CONNECTOR = Connector(
         ),
         "products": Stream(
             name="products",
-            sort=Sort.INCREMENTAL,
+            listing=Listing.INCREMENTAL,
             fetch=fetch_products,
             normalize=listing_records.product,
-            identify=listing_records.product_id,
+            record_id=listing_records.product_id,
             version=1,
             age=_AGE,
             durable_token=True,
@@ -189,10 +189,10 @@ CONNECTOR = Connector(
         ),
         "inventory": Stream(
             name="inventory",
-            sort=Sort.SNAPSHOT,
+            listing=Listing.SNAPSHOT,
             fetch=fetch_inventory,
             normalize=listing_records.level,
-            identify=listing_records.level_id,
+            record_id=listing_records.level_id,
             version=1,
             age=timedelta(0),
             durable_token=True,

@@ -13,8 +13,8 @@ from orchestrator.decoding import UNREADABLE
 from orchestrator.errors import CredentialsRejected, PermissionDenied, RequestRejected
 from orchestrator.marketplaces.auth import ExpiringToken, Token
 from orchestrator.marketplaces.client import Client, Response
-from orchestrator.marketplaces.opening import Opening, Settings, read_credential, read_settings
 from orchestrator.marketplaces.pacing import DailyQuota
+from orchestrator.marketplaces.session_request import SessionRequest, Settings, read_credential, read_settings
 from orchestrator.marketplaces.spec import Session
 
 T = TypeVar("T")
@@ -103,7 +103,7 @@ def ask_inventory(
     )
 
 
-def open_session(opening: Opening) -> Session:
+def open_session(opening: SessionRequest) -> Session:
     """Read settings and secret; no call is made yet."""
     settings = read_settings(opening, SiteSettings)
     credential = read_credential(opening, Credential)

@@ -29,7 +29,7 @@ from orchestrator.errors import PageTokenExpired
 from orchestrator.marketplaces.ebay import catalogue, records
 from orchestrator.marketplaces.ebay.api import NoOffers, ask_inventory, open_session
 from orchestrator.marketplaces.ebay.spans import fetch_orders
-from orchestrator.marketplaces.spec import Connector, Page, Session, Sort, Stream, Window
+from orchestrator.marketplaces.spec import Connector, Listing, Page, Session, Stream, Window
 
 #: Inventory items on a page of stock, and of products: of those each costs a call more.
 STOCK_ITEMS, PRODUCT_ITEMS = 200, 25
@@ -104,10 +104,10 @@ CONNECTOR = Connector(
     streams={
         "orders": Stream(
             name="orders",
-            sort=Sort.INCREMENTAL,
+            listing=Listing.INCREMENTAL,
             fetch=fetch_orders,
             normalize=records.order,
-            identify=records.order_id,
+            record_id=records.order_id,
             version=1,
             age=timedelta(minutes=2),
             durable_token=True,
@@ -117,20 +117,20 @@ CONNECTOR = Connector(
         ),
         "products": Stream(
             name="products",
-            sort=Sort.SNAPSHOT,
+            listing=Listing.SNAPSHOT,
             fetch=fetch_products,
             normalize=catalogue.product,
-            identify=catalogue.product_id,
+            record_id=catalogue.product_id,
             version=1,
             age=timedelta(0),
             durable_token=True,
         ),
         "inventory": Stream(
             name="inventory",
-            sort=Sort.SNAPSHOT,
+            listing=Listing.SNAPSHOT,
             fetch=fetch_inventory,
             normalize=catalogue.level,
-            identify=catalogue.level_id,
+            record_id=catalogue.level_id,
             version=1,
             age=timedelta(0),
             durable_token=False,

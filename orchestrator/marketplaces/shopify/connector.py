@@ -24,12 +24,17 @@ from orchestrator.decoding import UNREADABLE
 from orchestrator.errors import CredentialsRejected, PageTokenExpired, ResponseInvalid
 from orchestrator.marketplaces.auth import ExpiringToken, FixedHeader, RotatingGrant, Rotation, Token
 from orchestrator.marketplaces.client import Auth, Client
-from orchestrator.marketplaces.opening import Opening, Settings, parse_credential, read_settings
 from orchestrator.marketplaces.pacing import CostBucket
+from orchestrator.marketplaces.session_request import (
+    SessionRequest,
+    Settings,
+    parse_credential,
+    read_settings,
+)
 from orchestrator.marketplaces.shopify import api as graphql
 from orchestrator.marketplaces.shopify import records
 from orchestrator.marketplaces.shopify.api import PageInfo, Shop, ask
-from orchestrator.marketplaces.spec import Connector, Page, Session, Sort, Stream, Window
+from orchestrator.marketplaces.spec import Connector, Listing, Page, Session, Stream, Window
 from orchestrator.marketplaces.values import Instant
 
 G = TypeVar("G", bound=msgspec.Struct)
@@ -244,7 +249,7 @@ def _whole(session: Session, raw: msgspec.Raw, row: _Row, field: str, query: str
     return msgspec.json.encode(whole)
 
 
-def open_session(opening: Opening) -> Session:
+def open_session(opening: SessionRequest) -> Session:
     """Read settings and secret; no call is made yet."""
     settings = read_settings(opening, ShopSettings)
     bucket = CostBucket(opening.clock)
@@ -260,7 +265,7 @@ def open_session(opening: Opening) -> Session:
     return Session(client, Shop(url, bucket), opening.connection.store_buyer_pii)
 
 
-def _auth(opening: Opening, token_url: str) -> Auth:
+def _auth(opening: SessionRequest, token_url: str) -> Auth:
     """The strategy for the kind of credential the secret holds."""
     content = opening.secrets.get(opening.connection.credential)
     credential = parse_credential(opening, content, Credential)
@@ -311,10 +316,10 @@ CONNECTOR = Connector(
     streams={
         "orders": Stream(
             name="orders",
-            sort=Sort.INCREMENTAL,
+            listing=Listing.INCREMENTAL,
             fetch=fetch_orders,
             normalize=records.order,
-            identify=records.order_id,
+            record_id=records.order_id,
             version=1,
             age=_AGE,
             durable_token=True,
@@ -325,10 +330,10 @@ CONNECTOR = Connector(
         ),
         "products": Stream(
             name="products",
-            sort=Sort.INCREMENTAL,
+            listing=Listing.INCREMENTAL,
             fetch=fetch_products,
             normalize=records.product,
-            identify=records.product_id,
+            record_id=records.product_id,
             version=1,
             age=_AGE,
             durable_token=True,
@@ -337,10 +342,10 @@ CONNECTOR = Connector(
         ),
         "inventory": Stream(
             name="inventory",
-            sort=Sort.INCREMENTAL,
+            listing=Listing.INCREMENTAL,
             fetch=fetch_inventory,
             normalize=records.level,
-            identify=records.level_id,
+            record_id=records.level_id,
             version=1,
             age=_AGE,
             durable_token=True,

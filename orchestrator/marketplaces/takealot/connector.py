@@ -26,9 +26,9 @@ import msgspec
 from orchestrator.errors import PageTokenExpired
 from orchestrator.marketplaces.auth import FixedHeader
 from orchestrator.marketplaces.client import Client, single_step
-from orchestrator.marketplaces.opening import Opening, Settings, read_credential, read_settings
 from orchestrator.marketplaces.pacing import RemainingCalls
-from orchestrator.marketplaces.spec import Connector, Page, Session, Sort, Stream, Window
+from orchestrator.marketplaces.session_request import SessionRequest, Settings, read_credential, read_settings
+from orchestrator.marketplaces.spec import Connector, Listing, Page, Session, Stream, Window
 from orchestrator.marketplaces.takealot import records, v2, v2_records
 from orchestrator.marketplaces.takealot.days import Span
 
@@ -130,7 +130,7 @@ def _ask(session: Session, operation: str, filters: Iterable[tuple[str, str]], t
     )
 
 
-def open_session(opening: Opening) -> Session:
+def open_session(opening: SessionRequest) -> Session:
     """Read settings and secret; no call is made yet."""
     settings = read_settings(opening, SellerSettings)
     credential = read_credential(opening, Credential)
@@ -163,10 +163,10 @@ CONNECTOR = Connector(
     streams={
         "orders": Stream(
             name="orders",
-            sort=Sort.ROLLING,
+            listing=Listing.ROLLING,
             fetch=fetch_orders,
             normalize=v2_records.either(records.order, v2_records.order),
-            identify=v2_records.either_id(records.order_id, v2_records.order_id),
+            record_id=v2_records.either_id(records.order_id, v2_records.order_id),
             version=1,
             age=_AGE,
             durable_token=True,
@@ -176,20 +176,20 @@ CONNECTOR = Connector(
         ),
         "products": Stream(
             name="products",
-            sort=Sort.SNAPSHOT,
+            listing=Listing.SNAPSHOT,
             fetch=fetch_products,
             normalize=v2_records.either(records.product, v2_records.product),
-            identify=v2_records.either_id(records.product_id, v2_records.product_id),
+            record_id=v2_records.either_id(records.product_id, v2_records.product_id),
             version=1,
             age=timedelta(0),
             durable_token=False,
         ),
         "inventory": Stream(
             name="inventory",
-            sort=Sort.SNAPSHOT,
+            listing=Listing.SNAPSHOT,
             fetch=fetch_inventory,
             normalize=v2_records.either(records.level, v2_records.level),
-            identify=v2_records.either_id(records.level_id, v2_records.level_id),
+            record_id=v2_records.either_id(records.level_id, v2_records.level_id),
             version=1,
             age=timedelta(0),
             durable_token=False,

@@ -23,7 +23,7 @@ from orchestrator.decoding import UNREADABLE
 from orchestrator.errors import CredentialsRejected, RequestRejected, ResponseInvalid
 from orchestrator.marketplaces.auth import FixedHeader
 from orchestrator.marketplaces.client import Errors, Response
-from orchestrator.marketplaces.opening import Settings
+from orchestrator.marketplaces.session_request import Settings
 from orchestrator.marketplaces.spec import Session
 from orchestrator.ports import Clock
 

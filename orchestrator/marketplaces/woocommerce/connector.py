@@ -21,13 +21,13 @@ from urllib.parse import urlsplit
 import msgspec
 
 from orchestrator.marketplaces.client import Client
-from orchestrator.marketplaces.opening import Opening, read_credential, read_settings
-from orchestrator.marketplaces.spec import Connector, Page, Session, Sort, Stream, Window
+from orchestrator.marketplaces.session_request import SessionRequest, read_credential, read_settings
+from orchestrator.marketplaces.spec import Connector, Listing, Page, Session, Stream, Window
 from orchestrator.marketplaces.woocommerce import api as sites
 from orchestrator.marketplaces.woocommerce import records
 from orchestrator.marketplaces.woocommerce.api import Credential, Site, SiteSettings
 from orchestrator.marketplaces.woocommerce.listing import (
-    Listing,
+    Query,
     is_wanted,
     page_of,
     patient,
@@ -52,7 +52,7 @@ class _Currency(msgspec.Struct):
 
 
 _ORDERS, _ORDERS_WITH_BUYER, _PRODUCTS = (
-    tuple(Listing(name, name, fields, [("status", status)], size) for status in ("any", "trash"))
+    tuple(Query(name, name, fields, [("status", status)], size) for status in ("any", "trash"))
     for name, fields, size in (
         ("orders", _ORDER, LARGEST_PAGE),
         ("orders", f"{_ORDER},{_BUYER}", LARGEST_PAGE),
@@ -60,9 +60,9 @@ _ORDERS, _ORDERS_WITH_BUYER, _PRODUCTS = (
     )
 )
 _INVENTORY = (
-    Listing("inventory", "products", _STOCK, whole=True),
-    Listing("variations", "variations", _STOCK, whole=True),
-    Listing("inventory", "products", _STOCK, [("type", "variable")], _PARENTS, whole=True),
+    Query("inventory", "products", _STOCK, whole=True),
+    Query("variations", "variations", _STOCK, whole=True),
+    Query("inventory", "products", _STOCK, [("type", "variable")], _PARENTS, whole=True),
 )
 
 
@@ -136,7 +136,7 @@ def _currency(session: Session) -> str:
     return site.currency
 
 
-def open_session(opening: Opening) -> Session:
+def open_session(opening: SessionRequest) -> Session:
     """Read settings and secret; no call is made yet."""
     settings = read_settings(opening, SiteSettings)
     credential = read_credential(opening, Credential)
@@ -166,10 +166,10 @@ CONNECTOR = Connector(
     streams={
         "orders": Stream(
             name="orders",
-            sort=Sort.INCREMENTAL,
+            listing=Listing.INCREMENTAL,
             fetch=fetch_orders,
             normalize=records.order,
-            identify=records.order_id,
+            record_id=records.order_id,
             version=1,
             age=_AGE,
             durable_token=True,
@@ -179,10 +179,10 @@ CONNECTOR = Connector(
         ),
         "products": Stream(
             name="products",
-            sort=Sort.INCREMENTAL,
+            listing=Listing.INCREMENTAL,
             fetch=fetch_products,
             normalize=records.product,
-            identify=records.product_id,
+            record_id=records.product_id,
             version=1,
             age=_AGE,
             durable_token=True,
@@ -191,10 +191,10 @@ CONNECTOR = Connector(
         ),
         "inventory": Stream(
             name="inventory",
-            sort=Sort.SNAPSHOT,
+            listing=Listing.SNAPSHOT,
             fetch=fetch_inventory,
             normalize=records.level,
-            identify=records.level_id,
+            record_id=records.level_id,
             version=1,
             age=timedelta(0),
             durable_token=True,

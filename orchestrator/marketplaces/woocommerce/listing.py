@@ -30,7 +30,7 @@ _LONG_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
-class Listing:
+class Query:
     """A collection, or a part of one."""
 
     operation: str
@@ -62,7 +62,7 @@ def patient(fetch: Fetch) -> Fetch:
     return wrapped
 
 
-def read(session: Session, listings: Sequence[Listing], window: Window, token: str | None) -> Step:
+def read(session: Session, listings: Sequence[Query], window: Window, token: str | None) -> Step:
     """The page at a token.
 
     Raises:
@@ -87,7 +87,7 @@ def read(session: Session, listings: Sequence[Listing], window: Window, token: s
     return _step(session, listing, window, place)
 
 
-def _step(session: Session, listing: Listing, window: Window, place: Place) -> Step:
+def _step(session: Session, listing: Query, window: Window, place: Place) -> Step:
     params = [*listing.params, *bounds(place, window), ("_fields", listing.fields)]
     size = min(listing.size, place.size)
     listed = sites.list_rows(session, listing.operation, listing.path, params, size)

@@ -89,7 +89,8 @@ ROWS = [
     ),
     _limit(
         "a commit that conflicts, or whose outcome is unknown",
-        "tasks/holder.py, tasks/claim.py, runs/close.py, runs/cancel.py, runs/dispatch.py, operators/pause.py",
+        "tasks/holder.py, tasks/claim.py, runs/close.py, runs/cancel.py, runs/dispatch.py, "
+        "operators/pause.py",
         f"{holder._TRIES} tries of a holder",
         f"{claim._TRIES} of a claim, {ending._TRIES} of a close, {start._TRIES} of a cancel",
         f"{dispatch._TRIES} in a row of a dispatch, {pause._COMMIT_ATTEMPTS} of an edit",

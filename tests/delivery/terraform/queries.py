@@ -7,18 +7,17 @@ import sys
 from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pytest
 
 from local.processes import ROOT
 from orchestrator.adapters.embedded.store import SqliteStore
-from orchestrator.adapters.queries import order_of
 from orchestrator.model.connection import MARKETPLACES, ConnectionStatus
 from orchestrator.model.run import RunStatus
 from orchestrator.operators import connections, pause, run_views
 from orchestrator.operators.status import status as status_view
-from orchestrator.ports import Create, Filter, Put, Snapshot, Write, Written
+from orchestrator.ports import Create, Filter, Put, Query, Snapshot, Write, Written
 from orchestrator.runs import start
 from orchestrator.runs.cancel import cancel_run
 from orchestrator.sync import digest as digests
@@ -26,10 +25,10 @@ from orchestrator.sync import vanished
 from tests.support.world import START, World
 
 #: It hands on what others ask.
-_WRAPPERS = {"orchestrator/runs/cost.py"}
+_WRAPPERS = {"orchestrator/sync/metered_store.py"}
 
 
-class Query(NamedTuple):
+class Shape(NamedTuple):
     """A query's shape, as far as indexes care."""
 
     collection: str
@@ -66,28 +65,17 @@ class RecordingStore(SqliteStore):
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
-        self.made: dict[Query, set[str]] = {}
+        self.made: dict[Shape, set[str]] = {}
         self.fields: dict[str, set[str]] = {}
 
-    def query(
-        self,
-        collection: str,
-        *,
-        where: Sequence[Filter] = (),
-        order_by: str | None = None,
-        descending: bool = False,
-        after: tuple[Any, ...] | None = None,
-        limit: int,
-    ) -> list[Snapshot]:
+    def query(self, query: Query) -> list[Snapshot]:
         """See DocumentStore."""
-        self._note(collection, where, order_by, descending=descending)
-        return super().query(
-            collection, where=where, order_by=order_by, descending=descending, after=after, limit=limit
-        )
+        self._note(query)
+        return super().query(query)
 
     def count(self, collection: str, where: Sequence[Filter] = ()) -> int:
         """See DocumentStore."""
-        self._note(collection, where, None, descending=False)
+        self._note(Query(collection, where=where, limit=1))
         return super().count(collection, where)
 
     def commit(self, writes: Sequence[Write]) -> list[Written]:
@@ -97,17 +85,15 @@ class RecordingStore(SqliteStore):
                 self.fields.setdefault(_collection(write.path.rpartition("/")[0]), set()).update(write.data)
         return super().commit(writes)
 
-    def _note(
-        self, collection: str, where: Sequence[Filter], order_by: str | None, *, descending: bool
-    ) -> None:
-        query = Query(
-            _collection(collection),
-            frozenset(each.field for each in where if each.op == "=="),
-            frozenset(each.field for each in where if each.op == "in"),
-            order_of(where, order_by, descending=descending),
-            descending,
+    def _note(self, query: Query) -> None:
+        shape = Shape(
+            _collection(query.collection),
+            frozenset(each.field for each in query.where if each.op == "=="),
+            frozenset(each.field for each in query.where if each.op == "in"),
+            query.sort_field,
+            query.descending,
         )
-        self.made.setdefault(query, set()).add(_caller())
+        self.made.setdefault(shape, set()).add(_caller())
 
 
 def call_sites() -> set[str]:
@@ -115,7 +101,7 @@ def call_sites() -> set[str]:
     return {
         f"{path.relative_to(ROOT)}:{node.lineno}"
         for path in (ROOT / "orchestrator").rglob("*.py")
-        if path.parent.name != "adapters" and str(path.relative_to(ROOT)) not in _WRAPPERS
+        if "adapters" not in path.parts and str(path.relative_to(ROOT)) not in _WRAPPERS
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.Call)
         and isinstance(node.func, ast.Attribute)
@@ -188,7 +174,7 @@ def _caller() -> str:
         path = Path(frame.f_code.co_filename)
         if path.is_relative_to(ROOT / "orchestrator"):
             found = str(path.relative_to(ROOT))
-            if found not in _WRAPPERS and path.parent.name != "adapters":
+            if found not in _WRAPPERS and "adapters" not in path.parts:
                 return f"{found}:{frame.f_lineno}"
         frame = frame.f_back
     return "tests"

@@ -23,7 +23,7 @@ from orchestrator.errors import (
 )
 from orchestrator.marketplaces.amazon.api import RATES
 from orchestrator.marketplaces.registry import REGISTRY
-from orchestrator.marketplaces.spec import Sort, Window
+from orchestrator.marketplaces.spec import Listing, Window
 from tests.marketplaces.amazon.answers import TOKEN, session
 from tests.support.scripted import EVERYTHING, UNTIL, Bench, Sandbox, read, sandbox, scripted
 
@@ -281,7 +281,7 @@ def test_stock_is_told_of_amazon_first_then_of_the_seller(seller: Sandbox) -> No
         ("search", "A1F"),
     ]
     assert len(found.records) == sum(len(page.records) for page in found.pages) == 330
-    assert INVENTORY.sort is Sort.SNAPSHOT
+    assert INVENTORY.listing is Listing.SNAPSHOT
 
 
 @pytest.mark.parametrize("token", ["", "{", '["fba","ATVPDKIKX0DER",1]', '["nothing","AE08WJ6YKNBMC"]'])

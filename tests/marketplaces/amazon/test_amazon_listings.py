@@ -127,7 +127,7 @@ def test_every_place_of_the_walk_resumes_in_another_session(stream: str) -> None
         for page, token in zip(whole.pages, whole.tokens, strict=True):
             rest = read(AMAZON, seller.session(), stream, token=token).records.keys()
             assert seen | rest == truth
-            seen |= {AMAZON.streams[stream].identify(raw) or "" for raw in page.records}
+            seen |= {AMAZON.streams[stream].record_id(raw) or "" for raw in page.records}
 
     assert kinds == ({"search", "report", "skus"} if stream == "products" else {"fba", "search"})
 
@@ -270,7 +270,7 @@ def test_trap_a_sku_with_a_comma_is_asked_for_alone() -> None:
         place = '["skus","AE08WJ6YKNBMC","d","2026-11-23T06:00:00Z",0]'
         page = PRODUCTS.fetch(session(server), EVERYTHING, place)
 
-    assert [PRODUCTS.identify(raw) for raw in page.records] == ["B,1/2@AE08WJ6YKNBMC", "A@AE08WJ6YKNBMC"]
+    assert [PRODUCTS.record_id(raw) for raw in page.records] == ["B,1/2@AE08WJ6YKNBMC", "A@AE08WJ6YKNBMC"]
     assert server.requests[3].path == "/listings/2021-08-01/items/ASANDBOX0/B%2C1%2F2"
     assert server.requests[5].query["identifiers"] == ["A"]
     assert page.next_token == '["skus","AE08WJ6YKNBMC","d","2026-11-23T06:00:00Z",3]'

@@ -14,13 +14,13 @@ from typing import Any
 
 import msgspec
 
-from orchestrator.marketplaces.opening import Opening
-from orchestrator.marketplaces.spec import Page, Session, Sort, Stream, Window
+from orchestrator.marketplaces.session_request import SessionRequest
+from orchestrator.marketplaces.spec import Listing, Page, Session, Stream, Window
 from orchestrator.model.connection import Connection, ConnectionStatus
 from orchestrator.model.record import Order, Record
 from orchestrator.model.run import Run, Task
 from orchestrator.model.state import SyncState
-from orchestrator.ports import DocumentStore, Snapshot
+from orchestrator.ports import DocumentStore, Query, Snapshot
 from tests.marketplaces.conformance.market import BEGINNING, Market, Sandbox, running
 from tests.support.world import START, VirtualClock, World
 
@@ -113,7 +113,7 @@ class MarketWorld(World):
 def every(store: DocumentStore, collection: str) -> Iterator[Snapshot]:
     """All documents of a collection."""
     after: tuple[str, ...] | None = None
-    while found := store.query(collection, after=after, limit=1000):
+    while found := store.query(Query(collection, after=after, limit=1000)):
         yield from found
         after = (found[-1].id,)
 
@@ -242,7 +242,7 @@ def told_by(document: Mapping[str, Any]) -> dict[str, Any]:
 
 def moment_of(stream: Stream, record: Record) -> datetime | None:
     """The time that a stream's windows go by."""
-    if stream.sort is Sort.ROLLING:
+    if stream.listing is Listing.ROLLING:
         return record.created_at if isinstance(record, Order) else None
     return record.updated_at
 
@@ -308,7 +308,7 @@ def open_session(
         created_at=START,
         updated_at=START,
     )
-    opening = Opening(
+    opening = SessionRequest(
         market.name, connection, secrets, clock, random.Random(1), wait=clock.sleep, development=True
     )
     return market.connector.open(opening)

@@ -9,7 +9,7 @@ from typing import Any
 from unittest.mock import patch
 
 from orchestrator.marketplaces import client, transport
-from orchestrator.marketplaces.spec import Sort
+from orchestrator.marketplaces.spec import Listing
 from orchestrator.model.run import TaskStatus
 from tests.marketplaces.conformance.case import Case, several_pages
 from tests.marketplaces.conformance.market import Market
@@ -120,7 +120,7 @@ def _now_and_then(case: Case, switch: Switch) -> None:
 
 
 def _for_good(case: Case, switch: Switch) -> None:
-    rolling = case.stream.sort is Sort.ROLLING
+    rolling = case.stream.listing is Listing.ROLLING
     # A page token can only be refused where a second page is asked for.
     count = len(case.truth()) if switch.for_good == "page_token_expired" else 2
     case.sandbox.change(orders=0 if rolling else count, prices=count, stock=count, new_orders=2)
@@ -147,4 +147,4 @@ def _for_good(case: Case, switch: Switch) -> None:
 
 def _is_exact(case: Case, switch: Switch) -> bool:
     """Whether all is stored as it is there; a rolling stream misses changes of what is older."""
-    return switch.exact and not (switch.kind == "churn" and case.stream.sort is Sort.ROLLING)
+    return switch.exact and not (switch.kind == "churn" and case.stream.listing is Listing.ROLLING)

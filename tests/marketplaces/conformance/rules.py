@@ -14,7 +14,7 @@ from unittest.mock import patch
 
 import msgspec
 
-from orchestrator.marketplaces.spec import Page, Session, Sort, Stream, Window
+from orchestrator.marketplaces.spec import Listing, Page, Session, Stream, Window
 from orchestrator.marketplaces.values import money
 from orchestrator.model.record import Money
 from orchestrator.model.run import TaskStatus
@@ -84,7 +84,7 @@ def _interrupt_after_first_page(case: Case) -> None:
 @rule
 def boundary_times_are_inclusive(case: Case) -> None:
     """A window shows what changed in its first and in its last second, and all between."""
-    if case.stream.sort is Sort.SNAPSHOT:
+    if case.stream.listing is Listing.SNAPSHOT:
         return
     known = sorted(
         (moment, record.id)
@@ -103,7 +103,7 @@ def every_page_token_resumes(case: Case) -> None:
     """A durable token goes on in another session, also where the engine stops after every page."""
     if not case.stream.durable_token:
         return
-    shown = [case.stream.identify(raw) for page in case.pages() for raw in page.records]
+    shown = [case.stream.record_id(raw) for page in case.pages() for raw in page.records]
     assert set(shown) == case.truth().keys()
 
     def timed(session: Session, window: Window, token: str | None) -> Page:
@@ -140,7 +140,7 @@ def money_is_exact_decimal_with_currency(case: Case) -> None:
 
 @rule
 def ids_are_stable(case: Case) -> None:
-    """Ids are text, one a record, read alike by `identify`, and the same at every reading."""
+    """Ids are text, one a record, read alike by `record_id`, and the same at every reading."""
     records = case.read()
     found = Counter(record.id for record in records)
     raws = [raw for page in case.pages(EVERYTHING, case.session()) for raw in page.records]
@@ -148,7 +148,7 @@ def ids_are_stable(case: Case) -> None:
     assert all(type(record_id) is str for record_id in found)
     assert "" not in found
     assert set(found.values()) == {1}
-    assert [case.stream.identify(raw) for raw in raws] == [record.id for record in records]
+    assert [case.stream.record_id(raw) for raw in raws] == [record.id for record in records]
 
 
 @rule
@@ -180,7 +180,7 @@ def one_change_changes_exactly_that_document(case: Case) -> None:
     """One order, price and stock level that change are the documents that change."""
     case.run()
     before, told = case.stored(), case.truth()
-    rolling = case.stream.sort is Sort.ROLLING
+    rolling = case.stream.listing is Listing.ROLLING
     # A rolling stream sees only what was made in its span: of many changes, some.
     case.sandbox.change(orders=40 if rolling else 1, prices=1, stock=1)
     case.run(_RECONCILED_S if rolling else 900.0)
@@ -203,7 +203,7 @@ def one_change_changes_exactly_that_document(case: Case) -> None:
 @rule
 def what_vanished_is_marked(case: Case) -> None:
     """A product that is taken out gets `deleted_at`, also its stock, once a complete listing lacks it."""
-    listed = case.stream.sort is Sort.SNAPSHOT or case.stream.long_span > timedelta(0)
+    listed = case.stream.listing is Listing.SNAPSHOT or case.stream.long_span > timedelta(0)
     if case.stream.name == "orders" or not listed:
         return
     case.run()

@@ -21,7 +21,7 @@ from orchestrator.errors import (
     RequestRejected,
 )
 from orchestrator.marketplaces.client import Auth, Client
-from orchestrator.marketplaces.opening import Opening
+from orchestrator.marketplaces.session_request import SessionRequest
 from orchestrator.marketplaces.spec import Page, Session, Stream, Window
 from orchestrator.model.record import Money, Order, Product, Record
 from tests.delivery.docs.guide import driftwood
@@ -227,7 +227,7 @@ BROKEN_STREAMS: list[tuple[str, str, Break]] = [
     ("times_are_aware_utc", "orders", normalizing(without_zone)),
     ("money_is_exact_decimal_with_currency", "orders", normalizing(through_a_float)),
     ("ids_are_stable", "products", with_other_ids(count())),
-    ("ids_are_stable", "orders", lambda stream: replace(stream, identify=lambda raw: "one")),
+    ("ids_are_stable", "orders", lambda stream: replace(stream, record_id=lambda raw: "one")),
     ("unchanged_data_normalizes_to_identical_bytes", "products", numbered(count())),
     ("an_unchanged_second_run_writes_nothing", "products", numbered(count())),
     ("one_change_changes_exactly_that_document", "products", numbered(count())),
@@ -334,7 +334,7 @@ def test_a_session_that_breaks_a_rule_fails_it(
     """What a connector's session does wrong is found by the check that is named for it."""
     market = driftwood()
 
-    def open_broken(opening: Opening) -> Session:
+    def open_broken(opening: SessionRequest) -> Session:
         session = market.connector.open(opening)
         broken(session)
         return session

@@ -63,7 +63,7 @@ def test_a_window_with_more_than_a_page_is_cut_by_time(seller: Sandbox) -> None:
         if token is None:
             break
         ends.append(msgspec.json.decode(token)[0])
-    ids = [EBAY.streams["orders"].identify(raw) for page in recorded for raw in page.records]
+    ids = [EBAY.streams["orders"].record_id(raw) for page in recorded for raw in page.records]
 
     assert ends == sorted(set(ends))
     assert len(ids) == len(set(ids)) == len(seller.truth()["orders"])

@@ -117,7 +117,7 @@ def test_the_page_token_is_the_next_day_and_outlives_a_session(seller: Sandbox) 
     assert whole.tokens[1] is not None
     assert whole.tokens[1].startswith("2026-11-2")
     rest = read(TAKEALOT, seller.session(), "orders", window, whole.tokens[1])
-    first = {TAKEALOT.streams["orders"].identify(raw) for raw in whole.pages[0].records}
+    first = {TAKEALOT.streams["orders"].record_id(raw) for raw in whole.pages[0].records}
     assert whole.records.keys() - rest.records.keys() == first
 
 
@@ -190,7 +190,7 @@ def test_trap_offers_without_the_stock_that_was_asked_for_are_not_empty_shelves(
         found = read(TAKEALOT, session(server), "inventory")
 
     assert len(found.rejects) == 1
-    assert TAKEALOT.streams["inventory"].identify(found.rejects[0]) is None
+    assert TAKEALOT.streams["inventory"].record_id(found.rejects[0]) is None
 
 
 def test_an_offer_that_lies_nowhere_has_no_stock_level() -> None:
@@ -259,7 +259,7 @@ def test_grouping_keeps_what_it_cannot_read_apart() -> None:
     grouped = records.group_by_order(items)
 
     assert [msgspec.json.decode(each) for each in grouped] == [[second, SALE], [stray]]
-    assert [TAKEALOT.streams["orders"].identify(each) for each in grouped] == ["199823311", None]
+    assert [TAKEALOT.streams["orders"].record_id(each) for each in grouped] == ["199823311", None]
 
 
 def order(*changes: dict[str, Any]) -> Order:

@@ -108,7 +108,7 @@ def test_reading_every_page_holds_the_truth(seller: Sandbox, stream: str) -> Non
     assert not found.rejects
     assert len(found.pages) > 2
     assert_holds(told(list(found.records.values())), seller.truth()[stream])
-    assert {TAKEALOT.streams[stream].identify(raw) for page in found.pages for raw in page.records} == set(
+    assert {TAKEALOT.streams[stream].record_id(raw) for page in found.pages for raw in page.records} == set(
         found.records
     )
 
@@ -203,7 +203,7 @@ def test_trap_offers_without_stock_are_not_empty_shelves() -> None:
     with scripted(offers(OFFER, {**OFFER, **STOCK}, total=2)) as server:
         found = read(TAKEALOT, session(server.url), "inventory")
 
-    assert [TAKEALOT.streams["inventory"].identify(raw) for raw in found.rejects] == [None]
+    assert [TAKEALOT.streams["inventory"].record_id(raw) for raw in found.rejects] == [None]
     assert len(found.records) == 2
 
 

@@ -12,7 +12,7 @@ import pytest
 from local.sandbox.http import Reply
 from orchestrator.errors import PageTokenExpired
 from orchestrator.marketplaces.registry import REGISTRY
-from orchestrator.marketplaces.spec import Page, Session, Sort, Window
+from orchestrator.marketplaces.spec import Listing, Page, Session, Window
 from tests.marketplaces.test_completeness import assert_holds
 from tests.support.scripted import (
     CREDENTIALS,
@@ -89,7 +89,7 @@ def pages(session: Session, stream: str, window: Window) -> Iterator[Page]:
 
 def ids_of(stream: str, found: list[Page]) -> set[str | None]:
     """The ids on some pages."""
-    return {WOO.streams[stream].identify(raw) for page in found for raw in page.records}
+    return {WOO.streams[stream].record_id(raw) for page in found for raw in page.records}
 
 
 def test_trap_both_clocks_and_strict_bounds() -> None:
@@ -235,7 +235,7 @@ def inventory_of(shop: Sandbox, account: int) -> tuple[Session, Read]:
 
 def test_trap_a_sale_moves_no_date(shop: Sandbox) -> None:
     """So stock is a snapshot of everything, in few calls where variations can be listed at once."""
-    assert WOO.streams["inventory"].sort is Sort.SNAPSHOT
+    assert WOO.streams["inventory"].listing is Listing.SNAPSHOT
     changed = shop.control("POST", "change", {"stock": 3, "at": AT.isoformat()})["stock"]
     assert not read(WOO, shop.session(), "products", LATER).records
 

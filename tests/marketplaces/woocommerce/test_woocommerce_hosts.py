@@ -137,7 +137,7 @@ def test_trap_notices_and_marks_before_the_json(start: bytes) -> None:
     with scripted(page) as server:
         found = WOO.streams["orders"].fetch(scripted_session(server), LATER, None)
 
-    assert [WOO.streams["orders"].identify(raw) for raw in found.records] == ["727"]
+    assert [WOO.streams["orders"].record_id(raw) for raw in found.records] == ["727"]
 
 
 @pytest.mark.parametrize("body", [PAGE, NOTICE, b"", NOTICE + b'[{"id":1'])

@@ -9,7 +9,7 @@ from typing import Any
 
 from local.samples import MARKETPLACES, SAMPLES
 from orchestrator.marketplaces.registry import REGISTRY
-from orchestrator.marketplaces.spec import Sort
+from orchestrator.marketplaces.spec import Listing
 from tests.system.chaos.fleet import APIS, WORKERS
 from tests.system.chaos.site import LEASE_S
 
@@ -115,7 +115,7 @@ def _change(rng: random.Random, at_s: float, left_s: float) -> Iterator[Event]:
         "stock": rng.randint(0, 10),
         "vanish": int(rng.random() < 0.3),
     }
-    if REGISTRY[sample.marketplace].streams["orders"].sort is Sort.ROLLING:
+    if REGISTRY[sample.marketplace].streams["orders"].listing is Listing.ROLLING:
         change["orders"] = 0  # a change of an old order is seen there once a day
     yield Event(at_s, "change", (sample.id, change))
 

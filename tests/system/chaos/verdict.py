@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from orchestrator.marketplaces.registry import REGISTRY
-from orchestrator.marketplaces.spec import Sort
+from orchestrator.marketplaces.spec import Listing
 from orchestrator.model import ids
 from orchestrator.model.counts import COSTS, COUNTS, TaskTotals
 from orchestrator.model.run import Run, Shard, Task
@@ -127,7 +127,7 @@ def _lost(account: Account) -> Iterator[str]:
             stored = {name: found.told.get(name) for name in fields}
             if stored != fields:
                 yield f"{where}: {record_id} is {_only(fields, stored)}, in the store {_only(stored, fields)}"
-        if REGISTRY[account.marketplace].streams[stream].sort is Sort.SNAPSHOT:
+        if REGISTRY[account.marketplace].streams[stream].listing is Listing.SNAPSHOT:
             # Other streams notice what has gone once a day.
             for record_id in held:
                 yield f"{where}: {record_id} has gone from the marketplace, and the store does not say so"

@@ -35,7 +35,7 @@ def served(world: World, *records: bytes) -> None:
     def fetch(session: Session, window: Window, token: str | None) -> Page:
         return Page(records, None)
 
-    stream = replace(stream, fetch=fetch, normalize=_normalize, identify=_identify)
+    stream = replace(stream, fetch=fetch, normalize=_normalize, record_id=_identify)
     connector = replace(world.bazaar.connector, streams={"orders": stream})
     world.services = replace(world.services, connectors={"shopify": connector})
 

@@ -13,13 +13,13 @@ import msgspec
 
 from orchestrator import handle, wiring
 from orchestrator.errors import SyncError
-from orchestrator.marketplaces.opening import Opening
-from orchestrator.marketplaces.spec import Connector, Page, Session, Sort, Stream, Window
+from orchestrator.marketplaces.session_request import SessionRequest
+from orchestrator.marketplaces.spec import Connector, Listing, Page, Session, Stream, Window
 from orchestrator.model import ids
 from orchestrator.model.documents import from_document
 from orchestrator.model.messages import Message
 from orchestrator.model.run import Run
-from orchestrator.ports import Document, Filter, Put, Snapshot, Write, Written
+from orchestrator.ports import Document, Filter, Put, Query, Snapshot, Write, Written
 from orchestrator.runs.start import start_tick
 from orchestrator.services import Services
 from orchestrator.settings import Settings
@@ -106,10 +106,10 @@ class SlowStore:
         self._loop.sleep(READ_S)
         return self._store.get_many(paths)
 
-    def query(self, collection: str, **options: Any) -> list[Snapshot]:
+    def query(self, query: Query) -> list[Snapshot]:
         """See DocumentStore."""
         self._loop.sleep(READ_S)
-        return self._store.query(collection, **options)
+        return self._store.query(query)
 
     def count(self, collection: str, where: Sequence[Filter] = ()) -> int:
         """See DocumentStore."""
@@ -249,10 +249,10 @@ class Plant:
     def _connector(self) -> Connector:
         stream = Stream(
             name="orders",
-            sort=Sort.INCREMENTAL,
+            listing=Listing.INCREMENTAL,
             fetch=self._fetch,
             normalize=normalize,
-            identify=lambda raw: msgspec.json.decode(raw, type=Row).id,
+            record_id=lambda raw: msgspec.json.decode(raw, type=Row).id,
             version=1,
             age=timedelta(minutes=2),
             durable_token=True,
@@ -285,6 +285,6 @@ class Plant:
                 self.seen.done_s[parts[3]] = self.loop.now_s
 
 
-def _open(opening: Opening) -> Session:
+def _open(opening: SessionRequest) -> Session:
     client: Any = FakeClient(opening.connection_id, wait=opening.wait)
     return Session(client=client, settings=None)

@@ -23,7 +23,7 @@ from orchestrator.model.connection import STREAMS
 from orchestrator.model.documents import from_document
 from orchestrator.model.run import Run, RunStatus, Shard, Task
 from orchestrator.model.state import SyncState
-from orchestrator.ports import Put
+from orchestrator.ports import Put, Query
 from orchestrator.runs.start import start_tick
 from orchestrator.services import Services
 from orchestrator.settings import Settings
@@ -68,15 +68,20 @@ class Site:
             snapshot.path: snapshot.data
             for connection_id in ("s", "t")
             for stream in STREAMS
-            for snapshot in self.services.store.query(f"connections/{connection_id}/{stream}", limit=5000)
+            for snapshot in self.services.store.query(
+                Query(f"connections/{connection_id}/{stream}", limit=5000)
+            )
         }
 
     def check(self, run_id: str, run: Run) -> None:
         """The run succeeded, its counts are its tasks', and nobody holds anything."""
         store = self.services.store
-        tasks = [from_document(Task, found.data) for found in store.query(f"runs/{run_id}/tasks", limit=100)]
+        tasks = [
+            from_document(Task, found.data) for found in store.query(Query(f"runs/{run_id}/tasks", limit=100))
+        ]
         shards = [
-            from_document(Shard, found.data) for found in store.query(f"runs/{run_id}/shards", limit=100)
+            from_document(Shard, found.data)
+            for found in store.query(Query(f"runs/{run_id}/shards", limit=100))
         ]
         assert run.status is RunStatus.SUCCEEDED, tasks
         assert (run.tasks.total, run.tasks.succeeded) == (2, 2)

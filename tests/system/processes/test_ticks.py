@@ -17,6 +17,7 @@ from orchestrator.cli.output import console
 from orchestrator.model import ids
 from orchestrator.model.documents import from_document
 from orchestrator.model.run import Run, RunStatus, Shard, Task
+from orchestrator.ports import Query
 from tests.support.emulators import refuse_or_skip
 
 pytestmark = [pytest.mark.emulator, pytest.mark.processes]
@@ -37,9 +38,9 @@ def test_a_tick_delivered_twenty_times_at_once_is_one_run(tmp_path: Path) -> Non
             view = follow(
                 store, stack.services.clock, run_id, console(), look=lambda _: stack.processes.check()
             )
-            runs = store.query("runs", limit=10)
-            tasks = store.query(f"{ids.run_path(run_id)}/tasks", limit=100)
-            shards = store.query(f"{ids.run_path(run_id)}/shards", limit=100)
+            runs = store.query(Query("runs", limit=10))
+            tasks = store.query(Query(f"{ids.run_path(run_id)}/tasks", limit=100))
+            shards = store.query(Query(f"{ids.run_path(run_id)}/shards", limit=100))
     except EmulatorsMissing as error:
         refuse_or_skip(error)
 

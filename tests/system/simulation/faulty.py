@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from orchestrator.errors import Conflict, QueueUnavailable, StoreUnavailable, WriteRejected
 from orchestrator.model.messages import Message, decode, encode
-from orchestrator.ports import Create, Filter, Put, Snapshot, Write, Written
+from orchestrator.ports import Create, Filter, Put, Query, Snapshot, Write, Written
 from tests.system.simulation.process import Process
 from tests.system.simulation.rows import UNSTORABLE
 
@@ -64,11 +64,9 @@ class SimStore:
                 self._process.consents[snapshot.id] = snapshot.data.get("store_buyer_pii") is True
         return found
 
-    def query(self, collection: str, **options: Any) -> list[Snapshot]:
+    def query(self, query: Query) -> list[Snapshot]:
         """See DocumentStore."""
-        return self._reading(
-            f"queries {collection}", lambda: self._history.store.query(collection, **options)
-        )
+        return self._reading(f"queries {query.collection}", lambda: self._history.store.query(query))
 
     def count(self, collection: str, where: Sequence[Filter] = ()) -> int:
         """See DocumentStore."""

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
-from orchestrator.marketplaces.spec import Sort
+from orchestrator.marketplaces.spec import Listing
 from orchestrator.model import ids
 from orchestrator.model.connection import STREAMS
 from orchestrator.model.messages import Message
@@ -123,11 +123,11 @@ class History:
         def some(most: float) -> float:
             return rng.uniform(0, most) if chance(rng, 0.4) else 0.0
 
-        sorts = {
+        listings = {
             marketplace: {
-                "orders": rng.choice([Sort.INCREMENTAL, Sort.ROLLING]),
-                "products": Sort.SNAPSHOT,
-                "inventory": rng.choice([Sort.INCREMENTAL, Sort.SNAPSHOT]),
+                "orders": rng.choice([Listing.INCREMENTAL, Listing.ROLLING]),
+                "products": Listing.SNAPSHOT,
+                "inventory": rng.choice([Listing.INCREMENTAL, Listing.SNAPSHOT]),
             }
             for marketplace in MARKETPLACES
         }
@@ -139,7 +139,7 @@ class History:
             by_offset=chance(rng, 0.3),
             durable=chance(rng, 0.7),
             ordered=chance(rng, 0.6),
-            sorts=sorts,
+            listings=listings,
             offset=timedelta(seconds=rng.choice([0, 0, -45, 45, -600, 600]) if tells_time else 0),
             tells_time=tells_time,
             behaviour=Behaviour(

@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from orchestrator.marketplaces.spec import Sort
+from orchestrator.marketplaces.spec import Listing
 from orchestrator.model import ids
 from orchestrator.model.documents import from_document
 from orchestrator.model.run import RunStatus, TaskStatus
 from orchestrator.model.state import SyncState
-from orchestrator.ports import Document
+from orchestrator.ports import Document, Query
 from tests.system.simulation.market import LONG_SPAN
 from tests.system.simulation.process import MOST_FROZEN_S
 from tests.system.simulation.rows import Row
@@ -84,29 +84,29 @@ class Judge:
     def _stream(self, connection_id: str, connection: Document, stream: str) -> None:
         """The store holds what is true at the marketplace, once, and nothing else that is not marked."""
         history = self._history
-        sort = history.market.sorts[connection["marketplace"]][stream]
-        found = self._store.query(f"connections/{connection_id}/{stream}", limit=10_000)
+        listing = history.market.listings[connection["marketplace"]][stream]
+        found = self._store.query(Query(f"connections/{connection_id}/{stream}", limit=10_000))
         stored = {it.data["id"]: it.data for it in found if it.data["deleted_at"] is None}
         region = connection["settings"].get("region", "all")
         for row in history.market.rows(connection_id, stream).values():
             if not row.is_in(region):
                 continue
             record = stored.pop(row.id, None)
-            if self._is_required(connection_id, row, sort):
+            if self._is_required(connection_id, row, listing):
                 self._row(connection_id, connection, stream, row, record)
-        if sort is Sort.ROLLING or (sort is Sort.INCREMENTAL and stream == "orders"):
+        if listing is Listing.ROLLING or (listing is Listing.INCREMENTAL and stream == "orders"):
             return  # it never lists everything
         oldest = history.people.beginning(connection_id) + timedelta(days=1)
         for name, record in stored.items():
             known = f"connections/{connection_id}/{stream}/{name}" not in history.people.forgotten
-            if known and (sort is Sort.SNAPSHOT or record["updated_at"] >= oldest):
+            if known and (listing is Listing.SNAPSHOT or record["updated_at"] >= oldest):
                 self._is(False, f"{connection_id}/{stream}: {record} is not at the marketplace, nor marked")
 
-    def _is_required(self, connection_id: str, row: Row, sort: Sort) -> bool:
+    def _is_required(self, connection_id: str, row: Row, listing: Listing) -> bool:
         since = self._history.people.beginning(connection_id)
-        if sort is Sort.ROLLING:
+        if listing is Listing.ROLLING:
             return row.created_at >= max(since, self._history.loop.now - LONG_SPAN + timedelta(days=3))
-        return sort is Sort.SNAPSHOT or row.now.changed_at >= since
+        return listing is Listing.SNAPSHOT or row.now.changed_at >= since
 
     def _row(
         self, connection_id: str, connection: Document, stream: str, row: Row, record: Document | None

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from orchestrator.marketplaces.spec import Sort
+from orchestrator.marketplaces.spec import Listing
 from orchestrator.model import ids
 from orchestrator.model.connection import STREAMS
 from orchestrator.ports import Delete, Document, Write
@@ -40,26 +40,30 @@ class Losses:
         if until is None or until == old.get("since") or connection is None:
             return
         market = self._history.market
-        sort = market.sorts[connection[1]["marketplace"]].get(stream)
-        if sort is None or (sort is Sort.SNAPSHOT and market.by_offset):
+        listing = market.listings[connection[1]["marketplace"]].get(stream)
+        if listing is None or (listing is Listing.SNAPSHOT and market.by_offset):
             return  # a row can slip past between two pages of positions; the next listing shows it
-        is_long = sort is Sort.SNAPSHOT or new.get("long_read_at") != old.get("long_read_at")
+        is_long = listing is Listing.SNAPSHOT or new.get("long_read_at") != old.get("long_read_at")
         since = self._history.people.beginning(connection_id)
-        if sort is Sort.ROLLING:
+        if listing is Listing.ROLLING:
             since = max(since, until - (LONG_SPAN if is_long else SHORT_SPAN))
         for row in market.rows(connection_id, stream).values():
-            if row.is_in(self._history.running.region) and self._is_covered(row, sort, since, until):
-                self._is_stored(connection_id, stream, row, until, is_long=is_long or sort is Sort.ROLLING)
+            if row.is_in(self._history.running.region) and self._is_covered(row, listing, since, until):
+                self._is_stored(
+                    connection_id, stream, row, until, is_long=is_long or listing is Listing.ROLLING
+                )
 
     @staticmethod
-    def _is_covered(row: Row, sort: Sort, since: datetime, until: datetime) -> bool:
-        if sort is Sort.ROLLING:
+    def _is_covered(row: Row, listing: Listing, since: datetime, until: datetime) -> bool:
+        if listing is Listing.ROLLING:
             return since <= row.created_at < until
         shown = row.shown(until)
         if shown is None:
             return False
         # Whoever is edited during the scan may leave it before it is read.
-        return sort is Sort.SNAPSHOT or (since <= shown.changed_at < until and row.now.changed_at <= until)
+        return listing is Listing.SNAPSHOT or (
+            since <= shown.changed_at < until and row.now.changed_at <= until
+        )
 
     def _is_stored(
         self, connection_id: str, stream: str, row: Row, until: datetime, *, is_long: bool

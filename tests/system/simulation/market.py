@@ -19,11 +19,11 @@ from orchestrator.errors import (
     ResponseInvalid,
 )
 from orchestrator.marketplaces.auth import ExpiringToken, RotatingGrant, Rotation, Token
-from orchestrator.marketplaces.opening import Opening, Settings, read_credential, read_settings
-from orchestrator.marketplaces.spec import Connector, Page, Session, Sort, Stream, Window
+from orchestrator.marketplaces.session_request import SessionRequest, Settings, read_credential, read_settings
+from orchestrator.marketplaces.spec import Connector, Listing, Page, Session, Stream, Window
 from tests.system.simulation.accounts import Account
 from tests.system.simulation.loop import START, chance
-from tests.system.simulation.rows import BUYER, Row, Version, identify, normalize
+from tests.system.simulation.rows import BUYER, Row, Version, normalize, record_id
 
 if TYPE_CHECKING:
     from tests.system.simulation.history import History
@@ -52,7 +52,7 @@ class Credential(msgspec.Struct, frozen=True, kw_only=True):
 class Client:
     """What the engine and the authentication read of a client, for one invocation."""
 
-    opening: Opening
+    opening: SessionRequest
     number: int
     calls: int = 0
     received_bytes: int = 0
@@ -92,7 +92,7 @@ class Market:
     durable: bool
     ordered: bool
     #: How each stream of each marketplace finds what changed.
-    sorts: Mapping[str, Mapping[str, Sort]]
+    listings: Mapping[str, Mapping[str, Listing]]
     #: Its clock against the true time, and whether it tells it.
     offset: timedelta
     tells_time: bool
@@ -158,35 +158,35 @@ class Market:
 
     def connector(self, marketplace: str) -> Connector:
         """The marketplace's connector."""
-        sorts = self.sorts[marketplace]
+        listings = self.listings[marketplace]
         return Connector(
             marketplace=marketplace,
-            streams={name: self._stream(name, sort) for name, sort in sorts.items()},
+            streams={name: self._stream(name, listing) for name, listing in listings.items()},
             epoch=START - timedelta(days=30),
             open=self._open,
             check=lambda _: "market",
             personal_fields=frozenset({"buyer"}),
         )
 
-    def _stream(self, name: str, sort: Sort) -> Stream:
-        reconciled = sort is Sort.INCREMENTAL and name != "orders"
-        rolling = sort is Sort.ROLLING
+    def _stream(self, name: str, listing: Listing) -> Stream:
+        reconciled = listing is Listing.INCREMENTAL and name != "orders"
+        rolling = listing is Listing.ROLLING
         return Stream(
             name=name,
-            sort=sort,
-            fetch=partial(self._fetch, name, sort),
+            listing=listing,
+            fetch=partial(self._fetch, name, listing),
             normalize=normalize,
-            identify=identify,
+            record_id=record_id,
             version=1,
             age=AGE,
             durable_token=self.durable,
-            ordered=self.ordered and sort is Sort.INCREMENTAL,
+            ordered=self.ordered and listing is Listing.INCREMENTAL,
             remembers_all=name != "orders",
             short_span=SHORT_SPAN if rolling else timedelta(0),
             long_span=timedelta.max if reconciled else LONG_SPAN if rolling else timedelta(0),
         )
 
-    def _open(self, opening: Opening) -> Session:
+    def _open(self, opening: SessionRequest) -> Session:
         settings = read_settings(opening, ShopSettings)
         self.history.running.region = settings.region
         content = read_credential(opening, Credential)
@@ -216,7 +216,9 @@ class Market:
             raise MarketplaceUnavailable("market token: no answer")
         return rotation
 
-    def _fetch(self, name: str, sort: Sort, session: Session, window: Window, token: str | None) -> Page:
+    def _fetch(
+        self, name: str, listing: Listing, session: Session, window: Window, token: str | None
+    ) -> Page:
         client: Any = session.client
         connection_id = client.opening.connection_id
         self._authenticate(connection_id, client)
@@ -226,9 +228,9 @@ class Market:
         if self.tells_time:
             client.server_time = self.now.replace(microsecond=0)
         place = self._place(client, token)
-        keys = self._listed(session, name, sort, window)
+        keys = self._listed(session, name, listing, window)
         following = sorted(keys)
-        if self.by_offset and sort is Sort.SNAPSHOT:
+        if self.by_offset and listing is Listing.SNAPSHOT:
             at = int(place or 0)
             page = following[at : at + self.page_size]
             more = at + len(page) < len(following)
@@ -254,7 +256,7 @@ class Market:
         return Page(
             records=records,
             next_token=self._token(client, end) if more else None,
-            total=len(keys) if self.counted and sort is Sort.SNAPSHOT else None,
+            total=len(keys) if self.counted and listing is Listing.SNAPSHOT else None,
             listed=len(page),
         )
 
@@ -269,7 +271,7 @@ class Market:
             refreshed = True
 
     def _listed(
-        self, session: Session, name: str, sort: Sort, window: Window
+        self, session: Session, name: str, listing: Listing, window: Window
     ) -> dict[str, tuple[Row, Version]]:
         """What a listing shows now, by its order."""
         found: dict[str, tuple[Row, Version]] = {}
@@ -278,9 +280,9 @@ class Market:
             version = row.shown(self.now)
             if version is None or not row.is_in(session.settings.region):
                 continue
-            moment = row.created_at if sort is Sort.ROLLING else version.changed_at
-            if sort is Sort.SNAPSHOT or window.since <= moment <= window.until:
-                is_ordered = self.ordered and sort is Sort.INCREMENTAL
+            moment = row.created_at if listing is Listing.ROLLING else version.changed_at
+            if listing is Listing.SNAPSHOT or window.since <= moment <= window.until:
+                is_ordered = self.ordered and listing is Listing.INCREMENTAL
                 found[f"{moment.isoformat()}|{row.id}" if is_ordered else row.id] = (row, version)
         return found
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from orchestrator.errors import Conflict
-from orchestrator.ports import Create, Delete, Document, Filter, Put, Snapshot, Update, Write, Written
+from orchestrator.ports import Create, Delete, Document, Filter, Put, Query, Snapshot, Update, Write, Written
 
 _COMPARE: dict[str, Callable[[Any, Any], bool]] = {
     "==": lambda a, b: bool(a == b),
@@ -42,37 +42,30 @@ class MemoryStore:
         """See DocumentStore."""
         return [self.get(path) for path in paths]
 
-    def query(
-        self,
-        collection: str,
-        *,
-        where: Sequence[Filter] = (),
-        order_by: str | None = None,
-        descending: bool = False,
-        after: tuple[Any, ...] | None = None,
-        limit: int,
-    ) -> list[Snapshot]:
+    def query(self, query: Query) -> list[Snapshot]:
         """See DocumentStore."""
         rows: list[tuple[tuple[Any, ...], Snapshot]] = []
-        for name in self._collections.get(collection, ()):
-            version, data = self.documents[f"{collection}/{name}"]
-            if not _matches(data, where):
+        for name in self._collections.get(query.collection, ()):
+            version, data = self.documents[f"{query.collection}/{name}"]
+            if not _matches(data, query.where):
                 continue
             key: tuple[Any, ...] = (name,)
-            if order_by is not None:
-                value = _value(data, order_by)
+            if query.order_by is not None:
+                value = _value(data, query.order_by)
                 if value is _ABSENT:
                     continue
                 key = (value, name)
-            rows.append((key, Snapshot(f"{collection}/{name}", data, version)))
-        rows.sort(key=lambda row: row[0], reverse=descending)
-        if after is not None:
-            rows = [row for row in rows if (row[0] < after if descending else row[0] > after)]
-        return [snapshot for _, snapshot in rows[:limit]]
+            rows.append((key, Snapshot(f"{query.collection}/{name}", data, version)))
+        rows.sort(key=lambda row: row[0], reverse=query.descending)
+        if query.after is not None:
+            rows = [
+                row for row in rows if (row[0] < query.after if query.descending else row[0] > query.after)
+            ]
+        return [snapshot for _, snapshot in rows[: query.limit]]
 
     def count(self, collection: str, where: Sequence[Filter] = ()) -> int:
         """See DocumentStore."""
-        return len(self.query(collection, where=where, limit=10**9))
+        return len(self.query(Query(collection, where=where, limit=10**9)))
 
     def commit(self, writes: Sequence[Write]) -> list[Written]:
         """See DocumentStore."""

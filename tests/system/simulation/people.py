@@ -11,7 +11,7 @@ from orchestrator.errors import Conflict, NotFound, NotPossible, SyncError
 from orchestrator.model import ids
 from orchestrator.model.connection import STREAMS
 from orchestrator.operators import connections, pause
-from orchestrator.ports import Create, Delete, Document, Update, Write
+from orchestrator.ports import Create, Delete, Document, Query, Update, Write
 from orchestrator.services import Services
 from tests.system.simulation.accounts import Account
 from tests.system.simulation.loop import START, chance
@@ -74,7 +74,7 @@ class People:
     # Over HTTP
 
     def _run(self) -> str:
-        runs = self._history.store.query("runs", limit=100)
+        runs = self._history.store.query(Query("runs", limit=100))
         return self._history.loop.rng.choice(runs).id if runs else "none"
 
     def _cancel(self, _: str) -> None:

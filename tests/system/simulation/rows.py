@@ -99,7 +99,7 @@ class Row:
         return msgspec.json.encode(row)
 
 
-def identify(raw: bytes) -> str | None:
+def record_id(raw: bytes) -> str | None:
     """The row's id; of a nameless one it cannot be read."""
     row = msgspec.json.decode(raw, type=Raw)
     if row.broken == "nameless":

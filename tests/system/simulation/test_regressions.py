@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from tests.support.project import ROOT
-from tests.system.guards.copies import copy_without, run_in
 from tests.system.simulation.history import play
 from tests.system.simulation.regressions import REGRESSIONS, Regression
 

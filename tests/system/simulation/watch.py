@@ -13,7 +13,7 @@ from orchestrator.model.connection import STREAMS
 from orchestrator.model.counts import TaskTotals
 from orchestrator.model.documents import from_document
 from orchestrator.model.run import Run, RunStatus, Shard, Task
-from orchestrator.ports import Create, Delete, Document, Put, Update, Write
+from orchestrator.ports import Create, Delete, Document, Put, Query, Update, Write
 from orchestrator.sync import absorbing, digest
 from tests.system.simulation.loop import START
 from tests.system.simulation.process import MOST_FROZEN_S
@@ -181,8 +181,10 @@ class Watch:
         if any(path.startswith(f"runs/{run_id}/") for path in self.expired):
             return
         run = from_document(Run, store.documents[ids.run_path(run_id)][1])
-        shards = store.query(f"runs/{run_id}/shards", limit=1000)
-        tasks = [from_document(Task, it.data) for it in store.query(f"runs/{run_id}/tasks", limit=1000)]
+        shards = store.query(Query(f"runs/{run_id}/shards", limit=1000))
+        tasks = [
+            from_document(Task, it.data) for it in store.query(Query(f"runs/{run_id}/tasks", limit=1000))
+        ]
         planned = sorted(name for shard in shards for name in from_document(Shard, shard.data).ids)
         if len(planned) != len(set(planned)):
             history.violated(f"{run_id} plans a connection twice")

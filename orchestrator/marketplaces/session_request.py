@@ -20,7 +20,7 @@ C = TypeVar("C", bound=msgspec.Struct)
 
 
 @dataclass(frozen=True, slots=True)
-class Opening:
+class SessionRequest:
     """What the engine passes to `Connector.open`."""
 
     connection_id: str
@@ -42,7 +42,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     base_url: str | None = None
 
 
-def read_settings(opening: Opening, kind: type[S]) -> S:
+def read_settings(opening: SessionRequest, kind: type[S]) -> S:
     """Decode the connection's `settings`.
 
     Raises:
@@ -67,7 +67,7 @@ def read_settings(opening: Opening, kind: type[S]) -> S:
     return settings
 
 
-def read_credential(opening: Opening, kind: type[C]) -> C:
+def read_credential(opening: SessionRequest, kind: type[C]) -> C:
     """Read and decode the connection's secret.
 
     Raises:
@@ -78,7 +78,7 @@ def read_credential(opening: Opening, kind: type[C]) -> C:
     return parse_credential(opening, opening.secrets.get(opening.connection.credential), kind)
 
 
-def parse_credential(opening: Opening, content: str, kind: type[C]) -> C:
+def parse_credential(opening: SessionRequest, content: str, kind: type[C]) -> C:
     """Decode a secret's content.
 
     Raises:
