@@ -28,7 +28,9 @@ class Worker:
         """All deliveries of messages of one run, in order."""
         if not self.receipts.exists():
             return []
-        notes = (json.loads(line) for line in self.receipts.read_text().splitlines())
+        # The worker may be in the middle of a line: only whole ones are read.
+        whole, _, _ = self.receipts.read_text().rpartition("\n")
+        notes = (json.loads(line) for line in whole.splitlines())
         return [note for note in notes if json.loads(note["body"]).get("run_id") == run_id]
 
 
