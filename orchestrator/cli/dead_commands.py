@@ -9,7 +9,7 @@ from datetime import datetime
 from orchestrator import wiring
 from orchestrator.cli.output import console, print_json, safe, table
 from orchestrator.operators import dead_letters
-from orchestrator.operators.dead_letters import Effect, Looked, Wanted
+from orchestrator.operators.dead_letters import Effect, Report, Wanted
 from orchestrator.services import Services
 
 _COLUMNS = ("kind", "run", "connection", "published", "died", "deliveries", "replay", "because")
@@ -86,7 +86,7 @@ def _wanted(options: argparse.Namespace) -> Wanted:
     )
 
 
-def _print(looked: Looked) -> None:
+def _print(looked: Report) -> None:
     rows = [
         (
             letter.kind or f"unreadable, {letter.size_bytes:,} bytes",
@@ -112,7 +112,7 @@ def _when(time: datetime) -> str:
     return f"{time:%m-%d %H:%M}Z"
 
 
-def _summary(looked: Looked) -> str:
+def _summary(looked: Report) -> str:
     counts = Counter(letter.effect for letter in looked.letters)
     return (
         f"{counts[Effect.PUBLISH]} published again, {counts[Effect.NEW_RUN]} in new runs, "

@@ -13,7 +13,7 @@ from orchestrator.errors import QueueUnavailable, RequestError
 from orchestrator.model import ids
 from orchestrator.model.messages import Kind, Message
 from orchestrator.model.run import RunStatus, TaskStatus
-from orchestrator.operators.dead_letters import Effect, Looked
+from orchestrator.operators.dead_letters import Effect, Report
 from orchestrator.ports import DeadMessage, Delete, Query
 from orchestrator.runs.start import TriggerRequest, start_manual
 from tests.core.grave import Grave
@@ -275,7 +275,7 @@ def test_connections_that_are_being_synced_are_left_alone(grave: Grave) -> None:
     """All of them are busy: the message stays, and the reason is told."""
     _, dead = grave.lose("a")
     grave.bury(*dead)
-    said: list[Looked] = []
+    said: list[Report] = []
 
     def replay_meanwhile(*_: object) -> None:
         if not said:

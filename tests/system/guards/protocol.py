@@ -239,9 +239,9 @@ PROTOCOL = (
         "history 18: a dead letter is removed after it is published, never before",
         "orchestrator/operators/dead_letters.py",
         """            services.queue.publish([one.message for one in batch if one.message is not None])
-            remove(batch)
+            taken.remove(batch)
 """,
-        """            remove(batch)
+        """            taken.remove(batch)
             services.queue.publish([one.message for one in batch if one.message is not None])
 """,
         CORE + "test_dead.py::test_what_cannot_be_published_stays",
