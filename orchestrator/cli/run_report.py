@@ -1,25 +1,27 @@
-"""A run as tables: what was synced, by marketplace and stream, what failed, what it cost."""
+"""A run as tables: its records by marketplace and stream, its failed tasks, its cost."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from operator import attrgetter
 
 from rich.console import Console
 from rich.text import Text
 
 from orchestrator.cli.output import STYLES, safe, table
-from orchestrator.model.counts import Cost, RecordTotals
 from orchestrator.model.documents import from_document
 from orchestrator.model.run import Run, Task
-from orchestrator.operators.run_views import RunView
+from orchestrator.operators.run_views import RunPage, RunView
 from orchestrator.ports import Document
 
 _COUNTS = ("seen", "written", "unchanged", "deleted", "rejected")
+_counts = attrgetter(*_COUNTS)
+_used = attrgetter("document_reads", "document_writes", "marketplace_calls", "marketplace_bytes")
 _COST = ("marketplace", "document reads", "document writes", "calls", "bytes", "estimated USD")
 
 
 def print_run(screen: Console, view: RunView) -> None:
-    """Print one run, with the tasks of this page that did not simply succeed."""
+    """Print one run, with the failed, skipped and incomplete tasks of this page."""
     run = from_document(Run, view.run)
     headline = Text.assemble(
         f"run {safe(view.run['run_id'])}: ", (run.status.value, f"bold {STYLES[run.status.value]}")
@@ -44,10 +46,10 @@ def print_run(screen: Console, view: RunView) -> None:
         screen.print(f"There are more tasks: --page-token {view.next_page_token}")
 
 
-def print_runs(screen: Console, runs: Sequence[Document]) -> None:
-    """Print a list of runs."""
+def print_runs(screen: Console, page: RunPage) -> None:
+    """Print a page of a list of runs."""
     rows = []
-    for document in runs:
+    for document in page.runs:
         run = from_document(Run, document)
         tasks = run.tasks
         rows.append(
@@ -66,6 +68,8 @@ def print_runs(screen: Console, runs: Sequence[Document]) -> None:
         )
     columns = ("run", "status", "trigger", "started", "s", "tasks", "failed", "skipped", "seen", "written")
     screen.print(table(f"{len(rows)} runs", columns, rows))
+    if page.next_page_token is not None:
+        print(f"There are more: --page-token {page.next_page_token}")
 
 
 def _sentence(run: Run) -> str:
@@ -86,29 +90,16 @@ def _seconds(run: Run) -> float | None:
 
 def _record_rows(run: Run) -> Iterator[Sequence[object]]:
     for marketplace, share in sorted(run.by_marketplace.items()):
-        for stream, records in _by_stream(share.records):
+        for stream, records in sorted((share.records.by_stream or {}).items()):
             yield marketplace, stream, *_counts(records)
     yield "all", "all", *_counts(run.records)
 
 
-def _by_stream(records: RecordTotals) -> list[tuple[str, RecordTotals]]:
-    return sorted(records.by_stream.items()) if isinstance(records.by_stream, dict) else []
-
-
-def _counts(records: RecordTotals) -> tuple[int, ...]:
-    return tuple(getattr(records, name) for name in _COUNTS)
-
-
 def _cost_rows(run: Run) -> Iterator[Sequence[object]]:
-    for marketplace, share in sorted(run.by_marketplace.items()):
-        yield marketplace, *_cost(share.cost)
-    yield "all", *_cost(run.cost)
-
-
-def _cost(cost: Cost) -> tuple[object, ...]:
-    # At list price, one connection costs millionths of a dollar.
-    usd = f"{cost.estimated_usd:.6f}"
-    return cost.document_reads, cost.document_writes, cost.marketplace_calls, cost.marketplace_bytes, usd
+    costs = {name: share.cost for name, share in sorted(run.by_marketplace.items())}
+    for name, cost in {**costs, "all": run.cost}.items():
+        # At list price, one connection costs millionths of a dollar.
+        yield name, *_used(cost), f"{cost.estimated_usd:.6f}"
 
 
 def _print_progress(screen: Console, view: RunView) -> None:

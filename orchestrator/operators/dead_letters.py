@@ -154,7 +154,6 @@ def replay(
 class _Found:
     """A selected dead message."""
 
-    dead: DeadMessage
     #: None if it is unreadable.
     message: Message | None
     letter: Letter
@@ -177,9 +176,9 @@ class _Taken:
         self._dead.give_back(list(self._left.values()))
 
     def remove(self, found: Sequence[_Found]) -> None:
-        self._dead.remove([one.dead for one in found])
+        self._dead.remove([self._left[one.letter.id] for one in found])
         for one in found:
-            del self._left[one.dead.id]
+            del self._left[one.letter.id]
 
 
 def _having(effect: Effect, found: Iterable[_Found]) -> list[_Found]:
@@ -229,7 +228,7 @@ def _read(dead: DeadMessage) -> _Found:
         effect=Effect.KEEP,
         why=why,
     )
-    return _Found(dead, message, letter, Selection())
+    return _Found(message, letter, Selection())
 
 
 def _is_wanted(letter: Letter, wanted: Wanted) -> bool:

@@ -18,7 +18,7 @@ from orchestrator.adapters.embedded.delivery import Delivery
 from orchestrator.adapters.google import firestore, pubsub, secret_manager
 from orchestrator.marketplaces import client, transport
 from orchestrator.model.run import SHARD_SIZE
-from orchestrator.operators import pause
+from orchestrator.operators import connections
 from orchestrator.runs import dispatch, heal, start
 from orchestrator.sync import pages, stream_sync
 from orchestrator.sync import slice as tasks
@@ -90,10 +90,10 @@ ROWS = [
     _limit(
         "a commit that conflicts, or whose outcome is unknown",
         "tasks/holder.py, tasks/claim.py, runs/close.py, runs/cancel.py, runs/dispatch.py, "
-        "operators/pause.py",
+        "operators/connections.py",
         f"{holder._TRIES} tries of a holder",
         f"{claim._TRIES} of a claim, {ending._TRIES} of a close, {start._TRIES} of a cancel",
-        f"{dispatch._TRIES} in a row of a dispatch, {pause._COMMIT_ATTEMPTS} of an edit",
+        f"{dispatch._TRIES} in a row of a dispatch, {connections._COMMIT_ATTEMPTS} of an edit",
         "up to 0.4 s between two, with jitter",
     ),
     _limit(
