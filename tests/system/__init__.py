@@ -1,0 +1,1 @@
+"""Tests of the whole system: what one release leaves to the next."""
