@@ -1,1 +1,1 @@
-"""Tests of the whole system: what one release leaves to the next."""
+"""Tests of the whole system: the legacy of one release to the next."""

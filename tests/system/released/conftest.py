@@ -23,7 +23,7 @@ STORES = ["embedded", pytest.param("firestore", marks=pytest.mark.emulator)]
 
 @dataclass(frozen=True, slots=True)
 class Left:
-    """What a release left behind: its folder, and its documents in a store that a test may change."""
+    """A release's legacy: its folder, and its documents in a store that a test may change."""
 
     release: Release
     store: SqliteStore | FirestoreStore
@@ -51,7 +51,7 @@ def left(request: pytest.FixtureRequest, release: Release, tmp_path: Path) -> It
 
 @pytest.fixture(autouse=True)
 def _worker_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the worker's process needs at its start; the services themselves are the test's."""
+    """The settings that the worker's process needs at its start; its services are the test's."""
     for name in ("K_SERVICE", "FUNCTION_TARGET", "SCHEDULER_AUTH", "SKIP_SCHEDULER_AUTH", "LOG_LEVEL"):
         monkeypatch.delenv(name, raising=False)
     for name, value in ENVIRONMENT.items():

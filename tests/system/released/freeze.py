@@ -1,6 +1,6 @@
-"""`python -m tests.system.released.freeze [FOLDER]`: freeze what the running code writes.
+"""`python -m tests.system.released.freeze [FOLDER]`: freeze a store and a queue of the running code.
 
-`v0_1/README.md` says what comes of it, and when to do it again.
+`v0_1/README.md` describes the files, and says when to make the next ones.
 """
 
 from __future__ import annotations
@@ -54,6 +54,7 @@ from tests.system.released.scene import (
     documents,
     is_for,
     kind_of,
+    normalizers,
     scene,
     sellers,
 )
@@ -77,7 +78,7 @@ class Died(BaseException):
 
 @dataclass
 class Story:
-    """What happens until the store is frozen."""
+    """The events up to the moment at which the store is frozen."""
 
     scene: Scene
     sellers: dict[str, Sellers]
@@ -141,7 +142,7 @@ class Story:
         self._drain()
 
     def _next_day(self) -> None:
-        """A run that lists everything again and finds what the sellers changed; some are paused after it."""
+        """A run that lists everything again and finds the sellers' changes; some are paused after it."""
         self.scene.clock.advance(_DAY_S)
         self.runs["next_day"] = self.scene.tick()
         self._drain()
@@ -270,6 +271,7 @@ def _write_contents(folder: Path, store: SqliteStore, story: Story, queued: int)
         documents=dict(sorted(counts.items())),
         runs=story.runs,
         queued=queued,
+        normalizers=normalizers(),
     )
     _write_json(folder / "contents.json", contents)
 
@@ -323,7 +325,7 @@ def _write_file(path: Path, target: Path) -> None:
 
 
 def _write_messages(folder: Path, story: Story, store: SqliteStore) -> None:
-    """One message of each kind; those that do not wait in the queue are made by what happens afterwards."""
+    """One message of each kind; those that do not wait in the queue are made by later events."""
     told, running = story.scene, story.runs["running"]
     waiting, at = list(told.queue.messages), told.clock.now()
     told.queue.messages = []

@@ -29,7 +29,17 @@ from orchestrator.messages import Message
 from orchestrator.ports import DocumentStore
 from tests.conformance.case import every
 from tests.edge.conftest import served
-from tests.system.released.scene import Contents, Frozen, Scene, Sellers, Wire, change, scene, sellers
+from tests.system.released.scene import (
+    Contents,
+    Frozen,
+    Scene,
+    Sellers,
+    Wire,
+    change,
+    normalizers,
+    scene,
+    sellers,
+)
 from tests.system.released.wire import embedded
 
 RELEASES = Path(__file__).parent
@@ -48,7 +58,7 @@ class Release:
 
     @property
     def contents(self) -> Contents:
-        """What is in it."""
+        """The list of its contents."""
         return msgspec.json.decode((self.folder / "contents.json").read_bytes(), type=Contents)
 
     @property
@@ -69,7 +79,7 @@ class Release:
     def firestore(self, host: str, project: str, path: Path) -> FirestoreStore:
         """Its export in a project of an emulator that runs already.
 
-        This is what the emulator does at its start with `--import-data`; so it needs no start of its own.
+        The emulator does the same at its start with `--import-data`; this way it needs no start of its own.
         """
         export = path / "export"
         shutil.copytree(self.folder / "firestore-export", export)
@@ -95,12 +105,19 @@ RELEASED = [Release(folder.parent) for folder in sorted(RELEASES.glob("v*/conten
 
 @dataclass
 class Replay:
-    """The release's world, going on where it was frozen."""
+    """The release's world, going on from the moment at which it was frozen."""
 
     release: Release
     scene: Scene
     sellers: Mapping[str, Sellers]
     edge: FlaskClient
+
+    def is_unchanged(self, connection_id: str, stream: str) -> bool:
+        """Whether the stream's normalizer is the release's: then its records and windows stand."""
+        marketplace = connection_id.partition("-")[0]
+        return (
+            normalizers()[marketplace].get(stream) == self.release.contents.normalizers[marketplace][stream]
+        )
 
     def post(self, wire: Wire) -> None:
         """Bring one request to the worker, which has to acknowledge it."""
@@ -165,7 +182,7 @@ def queue_time(now: Callable[[], datetime]) -> Iterator[None]:
 def delivering(path: Path, replay: Replay) -> Iterator[Callable[[], QueueCounts]]:
     """The release's embedded queue, delivering to the worker's edge over HTTP; its clock is the scene's.
 
-    Yields a function that waits until all that is due was delivered and says what is left.
+    Yields a function that waits until each due message was delivered, and counts the others.
     """
     server = make_server("127.0.0.1", 0, replay.edge.application)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.005}, daemon=True)
@@ -174,7 +191,7 @@ def delivering(path: Path, replay: Replay) -> Iterator[Callable[[], QueueCounts]
         queue = LocalQueue(
             replay.release.unpack("store-queue.db", path),
             f"http://127.0.0.1:{server.server_port}",
-            delivery=Delivery(concurrency=1),
+            delivery=Delivery(concurrency=1, max_attempts=1),
         )
         try:
             queue.start()
@@ -195,7 +212,7 @@ def _idle(queue: LocalQueue) -> QueueCounts:
 
 
 def queued(release: Release, path: Path) -> QueueCounts:
-    """What waits in the release's embedded queue when it is frozen."""
+    """The messages that wait in the release's embedded queue when it is frozen."""
     at = release.contents.frozen_at
     with queue_time(lambda: at):
         queue = LocalQueue(release.unpack("store-queue.db", path), "http://127.0.0.1:9", delivers=False)

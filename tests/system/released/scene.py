@@ -43,7 +43,7 @@ HALF_STREAMS: Mapping[str, tuple[str, ...]] = {
 YOUNGER = "ebay-younger"
 #: When sellers changed something, between the first runs and the last ones.
 CHANGED_AT = START + timedelta(hours=1)
-#: Stands for a sandbox's address in what is frozen.
+#: Stands for a sandbox's address in a frozen store.
 NOWHERE = "http://127.0.0.1:9"
 #: Ticks are so far apart.
 TICK_S = 900.0
@@ -81,7 +81,7 @@ def sellers(clock: VirtualClock, names: Sequence[str] | None = None) -> Iterator
 
 
 def change(sandbox: Sandbox) -> None:
-    """Change some of what a seller has; the same in each sandbox that was filled with the same."""
+    """Change some of a seller's records; the same in each sandbox that was filled with the same."""
     sandbox.change(new_orders=1, prices=1, stock=1, vanish=1, at=CHANGED_AT)
 
 
@@ -158,6 +158,14 @@ def revoked(market: Market) -> str:
     return f"{Secrets.reference(market)}_REVOKED"
 
 
+def normalizers() -> dict[str, dict[str, int]]:
+    """The version of each normalizer now, by marketplace and stream."""
+    return {
+        market.name: {name: stream.version for name, stream in sorted(market.connector.streams.items())}
+        for market in registered()
+    }
+
+
 def documents(store: DocumentStore) -> Iterator[Snapshot]:
     """Every document that a release stores."""
     for connection in every(store, "connections"):
@@ -179,7 +187,7 @@ def kind_of(path: str) -> str:
 
 
 class Contents(msgspec.Struct, kw_only=True, frozen=True):
-    """`contents.json`: what a frozen release holds."""
+    """`contents.json`: the list of a frozen release's contents."""
 
     release: str
     #: The clock when the store was frozen.
@@ -190,6 +198,8 @@ class Contents(msgspec.Struct, kw_only=True, frozen=True):
     runs: dict[str, str]
     #: How many messages wait in the embedded queue's file.
     queued: int
+    #: The version of each normalizer, by marketplace and stream: a later one writes every record anew.
+    normalizers: dict[str, dict[str, int]]
 
 
 class Wire(msgspec.Struct, kw_only=True, frozen=True):

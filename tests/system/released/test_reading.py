@@ -1,4 +1,4 @@
-"""What the last release wrote is read: every document, and every view of them."""
+"""The documents of the last release are read, each one and in every view."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ TYPES: Mapping[str, type[msgspec.Struct]] = {
     "runs/shards": Shard,
     "runs/tasks": Task,
 }
-#: What a record's document has besides the record.
+#: Fields of a record's document that are not of the record.
 BESIDE = frozenset({"deleted_at", "id_hash"})
 #: Fields that a later release has dropped on purpose, by kind of document; nothing reads them any more.
 DROPPED: Mapping[str, frozenset[str]] = {}
@@ -42,7 +42,7 @@ REJECT = frozenset({"stream", "record_id", "reason", "run_id", "rejected_at", "r
 
 
 def lacking(written: object, read: object) -> bool:
-    """Whether anything that was written is not in what was read of it."""
+    """Whether some value that was written is missing from the value that was read."""
     if isinstance(written, Mapping) and isinstance(read, Mapping):
         # An absent field means nothing, zero or empty.
         return any(lacking(value, read.get(name)) for name, value in written.items() if value)
