@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from local.emulators import Emulators
-from orchestrator.adapters.firestore import FirestoreStore
-from orchestrator.adapters.sqlite import SqliteStore
-from tests.core.world import ENVIRONMENT
+from local.google.emulators import Emulators
+from orchestrator.adapters.embedded.store import SqliteStore
+from orchestrator.adapters.google.firestore import FirestoreStore
 from tests.edge.conftest import _process_as_it_was
-from tests.emulators import fresh_project
+from tests.support.emulators import fresh_project
+from tests.support.world import ENVIRONMENT
 from tests.system.released.replay import RELEASED, Release
 
 __all__ = ["_process_as_it_was"]

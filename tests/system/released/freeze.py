@@ -21,23 +21,26 @@ from unittest.mock import patch
 import msgspec
 import urllib3
 
-from local.emulators import start_emulators
+from local.google.emulators import start_emulators
 from local.processes import Processes
-from orchestrator import connections, context, digests
-from orchestrator.adapters.firestore import FirestoreStore
-from orchestrator.adapters.local_queue import LocalQueue
-from orchestrator.adapters.sqlite import SqliteStore
+from orchestrator import log_context
+from orchestrator.adapters.embedded.queue import LocalQueue
+from orchestrator.adapters.embedded.store import SqliteStore
+from orchestrator.adapters.google.firestore import FirestoreStore
 from orchestrator.errors import QueueUnavailable
-from orchestrator.heal import heal
+from orchestrator.handle import handle
 from orchestrator.marketplaces.spec import Connector, Page, Session, Stream, Window
-from orchestrator.messages import Message
-from orchestrator.pausing import pause
+from orchestrator.model.messages import Message
+from orchestrator.operators import connections
+from orchestrator.operators.pause import pause
 from orchestrator.ports import Put
-from orchestrator.runs import TriggerRequest, cancel_run, retry_run, start_manual
-from orchestrator.worker import handle
-from tests.conformance.case import every
-from tests.conformance.market import Market, Sandbox
-from tests.core.world import START, ListQueue
+from orchestrator.runs.cancel import cancel_run
+from orchestrator.runs.heal import heal
+from orchestrator.runs.start import TriggerRequest, retry_run, start_manual
+from orchestrator.sync import digest as digests
+from tests.marketplaces.conformance.case import every
+from tests.marketplaces.conformance.market import Market, Sandbox
+from tests.support.world import START, ListQueue
 from tests.system.released.replay import queue_time
 from tests.system.released.scene import (
     HALF_STREAMS,
@@ -345,7 +348,7 @@ def _write_messages(folder: Path, story: Story, store: SqliteStore) -> None:
         "cancel": _first(cancels, kind="cancel", run_id=running, shard="shopify-000000"),
         "heal": Message(kind="heal"),
     }
-    with context.bind(traceparent=_TRACEPARENT):
+    with log_context.bind(traceparent=_TRACEPARENT):
         _write_json(folder / "messages.json", {name: frozen(message, at) for name, message in found.items()})
 
 

@@ -20,15 +20,15 @@ from flask.testing import FlaskClient
 from werkzeug.serving import make_server
 
 from orchestrator import wiring
-from orchestrator.adapters import local_delivery, local_queue
-from orchestrator.adapters.firestore import FirestoreStore
-from orchestrator.adapters.local_delivery import Delivery
-from orchestrator.adapters.local_queue import LocalQueue, QueueCounts
-from orchestrator.adapters.sqlite import SqliteStore
-from orchestrator.messages import Message
+from orchestrator.adapters.embedded import delivery, queue
+from orchestrator.adapters.embedded.delivery import Delivery
+from orchestrator.adapters.embedded.queue import LocalQueue, QueueCounts
+from orchestrator.adapters.embedded.store import SqliteStore
+from orchestrator.adapters.google.firestore import FirestoreStore
+from orchestrator.model.messages import Message
 from orchestrator.ports import DocumentStore
-from tests.conformance.case import every
 from tests.edge.conftest import served
+from tests.marketplaces.conformance.case import every
 from tests.system.released.scene import (
     Contents,
     Frozen,
@@ -174,7 +174,7 @@ def replaying(
 def queue_time(now: Callable[[], datetime]) -> Iterator[None]:
     """The embedded queue goes by this clock; nothing else does, so that a client's time-outs stay real."""
     virtual = SimpleNamespace(time=lambda: now().timestamp(), monotonic=time.monotonic)
-    with patch.object(local_queue, "time", virtual), patch.object(local_delivery, "time", virtual):
+    with patch.object(queue, "time", virtual), patch.object(delivery, "time", virtual):
         yield
 
 

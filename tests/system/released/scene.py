@@ -11,16 +11,18 @@ from typing import Any
 
 import msgspec
 
-from orchestrator import ids
-from orchestrator.messages import Message
-from orchestrator.model import Run, SyncState, Task, from_document
+from orchestrator.model import ids
+from orchestrator.model.documents import from_document
+from orchestrator.model.messages import Message
+from orchestrator.model.run import Run, Task
+from orchestrator.model.state import SyncState
 from orchestrator.ports import DocumentStore, Snapshot, Update
-from orchestrator.runs import start_tick
+from orchestrator.runs.start import start_tick
 from orchestrator.services import Services
 from orchestrator.settings import Settings
-from tests.conformance.case import Secrets, every
-from tests.conformance.market import Market, Sandbox, registered, running
-from tests.core.world import ENVIRONMENT, START, Inline, ListQueue, VirtualClock
+from tests.marketplaces.conformance.case import Secrets, every
+from tests.marketplaces.conformance.market import Market, Sandbox, registered, running
+from tests.support.world import ENVIRONMENT, START, Inline, ListQueue, VirtualClock
 
 #: One connection of each marketplace plays each of these.
 ROLES = ("dead", "deferred", "fresh", "half", "paused", "refused", "steady")

@@ -11,16 +11,19 @@ from unittest.mock import patch
 import msgspec
 import pytest
 
-from orchestrator import connections, wiring
+from orchestrator import wiring
 from orchestrator.cli.app import main
-from orchestrator.connection_document import connection_from_document
-from orchestrator.digests import Digest
-from orchestrator.health import status
-from orchestrator.messages import decode, encode
-from orchestrator.model import Health, Run, Shard, SyncState, Task, from_document, to_document
+from orchestrator.model.connection import connection_from_document
+from orchestrator.model.documents import from_document, to_document
+from orchestrator.model.messages import decode, encode
+from orchestrator.model.record import Order, Product, StockLevel
+from orchestrator.model.run import Run, Shard, Task
+from orchestrator.model.state import Health, SyncState
+from orchestrator.operators import connections
+from orchestrator.operators.run_views import list_runs, show_run
+from orchestrator.operators.status import status
 from orchestrator.ports import Snapshot
-from orchestrator.reading import list_runs, show_run
-from orchestrator.records import Order, Product, StockLevel
+from orchestrator.sync.digest import Digest
 from tests.system.released.conftest import Left
 from tests.system.released.replay import Release, queued
 from tests.system.released.scene import documents, kind_of, role_of, scene

@@ -9,12 +9,13 @@ from typing import Any
 
 import pytest
 
-from orchestrator import ids
-from orchestrator.messages import Message, decode
-from orchestrator.model import Shard, Task, TaskStatus, from_document
-from orchestrator.pausing import resume
+from orchestrator.model import ids
+from orchestrator.model.documents import from_document
+from orchestrator.model.messages import Message, decode
+from orchestrator.model.run import Shard, Task, TaskStatus
+from orchestrator.operators.pause import resume
 from orchestrator.ports import Snapshot
-from tests.conformance.case import every, told_by
+from tests.marketplaces.conformance.case import every, told_by
 from tests.system.released.conftest import Left
 from tests.system.released.replay import Release, Replay, delivering, replaying, versions
 from tests.system.released.scene import TICK_S, YOUNGER, role_of

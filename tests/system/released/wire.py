@@ -9,8 +9,8 @@ from typing import Any
 import msgspec
 
 from orchestrator.adapters.attributes import attributes
-from orchestrator.adapters.local_delivery import Claim, push_envelope
-from orchestrator.messages import Message, encode
+from orchestrator.adapters.embedded.delivery import Claim, push_envelope
+from orchestrator.model.messages import Message, encode
 from tests.system.released.scene import Frozen, Wire
 
 _JSON = "application/json"
