@@ -16,7 +16,7 @@ from orchestrator.errors import SecretMissing
 from orchestrator.marketplaces import session_request
 from orchestrator.marketplaces.client import Client
 from orchestrator.marketplaces.session_request import SessionRequest, read_settings
-from orchestrator.marketplaces.spec import Connector, Listing, Page, Session, Stream, Window
+from orchestrator.marketplaces.spec import AnySession, Connector, Listing, Page, Session, Stream, Window
 from orchestrator.model.messages import Message
 from orchestrator.model.record import Product, Record
 from orchestrator.services import Services
@@ -101,7 +101,7 @@ class NoAuth:
         return False
 
 
-def open_session(given: SessionRequest) -> Session:
+def open_session(given: SessionRequest) -> AnySession:
     """Read settings and secret, as every connector does."""
     settings = read_settings(given, ShopSettings)
     given.secrets.get(given.connection.credential)
@@ -109,7 +109,7 @@ def open_session(given: SessionRequest) -> Session:
     return Session(client=client, settings=settings)
 
 
-def no_page(session: Session, window: Window, token: str | None) -> Page:
+def no_page(session: AnySession, window: Window, token: str | None) -> Page:
     """An empty listing."""
     return Page(records=[], next_token=None)
 

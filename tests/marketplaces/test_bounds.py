@@ -11,20 +11,20 @@ from local.sandbox.http import Reply, Request, Server
 from orchestrator.errors import ResponseInvalid
 from orchestrator.marketplaces import client
 from orchestrator.marketplaces.registry import REGISTRY
-from orchestrator.marketplaces.spec import Session
-from orchestrator.marketplaces.woocommerce.listing import variations_of
+from orchestrator.marketplaces.spec import AnySession
+from orchestrator.marketplaces.woocommerce.collection import variations_of
 from tests.support.scripted import CREDENTIALS, EVERYTHING, Sandbox, running
 
 ROW = {"id": 1, "sku": "x" * 100}
 LINES = {"nodes": [], "pageInfo": {"hasNextPage": True, "endCursor": "0"}}
 
 
-def session(marketplace: str, url: str) -> Session:
+def session(marketplace: str, url: str) -> AnySession:
     """A session with whatever listens there."""
     return Sandbox(marketplace, url).session(credential=CREDENTIALS[marketplace])
 
 
-def refused(marketplace: str, value: Callable[[int], object], read: Callable[[Session], object]) -> int:
+def refused(marketplace: str, value: Callable[[int], object], read: Callable[[AnySession], object]) -> int:
     """See the reading of such answers, by their number, given up; returns how many there were."""
     calls = itertools.count()
 
@@ -39,7 +39,7 @@ def refused(marketplace: str, value: Callable[[int], object], read: Callable[[Se
     return next(calls)
 
 
-def _fetch(marketplace: str) -> Callable[[Session], object]:
+def _fetch(marketplace: str) -> Callable[[AnySession], object]:
     return lambda session: REGISTRY[marketplace].streams["orders"].fetch(session, EVERYTHING, None)
 
 

@@ -19,7 +19,7 @@ from local.sandbox.http import Reply, Request, Server
 from orchestrator.errors import RateLimited, RecordInvalid
 from orchestrator.marketplaces.registry import REGISTRY
 from orchestrator.marketplaces.session_request import SessionRequest
-from orchestrator.marketplaces.spec import Connector, Page, Session, Window
+from orchestrator.marketplaces.spec import AnyConnector, AnySession, Page, Window
 from orchestrator.model.connection import Connection, ConnectionStatus
 from orchestrator.model.record import Record
 
@@ -190,7 +190,7 @@ class Sandbox:
     url: str
 
     @property
-    def connector(self) -> Connector:
+    def connector(self) -> AnyConnector:
         """Its connector."""
         return REGISTRY[self.marketplace]
 
@@ -201,7 +201,7 @@ class Sandbox:
         credential: dict[str, str] | None = None,
         secrets: Secrets | None = None,
         store_buyer_pii: bool = False,
-    ) -> Session:
+    ) -> AnySession:
         """A session with account 0."""
         content = msgspec.json.encode(credential or CREDENTIALS[self.marketplace]).decode()
         settings = {**SETTINGS[self.marketplace], "base_url": self.url}
@@ -244,7 +244,11 @@ class Read:
 
 
 def read(
-    connector: Connector, session: Session, stream: str, window: Window = EVERYTHING, token: str | None = None
+    connector: AnyConnector,
+    session: AnySession,
+    stream: str,
+    window: Window = EVERYTHING,
+    token: str | None = None,
 ) -> Read:
     """Read a stream to its end."""
     found = Read()

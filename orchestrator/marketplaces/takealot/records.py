@@ -1,4 +1,4 @@
-"""Takealot's rows, how they are put together, and what they mean as normalized records."""
+"""Takealot's rows, grouped by order or split by location, as normalized records."""
 
 from __future__ import annotations
 
@@ -10,7 +10,17 @@ import msgspec
 
 from orchestrator.decoding import UNREADABLE
 from orchestrator.errors import RecordInvalid
-from orchestrator.marketplaces.values import Id, Instant, Pieces, money, optional_utc, sum_of, utc
+from orchestrator.marketplaces.values import (
+    Id,
+    Instant,
+    Pieces,
+    id_at,
+    id_reader,
+    money,
+    optional_utc,
+    sum_of,
+    utc,
+)
 from orchestrator.model.record import (
     Buyer,
     Money,
@@ -27,7 +37,7 @@ from orchestrator.model.record import (
 PERSONAL_FIELDS = frozenset({"customer", "customer_name", "customer_email", "customer_phone"})
 _CURRENCY = "ZAR"
 
-#: Parts of a sale's free-text status, in the order they are looked for, and what they mean.
+#: Parts of a sale's free-text status with their meaning, in the order of the search.
 _SALE: tuple[tuple[str, OrderStatus], ...] = (
     ("cancel", "cancelled"),
     ("refund", "refunded"),
@@ -66,13 +76,12 @@ class Sale(msgspec.Struct, kw_only=True):
     quantity: Pieces
 
 
-class _SaleIds(msgspec.Struct):
-    order_id: Id
-    order_item_id: Id
-
-
 class _OrderId(msgspec.Struct):
     order_id: Id
+
+
+class _SaleIds(_OrderId):
+    order_item_id: Id
 
 
 class _Offer(msgspec.Struct, kw_only=True):
@@ -85,10 +94,6 @@ class _Offer(msgspec.Struct, kw_only=True):
     status: str
     created_at: Instant | None = None
     updated_at: Instant | None = None
-
-
-class _OfferId(msgspec.Struct):
-    offer_id: Id
 
 
 class _OfferStock(msgspec.Struct, kw_only=True):
@@ -111,21 +116,23 @@ class _RegionStock(msgspec.Struct, kw_only=True):
 
 
 class _Level(msgspec.Struct, kw_only=True):
-    """One location's share of an offer; our own form, made by `split_by_location`."""
+    """One location's share of an offer; our own format, made by `split_by_location`."""
 
-    #: Whose location it is.
+    #: The location's owner.
     holder: Literal["seller", "takealot"]
-    #: The location's entry as it came.
+    #: The location's unchanged entry.
     stock: msgspec.Raw
-
     offer_id: Id
     sku: str | None = None
 
 
-def group_by_order(items: Iterable[msgspec.Raw]) -> list[bytes]:
-    """One JSON array an order, its items in the order of their ids, repeated ones once.
+product_id = id_at("offer_id")
 
-    An item that names no order stands alone, and becomes a reject.
+
+def group_by_order(items: Iterable[msgspec.Raw]) -> list[bytes]:
+    """One JSON array an order, its items in the order of their ids, repeated items once.
+
+    An item that names no order gets an array of its own, and becomes a reject.
     """
     orders: dict[str, dict[str, bytes]] = {}
     strays: list[bytes] = []
@@ -148,13 +155,13 @@ def _by_number(item_id: str) -> tuple[int, str]:
 
 
 def split_by_location(offer: msgspec.Raw) -> list[bytes]:
-    """One record a warehouse or region; an offer that cannot be read is passed on whole, to be rejected."""
+    """One record a warehouse or region; an unreadable offer is passed on whole, to become a reject."""
     try:
         row = msgspec.json.decode(offer, type=_OfferStock)
     except UNREADABLE:
         return [bytes(offer)]
     if row.seller_warehouse_stock is None and row.takealot_warehouse_stock is None:
-        # Asked for and not given: taking it for "no stock" would delete what is known.
+        # Stock was asked for and is absent. Taking that for "no stock" would delete the known levels.
         return [bytes(offer)]
     stocks: list[tuple[Literal["seller", "takealot"], msgspec.Raw]] = [
         *(("seller", stock) for stock in row.seller_warehouse_stock or ()),
@@ -218,7 +225,7 @@ def product(raw: bytes, with_buyer: bool) -> Product:  # noqa: ARG001 - the cont
 
 
 def level(raw: bytes, with_buyer: bool) -> StockLevel:  # noqa: ARG001 - the contract's signature
-    """What one warehouse or region holds of an offer; an offer that came without its stock is no level."""
+    """An offer's stock in one warehouse or region; an offer that came without its stock is not a level."""
     row = msgspec.json.decode(raw, type=_Level)
     offer_id, sku = str(row.offer_id), row.sku or None
     if row.holder == "seller":
@@ -245,33 +252,23 @@ def level(raw: bytes, with_buyer: bool) -> StockLevel:  # noqa: ARG001 - the con
     )
 
 
-def order_id(raw: bytes) -> str | None:
-    """The order's id, or None."""
-    try:
-        items = msgspec.json.decode(raw, type=list[_OrderId])
-    except UNREADABLE:
-        return None
-    return str(items[0].order_id) if items else None
+@id_reader
+def order_id(raw: bytes) -> str:
+    """The order's id."""
+    items = msgspec.json.decode(raw, type=list[_OrderId])
+    if not items:
+        raise RecordInvalid("an order without items")
+    return str(items[0].order_id)
 
 
-def product_id(raw: bytes) -> str | None:
-    """The offer's id, or None."""
-    try:
-        return str(msgspec.json.decode(raw, type=_OfferId).offer_id)
-    except UNREADABLE:
-        return None
-
-
-def level_id(raw: bytes) -> str | None:
-    """The stock level's id, or None: also for an offer that came without its stock."""
-    try:
-        return level(raw, False).id
-    except (*UNREADABLE, RecordInvalid):
-        return None
+@id_reader
+def level_id(raw: bytes) -> str:
+    """The stock level's id; an offer that came without its stock has none."""
+    return level(raw, False).id
 
 
 def rand(amount: Decimal | None) -> Money | None:
-    """An amount in rand, where there is one."""
+    """An amount in rand, if there is one."""
     return None if amount is None else money(amount, _CURRENCY)
 
 
@@ -296,7 +293,7 @@ def _sale_status(word: str) -> OrderStatus:
 
 
 def _order_status(statuses: set[OrderStatus]) -> OrderStatus:
-    """One status for all items: what was cancelled counts only where nothing else is left."""
+    """One status for all items: a cancelled item counts only if all are cancelled."""
     left = statuses - {"cancelled"} or {"cancelled"}
     if len(left) == 1:
         return left.pop()

@@ -1,6 +1,6 @@
-"""What the rows of Takealot's older Seller API v2 mean as normalized records.
+"""The rows of Takealot's older Seller API v2 as normalized records.
 
-They are marked, so that those of one connector's two APIs can be told apart.
+They are marked, because the connector's streams have the records of both APIs.
 """
 
 from __future__ import annotations
@@ -8,19 +8,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Generic, TypeVar
+from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
 
 import msgspec
 
 from orchestrator.decoding import UNREADABLE, exact
 from orchestrator.errors import RecordInvalid
 from orchestrator.marketplaces.takealot import records
-from orchestrator.marketplaces.takealot.days import SAST
-from orchestrator.marketplaces.values import Id, Pieces, utc
+from orchestrator.marketplaces.takealot.day_span import SAST
+from orchestrator.marketplaces.values import Id, Pieces, id_at, id_reader, utc
 from orchestrator.model.record import Buyer, Order, Product, StockLevel, Variant
 
 T = TypeVar("T")
 R = TypeVar("R")
+P = ParamSpec("P")
 _MARK = b'{"seller_v2":'
 _rows = msgspec.json.Decoder(list[dict[str, Any]], float_hook=exact)
 
@@ -63,7 +64,7 @@ class _OfferStock(msgspec.Struct, kw_only=True):
 
 
 class _Level(msgspec.Struct, kw_only=True):
-    """One location's share of an offer; our own form, made by `split_by_location`."""
+    """One location's share of an offer; our own format, made by `split_by_location`."""
 
     offer_id: str
     sku: str | None
@@ -73,35 +74,32 @@ class _Level(msgspec.Struct, kw_only=True):
     incoming: Pieces | None
 
 
-class _OfferId(msgspec.Struct):
-    offer_id: Id
-
-
 # Made here, before any thread decodes (see orchestrator/decoding.py).
 _offer = msgspec.json.Decoder(_Marked[_Offer])
 _level = msgspec.json.Decoder(_Marked[_Level])
-_offer_id = msgspec.json.Decoder(_Marked[_OfferId])
 
 
-def either(v1: Callable[[bytes, bool], R], v2: Callable[[bytes, bool], R]) -> Callable[[bytes, bool], R]:
-    """One normalizer for the records of both APIs."""
-    return lambda raw, pii: (v2 if raw.startswith(_MARK) else v1)(raw, pii)
+product_id = id_at("seller_v2", "offer_id")
 
 
-def either_id(
-    v1: Callable[[bytes], str | None], v2: Callable[[bytes], str | None]
-) -> Callable[..., str | None]:
-    """The same for reading ids."""
-    return lambda raw: (v2 if raw.startswith(_MARK) else v1)(raw)
+def either(
+    v1: Callable[Concatenate[bytes, P], R], v2: Callable[Concatenate[bytes, P], R]
+) -> Callable[Concatenate[bytes, P], R]:
+    """One reader for the records of both APIs."""
+
+    def read(raw: bytes, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        return (v2 if raw.startswith(_MARK) else v1)(raw, *args, **kwargs)
+
+    return read
 
 
 def marked(raw: bytes) -> bytes:
-    """The row, marked as one of v2."""
+    """The row, marked as v2's."""
     return _MARK + raw + b"}"
 
 
 def split_by_location(offer: msgspec.Raw) -> list[bytes]:
-    """One record a warehouse; an offer that cannot be read is passed on whole, to be rejected."""
+    """One record a warehouse; an offer that cannot be read is passed on whole, to become a reject."""
     try:
         row = msgspec.json.decode(offer, type=_OfferStock)
     except UNREADABLE:
@@ -127,7 +125,7 @@ def _levels(row: _OfferStock) -> Iterator[_Level]:
         yield _Level(
             offer_id=offer_id,
             sku=sku,
-            # v1 knows Takealot's own warehouses by these names alone.
+            # v1 identifies Takealot's own warehouses only by these names.
             location_id=place.name or str(place.warehouse_id),
             location_name=place.name,
             available=stock.quantity_available,
@@ -136,7 +134,7 @@ def _levels(row: _OfferStock) -> Iterator[_Level]:
 
 
 def order(raw: bytes, with_buyer: bool) -> Order:
-    """An order from its items; the customer's name only where personal data may be kept."""
+    """An order from its items; with the customer's name only if personal data may be kept."""
     rows = _rows.decode(raw[len(_MARK) : -1])
     for row in rows:
         row["order_date"] = _instant(row.get("order_date"))
@@ -166,7 +164,7 @@ def product(raw: bytes, with_buyer: bool) -> Product:  # noqa: ARG001 - the cont
 
 
 def level(raw: bytes, with_buyer: bool) -> StockLevel:  # noqa: ARG001 - the contract's signature
-    """What one warehouse holds of an offer; an offer that came without its stock is no level."""
+    """An offer's stock in one warehouse; an offer that came without its stock is not a level."""
     row = _level.decode(raw).seller_v2
     return StockLevel(
         id=f"{row.offer_id}@{row.location_id}",
@@ -185,24 +183,14 @@ def order_id(raw: bytes) -> str | None:
     return records.order_id(raw[len(_MARK) : -1])
 
 
-def product_id(raw: bytes) -> str | None:
-    """The offer's id, or None."""
-    try:
-        return str(_offer_id.decode(raw).seller_v2.offer_id)
-    except UNREADABLE:
-        return None
-
-
-def level_id(raw: bytes) -> str | None:
-    """The stock level's id, or None: also for an offer that came without its stock."""
-    try:
-        return level(raw, False).id
-    except UNREADABLE:
-        return None
+@id_reader
+def level_id(raw: bytes) -> str:
+    """The stock level's id; an offer that came without its stock has none."""
+    return level(raw, False).id
 
 
 def _instant(text: object) -> datetime:
-    """A time as v2 writes it."""
+    """A time in v2's format."""
     try:
         return utc(datetime.strptime(str(text), "%d %b %Y %H:%M:%S").replace(tzinfo=SAST))
     except ValueError:

@@ -21,9 +21,9 @@ from orchestrator.errors import (
     RateLimited,
     ResponseInvalid,
 )
-from orchestrator.marketplaces.amazon import listings
+from orchestrator.marketplaces.amazon import listing_search
 from orchestrator.marketplaces.registry import REGISTRY
-from orchestrator.marketplaces.spec import Session, Window
+from orchestrator.marketplaces.spec import AnySession, Window
 from tests.marketplaces.amazon.answers import TOKEN, document, session
 from tests.support.scripted import (
     CREDENTIALS,
@@ -50,7 +50,7 @@ EMPTY = Reply.json(200, {"items": [], "numberOfResults": 0})
 @pytest.fixture
 def ceiling(monkeypatch: pytest.MonkeyPatch) -> None:
     """Amazon lets page through less, and so the connector."""
-    monkeypatch.setattr(listings, "CEILING", CEILING)
+    monkeypatch.setattr(listing_search, "CEILING", CEILING)
     monkeypatch.setattr(sandbox_listings, "CEILING", CEILING)
 
 
@@ -75,7 +75,7 @@ def made(requests: list[Request], pattern: str) -> list[Request]:
     return [request for request in requests if re.fullmatch(pattern, f"{request.method} {request.path}")]
 
 
-def until_limited(opened: Session, token: str | None = None) -> str | None:
+def until_limited(opened: AnySession, token: str | None = None) -> str | None:
     """The page token at which the marketplace asks to wait."""
     while True:
         try:
@@ -107,7 +107,7 @@ def test_a_product_is_the_same_however_it_was_found(monkeypatch: pytest.MonkeyPa
     with recorded() as (seller, requests):
         reported = read(AMAZON, seller.session(), "products").records
         assert made(requests, REPORTS)
-        monkeypatch.setattr(listings, "WHOLE", timedelta(days=10_000))
+        monkeypatch.setattr(listing_search, "WHOLE", timedelta(days=10_000))
         requests.clear()
         searched = read(AMAZON, seller.session(), "products").records
         assert not made(requests, REPORTS)

@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from orchestrator.marketplaces.session_request import SessionRequest
-from orchestrator.marketplaces.spec import Listing, Page, Session, Stream, Window
+from orchestrator.marketplaces.spec import AnySession, AnyStream, Listing, Page, Window
 from orchestrator.model.connection import Connection, ConnectionStatus
 from orchestrator.model.record import Order, Record
 from orchestrator.model.run import Run, Task
@@ -135,7 +135,7 @@ class Case:
     """One stream under test."""
 
     market: Market
-    stream: Stream
+    stream: AnyStream
     sandbox: Sandbox
     world: MarketWorld
     log: LogLines
@@ -144,14 +144,14 @@ class Case:
 
     # Reading by hand
 
-    def session(self, *, store_buyer_pii: bool = False) -> Session:
+    def session(self, *, store_buyer_pii: bool = False) -> AnySession:
         """A session of its own, as the engine opens one for each invocation."""
         world = self.world
         return open_session(
             self.market, self.sandbox.url, world.clock, world.credentials, store_buyer_pii=store_buyer_pii
         )
 
-    def pages(self, window: Window = EVERYTHING, session: Session | None = None) -> Iterator[Page]:
+    def pages(self, window: Window = EVERYTHING, session: AnySession | None = None) -> Iterator[Page]:
         """The pages of a window, one after the other; each in a session of its own where none is given."""
         token: str | None = None
         while True:
@@ -240,7 +240,7 @@ def told_by(document: Mapping[str, Any]) -> dict[str, Any]:
     return told
 
 
-def moment_of(stream: Stream, record: Record) -> datetime | None:
+def moment_of(stream: AnyStream, record: Record) -> datetime | None:
     """The time that a stream's windows go by."""
     if stream.listing is Listing.ROLLING:
         return record.created_at if isinstance(record, Order) else None
@@ -295,7 +295,7 @@ def _has_several_pages(market: Market, stream: str, size: int) -> bool:
 
 def open_session(
     market: Market, url: str, clock: VirtualClock, secrets: Secrets, *, store_buyer_pii: bool = False
-) -> Session:
+) -> AnySession:
     """A session with a sandbox's first account."""
     connection = Connection(
         organization_id="org-1",

@@ -20,7 +20,7 @@ from local.sandbox.account import Account
 from local.sandbox.app import App, Arguments, Marketplace
 from local.sandbox.http import Reply, Request, Server
 from orchestrator.marketplaces.registry import REGISTRY
-from orchestrator.marketplaces.spec import Connector
+from orchestrator.marketplaces.spec import AnyConnector
 from tests.support.world import START, VirtualClock
 
 #: What every client sends; what else stands in a header may be a secret.
@@ -36,7 +36,7 @@ class Market:
     """What has to be known of a marketplace to put its connector to the test."""
 
     name: str
-    connector: Connector
+    connector: AnyConnector
     #: Builds its sandbox.
     build: Callable[[list[Account], bool], Marketplace]
     settings: Mapping[str, Any]

@@ -14,7 +14,7 @@ from unittest.mock import patch
 
 import msgspec
 
-from orchestrator.marketplaces.spec import Listing, Page, Session, Stream, Window
+from orchestrator.marketplaces.spec import AnySession, AnyStream, Listing, Page, Window
 from orchestrator.marketplaces.values import money
 from orchestrator.model.record import Money
 from orchestrator.model.run import TaskStatus
@@ -67,7 +67,7 @@ def ascending_or_held_until_the_scan_ends(case: Case) -> None:
 
 
 def _interrupt_after_first_page(case: Case) -> None:
-    def once(session: Session, window: Window, token: str | None) -> Page:
+    def once(session: AnySession, window: Window, token: str | None) -> Page:
         page = case.stream.fetch(session, window, token)
         case.world.clock.advance(case.world.services.settings.run_seconds)
         return page
@@ -106,7 +106,7 @@ def every_page_token_resumes(case: Case) -> None:
     shown = [case.stream.record_id(raw) for page in case.pages() for raw in page.records]
     assert set(shown) == case.truth().keys()
 
-    def timed(session: Session, window: Window, token: str | None) -> Page:
+    def timed(session: AnySession, window: Window, token: str | None) -> Page:
         page = case.stream.fetch(session, window, token)
         case.world.clock.advance(case.world.services.settings.slice_seconds)
         return page
@@ -268,7 +268,7 @@ def no_buyer_is_stored_unless_wanted(case: Case) -> None:
     assert not any(value in text for value in personal for text in texts)
 
 
-def using(case: Case, stream: Stream) -> Any:
+def using(case: Case, stream: AnyStream) -> Any:
     """The engine works with this stream instead of the connector's own."""
     connector = case.market.connector
     changed = replace(connector, streams={**connector.streams, stream.name: stream})
@@ -288,6 +288,6 @@ def _found(kind: Any, value: Any) -> Iterator[Any]:
             yield from _found(kind, getattr(value, name))
 
 
-def _parts(session: Session) -> list[object]:
+def _parts(session: AnySession) -> list[object]:
     """A session, its client, and what the client keeps: settings, limits, credentials."""
     return [session, session.client, *vars(session.client).values()]

@@ -22,8 +22,8 @@ from orchestrator.errors import (
     ResponseInvalid,
 )
 from orchestrator.marketplaces.registry import REGISTRY
-from orchestrator.marketplaces.shopify import api, records
-from orchestrator.marketplaces.spec import Session, Window
+from orchestrator.marketplaces.shopify import queries, records
+from orchestrator.marketplaces.spec import AnySession, Window
 from orchestrator.model.record import Order
 from tests.support.scripted import (
     CREDENTIALS,
@@ -54,7 +54,7 @@ def shop() -> Iterator[Sandbox]:
         yield running
 
 
-def session(server: Scripted, bench: Bench | None = None) -> Session:
+def session(server: Scripted, bench: Bench | None = None) -> AnySession:
     """A session with a server that answers from a script."""
     settings = {"shop": "sandbox-0.myshopify.com", "base_url": server.url}
     secret = msgspec.json.encode(CREDENTIALS["shopify"]).decode()
@@ -368,13 +368,13 @@ def test_buyers_are_asked_for_only_where_they_may_be_stored(shop: Sandbox, with_
 @pytest.mark.parametrize(
     "query",
     [
-        api.ORDERS,
-        api.ORDERS_WITH_BUYER,
-        api.LINES,
-        api.PRODUCTS,
-        api.VARIANTS,
-        api.LEVELS,
-        api.SHOP,
+        queries.ORDERS,
+        queries.ORDERS_WITH_BUYER,
+        queries.LINES,
+        queries.PRODUCTS,
+        queries.VARIANTS,
+        queries.LEVELS,
+        queries.SHOP,
     ],
 )
 def test_every_query_is_valid_and_costs_at_most_1000_points(query: str) -> None:

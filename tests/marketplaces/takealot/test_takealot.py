@@ -13,7 +13,7 @@ from local.sandbox.catalogue import Generated
 from local.sandbox.http import Reply
 from orchestrator.errors import PageTokenExpired, RateLimited, RecordInvalid, ResponseInvalid
 from orchestrator.marketplaces.registry import REGISTRY
-from orchestrator.marketplaces.spec import Session, Window
+from orchestrator.marketplaces.spec import AnySession, Window
 from orchestrator.marketplaces.takealot import records
 from orchestrator.model.record import Money, Order, StockLevel
 from tests.support.scripted import (
@@ -69,7 +69,7 @@ def seller() -> Iterator[Sandbox]:
         yield running
 
 
-def session(server: Scripted, bench: Bench | None = None) -> Session:
+def session(server: Scripted, bench: Bench | None = None) -> AnySession:
     """A session with a server that answers from a script."""
     secret = msgspec.json.encode(CREDENTIALS["takealot"]).decode()
     return TAKEALOT.open((bench or Bench()).opening("takealot", {"base_url": server.url}, Secrets(secret)))

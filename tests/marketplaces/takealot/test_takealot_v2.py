@@ -18,7 +18,7 @@ from orchestrator.errors import (
     RequestRejected,
 )
 from orchestrator.marketplaces.registry import REGISTRY
-from orchestrator.marketplaces.spec import Session, Window
+from orchestrator.marketplaces.spec import AnySession, Window
 from orchestrator.marketplaces.takealot import v2_records as rows
 from orchestrator.model.record import Buyer, Money, StockLevel
 from tests.marketplaces.test_completeness import assert_holds
@@ -70,7 +70,7 @@ STOCK: dict[str, Any] = {
 
 def session(
     url: str, bench: Bench | None = None, *, key: str = "sandbox-v2-key-0", pii: bool = False
-) -> Session:
+) -> AnySession:
     """A session of a connection whose key is for v2."""
     secrets = Secrets(msgspec.json.encode({"api_key": key}).decode())
     settings = {"api": "seller_v2", "base_url": url}

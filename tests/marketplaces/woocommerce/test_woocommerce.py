@@ -12,7 +12,7 @@ import pytest
 from local.sandbox.http import Reply
 from orchestrator.errors import PageTokenExpired
 from orchestrator.marketplaces.registry import REGISTRY
-from orchestrator.marketplaces.spec import Listing, Page, Session, Window
+from orchestrator.marketplaces.spec import AnySession, Listing, Page, Window
 from tests.marketplaces.test_completeness import assert_holds
 from tests.support.scripted import (
     CREDENTIALS,
@@ -56,7 +56,7 @@ def shop() -> Iterator[Sandbox]:
 
 def session_at(
     url: str, site: str = "https://sandbox-0.example", *, account: int = 0, bench: Bench | None = None
-) -> Session:
+) -> AnySession:
     """A session with any site of a server."""
     secret = {"consumer_key": f"ck_sandbox_{account}", "consumer_secret": f"cs_sandbox_{account}"}
     settings = {"site": site, "base_url": url}
@@ -64,7 +64,7 @@ def session_at(
     return WOO.open((bench or Bench()).opening("woocommerce", settings, secrets))
 
 
-def scripted_session(server: Scripted, bench: Bench | None = None) -> Session:
+def scripted_session(server: Scripted, bench: Bench | None = None) -> AnySession:
     """A session with a server that answers from a script."""
     assert CREDENTIALS["woocommerce"]["consumer_key"] == "ck_sandbox_0"
     return session_at(server.url, bench=bench)
@@ -76,7 +76,7 @@ def listed(*rows: dict[str, Any], total: int | None = None) -> Reply:
     return Reply.json(200, rows, headers)
 
 
-def pages(session: Session, stream: str, window: Window) -> Iterator[Page]:
+def pages(session: AnySession, stream: str, window: Window) -> Iterator[Page]:
     """The pages one by one, for changes between them."""
     token: str | None = None
     while True:
@@ -227,7 +227,7 @@ def test_a_token_that_is_not_ours_starts_the_window_again(stream: str, token: st
     assert server.requests == []
 
 
-def inventory_of(shop: Sandbox, account: int) -> tuple[Session, Read]:
+def inventory_of(shop: Sandbox, account: int) -> tuple[AnySession, Read]:
     """A session with an account, and its stock."""
     opened = session_at(shop.url, account=account)
     return opened, read(WOO, opened, "inventory")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from orchestrator.marketplaces.woocommerce.api import Listed
-from orchestrator.marketplaces.woocommerce.walk import Place, Row, Step
+from orchestrator.marketplaces.woocommerce.pagination import Place, Row, Step
 
 TIMES = ("2026-11-20T08:00:00", "2026-11-21T08:00:00", "2026-11-22T08:00:00", "2026-11-23T08:00:00")
 

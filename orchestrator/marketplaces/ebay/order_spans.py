@@ -1,4 +1,13 @@
-"""Reading eBay's orders: a window cut into spans of modification time that fit one page each."""
+"""Reading eBay's orders: a window cut into spans of modification time that fit one page each.
+
+Source: eBay's own description of Fulfillment 1.20.7, read 2026-11-23. Facts that this module depends on:
+
+- Orders come in no defined order and in pages by offset. An order that changes meanwhile leaves the window,
+  and the next page would begin one row too late. So a window is cut into spans of time that fit one page,
+  and the page token is ours: the next span. Bounds are inclusive, in milliseconds.
+- A range covers two years at most. `creationdate` would replace `lastmodifieddate`, so it is never sent.
+- `next` is a URL and is not followed: the rows are counted.
+"""
 
 from __future__ import annotations
 
@@ -8,13 +17,15 @@ import msgspec
 
 from orchestrator.decoding import UNREADABLE
 from orchestrator.errors import PageTokenExpired, ResponseInvalid
+from orchestrator.marketplaces.ebay.api import SiteSettings
+from orchestrator.marketplaces.paging import read_position, write_position
 from orchestrator.marketplaces.spec import Page, Session, Window
 from orchestrator.marketplaces.values import Instant
 
 ORDERS_URL = "https://api.ebay.com/sell/fulfillment/v1/order"
-#: The most orders a page can hold, and how many a span is made for.
+#: The most orders on a page, and the number that a span aims at.
 LIMIT, AIM = 200, 150
-#: The longest range eBay takes, in milliseconds: two years.
+#: The longest range that eBay accepts, in milliseconds: two years.
 LONGEST = 730 * 86_400_000
 _ZERO = datetime(1970, 1, 1, tzinfo=UTC)
 _MS = timedelta(milliseconds=1)
@@ -30,37 +41,33 @@ class _Changed(msgspec.Struct):
 
 
 class Span(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """Where the reading stands; as JSON it is the page token."""
+    """The next span to read; as JSON it is the page token."""
 
-    #: First millisecond since 1970, and how many of them.
+    #: First millisecond since 1970, and the number of milliseconds.
     at: int
     length: int
-    #: Inside one millisecond that has more than a page: orders read of it, and its total when that began.
+    #: Inside one millisecond with more than a page: orders read of it, and its total at its first page.
     offset: int = 0
     total: int = 0
 
     @classmethod
     def of(cls, window: Window, token: str | None) -> Span:
-        """Where a token says, or the whole window.
+        """The token's span, or the whole window.
 
         Raises:
             PageTokenExpired: The token is not one of ours.
         """
         if token:
-            try:
-                return msgspec.json.decode(token, type=cls)
-            except UNREADABLE:
-                raise PageTokenExpired("ebay orders: the page token is not one of ours") from None
+            return read_position("ebay orders", token, _spans)
         end = _end(window)
         at = max((window.since - _ZERO) // _MS, end - LONGEST)
         return cls(at, end - at + 1)
 
-    def token(self) -> str:
-        """As a page token."""
-        return msgspec.json.encode(self).decode()
+
+_spans = msgspec.json.Decoder(Span)
 
 
-def fetch_orders(session: Session, window: Window, token: str | None) -> Page:
+def fetch_orders(session: Session[SiteSettings], window: Window, token: str | None) -> Page:
     """Orders changed in the window's next span."""
     span, end = Span.of(window, token), _end(window)
     while True:
@@ -70,16 +77,16 @@ def fetch_orders(session: Session, window: Window, token: str | None) -> Page:
         if read >= listing.total:
             break
         if last == span.at:
-            return Page(_checked(listing, span.at), _further(span, listing, read).token())
-        # More than a page, so its rows are not used: the next one would begin where nobody knows.
+            return Page(_checked(listing, span.at), write_position(_further(span, listing, read)))
+        # More than a page. Its rows are not used, because the start of the next page is not defined.
         length = (last - span.at + 1) * AIM // max(listing.total, AIM * 2)
         span = Span(span.at, max(1, length))
     found = _checked(listing, span.at)
     if last >= end:
         return Page(found, None)
-    # At most four times as long, where little happened.
+    # At most four times as long, if few orders changed.
     length = (last - span.at + 1) * AIM // max(len(found), AIM // 4)
-    return Page(found, Span(last + 1, max(1, length)).token())
+    return Page(found, write_position(Span(last + 1, max(1, length))))
 
 
 def _further(span: Span, listing: _Listing, read: int) -> Span:
@@ -91,7 +98,7 @@ def _further(span: Span, listing: _Listing, read: int) -> Span:
     return Span(span.at, 1, read, listing.total)
 
 
-def _ask(session: Session, span: Span, last: int) -> _Listing:
+def _ask(session: Session[SiteSettings], span: Span, last: int) -> _Listing:
     return session.client.request(
         "orders",
         ORDERS_URL,
@@ -105,7 +112,7 @@ def _ask(session: Session, span: Span, last: int) -> _Listing:
 
 
 def _checked(listing: _Listing, since: int) -> list[bytes]:
-    """The orders; one that cannot be read is passed on to become a reject.
+    """The orders; an order that cannot be read is passed on to become a reject.
 
     Raises:
         ResponseInvalid: An order is older than the span: the filter was not applied.

@@ -1,4 +1,4 @@
-"""Reading the listings a stream consists of: page by page, as fast as the host can, old versions included."""
+"""Reading a stream's collections: page by page, at the host's own speed, old versions included."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from orchestrator.errors import MarketplaceUnavailable
 from orchestrator.marketplaces.spec import Page, Session, Window
 from orchestrator.marketplaces.woocommerce import api as sites
 from orchestrator.marketplaces.woocommerce.api import Site
-from orchestrator.marketplaces.woocommerce.walk import (
+from orchestrator.marketplaces.woocommerce.pagination import (
     LARGEST_PAGE,
     After,
     Place,
@@ -24,19 +24,19 @@ from orchestrator.marketplaces.woocommerce.walk import (
     read_rows,
 )
 
-Fetch = Callable[[Session, Window, str | None], Page]
-#: A page ends with the row during which so many seconds have passed, where each needs calls of its own.
+Fetch = Callable[[Session[Site], Window, str | None], Page]
+#: If each row needs calls of its own, a page ends with the row that completes this many seconds.
 _LONG_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
-class Query:
-    """A collection, or a part of one."""
+class Collection:
+    """A collection of the site, or a part of one."""
 
     operation: str
     path: str
     fields: str
-    #: Parameters beside those of the walk.
+    #: Parameters beside those of the paging.
     params: Sequence[tuple[str, str]] = ()
     size: int = LARGEST_PAGE
     #: Whether everything is listed, by creation.
@@ -44,13 +44,14 @@ class Query:
 
 
 def patient(fetch: Fetch) -> Fetch:
-    """A page that the site did not manage is left empty, and its token asks for half as many rows.
+    """If the site fails to answer, the page is empty, and its token asks for half as many rows.
 
-    So what a host can do is remembered with the progress, and one call takes no longer than a request.
+    So the page size that a host manages is stored with the progress, and one call lasts no longer than a
+    request.
     """
 
     @wraps(fetch)
-    def wrapped(session: Session, window: Window, token: str | None) -> Page:
+    def wrapped(session: Session[Site], window: Window, token: str | None) -> Page:
         try:
             return fetch(session, window, token)
         except MarketplaceUnavailable:
@@ -62,21 +63,21 @@ def patient(fetch: Fetch) -> Fetch:
     return wrapped
 
 
-def read(session: Session, listings: Sequence[Query], window: Window, token: str | None) -> Step:
+def read(session: Session[Site], parts: Sequence[Collection], window: Window, token: str | None) -> Step:
     """The page at a token.
 
     Raises:
         PageTokenExpired: The token is not one of ours.
         MarketplaceError: The page could not be read.
     """
-    site: Site = session.settings
-    place = Place.parse(token, len(listings))
-    listing = listings[place.part]
-    if not (listing.whole or site.is_old or place.by_date):
+    site = session.settings
+    place = Place.parse(token, len(parts))
+    part = parts[place.part]
+    if not (part.whole or site.is_old or place.by_date):
         try:
-            step = _step(session, listing, window, place)
+            step = _step(session, part, window, place)
         except sites.InvalidParameter:
-            # Before 4.4 it does not take `orderby=modified`.
+            # Before 4.4 it does not accept `orderby=modified`.
             site.is_old = True
         else:
             if not is_unfiltered(step, window):
@@ -84,33 +85,33 @@ def read(session: Session, listings: Sequence[Query], window: Window, token: str
             site.is_old = True
     if not place.by_date:
         place = place.beginning(place.part, by_date=True)
-    return _step(session, listing, window, place)
+    return _step(session, part, window, place)
 
 
-def _step(session: Session, listing: Query, window: Window, place: Place) -> Step:
-    params = [*listing.params, *bounds(place, window), ("_fields", listing.fields)]
-    size = min(listing.size, place.size)
-    listed = sites.list_rows(session, listing.operation, listing.path, params, size)
+def _step(session: Session[Site], part: Collection, window: Window, place: Place) -> Step:
+    params = [*part.params, *bounds(place, window), ("_fields", part.fields)]
+    size = min(part.size, place.size)
+    listed = sites.list_rows(session, part.operation, part.path, params, size)
     if not listed.rows and (listed.total or 0) > place.skip:
-        # An empty answer from a cache or a plugin: taken for the end, it would lose what is counted.
-        message = f"woocommerce {listing.operation}: none of the {listed.total} rows that are counted came"
+        # An empty answer from a cache or a plugin: taken for the end, it would lose the counted rows.
+        message = f"woocommerce {part.operation}: the site counts {listed.total} rows and sent none"
         raise MarketplaceUnavailable(message)
     rows = read_rows(listed, by_date=place.by_date)
     if place.by_id:
-        # A page may end before its last row; what is left of it has to be what comes after by id.
+        # A page may end before its last row; the rows after that end must have higher ids.
         rows.sort(key=lambda row: row.id or 0)
     return Step(place, rows, listed)
 
 
 def is_wanted(step: Step, row: Row, window: Window) -> bool:
-    """Whether a row is new here, and changed in the window, which an old site does not filter by."""
+    """Whether a row is new here, and changed in the window; an old site does not filter by it."""
     if step.is_read(row):
         return False
     return not step.place.by_date or row.modified is None or row.modified >= first_second(window.since)
 
 
-def unhurried(session: Session, rows: Sequence[Row], work: Callable[[Row], None]) -> int:
-    """Work on the rows one by one, until that has taken long; how many were worked on."""
+def unhurried(session: Session[Site], rows: Sequence[Row], work: Callable[[Row], None]) -> int:
+    """Work on the rows one by one, until that has taken long; returns the number of finished rows."""
     clock = session.settings.clock
     begun = clock.monotonic()
     for number, row in enumerate(rows, 1):
@@ -120,8 +121,10 @@ def unhurried(session: Session, rows: Sequence[Row], work: Callable[[Row], None]
     return len(rows)
 
 
-def variations_of(session: Session, product_id: int, fields: str, size: int) -> tuple[list[msgspec.Raw], int]:
-    """All variations of a product, and how many the site counts."""
+def variations_of(
+    session: Session[Site], product_id: int, fields: str, size: int
+) -> tuple[list[msgspec.Raw], int]:
+    """All variations of a product, and the site's count of them."""
     found: list[msgspec.Raw] = []
     while True:
         params = [("orderby", "id"), ("order", "asc"), ("offset", str(len(found))), ("_fields", fields)]
@@ -135,7 +138,7 @@ def variations_of(session: Session, product_id: int, fields: str, size: int) -> 
 
 
 def page_of(found: Sequence[bytes], after: After, following_part: int | None) -> Page:
-    """A page of records; the last one tells how many rows the site has counted in all parts."""
+    """A page of records; the last one has the site's count of the rows in all parts."""
     place, more, used = after
     if more:
         return Page(found, str(place), listed=used)
