@@ -40,11 +40,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Settings of every marketplace's connections; a connector adds its own."""
 
     base_url: Annotated[
-        str | None,
-        Meta(
-            description="Scheme, host and port of a server that replaces every host of the marketplace; "
-            "development only."
-        ),
+        str | None, Meta(description="Scheme, host and port that replace all hosts; development only.")
     ] = None
 
 

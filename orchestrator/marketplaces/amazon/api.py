@@ -58,19 +58,12 @@ class SellerSettings(Settings, frozen=True, kw_only=True):
     """A connection's settings."""
 
     region: Annotated[
-        Literal["na", "eu", "fe"],
-        Meta(description="Amazon's region of the account: North America, Europe with Africa, or Far East."),
+        Literal["na", "eu", "fe"], Meta(description="Amazon's region: Americas, Europe, Far East.")
     ]
     marketplace_ids: Annotated[
-        tuple[str, ...],
-        Meta(
-            description="Amazon's ids of 1 to 50 marketplaces of this region, such as A1F83G8C2ARO7P "
-            "(the limit is that of one search for orders)."
-        ),
+        tuple[str, ...], Meta(description="Amazon's ids of 1 to 50 marketplaces, such as A1F83G8C2ARO7P.")
     ]
-    seller_id: Annotated[
-        str, Meta(description="The seller's merchant token, `A…`: Settings > Account Info > Merchant Token.")
-    ]
+    seller_id: Annotated[str, Meta(description="Merchant token `A…`: Settings > Account Info.")]
 
     def __post_init__(self) -> None:
         """Refuse texts that cannot be ids."""
@@ -84,48 +77,30 @@ class SellerSettings(Settings, frozen=True, kw_only=True):
 class Credential(msgspec.Struct, frozen=True, kw_only=True):
     """The secret's content: the application's credentials, and the seller's grant."""
 
-    client_id: Annotated[
-        str, Meta(description="Client identifier among the application's LWA credentials, `amzn1.…`.")
-    ]
-    client_secret: Annotated[str, Meta(description="Client secret among the application's LWA credentials.")]
-    refresh_token: Annotated[
-        str, Meta(description="Token that Amazon shows once the application is authorized, `Atzr|…`.")
-    ]
+    client_id: Annotated[str, Meta(description="Client identifier of the application, `amzn1.…`.")]
+    client_secret: Annotated[str, Meta(description="Client secret of the application.")]
+    refresh_token: Annotated[str, Meta(description="Token shown when the seller authorizes it, `Atzr|…`.")]
 
 
 ACCESS = Access(
     menu_path=("Seller Central", "Apps and Services", "Develop Apps", "the application", "Authorize app"),
     scopes_are="role",
     scopes=(
-        Scope(
-            "Inventory and Order Tracking",
-            "orders with their items, states and totals (searchOrders)",
-            ("orders",),
-        ),
-        Scope(
-            "Product Listing",
-            "listings with prices, the listings report, own stock and stock at Amazon",
-            ("products", "inventory"),
-        ),
-        Scope(
-            "Finance and Accounting",
-            "the marketplaces in which the seller takes part (getMarketplaceParticipations)",
-            (),
-        ),
+        Scope("Inventory and Order Tracking", "orders with items, states and totals", ("orders",)),
+        Scope("Product Listing", "listings, the listings report, and stock", ("products", "inventory")),
+        Scope("Finance and Accounting", "the seller's marketplaces, for the check", ()),
         Scope(
             "Direct-to-Consumer Shipping (Restricted)",
-            "the buyer's e-mail address and the delivery address, if the connection stores them",
+            "the buyer's e-mail and delivery address, if the connection stores personal data",
             ("orders",),
             optional=True,
         ),
     ),
-    lifetime="The authorization lapses after a year; authorize the application again. A role that is added "
-    "later takes effect with a new authorization.",
+    lifetime="A seller's authorization lapses after a year, and does not include roles added later: "
+    "authorize the application again.",
     sources=(
         "https://developer-docs.amazon.com/sp-api/docs/self-authorization",
         "https://developer-docs.amazon.com/sp-api/docs/role-mappings",
-        "https://developer-docs.amazon.com/sp-api/docs/get-orders-with-filtering-criteria",
-        "https://developer-docs.amazon.com/sp-api/docs/get-fba-inventory-summaries",
         "https://developer-docs.amazon.com/sp-api/docs/get-seller-market-participation",
         "https://developer-docs.amazon.com/sp-api/docs/access-orders-pii",
     ),

@@ -76,12 +76,9 @@ def fetch_products(session: Session[Seller], window: Window, token: str | None) 
     """Listings changed in the window, one marketplace after the other."""
     ids = session.settings.marketplace_ids
     place = _place(token, _listing_places, ids) if token else Search(ids[0], window.since)
-    found = step(session, place, Wanted("summaries,offers", window.since, window.until))
-    following = found.following
-    if following is None and (another := _after(ids, place.marketplace)):
-        following = Search(another, window.since)
-    rows = [listing_records.within(place.marketplace, "listing", item) for item in found.items]
-    return Page(rows, _token(following))
+    found, following = _step(session, place, Wanted("summaries,offers", window.since, window.until))
+    rows = [listing_records.within(place.marketplace, "listing", item) for item in found]
+    return Page(rows, following)
 
 
 def fetch_inventory(session: Session[Seller], window: Window, token: str | None) -> Page:  # noqa: ARG001 - all is listed
@@ -90,16 +87,22 @@ def fetch_inventory(session: Session[Seller], window: Window, token: str | None)
     place = _place(token, _stock_places, ids) if token else Fba(ids[0])
     if isinstance(place, Fba):
         return _fba(session, place)
-    found = step(session, place, Wanted("summaries,fulfillmentAvailability"))
-    following = found.following
-    if following is None and (another := _after(ids, place.marketplace)):
-        following = Search(another, None)
+    found, following = _step(session, place, Wanted("summaries,fulfillmentAvailability"))
     rows = [
         listing_records.within(place.marketplace, "merchant", share)
-        for item in found.items
+        for item in found
         for share in listing_records.merchant_stock(item)
     ]
-    return Page(rows, _token(following))
+    return Page(rows, following)
+
+
+def _step(session: Session[Seller], place: Place, wanted: Wanted) -> tuple[list[msgspec.Raw], str | None]:
+    """Some listings, and the page token for the next ones, here or in the next marketplace."""
+    found = step(session, place, wanted)
+    following = found.following
+    if following is None and (another := _after(session.settings.marketplace_ids, place.marketplace)):
+        following = Search(another, wanted.since)
+    return found.items, write_position(following) if following is not None else None
 
 
 def _fba(session: Session[Seller], place: Fba) -> Page:
@@ -128,7 +131,7 @@ def _fba(session: Session[Seller], place: Fba) -> Page:
         following = Fba(another)
     else:
         following = Search(ids[0], None)
-    return Page(rows, _token(following))
+    return Page(rows, write_position(following))
 
 
 def _place(token: str, places: msgspec.json.Decoder[P], ids: Sequence[str]) -> P:
@@ -137,10 +140,6 @@ def _place(token: str, places: msgspec.json.Decoder[P], ids: Sequence[str]) -> P
     if place.marketplace not in ids:
         raise PageTokenExpired("amazon: the page token is of a marketplace that is no longer synced")
     return place
-
-
-def _token(place: Place | Fba | None) -> str | None:
-    return write_position(place) if place is not None else None
 
 
 def _after(ids: Sequence[str], marketplace: str) -> str | None:

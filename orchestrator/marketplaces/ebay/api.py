@@ -73,13 +73,9 @@ class SiteSettings(Settings, frozen=True, kw_only=True):
 class Credential(msgspec.Struct, frozen=True, kw_only=True):
     """The secret's content."""
 
-    client_id: Annotated[str, Meta(description="App ID (client id) of the application's production keys.")]
-    client_secret: Annotated[
-        str, Meta(description="Cert ID (client secret) of the application's production keys.")
-    ]
-    refresh_token: Annotated[
-        str, Meta(description="Refresh token of the seller's consent; eBay does not replace it on use.")
-    ]
+    client_id: Annotated[str, Meta(description="App ID of the application's production keys.")]
+    client_secret: Annotated[str, Meta(description="Cert ID of the application's production keys.")]
+    refresh_token: Annotated[str, Meta(description="Token of the seller's consent; not replaced on use.")]
 
 
 _SCOPE = "https://api.ebay.com/oauth/api_scope"
@@ -87,12 +83,8 @@ ACCESS = Access(
     menu_path=("developer.ebay.com", "My Account", "Application Keys", "User Tokens"),
     scopes_are="OAuth scope",
     scopes=(
-        Scope(f"{_SCOPE}/sell.fulfillment.readonly", "orders with their payments and refunds", ("orders",)),
-        Scope(
-            f"{_SCOPE}/sell.inventory.readonly",
-            "inventory items, their offers and their stock; the check of a connection",
-            ("products", "inventory"),
-        ),
+        Scope(f"{_SCOPE}/sell.fulfillment.readonly", "orders with payments and refunds", ("orders",)),
+        Scope(f"{_SCOPE}/sell.inventory.readonly", "items, offers and stock", ("products", "inventory")),
     ),
     lifetime="The refresh token lasts 18 months; then the seller consents again.",
     sources=(

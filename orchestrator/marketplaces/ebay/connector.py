@@ -1,6 +1,6 @@
 """eBay: Fulfillment and Inventory v1; orders by modification time, the catalogue listed whole.
 
-The sources of its facts are in `api`, `order_spans` and `listings`.
+The sources of its facts are in `api` and `listings`.
 """
 
 from __future__ import annotations
@@ -9,8 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 from orchestrator.marketplaces.ebay import item_records, order_records
 from orchestrator.marketplaces.ebay.api import ACCESS, Credential, SiteSettings, open_session
-from orchestrator.marketplaces.ebay.listings import count_items, fetch_inventory, fetch_products
-from orchestrator.marketplaces.ebay.order_spans import fetch_orders
+from orchestrator.marketplaces.ebay.listings import count_items, fetch_inventory, fetch_orders, fetch_products
 from orchestrator.marketplaces.spec import Connector, Listing, Session, Stream, by_name
 
 

@@ -71,20 +71,15 @@ class Credential(msgspec.Struct, frozen=True, kw_only=True):
 
     access_token: Annotated[
         str | None,
-        Meta(
-            description="Admin API access token: a lasting `shpat_…` of an admin-made app if it is "
-            "alone, else the latest of a rotation, which the sync stores."
-        ),
+        Meta(description="Lasting token of an admin-made app, `shpat_…`, or the latest rotation's."),
     ] = None
     client_id: Annotated[str | None, Meta(description="Client ID of the app.")] = None
     client_secret: Annotated[str | None, Meta(description="Client secret of the app.")] = None
     refresh_token: Annotated[
-        str | None,
-        Meta(description="Refresh token of an expiring offline token; the sync stores its replacement."),
+        str | None, Meta(description="Token that is replaced on each use; the sync stores its replacement.")
     ] = None
     expires_at: Annotated[
-        Instant | None,
-        Meta(description="When `access_token` expires; the sync stores it with each rotation."),
+        Instant | None, Meta(description="End of `access_token`; the sync stores it with each rotation.")
     ] = None
 
     def __post_init__(self) -> None:
@@ -98,36 +93,29 @@ ACCESS = Access(
     menu_path=("Dev Dashboard (dev.shopify.com/dashboard)", "the app", "Settings", "Client ID and secret"),
     scopes_are="access scope",
     scopes=(
-        Scope("read_orders", "orders of the last 60 days with their lines and refunds", ("orders",)),
+        Scope("read_orders", "orders of the last 60 days, with lines and refunds", ("orders",)),
         Scope(
             "read_all_orders",
-            "orders older than 60 days; granted on request, and without it they are absent without an error",
+            "older orders; granted on request, and without it they are absent without an error",
             ("orders",),
             optional=True,
         ),
-        Scope(
-            "read_products",
-            "products with their variants; product and variant of an order's line",
-            ("products", "orders"),
-        ),
+        Scope("read_products", "products with variants, and those of order lines", ("products", "orders")),
         Scope("read_inventory", "stock levels of the items", ("inventory",)),
         Scope("read_locations", "the locations whose stock is listed", ("inventory",)),
         Scope(
             "protected customer data",
-            "the buyer's name, e-mail, phone and address, if the connection stores them; an approval, "
-            "not a scope",
+            "buyers, if the connection stores personal data; an approval of the app, not a scope",
             ("orders",),
             optional=True,
         ),
     ),
-    lifetime="Client credentials last until the app is removed; they work for shops of the app's own "
-    "organization. Refresh tokens are replaced on each use. Admin-made access tokens do not expire; "
-    "new ones cannot be made since 2026-01-01.",
+    lifetime="Client credentials last until the app is removed, for shops of the app's own organization. "
+    "Refresh tokens are replaced on each use. Admin-made tokens do not expire; none can be made since 2026.",
     sources=(
         "https://shopify.dev/docs/apps/build/dev-dashboard/get-api-access-tokens",
         "https://shopify.dev/docs/apps/build/authentication-authorization/access-tokens",
         "https://shopify.dev/docs/api/usage/access-scopes",
-        "https://shopify.dev/docs/apps/launch/protected-customer-data",
     ),
 )
 

@@ -14,7 +14,7 @@ module depends on:
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import msgspec
 
@@ -26,9 +26,11 @@ from orchestrator.marketplaces.shopify.api import PageInfo, Shop, ask
 from orchestrator.marketplaces.spec import Page, Session, Window
 from orchestrator.marketplaces.values import Instant, whole_second
 
+T = TypeVar("T")
 
-class _Rows(msgspec.Struct, rename="camel"):
-    nodes: list[msgspec.Raw]
+
+class _Connection(msgspec.Struct, Generic[T], rename="camel"):
+    nodes: list[T]
     page_info: PageInfo
 
 
@@ -37,30 +39,21 @@ class _Currency(msgspec.Struct, rename="camel"):
 
 
 class _Listing(msgspec.Struct):
-    rows: _Rows
+    rows: _Connection[msgspec.Raw]
     shop: _Currency | None = None
-
-
-class _Inner(msgspec.Struct):
-    rows: _Rows
 
 
 class _Parent(msgspec.Struct):
     #: None if it was deleted after its page was read.
-    parent: _Inner | None
+    parent: _Listing | None
 
 
 class _Location(msgspec.Struct, rename="camel"):
-    inventory_levels: _Rows
+    inventory_levels: _Connection[msgspec.Raw]
 
 
-class _Locations(msgspec.Struct, rename="camel"):
-    nodes: list[_Location]
-    page_info: PageInfo
-
-
-class _LocationListing(msgspec.Struct):
-    rows: _Locations
+class _Locations(msgspec.Struct):
+    rows: _Connection[_Location]
 
 
 class _NestedPage(msgspec.Struct, rename="camel"):
@@ -122,7 +115,7 @@ def fetch_inventory(session: Session[Shop], window: Window, token: str | None) -
         session,
         "inventory",
         queries.LEVELS,
-        _LocationListing,
+        _Locations,
         q=_updated(window),
         location=place.location,
         after=place.level,
@@ -146,7 +139,10 @@ def _updated(window: Window) -> str:
 
 
 def _checked(
-    rows: _Rows, window: Window, operation: str, whole: Callable[[msgspec.Raw, _Row], bytes]
+    rows: _Connection[msgspec.Raw],
+    window: Window,
+    operation: str,
+    whole: Callable[[msgspec.Raw, _Row], bytes],
 ) -> list[bytes]:
     """The rows, each made whole; a row that cannot be read is passed on to become a reject.
 

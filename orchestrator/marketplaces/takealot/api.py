@@ -45,13 +45,7 @@ ACCESS = Access(
         "Generate API key",
     ),
     scopes_are="key",
-    scopes=(
-        Scope(
-            "API key",
-            "everything; Takealot knows no scopes, and the sync only reads",
-            ("orders", "products", "inventory"),
-        ),
-    ),
+    scopes=(Scope("API key", "everything; Takealot has no scopes", ("orders", "products", "inventory")),),
     lifetime="A key does not expire. An account has one active key: a new one disables the old one.",
     sources=("https://marketplace-api.takealot.com/v1/docs",),
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from decimal import Decimal
 from typing import Literal
 
@@ -54,7 +55,7 @@ _SALE: tuple[tuple[str, OrderStatus], ...] = (
     ("transit", "open"),
     ("new", "open"),
 )
-OFFER_STATUS: dict[str, ProductStatus] = {
+_OFFER: dict[str, ProductStatus] = {
     "buyable": "active",
     "not_buyable": "inactive",
     "disabled_by_seller": "inactive",
@@ -84,7 +85,9 @@ class _SaleIds(_OrderId):
     order_item_id: Id
 
 
-class _Offer(msgspec.Struct, kw_only=True):
+class Offer(msgspec.Struct, kw_only=True):
+    """An offer, as far as both APIs write it alike."""
+
     offer_id: Id
     sku: str | None = None
     barcode: str | None = None
@@ -92,13 +95,21 @@ class _Offer(msgspec.Struct, kw_only=True):
     selling_price: Decimal | None = None
     rrp: Decimal | None = None
     status: str
+
+
+class _DatedOffer(Offer, kw_only=True):
     created_at: Instant | None = None
     updated_at: Instant | None = None
 
 
-class _OfferStock(msgspec.Struct, kw_only=True):
+class Share(msgspec.Struct, kw_only=True):
+    """The offer that a stock level belongs to."""
+
     offer_id: Id
     sku: str | None = None
+
+
+class _OfferStock(Share, kw_only=True):
     seller_warehouse_stock: list[msgspec.Raw] | None = None
     takealot_warehouse_stock: list[msgspec.Raw] | None = None
 
@@ -115,15 +126,13 @@ class _RegionStock(msgspec.Struct, kw_only=True):
     stock_in_receiving: Pieces = 0
 
 
-class _Level(msgspec.Struct, kw_only=True):
+class _Level(Share, kw_only=True):
     """One location's share of an offer; our own format, made by `split_by_location`."""
 
     #: The location's owner.
     holder: Literal["seller", "takealot"]
     #: The location's unchanged entry.
     stock: msgspec.Raw
-    offer_id: Id
-    sku: str | None = None
 
 
 product_id = id_at("offer_id")
@@ -204,22 +213,29 @@ def order_of(items: Sequence[Sale], buyer: Buyer | None = None) -> Order:
 
 def product(raw: bytes, with_buyer: bool) -> Product:  # noqa: ARG001 - the contract's signature
     """An offer is a product with one variant."""
-    row = msgspec.json.decode(raw, type=_Offer)
+    row = msgspec.json.decode(raw, type=_DatedOffer)
+    return product_of(row, row.status, optional_utc(row.created_at), optional_utc(row.updated_at))
+
+
+def product_of(
+    row: Offer, status: str, created_at: datetime | None = None, updated_at: datetime | None = None
+) -> Product:
+    """An offer as a product; `status` is its status in v1's spelling."""
     offer_id = str(row.offer_id)
     variant = Variant(
         id=offer_id,
         sku=row.sku or None,
         barcode=row.barcode or None,
-        price=rand(row.selling_price),
-        list_price=rand(row.rrp),
+        price=_rand(row.selling_price),
+        list_price=_rand(row.rrp),
     )
     return Product(
         id=offer_id,
         title=row.title,
-        status=OFFER_STATUS.get(row.status, "unknown"),
+        status=_OFFER.get(status, "unknown"),
         marketplace_status=row.status,
-        created_at=optional_utc(row.created_at),
-        updated_at=optional_utc(row.updated_at),
+        created_at=created_at,
+        updated_at=updated_at,
         variants=(variant,),
     )
 
@@ -227,28 +243,28 @@ def product(raw: bytes, with_buyer: bool) -> Product:  # noqa: ARG001 - the cont
 def level(raw: bytes, with_buyer: bool) -> StockLevel:  # noqa: ARG001 - the contract's signature
     """An offer's stock in one warehouse or region; an offer that came without its stock is not a level."""
     row = msgspec.json.decode(raw, type=_Level)
-    offer_id, sku = str(row.offer_id), row.sku or None
     if row.holder == "seller":
         own = msgspec.json.decode(row.stock, type=_SellerStock)
-        location = str(own.seller_warehouse_id)
-        return StockLevel(
-            id=f"{offer_id}@{location}",
-            sku=sku,
-            product_id=offer_id,
-            variant_id=offer_id,
-            location_id=location,
-            available=own.quantity_available,
-        )
-    region = msgspec.json.decode(row.stock, type=_RegionStock)
+        return level_of(row, str(own.seller_warehouse_id), None, own.quantity_available, None)
+    stock = msgspec.json.decode(row.stock, type=_RegionStock)
+    incoming = stock.stock_on_way + stock.stock_in_receiving
+    return level_of(row, stock.region, stock.region, stock.quantity_available, incoming)
+
+
+def level_of(
+    row: Share, location: str, location_name: str | None, available: int, incoming: int | None
+) -> StockLevel:
+    """The stock of an offer at one location."""
+    offer_id = str(row.offer_id)
     return StockLevel(
-        id=f"{offer_id}@{region.region}",
-        sku=sku,
+        id=f"{offer_id}@{location}",
+        sku=row.sku or None,
         product_id=offer_id,
         variant_id=offer_id,
-        location_id=region.region,
-        location_name=region.region,
-        available=region.quantity_available,
-        incoming=region.stock_on_way + region.stock_in_receiving,
+        location_id=location,
+        location_name=location_name,
+        available=available,
+        incoming=incoming,
     )
 
 
@@ -267,13 +283,13 @@ def level_id(raw: bytes) -> str:
     return level(raw, False).id
 
 
-def rand(amount: Decimal | None) -> Money | None:
+def _rand(amount: Decimal | None) -> Money | None:
     """An amount in rand, if there is one."""
     return None if amount is None else money(amount, _CURRENCY)
 
 
 def _line(item: Sale) -> OrderLine:
-    total = rand(item.selling_price)
+    total = _rand(item.selling_price)
     return OrderLine(
         id=str(item.order_item_id),
         sku=item.sku or None,

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import datetime
-from decimal import Decimal
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
 
 import msgspec
@@ -17,7 +16,7 @@ from orchestrator.errors import RecordInvalid
 from orchestrator.marketplaces.takealot import records
 from orchestrator.marketplaces.takealot.day_span import SAST
 from orchestrator.marketplaces.values import Id, Pieces, id_at, id_reader, utc
-from orchestrator.model.record import Buyer, Order, Product, StockLevel, Variant
+from orchestrator.model.record import Buyer, Order, Product, StockLevel
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -28,16 +27,6 @@ _rows = msgspec.json.Decoder(list[dict[str, Any]], float_hook=exact)
 
 class _Marked(msgspec.Struct, Generic[T]):
     seller_v2: T
-
-
-class _Offer(msgspec.Struct, kw_only=True):
-    offer_id: Id
-    sku: str | None = None
-    barcode: str | None = None
-    title: str | None = None
-    selling_price: Decimal | None = None
-    rrp: Decimal | None = None
-    status: str
 
 
 class _Warehouse(msgspec.Struct):
@@ -55,19 +44,15 @@ class _TheirStock(msgspec.Struct):
     quantity_available: Pieces
 
 
-class _OfferStock(msgspec.Struct, kw_only=True):
-    offer_id: Id
-    sku: str | None = None
+class _OfferStock(records.Share, kw_only=True):
     leadtime_stock: list[_OwnStock]
     stock_at_takealot: list[_TheirStock]
-    stock_on_way: list[_TheirStock] = []
+    stock_on_way: tuple[_TheirStock, ...] = ()
 
 
-class _Level(msgspec.Struct, kw_only=True):
+class _Level(records.Share, kw_only=True):
     """One location's share of an offer; our own format, made by `split_by_location`."""
 
-    offer_id: str
-    sku: str | None
     location_id: str
     location_name: str | None
     available: Pieces
@@ -75,7 +60,7 @@ class _Level(msgspec.Struct, kw_only=True):
 
 
 # Made here, before any thread decodes (see orchestrator/decoding.py).
-_offer = msgspec.json.Decoder(_Marked[_Offer])
+_offer = msgspec.json.Decoder(_Marked[records.Offer])
 _level = msgspec.json.Decoder(_Marked[_Level])
 
 
@@ -108,12 +93,11 @@ def split_by_location(offer: msgspec.Raw) -> list[bytes]:
 
 
 def _levels(row: _OfferStock) -> Iterator[_Level]:
-    offer_id, sku = str(row.offer_id), row.sku or None
     for own in row.leadtime_stock:
         place = own.merchant_warehouse
         yield _Level(
-            offer_id=offer_id,
-            sku=sku,
+            offer_id=row.offer_id,
+            sku=row.sku,
             location_id=str(place.warehouse_id),
             location_name=place.name,
             available=own.quantity_available,
@@ -123,8 +107,8 @@ def _levels(row: _OfferStock) -> Iterator[_Level]:
     for stock in row.stock_at_takealot:
         place = stock.warehouse
         yield _Level(
-            offer_id=offer_id,
-            sku=sku,
+            offer_id=row.offer_id,
+            sku=row.sku,
             # v1 identifies Takealot's own warehouses only by these names.
             location_id=place.name or str(place.warehouse_id),
             location_name=place.name,
@@ -144,38 +128,16 @@ def order(raw: bytes, with_buyer: bool) -> Order:
 
 
 def product(raw: bytes, with_buyer: bool) -> Product:  # noqa: ARG001 - the contract's signature
-    """An offer is a product with one variant."""
+    """An offer is a product with one variant; a list price of 0 means that there is none."""
     row = _offer.decode(raw).seller_v2
-    offer_id = str(row.offer_id)
-    variant = Variant(
-        id=offer_id,
-        sku=row.sku or None,
-        barcode=row.barcode or None,
-        price=records.rand(row.selling_price),
-        list_price=records.rand(row.rrp or None),
-    )
-    return Product(
-        id=offer_id,
-        title=row.title,
-        status=records.OFFER_STATUS.get(row.status.lower().replace(" ", "_"), "unknown"),
-        marketplace_status=row.status,
-        variants=(variant,),
-    )
+    row.rrp = row.rrp or None
+    return records.product_of(row, row.status.lower().replace(" ", "_"))
 
 
 def level(raw: bytes, with_buyer: bool) -> StockLevel:  # noqa: ARG001 - the contract's signature
     """An offer's stock in one warehouse; an offer that came without its stock is not a level."""
     row = _level.decode(raw).seller_v2
-    return StockLevel(
-        id=f"{row.offer_id}@{row.location_id}",
-        sku=row.sku,
-        product_id=row.offer_id,
-        variant_id=row.offer_id,
-        location_id=row.location_id,
-        location_name=row.location_name,
-        available=row.available,
-        incoming=row.incoming,
-    )
+    return records.level_of(row, row.location_id, row.location_name, row.available, row.incoming)
 
 
 def order_id(raw: bytes) -> str | None:

@@ -82,9 +82,7 @@ class Credential(msgspec.Struct, frozen=True, kw_only=True):
     """The secret's content."""
 
     consumer_key: Annotated[str, Meta(description="Consumer key of the REST API key, `ck_…`.")]
-    consumer_secret: Annotated[
-        str, Meta(description="Consumer secret of the REST API key, `cs_…`; it is shown only once.")
-    ]
+    consumer_secret: Annotated[str, Meta(description="Consumer secret of that key, `cs_…`; shown only once.")]
 
     def __post_init__(self) -> None:
         """Refuse texts that WooCommerce never issues."""
@@ -104,17 +102,10 @@ ACCESS = Access(
     menu_path=("WordPress admin", "WooCommerce", "Settings", "Advanced", "REST API", "Add key"),
     scopes_are="permission",
     scopes=(
-        Scope(
-            "Read",
-            "all calls; the key's user must be one who may view orders and products, such as a shop manager",
-            ("orders", "products", "inventory"),
-        ),
+        Scope("Read", "all calls, for a user who manages the shop", ("orders", "products", "inventory")),
     ),
-    lifetime="A key does not expire; it stops with its WordPress user or once it is revoked.",
-    sources=(
-        "https://developer.woocommerce.com/docs/apis/rest-api/authentication/",
-        "https://woocommerce.com/document/woocommerce-rest-api/",
-    ),
+    lifetime="A key does not expire; it ends with its WordPress user or when it is revoked.",
+    sources=("https://developer.woocommerce.com/docs/apis/rest-api/authentication/",),
 )
 
 
