@@ -57,6 +57,7 @@ ERRORS: Errors = {
     425: MarketplaceUnavailable,
     429: RateLimited,
 }
+_SENT = {"Accept": "application/json", "Accept-Encoding": "gzip", "User-Agent": "marketplace-sync"}
 _ACTIONS: Mapping[type[MarketplaceError], str] = {
     CredentialsRejected: "store a valid credential in the connection's secret",
     PermissionDenied: "grant the credential the permission this call needs",
@@ -211,14 +212,8 @@ class Client:
         while True:
             if self._pace and (pause := self._pace.wait_s(operation)) > 0:
                 self._given.wait(pause)
-            credentials = self._auth.headers(self) if authenticated else {}
-            if not all(value.isascii() and value.isprintable() for value in credentials.values()):
-                raise CredentialsRejected(
-                    f"{self._marketplace} {operation}: the credential cannot be sent in a header",
-                    action=_ACTIONS[CredentialsRejected],
-                )
-            sent = {"Accept": "application/json", "Accept-Encoding": "gzip", "User-Agent": "marketplace-sync"}
-            sent |= {**content, **(headers or {}), **credentials}
+            credentials = self._credentials(operation) if authenticated else {}
+            sent = {**_SENT, **content, **(headers or {}), **credentials}
             try:
                 response = self._send(operation, target, sent, body)
                 self._raise_for_status(operation, response, errors or {}, attempt)
@@ -250,6 +245,15 @@ class Client:
             RateLimited: The wait is too long to sleep.
         """
         self._given.wait(seconds)
+
+    def _credentials(self, operation: str) -> Mapping[str, str]:
+        found = self._auth.headers(self)
+        if not all(value.isascii() and value.isprintable() for value in found.values()):
+            raise CredentialsRejected(
+                f"{self._marketplace} {operation}: the credential cannot be sent in a header",
+                action=_ACTIONS[CredentialsRejected],
+            )
+        return found
 
     def _target(self, url: str, params: Sequence[tuple[str, str]]) -> str:
         parts = urlsplit(url)

@@ -23,7 +23,7 @@ def test_access_covers_every_stream(marketplace: str) -> None:
 
 @pytest.mark.parametrize("marketplace", REGISTRY)
 def test_every_field_that_people_fill_in_is_described(marketplace: str) -> None:
-    """Settings and credential say of each field what it means."""
+    """Settings and credential describe each of their fields."""
     connector = REGISTRY[marketplace]
     for form in (connector.settings, connector.credential):
         assert described(form) == set(form.__struct_fields__)

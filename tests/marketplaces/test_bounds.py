@@ -20,7 +20,7 @@ LINES = {"nodes": [], "pageInfo": {"hasNextPage": True, "endCursor": "0"}}
 
 
 def session(marketplace: str, url: str) -> AnySession:
-    """A session with whatever listens there."""
+    """A session with the server there."""
     return Sandbox(marketplace, url).session(credential=CREDENTIALS[marketplace])
 
 
@@ -52,7 +52,7 @@ def test_variations_without_end_are_refused(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_sales_whose_tokens_lead_in_a_circle_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One day's sales that never end are given up, where no page holds a row either."""
+    """One day's sales that never end are abandoned, also if no page has a row."""
     monkeypatch.setattr(client, "PAGE_CALLS", 20)
     calls = refused(
         "takealot", lambda number: {"items": [], "continuation_token": str(number % 2)}, _fetch("takealot")
@@ -75,7 +75,7 @@ def test_lines_without_end_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_each_page_has_bounds_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What one page took does not count for the next."""
+    """The calls and bytes of one page do not count for the next."""
     monkeypatch.setattr(client, "PAGE_CALLS", 1)
     answer: dict[str, object] = {"items": []}
     with running(Server(("127.0.0.1", 0), lambda _: Reply.json(200, answer))) as url:

@@ -1,4 +1,4 @@
-"""Documents of Amazon's reports: hosts, encodings, columns, and what cannot be read."""
+"""Documents of Amazon's reports: hosts, encodings, columns, and unreadable documents."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Amazon's sandbox refuses what Amazon refuses."""
+"""Amazon's sandbox refuses the same calls as Amazon."""
 
 from __future__ import annotations
 

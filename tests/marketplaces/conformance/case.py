@@ -1,4 +1,4 @@
-"""One stream of one marketplace under test: its sandbox, the real engine, and what came of it."""
+"""One stream of one marketplace under test: its sandbox, the real engine, and the outcome."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ class MarketWorld(World):
         self.connect(market.name, marketplace=market.name, **given)
 
     def settle(self) -> None:
-        """Deliver everything, also what waits: the clock goes to when it may be delivered."""
+        """Deliver everything, also held messages: the clock moves to the time of their delivery."""
         self.drain()
         while self.queue.held:
             self.queue.held.sort(key=lambda held: held[0])
@@ -119,7 +119,7 @@ def every(store: DocumentStore, collection: str) -> Iterator[Snapshot]:
 
 
 class LogLines(logging.Handler):
-    """Keeps every line that was logged, with what travels beside it."""
+    """Keeps every logged line with its extra fields."""
 
     def __init__(self) -> None:
         super().__init__(logging.DEBUG)
@@ -177,7 +177,7 @@ class Case:
         return self.world.task(run_id, self.market.name)
 
     def tick(self, after_s: float) -> Task | None:
-        """A tick, and what comes of it at once: the task, or None where the marketplace asked to wait."""
+        """A tick and its immediate outcome: the task, or None if the marketplace asked to wait."""
         self.world.clock.advance(after_s)
         started = self.world.tick()
         self.world.drain()
@@ -187,7 +187,7 @@ class Case:
 
     @property
     def state(self) -> SyncState:
-        """What is remembered of the connection."""
+        """The stored state of the connection."""
         return self.world.state(self.market.name)
 
     def stored(self, *, deleted: bool = False) -> dict[str, Snapshot]:
@@ -199,7 +199,7 @@ class Case:
         return list(every(self.world.store, f"connections/{self.market.name}/rejects"))
 
     def truth(self) -> dict[str, dict[str, Any]]:
-        """What the store must hold."""
+        """The content that the store must have."""
         return self.sandbox.truth(self.stream.name)
 
     def assert_holds_the_truth(self) -> None:
@@ -213,7 +213,7 @@ class Case:
             assert {name: told[name] for name in fields} == fields, record_id
 
     def assert_nothing_leaked(self) -> None:
-        """No secret, as stored or as sent, stands in a log line, a document or an error."""
+        """No secret, as stored or as sent, is in a log line, a document or an error."""
         secrets = {
             value
             for versions in self.world.credentials.versions.values()

@@ -54,7 +54,7 @@ def drop_the_last_row(fetch: Fetch, session: AnySession, window: Window, token: 
 
 
 def stop_after_the_first_page(fetch: Fetch, session: AnySession, window: Window, token: str | None) -> Page:
-    """What this package replaces did that."""
+    """The predecessor of this package did that."""
     return replace(fetch(session, window, token), next_token=None)
 
 
@@ -99,7 +99,7 @@ def page_by_offset(fetch: Fetch, session: AnySession, window: Window, token: str
 
 
 def miscount(fetch: Fetch, session: AnySession, window: Window, token: str | None) -> Page:
-    """A count that is never what was read."""
+    """A count that never equals the rows read."""
     page = fetch(session, window, token)
     return replace(page, total=(page.total or 0) + 1)
 
@@ -139,7 +139,7 @@ def leave_out_what_is_odd(fetch: Fetch, session: AnySession, window: Window, tok
 
 
 def trust_the_order(fetch: Fetch, session: AnySession, window: Window, token: str | None) -> Page:
-    """What is older than the row before it is taken for seen."""
+    """A row older than the row before it is taken for seen."""
     page = fetch(session, window, token)
     kept: list[bytes] = []
     latest = ""
@@ -209,7 +209,7 @@ def knowing_every_word(record: Product) -> Product:
 
 
 def wanting_a_title(record: Product) -> Product:
-    """What may be missing is demanded."""
+    """Optional fields are required."""
     if record.title is None:
         raise RecordInvalid("no title")
     return record
@@ -264,7 +264,7 @@ def check(market: Market, stream: str, name: str, path: Path) -> None:
     [pytest.param(*case, id=f"{case[0]}-{number}") for number, case in enumerate(BROKEN_STREAMS)],
 )
 def test_a_stream_that_breaks_a_rule_fails_it(name: str, stream: str, broken: Break, tmp_path: Path) -> None:
-    """What one stream does wrong is found by the check that is named for it."""
+    """The check with the fault's name finds the fault of a stream."""
     market = driftwood()
     streams = {**market.connector.streams, stream: broken(market.connector.streams[stream])}
     market = replace(market, connector=replace(market.connector, streams=streams))
@@ -310,7 +310,7 @@ def forgetful(session: AnySession) -> None:
 
 
 def talkative(session: AnySession) -> None:
-    """Shows its credential to whoever prints it."""
+    """Shows its credential when it is printed."""
     client: Any = session.client
     client._notes = driftwood().credential
 
@@ -331,7 +331,7 @@ def talkative(session: AnySession) -> None:
 def test_a_session_that_breaks_a_rule_fails_it(
     name: str, stream: str, broken: Callable[[AnySession], None], tmp_path: Path
 ) -> None:
-    """What a connector's session does wrong is found by the check that is named for it."""
+    """The check with the fault's name finds the fault of a session."""
     market = driftwood()
 
     def open_broken(opening: SessionRequest) -> AnySession:

@@ -1,4 +1,4 @@
-"""Answers of eBay as a script, sessions that get them, and what they have in common."""
+"""Scripted answers of eBay, sessions that get them, and the parts they share."""
 
 from __future__ import annotations
 

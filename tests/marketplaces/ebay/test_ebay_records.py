@@ -1,4 +1,4 @@
-"""What eBay's rows mean."""
+"""The meaning of eBay's rows."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def product(*offers: dict[str, Any], **change: Any) -> Product:
 
 
 def levels(availability: Any) -> list[StockLevel]:
-    """What an item says of its stock."""
+    """The stock levels of an item."""
     item = msgspec.json.encode({**ITEM, "availability": availability})
     return [item_records.level(raw, False) for raw in item_records.split_by_location(item)]
 
@@ -105,7 +105,7 @@ def test_an_order_with_its_line() -> None:
 
 
 def test_trap_line_item_cost_is_price_times_quantity() -> None:
-    """A unit's price is told only where it divides without a rest."""
+    """A unit's price is given only if the cost divides without a remainder."""
     assert line().unit_price == Money("24.99", "GBP")
     assert line().total == Money("74.97", "GBP")
     assert line(quantity=4).unit_price is None
@@ -285,7 +285,7 @@ def test_offer_statuses(status: str, listing: str | None, meant: str) -> None:
 
 
 def test_trap_one_sku_can_be_offered_at_auction_and_at_a_fixed_price() -> None:
-    """Both are variants; the one that sells says what the product is."""
+    """Both are variants; the active one gives the product's status."""
     auction = {"offerId": "2", "status": "UNPUBLISHED"}
     found = product(auction, OFFER)
 
@@ -304,7 +304,7 @@ def test_an_item_without_offers_has_itself_as_variant() -> None:
 
 
 def test_stock_is_told_by_location() -> None:
-    """What is sent lies somewhere or at warehouses; what is fetched lies in shops, and is counted apart."""
+    """Stock to be sent is at warehouses or anywhere; stock for collection is in shops, counted apart."""
     pickup = [{"merchantLocationKey": "shop-1", "quantity": 4, "availabilityType": "IN_STOCK"}]
     placed = {
         "quantity": 9,
