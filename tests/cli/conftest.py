@@ -16,11 +16,12 @@ from orchestrator.errors import SecretMissing
 from orchestrator.marketplaces import session_request
 from orchestrator.marketplaces.client import Client
 from orchestrator.marketplaces.session_request import SessionRequest, read_settings
-from orchestrator.marketplaces.spec import Connector, Listing, Page, Session, Stream, Window
+from orchestrator.marketplaces.spec import AnySession, Connector, Listing, Page, Session, Stream, Window
 from orchestrator.model.messages import Message
 from orchestrator.model.record import Product, Record
 from orchestrator.services import Services
 from orchestrator.settings import Settings
+from tests.support.connectors import OPEN_TO_ALL, NoCredential
 
 START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 
@@ -100,7 +101,7 @@ class NoAuth:
         return False
 
 
-def open_session(given: SessionRequest) -> Session:
+def open_session(given: SessionRequest) -> AnySession:
     """Read settings and secret, as every connector does."""
     settings = read_settings(given, ShopSettings)
     given.secrets.get(given.connection.credential)
@@ -108,7 +109,7 @@ def open_session(given: SessionRequest) -> Session:
     return Session(client=client, settings=settings)
 
 
-def no_page(session: Session, window: Window, token: str | None) -> Page:
+def no_page(session: AnySession, window: Window, token: str | None) -> Page:
     """An empty listing."""
     return Page(records=[], next_token=None)
 
@@ -120,6 +121,9 @@ def as_product(raw: bytes, keep_pii: bool) -> Record:
 
 CONNECTOR = Connector(
     marketplace="takealot",
+    settings=ShopSettings,
+    credential=NoCredential,
+    access=OPEN_TO_ALL,
     streams={
         name: Stream(
             name=name,

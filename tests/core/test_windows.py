@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from orchestrator.marketplaces.spec import Listing, Stream
+from orchestrator.marketplaces.spec import AnyStream, Listing, Stream
 from orchestrator.model.state import Cursor, OpenWindow
 from orchestrator.sync import windows
 from orchestrator.sync.windows import Terms
@@ -26,7 +26,7 @@ NAMES = st.sampled_from("abcdefgh")
 skews = st.sampled_from([-SKEW_S, -7, 0, 0, 0, 12, SKEW_S]).map(lambda s: s * SECOND)
 
 
-def stream(listing: Listing, *, durable: bool, ordered: bool, short: timedelta, long: timedelta) -> Stream:
+def stream(listing: Listing, *, durable: bool, ordered: bool, short: timedelta, long: timedelta) -> AnyStream:
     """A stream of which only the windows matter."""
     return Stream(
         name="orders",

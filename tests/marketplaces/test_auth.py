@@ -1,4 +1,4 @@
-"""Credentials: the three kinds of Shopify token, rotation, and what people configured wrongly."""
+"""Credentials: the three kinds of Shopify token, rotation, and wrong configurations."""
 
 from __future__ import annotations
 
@@ -230,7 +230,7 @@ def test_base_url_is_refused_outside_development(marketplace: str) -> None:
     ],
 )
 def test_a_malformed_secret_is_told_without_showing_it(marketplace: str, secret: str) -> None:
-    """The message names the connection and what is expected; the content is nowhere."""
+    """The message names the connection and the expected form; the content is nowhere."""
     with pytest.raises(ConnectionInvalid) as raised:
         REGISTRY[marketplace].open(Bench().opening(marketplace, GOOD_SETTINGS[marketplace], Secrets(secret)))
 

@@ -150,7 +150,7 @@ def test_reading_goes_on_from_every_page_token_that_may_be_kept(marketplace: str
     "fault", [{"status": 503}, {"status": 500, "html": True}, {"status": 429, "retry_after": "1"}]
 )
 def test_nothing_is_lost_while_every_third_call_fails(marketplace: str, fault: dict[str, Any]) -> None:
-    """The request loop rides over what passes."""
+    """The request loop survives faults that pass."""
     bench = Bench()
     with sandbox(marketplace, orders=150, products=30) as running:
         running.control("POST", "faults", {"every": 3, **fault})
@@ -191,7 +191,7 @@ def test_a_malformed_record_among_good_ones_is_one_reject(marketplace: str, stre
     """The page's other records are as good as ever."""
     with sandbox(marketplace, orders=100, products=30) as running:
         opened = running.session()
-        # So that a token, where one is needed, is not what the fault strikes.
+        # So that the fault does not hit the token exchange, if there is one.
         running.connector.check(opened)
         running.control("POST", "faults", {"kind": "malformed", "times": 1})
         found = read(running.connector, opened, stream)
@@ -213,7 +213,7 @@ def test_an_expired_page_token_is_told_as_such() -> None:
 
 
 def test_late_rows_stay_hidden_until_they_are_indexed() -> None:
-    """What changed a moment ago is not listed yet: look-back and age exist for this."""
+    """A change of a moment ago is not listed yet: look-back and age exist for this."""
     with sandbox("shopify", orders=20, products=5) as running:
         running.control("POST", "faults", {"kind": "late", "seconds": 3600})
         changed = running.control("POST", "change", {"orders": 1})["orders"]
@@ -231,7 +231,7 @@ def test_slow_answers_are_still_answers() -> None:
 
 
 def test_calls_and_bytes_are_counted_by_path() -> None:
-    """What the connector counts is what the sandbox saw."""
+    """The connector's count of calls is the sandbox's."""
     with sandbox("takealot", orders=50, products=5) as running:
         opened = running.session()
         read(running.connector, opened, "orders")
@@ -310,7 +310,7 @@ def test_a_sandbox_says_no_to_calls_it_does_not_know() -> None:
 
 
 def test_the_command_serves_until_it_is_stopped() -> None:
-    """It prints where it listens as soon as it does."""
+    """It prints its address as soon as it listens."""
     arguments = [
         "takealot",
         "--port",
@@ -343,7 +343,7 @@ def test_the_command_serves_until_it_is_stopped() -> None:
 def test_a_folder_without_such_data_is_refused_in_one_line(
     tmp_path: Path, files: dict[str, str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The command ends with status 2 and says what is missing."""
+    """The command ends with status 2 and names the missing argument."""
     for name, content in files.items():
         (tmp_path / name).write_text(content)
 

@@ -19,7 +19,7 @@ from local.sandbox.http import Reply, Request, Server
 from orchestrator.errors import RateLimited, RecordInvalid
 from orchestrator.marketplaces.registry import REGISTRY
 from orchestrator.marketplaces.session_request import SessionRequest
-from orchestrator.marketplaces.spec import Connector, Page, Session, Window
+from orchestrator.marketplaces.spec import AnyConnector, AnySession, Page, Window
 from orchestrator.model.connection import Connection, ConnectionStatus
 from orchestrator.model.record import Record
 
@@ -69,13 +69,13 @@ class FakeClock:
         return self._passed
 
     def sleep(self, seconds: float) -> None:
-        """Note it and go on at once."""
+        """Note it and return at once."""
         self.slept.append(seconds)
         self._passed += seconds
 
 
 class Secrets:
-    """A secret with its versions, oldest first; remembers what was added."""
+    """A secret with its versions, oldest first; keeps added versions."""
 
     def __init__(self, *versions: str) -> None:
         self.versions = list(versions)
@@ -97,7 +97,7 @@ class Secrets:
 
 @dataclass
 class Bench:
-    """What a session was opened with, to look at afterwards."""
+    """The parts that a session was opened with, for checks afterwards."""
 
     clock: FakeClock = field(default_factory=FakeClock)
     #: Waits that the marketplace asked for, in seconds.
@@ -121,7 +121,7 @@ class Bench:
         development: bool = True,
         store_buyer_pii: bool = False,
     ) -> SessionRequest:
-        """What the engine would pass."""
+        """The request that the engine would pass."""
         connection = Connection(
             organization_id="org",
             marketplace=marketplace,
@@ -190,7 +190,7 @@ class Sandbox:
     url: str
 
     @property
-    def connector(self) -> Connector:
+    def connector(self) -> AnyConnector:
         """Its connector."""
         return REGISTRY[self.marketplace]
 
@@ -201,7 +201,7 @@ class Sandbox:
         credential: dict[str, str] | None = None,
         secrets: Secrets | None = None,
         store_buyer_pii: bool = False,
-    ) -> Session:
+    ) -> AnySession:
         """A session with account 0."""
         content = msgspec.json.encode(credential or CREDENTIALS[self.marketplace]).decode()
         settings = {**SETTINGS[self.marketplace], "base_url": self.url}
@@ -224,7 +224,7 @@ class Sandbox:
         return {record_id: held[record_id] for record_id in ids}
 
     def truth(self) -> dict[str, dict[str, dict[str, Any]]]:
-        """What account 0 holds: stream, id, fields."""
+        """The records of account 0: stream, id, fields."""
         response = urllib3.request("GET", f"{self.url}/_sandbox/truth", timeout=10)
         held: dict[str, dict[str, dict[str, Any]]] = {"orders": {}, "products": {}, "inventory": {}}
         for line in response.data.splitlines():
@@ -235,7 +235,7 @@ class Sandbox:
 
 @dataclass
 class Read:
-    """What reading a stream gave."""
+    """The outcome of reading a stream."""
 
     records: dict[str, Record] = field(default_factory=dict)
     rejects: list[bytes] = field(default_factory=list)
@@ -244,7 +244,11 @@ class Read:
 
 
 def read(
-    connector: Connector, session: Session, stream: str, window: Window = EVERYTHING, token: str | None = None
+    connector: AnyConnector,
+    session: AnySession,
+    stream: str,
+    window: Window = EVERYTHING,
+    token: str | None = None,
 ) -> Read:
     """Read a stream to its end."""
     found = Read()

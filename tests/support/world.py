@@ -16,7 +16,16 @@ from orchestrator import handle
 from orchestrator.adapters.embedded.store import SqliteStore
 from orchestrator.errors import QueueUnavailable, SecretMissing
 from orchestrator.marketplaces.session_request import SessionRequest
-from orchestrator.marketplaces.spec import Connector, Listing, Page, Session, Stream, Window
+from orchestrator.marketplaces.spec import (
+    AnySession,
+    AnyStream,
+    Connector,
+    Listing,
+    Page,
+    Session,
+    Stream,
+    Window,
+)
 from orchestrator.model import ids
 from orchestrator.model.documents import from_document
 from orchestrator.model.messages import Message, decode, encode
@@ -27,6 +36,7 @@ from orchestrator.ports import DocumentStore, Filter, Put, Query, Snapshot
 from orchestrator.runs.start import Started, start_tick
 from orchestrator.services import Services
 from orchestrator.settings import Settings
+from tests.support.connectors import OPEN_TO_ALL, NoCredential, NoSettings
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -185,6 +195,9 @@ class Bazaar:
         } | (listings or {})
         self.connector = Connector(
             marketplace="shopify",
+            settings=NoSettings,
+            credential=NoCredential,
+            access=OPEN_TO_ALL,
             streams={name: self.stream(name, listing) for name, listing in chosen.items()},
             epoch=START - timedelta(days=400),
             open=self._open,
@@ -192,7 +205,7 @@ class Bazaar:
             personal_fields=frozenset({"email"}),
         )
 
-    def stream(self, name: str, listing: Listing) -> Stream:
+    def stream(self, name: str, listing: Listing) -> AnyStream:
         """One stream of a listing."""
         return Stream(
             name=name,
@@ -213,13 +226,13 @@ class Bazaar:
         """A connection's account."""
         return self.shops.setdefault(connection_id, Shop())
 
-    def _open(self, opening: SessionRequest) -> Session:
+    def _open(self, opening: SessionRequest) -> AnySession:
         opening.secrets.get(opening.connection.credential)
         client: Any = FakeClient(opening.connection_id, wait=opening.wait)
         return Session(client=client, settings=None, store_buyer_pii=opening.connection.store_buyer_pii)
 
     def _fetch(
-        self, name: str, listing: Listing, session: Session, window: Window, token: str | None
+        self, name: str, listing: Listing, session: AnySession, window: Window, token: str | None
     ) -> Page:
         client: Any = session.client
         client.calls += 1

@@ -1,4 +1,4 @@
-"""Amazon's sandbox refuses what Amazon refuses."""
+"""Amazon's sandbox refuses the same calls as Amazon."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import msgspec
 import pytest
 import urllib3
 
+from local.sandbox.amazon import query as sandbox_query
 from tests.support.scripted import CREDENTIALS, Sandbox, sandbox
 
 ZA, UK = "AE08WJ6YKNBMC", "A1F83G8C2ARO7P"
@@ -137,7 +138,7 @@ def test_page_tokens_die(
                 return datetime.now(UTC).timestamp() + late_s
 
         with monkeypatch.context() as patched:
-            patched.setattr(query, "time", Later)
+            patched.setattr(sandbox_query, "time", Later)
             assert code(running, path, token, **following)[0] == status
 
 

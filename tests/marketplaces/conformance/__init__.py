@@ -1,1 +1,1 @@
-"""What every connector must do, whatever its marketplace is like."""
+"""The duties of every connector, for any marketplace."""

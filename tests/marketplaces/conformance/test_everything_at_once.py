@@ -65,7 +65,7 @@ def _assert_ended(world: MarketWorld) -> None:
 
 
 def _look_after(world: MarketWorld, names: Iterable[str]) -> None:
-    """Edit connections whose fresh token was refused too: they are left alone for an hour otherwise."""
+    """Edit connections whose fresh token was refused too: otherwise they rest for an hour."""
     for name in names:
         if world.state(name).health is Health.NEEDS_ATTENTION:
             world.store.commit([Update(ids.connection_path(name), {"updated_at": world.clock.now()})])

@@ -1,4 +1,4 @@
-"""The fault switches do what they say, as often as they say."""
+"""The fault switches cause their fault, as often as they say."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_two_switches_with_one_seed_strike_different_calls(caller: Caller) -> No
 
 @pytest.mark.parametrize("fault", [{"kind": "none"}, {"every": 0}, {"percent": 0}, {"percent": 101}])
 def test_a_fault_that_is_none_is_refused(caller: Caller, fault: dict[str, Any]) -> None:
-    """An unknown kind and impossible numbers answer 400 and say what is taken."""
+    """An unknown kind and impossible numbers answer 400 and name the valid values."""
     reply = caller.sandbox.app.answer(Request("POST", "/_sandbox/faults", {}, {}, msgspec.json.encode(fault)))
 
     assert reply.status == 400
@@ -126,7 +126,7 @@ def test_a_page_begins_with_the_last_record_of_the_one_before(caller: Caller) ->
 
 
 def test_words_become_unknown_and_optional_fields_go(caller: Caller) -> None:
-    """What must be there stays."""
+    """Required fields stay."""
     straight = caller.rows()[0]
     caller.sandbox.fault(kind="unknown_words")
     caller.sandbox.fault(kind="missing_optional")

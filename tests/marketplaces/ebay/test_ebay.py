@@ -201,7 +201,7 @@ def test_a_refused_exchange_is_told_as_what_it_is(
     ],
 )
 def test_errors_are_told_by_their_number(answer: Reply, kind: type[MarketplaceError], named: str) -> None:
-    """The number is in the message; what eBay says besides may name people and is not."""
+    """The number is in the message; eBay's other words may name people and are not."""
     with scripted(GRANTED, answer) as server, pytest.raises(kind) as raised:
         fetch(session(server), "orders")
 
@@ -244,7 +244,7 @@ def test_a_reset_that_is_told_goes_before_midnight() -> None:
 
 
 def test_the_sandbox_counts_calls_of_all_sellers_together() -> None:
-    """What one uses up, another lacks; the connector then waits and does not ask again."""
+    """The sellers share one quota; once it is used up, the connector waits and does not ask again."""
     with sandbox("ebay", orders=5, products=3, small_buckets=True) as running:
         opened = running.session()
         for _ in range(100):

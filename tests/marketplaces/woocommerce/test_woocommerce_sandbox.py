@@ -36,7 +36,7 @@ def ask(shop: Sandbox, path: str, keys: str = KEYS) -> tuple[int, Any, urllib3.B
 @pytest.mark.parametrize(
     ("bound", "is_gmt", "count"),
     [
-        # What was meant: UTC without a suffix, compared with UTC.
+        # The intended form: UTC without a suffix, compared with UTC.
         ("2026-11-23T06:59:59", True, 3),
         # Strictly after.
         ("2026-11-23T07:00:00", True, 0),

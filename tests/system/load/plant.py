@@ -14,7 +14,16 @@ import msgspec
 from orchestrator import handle, wiring
 from orchestrator.errors import SyncError
 from orchestrator.marketplaces.session_request import SessionRequest
-from orchestrator.marketplaces.spec import Connector, Listing, Page, Session, Stream, Window
+from orchestrator.marketplaces.spec import (
+    AnyConnector,
+    AnySession,
+    Connector,
+    Listing,
+    Page,
+    Session,
+    Stream,
+    Window,
+)
 from orchestrator.model import ids
 from orchestrator.model.documents import from_document
 from orchestrator.model.messages import Message
@@ -23,6 +32,7 @@ from orchestrator.ports import Document, Filter, Put, Query, Snapshot, Write, Wr
 from orchestrator.runs.start import start_tick
 from orchestrator.services import Services
 from orchestrator.settings import Settings
+from tests.support.connectors import OPEN_TO_ALL, NoCredential, NoSettings
 from tests.support.world import ENVIRONMENT, FakeClient, NoSecrets, Row, normalize
 from tests.system.simulation.loop import START, Loop, SimClock, SimFuture
 from tests.system.simulation.memory import MemoryStore
@@ -246,7 +256,7 @@ class Plant:
         }
         self.store.commit([Put(ids.connection_path(name), document)])
 
-    def _connector(self) -> Connector:
+    def _connector(self) -> AnyConnector:
         stream = Stream(
             name="orders",
             listing=Listing.INCREMENTAL,
@@ -261,6 +271,9 @@ class Plant:
         )
         return Connector(
             marketplace="shopify",
+            settings=NoSettings,
+            credential=NoCredential,
+            access=OPEN_TO_ALL,
             streams={"orders": stream},
             epoch=START - timedelta(days=30),
             open=_open,
@@ -268,7 +281,7 @@ class Plant:
             personal_fields=frozenset(),
         )
 
-    def _fetch(self, session: Session, window: Window, token: str | None) -> Page:
+    def _fetch(self, session: AnySession, window: Window, token: str | None) -> Page:
         name = session.client.connection_id  # type: ignore[attr-defined] # the simulated client's own
         account = self.accounts[name]
         self.seen.calls[name] += 1
@@ -285,6 +298,6 @@ class Plant:
                 self.seen.done_s[parts[3]] = self.loop.now_s
 
 
-def _open(opening: SessionRequest) -> Session:
+def _open(opening: SessionRequest) -> AnySession:
     client: Any = FakeClient(opening.connection_id, wait=opening.wait)
     return Session(client=client, settings=None)
