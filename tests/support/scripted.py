@@ -22,8 +22,12 @@ from orchestrator.marketplaces.session_request import SessionRequest
 from orchestrator.marketplaces.spec import Connector, Page, Session, Window
 from orchestrator.model.connection import Connection, ConnectionStatus
 from orchestrator.model.record import Record
+from tests.support.clocks import VirtualClock
+from tests.support.secrets import MemorySecrets
 
 UNTIL = datetime(2026, 11, 23, 6, 0, tzinfo=UTC)
+#: The reference of every session's secret.
+CREDENTIAL = "env:TEST"
 EVERYTHING = Window(UNTIL - timedelta(days=800), UNTIL)
 CREDENTIALS: dict[str, dict[str, str]] = {
     "amazon": {
@@ -53,53 +57,19 @@ SETTINGS: dict[str, dict[str, Any]] = {
 }
 
 
-class FakeClock:
-    """Time that passes only in sleeps."""
-
-    def __init__(self) -> None:
-        self.slept: list[float] = []
-        self._passed = 0.0
-
-    def now(self) -> datetime:
-        """The wall clock, moved by the sleeps."""
-        return datetime.now(UTC) + timedelta(seconds=self._passed)
-
-    def monotonic(self) -> float:
-        """Only the sleeps."""
-        return self._passed
-
-    def sleep(self, seconds: float) -> None:
-        """Note it and go on at once."""
-        self.slept.append(seconds)
-        self._passed += seconds
-
-
-class Secrets:
-    """A secret with its versions, oldest first; remembers what was added."""
+class Secrets(MemorySecrets):
+    """The one secret of a session, with its versions, oldest first."""
 
     def __init__(self, *versions: str) -> None:
-        self.versions = list(versions)
-        self.reads = 0
-
-    def get(self, reference: str, *, fresh: bool = False) -> str:
-        """The latest version."""
-        self.reads += 1
-        return self.versions[-1]
-
-    def previous(self, reference: str) -> str | None:
-        """The version before."""
-        return self.versions[-2] if len(self.versions) > 1 else None
-
-    def add_version(self, reference: str, content: str) -> None:
-        """A new latest version."""
-        self.versions.append(content)
+        super().__init__({CREDENTIAL: versions})
 
 
 @dataclass
 class Bench:
     """What a session was opened with, to look at afterwards."""
 
-    clock: FakeClock = field(default_factory=FakeClock)
+    #: It begins now, because a sandbox goes by the real time.
+    clock: VirtualClock = field(default_factory=lambda: VirtualClock(datetime.now(UTC)))
     #: Waits that the marketplace asked for, in seconds.
     waits: list[float] = field(default_factory=list)
     #: Waits longer than this are deferred, as the engine does.
@@ -127,7 +97,7 @@ class Bench:
             marketplace=marketplace,
             name="Test",
             status=ConnectionStatus.ACTIVE,
-            credential="env:TEST",
+            credential=CREDENTIAL,
             settings=settings,
             store_buyer_pii=store_buyer_pii,
             created_at=UNTIL,

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
@@ -14,12 +14,11 @@ import msgspec
 
 from orchestrator import handle
 from orchestrator.adapters.embedded.store import SqliteStore
-from orchestrator.errors import QueueUnavailable, SecretMissing
 from orchestrator.marketplaces.session_request import SessionRequest
 from orchestrator.marketplaces.spec import Connector, Listing, Page, Session, Stream, Window
 from orchestrator.model import ids
 from orchestrator.model.documents import from_document
-from orchestrator.model.messages import Message, decode, encode
+from orchestrator.model.messages import Message
 from orchestrator.model.record import Order, Record
 from orchestrator.model.run import Run, Shard, Task
 from orchestrator.model.state import SyncState
@@ -27,47 +26,20 @@ from orchestrator.ports import DocumentStore, Filter, Put, Query, Snapshot
 from orchestrator.runs.start import Started, start_tick
 from orchestrator.services import Services
 from orchestrator.settings import Settings
+from tests.support import clocks
+from tests.support.clocks import VirtualClock
+from tests.support.queues import ListQueue
+from tests.support.secrets import MemorySecrets
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
-START = datetime(2026, 11, 23, 6, 0, tzinfo=UTC)
+START = clocks.START
 ENVIRONMENT = {
     "ENVIRONMENT": "development",
     "SYNC_STORE": "sqlite:unused",
     "SYNC_QUEUE": "local:http://127.0.0.1:9",
 }
-
-
-class VirtualClock:
-    """Time that passes only when somebody sleeps or a test says so."""
-
-    def __init__(self, now: datetime = START) -> None:
-        self._now = now
-        self._mono = 0.0
-        self.slept: list[float] = []
-        #: Called after each sleep: what else happens meanwhile.
-        self.meanwhile: Callable[[], None] | None = None
-
-    def now(self) -> datetime:
-        """The virtual time."""
-        return self._now
-
-    def monotonic(self) -> float:
-        """Virtual seconds."""
-        return self._mono
-
-    def sleep(self, seconds: float) -> None:
-        """Let time pass at once."""
-        self.slept.append(seconds)
-        self.advance(seconds)
-        if self.meanwhile is not None:
-            self.meanwhile()
-
-    def advance(self, seconds: float) -> None:
-        """Let time pass."""
-        self._now += timedelta(seconds=seconds)
-        self._mono += seconds
 
 
 class Inline(Executor):
@@ -81,46 +53,6 @@ class Inline(Executor):
         except Exception as error:  # noqa: BLE001 - a future carries any error to whoever asks for it
             future.set_exception(error)
         return future
-
-
-class ListQueue:
-    """Messages wait in a list until a test delivers them."""
-
-    def __init__(self) -> None:
-        self.messages: list[Message] = []
-        self.held: list[tuple[datetime, Message]] = []
-        self.down = False
-
-    def publish(self, messages: Sequence[Message], *, not_before: datetime | None = None) -> None:
-        """Keep copies as they would travel."""
-        if self.down:
-            raise QueueUnavailable("the queue is down")
-        copies = [decode(encode(message)) for message in messages]
-        if not_before is None:
-            self.messages += copies
-        else:
-            self.held += [(not_before, message) for message in copies]
-
-    def bury(self, body: bytes, *, reason: str, attributes: Mapping[str, str]) -> None:
-        """Every message here can be read."""
-        raise AssertionError(reason)
-
-
-class NoSecrets:
-    """No connection of the made-up marketplace has a credential, unless it is named `missing`."""
-
-    def get(self, reference: str, *, fresh: bool = False) -> str:
-        """Nothing."""
-        if reference == "missing":
-            raise SecretMissing("missing: no such secret", action="make it")
-        return "{}"
-
-    def previous(self, reference: str) -> str | None:
-        """Nothing."""
-        return None
-
-    def add_version(self, reference: str, content: str) -> None:
-        """Nothing."""
 
 
 class Row(msgspec.Struct, kw_only=True):
@@ -268,7 +200,7 @@ class World:
             settings=Settings.from_environment(ENVIRONMENT | (environment or {})),
             store=self.store,
             queue=self.queue,
-            secrets=NoSecrets(),
+            secrets=MemorySecrets({"missing": []}, default="{}"),
             clock=self.clock,
             connectors={"shopify": self.bazaar.connector, "takealot": self.bazaar.connector},
             executor=Inline(),

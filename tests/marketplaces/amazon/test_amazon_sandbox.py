@@ -137,7 +137,7 @@ def test_page_tokens_die(
                 return datetime.now(UTC).timestamp() + late_s
 
         with monkeypatch.context() as patched:
-            patched.setattr(query, "time", Later)
+            patched.setattr("local.sandbox.amazon.query.time", Later)
             assert code(running, path, token, **following)[0] == status
 
 

@@ -21,7 +21,7 @@ from local.sandbox.app import App, Arguments, Marketplace
 from local.sandbox.http import Reply, Request, Server
 from orchestrator.marketplaces.registry import REGISTRY
 from orchestrator.marketplaces.spec import Connector
-from tests.support.world import START, VirtualClock
+from tests.support.clocks import START, VirtualClock
 
 #: What every client sends; what else stands in a header may be a secret.
 _USUAL_HEADERS = {

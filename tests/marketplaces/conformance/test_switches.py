@@ -13,7 +13,7 @@ from urllib3.exceptions import HTTPError, ProtocolError, ReadTimeoutError
 from local.sandbox.http import Reply, Request
 from tests.delivery.docs.guide import driftwood
 from tests.marketplaces.conformance.market import Sandbox, running
-from tests.support.world import VirtualClock
+from tests.support.clocks import VirtualClock
 
 
 class Caller:

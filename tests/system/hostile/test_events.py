@@ -16,9 +16,10 @@ from orchestrator.errors import MessageInvalid
 from orchestrator.model import messages
 from orchestrator.ports import DocumentStore
 from orchestrator.services import Services
-from tests.edge.conftest import RememberingQueue, served
+from tests.edge.conftest import served
 from tests.edge.test_worker_events import BINARY, EVENT
-from tests.support.world import VirtualClock
+from tests.support.clocks import VirtualClock
+from tests.support.queues import ListQueue
 from tests.system.hostile.values import FRAGMENTS, examples, fragments, mutations
 
 # The framework itself calls datetime.utcnow(), deprecated from Python 3.12 on.
@@ -69,7 +70,7 @@ WHOLE = {
 class Worker:
     """`sync_worker` with the real use cases, over either store."""
 
-    def __init__(self, client: FlaskClient, services: Services, queue: RememberingQueue) -> None:
+    def __init__(self, client: FlaskClient, services: Services, queue: ListQueue) -> None:
         self.client, self.services, self.queue = client, services, queue
 
     def post(self, body: bytes, headers: dict[str, str] | None = None) -> int:
@@ -88,7 +89,7 @@ def worker(services: Services, store: DocumentStore, monkeypatch: pytest.MonkeyP
     """Served by the framework from the real `main.py`; time passes only in sleeps."""
     given = replace(services, store=store, clock=VirtualClock())
     monkeypatch.setattr(wiring, "build", lambda settings, **_: given)
-    assert isinstance(services.queue, RememberingQueue)
+    assert isinstance(services.queue, ListQueue)
     return Worker(served("sync_worker"), given, services.queue)
 
 

@@ -51,7 +51,7 @@ def services(tmp_path: Path) -> Iterator[Services]:
         command = [sys.executable, "-m", "local.sandbox", "shopify", f"--port={shop}", "--accounts=1"]
         command += [f"--orders={ORDERS}", "--products=10", "--until=2026-11-01T00:00:00Z"]
         processes.start("shopify", command, os.environ)
-        worker = ROOT / "tests" / "processes" / "quiet_worker.py"
+        worker = ROOT / "tests" / "system" / "processes" / "quiet_worker.py"
         command = [sys.executable, "-m", "functions_framework", f"--source={worker}", "--target=sync_worker"]
         command += ["--signature-type=cloudevent", "--host=127.0.0.1", f"--port={port}"]
         processes.start("worker", command, {**os.environ, **variables, "PYTHONPATH": str(ROOT)})
