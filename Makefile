@@ -13,6 +13,13 @@ RUN_OPTIONS = \
 	$(if $(SANDBOX_DATA),--data $(SANDBOX_DATA)) \
 	$(if $(RESET),--reset)
 
+# make check
+JOBS ?= auto
+QUICK := not emulator and not processes and not terraform
+CHECKED = $(if $(MARKETPLACE),$(ONE_MARKETPLACE),-m "$(QUICK) and not long")
+ONE_MARKETPLACE = -m "$(QUICK)" -k "$(MARKETPLACE) or not conformance" \
+	tests/marketplaces/$(MARKETPLACE) tests/marketplaces/conformance $(wildcard tests/marketplaces/test_*.py)
+
 # make terraform-test, terraform-scan, deploy, destroy
 TERRAFORM ?= terraform
 CHECKOV ?= .venv-checkov
@@ -20,13 +27,13 @@ AUDIT ?= .venv-audit
 DEPLOYED = $(if $(ENV),terraform/environments/$(ENV))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run dev test chaos lint fmt bench docs requirements audit sbom terraform-test terraform-scan deploy destroy clean
+.PHONY: help setup run dev check test fuzz chaos lint fmt bench docs requirements audit sbom terraform-test terraform-scan deploy destroy clean
 
 help: ## List what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo
 	@echo "  make run and make dev take ORDERS=, PRODUCTS=, SEED=, SANDBOX_DATA=DIR, RESET=1 and EMULATORS=1;"
-	@echo "  make dev also INTERVAL=seconds; make test takes ARGS= for pytest; make chaos SECONDS= and SEED=; all take PYTHON= and VENV=."
+	@echo "  make dev also INTERVAL=seconds; make check, make test take ARGS= for pytest; make fuzz, make chaos SECONDS= and SEED=; all take PYTHON= and VENV=."
 	@echo "  make deploy and make destroy take ENV=dev or ENV=prod, STATE_BUCKET= and YES=1; they and make terraform-test TERRAFORM=."
 
 setup: $(STAMP) ## Install everything into .venv (the other targets do it by themselves)
@@ -46,8 +53,15 @@ run: $(STAMP) ## Run the whole sync once on this machine: sandbox marketplaces, 
 dev: $(STAMP) ## Keep the local stack running with a tick every minute, until Ctrl-C
 	@$(BIN)/python -m local dev $(RUN_OPTIONS) $(if $(INTERVAL),--interval $(INTERVAL))
 
+check: $(STAMP) ## The fast loop: lint, prose, and every test that starts nothing; MARKETPLACE= narrows it
+	@$(MAKE) --no-print-directory lint
+	@$(BIN)/python -m pytest -q -n $(JOBS) --hypothesis-profile=check $(CHECKED) $(ARGS)
+
 test: $(STAMP) ## Run every test this machine can; what was left out, and why, is listed at the end
 	@$(BIN)/python -m pytest $(ARGS)
+
+fuzz: $(STAMP) ## Explore for SECONDS=: property tests and simulated histories that nobody has seen; SEED= repeats
+	@$(BIN)/python -m tests.support.fuzz $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED))
 
 chaos: $(STAMP) ## Kill, stop and double real processes on the emulators for SECONDS=; nothing may be lost, doubled or stuck
 	@$(BIN)/python -m tests.system.chaos $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED))

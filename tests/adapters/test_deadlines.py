@@ -42,6 +42,8 @@ from orchestrator.ports import Put, Query
 from tests.adapters.silence import PATIENCE_S, Silence, silent, silent_service
 from tests.support.scripted import CREDENTIALS, Bench, Sandbox
 
+pytestmark = pytest.mark.long
+
 #: The bound of a call in these tests; and what is generous on a busy machine and far below the servers' own.
 SHORT_S = 0.4
 #: gRPC rounds a deadline up a little.

@@ -104,6 +104,7 @@ def test_the_queue_lies_beside_the_store(store: str, queue: str) -> None:
     assert wiring.queue_path(settings) == Path(queue)
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize(
     ("environ", "loaded", "absent"),
     [

@@ -14,7 +14,6 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
@@ -27,6 +26,7 @@ from orchestrator.ports import Update, Write, Written
 from orchestrator.runs import dispatch
 from orchestrator.runs.cancel import cancel_run
 from orchestrator.sync import pages
+from tests.support.examples import examples
 from tests.support.stores import Killed, WrappedStore
 from tests.support.world import START, World
 
@@ -224,4 +224,4 @@ class Countdown(RuleBasedStateMachine):
 
 
 TestCountdown = Countdown.TestCase
-TestCountdown.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestCountdown.settings = examples(60, steps=40)

@@ -309,6 +309,7 @@ def test_a_sandbox_says_no_to_calls_it_does_not_know() -> None:
         assert raw(running, "GET", "/_sandbox/truth?account=9").status == 400
 
 
+@pytest.mark.processes
 def test_the_command_serves_until_it_is_stopped() -> None:
     """It prints where it listens as soon as it does."""
     arguments = [

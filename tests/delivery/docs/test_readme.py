@@ -32,6 +32,7 @@ def test_the_settings_table_is_the_codes() -> None:
     assert with_settings_table(TEXT) == TEXT
 
 
+@pytest.mark.processes
 def test_make_lists_every_target_with_its_meaning() -> None:
     """`make` alone explains itself: no target without a help text."""
     makefile = (ROOT / "Makefile").read_text()
@@ -41,6 +42,7 @@ def test_make_lists_every_target_with_its_meaning() -> None:
     assert set(make_targets()) == set(phony[1].split())
 
 
+@pytest.mark.processes
 def test_every_make_command_exists() -> None:
     """What the README tells to make can be made, with options that the Makefile knows."""
     targets = make_targets()
@@ -64,6 +66,7 @@ def test_every_command_line_parses(command: str) -> None:
     assert callable(parser().parse_args(words[3:]).run)
 
 
+@pytest.mark.processes
 def test_every_command_is_documented() -> None:
     """No command of the command line is missing in the README."""
     documented = {tuple(shlex.split(command)[3:5]) for command in block("command-line")}

@@ -30,6 +30,8 @@ from tests.marketplaces.conformance.faults import SWITCHES, survives
 from tests.marketplaces.conformance.market import Market
 from tests.marketplaces.conformance.rules import LIMITED, RULES
 
+pytestmark = pytest.mark.long
+
 SECOND = timedelta(seconds=1)
 Fetch = Callable[[Session, Window, str | None], Page]
 Break = Callable[[Stream], Stream]

@@ -22,9 +22,9 @@ from orchestrator.operators import status
 from orchestrator.ports import Delete, Put
 from orchestrator.runs.start import TriggerRequest, start_manual
 from tests.marketplaces.conformance.market import Market, registered
+from tests.support.examples import examples
 from tests.support.secrets import MemorySecrets
 from tests.support.world import START, World, fill
-from tests.system.hostile.values import examples
 
 LONG = "x" * 200_000
 DEEP: Any = []
@@ -144,7 +144,7 @@ def test_a_task_over_any_document_ends(world: World, market: Market) -> None:
     world.services = replace(world.services, secrets=secrets)
     inside = [("settings", name) for name in [*market.settings, "base_url", "unknown"]]
 
-    @examples(25)
+    @examples(25, any_health=True)
     @given(path=st.sampled_from([*((name,) for name in FIELDS), *inside]), value=values)
     def check(path: tuple[str, ...], value: Any) -> None:
         # Without a fault the task would end at its secret, before it makes a call.

@@ -19,8 +19,9 @@ from orchestrator.services import Services
 from tests.edge.conftest import served
 from tests.edge.test_worker_events import BINARY, EVENT
 from tests.support.clocks import VirtualClock
+from tests.support.examples import examples
 from tests.support.queues import ListQueue
-from tests.system.hostile.values import FRAGMENTS, examples, fragments, mutations
+from tests.system.hostile.values import FRAGMENTS, fragments, mutations
 
 # The framework itself calls datetime.utcnow(), deprecated from Python 3.12 on.
 pytestmark = pytest.mark.filterwarnings("ignore:datetime.datetime.utcnow:DeprecationWarning")
@@ -135,7 +136,7 @@ def test_an_event_of_any_form_is_settled(worker: Worker, form: str) -> None:
     """Whatever stands anywhere in a body or its headers, in each of the three forms, is acknowledged."""
     body, headers = _event(form)
 
-    @examples(150)
+    @examples(150, any_health=True)
     @given(raw=mutations(body), name=st.sampled_from(sorted(headers)), value=st.text(max_size=40) | st.none())
     def check(raw: bytes, name: str, value: str | None) -> None:
         sent = {**headers, name: value or headers[name]}
@@ -159,7 +160,7 @@ def _event(form: str) -> tuple[bytes, dict[str, str]]:
 
 
 @given(body=st.binary(max_size=300) | fragments)
-@examples(150)
+@examples(150, any_health=True)
 def _any_bytes(worker: Worker, body: bytes) -> None:
     for headers in (
         {},

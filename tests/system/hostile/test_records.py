@@ -17,9 +17,10 @@ from orchestrator.model.counts import StreamCounts
 from orchestrator.ports import DocumentStore, Put
 from orchestrator.sync.absorbing import MAX_RAW_BYTES, Absorber, Change
 from orchestrator.sync.digest import Digest
+from tests.support.examples import examples
 from tests.support.world import START
 from tests.system.hostile.samples import Kind, kinds, samples
-from tests.system.hostile.values import FRAGMENTS, examples, mutations, places, planted
+from tests.system.hostile.values import FRAGMENTS, mutations, places, planted
 
 KINDS = kinds()
 # Lists and tuples are the same to a store.
@@ -79,7 +80,7 @@ def test_a_mutated_record_is_stored_or_rejected(kind: Kind, tmp_path: Path) -> N
     store = SqliteStore(tmp_path / "store.db")
     valid = samples(kind)
 
-    @examples(60)
+    @examples(60, any_health=True)
     @given(raw=st.sampled_from(valid).flatmap(mutations), pii=st.booleans())
     def check(raw: bytes, pii: bool) -> None:
         good = valid[-1]
