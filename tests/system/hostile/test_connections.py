@@ -137,6 +137,7 @@ def test_what_reads_like_a_document_and_is_none_is_refused(field: str, value: An
         connection_from_document("c", {**valid(registered()[0]), field: value})
 
 
+@pytest.mark.hypothesis
 @pytest.mark.parametrize("market", registered(), ids=str)
 def test_a_task_over_any_document_ends(world: World, market: Market) -> None:
     """With any value anywhere the task ends, the other connection is synced, and the connection is shown."""

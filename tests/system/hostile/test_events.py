@@ -131,6 +131,7 @@ def test_a_message_with_anything_in_a_field_is_settled(worker: Worker, kind: str
     assert worker.written() == {}
 
 
+@pytest.mark.hypothesis
 @pytest.mark.parametrize("form", ["push", "binary", "structured"])
 def test_an_event_of_any_form_is_settled(worker: Worker, form: str) -> None:
     """Whatever stands anywhere in a body or its headers, in each of the three forms, is acknowledged."""

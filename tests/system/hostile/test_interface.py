@@ -61,6 +61,7 @@ def _runs(stage: Stage) -> list[str]:
     return made
 
 
+@pytest.mark.hypothesis
 @pytest.mark.parametrize("caller", CALLERS)
 @pytest.mark.parametrize("label", _operations())
 def test_an_answer_is_always_one_that_is_described(stage: Stage, label: str, caller: str) -> None:

@@ -74,6 +74,7 @@ def _puts(changes: Sequence[Change]) -> list[Put]:
     return [write for change in changes for write in change.writes if isinstance(write, Put)]
 
 
+@pytest.mark.hypothesis
 @pytest.mark.parametrize("kind", KINDS, ids=str)
 def test_a_mutated_record_is_stored_or_rejected(kind: Kind, tmp_path: Path) -> None:
     """Whatever stands anywhere in a record, it is normalized or kept as a reject, beside a good one."""
