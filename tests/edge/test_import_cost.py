@@ -35,7 +35,7 @@ def test_main_imports_no_client() -> None:
         env=env,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=True,
     )
 

@@ -23,7 +23,7 @@ def port(certs: Issuer, tmp_path: Path) -> Iterator[int]:
 
 
 def _post(port: int, path: str, headers: dict[str, str], body: bytes | Iterator[bytes]) -> int:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=300)
     try:
         is_chunked = not isinstance(body, bytes)
         connection.request("POST", path, body=body, headers=headers, encode_chunked=is_chunked)

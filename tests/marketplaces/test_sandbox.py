@@ -243,7 +243,7 @@ def test_calls_and_bytes_are_counted_by_path() -> None:
 
 def raw(running: Sandbox, method: str, path: str, **given: Any) -> urllib3.BaseHTTPResponse:
     """A call without a connector."""
-    return urllib3.request(method, f"{running.url}{path}", timeout=10, retries=False, **given)
+    return urllib3.request(method, f"{running.url}{path}", timeout=60, retries=False, **given)
 
 
 def test_shopify_refuses_what_shopify_refuses() -> None:

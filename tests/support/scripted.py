@@ -183,7 +183,7 @@ class Sandbox:
     def control(self, method: str, path: str, body: object = None) -> Any:
         """A `/_sandbox/` call; its JSON answer."""
         content = None if body is None else msgspec.json.encode(body)
-        response = urllib3.request(method, f"{self.url}/_sandbox/{path}", body=content, timeout=10)
+        response = urllib3.request(method, f"{self.url}/_sandbox/{path}", body=content, timeout=60)
         if response.status != 200:
             raise AssertionError(response.data)
         return msgspec.json.decode(response.data)
@@ -195,7 +195,7 @@ class Sandbox:
 
     def truth(self) -> dict[str, dict[str, dict[str, Any]]]:
         """What account 0 holds: stream, id, fields."""
-        response = urllib3.request("GET", f"{self.url}/_sandbox/truth", timeout=10)
+        response = urllib3.request("GET", f"{self.url}/_sandbox/truth", timeout=60)
         held: dict[str, dict[str, dict[str, Any]]] = {"orders": {}, "products": {}, "inventory": {}}
         for line in response.data.splitlines():
             record = msgspec.json.decode(line, type=dict[str, Any])

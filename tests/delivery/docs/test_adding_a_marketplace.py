@@ -48,7 +48,7 @@ def test_the_guides_code_is_as_the_projects() -> None:
                 input=sources()[path],
                 cwd=ROOT,
                 text=True,
-                timeout=60,
+                timeout=300,
                 check=True,
                 capture_output=True,
             )

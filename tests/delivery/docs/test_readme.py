@@ -22,7 +22,7 @@ TEXT = README.read_text()
 def make_targets() -> dict[str, str]:
     """Targets and their help texts, as `make` lists them."""
     listed = subprocess.run(
-        ["make", "--no-print-directory"], cwd=ROOT, capture_output=True, text=True, timeout=30, check=True
+        ["make", "--no-print-directory"], cwd=ROOT, capture_output=True, text=True, timeout=300, check=True
     ).stdout
     return dict(re.findall(r"^  make ([a-z-]+) +(\S.*)$", listed, flags=re.MULTILINE))
 
@@ -114,7 +114,7 @@ def test_the_plain_commands_work(tmp_path: Path) -> None:
             env=environment,
             capture_output=True,
             text=True,
-            timeout=30,
+            timeout=300,
             check=True,
         ).stdout
 
@@ -130,7 +130,7 @@ def _help(group: str) -> str:
         env={**os.environ, "COLUMNS": "200"},
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=300,
         check=True,
     )
     return answer.stdout

@@ -120,7 +120,7 @@ def test_nothing_is_done_to_an_unnamed_environment(target: str, tmp_path: Path) 
             cwd=ROOT,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=300,
             check=False,
         )
 
@@ -139,7 +139,7 @@ def test_a_protected_environment_is_not_destroyed(tmp_path: Path) -> None:
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
     )
 

@@ -253,7 +253,7 @@ def test_the_sandbox_refuses_what_ebay_refuses(seller: Sandbox) -> None:
     headers = dict(opened.client._auth.headers(opened.client)) | {"Accept-Language": "en-GB"}
 
     def error(path: str, given: dict[str, str] = headers) -> tuple[int, int]:
-        answer = urllib3.request("GET", f"{seller.url}{path}", headers=given, timeout=10)
+        answer = urllib3.request("GET", f"{seller.url}{path}", headers=given, timeout=60)
         return answer.status, msgspec.json.decode(answer.data)["errors"][0]["errorId"]
 
     order = "/sell/fulfillment/v1/order"

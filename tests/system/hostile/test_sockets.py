@@ -30,7 +30,7 @@ class Server(NamedTuple):
 
     def answer(self, *pieces: bytes, hang_up: bool = False) -> bytes:
         """Send the pieces; returns what is answered, nothing where the connection is just closed."""
-        with socket.create_connection(("127.0.0.1", self.port), timeout=60) as connection:
+        with socket.create_connection(("127.0.0.1", self.port), timeout=300) as connection:
             with suppress(ConnectionError):  # whoever has had enough hangs up
                 for piece in pieces:
                     connection.sendall(piece)
@@ -164,7 +164,7 @@ def test_a_truncated_body_is_refused(api: Server) -> None:
 
 def test_a_slow_body_keeps_nobody_waiting(api: Server) -> None:
     """Three callers who send a byte and wait leave the fourth thread to the others."""
-    slow = [socket.create_connection(("127.0.0.1", api.port), timeout=60) for _ in range(3)]
+    slow = [socket.create_connection(("127.0.0.1", api.port), timeout=300) for _ in range(3)]
     for connection in slow:
         connection.sendall(request(TRIGGER, b"Content-Length: 50", body=b"{"))
 

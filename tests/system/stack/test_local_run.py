@@ -43,7 +43,7 @@ def run(directory: Path, *options: str) -> subprocess.CompletedProcess[str]:
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         check=False,
     )
 
@@ -143,7 +143,7 @@ def test_the_environment_it_leaves_serves_the_command_line(first: Finished) -> N
     command_line = f"{sys.executable} -m orchestrator connections list --json"
     script = f"set -a; . {first.directory}/env; set +a; exec {command_line}"
     listed = subprocess.run(
-        ["bash", "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True
+        ["bash", "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=300, check=True
     ).stdout
 
     connections = json.loads(listed)
