@@ -1,4 +1,4 @@
-"""Services on an embedded store, with one made-up marketplace and a clock that tests own."""
+"""Services on an embedded store, with one invented marketplace and a virtual clock."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 
 
 class ShopSettings(session_request.Settings, frozen=True, kw_only=True):
-    """What a connection to the made-up marketplace takes."""
+    """The settings of a connection to the invented marketplace."""
 
     shop: str
 

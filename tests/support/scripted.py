@@ -66,7 +66,7 @@ class Secrets(MemorySecrets):
 
 @dataclass
 class Bench:
-    """What a session was opened with, to look at afterwards."""
+    """The clock and the waits of a session, to look at afterwards."""
 
     #: It begins now, because a sandbox goes by the real time.
     clock: VirtualClock = field(default_factory=lambda: VirtualClock(datetime.now(UTC)))
@@ -91,7 +91,7 @@ class Bench:
         development: bool = True,
         store_buyer_pii: bool = False,
     ) -> SessionRequest:
-        """What the engine would pass."""
+        """The engine's request for a session."""
         connection = Connection(
             organization_id="org",
             marketplace=marketplace,
@@ -131,7 +131,7 @@ def sandbox(marketplace: str, **arguments: Any) -> Iterator[Sandbox]:
 
 @contextmanager
 def scripted(*replies: Reply) -> Iterator[Scripted]:
-    """A server that answers with each of these in turn, and with the last one for ever."""
+    """A server that answers with each of these in turn, and with the last one from then on."""
     script = Scripted(list(replies))
     with running(Server(("127.0.0.1", 0), script.answer)) as url:
         script.url = url
@@ -189,12 +189,12 @@ class Sandbox:
         return msgspec.json.decode(response.data)
 
     def truth_of(self, stream: str, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
-        """The same of some records of one stream."""
+        """Some records of one stream: id, fields."""
         held = self.truth()[stream]
         return {record_id: held[record_id] for record_id in ids}
 
     def truth(self) -> dict[str, dict[str, dict[str, Any]]]:
-        """What account 0 holds: stream, id, fields."""
+        """The records of account 0: stream, id, fields."""
         response = urllib3.request("GET", f"{self.url}/_sandbox/truth", timeout=60)
         held: dict[str, dict[str, dict[str, Any]]] = {"orders": {}, "products": {}, "inventory": {}}
         for line in response.data.splitlines():
@@ -205,7 +205,7 @@ class Sandbox:
 
 @dataclass
 class Read:
-    """What reading a stream gave."""
+    """The result of reading a stream."""
 
     records: dict[str, Record] = field(default_factory=dict)
     rejects: list[bytes] = field(default_factory=list)

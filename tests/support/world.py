@@ -43,14 +43,14 @@ ENVIRONMENT = {
 
 
 class Inline(Executor):
-    """Runs what is submitted at once, in the caller's thread."""
+    """Runs each submitted call at once, in the caller's thread."""
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         """Run now; the future holds the outcome."""
         future: Future[T] = Future()
         try:
             future.set_result(fn(*args, **kwargs))
-        except Exception as error:  # noqa: BLE001 - a future carries any error to whoever asks for it
+        except Exception as error:  # noqa: BLE001 - a future carries any error to its reader
             future.set_exception(error)
         return future
 
@@ -68,7 +68,7 @@ class Row(msgspec.Struct, kw_only=True):
 
 @dataclass
 class Shop:
-    """What one connection's account holds."""
+    """The rows of one connection's account."""
 
     rows: dict[str, dict[str, Row]] = field(default_factory=dict)
 
@@ -87,7 +87,7 @@ class Shop:
 
 @dataclass
 class FakeClient:
-    """What the engine reads of a client."""
+    """A client, as far as the engine reads one."""
 
     connection_id: str
     calls: int = 0
@@ -100,7 +100,7 @@ class FakeClient:
 
 
 class Bazaar:
-    """A made-up marketplace: its shops, its connector, and what happens at a call."""
+    """An invented marketplace: its shops, its connector, and a hook for each call."""
 
     def __init__(self, *, page_size: int = 3, listings: dict[str, Listing] | None = None) -> None:
         self.shops: dict[str, Shop] = {}
@@ -244,7 +244,7 @@ class World:
         return count
 
     def run_once(self) -> tuple[str, Run]:
-        """A tick and all that comes of it."""
+        """A tick, and every message that follows from it."""
         started = self.tick()
         self.drain()
         return started.run_id, self.run(started.run_id)

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from tests.support.project import ROOT
 
-#: A clause in place of a noun: "what it holds" for "its content". A question may ask what.
+#: A clause in place of a noun: "what it holds" for "its content". A question may use the word.
 WHAT = "free-relative what"
 #: A condition: "None where absent" for "None if absent".
 WHERE = "where for if"

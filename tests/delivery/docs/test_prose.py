@@ -21,7 +21,7 @@ def test_prose_is_plain(place: str, habit: str) -> None:
 
 
 def test_docstrings_and_comments_count(tmp_path: Path) -> None:
-    """Code and texts do not; a question may ask what."""
+    """Code and strings do not count, and neither does a question."""
     module = tmp_path / "module.py"
     module.write_text(
         '"""What it holds."""\n\nwhat = "what it is"  # None where it is absent\n#: What is it?\n'

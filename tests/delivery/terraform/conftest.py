@@ -23,11 +23,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def dev(tmp_path_factory: pytest.TempPathFactory) -> Plan:
-    """What dev would become."""
+    """The plan of dev."""
     return plan("dev", tmp_path_factory.mktemp("terraform"))
 
 
 @pytest.fixture(scope="session")
 def prod(tmp_path_factory: pytest.TempPathFactory) -> Plan:
-    """What prod would become."""
+    """The plan of prod."""
     return plan("prod", tmp_path_factory.mktemp("terraform"))

@@ -19,10 +19,10 @@ import pytest
 from local.processes import ROOT
 
 TERRAFORM = ROOT / "terraform"
-#: What the environments' tests give as the scheduler's secret.
+#: The scheduler's secret in the environments' tests.
 SECRET = "0123456789abcdef0123456789abcdef"
 PROJECT = "a-project"
-#: A real terraform with the providers' schemas and without network, where it lies beside the repository.
+#: A real terraform with the providers' schemas and without network, if it lies beside the repository.
 _OFFLINE = ROOT.parent / "shared" / "terraform-offline" / "terraform"
 _TIMEOUT_S = 300
 _INIT = ("-backend=false", "-input=false", "-no-color")
@@ -30,7 +30,7 @@ _INIT = ("-backend=false", "-input=false", "-no-color")
 
 @dataclass(frozen=True)
 class Plan:
-    """What one environment would become."""
+    """The planned resources of one environment."""
 
     #: Attributes after the plan is applied, by address.
     resources: Mapping[str, Mapping[str, Any]]
@@ -46,7 +46,7 @@ class Plan:
 
     @cached_property
     def accounts(self) -> dict[str, str]:
-        """The service accounts' e-mails by what their names say that they are for: `api`, `op-jane`."""
+        """The service accounts' e-mails by purpose, which their names tell: `api`, `op-jane`."""
         emails = [found["email"] for found in self.of("google_service_account").values()]
         return {email.partition("@")[0].removeprefix("sync-"): email for email in emails}
 
@@ -60,7 +60,7 @@ class Plan:
         return config
 
     def environment(self, name: str) -> dict[str, str]:
-        """What a function finds in its environment, with what the platform adds."""
+        """A function's environment, with the platform's own variables."""
         platform = {
             "K_SERVICE": self.function(name)["name"],
             "FUNCTION_TARGET": self.function(name)["build_config"][0]["entry_point"],
@@ -101,7 +101,7 @@ def _unusable(command: str) -> str | None:
 
 
 def plan(environment: str, data: Path) -> Plan:
-    """Plan an environment; terraform keeps what it needs in `data`."""
+    """Plan an environment; terraform keeps its files in `data`."""
     command = [terraform(), f"-chdir={TERRAFORM / 'environments' / environment}"]
     variables = {**os.environ, "TF_DATA_DIR": str(data / environment), "TF_IN_AUTOMATION": "1"}
 
