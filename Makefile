@@ -56,7 +56,7 @@ dev: $(STAMP) ## Keep the local stack running with a tick every minute, until Ct
 
 check: $(STAMP) ## The fast loop: lint, and every test that starts nothing and is short; MARKETPLACE= narrows it
 	@$(MAKE) --no-print-directory lint
-	@$(BIN)/python -m pytest -q -n $(JOBS) --hypothesis-profile=check $(CHECKED) $(ARGS)
+	@$(BIN)/python -m pytest -q -n $(JOBS) --dist worksteal --hypothesis-profile=check $(CHECKED) $(ARGS)
 
 test: $(STAMP) ## Run every test that this machine can run; lists the skipped ones with their reasons
 	@$(BIN)/python -m pytest $(ARGS)

@@ -17,7 +17,7 @@ from local.processes import Processes
 
 @contextmanager
 def running_emulators(logs: Path) -> Iterator[Emulators]:
-    """Both emulators until the block ends; without them the test is skipped, or fails with REQUIRE_EMULATORS=1."""
+    """Both emulators until the block ends; without them a skip, or with REQUIRE_EMULATORS=1 a failure."""
     with Processes(logs) as processes:
         try:
             emulators = start_emulators(processes)
