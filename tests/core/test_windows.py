@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 import msgspec
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
@@ -17,6 +17,7 @@ from orchestrator.marketplaces.spec import AnyStream, Listing, Stream
 from orchestrator.model.state import Cursor, OpenWindow
 from orchestrator.sync import windows
 from orchestrator.sync.windows import Terms
+from tests.support.examples import examples
 from tests.support.world import START
 
 SECOND, DAY = timedelta(seconds=1), timedelta(days=1)
@@ -242,7 +243,7 @@ class Reading(RuleBasedStateMachine):
 
 
 TestReading = Reading.TestCase
-TestReading.settings = settings(max_examples=200, stateful_step_count=40, deadline=None)
+TestReading.settings = examples(200, steps=40)
 
 
 spans = st.sampled_from([timedelta(0), 3 * DAY, 60 * DAY, timedelta.max])

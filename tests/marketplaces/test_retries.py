@@ -35,7 +35,8 @@ from orchestrator.marketplaces.client import (
     Response,
 )
 from orchestrator.marketplaces.transport import Answer
-from tests.support.scripted import UNTIL, Bench, FakeClock, Secrets
+from tests.support.clocks import VirtualClock
+from tests.support.scripted import UNTIL, Bench, Secrets
 
 SLEPT_S = 60.0
 DATE = "date"
@@ -116,7 +117,7 @@ class Played:
     script: list[Reply]
     slice_s: float
     can_refresh: bool
-    clock: FakeClock = field(default_factory=FakeClock)
+    clock: VirtualClock = field(default_factory=VirtualClock)
     used: list[Reply] = field(default_factory=list)
     #: When each call was made and answered, on the clock.
     sent_at: list[float] = field(default_factory=list)
@@ -157,7 +158,7 @@ class Played:
         reply = self.script[len(self.used) % len(self.script)]
         self.used.append(reply)
         self.sent_at.append(self.clock.monotonic())
-        self.clock._passed += reply.takes_s
+        self.clock.advance(reply.takes_s)
         self.answered_at.append(self.clock.monotonic())
         if reply.breaks:
             raise MarketplaceUnavailable("market: no complete answer")

@@ -243,7 +243,7 @@ def test_calls_and_bytes_are_counted_by_path() -> None:
 
 def raw(running: Sandbox, method: str, path: str, **given: Any) -> urllib3.BaseHTTPResponse:
     """A call without a connector."""
-    return urllib3.request(method, f"{running.url}{path}", timeout=10, retries=False, **given)
+    return urllib3.request(method, f"{running.url}{path}", timeout=60, retries=False, **given)
 
 
 def test_shopify_refuses_what_shopify_refuses() -> None:
@@ -309,6 +309,7 @@ def test_a_sandbox_says_no_to_calls_it_does_not_know() -> None:
         assert raw(running, "GET", "/_sandbox/truth?account=9").status == 400
 
 
+@pytest.mark.processes
 def test_the_command_serves_until_it_is_stopped() -> None:
     """It prints its address as soon as it listens."""
     arguments = [

@@ -1,1 +1,1 @@
-"""What is written down holds: commands, targets, settings."""
+"""Documents: their commands run, their tables are the code's, their prose is plain."""

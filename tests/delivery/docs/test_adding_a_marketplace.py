@@ -19,6 +19,7 @@ from tests.marketplaces.conformance.rules import LIMITED, RULES
 STREAMS = ("orders", "products", "inventory")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("rule", RULES)
 @pytest.mark.parametrize("stream", STREAMS)
 def test_the_guides_connector_keeps_the_rule(stream: str, rule: str, tmp_path: Path) -> None:
@@ -27,6 +28,7 @@ def test_the_guides_connector_keeps_the_rule(stream: str, rule: str, tmp_path: P
         RULES[rule](case)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("fault", SWITCHES)
 @pytest.mark.parametrize("stream", STREAMS)
 def test_the_guides_connector_survives_the_fault(stream: str, fault: str, tmp_path: Path) -> None:
@@ -36,6 +38,7 @@ def test_the_guides_connector_survives_the_fault(stream: str, fault: str, tmp_pa
         survives(case, switch)
 
 
+@pytest.mark.processes
 def test_the_guides_code_is_as_the_projects() -> None:
     """The code of the guide is formatted and linted like all code, by the rules of the place it goes to."""
     for path in ("orchestrator/marketplaces/driftwood/connector.py", "local/sandbox/driftwood/server.py"):
@@ -45,7 +48,7 @@ def test_the_guides_code_is_as_the_projects() -> None:
                 input=sources()[path],
                 cwd=ROOT,
                 text=True,
-                timeout=60,
+                timeout=300,
                 check=True,
                 capture_output=True,
             )

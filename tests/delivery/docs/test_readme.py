@@ -22,7 +22,7 @@ TEXT = README.read_text()
 def make_targets() -> dict[str, str]:
     """Targets and their help texts, as `make` lists them."""
     listed = subprocess.run(
-        ["make", "--no-print-directory"], cwd=ROOT, capture_output=True, text=True, timeout=30, check=True
+        ["make", "--no-print-directory"], cwd=ROOT, capture_output=True, text=True, timeout=300, check=True
     ).stdout
     return dict(re.findall(r"^  make ([a-z-]+) +(\S.*)$", listed, flags=re.MULTILINE))
 
@@ -32,6 +32,7 @@ def test_the_settings_table_is_the_codes() -> None:
     assert with_settings_table(TEXT) == TEXT
 
 
+@pytest.mark.processes
 def test_make_lists_every_target_with_its_meaning() -> None:
     """`make` alone explains itself: no target without a help text."""
     makefile = (ROOT / "Makefile").read_text()
@@ -41,6 +42,7 @@ def test_make_lists_every_target_with_its_meaning() -> None:
     assert set(make_targets()) == set(phony[1].split())
 
 
+@pytest.mark.processes
 def test_every_make_command_exists() -> None:
     """What the README tells to make can be made, with options that the Makefile knows."""
     targets = make_targets()
@@ -64,6 +66,7 @@ def test_every_command_line_parses(command: str) -> None:
     assert callable(parser().parse_args(words[3:]).run)
 
 
+@pytest.mark.processes
 def test_every_command_is_documented() -> None:
     """No command of the command line is missing in the README."""
     documented = {tuple(shlex.split(command)[3:5]) for command in block("command-line")}
@@ -111,7 +114,7 @@ def test_the_plain_commands_work(tmp_path: Path) -> None:
             env=environment,
             capture_output=True,
             text=True,
-            timeout=30,
+            timeout=300,
             check=True,
         ).stdout
 
@@ -127,7 +130,7 @@ def _help(group: str) -> str:
         env={**os.environ, "COLUMNS": "200"},
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=300,
         check=True,
     )
     return answer.stdout

@@ -22,7 +22,9 @@ from orchestrator.model.run import Run, Task
 from orchestrator.model.state import SyncState
 from orchestrator.ports import DocumentStore, Query, Snapshot
 from tests.marketplaces.conformance.market import BEGINNING, Market, Sandbox, running
-from tests.support.world import START, VirtualClock, World
+from tests.support.clocks import START, VirtualClock
+from tests.support.secrets import MemorySecrets
+from tests.support.world import World
 
 #: Everything the sandbox holds.
 EVERYTHING = Window(BEGINNING, START)
@@ -32,11 +34,8 @@ _PAGES = 3
 _TICK_S = 900.0
 
 
-class Secrets:
-    """Secrets by reference, each with its versions."""
-
-    def __init__(self) -> None:
-        self.versions: dict[str, list[str]] = {}
+class Secrets(MemorySecrets):
+    """The markets' credentials."""
 
     @staticmethod
     def reference(market: Market) -> str:
@@ -46,19 +45,6 @@ class Secrets:
     def store(self, market: Market) -> None:
         """Keep a market's credential."""
         self.versions[self.reference(market)] = [msgspec.json.encode(market.credential).decode()]
-
-    def get(self, reference: str, *, fresh: bool = False) -> str:
-        """The latest version."""
-        return self.versions[reference][-1]
-
-    def previous(self, reference: str) -> str | None:
-        """The version before."""
-        versions = self.versions[reference]
-        return versions[-2] if len(versions) > 1 else None
-
-    def add_version(self, reference: str, content: str) -> None:
-        """A new latest version."""
-        self.versions[reference].append(content)
 
 
 class MarketWorld(World):

@@ -21,7 +21,7 @@ from local.sandbox.app import App, Arguments, Marketplace
 from local.sandbox.http import Reply, Request, Server
 from orchestrator.marketplaces.registry import REGISTRY
 from orchestrator.marketplaces.spec import AnyConnector
-from tests.support.world import START, VirtualClock
+from tests.support.clocks import START, VirtualClock
 
 #: The headers of every client; any other header may hold a secret.
 _USUAL_HEADERS = {

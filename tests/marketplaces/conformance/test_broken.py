@@ -30,6 +30,8 @@ from tests.marketplaces.conformance.faults import SWITCHES, survives
 from tests.marketplaces.conformance.market import Market
 from tests.marketplaces.conformance.rules import LIMITED, RULES
 
+pytestmark = pytest.mark.long
+
 SECOND = timedelta(seconds=1)
 Fetch = Callable[[AnySession, Window, str | None], Page]
 Break = Callable[[AnyStream], AnyStream]

@@ -19,6 +19,8 @@ from tests.marketplaces.conformance.case import MarketWorld
 from tests.marketplaces.conformance.faults import SWITCHES
 from tests.marketplaces.conformance.market import Sandbox, registered, running
 
+pytestmark = pytest.mark.long
+
 _PERCENT = 10
 #: Runs with all faults on, and after them.
 _BAD, _GOOD = 2, 2

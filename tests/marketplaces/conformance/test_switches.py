@@ -13,7 +13,7 @@ from urllib3.exceptions import HTTPError, ProtocolError, ReadTimeoutError
 from local.sandbox.http import Reply, Request
 from tests.delivery.docs.guide import driftwood
 from tests.marketplaces.conformance.market import Sandbox, running
-from tests.support.world import VirtualClock
+from tests.support.clocks import VirtualClock
 
 
 class Caller:
@@ -75,23 +75,26 @@ def test_a_fault_that_is_none_is_refused(caller: Caller, fault: dict[str, Any]) 
 
 
 @pytest.mark.parametrize(
-    ("kind", "error"), [("reset", ProtocolError), ("truncated", ProtocolError), ("hang", ReadTimeoutError)]
+    ("kind", "error", "timeout_s"),
+    [("reset", ProtocolError, 60), ("truncated", ProtocolError, 60), ("hang", ReadTimeoutError, 0.3)],
 )
-def test_a_connection_breaks_as_asked(caller: Caller, kind: str, error: type[HTTPError]) -> None:
+def test_a_connection_breaks_as_asked(
+    caller: Caller, kind: str, error: type[HTTPError], timeout_s: float
+) -> None:
     """Reset, cut off in the middle, or silent; the next call is answered."""
     caller.sandbox.fault(kind=kind, times=1)
     with urllib3.PoolManager(retries=False) as pool:
         with pytest.raises(error):
-            pool.request("GET", f"{caller.sandbox.url}/v1/seller", timeout=0.3)
+            pool.request("GET", f"{caller.sandbox.url}/v1/seller", timeout=timeout_s)
 
-        assert pool.request("GET", f"{caller.sandbox.url}/v1/seller", timeout=5).status == 401
+        assert pool.request("GET", f"{caller.sandbox.url}/v1/seller", timeout=300).status == 401
 
 
 def test_a_reset_is_one_at_the_socket(caller: Caller) -> None:
     """Not an end of the stream: the peer's kernel says so."""
     caller.sandbox.fault(kind="reset", times=1)
     with urllib3.PoolManager(retries=False) as pool, pytest.raises(ProtocolError) as caught:
-        pool.request("GET", f"{caller.sandbox.url}/v1/seller", timeout=5)
+        pool.request("GET", f"{caller.sandbox.url}/v1/seller", timeout=300)
 
     assert "ConnectionResetError" in str(caught.value)
 

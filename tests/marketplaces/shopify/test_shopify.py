@@ -73,7 +73,7 @@ def graphql(shop: Sandbox, query: str, **variables: Any) -> Any:
         f"{shop.url}/admin/api/2026-10/graphql.json",
         json={"query": query, "variables": variables},
         headers={"X-Shopify-Access-Token": "shpat_sandbox_0"},
-        timeout=10,
+        timeout=60,
     )
     return msgspec.json.decode(response.data)
 

@@ -28,12 +28,14 @@ from orchestrator.model import ids
 from orchestrator.model.documents import from_document
 from orchestrator.model.messages import Message
 from orchestrator.model.run import Run
-from orchestrator.ports import Document, Filter, Put, Query, Snapshot, Write, Written
+from orchestrator.ports import Document, Put, Query, Snapshot, Write, Written
 from orchestrator.runs.start import start_tick
 from orchestrator.services import Services
 from orchestrator.settings import Settings
 from tests.support.connectors import OPEN_TO_ALL, NoCredential, NoSettings
-from tests.support.world import ENVIRONMENT, FakeClient, NoSecrets, Row, normalize
+from tests.support.secrets import MemorySecrets
+from tests.support.stores import WrappedStore
+from tests.support.world import ENVIRONMENT, FakeClient, Row, normalize
 from tests.system.simulation.loop import START, Loop, SimClock, SimFuture
 from tests.system.simulation.memory import MemoryStore
 from tests.system.simulation.process import Process
@@ -100,35 +102,32 @@ class Pool(Executor):
         self._start()
 
 
-class SlowStore:
+class SlowStore(WrappedStore):
     """The store as all processes reach it: each call takes a while."""
 
     def __init__(self, loop: Loop, store: MemoryStore) -> None:
-        self._loop, self._store = loop, store
+        super().__init__(store)
+        self._loop = loop
 
     def get(self, path: str) -> Snapshot | None:
         """See DocumentStore."""
         self._loop.sleep(READ_S)
-        return self._store.get(path)
+        return super().get(path)
 
     def get_many(self, paths: Sequence[str]) -> list[Snapshot | None]:
         """See DocumentStore."""
         self._loop.sleep(READ_S)
-        return self._store.get_many(paths)
+        return super().get_many(paths)
 
     def query(self, query: Query) -> list[Snapshot]:
         """See DocumentStore."""
         self._loop.sleep(READ_S)
-        return self._store.query(query)
-
-    def count(self, collection: str, where: Sequence[Filter] = ()) -> int:
-        """See DocumentStore."""
-        return self._store.count(collection, where)
+        return super().query(query)
 
     def commit(self, writes: Sequence[Write]) -> list[Written]:
         """See DocumentStore."""
         self._loop.sleep(COMMIT_S)
-        return self._store.commit(writes)
+        return super().commit(writes)
 
 
 @dataclass
@@ -208,7 +207,7 @@ class Plant:
             settings=Settings.from_environment(ENVIRONMENT),
             store=SlowStore(self.loop, self.store),
             queue=self,
-            secrets=NoSecrets(),
+            secrets=MemorySecrets(default="{}"),
             clock=SimClock(self.loop, process),
             connectors={"shopify": self._connector()},
             executor=pool,

@@ -29,7 +29,7 @@ from orchestrator.adapters.embedded.store import SqliteStore
 from orchestrator.adapters.google.firestore import FirestoreStore
 from orchestrator.errors import QueueUnavailable
 from orchestrator.handle import handle
-from orchestrator.marketplaces.spec import Connector, Page, Session, Stream, Window
+from orchestrator.marketplaces.spec import AnyConnector, AnySession, AnyStream, Page, Window
 from orchestrator.model.messages import Message
 from orchestrator.operators import connections
 from orchestrator.operators.pause import pause
@@ -40,7 +40,8 @@ from orchestrator.runs.start import TriggerRequest, retry_run, start_manual
 from orchestrator.sync import digest as digests
 from tests.marketplaces.conformance.case import every
 from tests.marketplaces.conformance.market import Market, Sandbox
-from tests.support.world import START, ListQueue
+from tests.support.clocks import START
+from tests.support.queues import ListQueue
 from tests.system.released.replay import queue_time
 from tests.system.released.scene import (
     HALF_STREAMS,
@@ -181,9 +182,9 @@ class Story:
         )
         self.runs["dispatching"] = run_id = self.scene.tick()
         self._take(lambda message: message.kind == "dispatch" and message.marketplace == "amazon")
-        queue.down = True
+        queue.error = QueueUnavailable("the queue did not answer")
         self._take(lambda message: message.kind == "dispatch" and message.marketplace == "ebay")
-        queue.down = False
+        queue.error = None
         assert self.scene.run(run_id).dispatch["ebay"].n == 1
         self._connect(self.sellers["ebay"].market, YOUNGER.partition("-")[2])
         clock.advance(30.0)
@@ -222,14 +223,14 @@ class Story:
         yield
         sandbox.mend()
 
-    def _watched(self, connector: Connector) -> Connector:
+    def _watched(self, connector: AnyConnector) -> AnyConnector:
         return replace(
             connector,
             streams={name: replace(it, fetch=self._fetch(it)) for name, it in connector.streams.items()},
         )
 
-    def _fetch(self, stream: Stream) -> Callable[[Session, Window, str | None], Page]:
-        def fetch(session: Session, window: Window, token: str | None) -> Page:
+    def _fetch(self, stream: AnyStream) -> Callable[[AnySession, Window, str | None], Page]:
+        def fetch(session: AnySession, window: Window, token: str | None) -> Page:
             if stream.name == self.deadly:
                 raise Died
             page = stream.fetch(session, window, token)

@@ -22,7 +22,9 @@ from orchestrator.services import Services
 from orchestrator.settings import Settings
 from tests.marketplaces.conformance.case import Secrets, every
 from tests.marketplaces.conformance.market import Market, Sandbox, registered, running
-from tests.support.world import ENVIRONMENT, START, Inline, ListQueue, VirtualClock
+from tests.support.clocks import START, VirtualClock
+from tests.support.queues import ListQueue
+from tests.support.world import ENVIRONMENT, Inline
 
 #: One connection of each marketplace plays each of these.
 ROLES = ("dead", "deferred", "fresh", "half", "paused", "refused", "steady")

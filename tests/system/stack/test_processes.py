@@ -6,14 +6,13 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from local.processes import ROOT, Processes, StackFailed, free_ports
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.processes
 
@@ -25,14 +24,6 @@ child = os.fork()
 pathlib.Path(sys.argv[1], str(os.getpid())).touch()
 time.sleep(600)
 """
-
-
-def wait_for(condition: Callable[[], bool]) -> None:
-    """Wait until something holds, at most ten seconds."""
-    deadline = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def is_alive(pid: int) -> bool:
@@ -76,10 +67,10 @@ def test_what_ignores_sigterm_is_killed_with_its_children(
     pids.mkdir()
     with Processes(tmp_path / "logs") as processes:
         processes.start("stubborn", [sys.executable, "-c", STUBBORN, str(pids)], os.environ)
-        wait_for(lambda: len(list(pids.iterdir())) == 2)
+        wait_until(lambda: len(list(pids.iterdir())) == 2)
 
     for entry in pids.iterdir():
-        wait_for(lambda pid=int(entry.name): not is_alive(pid))  # type: ignore[misc] # mypy cannot infer a lambda's default
+        wait_until(lambda pid=int(entry.name): not is_alive(pid))  # type: ignore[misc] # mypy cannot infer a lambda's default
 
 
 def test_a_dead_process_is_reported_with_the_end_of_its_log(tmp_path: Path) -> None:
@@ -112,11 +103,11 @@ def test_children_of_a_killed_parent_end(tmp_path: Path) -> None:
     )
     log = tmp_path / "child.log"
     with subprocess.Popen([sys.executable, "-c", parent, str(tmp_path)], cwd=ROOT) as process:
-        wait_for(lambda: log.exists() and log.read_text().strip().isdigit())
+        wait_until(lambda: log.exists() and log.read_text().strip().isdigit())
         process.send_signal(signal.SIGKILL)
     child = int(log.read_text())
 
-    wait_for(lambda: not is_alive(child))
+    wait_until(lambda: not is_alive(child))
 
 
 def test_free_ports_are_distinct_and_prefer_what_was_asked() -> None:
