@@ -15,7 +15,8 @@ import pytest
 import urllib3
 
 from local.sandbox import __main__ as command
-from local.sandbox.catalogue import Generated, Sale, mix
+from local.sandbox.catalogue import Sale, mix
+from local.sandbox.generated import Generated
 from local.sandbox.retail import DataInvalid, Retail
 from orchestrator.errors import MarketplaceError, MarketplaceUnavailable, PageTokenExpired, RateLimited
 from orchestrator.marketplaces.registry import REGISTRY
