@@ -57,9 +57,9 @@ class Fault(msgspec.Struct, forbid_unknown_fields=True):
     def __post_init__(self) -> None:
         """Refuse unknown kinds and impossible rates."""
         if self.kind not in KINDS:
-            raise ValueError(f"kind must be one of {', '.join(KINDS)}")
+            raise ValueError(f"kind is one of {', '.join(KINDS)}")
         if self.every < 1 or (self.percent is not None and not 0 < self.percent <= 100):
-            raise ValueError("every must be at least 1; percent must be over 0 and at most 100")
+            raise ValueError("every is at least 1; percent is over 0 and at most 100")
 
 
 def _status(fault: Fault, _: Request) -> Reply:
