@@ -13,9 +13,9 @@ from typing import Any
 import msgspec
 import urllib3
 
-from local.sandbox import serve
-from local.sandbox.app import Arguments
+from local.sandbox.arguments import Arguments
 from local.sandbox.http import Reply, Request, Server
+from local.sandbox.registry import serve
 from orchestrator.errors import RateLimited, RecordInvalid
 from orchestrator.marketplaces.registry import REGISTRY
 from orchestrator.marketplaces.session_request import SessionRequest

@@ -59,7 +59,7 @@ def test_the_guide_is_short_of_nothing_that_is_registered() -> None:
     text = GUIDE.read_text()
     for name in REGISTRY:
         assert f'"{name}": ' in (ROOT / "orchestrator/marketplaces/registry.py").read_text()
-        assert f'"{name}": ' in (ROOT / "local/sandbox/__init__.py").read_text()
+        assert f'"{name}": ' in (ROOT / "local/sandbox/registry.py").read_text()
         assert f'"{name}"' in (ROOT / "orchestrator/model/connection.py").read_text()
         assert any(sample.marketplace == name for sample in samples.SAMPLES)
     for path in (

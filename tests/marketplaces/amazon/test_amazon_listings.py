@@ -12,10 +12,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from local.sandbox import serve
 from local.sandbox.amazon import listings as sandbox_listings
-from local.sandbox.app import Arguments
+from local.sandbox.amazon.reports import Reports
+from local.sandbox.arguments import Arguments
 from local.sandbox.http import Reply, Request
+from local.sandbox.registry import serve
 from orchestrator.errors import (
     PageTokenExpired,
     RateLimited,
@@ -174,7 +175,7 @@ def test_trap_a_cancelled_report_is_not_an_empty_catalogue(
 ) -> None:
     """A search has shown a large catalogue: it continues without a report."""
     lost = {"processingStatus": status, "createdTime": "2026-11-23T06:00:00Z", "reportDocumentId": "x"}
-    monkeypatch.setattr(sandbox_listings.Listings, "report", lambda *_: lost)
+    monkeypatch.setattr(Reports, "report", lambda *_: lost)
     with recorded() as (seller, _):
         found = read(AMAZON, seller.session(), "products")
         assert found.records.keys() == seller.truth()["products"].keys()
@@ -187,7 +188,7 @@ def test_trap_a_cancelled_report_is_not_an_empty_catalogue(
 def test_without_a_report_a_bulk_edit_is_said_to_be_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
     """Rather than losing the listings that cannot be reached."""
     lost = {"processingStatus": "FATAL", "createdTime": "2026-11-23T06:00:00Z"}
-    monkeypatch.setattr(sandbox_listings.Listings, "report", lambda *_: lost)
+    monkeypatch.setattr(Reports, "report", lambda *_: lost)
     with recorded() as (seller, _):
         seller.control("POST", "change", {"prices": 150, "at": UNTIL.isoformat()})
         with pytest.raises(ResponseInvalid, match="no report tells them"):
@@ -201,7 +202,7 @@ def test_a_report_is_waited_for_longer_and_longer(monkeypatch: pytest.MonkeyPatc
     making = {"processingStatus": "IN_PROGRESS", "createdTime": datetime.now(UTC).isoformat()}
     with recorded() as (seller, requests):
         with monkeypatch.context() as patched:
-            patched.setattr(sandbox_listings.Listings, "report", lambda *_: making)
+            patched.setattr(Reports, "report", lambda *_: making)
             found = until_limited(seller.session(bench))
         assert [wait for wait in bench.waits if wait > 1] == [15, 30, 45, 60, 75]
         assert len(made(requests, REPORTS)) == 1
@@ -215,7 +216,7 @@ def test_a_report_is_waited_for_longer_and_longer(monkeypatch: pytest.MonkeyPatc
 def test_a_report_that_is_never_done_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """After some hours the search continues without it."""
     stuck = {"processingStatus": "IN_QUEUE", "createdTime": "2026-11-22T06:00:00Z"}
-    monkeypatch.setattr(sandbox_listings.Listings, "report", lambda *_: stuck)
+    monkeypatch.setattr(Reports, "report", lambda *_: stuck)
     with recorded() as (seller, _):
         found = read(AMAZON, seller.session(), "products")
         assert found.records.keys() == seller.truth()["products"].keys()

@@ -15,10 +15,12 @@ from unittest.mock import patch
 
 import msgspec
 
-from local import samples, sandbox
+from local import samples
 from local.sandbox.account import Account
-from local.sandbox.app import App, Arguments, Marketplace
+from local.sandbox.app import App, Marketplace
+from local.sandbox.arguments import Arguments
 from local.sandbox.http import Reply, Request, Server
+from local.sandbox.registry import SANDBOXES
 from orchestrator.marketplaces.registry import REGISTRY
 from orchestrator.marketplaces.spec import AnyConnector
 from tests.support.clocks import START, VirtualClock
@@ -53,7 +55,7 @@ def registered() -> list[Market]:
         Market(
             name,
             connector,
-            sandbox.MARKETPLACES[name],
+            SANDBOXES[name],
             connections[name].settings,
             connections[name].credential,
         )

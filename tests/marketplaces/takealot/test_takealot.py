@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from local.sandbox.catalogue import Generated
+from local.sandbox.generated import Generated
 from local.sandbox.http import Reply
 from orchestrator.errors import PageTokenExpired, RateLimited, RecordInvalid, ResponseInvalid
 from orchestrator.marketplaces.registry import REGISTRY
