@@ -14,7 +14,7 @@ import pytest
 
 from local.processes import ROOT, Processes, free_ports
 from orchestrator.cli.app import parser
-from tests.delivery.docs.readme import README, block, with_settings_table
+from tests.delivery.docs.readme import README, SETTINGS, block, with_settings_table
 
 TEXT = README.read_text()
 
@@ -28,8 +28,10 @@ def make_targets() -> dict[str, str]:
 
 
 def test_the_settings_table_is_the_codes() -> None:
-    """Name, meaning, default and reader of each setting stand as in the code (`make docs` writes them)."""
-    assert with_settings_table(TEXT) == TEXT
+    """Name, meaning, default and reader of each setting are the code's (`make docs` writes them)."""
+    page = SETTINGS.read_text()
+
+    assert with_settings_table(page) == page
 
 
 def test_make_lists_every_target_with_its_meaning() -> None:
@@ -78,12 +80,12 @@ def test_every_command_is_documented() -> None:
 
 
 def test_every_file_that_is_named_exists() -> None:
-    """Files and folders that the README sends a reader to are there."""
-    named = re.findall(r"`((?:functions|orchestrator|local|\.ci)/[\w./]*)`", TEXT)
+    """Files and folders that the README names or links to exist."""
+    named = re.findall(r"`((?:functions|orchestrator|local|\.ci)/[\w./]*)`|\]\(([\w./-]+)\)", TEXT)
 
     assert len(named) >= 8
-    for name in named:
-        assert (ROOT / name).exists(), name
+    for code, link in named:
+        assert (ROOT / (code or link)).exists(), code or link
 
 
 @pytest.mark.processes
