@@ -5,10 +5,11 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Annotated, TypeVar
 from urllib.parse import urlsplit
 
 import msgspec
+from msgspec import Meta
 
 from orchestrator.decoding import UNREADABLE
 from orchestrator.errors import ConnectionInvalid
@@ -38,8 +39,13 @@ class SessionRequest:
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Settings that connections of every marketplace take; a connector adds its own."""
 
-    #: Scheme, host and port that stand for every host of the marketplace; development only.
-    base_url: str | None = None
+    base_url: Annotated[
+        str | None,
+        Meta(
+            description="Scheme, host and port of a server that replaces every host of the marketplace; "
+            "development only."
+        ),
+    ] = None
 
 
 def read_settings(opening: SessionRequest, kind: type[S]) -> S:

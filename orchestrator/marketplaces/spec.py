@@ -10,13 +10,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
+
+import msgspec
 
 from orchestrator.model.record import Record
 
 if TYPE_CHECKING:
     from orchestrator.marketplaces.client import Client
-    from orchestrator.marketplaces.session_request import SessionRequest
+    from orchestrator.marketplaces.session_request import SessionRequest, Settings
 
 
 class Listing(StrEnum):
@@ -93,10 +95,43 @@ class Session:
 
 
 @dataclass(frozen=True, slots=True)
+class Scope:
+    """One right that a credential needs."""
+
+    #: As the marketplace writes it.
+    name: str
+    #: The data it opens, or the call it allows.
+    needed_for: str
+    #: The streams that need it; empty if only the check of a connection does.
+    streams: tuple[str, ...]
+    #: Whether the streams also work without it, with less data.
+    optional: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """How a seller gives the sync access to an account."""
+
+    #: The menus to open, from the marketplace's own start page to the credential; one step an entry.
+    menu_path: tuple[str, ...]
+    #: The marketplace's word for the entries of `scopes`.
+    scopes_are: Literal["access scope", "role", "OAuth scope", "permission", "key"]
+    scopes: tuple[Scope, ...]
+    #: When a credential stops working, and how it is renewed.
+    lifetime: str
+    #: Pages that say so.
+    sources: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Connector:
     """A marketplace."""
 
     marketplace: str
+    #: The form of a connection's `settings`, and of the JSON in its secret.
+    settings: type[Settings]
+    credential: type[msgspec.Struct]
+    access: Access
     streams: Mapping[str, Stream]
     #: Nothing exists there before this; a window without another beginning starts here.
     epoch: datetime

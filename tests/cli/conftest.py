@@ -21,6 +21,7 @@ from orchestrator.model.messages import Message
 from orchestrator.model.record import Product, Record
 from orchestrator.services import Services
 from orchestrator.settings import Settings
+from tests.support.connectors import OPEN_TO_ALL, NoCredential
 
 START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 
@@ -120,6 +121,9 @@ def as_product(raw: bytes, keep_pii: bool) -> Record:
 
 CONNECTOR = Connector(
     marketplace="takealot",
+    settings=ShopSettings,
+    credential=NoCredential,
+    access=OPEN_TO_ALL,
     streams={
         name: Stream(
             name=name,

@@ -27,6 +27,7 @@ from orchestrator.ports import DocumentStore, Filter, Put, Query, Snapshot
 from orchestrator.runs.start import Started, start_tick
 from orchestrator.services import Services
 from orchestrator.settings import Settings
+from tests.support.connectors import OPEN_TO_ALL, NoCredential, NoSettings
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -185,6 +186,9 @@ class Bazaar:
         } | (listings or {})
         self.connector = Connector(
             marketplace="shopify",
+            settings=NoSettings,
+            credential=NoCredential,
+            access=OPEN_TO_ALL,
             streams={name: self.stream(name, listing) for name, listing in chosen.items()},
             epoch=START - timedelta(days=400),
             open=self._open,

@@ -16,9 +16,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, TypeVar
+from typing import Annotated, Literal, TypeVar
 
 import msgspec
+from msgspec import Meta
 
 from orchestrator.decoding import UNREADABLE
 from orchestrator.errors import (
@@ -32,7 +33,7 @@ from orchestrator.marketplaces.auth import ExpiringToken, Token
 from orchestrator.marketplaces.client import Client, Errors, Response
 from orchestrator.marketplaces.pacing import OperationBuckets, Rate
 from orchestrator.marketplaces.session_request import SessionRequest, Settings, read_credential, read_settings
-from orchestrator.marketplaces.spec import Session
+from orchestrator.marketplaces.spec import Access, Scope, Session
 
 T = TypeVar("T")
 
@@ -57,11 +58,20 @@ _REFUSED_TOKEN = "access token"  # noqa: S105 - words of a message
 class SellerSettings(Settings, frozen=True, kw_only=True):
     """A connection's settings."""
 
-    region: Literal["na", "eu", "fe"]
-    #: Amazon's ids, all of this region; a search for orders takes at most 50.
-    marketplace_ids: tuple[str, ...]
-    #: The merchant token, `A…`.
-    seller_id: str
+    region: Annotated[
+        Literal["na", "eu", "fe"],
+        Meta(description="Amazon's region of the account: North America, Europe with Africa, or Far East."),
+    ]
+    marketplace_ids: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="Amazon's ids of 1 to 50 marketplaces of this region, such as A1F83G8C2ARO7P "
+            "(the limit is that of one search for orders)."
+        ),
+    ]
+    seller_id: Annotated[
+        str, Meta(description="The seller's merchant token, `A…`: Settings > Account Info > Merchant Token.")
+    ]
 
     def __post_init__(self) -> None:
         """Refuse what cannot be an id."""
@@ -75,9 +85,52 @@ class SellerSettings(Settings, frozen=True, kw_only=True):
 class Credential(msgspec.Struct, frozen=True, kw_only=True):
     """The secret's content: the application's, and what the seller granted it."""
 
-    client_id: str
-    client_secret: str
-    refresh_token: str
+    client_id: Annotated[
+        str, Meta(description="Client identifier among the application's LWA credentials, `amzn1.…`.")
+    ]
+    client_secret: Annotated[str, Meta(description="Client secret among the application's LWA credentials.")]
+    refresh_token: Annotated[
+        str, Meta(description="Token that Amazon shows once the application is authorized, `Atzr|…`.")
+    ]
+
+
+ACCESS = Access(
+    menu_path=("Seller Central", "Apps and Services", "Develop Apps", "the application", "Authorize app"),
+    scopes_are="role",
+    scopes=(
+        Scope(
+            "Inventory and Order Tracking",
+            "orders with their items, states and totals (searchOrders)",
+            ("orders",),
+        ),
+        Scope(
+            "Product Listing",
+            "listings with prices, the listings report, own stock and stock at Amazon",
+            ("products", "inventory"),
+        ),
+        Scope(
+            "Finance and Accounting",
+            "the marketplaces in which the seller takes part (getMarketplaceParticipations)",
+            (),
+        ),
+        Scope(
+            "Direct-to-Consumer Shipping (Restricted)",
+            "the buyer's e-mail address and the delivery address, if the connection stores them",
+            ("orders",),
+            optional=True,
+        ),
+    ),
+    lifetime="The authorization lapses after a year; authorize the application again. A role that is added "
+    "later takes effect with a new authorization.",
+    sources=(
+        "https://developer-docs.amazon.com/sp-api/docs/self-authorization",
+        "https://developer-docs.amazon.com/sp-api/docs/role-mappings",
+        "https://developer-docs.amazon.com/sp-api/docs/get-orders-with-filtering-criteria",
+        "https://developer-docs.amazon.com/sp-api/docs/get-fba-inventory-summaries",
+        "https://developer-docs.amazon.com/sp-api/docs/get-seller-market-participation",
+        "https://developer-docs.amazon.com/sp-api/docs/access-orders-pii",
+    ),
+)
 
 
 class _Granted(msgspec.Struct):

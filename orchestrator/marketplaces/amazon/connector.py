@@ -27,7 +27,17 @@ import msgspec
 from orchestrator.decoding import UNREADABLE
 from orchestrator.errors import PageTokenExpired
 from orchestrator.marketplaces.amazon import listing_records, order_records
-from orchestrator.marketplaces.amazon.api import WITH_TOKEN, Fba, Seller, ask, check, open_session
+from orchestrator.marketplaces.amazon.api import (
+    ACCESS,
+    WITH_TOKEN,
+    Credential,
+    Fba,
+    Seller,
+    SellerSettings,
+    ask,
+    check,
+    open_session,
+)
 from orchestrator.marketplaces.amazon.listings import Place, Search, Wanted, instant, step
 from orchestrator.marketplaces.client import single_step
 from orchestrator.marketplaces.spec import Connector, Listing, Page, Session, Stream, Window
@@ -164,6 +174,9 @@ _AGE = timedelta(minutes=3)
 
 CONNECTOR = Connector(
     marketplace="amazon",
+    settings=SellerSettings,
+    credential=Credential,
+    access=ACCESS,
     streams={
         "orders": Stream(
             name="orders",

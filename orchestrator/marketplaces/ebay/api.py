@@ -5,9 +5,10 @@ from __future__ import annotations
 import base64
 import hashlib
 from datetime import timedelta
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
 import msgspec
+from msgspec import Meta
 
 from orchestrator.decoding import UNREADABLE
 from orchestrator.errors import CredentialsRejected, PermissionDenied, RequestRejected
@@ -15,7 +16,7 @@ from orchestrator.marketplaces.auth import ExpiringToken, Token
 from orchestrator.marketplaces.client import Client, Response
 from orchestrator.marketplaces.pacing import DailyQuota
 from orchestrator.marketplaces.session_request import SessionRequest, Settings, read_credential, read_settings
-from orchestrator.marketplaces.spec import Session
+from orchestrator.marketplaces.spec import Access, Scope, Session
 
 T = TypeVar("T")
 
@@ -52,8 +53,9 @@ class NoOffers(RequestRejected):
 class SiteSettings(Settings, frozen=True, kw_only=True):
     """A connection's settings."""
 
-    #: The site whose offers give the prices, such as `EBAY_GB`. Orders come from all sites.
-    marketplace_id: str
+    marketplace_id: Annotated[
+        str, Meta(description="The site whose offers give the prices, such as EBAY_GB; orders come from all.")
+    ]
 
     def __post_init__(self) -> None:
         """Refuse what is not one of eBay's sites."""
@@ -64,10 +66,34 @@ class SiteSettings(Settings, frozen=True, kw_only=True):
 class Credential(msgspec.Struct, frozen=True, kw_only=True):
     """The secret's content."""
 
-    client_id: str
-    client_secret: str
-    #: Lives 18 months and is not replaced on use.
-    refresh_token: str
+    client_id: Annotated[str, Meta(description="App ID (client id) of the application's production keys.")]
+    client_secret: Annotated[
+        str, Meta(description="Cert ID (client secret) of the application's production keys.")
+    ]
+    refresh_token: Annotated[
+        str, Meta(description="Refresh token of the seller's consent; eBay does not replace it on use.")
+    ]
+
+
+_SCOPE = "https://api.ebay.com/oauth/api_scope"
+ACCESS = Access(
+    menu_path=("developer.ebay.com", "My Account", "Application Keys", "User Tokens"),
+    scopes_are="OAuth scope",
+    scopes=(
+        Scope(f"{_SCOPE}/sell.fulfillment.readonly", "orders with their payments and refunds", ("orders",)),
+        Scope(
+            f"{_SCOPE}/sell.inventory.readonly",
+            "inventory items, their offers and their stock; the check of a connection",
+            ("products", "inventory"),
+        ),
+    ),
+    lifetime="The refresh token lasts 18 months; then the seller consents again.",
+    sources=(
+        "https://developer.ebay.com/develop/guides-v2/authorization",
+        "https://developer.ebay.com/api-docs/static/oauth-refresh-token-request.html",
+        "https://developer.ebay.com/api-docs/static/oauth-ui-tokens.html",
+    ),
+)
 
 
 class _Granted(msgspec.Struct):

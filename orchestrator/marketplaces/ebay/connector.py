@@ -27,7 +27,14 @@ import msgspec
 
 from orchestrator.errors import PageTokenExpired
 from orchestrator.marketplaces.ebay import catalogue, records
-from orchestrator.marketplaces.ebay.api import NoOffers, ask_inventory, open_session
+from orchestrator.marketplaces.ebay.api import (
+    ACCESS,
+    Credential,
+    NoOffers,
+    SiteSettings,
+    ask_inventory,
+    open_session,
+)
 from orchestrator.marketplaces.ebay.spans import fetch_orders
 from orchestrator.marketplaces.spec import Connector, Listing, Page, Session, Stream, Window
 
@@ -101,6 +108,9 @@ def check(session: Session) -> str:
 
 CONNECTOR = Connector(
     marketplace="ebay",
+    settings=SiteSettings,
+    credential=Credential,
+    access=ACCESS,
     streams={
         "orders": Stream(
             name="orders",

@@ -16,9 +16,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import msgspec
+from msgspec import Meta
 
 from orchestrator.decoding import UNREADABLE
 from orchestrator.errors import CredentialsRejected, PageTokenExpired, ResponseInvalid
@@ -34,7 +35,7 @@ from orchestrator.marketplaces.session_request import (
 from orchestrator.marketplaces.shopify import api as graphql
 from orchestrator.marketplaces.shopify import records
 from orchestrator.marketplaces.shopify.api import PageInfo, Shop, ask
-from orchestrator.marketplaces.spec import Connector, Listing, Page, Session, Stream, Window
+from orchestrator.marketplaces.spec import Access, Connector, Listing, Page, Scope, Session, Stream, Window
 from orchestrator.marketplaces.values import Instant
 
 G = TypeVar("G", bound=msgspec.Struct)
@@ -44,8 +45,7 @@ _TOKEN_HEADER = "X-Shopify-Access-Token"  # noqa: S105 - a header's name
 class ShopSettings(Settings, frozen=True, kw_only=True):
     """A connection's settings."""
 
-    #: `name.myshopify.com`.
-    shop: str
+    shop: Annotated[str, Meta(description="The shop's own host, name.myshopify.com.")]
 
     def __post_init__(self) -> None:
         """Refuse what is not a shop's own host."""
@@ -57,18 +57,67 @@ class ShopSettings(Settings, frozen=True, kw_only=True):
 class Credential(msgspec.Struct, frozen=True, kw_only=True):
     """The secret's content: a lasting token, client credentials, or those with a rotating refresh token."""
 
-    access_token: str | None = None
-    client_id: str | None = None
-    client_secret: str | None = None
-    refresh_token: str | None = None
-    #: Until when `access_token` is good; stored with each rotation.
-    expires_at: Instant | None = None
+    access_token: Annotated[
+        str | None,
+        Meta(
+            description="Admin API access token: a lasting `shpat_…` of an admin-made app if it is "
+            "alone, else the latest of a rotation, which the sync stores."
+        ),
+    ] = None
+    client_id: Annotated[str | None, Meta(description="Client ID of the app.")] = None
+    client_secret: Annotated[str | None, Meta(description="Client secret of the app.")] = None
+    refresh_token: Annotated[
+        str | None,
+        Meta(description="Refresh token of an expiring offline token; the sync stores its replacement."),
+    ] = None
+    expires_at: Annotated[
+        Instant | None,
+        Meta(description="When `access_token` expires; the sync stores it with each rotation."),
+    ] = None
 
     def __post_init__(self) -> None:
         """Refuse an incomplete set."""
         has_client = self.client_id and self.client_secret
         if not has_client and (self.refresh_token or not self.access_token):
             raise ValueError("takes access_token, or client_id and client_secret (and refresh_token)")
+
+
+ACCESS = Access(
+    menu_path=("Dev Dashboard (dev.shopify.com/dashboard)", "the app", "Settings", "Client ID and secret"),
+    scopes_are="access scope",
+    scopes=(
+        Scope("read_orders", "orders of the last 60 days with their lines and refunds", ("orders",)),
+        Scope(
+            "read_all_orders",
+            "orders older than 60 days; granted on request, and without it they are absent without an error",
+            ("orders",),
+            optional=True,
+        ),
+        Scope(
+            "read_products",
+            "products with their variants; product and variant of an order's line",
+            ("products", "orders"),
+        ),
+        Scope("read_inventory", "stock levels of the items", ("inventory",)),
+        Scope("read_locations", "the locations whose stock is listed", ("inventory",)),
+        Scope(
+            "protected customer data",
+            "the buyer's name, e-mail, phone and address, if the connection stores them; an approval, "
+            "not a scope",
+            ("orders",),
+            optional=True,
+        ),
+    ),
+    lifetime="Client credentials last until the app is removed; they work for shops of the app's own "
+    "organization. Refresh tokens are replaced on each use. Admin-made access tokens do not expire; "
+    "new ones cannot be made since 2026-01-01.",
+    sources=(
+        "https://shopify.dev/docs/apps/build/dev-dashboard/get-api-access-tokens",
+        "https://shopify.dev/docs/apps/build/authentication-authorization/access-tokens",
+        "https://shopify.dev/docs/api/usage/access-scopes",
+        "https://shopify.dev/docs/apps/launch/protected-customer-data",
+    ),
+)
 
 
 class _Rows(msgspec.Struct, rename="camel"):
@@ -313,6 +362,9 @@ _AGE = timedelta(minutes=2)
 
 CONNECTOR = Connector(
     marketplace="shopify",
+    settings=ShopSettings,
+    credential=Credential,
+    access=ACCESS,
     streams={
         "orders": Stream(
             name="orders",

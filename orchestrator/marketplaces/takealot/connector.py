@@ -19,16 +19,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
+from msgspec import Meta
 
 from orchestrator.errors import PageTokenExpired
 from orchestrator.marketplaces.auth import FixedHeader
 from orchestrator.marketplaces.client import Client, single_step
 from orchestrator.marketplaces.pacing import RemainingCalls
 from orchestrator.marketplaces.session_request import SessionRequest, Settings, read_credential, read_settings
-from orchestrator.marketplaces.spec import Connector, Listing, Page, Session, Stream, Window
+from orchestrator.marketplaces.spec import Access, Connector, Listing, Page, Scope, Session, Stream, Window
 from orchestrator.marketplaces.takealot import records, v2, v2_records
 from orchestrator.marketplaces.takealot.days import Span
 
@@ -41,19 +42,41 @@ LIMIT = 1000
 class SellerSettings(Settings, frozen=True, kw_only=True):
     """A connection's settings."""
 
-    #: Which of Takealot's APIs the key is for.
-    api: Literal["marketplace_v1", "seller_v2"] = "marketplace_v1"
+    api: Annotated[
+        Literal["marketplace_v1", "seller_v2"],
+        Meta(description="Which of Takealot's two APIs the key is for."),
+    ] = "marketplace_v1"
 
 
 class Credential(msgspec.Struct, frozen=True, kw_only=True):
     """The secret's content."""
 
-    api_key: str
+    api_key: Annotated[str, Meta(description="The account's API key; Takealot shows it only once.")]
 
     def __post_init__(self) -> None:
         """Refuse what cannot be a header's value."""
         if not self.api_key or not self.api_key.isascii() or not self.api_key.isprintable():
             raise ValueError("api_key takes the key as Takealot shows it")
+
+
+ACCESS = Access(
+    menu_path=(
+        "Seller Portal (as the account's owner)",
+        "API Integrations",
+        "API Access",
+        "Generate API key",
+    ),
+    scopes_are="key",
+    scopes=(
+        Scope(
+            "API key",
+            "everything; Takealot knows no scopes, and the sync only reads",
+            ("orders", "products", "inventory"),
+        ),
+    ),
+    lifetime="A key does not expire. An account has one active key: a new one disables the old one.",
+    sources=("https://marketplace-api.takealot.com/v1/docs",),
+)
 
 
 class _List(msgspec.Struct):
@@ -160,6 +183,9 @@ _AGE = timedelta(minutes=2)
 
 CONNECTOR = Connector(
     marketplace="takealot",
+    settings=SellerSettings,
+    credential=Credential,
+    access=ACCESS,
     streams={
         "orders": Stream(
             name="orders",

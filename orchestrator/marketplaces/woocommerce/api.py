@@ -14,17 +14,18 @@ from base64 import b64encode
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
-from typing import TypeVar
+from typing import Annotated, TypeVar
 from urllib.parse import urlsplit
 
 import msgspec
+from msgspec import Meta
 
 from orchestrator.decoding import UNREADABLE
 from orchestrator.errors import CredentialsRejected, RequestRejected, ResponseInvalid
 from orchestrator.marketplaces.auth import FixedHeader
 from orchestrator.marketplaces.client import Errors, Response
 from orchestrator.marketplaces.session_request import Settings
-from orchestrator.marketplaces.spec import Session
+from orchestrator.marketplaces.spec import Access, Scope, Session
 from orchestrator.ports import Clock
 
 T = TypeVar("T")
@@ -66,8 +67,7 @@ ERRORS: Errors = {
 class SiteSettings(Settings, frozen=True, kw_only=True):
     """A connection's settings."""
 
-    #: The shop's address, `https://host[/path]`.
-    site: str
+    site: Annotated[str, Meta(description="The shop's address, https://host[/path], without /wp-json.")]
 
     def __post_init__(self) -> None:
         """Refuse what is not the address of a site, or would send the keys unencrypted."""
@@ -81,8 +81,10 @@ class SiteSettings(Settings, frozen=True, kw_only=True):
 class Credential(msgspec.Struct, frozen=True, kw_only=True):
     """The secret's content."""
 
-    consumer_key: str
-    consumer_secret: str
+    consumer_key: Annotated[str, Meta(description="Consumer key of the REST API key, `ck_…`.")]
+    consumer_secret: Annotated[
+        str, Meta(description="Consumer secret of the REST API key, `cs_…`; it is shown only once.")
+    ]
 
     def __post_init__(self) -> None:
         """Refuse what WooCommerce does not give out."""
@@ -96,6 +98,24 @@ class Credential(msgspec.Struct, frozen=True, kw_only=True):
         """Both as the header that the documentation prefers."""
         pair = f"{self.consumer_key}:{self.consumer_secret}".encode()
         return FixedHeader("Authorization", f"Basic {b64encode(pair).decode()}")
+
+
+ACCESS = Access(
+    menu_path=("WordPress admin", "WooCommerce", "Settings", "Advanced", "REST API", "Add key"),
+    scopes_are="permission",
+    scopes=(
+        Scope(
+            "Read",
+            "all calls; the key's user must be one who may view orders and products, such as a shop manager",
+            ("orders", "products", "inventory"),
+        ),
+    ),
+    lifetime="A key does not expire; it stops with its WordPress user or once it is revoked.",
+    sources=(
+        "https://developer.woocommerce.com/docs/apis/rest-api/authentication/",
+        "https://woocommerce.com/document/woocommerce-rest-api/",
+    ),
+)
 
 
 class _Error(msgspec.Struct):

@@ -25,7 +25,7 @@ from orchestrator.marketplaces.session_request import SessionRequest, read_crede
 from orchestrator.marketplaces.spec import Connector, Listing, Page, Session, Stream, Window
 from orchestrator.marketplaces.woocommerce import api as sites
 from orchestrator.marketplaces.woocommerce import records
-from orchestrator.marketplaces.woocommerce.api import Credential, Site, SiteSettings
+from orchestrator.marketplaces.woocommerce.api import ACCESS, Credential, Site, SiteSettings
 from orchestrator.marketplaces.woocommerce.listing import (
     Query,
     is_wanted,
@@ -163,6 +163,9 @@ _AGE = timedelta(minutes=2)
 
 CONNECTOR = Connector(
     marketplace="woocommerce",
+    settings=SiteSettings,
+    credential=Credential,
+    access=ACCESS,
     streams={
         "orders": Stream(
             name="orders",

@@ -23,6 +23,7 @@ from orchestrator.ports import Document, Filter, Put, Query, Snapshot, Write, Wr
 from orchestrator.runs.start import start_tick
 from orchestrator.services import Services
 from orchestrator.settings import Settings
+from tests.support.connectors import OPEN_TO_ALL, NoCredential, NoSettings
 from tests.support.world import ENVIRONMENT, FakeClient, NoSecrets, Row, normalize
 from tests.system.simulation.loop import START, Loop, SimClock, SimFuture
 from tests.system.simulation.memory import MemoryStore
@@ -261,6 +262,9 @@ class Plant:
         )
         return Connector(
             marketplace="shopify",
+            settings=NoSettings,
+            credential=NoCredential,
+            access=OPEN_TO_ALL,
             streams={"orders": stream},
             epoch=START - timedelta(days=30),
             open=_open,

@@ -21,6 +21,7 @@ from orchestrator.errors import (
 from orchestrator.marketplaces.auth import ExpiringToken, RotatingGrant, Rotation, Token
 from orchestrator.marketplaces.session_request import SessionRequest, Settings, read_credential, read_settings
 from orchestrator.marketplaces.spec import Connector, Listing, Page, Session, Stream, Window
+from tests.support.connectors import OPEN_TO_ALL
 from tests.system.simulation.accounts import Account
 from tests.system.simulation.loop import START, chance
 from tests.system.simulation.rows import BUYER, Row, Version, normalize, record_id
@@ -161,6 +162,9 @@ class Market:
         listings = self.listings[marketplace]
         return Connector(
             marketplace=marketplace,
+            settings=ShopSettings,
+            credential=Credential,
+            access=OPEN_TO_ALL,
             streams={name: self._stream(name, listing) for name, listing in listings.items()},
             epoch=START - timedelta(days=30),
             open=self._open,
