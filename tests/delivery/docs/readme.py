@@ -1,6 +1,6 @@
 """The README's commands, and the table of settings that is generated from the code.
 
-`python -m tests.delivery.docs.readme` writes `docs/settings.md`.
+`python -m tests.delivery.docs.readme` writes `docs/settings.md`, and `make docs` all generated parts.
 """
 
 from __future__ import annotations
@@ -41,5 +41,10 @@ def block(marker: str) -> list[str]:
     return [line for line in match[1].splitlines() if line and not line.startswith("#")]
 
 
-if __name__ == "__main__":
+def write() -> None:
+    """Write the table of settings anew."""
     SETTINGS.write_text(with_settings_table(SETTINGS.read_text()))
+
+
+if __name__ == "__main__":
+    write()

@@ -44,13 +44,13 @@ def test_make_lists_every_target_with_its_meaning() -> None:
 
 
 def test_every_make_command_exists() -> None:
-    """What the README tells to make can be made, with options that the Makefile knows."""
+    """Every target that the README names can be made, with options that the Makefile knows."""
     targets = make_targets()
     makefile = (ROOT / "Makefile").read_text()
     commands = re.findall(r"`make ([a-z]+)((?: [A-Z_]+=\S+?)*)`", TEXT)
     commands += re.findall(r"^make ([a-z]+)()", TEXT, flags=re.MULTILINE)
 
-    assert {"run", "test", "dev", "lint"} <= {target for target, _ in commands}
+    assert {"run", "test", "dev", "check"} <= {target for target, _ in commands}
     for target, options in commands:
         assert target in targets
         for option in re.findall(r"([A-Z_]+)=", options):
@@ -122,7 +122,7 @@ def test_the_plain_commands_work(tmp_path: Path) -> None:
 
 
 def _help(group: str) -> str:
-    """What `--help` of a group prints."""
+    """The output of `--help` for a group."""
     answer = subprocess.run(
         [sys.executable, "-m", "orchestrator", group, "--help"],
         cwd=ROOT,
