@@ -80,8 +80,8 @@ fmt: $(STAMP) ## Format the code and make the automatic fixes
 bench: $(STAMP) ## Measure the numbers to reach, each against its floor
 	@$(BIN)/python -m bench
 
-docs: $(STAMP) ## Write the README's generated parts anew
-	@$(BIN)/python -m tests.delivery.docs.readme
+docs: $(STAMP) ## Generate the parts of the documentation that come from the code
+	@$(BIN)/python -m tests.delivery.docs
 
 requirements: $(STAMP) ## Compile the exact pins again; UPGRADE=1 takes the latest versions
 	@for name in pyproject.toml:requirements.txt requirements-dev.in:requirements-dev.txt; do \

@@ -1,1 +1,1 @@
-"""Documents: their commands run, their tables are the code's, their prose is plain."""
+"""The documents are true: commands, targets, settings, links, examples."""

@@ -1,4 +1,4 @@
-"""The guide's marketplace, built from the guide's own code, passes what every connector passes."""
+"""The guide's marketplace, built from the guide's own code, passes the tests of every connector."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import pytest
 from local import samples
 from local.processes import ROOT
 from orchestrator.marketplaces.registry import REGISTRY
+from tests.delivery.docs.examples import EXAMPLES
 from tests.delivery.docs.guide import GUIDE, driftwood, sources
 from tests.marketplaces.conformance.case import opened
 from tests.marketplaces.conformance.faults import SWITCHES, size_for, survives
@@ -55,16 +56,18 @@ def test_the_guides_code_is_as_the_projects() -> None:
 
 
 def test_the_guide_is_short_of_nothing_that_is_registered() -> None:
-    """The places it names for a registration are those where the registered marketplaces stand."""
+    """The places that it names for a registration are those of the registered marketplaces."""
     text = GUIDE.read_text()
     for name in REGISTRY:
         assert f'"{name}": ' in (ROOT / "orchestrator/marketplaces/registry.py").read_text()
         assert f'"{name}": ' in (ROOT / "local/sandbox/registry.py").read_text()
         assert f'"{name}"' in (ROOT / "orchestrator/model/connection.py").read_text()
         assert any(sample.marketplace == name for sample in samples.SAMPLES)
+        assert name in EXAMPLES
     for path in (
         "orchestrator/marketplaces/registry.py",
         "orchestrator/model/connection.py",
         "local/samples.py",
+        "tests/delivery/docs/examples.py",
     ):
         assert f"`{path}`" in text

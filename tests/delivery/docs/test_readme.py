@@ -14,7 +14,7 @@ import pytest
 
 from local.processes import ROOT, Processes, free_ports
 from orchestrator.cli.app import parser
-from tests.delivery.docs.readme import README, block, with_settings_table
+from tests.delivery.docs.readme import README, SETTINGS, block, with_settings_table
 
 TEXT = README.read_text()
 
@@ -28,8 +28,10 @@ def make_targets() -> dict[str, str]:
 
 
 def test_the_settings_table_is_the_codes() -> None:
-    """Name, meaning, default and reader of each setting stand as in the code (`make docs` writes them)."""
-    assert with_settings_table(TEXT) == TEXT
+    """Name, meaning, default and reader of each setting are the code's (`make docs` writes them)."""
+    page = SETTINGS.read_text()
+
+    assert with_settings_table(page) == page
 
 
 @pytest.mark.processes
@@ -44,13 +46,13 @@ def test_make_lists_every_target_with_its_meaning() -> None:
 
 @pytest.mark.processes
 def test_every_make_command_exists() -> None:
-    """What the README tells to make can be made, with options that the Makefile knows."""
+    """Every target that the README names can be made, with options that the Makefile knows."""
     targets = make_targets()
     makefile = (ROOT / "Makefile").read_text()
     commands = re.findall(r"`make ([a-z]+)((?: [A-Z_]+=\S+?)*)`", TEXT)
     commands += re.findall(r"^make ([a-z]+)()", TEXT, flags=re.MULTILINE)
 
-    assert {"run", "test", "dev", "lint"} <= {target for target, _ in commands}
+    assert {"run", "test", "dev", "check"} <= {target for target, _ in commands}
     for target, options in commands:
         assert target in targets
         for option in re.findall(r"([A-Z_]+)=", options):
@@ -81,12 +83,12 @@ def test_every_command_is_documented() -> None:
 
 
 def test_every_file_that_is_named_exists() -> None:
-    """Files and folders that the README sends a reader to are there."""
-    named = re.findall(r"`((?:functions|orchestrator|local|\.ci)/[\w./]*)`", TEXT)
+    """Files and folders that the README names or links to exist."""
+    named = re.findall(r"`((?:functions|orchestrator|local|\.ci)/[\w./]*)`|\]\(([\w./-]+)\)", TEXT)
 
     assert len(named) >= 8
-    for name in named:
-        assert (ROOT / name).exists(), name
+    for code, link in named:
+        assert (ROOT / (code or link)).exists(), code or link
 
 
 @pytest.mark.processes
@@ -123,7 +125,7 @@ def test_the_plain_commands_work(tmp_path: Path) -> None:
 
 
 def _help(group: str) -> str:
-    """What `--help` of a group prints."""
+    """The output of `--help` for a group."""
     answer = subprocess.run(
         [sys.executable, "-m", "orchestrator", group, "--help"],
         cwd=ROOT,
