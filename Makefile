@@ -1,4 +1,4 @@
-# Everything a person or CI does here. `make` lists it; each target sets up what it needs by itself.
+# Every command for people and CI. `make` lists them; each target installs its own needs.
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
@@ -13,6 +13,13 @@ RUN_OPTIONS = \
 	$(if $(SANDBOX_DATA),--data $(SANDBOX_DATA)) \
 	$(if $(RESET),--reset)
 
+# make check
+JOBS ?= auto
+QUICK := not emulator and not processes and not terraform
+CHECKED = $(if $(MARKETPLACE),$(ONE_MARKETPLACE),-m "$(QUICK) and not long")
+ONE_MARKETPLACE = -m "$(QUICK)" -k "$(MARKETPLACE) or not conformance" \
+	tests/marketplaces/$(MARKETPLACE) tests/marketplaces/conformance $(wildcard tests/marketplaces/test_*.py)
+
 # make terraform-test, terraform-scan, deploy, destroy
 TERRAFORM ?= terraform
 CHECKOV ?= .venv-checkov
@@ -20,13 +27,14 @@ AUDIT ?= .venv-audit
 DEPLOYED = $(if $(ENV),terraform/environments/$(ENV))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run dev test chaos lint fmt bench docs requirements audit sbom terraform-test terraform-scan deploy destroy clean
+.PHONY: help setup run dev check test fuzz chaos lint fmt bench docs requirements audit sbom terraform-test terraform-scan deploy destroy clean
 
-help: ## List what can be made
+help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo
 	@echo "  make run and make dev take ORDERS=, PRODUCTS=, SEED=, SANDBOX_DATA=DIR, RESET=1 and EMULATORS=1;"
-	@echo "  make dev also INTERVAL=seconds; make test takes ARGS= for pytest; make chaos SECONDS= and SEED=; all take PYTHON= and VENV=."
+	@echo "  make dev also INTERVAL=seconds; make check and make test take ARGS= for pytest, make check also"
+	@echo "  MARKETPLACE= and JOBS=; make fuzz and make chaos SECONDS= and SEED=; all take PYTHON= and VENV=."
 	@echo "  make deploy and make destroy take ENV=dev or ENV=prod, STATE_BUCKET= and YES=1; they and make terraform-test TERRAFORM=."
 
 setup: $(STAMP) ## Install everything into .venv (the other targets do it by themselves)
@@ -46,8 +54,15 @@ run: $(STAMP) ## Run the whole sync once on this machine: sandbox marketplaces, 
 dev: $(STAMP) ## Keep the local stack running with a tick every minute, until Ctrl-C
 	@$(BIN)/python -m local dev $(RUN_OPTIONS) $(if $(INTERVAL),--interval $(INTERVAL))
 
-test: $(STAMP) ## Run every test this machine can; what was left out, and why, is listed at the end
+check: $(STAMP) ## The fast loop: lint, and every test that starts nothing and is short; MARKETPLACE= narrows it
+	@$(MAKE) --no-print-directory lint
+	@$(BIN)/python -m pytest -q -n $(JOBS) --dist worksteal --hypothesis-profile=check $(CHECKED) $(ARGS)
+
+test: $(STAMP) ## Run every test that this machine can run; lists the skipped ones with their reasons
 	@$(BIN)/python -m pytest $(ARGS)
+
+fuzz: $(STAMP) ## Explore new examples and simulated histories for SECONDS=; prints the seed; SEED= repeats
+	@$(BIN)/python -m tests.support.fuzz $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED))
 
 chaos: $(STAMP) ## Kill, stop and double real processes on the emulators for SECONDS=; nothing may be lost, doubled or stuck
 	@$(BIN)/python -m tests.system.chaos $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED))
@@ -58,15 +73,15 @@ lint: $(STAMP) ## Check format, style, types and import rules
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
-fmt: $(STAMP) ## Format the code and mend what can be mended
+fmt: $(STAMP) ## Format the code and make the automatic fixes
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
 bench: $(STAMP) ## Measure the numbers to reach, each against its floor
 	@$(BIN)/python -m bench
 
-docs: $(STAMP) ## Write what the README shows of the code anew
-	@$(BIN)/python -m tests.delivery.docs.readme
+docs: $(STAMP) ## Generate the parts of the documentation that come from the code
+	@$(BIN)/python -m tests.delivery.docs
 
 requirements: $(STAMP) ## Compile the exact pins again; UPGRADE=1 takes the latest versions
 	@for name in pyproject.toml:requirements.txt requirements-dev.in:requirements-dev.txt; do \
@@ -75,10 +90,10 @@ requirements: $(STAMP) ## Compile the exact pins again; UPGRADE=1 takes the late
 			$${name%:*} --output-file $${name#*:} || exit 1; \
 	done
 
-audit: $(AUDIT) ## Look for known vulnerabilities in what is deployed
+audit: $(AUDIT) ## Look for known vulnerabilities in the deployed packages
 	@$(AUDIT)/bin/pip-audit --requirement requirements.txt --require-hashes --disable-pip --strict --progress-spinner off
 
-sbom: $(AUDIT) $(STAMP) ## Write the bill of materials of what is deployed, in CycloneDX, to .local/sbom.json
+sbom: $(AUDIT) $(STAMP) ## Write the bill of materials of the deployed packages, in CycloneDX, to .local/sbom.json
 	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python .local/deployed
 	@$(BIN)/uv pip install --quiet --python .local/deployed --require-hashes -r requirements.txt
 	@$(AUDIT)/bin/cyclonedx-py environment .local/deployed --pyproject pyproject.toml --output-reproducible \
@@ -109,7 +124,7 @@ deploy: $(STAMP) ## Deploy ENV=dev|prod: plan, show, apply, send one real tick a
 	@$(TERRAFORM) -chdir=$(DEPLOYED) apply $(if $(YES),-auto-approve)
 	@TERRAFORM=$(TERRAFORM) $(BIN)/python -m terraform.tick $(DEPLOYED)
 
-destroy: ## Destroy ENV=dev with all its data; what is protected refuses
+destroy: ## Destroy ENV=dev with all its data; a protected environment refuses
 	@[ -d "$(DEPLOYED)" ] || { echo "Say which: make destroy ENV=dev" >&2; exit 1; }
 	@[ "$$($(TERRAFORM) -chdir=$(DEPLOYED) output -raw protected)" = false ] || { \
 		echo "$(ENV) is protected, or not deployed from here: see 'Tear down' in docs/deploy.md." >&2; exit 1; }

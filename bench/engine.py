@@ -11,7 +11,7 @@ from orchestrator import handle
 from orchestrator.adapters.clock import SystemClock
 from orchestrator.adapters.secrets import Secrets
 from orchestrator.marketplaces.registry import REGISTRY
-from orchestrator.marketplaces.spec import Connector
+from orchestrator.marketplaces.spec import AnyConnector
 from orchestrator.model import ids
 from orchestrator.model.connection import STREAMS
 from orchestrator.model.documents import from_document
@@ -59,7 +59,7 @@ class Engine:
         connectors: The marketplaces.
     """
 
-    def __init__(self, store: DocumentStore, connectors: Mapping[str, Connector] = REGISTRY) -> None:
+    def __init__(self, store: DocumentStore, connectors: Mapping[str, AnyConnector] = REGISTRY) -> None:
         self.store = store
         self.messages = Messages()
         self.services = Services(

@@ -21,7 +21,7 @@ from bench.simulated import PAGE_ROWS, connector
 from functions.events import handle_event
 from orchestrator import wiring
 from orchestrator.handle import handle
-from orchestrator.marketplaces.spec import Connector, Page, Session, Window
+from orchestrator.marketplaces.spec import AnyConnector, AnySession, Page, Window
 from orchestrator.services import Services
 from orchestrator.settings import Settings
 
@@ -51,11 +51,11 @@ def _services() -> Services:
     return _made[0]
 
 
-def _account(pages: int, page_s: float) -> Connector:
+def _account(pages: int, page_s: float) -> AnyConnector:
     made = connector(pages * PAGE_ROWS)
     stream = made.streams["orders"]
 
-    def fetch(session: Session, window: Window, token: str | None) -> Page:
+    def fetch(session: AnySession, window: Window, token: str | None) -> Page:
         time.sleep(page_s)
         return stream.fetch(session, window, token)
 

@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from orchestrator.marketplaces.shopify.connector import CONNECTOR
-from orchestrator.marketplaces.spec import Connector, Page, Session, Window
+from orchestrator.marketplaces.spec import AnyConnector, AnySession, Page, Window
 
 #: Rows on a page; Shopify's most.
 PAGE_ROWS = 250
@@ -59,7 +59,7 @@ def row(index: int, orders: int, until: datetime) -> bytes:
     return order.encode()
 
 
-def connector(orders: int, *, ready: bool = False) -> Connector:
+def connector(orders: int, *, ready: bool = False) -> AnyConnector:
     """A marketplace whose accounts have so many orders.
 
     Args:
@@ -69,7 +69,7 @@ def connector(orders: int, *, ready: bool = False) -> Connector:
     until = datetime.now(UTC) - timedelta(hours=1)
     kept = [row(index, orders, until) for index in range(orders)] if ready else None
 
-    def fetch(session: Session, window: Window, token: str | None) -> Page:
+    def fetch(session: AnySession, window: Window, token: str | None) -> Page:
         session.client.calls += 1
         start = int(token) if token else first(window.since)
         stop = min(start + PAGE_ROWS, orders)

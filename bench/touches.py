@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from bench.engine import Engine
 from orchestrator.model.messages import Message
-from orchestrator.ports import DocumentStore, Filter, Query, Snapshot, Write, Written
+from tests.support.stores import CountingStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,42 +16,6 @@ class Touched:
 
     reads: int
     writes: int
-
-
-class CountingStore:
-    """A store that counts what passes."""
-
-    def __init__(self, store: DocumentStore) -> None:
-        self._store = store
-        self.reads = 0
-        self.writes = 0
-
-    def get(self, path: str) -> Snapshot | None:
-        """One read, also where there is nothing."""
-        self.reads += 1
-        return self._store.get(path)
-
-    def get_many(self, paths: Sequence[str]) -> list[Snapshot | None]:
-        """One read a document."""
-        self.reads += len(paths)
-        return self._store.get_many(paths)
-
-    def query(self, query: Query) -> list[Snapshot]:
-        """One read a document found, and one where none is."""
-        found = self._store.query(query)
-        self.reads += len(found) or 1
-        return found
-
-    def count(self, collection: str, where: Sequence[Filter] = ()) -> int:
-        """One read for up to a thousand."""
-        counted = self._store.count(collection, where)
-        self.reads += (counted + 999) // 1000 or 1
-        return counted
-
-    def commit(self, writes: Sequence[Write]) -> list[Written]:
-        """One write a document."""
-        self.writes += len(writes)
-        return self._store.commit(writes)
 
 
 def touched_by(engine: Engine, store: CountingStore, connection_id: str) -> tuple[Touched, Touched]:

@@ -1,1 +1,1 @@
-"""The local stack: sandbox marketplaces, issuer, scheduler, and one command that starts it all."""
+"""The local stack: sandbox marketplaces, token issuer, scheduler, and one command that starts them all."""

@@ -15,20 +15,19 @@ from local.folder import Folder
 from local.google.emulators import EmulatorsMissing
 from local.google.issuer import Issuer
 from local.google.scheduler import TickFailed
-from local.processes import ROOT, StackFailed
+from local.processes import ENDING, ROOT, StackFailed
 from local.session import dev, run
 from local.stack import OPERATOR, SCHEDULER_ACCOUNT, Options
 from orchestrator.errors import SyncError
 
 _INTERRUPTED = 130
-_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def main() -> int:
     """Run one command; returns the exit code."""
     options = _parser().parse_args()
     folder = Folder(_relative(options.directory))
-    for number in _ENDING:
+    for number in ENDING:
         signal.signal(number, _stop)
     try:
         if options.command == "token":
@@ -57,42 +56,58 @@ def main() -> int:
 
 def _parser() -> argparse.ArgumentParser:
     common = argparse.ArgumentParser(add_help=False)
-    common.add_argument("--directory", type=Path, default=ROOT / ".local", help="the state; default: .local")
+    common.add_argument(
+        "--directory", type=Path, default=ROOT / ".local", help="state folder; default: .local"
+    )
     stack = argparse.ArgumentParser(add_help=False, parents=[common])
-    stack.add_argument("--orders", type=_positive, default=600, help="orders an account; default: 600")
-    stack.add_argument("--products", type=_positive, default=200, help="products an account; default: 200")
-    stack.add_argument("--seed", type=int, default=1, help="of the generated data; default: 1")
-    stack.add_argument("--data", type=Path, metavar="DIR", help="real data instead of generated data")
+    stack.add_argument("--orders", type=_positive, default=600, help="orders per account; default: 600")
+    stack.add_argument("--products", type=_positive, default=200, help="products per account; default: 200")
+    stack.add_argument("--seed", type=int, default=1, help="chooses the generated data; default: 1")
+    stack.add_argument(
+        "--data", type=Path, metavar="DIR", help="folder of real data to sync instead of generated data"
+    )
     stack.add_argument("--reset", action="store_true", help="start with an empty store")
-    stack.add_argument("--emulators", action="store_true", help="on Google's emulators")
-    parser = argparse.ArgumentParser(prog="python -m local", description="The whole sync on one machine.")
+    stack.add_argument(
+        "--emulators", action="store_true", help="use Google's Firestore and Pub/Sub emulators"
+    )
+    parser = argparse.ArgumentParser(
+        prog="python -m local", description="Runs the whole sync on one machine."
+    )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    commands.add_parser("run", parents=[stack], help="one tick from start to end; exit 0 if it succeeded")
-    forever = commands.add_parser("dev", parents=[stack], help="keep running, with a tick every interval")
-    forever.add_argument("--interval", type=_positive, default=60, metavar="SECONDS", help="default: 60")
+    commands.add_parser(
+        "run", parents=[stack], help="deliver one tick and wait for its run; exit 0 if it succeeded"
+    )
+    forever = commands.add_parser(
+        "dev", parents=[stack], help="keep running and deliver a tick every interval"
+    )
+    forever.add_argument(
+        "--interval", type=_positive, default=60, metavar="SECONDS", help="time between ticks; default: 60"
+    )
     token = commands.add_parser("token", parents=[common], help="print an identity token, valid for an hour")
     token.add_argument("--audience", required=True, help="the HTTP function's base URL")
-    token.add_argument("--email", default=OPERATOR, help=f"default: {OPERATOR}; also: {SCHEDULER_ACCOUNT}")
+    token.add_argument(
+        "--email", default=OPERATOR, help=f"identity; default: {OPERATOR}; also known: {SCHEDULER_ACCOUNT}"
+    )
     return parser
 
 
 def _positive(text: str) -> int:
     number = int(text)
     if number < 1:
-        raise argparse.ArgumentTypeError(f"{number} is not at least 1")
+        raise argparse.ArgumentTypeError(f"{number} is less than 1")
     return number
 
 
 def _relative(directory: Path) -> Path:
-    """Below the project's root a relative path, so that what is written down can move with it."""
+    """A path relative to the project's root if it is below: files that contain it can then move along."""
     absolute = directory.resolve()
     return absolute.relative_to(ROOT) if absolute.is_relative_to(ROOT) else absolute
 
 
 def _stop(number: int, frame: FrameType | None) -> NoReturn:
-    """End once: what is impatiently repeated must not interrupt the ending of the processes."""
+    """Interrupt the program once: a repeated signal must not interrupt the shutdown of the processes."""
     del number, frame
-    for ignored in _ENDING:
+    for ignored in ENDING:
         signal.signal(ignored, signal.SIG_IGN)
     raise KeyboardInterrupt
 

@@ -1,13 +1,15 @@
-"""The local stack's folder: what survives from one `make run` to the next.
+"""The local stack's folder: the state that `make run` keeps for its next start.
 
-| file | holds |
+| file | content |
 | --- | --- |
 | `store.db` | the embedded store and queue |
-| `sandbox.json` | what the sandbox marketplaces were filled with, and until when |
-| `secrets/`, `issuer/` | made-up credentials; the local issuer's key pair |
-| `logs/` | one file a process |
+| `sandbox.json` | the arguments of the sandboxes' data, with its latest time |
+| `secrets/` | made-up credentials |
+| `issuer/` | the local issuer's key pair |
+| `logs/` | one file per process |
 | `env` | the environment of the last start, for a shell |
 | `last-run.json` | the last run's document |
+| `lock` | the process id of the stack that uses the folder |
 """
 
 from __future__ import annotations
@@ -29,14 +31,16 @@ from local.processes import StackFailed
 
 
 class SandboxData(msgspec.Struct, frozen=True, kw_only=True):
-    """What the sandbox marketplaces hold; the same values give the same data."""
+    """Arguments of the sandboxes' data; the same values give the same data."""
 
+    #: Per account.
     orders: int
+    #: Per account.
     products: int
     seed: int
     #: A folder of real data instead of generated data.
     data: str | None = None
-    #: Nothing in the sandbox is newer than this.
+    #: No data is newer than this.
     until: datetime
 
 
@@ -53,7 +57,7 @@ class Folder:
 
     @property
     def logs(self) -> Path:
-        """One log file a process."""
+        """The folder of log files, one per process."""
         return self.path / "logs"
 
     @property
@@ -76,7 +80,7 @@ class Folder:
         """Keep a second local stack out of this folder.
 
         Raises:
-            StackFailed: One is running already.
+            StackFailed: Another stack uses the folder.
         """
         self.path.mkdir(parents=True, exist_ok=True)
         with (self.path / "lock").open("a+") as file:
@@ -94,7 +98,7 @@ class Folder:
             yield
 
     def reset(self) -> None:
-        """Forget everything but the lock and the logs."""
+        """Remove everything but the lock and the logs."""
         for entry in self.path.iterdir():
             if entry.name in {"lock", "logs"}:
                 continue
@@ -104,23 +108,23 @@ class Folder:
                 entry.unlink()
 
     def sandbox_data(self, wanted: SandboxData) -> SandboxData:
-        """What the sandbox is to be filled with: as the last time, so that unchanged data stays unchanged.
+        """The sandboxes' data for this start.
 
-        Where other data is wanted than the last time, the old store would not fit it: everything
-        is forgotten first, and a line says so.
+        If the arguments are those of the last start, its `until` is kept too, so that the data stays the
+        same. Otherwise the store would not fit the data: the folder is reset, and a line says so.
         """
         file = self.path / "sandbox.json"
         if file.exists():
             known = msgspec.json.decode(file.read_bytes(), type=SandboxData)
             if msgspec.structs.replace(known, until=wanted.until) == wanted:
                 return known
-            print("The sandbox is to hold other data than the last time: starting with an empty store.")
+            print("The sandboxes' data differs from the last start's: starting with an empty store.")
             self.reset()
         file.write_bytes(msgspec.json.encode(wanted))
         return wanted
 
     def secret(self, name: str, content: str) -> str:
-        """Write a secret's content; returns the reference to it."""
+        """Write a secret's content; returns its reference."""
         file = self.path / "secrets" / name
         file.parent.mkdir(parents=True, exist_ok=True)
         file.touch(mode=0o600)
@@ -128,14 +132,14 @@ class Folder:
         return f"file:{file}"
 
     def scheduler_secret(self) -> str:
-        """The value of `x-scheduler-secret`, made once."""
+        """The value of `x-scheduler-secret`; the first call creates it."""
         file = self.path / "secrets" / "scheduler"
         if not file.exists():
             self.secret(file.name, secrets.token_urlsafe(32))
         return file.read_text()
 
     def write_environment(self, variables: Mapping[str, str]) -> None:
-        """Leave the environment where a shell can read it (`set -a; . .local/env`)."""
+        """Write the environment for a shell to read: `set -a; . .local/env`."""
         lines = [f"{name}={shlex.quote(value)}\n" for name, value in variables.items()]
         self.environment.touch(mode=0o600)
         self.environment.write_text("".join(lines))

@@ -1,8 +1,8 @@
 """Child processes that never outlive their parent.
 
-Each child leads a process group of its own, so that a terminal's Ctrl-C reaches only the parent,
-which then ends the groups in order: SIGTERM, a grace period, SIGKILL. Where the parent itself is
-killed, Linux sends the children SIGTERM (PR_SET_PDEATHSIG).
+Each child leads its own process group, so that a terminal's Ctrl-C reaches only the parent. The parent
+then ends the groups: SIGTERM, a grace period, SIGKILL. If the parent itself is killed, Linux sends the
+children SIGTERM (PR_SET_PDEATHSIG).
 """
 
 from __future__ import annotations
@@ -26,40 +26,41 @@ from typing import Self
 import urllib3
 
 ROOT = Path(__file__).resolve().parent.parent
-#: Seconds a process may take to answer its first request.
+#: The maximum seconds until a process answers its first request.
 READY_S = 60.0
 #: Seconds between SIGTERM and SIGKILL.
 GRACE_S = 5.0
 _TAIL_LINES = 15
 _POLL_S = 0.05
 _PR_SET_PDEATHSIG = 1
-_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+#: Signals that end this program.
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _libc = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
 class StackFailed(Exception):
-    """The local stack cannot go on; the message is for the person who started it."""
+    """The local stack must stop; the message is for the person who started it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Child:
-    """A started process and where it writes."""
+    """A started process and its log."""
 
     name: str
     process: subprocess.Popen[bytes]
     log: Path
 
     def tail(self) -> str:
-        """The last lines it wrote."""
+        """The last lines of its log, indented."""
         lines = self.log.read_text(errors="replace").splitlines()[-_TAIL_LINES:]
-        return "\n".join(f"  | {line}" for line in lines) or "  | (it wrote nothing)"
+        return "\n".join(f"  | {line}" for line in lines) or "  | (the log is empty)"
 
 
 class Processes:
-    """Starts processes, watches them, and ends them all on leaving the `with` block.
+    """Starts processes, watches them, and ends them all at the end of the `with` block.
 
     Args:
-        logs: Folder for one log file a process.
+        logs: Folder of log files, one per process.
     """
 
     def __init__(self, logs: Path) -> None:
@@ -78,9 +79,9 @@ class Processes:
         self.stop()
 
     def start(self, name: str, command: Sequence[str], environment: Mapping[str, str]) -> None:
-        """Start a process in the project's root, its output in `NAME.log`.
+        """Start a process in the project's root; its output goes to `NAME.log`.
 
-        One that was started under this name before must have ended; the log goes on.
+        An earlier process of this name must have ended; the new one appends to its log.
         """
         self._logs.mkdir(parents=True, exist_ok=True)
         log = self._logs / f"{name}.log"
@@ -98,7 +99,7 @@ class Processes:
             self._children[name] = Child(name, process, log)
 
     def group(self, name: str) -> int | None:
-        """The id of a process that lives, which is its group's too; None where it has ended."""
+        """The id of a living process, which is also its group's; None if the process has ended."""
         process = self._children[name].process
         return process.pid if process.poll() is None else None
 
@@ -108,10 +109,10 @@ class Processes:
             _signal_group(group, number)
 
     def check(self) -> None:
-        """Look after the children.
+        """Check that all children live.
 
         Raises:
-            StackFailed: One has ended; the message holds the end of its log.
+            StackFailed: A child has ended; the message contains the end of its log.
         """
         for child in self._children.values():
             code = child.process.poll()
@@ -122,7 +123,7 @@ class Processes:
                 )
 
     def wait_ready(self, name: str, url: str) -> None:
-        """Wait until the process answers HTTP at all, with whatever status.
+        """Wait until the process answers HTTP, with any status.
 
         Raises:
             StackFailed: It ended, or did not answer within `READY_S` seconds.
@@ -144,7 +145,7 @@ class Processes:
                 time.sleep(_POLL_S)
 
     def stop(self) -> None:
-        """End every process group, the last started first; safe to call again."""
+        """End every process group, the latest first; a second call does nothing."""
         children = [child.process for child in reversed(self._children.values())]
         for process in children:
             _signal_group(process.pid, signal.SIGTERM)
@@ -159,7 +160,7 @@ class Processes:
 
 
 def free_ports(count: int, preferred: Sequence[int] = ()) -> list[int]:
-    """Distinct ports of the loopback interface that nobody listens on; the preferred ones where free."""
+    """Distinct unused ports of the loopback interface; preferred ports are taken if they are free."""
     with contextlib.ExitStack() as held:
         ports = []
         for index in range(count):
@@ -170,23 +171,23 @@ def free_ports(count: int, preferred: Sequence[int] = ()) -> list[int]:
                 listener.bind(("127.0.0.1", wanted))
             except OSError:
                 listener.bind(("127.0.0.1", 0))
-            listener.listen()  # only then is the port refused to the next one
+            listener.listen()  # only a listening port is refused to the next listener
             ports.append(int(listener.getsockname()[1]))
         return ports
 
 
 @contextmanager
 def _uninterrupted() -> Iterator[None]:
-    """Hold back the signals that end this program until the block is over.
+    """Delay the signals that end this program until the end of the block.
 
-    What a handler raises between the fork and the child's registration would leave the child behind; what
-    it raises in Python's own fork hooks would be dropped.
+    If a handler raised between the fork and the child's registration, nobody would end the child. If it
+    raised in Python's own fork hooks, Python would drop the exception.
     """
     if threading.current_thread() is not threading.main_thread():
         yield  # only the main thread runs handlers
         return
     held: list[int] = []
-    before = {number: signal.signal(number, lambda given, _: held.append(given)) for number in _ENDING}
+    before = {number: signal.signal(number, lambda given, _: held.append(given)) for number in ENDING}
     try:
         yield
     finally:

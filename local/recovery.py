@@ -1,7 +1,8 @@
-"""What an interrupted local stack left behind is free to be gone on with.
+"""Lets a new local stack continue the work of an interrupted one at once.
 
-On Google Cloud a dead worker's lease runs out by itself, and until then nobody can know that it is
-dead. Here it is known: whoever holds the folder's lock is alone, and no worker runs yet.
+On Google Cloud a dead worker's lease has to expire, because nobody can know earlier that the worker is
+dead. A local stack knows it: the process that holds the folder's lock is alone, and starts its workers
+later.
 """
 
 from __future__ import annotations
@@ -18,9 +19,9 @@ _PAGE = 300
 
 
 def end_leases(store: DocumentStore) -> None:
-    """End the leases of workers that were killed, so that the next run takes their connections over.
+    """End the leases of killed workers, so that the next run can take over their connections.
 
-    A connection whose marketplace asked to wait is left alone. Call it while no worker runs.
+    A connection whose marketplace asked to wait keeps its lease. Call this while no worker runs.
     """
     now = datetime.now(UTC)
     after: tuple[str, ...] | None = None

@@ -1,4 +1,4 @@
-"""The sample connections of the local stack: two sellers a marketplace, three organizations."""
+"""The sample connections of the local stack: up to two sellers per marketplace, in three organizations."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from orchestrator.operators import connections
 from orchestrator.ports import Update
 from orchestrator.services import Services
 
-#: Sandbox accounts on each of them.
+#: Accounts of each sandbox.
 ACCOUNTS = 2
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """A connection to one sandbox account, with the credential the sandbox knows."""
+    """A connection to one sandbox account, with the credential that the sandbox accepts."""
 
     id: str
     organization_id: str
@@ -105,12 +105,12 @@ SAMPLES = (
         {"consumer_key": "ck_sandbox_1", "consumer_secret": "cs_sandbox_1"},
     ),
 )
-#: The marketplaces they are on.
+#: The samples' marketplaces.
 MARKETPLACES = tuple(sorted({sample.marketplace for sample in SAMPLES}))
 
 
 def add_samples(services: Services, folder: Folder, base_urls: Mapping[str, str]) -> None:
-    """Add the sample connections; those that exist are pointed at where the sandboxes are now."""
+    """Add the sample connections; existing ones get the sandboxes' current addresses."""
     for sample in SAMPLES:
         credential = folder.secret(sample.id, msgspec.json.encode(sample.credential).decode())
         settings = {**sample.settings, "base_url": base_urls[sample.marketplace]}

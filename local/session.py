@@ -1,4 +1,4 @@
-"""What `make run` and `make dev` do with a running stack."""
+"""`make run` and `make dev`: deliver ticks to a running stack, and print their runs."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from orchestrator.model.run import RunStatus
 from orchestrator.operators import run_views
 from orchestrator.operators.run_views import RunView
 
-#: A run that shows no progress for so many seconds will not end by itself.
+#: A run without progress for this many seconds is considered stalled.
 STALLED_S = 600.0
-#: The same for an interrupted one, whose messages are delivered again within seconds.
+#: The same for an interrupted run, whose messages are redelivered within seconds.
 _INTERRUPTED_STALLED_S = 60.0
 _DEV_POLL_S = 0.5
 
@@ -45,7 +45,7 @@ def run(options: Options) -> int:
 
 
 def dev(options: Options, interval: timedelta) -> int:
-    """Keep the stack running, with a tick now and at every interval, until interrupted."""
+    """Keep the stack running until interrupted; deliver a tick now and at every interval."""
     screen = console()
     screen.print(f"Starting the local stack (logs in {options.folder.logs}/)")
     as_interval = replace(options, job=INTERVAL_JOB, preferred_ports=DEV_PORTS)
@@ -66,12 +66,12 @@ def dev(options: Options, interval: timedelta) -> int:
 
 def _tick(stack: Stack, screen: Console, schedule_time: datetime) -> RunView:
     started = stack.scheduler.deliver(schedule_time)
-    screen.print(f"The tick was accepted: run {started.run_id}, {started.tasks} connections")
+    screen.print(f"The tick was accepted: run {started.run_id} syncs {started.tasks} connections")
     return _follow(stack, screen, started.run_id, STALLED_S)
 
 
 def _finish_interrupted(stack: Stack, screen: Console) -> None:
-    """Wait for runs of an earlier start that was interrupted: their messages are still in the queue."""
+    """Finish the runs of an interrupted start: their messages are still in the queue."""
     store = stack.services.store
     left = [
         run["run_id"]
@@ -81,11 +81,11 @@ def _finish_interrupted(stack: Stack, screen: Console) -> None:
     if left:
         stack.wake()
     for run_id in left:
-        screen.print(f"Going on with run {run_id}, which was interrupted")
+        screen.print(f"Resuming run {run_id}, which was interrupted")
         try:
             view = _follow(stack, screen, run_id, _INTERRUPTED_STALLED_S)
         except _Stalled:
-            screen.print("It does not end by itself; the ticks after its deadline will close it.")
+            screen.print(f"run {run_id}: no progress; the first tick after its deadline closes it")
         else:
             screen.print(f"run {run_id}: {view.run['status']}")
 
@@ -96,11 +96,11 @@ def _follow(stack: Stack, screen: Console, run_id: str, patience_s: float) -> Ru
 
 
 class _Stalled(StackFailed):
-    """Nothing moves, although every process lives."""
+    """A run makes no progress, although every process lives."""
 
 
 class _Watchdog:
-    """Ends the waiting where a process died or nothing moves."""
+    """Ends the wait for a run if a process has died or the run makes no progress."""
 
     def __init__(self, stack: Stack, patience_s: float) -> None:
         self._stack = stack
@@ -111,45 +111,45 @@ class _Watchdog:
     def look(self, view: RunView) -> None:
         self._stack.processes.check()
         now = time.monotonic()
-        standing = (view.run["status"], view.progress.tasks if view.progress else None, seen(view))
-        if standing != self._last:
-            self._last, self._moved_at = standing, now
+        progress = (view.run["status"], view.progress.tasks if view.progress else None, seen(view))
+        if progress != self._last:
+            self._last, self._moved_at = progress, now
         elif now - self._moved_at > self._patience_s:
             raise _Stalled(
-                f"run {view.run['run_id']} shows no progress for {self._patience_s:.0f} s; "
-                f"what happened is in {self._stack.options.folder.logs}/"
+                f"run {view.run['run_id']} made no progress for {self._patience_s:.0f} s; "
+                f"see the logs in {self._stack.options.folder.logs}/"
             )
 
 
 def _print_next_steps(screen: Console, options: Options) -> None:
     folder, python = options.folder, _python()
     screen.print()
-    screen.print(f"The run's document: {folder.last_run}    Logs: {folder.logs}/")
+    screen.print(f"Run document: {folder.last_run}; logs: {folder.logs}/")
     if not options.emulators:
         screen.print(
-            f"Look around: set -a; . {folder.environment}; set +a; "
+            f"List connections and runs: set -a; . {folder.environment}; set +a; "
             f"{python} -m orchestrator connections list; {python} -m orchestrator runs list"
         )
-    screen.print("Keep it running, with a tick a minute: make dev")
+    screen.print("Keep the stack running, with a tick every minute: make dev")
 
 
 def _print_addresses(screen: Console, stack: Stack, interval: timedelta) -> None:
     url, folder, python = stack.api_url, stack.options.folder, _python()
     directory = "" if str(folder.path) == ".local" else f" --directory {folder.path}"
-    screen.print(f"A tick every {interval.total_seconds():.0f} s, until Ctrl-C. From another shell:")
-    screen.print("  # health at a glance, as an operator")
+    screen.print(f"Delivering a tick every {interval.total_seconds():.0f} s until Ctrl-C. In another shell:")
+    screen.print("  # show the status of all connections, as an operator")
     screen.print(
         f'  curl -H "Authorization: Bearer $({python} -m local token --audience {url}{directory})" '
         f"{url}/api/sync/status"
     )
+    screen.print("  # change data in a sandbox; the next tick syncs the changes")
     for name, address in stack.sandbox_urls.items():
-        screen.print(f"  # change something at {name}; the next tick brings it")
-        screen.print(f"""  curl -d '{{"new_orders": 5, "prices": 3}}' {address}/_sandbox/change""")
-    screen.print("  # the command line")
+        screen.print(f"""  curl -d '{{"new_orders": 5, "prices": 3}}' {address}/_sandbox/change  # {name}""")
+    screen.print("  # list the runs on the command line")
     screen.print(f"  set -a; . {folder.environment}; set +a; {python} -m orchestrator runs list")
 
 
 def _python() -> str:
-    """This interpreter, as one types it in the project's root."""
+    """The command that starts this interpreter in the project's root."""
     path = Path(sys.executable)
     return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else "python"

@@ -1,7 +1,7 @@
 """Starts the whole system on one machine, and stops it.
 
-Sandbox marketplaces, issuer and both functions are processes of their own; the functions run under
-functions-framework with the environment that the README documents, as they do on Google Cloud.
+Each sandbox marketplace, the issuer and both functions are separate processes. As on Google Cloud, the
+functions run under functions-framework, with the environment that the README documents.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ from orchestrator.settings_table import SETTINGS
 SCHEDULER_ACCOUNT = "scheduler@local.iam.gserviceaccount.com"
 OPERATOR = "operator@example.com"
 PROJECT = "local-project"
-#: Where `make dev` listens if nobody else does: both functions, issuer, sandboxes.
-DEV_PORTS = (8080, 8081, 8082, 8083, 8084)
+#: Ports that `make dev` takes if they are free: both functions, issuer, sandboxes.
+DEV_PORTS = tuple(range(8080, 8083 + len(MARKETPLACES)))
 _WAKE_TIMEOUT_S = 30.0
-#: What a developer may set for the functions; all other settings are the stack's own.
+#: Settings that a developer may change for the functions; the stack sets all others.
 _TUNABLE = frozenset(
     {"LOG_LEVEL", "LOOKBACK_SECONDS", "LEASE_SECONDS", "MAX_ATTEMPTS", "RUN_SECONDS", "SLICE_SECONDS"}
 )
@@ -43,18 +43,22 @@ _TUNABLE = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What the person who starts the stack may choose."""
+    """Choices of the person who starts the stack."""
 
     folder: Folder
+    #: Per account.
     orders: int
+    #: Per account.
     products: int
     seed: int
     #: A folder of real data, in place of generated data.
     data: str | None = None
+    #: Whether to start with an empty store.
     reset: bool = False
+    #: Whether to use Google's emulators instead of the embedded store and queue.
     emulators: bool = False
     preferred_ports: tuple[int, ...] = ()
-    #: Under which name ticks are delivered.
+    #: The name of the scheduler's job in each tick.
     job: str = JOB
 
 
@@ -75,7 +79,11 @@ class Stack:
         return self.environment["SCHEDULER_AUDIENCE"]
 
     def wake(self) -> None:
-        """Have the HTTP function make its services, which deliver what an earlier start left in the queue."""
+        """Make the HTTP function deliver the messages that an earlier start left in the queue.
+
+        Any request does it: the function creates its services, and with them the queue's delivery, on its
+        first one.
+        """
         token = Issuer.open(self.options.folder.issuer).mint(email=OPERATOR, audience=self.api_url)
         urllib3.request(
             "GET",
@@ -88,10 +96,11 @@ class Stack:
 
 @contextmanager
 def running(options: Options) -> Iterator[Stack]:
-    """Start everything, and end it all on leaving, however that happens.
+    """Start everything; end it all when the block ends, for any reason.
 
     Raises:
-        StackFailed: Something did not start, or another stack uses the same folder.
+        StackFailed: A process did not start, or another stack uses the same folder.
+        EmulatorsMissing: This machine lacks Google's emulators.
     """
     folder = options.folder
     with folder.lock(), Processes(folder.logs) as processes:
@@ -108,7 +117,7 @@ def running(options: Options) -> Iterator[Stack]:
         sandbox_urls = start_sandboxes(processes, environment, sandbox_ports, data)
         issuer_options = (f"--port={certs}", f"--directory={folder.issuer}")
         _start(processes, environment, "issuer", "local.google.issuer", *issuer_options)
-        # The worker first: what an earlier stop left in the queue is delivered as soon as the other one runs.
+        # The worker first: `sync_api` delivers messages of an earlier start as soon as it runs.
         _start_function(processes, environment, "sync_worker", worker, "--signature-type=cloudevent")
         _start_function(processes, environment, "sync_api", api)
         processes.wait_ready("issuer", variables["OIDC_CERTS_URL"])
@@ -131,7 +140,7 @@ def _sandbox_data(options: Options) -> SandboxData:
             products=options.products,
             seed=options.seed,
             data=options.data,
-            # Old enough for every stream: what is too young for one run would be new in the next.
+            # Old enough for every stream: a run skips too recent data, and the next would find it new.
             until=datetime.now(UTC).replace(microsecond=0) - timedelta(hours=1),
         )
     )
@@ -149,14 +158,14 @@ def _scheduler(options: Options, variables: Mapping[str, str]) -> Scheduler:
 
 
 def inherited() -> dict[str, str]:
-    """This process's environment without what would make the functions run otherwise than here."""
-    strange = SETTINGS.keys() - _TUNABLE | {"K_SERVICE"}
-    return {name: value for name, value in os.environ.items() if name not in strange}
+    """This process's environment without the settings that the stack itself decides."""
+    decided = SETTINGS.keys() - _TUNABLE | {"K_SERVICE"}
+    return {name: value for name, value in os.environ.items() if name not in decided}
 
 
 def _start_emulators(processes: Processes) -> dict[str, str]:
     emulators = start_emulators(processes)
-    os.environ.update(emulators.variables)  # where Google's client libraries look, in this process too
+    os.environ.update(emulators.variables)  # this process's client libraries read them from here
     return {
         **emulators.variables,
         "GOOGLE_CLOUD_PROJECT": PROJECT,
@@ -166,7 +175,7 @@ def _start_emulators(processes: Processes) -> dict[str, str]:
 
 
 def variables_of(folder: Folder, api: int, worker: int, certs: int) -> dict[str, str]:
-    """The functions' environment on an embedded store and queue; the numbers are ports."""
+    """The functions' environment with the embedded store and queue; the numbers are ports."""
     folder.scheduler_secret()
     return {
         "ENVIRONMENT": "development",
@@ -183,7 +192,7 @@ def variables_of(folder: Folder, api: int, worker: int, certs: int) -> dict[str,
 def start_sandboxes(
     processes: Processes, environment: Mapping[str, str], ports: list[int], data: SandboxData
 ) -> dict[str, str]:
-    """Start a sandbox of each marketplace; their URLs by marketplace."""
+    """Start a sandbox of each marketplace; returns their URLs by marketplace."""
     urls = {}
     for marketplace, port in zip(MARKETPLACES, ports, strict=True):
         arguments = [

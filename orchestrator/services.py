@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 
-from orchestrator.marketplaces.spec import Connector
+from orchestrator.marketplaces.spec import AnyConnector
 from orchestrator.ports import Clock, DocumentStore, SecretStore, TaskQueue
 from orchestrator.settings import Settings
 
@@ -21,7 +21,7 @@ class Services:
     queue: TaskQueue
     secrets: SecretStore
     clock: Clock
-    connectors: Mapping[str, Connector]
+    connectors: Mapping[str, AnyConnector]
     #: Runs what may overlap: reading the next page while the last one is written.
     executor: Executor
     #: Whether this process was told to end: whoever works checkpoints and hands over.

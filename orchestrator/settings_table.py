@@ -1,4 +1,4 @@
-"""Every setting: what it takes, its default and who needs it. The README's table is made of this."""
+"""Every setting: what it takes, its default and who needs it. `docs/settings.md` is generated from it."""
 
 from __future__ import annotations
 

@@ -1,22 +1,34 @@
-"""What tests of several parts share."""
+"""Fixtures and settings of every room."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
 
-import hypothesis
 import pytest
 
 from local.google.emulators import Emulators
+from tests.support import examples
 from tests.support.emulators import running_emulators
+from tests.support.quiet import QuietTests
 
-# How long an example takes says nothing on a busy machine.
-hypothesis.settings.register_profile("patient", deadline=None)
-hypothesis.settings.load_profile("patient")
+# Before any test module is imported: its property tests take their number of examples from the profile.
+examples.register()
 
 # Tests start processes while grpc's threads run; its fork handlers can abort the child before it starts.
 os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "false")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Have an unmarked test fail if it starts a process."""
+    config.pluginmanager.register(QuietTests(), "quiet-tests")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Have one process of a parallel run take all tests of the emulators, so that they start once."""
+    for item in items:
+        if item.get_closest_marker("emulator"):
+            item.add_marker(pytest.mark.xdist_group("emulators"))
 
 
 @pytest.fixture(scope="session")

@@ -22,7 +22,7 @@ from bench.figures import Figure, in_turn, spread
 from bench.simulated import connector
 from bench.site import Site, fresh_project
 from orchestrator.adapters.google.firestore import FirestoreStore
-from orchestrator.marketplaces.spec import Connector
+from orchestrator.marketplaces.spec import AnyConnector
 from orchestrator.ports import Put, Write, Written
 
 _ORDERS = "connections/c/orders/"
@@ -71,12 +71,12 @@ def measure(site: Site) -> list[Figure]:
     ]
 
 
-def _product(host: str, shop: Connector) -> float:
+def _product(host: str, shop: AnyConnector) -> float:
     with _emptied(host, FirestoreStore) as store:
         return _sync(store, shop)
 
 
-def _sync(store: FirestoreStore, shop: Connector) -> float:
+def _sync(store: FirestoreStore, shop: AnyConnector) -> float:
     """Seconds of the whole run."""
     with closing(Engine(store, {"shopify": shop})) as engine:
         engine.connect("c", "shopify", streams=["orders"])

@@ -17,8 +17,9 @@ import urllib3
 from bench.engine import Engine
 from bench.figures import Figure
 from bench.site import Site
-from bench.touches import CountingStore, Touched, touched_by
+from bench.touches import Touched, touched_by
 from orchestrator.adapters.embedded.store import SqliteStore
+from tests.support.stores import CountingStore
 
 _ALLOWED = 4
 #: Changed shortly before the first sync, so that the second one's look-back meets them.

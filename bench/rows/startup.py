@@ -19,8 +19,8 @@ from orchestrator.settings_table import SETTINGS
 _MAIN = "import main"
 _FLOOR = "import functions_framework, google.cloud.firestore"
 _FIRST_REQUEST = (
-    "import main, orchestrator.wiring, orchestrator.adapters.firestore, orchestrator.adapters.pubsub, "
-    "orchestrator.adapters.secrets, cryptography.x509"
+    "import main, orchestrator.wiring, orchestrator.adapters.google.firestore, "
+    "orchestrator.adapters.google.pubsub, orchestrator.adapters.secrets, cryptography.x509"
 )
 _PROGRAM = "import time; t = time.perf_counter(); {}; print(time.perf_counter() - t)"
 _SETTINGS = {

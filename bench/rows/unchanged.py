@@ -12,8 +12,9 @@ from contextlib import closing
 from bench.engine import Engine
 from bench.figures import Figure
 from bench.site import Site
-from bench.touches import CountingStore, touched_by
+from bench.touches import touched_by
 from orchestrator.adapters.embedded.store import SqliteStore
+from tests.support.stores import CountingStore
 
 _ALLOWED = 8
 

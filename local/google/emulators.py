@@ -1,4 +1,4 @@
-"""Google's Firestore and Pub/Sub emulators, as the Google Cloud SDK installs them.
+"""Google's Firestore and Pub/Sub emulators, from the Google Cloud SDK.
 
 They are started without `gcloud`, which would add a process and a second to each.
 """
@@ -16,24 +16,24 @@ from local.processes import Processes, free_ports
 
 _INFO_TIMEOUT_S = 30.0
 _HEAP = "-Xmx1g"
-#: Its archive does not say what to run; the SDK's own script does.
+#: The main class: the archive does not name it, but the SDK's own start script does.
 _FIRESTORE_CLASS = "com.google.cloud.datastore.emulator.firestore.CloudFirestore"
 
 
 class EmulatorsMissing(Exception):
-    """This machine lacks an emulator or Java; the message says which and how to get it."""
+    """This machine lacks an emulator or Java; the message says how to install it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Emulators:
-    """Where the two emulators listen."""
+    """Addresses of the two emulators, as `host:port`."""
 
     firestore_host: str
     pubsub_host: str
 
     @property
     def variables(self) -> dict[str, str]:
-        """The environment variables by which Google's client libraries find them."""
+        """The environment variables from which Google's client libraries read the addresses."""
         return {"FIRESTORE_EMULATOR_HOST": self.firestore_host, "PUBSUB_EMULATOR_HOST": self.pubsub_host}
 
 
@@ -41,8 +41,8 @@ def start_emulators(processes: Processes) -> Emulators:
     """Start both on free ports and wait until they answer.
 
     Raises:
-        EmulatorsMissing: Nothing was started.
-        StackFailed: One of them did not come up.
+        EmulatorsMissing: This machine lacks one of them; nothing was started.
+        StackFailed: One of them did not answer.
     """
     java, firestore, pubsub = _java(), _jar("cloud-firestore-emulator"), _jar("pubsub-emulator")
     ports = free_ports(2)
@@ -59,7 +59,7 @@ def start_emulators(processes: Processes) -> Emulators:
 def _java() -> str:
     java = shutil.which("java")
     if java is None:
-        raise EmulatorsMissing("the emulators need Java 17 or later, and there is no `java` on the PATH")
+        raise EmulatorsMissing("the emulators need Java 17 or later, but there is no `java` on the PATH")
     return java
 
 
@@ -68,7 +68,7 @@ def _jar(component: str) -> Path:
     if not found:
         raise EmulatorsMissing(
             f"the Google Cloud SDK lacks {component}: "
-            f"`gcloud components install {component}`, or your package manager's package of that name"
+            f"run `gcloud components install {component}`, or install the package of that name"
         )
     return found[-1]
 
@@ -78,7 +78,7 @@ def _sdk_root() -> Path:
     gcloud = shutil.which("gcloud")
     if gcloud is None:
         raise EmulatorsMissing(
-            "the emulators come with the Google Cloud SDK, and there is no `gcloud` on the PATH"
+            "the emulators are part of the Google Cloud SDK, but there is no `gcloud` on the PATH"
         )
     beside = Path(gcloud).resolve().parent.parent
     if (beside / "platform").is_dir():
@@ -93,6 +93,6 @@ def _sdk_root() -> Path:
         )
     except (OSError, subprocess.SubprocessError) as error:
         raise EmulatorsMissing(
-            f"`gcloud info` does not say where the Google Cloud SDK is: {error}"
+            f"`gcloud info` did not print the folder of the Google Cloud SDK: {error}"
         ) from error
     return Path(answer.stdout.strip())

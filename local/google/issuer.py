@@ -1,8 +1,8 @@
-"""A local OIDC issuer that stands for Google's: same claims, same form of certificates.
+"""A local OIDC issuer in place of Google's: same claims, same form of certificates.
 
-`GET /certs` answers like `https://www.googleapis.com/oauth2/v1/certs`: JSON of key id to X.509
-certificate in PEM, with `Cache-Control`. Tokens are minted in process by whoever can read the key
-(`Issuer.mint`); there is no endpoint that gives them out.
+`GET /certs` answers like `https://www.googleapis.com/oauth2/v1/certs`: a JSON object of X.509 certificates
+in PEM by key id, with `Cache-Control`. No endpoint issues tokens: a process that can read the key mints
+them itself (`Issuer.mint`).
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import NameOID
 from google.auth import crypt, jwt
 
-#: What Google's tokens say, so that the very same check accepts these.
+#: The issuer in Google's tokens, so that the check of those accepts these too.
 ISSUER = "https://accounts.google.com"
-#: Seconds, as Cloud Scheduler's tokens live.
+#: Seconds that a token is valid, as with Cloud Scheduler's.
 LIFETIME_S = 3600
 _VALID = timedelta(days=365)
 _KEY_FILE = "key.pem"
@@ -40,7 +40,7 @@ class Issuer:
 
     @classmethod
     def open(cls, directory: Path) -> Issuer:
-        """Read the key pair kept in a folder; make one where there is none or it is about to expire."""
+        """Read a folder's key pair; create a new one if it is missing or expires within a day."""
         key, certificate = directory / _KEY_FILE, directory / _CERTIFICATE_FILE
         if key.exists() and certificate.exists():
             issuer = cls(key.read_bytes(), certificate.read_bytes())
@@ -55,7 +55,7 @@ class Issuer:
 
     @classmethod
     def create(cls) -> Issuer:
-        """A fresh key pair with a self-signed certificate."""
+        """A new key pair with a self-signed certificate."""
         key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
         name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "local issuer")])
         now = datetime.now(UTC)
@@ -91,12 +91,12 @@ class Issuer:
         claims: Mapping[str, object] | None = None,
         lifetime_s: int = LIFETIME_S,
     ) -> str:
-        """A signed token as Cloud Scheduler sends it.
+        """A signed token like Cloud Scheduler's.
 
         Args:
-            email: Whose token it is.
-            audience: Whom it is for.
-            claims: Laid over the usual ones.
+            email: The identity.
+            audience: The service that the token is for.
+            claims: Replace or extend the usual claims.
             lifetime_s: Seconds until it expires.
         """
         now = int(time.time())
@@ -145,8 +145,8 @@ def serve(issuer: Issuer, port: int) -> ThreadingHTTPServer:
 def main() -> None:
     """Serve the certificates until stopped."""
     parser = argparse.ArgumentParser(prog="python -m local.google.issuer", description=main.__doc__)
-    parser.add_argument("--port", type=int, required=True)
-    parser.add_argument("--directory", type=Path, required=True, help="where the key pair is kept")
+    parser.add_argument("--port", type=int, required=True, help="port to listen on")
+    parser.add_argument("--directory", type=Path, required=True, help="folder of the key pair")
     options = parser.parse_args()
     with serve(Issuer.open(options.directory), options.port) as server:
         server.serve_forever()

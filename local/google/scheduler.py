@@ -1,8 +1,8 @@
-"""Stands for Cloud Scheduler: authenticated ticks, its headers, its retry rules.
+"""A local Cloud Scheduler: authenticated ticks with its headers and its retry rules.
 
 Source: cloud.google.com/scheduler/docs (retry-jobs, deduplicate-job-requests): any 2xx is success,
-everything else is tried again with a doubling back-off, and the schedule time stays the same over
-all attempts of one tick.
+any other answer is retried with a doubling back-off, and all attempts of one tick have the same schedule
+time.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ import urllib3
 
 from orchestrator.runs.start import Started
 
-#: The job's name in a single tick; the interval scheduler's is `functions.api.INTERVAL_JOB`.
+#: The job's name in a single tick; in ticks of an interval it is `functions.api.INTERVAL_JOB`.
 JOB = "local-sync"
-#: Seconds one attempt may take; the deployed job's deadline.
+#: The maximum seconds of one attempt; the deployed job's deadline.
 ATTEMPT_DEADLINE_S = 180.0
 
 
 class TickFailed(Exception):
-    """No attempt was answered with 2xx."""
+    """No attempt got the expected answer."""
 
 
 @dataclass(frozen=True, slots=True)
 class RetryConfig:
-    """How a failed tick is tried again; the deployed job's values."""
+    """The retry rules of a failed tick, with the deployed job's values."""
 
     retry_count: int = 3
     min_backoff_s: float = 5.0
@@ -51,6 +51,7 @@ class Scheduler:
         token: Mints a fresh OIDC token for each attempt.
         secret: The value of `x-scheduler-secret`.
         job: The job's short name.
+        retry: The rules for a failed tick.
     """
 
     url: str
@@ -63,7 +64,8 @@ class Scheduler:
         """Deliver one tick, with retries.
 
         Raises:
-            TickFailed: Every attempt failed; the message holds the last answer.
+            TickFailed: Every attempt failed, or a 2xx answer has an unexpected body; the message contains
+                the last answer.
         """
         http = urllib3.PoolManager(retries=False, timeout=urllib3.Timeout(ATTEMPT_DEADLINE_S))
         waits = self.retry.backoffs()
@@ -76,10 +78,10 @@ class Scheduler:
             except urllib3.exceptions.HTTPError as error:
                 problem = f"no answer ({type(error).__name__})"
             except msgspec.DecodeError as error:
-                raise TickFailed(f"{self.url} answered 2xx, but not what is expected: {error}") from error
+                raise TickFailed(f"{self.url} answered 2xx with an unexpected body: {error}") from error
             wait_s = next(waits, None)
             if wait_s is None:
-                raise TickFailed(f"the tick was not accepted by {self.url}: {problem}")
+                raise TickFailed(f"{self.url} did not accept the tick: {problem}")
             time.sleep(wait_s)
 
     def _headers(self, schedule_time: datetime) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Topic, dead-letter topic and push subscription on the Pub/Sub emulator, as Terraform makes them."""
+"""Topics and subscriptions on the Pub/Sub emulator, configured like those that Terraform deploys."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ ACK_DEADLINE_S = 600
 MAX_DELIVERY_ATTEMPTS = 20
 MIN_BACKOFF_S = 10
 MAX_BACKOFF_S = 600
-#: Seconds one call may take; the emulator's first is slow.
+#: The maximum seconds of one call; the emulator's first one is slow.
 _TIMEOUT_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """How long an answer is waited for, and when a message is delivered again; seconds."""
+    """The subscription's acknowledgement deadline and retry back-off, in seconds."""
 
     ack_deadline_s: int = ACK_DEADLINE_S
     min_backoff_s: int = MIN_BACKOFF_S
@@ -30,9 +30,12 @@ DEPLOYED = Delivery()
 
 
 def create(project: str, worker_url: str | None, delivery: Delivery = DEPLOYED) -> None:
-    """Create everything on a fresh emulator, which `PUBSUB_EMULATOR_HOST` names.
+    """Create the topics and subscriptions on a new emulator, at `PUBSUB_EMULATOR_HOST`.
 
-    Without a worker's URL nothing is pushed, and somebody else has to pull.
+    Args:
+        project: The project id.
+        worker_url: The worker's base URL; None creates a pull subscription instead of a push one.
+        delivery: The subscription's delivery settings.
     """
     from google.cloud.pubsub_v1 import PublisherClient, SubscriberClient  # noqa: PLC0415 - slow to import
     from google.pubsub_v1.types import (  # noqa: PLC0415 - the same
@@ -51,7 +54,7 @@ def create(project: str, worker_url: str | None, delivery: Delivery = DEPLOYED) 
             Subscription(
                 name=subscriber.subscription_path(project, SUBSCRIPTION),
                 topic=topic,
-                # functions-framework reads the topic out of the path.
+                # functions-framework takes the topic from the path.
                 push_config=PushConfig(push_endpoint=f"{worker_url}/{topic}" if worker_url else ""),
                 ack_deadline_seconds=delivery.ack_deadline_s,
                 retry_policy=RetryPolicy(

@@ -8,26 +8,40 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from local.sandbox import MARKETPLACES, serve
-from local.sandbox.app import Arguments
+from local.sandbox.arguments import Arguments
+from local.sandbox.registry import SANDBOXES, serve
 from local.sandbox.retail import DataInvalid
 
 
 def main(argv: list[str] | None = None) -> int:
     """Serve until interrupted; returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m local.sandbox", description=__doc__)
-    parser.add_argument("marketplace", choices=sorted(MARKETPLACES))
-    parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--port", type=int, required=True, help="0 takes a free one")
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--orders", type=int, default=1000, help="for each account")
-    parser.add_argument("--products", type=int, default=200, help="for each account")
-    parser.add_argument("--accounts", type=int, default=2)
+    parser.add_argument("marketplace", choices=sorted(SANDBOXES))
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on; default: 127.0.0.1")
+    parser.add_argument("--port", type=int, required=True, help="port to listen on; 0 takes a free one")
+    parser.add_argument("--seed", type=int, default=1, help="chooses the generated data; default: 1")
+    parser.add_argument("--orders", type=int, default=1000, help="orders per account; default: 1000")
+    parser.add_argument("--products", type=int, default=200, help="products per account; default: 200")
+    parser.add_argument("--accounts", type=int, default=2, help="number of sellers; default: 2")
     parser.add_argument(
-        "--until", type=_moment, default=datetime.now(UTC), help="nothing is newer (ISO 8601)"
+        "--until",
+        type=_moment,
+        default=datetime.now(UTC),
+        help="no data is newer than this time (ISO 8601); default: now",
     )
-    parser.add_argument("--data", type=Path, default=os.environ.get("SANDBOX_DATA") or None)
-    parser.add_argument("--buckets", choices=("large", "small"), default="large", help="limits on calls")
+    parser.add_argument(
+        "--data",
+        type=Path,
+        metavar="DIR",
+        default=os.environ.get("SANDBOX_DATA") or None,
+        help="folder of real data to serve instead of generated data; default: $SANDBOX_DATA",
+    )
+    parser.add_argument(
+        "--buckets",
+        choices=("large", "small"),
+        default="large",
+        help="limits on calls; small ones are soon reached; default: large",
+    )
     options = parser.parse_args(argv)
     arguments = Arguments(
         marketplace=options.marketplace,

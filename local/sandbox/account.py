@@ -1,4 +1,4 @@
-"""A seller's account: the data of its source, and what has changed since."""
+"""A seller's account: the data of its source, with the changes made since."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ class Account:
     """One seller.
 
     Args:
-        number: Which account of its marketplace, from 0.
-        source: Where its data comes from.
+        number: Its number among its marketplace's accounts, from 0.
+        source: Gives the data that it starts with.
     """
 
     def __init__(self, number: int, source: Source) -> None:
         self.number = number
-        #: Tells apart the accounts of all sandboxes of this process.
+        #: Unique among the accounts of all sandboxes in this process.
         self.serial = next(_serials)
         self.currency = source.currency
         self._source = source
         self._sales: dict[int, Sale] = {}
         self._items: dict[int, Item] = {}
-        #: Indices of the sales made since, by id.
+        #: Indices of the sales added since, by id.
         self._added: dict[int, int] = {}
         self._stock: dict[tuple[int, int, int], tuple[int, int]] = {}
         self.vanished: set[int] = set()
-        #: Changes so far.
+        #: Number of changes so far.
         self.changes = 0
         self.sales = source.sales
         self._created = array("q", (source.times(index)[0] for index in range(source.sales)))
@@ -64,7 +64,7 @@ class Account:
         return None if index is None or index in self.vanished else self.item(index)
 
     def stock(self, index: int, variant: int, place: int) -> tuple[int, int]:
-        """Quantity at a place, and when it last changed."""
+        """Quantity at a place, and the time of its last change."""
         changed = self._stock.get((index, variant, place))
         if changed:
             return changed
@@ -76,11 +76,11 @@ class Account:
         return _walk(self._by_update, updated, index)
 
     def items_from(self, updated: int, index: int = 0) -> Iterator[tuple[int, int]]:
-        """The same of the items that are listed."""
+        """The same for the listed items."""
         return (pair for pair in _walk(self._items_by_update, updated, index) if pair[1] not in self.vanished)
 
     def listed(self, first: int = 0) -> Iterator[int]:
-        """Indices of the items that are listed, from the one given."""
+        """Indices of the listed items, from the one given."""
         return (index for index in range(first, self.items) if index not in self.vanished)
 
     def sales_created(self, since: int, until: int) -> range:
@@ -88,13 +88,13 @@ class Account:
         return range(bisect_left(self._created, since), bisect_left(self._created, until))
 
     def touch_sale(self, index: int, at: int) -> Sale:
-        """Move a sale on to another state."""
+        """Change a sale's state: a shipped sale is refunded, any other is shipped."""
         sale = self.sale(index)
         state: State = "refunded" if sale.state == "shipped" else "shipped"
         return self._put_sale(index, replace(sale, state=state, updated=at))
 
     def add_sale(self, at: int) -> Sale:
-        """A new sale, modelled on an older one."""
+        """Add a sale that copies an older one."""
         index = self.sales
         template = self._source.sale(mix(index) % self._source.sales)
         last = self.sale(index - 1)
@@ -108,7 +108,7 @@ class Account:
         return self._put_sale(index, sale)
 
     def reprice(self, index: int, at: int) -> Item:
-        """Another price for an item."""
+        """Raise an item's price."""
         item = self.item(index)
         _discard(self._items_by_update, _key(item.updated, index))
         insort(self._items_by_update, _key(at, index))
@@ -117,7 +117,7 @@ class Account:
         return self._items[index]
 
     def restock(self, index: int, variant: int, place: int, at: int) -> int:
-        """Another quantity of an item at one place."""
+        """Raise an item's quantity at one place; returns the new one."""
         quantity = self.stock(index, variant, place)[0] + 7
         self._stock[index, variant, place] = (quantity, at)
         self.changes += 1

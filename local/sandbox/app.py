@@ -1,11 +1,12 @@
-"""What all sandboxes have in common: arguments, accounts, and the `/_sandbox/` calls.
+"""A sandbox: a marketplace's API, and beside it the `/_sandbox/` calls that all marketplaces share.
 
 | call | does |
 | --- | --- |
-| `POST /_sandbox/change` | changes as much data as it is told to: see `Change` |
-| `POST` and `DELETE /_sandbox/faults` | turns a fault on; turns all off |
-| `GET /_sandbox/stats` | calls and bytes so far, in all and by path |
-| `GET /_sandbox/truth?account=N` | what a complete sync must hold: one JSON line a record |
+| `POST /_sandbox/change` | changes data: see `Change` |
+| `POST /_sandbox/faults` | turns a fault on: see `faults` |
+| `DELETE /_sandbox/faults` | turns all faults off |
+| `GET /_sandbox/stats` | calls and bytes so far, in total and by path |
+| `GET /_sandbox/truth?account=N` | the records that a complete sync must store, one JSON line each |
 """
 
 from __future__ import annotations
@@ -13,57 +14,23 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
-from pathlib import Path
 from typing import Any, Protocol
 
 import msgspec
 
 from local.sandbox.account import Account
-from local.sandbox.catalogue import Generated, Source, mix
+from local.sandbox.catalogue import mix
 from local.sandbox.distort import Distorter, Shape
 from local.sandbox.faults import Faults
 from local.sandbox.http import Reply, Request
-from local.sandbox.retail import Retail
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Arguments:
-    """What a sandbox is filled with; the same arguments give the same data."""
-
-    marketplace: str
-    seed: int = 1
-    orders: int = 1000
-    products: int = 200
-    accounts: int = 2
-    #: Nothing is newer than this; aware.
-    until: datetime
-    #: A folder of real data instead of generated data.
-    data: Path | None = None
-    #: Limits that are soon reached.
-    small_buckets: bool = False
-
-    def source(self, account: int) -> Source:
-        """One account's data."""
-        until = int(self.until.timestamp())
-        if self.data is None:
-            return Generated(self.seed, account, sales=self.orders, items=self.products, until=until)
-        return Retail(
-            self.data,
-            self.marketplace,
-            account,
-            self.accounts,
-            sales=self.orders,
-            items=self.products,
-            until=until,
-        )
 
 
 class Marketplace(Protocol):
-    """What one marketplace's sandbox adds."""
+    """One marketplace's own part of a sandbox."""
 
-    #: What its answers look like, for faults inside them.
+    #: The form of its answers, for faults inside them.
     shape: Shape
 
     def answer(self, request: Request) -> Reply:
@@ -71,7 +38,7 @@ class Marketplace(Protocol):
         ...
 
     def truth(self, account: Account) -> Iterator[dict[str, Any]]:
-        """Each record as `{stream, id, …}`, with the normalized fields that can be told beforehand."""
+        """Each record as `{stream, id, …}`, with some normalized fields: see `local.sandbox.truth`."""
         ...
 
     def stock_id(self, account: Account, index: int, place: int) -> str:
@@ -80,28 +47,39 @@ class Marketplace(Protocol):
 
 
 class Change(msgspec.Struct, forbid_unknown_fields=True):
-    """How many of what to change."""
+    """The body of `POST /_sandbox/change`: the number of changes of each kind."""
 
+    #: Orders that change their state.
     orders: int = 0
+    #: Products that change their price.
     prices: int = 0
+    #: Stock levels that change.
     stock: int = 0
+    #: Orders added.
     new_orders: int = 0
-    #: Products taken out of the catalogue.
+    #: Products removed from the catalogue.
     vanish: int = 0
+    #: The account's number.
     account: int = 0
-    #: When the changes are said to have happened; now where it is left out.
+    #: The time that the changes carry; by default now.
     at: datetime | None = None
 
 
 class App:
-    """A sandbox: its marketplace's API and the `/_sandbox/` calls beside it."""
+    """One sandbox.
+
+    Args:
+        marketplace: Answers the calls of its API.
+        accounts: The marketplace's accounts.
+    """
 
     def __init__(self, marketplace: Marketplace, accounts: list[Account]) -> None:
         self._marketplace = marketplace
         self._accounts = accounts
         self._faults = Faults()
         self._distorter: Distorter | None = None
-        # One call at a time: changes and answers never mix, and Python runs one at a time anyway.
+        # One call at a time: a change must not happen in the middle of an answer. The interpreter's lock
+        # serializes the work anyway.
         self._lock = threading.Lock()
         self._stats: dict[str, list[int]] = {}
         self._changes = 0
@@ -120,7 +98,7 @@ class App:
         return reply
 
     def _answer(self, request: Request) -> Reply:
-        """The marketplace's answer, with what faults do to it."""
+        """The marketplace's answer, with the effects of the faults that mark the request."""
         if request.churned_account is not None:
             self._change(Change(orders=1, prices=1, stock=1, new_orders=1, account=request.churned_account))
         reply = self._marketplace.answer(request)
@@ -162,7 +140,7 @@ class App:
         }
 
     def _change(self, change: Change) -> dict[str, list[str]]:
-        """Change what was not changed before, chosen by a running number; the ids that changed."""
+        """Make the changes; returns the ids that changed, by kind. A running number chooses the records."""
         account = self._accounts[change.account]
         at = int(change.at.timestamp() if change.at else time.time())
         listed = list(account.listed())
@@ -179,7 +157,7 @@ class App:
             "stock": [],
         }
         for index in self._pick(len(listed), change.stock):
-            # Every item lies at the first two places.
+            # Every item has stock at the first two places.
             place = mix(index) % 2
             account.restock(listed[index], 0, place, at)
             changed["stock"].append(self._marketplace.stock_id(account, listed[index], place))

@@ -1,4 +1,4 @@
-"""Faults inside good answers: records in another order, repeated, with words unknown or fields missing."""
+"""Faults inside good answers: records reordered or repeated, unknown words, missing fields."""
 
 from __future__ import annotations
 
@@ -11,38 +11,38 @@ import msgspec
 from local.sandbox.catalogue import Item, Sale
 from local.sandbox.http import Reply, Request
 
-#: A word that no marketplace uses.
+#: No marketplace uses this word.
 UNKNOWN_WORD = "NEVER_HEARD_OF"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shape:
-    """What faults have to know of a marketplace's answers, and changes of its ids."""
+    """The form of a marketplace's answers and ids, which faults and changes need to know."""
 
-    #: The list of records in a decoded answer; None where it is no listing.
+    #: Gives the list of records in a decoded answer; None if the answer is no listing.
     records: Callable[[Any], list[Any] | None]
-    #: Parameters, of query or body, that only say which page of a listing is asked for.
+    #: Parameters of the query or the body that only select a page of a listing.
     paging: frozenset[str]
-    #: Fields of records that hold a word of an enumeration.
+    #: Fields of records whose value is a word of an enumeration.
     words: frozenset[str]
     #: Fields that records may lack.
     optional: frozenset[str]
-    #: Whether what a record lacks is there as null, as in GraphQL.
+    #: Whether a missing field is null, as in GraphQL, instead of absent.
     nulls: bool = False
-    #: The id of an order and of a product, as a connector forms it.
+    #: Ids of an order and of a product, as a connector forms them.
     order_id: Callable[[Sale], str] = lambda sale: str(sale.id)
     product_id: Callable[[Item], str] = lambda item: str(item.id)
 
 
 class Distorter:
-    """Distorts a marketplace's answers as requests are marked; remembers each listing's last record."""
+    """Distorts answers as the marks of their requests demand; remembers each listing's last record."""
 
     def __init__(self, shape: Shape) -> None:
         self._shape = shape
         self._last: dict[bytes, Any] = {}
 
     def apply(self, request: Request, reply: Reply) -> Reply:
-        """The answer as faults want it; what is no listing stays as it is."""
+        """The distorted answer; an answer without records stays unchanged."""
         if reply.status != 200 or not reply.body.startswith((b"{", b"[")):
             return reply
         answer = msgspec.json.decode(reply.body)
@@ -64,7 +64,7 @@ class Distorter:
         return replace(reply, body=msgspec.json.encode(answer))
 
     def _listing(self, request: Request) -> bytes:
-        """What is the same in the requests of all pages of one listing."""
+        """A key that the requests for all pages of one listing share."""
         body: Any = None
         if request.body.startswith(b"{"):
             body = _without(msgspec.json.decode(request.body), self._shape.paging)
@@ -89,7 +89,7 @@ class Distorter:
 
 
 def _without(value: Any, names: frozenset[str], *, nulls: bool = False) -> Any:
-    """A copy in which fields of these names are missing, or null, at any depth."""
+    """A copy in which the named fields are missing, or null, at any depth."""
     if isinstance(value, list):
         return [_without(item, names, nulls=nulls) for item in value]
     if not isinstance(value, dict):

@@ -1,27 +1,27 @@
-"""Fault switches: what a sandbox does wrong on purpose, and how often.
+"""Fault switches: each makes a sandbox misbehave in one way, and at a chosen rate.
 
-`POST /_sandbox/faults` adds one, `DELETE` takes all away. A new kind is a function in `KINDS`.
+`POST /_sandbox/faults` adds a switch, `DELETE` removes all. To add a kind, add a function to `KINDS`.
 
 | kind | does | takes |
 | --- | --- | --- |
-| `status` (default) | answers with a status instead of the answer | `status`, `retry_after`, `html` |
+| `status` (default) | answers with an error status | `status`, `retry_after`, `html` |
 | `slow` | answers late | `seconds` |
 | `hang` | does not answer until the caller hangs up | |
 | `reset` | resets the connection instead of answering | |
-| `truncated` | ends the connection in the middle of the answer | |
-| `invalid_json` | answers with half of the JSON, as if it were all | |
+| `truncated` | closes the connection in the middle of the answer | |
+| `invalid_json` | answers with the first half of the JSON, with a matching length | |
 | `expired_access` | refuses an access token as expired; lasting keys are not affected | |
 | `expired_token` | refuses a page token as expired | |
-| `late` | hides what changed in the last seconds, as a search index does | `seconds` |
-| `churn` | changes an order, a price and a stock level and adds an order before it answers | `account` |
-| `malformed` | adds a record that lacks what it must have to a page | |
-| `unordered` | turns the order of a page's records round | |
-| `duplicate` | begins a page with the last record of the one before | |
-| `unknown_words` | puts a word nobody has heard of where a record holds one of an enumeration | |
-| `missing_optional` | leaves out what a record may lack | |
+| `late` | hides changes of the last seconds, as a search index does | `seconds` |
+| `churn` | before it answers, changes an order, a price and a stock level and adds an order | `account` |
+| `malformed` | adds a record without its required fields to a page | |
+| `unordered` | reverses the order of a page's records | |
+| `duplicate` | begins a page with the previous page's last record | |
+| `unknown_words` | replaces words of enumerations with an unknown word | |
+| `missing_optional` | removes optional fields from records | |
 
-All take `every` (each n-th call; 1 is every call) or `percent` (chosen by a generator that `seed` starts),
-and `times` (at most; 0 is for ever).
+All kinds take `every` (every n-th call; 1 means each call) or `percent` (random calls, from `seed`), and
+`times` (the maximum number of affected calls; 0 means no maximum).
 """
 
 from __future__ import annotations
@@ -43,19 +43,19 @@ class Fault(msgspec.Struct, forbid_unknown_fields=True):
 
     kind: str = "status"
     every: int = 1
-    #: Stands for `every` where it is given.
+    #: If given, replaces `every`.
     percent: float | None = None
     seed: int = 1
     times: int = 0
     status: int = 503
-    #: The header as it is sent: seconds or an HTTP date.
+    #: The header's text: seconds or an HTTP date.
     retry_after: str | None = None
     html: bool = False
     seconds: float = 1.0
     account: int = 0
 
     def __post_init__(self) -> None:
-        """Refuse what no sandbox knows."""
+        """Refuse unknown kinds and impossible rates."""
         if self.kind not in KINDS:
             raise ValueError(f"kind is one of {', '.join(KINDS)}")
         if self.every < 1 or (self.percent is not None and not 0 < self.percent <= 100):
@@ -94,7 +94,7 @@ def _distorts(fault: Fault, request: Request) -> None:
     request.distortions.append(fault.kind)
 
 
-#: What each kind does: answers in the marketplace's place, or marks the request and lets it through.
+#: Each kind either answers instead of the marketplace, or marks the request and passes it on.
 KINDS: Mapping[str, Callable[[Fault, Request], Reply | None]] = {
     "status": _status,
     "slow": _slow,
@@ -116,14 +116,14 @@ KINDS: Mapping[str, Callable[[Fault, Request], Reply | None]] = {
 
 @dataclass(slots=True)
 class _Switch:
-    """A fault that is on, and how often it has struck."""
+    """A fault that is on, with the number of calls it has affected."""
 
     fault: Fault
     dice: random.Random
     hits: int = 0
 
     def strikes(self, call: int) -> bool:
-        """Whether this call is hit."""
+        """Whether the fault affects this call; counts it if so."""
         fault = self.fault
         if fault.percent is not None:
             hit = self.dice.random() * 100 < fault.percent
@@ -151,7 +151,7 @@ class Faults:
         """
         fault = msgspec.convert(body, Fault)
         with self._lock:
-            # Switches with the same seed do not strike the same calls.
+            # Two switches with the same seed must not always affect the same calls.
             self._on.append(_Switch(fault, random.Random(f"{fault.seed}/{len(self._on)}")))
 
     def clear(self) -> None:
@@ -160,7 +160,10 @@ class Faults:
             self._on.clear()
 
     def apply(self, request: Request) -> Reply | None:
-        """What a fault answers to this call; None where the marketplace is to answer."""
+        """Mark the request with the faults that affect it.
+
+        Returns a fault's answer; None if the marketplace is to answer.
+        """
         with self._lock:
             self._calls += 1
             due = [switch.fault for switch in self._on if switch.strikes(self._calls)]

@@ -15,7 +15,9 @@ from urllib.parse import parse_qs, urlsplit
 
 import msgspec
 
-#: Seconds a call that is never answered is held, unless the caller hangs up before.
+#: An upper bound for times that excludes nothing.
+NEVER = 1 << 40
+#: Seconds that an unanswered call is held, unless the caller hangs up before.
 _HANG_S = 60.0
 
 
@@ -26,19 +28,20 @@ class Request:
     method: str
     path: str
     query: Mapping[str, list[str]]
-    #: Names in lower case.
+    #: Names are in lower case.
     headers: Mapping[str, str]
     body: bytes
     #: Set by faults: see `local.sandbox.faults`.
     malformed: bool = False
     expired_token: bool = False
-    #: An access token, where there are such, is refused as expired.
+    #: Whether an access token is refused as expired.
     expired_access: bool = False
+    #: Changes of this many last seconds are hidden: see `newest`.
     late_s: float = 0.0
     churned_account: int | None = None
-    #: How the answer goes wrong on its way; empty where it arrives.
+    #: The fault in the answer's transfer; empty if it arrives.
     breakage: str = ""
-    #: What is done to the records of a good answer.
+    #: Faults in the records of a good answer.
     distortions: list[str] = field(default_factory=list)
     #: Whether a later page may repeat a record of this one.
     remembered: bool = False
@@ -46,6 +49,11 @@ class Request:
     def one(self, name: str, default: str = "") -> str:
         """A query parameter's last value."""
         return self.query.get(name, [default])[-1]
+
+    @property
+    def newest(self) -> int:
+        """Unix time of the newest change that the answer may show; `NEVER` unless `late_s` hides some."""
+        return int(time.time() - self.late_s) if self.late_s else NEVER
 
 
 @dataclass(slots=True)
@@ -56,7 +64,7 @@ class Reply:
     body: bytes
     content_type: str = "application/json"
     headers: Mapping[str, str] = field(default_factory=dict)
-    #: As in the request.
+    #: As in `Request`.
     breakage: str = ""
 
     @classmethod
@@ -67,7 +75,7 @@ class Reply:
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    #: Headers and body leave together.
+    #: Buffered, so that headers and body are sent together.
     wbufsize = -1
     disable_nagle_algorithm = True
     #: Seconds an idle connection is kept.
@@ -98,10 +106,10 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(reply.body[: len(reply.body) // 2] if reply.breakage else reply.body)
 
     def _break_off(self, breakage: str) -> None:
-        """The connection ends with this call, after silence or with a reset."""
+        """Mark the connection for closing; hang or reset it if asked for."""
         self.close_connection = True
         if breakage == "hang":
-            # Readable means that the caller has hung up.
+            # The connection becomes readable when the caller hangs up.
             select.select([self.connection], [], [], _HANG_S)
         elif breakage == "reset":
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -110,11 +118,11 @@ class _Handler(BaseHTTPRequestHandler):
     do_GET = do_POST = do_DELETE = _handle  # noqa: N815 - the base class looks for these names
 
     def date_time_string(self, timestamp: float | None = None) -> str:
-        """The Date header, by this module's clock, which tests may turn."""
+        """The Date header, by this module's clock, which tests may replace."""
         return super().date_time_string(time.time() if timestamp is None else timestamp)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
-        """Calls are counted, not logged."""
+        """Log nothing: calls are counted instead."""
 
 
 class Server(ThreadingHTTPServer):
@@ -122,7 +130,7 @@ class Server(ThreadingHTTPServer):
 
     Args:
         address: Host and port; port 0 takes a free one.
-        answer: Answers one call; called by many threads at once.
+        answer: Answers one call; many threads call it at once.
     """
 
     daemon_threads = True

@@ -1,14 +1,14 @@
 """Real data for the sandboxes: files in the form of the "Online Retail" data set.
 
-Every `*.csv` and `*.csv.gz` of the folder is read, UTF-8, with this header:
-`InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Country`; one line an
-order line, `InvoiceDate` as `2010-12-01T08:26:00` without a zone (taken as UTC).
+Every `*.csv` and `*.csv.gz` of the folder is read: UTF-8, with the header
+`InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Country`. Each line is one
+order line. `InvoiceDate` looks like `2010-12-01T08:26:00`; it has no zone and is read as UTC.
 
-An invoice is an order, a stock code an SKU; an invoice number beginning with `C` is a cancellation.
-Odd codes, zero and negative prices and negative quantities stay as they are. Invoices are dealt to
-marketplaces and accounts by a hash of their number; of those, the latest are taken. All are moved by
-the same number of whole days, so that the last one falls on the day of `until` (or on the day before,
-where it would be later than `until`).
+An invoice becomes an order, a stock code an SKU. An invoice number that begins with `C` is a
+cancellation. Odd codes, zero and negative prices and negative quantities stay unchanged. A hash of the
+invoice number assigns each invoice to a marketplace and an account, which takes the latest of its
+invoices. All are moved by the same number of whole days, so that the last one falls on the day of
+`until`, or on the day before if it would be later than `until`.
 """
 
 from __future__ import annotations
@@ -24,16 +24,15 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TextIO
 
-from local.sandbox.catalogue import Item, Line, Sale
+from local.sandbox.catalogue import DAY, Item, Line, Sale
 from orchestrator.model.connection import MARKETPLACES
 
-_DAY = 86_400
 _FIRST_ITEM = 5_000_000
 _HEADER = "InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Country"
 
 
 class DataInvalid(Exception):
-    """The folder holds nothing in the expected form; the message says what."""
+    """The folder or one of its files does not have the expected form; the message names it."""
 
 
 @dataclass(slots=True)
@@ -48,12 +47,12 @@ class Retail:
     """One account's share of the data.
 
     Args:
-        folder: Where the files are.
-        marketplace: Which marketplace's share.
-        account: Which seller's share of that.
-        accounts: How many sellers share it.
-        sales: At most this many orders, the latest.
-        items: At most this many products.
+        folder: Holds the files.
+        marketplace: The marketplace whose share to take.
+        account: The seller whose share of that to take.
+        accounts: Number of sellers in a marketplace.
+        sales: The maximum number of orders; the latest are taken.
+        items: The maximum number of products.
         until: Nothing is newer than this; Unix seconds.
 
     Raises:
@@ -75,8 +74,8 @@ class Retail:
     ) -> None:
         invoices = _read(folder)
         last = max(invoice.moment for invoice in invoices)
-        shift = (until // _DAY - last // _DAY) * _DAY
-        self._shift = shift if last + shift <= until else shift - _DAY
+        shift = (until // DAY - last // DAY) * DAY
+        self._shift = shift if last + shift <= until else shift - DAY
         share = MARKETPLACES.index(marketplace) * accounts + account
         shares = len(MARKETPLACES) * accounts
         mine = [each for each in invoices if zlib.crc32(each.number.encode()) % shares == share]
@@ -87,7 +86,7 @@ class Retail:
         self.sales, self.items = len(self._invoices), len(self._catalogue)
 
     def times(self, index: int) -> tuple[int, int]:
-        """An invoice is not changed after it was made."""
+        """Twice the invoice's time: it is not changed after its creation."""
         moment = self._invoices[index].moment + self._shift
         return moment, moment
 
@@ -110,16 +109,16 @@ class Retail:
         )
 
     def sale_index(self, sale_id: int) -> int | None:
-        """Looked up."""
+        """The index of the invoice whose number gives this id."""
         return self._sale_places.get(sale_id)
 
     def item_index(self, item_id: int) -> int | None:
-        """Ids are numbered through."""
+        """Ids are consecutive."""
         index = item_id - _FIRST_ITEM
         return index if 0 <= index < self.items else None
 
     def item(self, index: int) -> Item:
-        """The stock code as a product, as it was last sold."""
+        """The stock code as a product, with its latest description and price."""
         code, title, price = self._catalogue[index]
         moment = self._invoices[0].moment + self._shift if self._invoices else 0
         return Item(
@@ -137,7 +136,7 @@ class Retail:
 
 
 def _sale_id(number: str) -> int:
-    """A number of its own for each invoice number: `536365`, `C536379`, `A563185`."""
+    """A distinct number for each invoice number: `536365`, `C536379`, `A563185`."""
     letters = "".join(filter(str.isalpha, number))
     digits = int("".join(filter(str.isdigit, number)) or 0)
     return digits + 10_000_000 * (ord(letters[0].upper()) - 64 if letters else 0)
@@ -157,7 +156,7 @@ def _read(folder: Path) -> list[_Invoice]:
     """All invoices of the folder, oldest first."""
     files = sorted(path for path in folder.glob("*") if path.name.endswith((".csv", ".csv.gz")))
     if not files:
-        raise DataInvalid(f"{folder} holds no *.csv or *.csv.gz")
+        raise DataInvalid(f"{folder} holds no *.csv or *.csv.gz file")
     invoices: dict[str, _Invoice] = {}
     for path in files:
         with _open(path) as file:
@@ -181,6 +180,6 @@ def _open(path: Path) -> TextIO:
 def _rows(path: Path, file: TextIO) -> Iterator[tuple[str, dict[str, str]]]:
     reader = csv.DictReader(file)
     if ",".join(reader.fieldnames or ()) != _HEADER:
-        raise DataInvalid(f"{path}: the first line is not {_HEADER}")
+        raise DataInvalid(f"{path}: the first line must be {_HEADER}")
     for row in reader:
         yield row["InvoiceNo"], row

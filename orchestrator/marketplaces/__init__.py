@@ -1,1 +1,1 @@
-"""Marketplaces: what all connectors share, and one folder for each connector."""
+"""Marketplaces: the parts that all connectors share, and one folder for each connector."""

@@ -1,8 +1,7 @@
 """The one request loop: pace, send, classify, retry a bounded number of times, decode.
 
-Every connector speaks to its marketplace through a `Client`. What differs between marketplaces is
-data: the hosts it may speak to, an `Auth`, a `Pace`, and where a status means something else than
-in `ERRORS`.
+Every connector calls its marketplace through a `Client`. Marketplaces differ in data alone: the hosts
+that may be called, an `Auth`, a `Pace`, and the statuses with another meaning than in `ERRORS`.
 """
 
 from __future__ import annotations
@@ -31,21 +30,21 @@ from orchestrator.marketplaces.session_request import SessionRequest
 
 T = TypeVar("T")
 
-#: A call is sent at most this often; a refreshed token adds one.
+#: The most times that a call is sent; a refreshed token adds one.
 ATTEMPTS = 5
-#: The most calls, and bytes of answers, that one page of a listing may take with all that belongs to it.
-#: Eight connections share an instance's memory, each with a page being read and one being written.
+#: The most calls, and bytes of answers, for one page of a listing with the details of its rows. Eight
+#: connections share an instance's memory, each with one page being read and one being written.
 PAGE_CALLS, PAGE_BYTES = 1_000, 24 * 1024 * 1024
-#: The most values that the JSON of an answer may have.
+#: The most values in the JSON of an answer.
 MOST_VALUES = 500_000
-#: No retry starts later than this many seconds after a call began, waits for limits aside.
+#: No retry starts later than this many seconds after a call began; waits for limits do not count.
 RETRY_WITHIN_S = 10.0
 #: First back-off in seconds, doubled each time, with full jitter.
 BACKOFF_S = 0.5
-#: The same where a marketplace limits calls without saying for how long.
+#: The same if a marketplace limits calls without saying for how long.
 LIMIT_BACKOFF_S = 2.0
 
-#: What a status means, or the code an error's body gives (a text); a code goes before the status.
+#: The error that a status means, or a code in an error's body (a text); a code goes before the status.
 Errors = Mapping[int | str, type[MarketplaceError]]
 #: A connector overrides single rows. Others: 3xx ResponseInvalid, 4xx RequestRejected, 5xx
 #: MarketplaceUnavailable.
@@ -58,6 +57,7 @@ ERRORS: Errors = {
     425: MarketplaceUnavailable,
     429: RateLimited,
 }
+_SENT = {"Accept": "application/json", "Accept-Encoding": "gzip", "User-Agent": "marketplace-sync"}
 _ACTIONS: Mapping[type[MarketplaceError], str] = {
     CredentialsRejected: "store a valid credential in the connection's secret",
     PermissionDenied: "grant the credential the permission this call needs",
@@ -70,7 +70,7 @@ class Response:
     """A good answer, read to its end."""
 
     #: Marketplace and operation, for messages.
-    what: str
+    call: str
     status: int
     #: Names compare without case.
     headers: Mapping[str, str]
@@ -81,21 +81,24 @@ class Response:
 
         Raises:
             MarketplaceUnavailable: Not JSON: an error page, a truncated body, notices before the JSON.
-            ResponseInvalid: JSON, but not what the API promises.
+            ResponseInvalid: JSON, but not of the form that the API promises.
         """
-        # Taken apart, a value takes up to forty times its length; between two of them stands a comma.
+        # Decoded, a value takes up to forty times its length. A comma separates two values.
         if self.body.count(b",") > MOST_VALUES:
-            raise ResponseInvalid(f"{self.what}: the answer has more than {MOST_VALUES} values")
+            raise ResponseInvalid(f"{self.call}: the answer has more than {MOST_VALUES} values")
         try:
             return msgspec.json.decode(self.body, type=kind)
         except msgspec.ValidationError as error:
-            message = f"{self.what}: the answer is not what the API promises: {error}"
-            raise ResponseInvalid(message) from None
+            raise self.broken_promise(error) from None
         except UNREADABLE:
             message = (
-                f"{self.what}: answered {self.status} with a body that is not JSON ({_content_type(self)})"
+                f"{self.call}: answered {self.status} with a body that is not JSON ({_content_type(self)})"
             )
             raise MarketplaceUnavailable(message) from None
+
+    def broken_promise(self, error: Exception) -> ResponseInvalid:
+        """The error for JSON of another form than the API promises."""
+        return ResponseInvalid(f"{self.call}: the answer is not of the form that the API promises: {error}")
 
 
 class Auth(Protocol):
@@ -106,19 +109,19 @@ class Auth(Protocol):
         ...
 
     def refresh(self, client: Client) -> bool:
-        """After a 401: get another token; False where there is none to get."""
+        """After a 401: get another token; False if there is no other."""
         ...
 
 
 class Pace(Protocol):
-    """What is known of the marketplace's limits."""
+    """The known limits of a marketplace."""
 
     def wait_s(self, operation: str) -> float:
-        """Seconds until this operation may be called; 0 where it may be now."""
+        """Seconds until this operation may be called; 0 if it may be called now."""
         ...
 
     def observe(self, operation: str, response: Response) -> None:
-        """Learn from an answer, also from a refused one."""
+        """Learn from an answer, also from a refusal."""
         ...
 
 
@@ -126,21 +129,21 @@ class Client:
     """One session's conversation with a marketplace; used by one thread at a time.
 
     Args:
-        opening: What the engine gave.
+        request: The engine's input.
         marketplace: For messages.
-        hosts: The marketplace's own hosts; nothing else is spoken to.
+        hosts: The marketplace's own hosts; no other host is called.
         auth: How requests are authenticated.
-        pace: The marketplace's limits, where they are known.
+        pace: The marketplace's limits, if they are known.
         errors: Rows that replace those of `ERRORS`.
-        error_code: Reads from a refused answer what the marketplace calls the error; never from a good one.
-        request_id: The header by which the marketplace's support finds a refused call again.
+        error_code: Reads the marketplace's name of the error from a refusal; never called for a good answer.
+        request_id: The header by which the marketplace's support finds a refused call.
         host_pattern: Further hosts of the marketplace, whose names are not all known.
-        base_url: Stands for every host; only given in development.
+        base_url: Replaces every host; only given in development.
     """
 
     def __init__(
         self,
-        opening: SessionRequest,
+        request: SessionRequest,
         *,
         marketplace: str,
         hosts: frozenset[str],
@@ -154,12 +157,12 @@ class Client:
     ) -> None:
         #: Calls made, token exchanges and retries included.
         self.calls = 0
-        #: Bytes of all bodies received, as they travelled.
+        #: Bytes of all bodies received, compressed.
         self.received_bytes = 0
         #: The marketplace's clock in its latest answer; aware UTC.
         self.server_time: datetime | None = None
         self._page_calls = self._page_bytes = 0
-        self._opening = opening
+        self._given = request
         self._marketplace = marketplace
         self._hosts = hosts
         self._auth = auth
@@ -183,10 +186,10 @@ class Client:
         authenticated: bool = True,
         errors: Errors | None = None,
     ) -> T:
-        """Make one call: GET, or POST where there is something to send.
+        """Make one call: GET, or POST with a body.
 
         Args:
-            operation: What is asked, in one word; for messages and for pacing.
+            operation: The name of the call, in one word; for messages and for pacing.
             url: On one of the marketplace's own hosts, without a query.
             read: Turns the answer into the result. RateLimited or MarketplaceUnavailable raised
                 here are retried like a status that means the same.
@@ -195,28 +198,22 @@ class Client:
             form: A body to send form-encoded.
             headers: Beyond the usual ones.
             authenticated: Whether to send credentials (a token exchange does not).
-            errors: What a status or a code means for this call alone.
+            errors: The meaning of a status or a code for this call alone.
 
         Raises:
             MarketplaceError: One of its kinds, after bounded retries.
         """
         target = self._target(url, params)
         body, content = _body(json, form)
-        clock = self._opening.clock
+        clock = self._given.clock
         started = clock.monotonic()
         refreshed = not authenticated
         attempt = 1
         while True:
             if self._pace and (pause := self._pace.wait_s(operation)) > 0:
-                self._opening.wait(pause)
-            credentials = self._auth.headers(self) if authenticated else {}
-            if not all(value.isascii() and value.isprintable() for value in credentials.values()):
-                raise CredentialsRejected(
-                    f"{self._marketplace} {operation}: the credential is nothing that can be sent",
-                    action=_ACTIONS[CredentialsRejected],
-                )
-            sent = {"Accept": "application/json", "Accept-Encoding": "gzip", "User-Agent": "marketplace-sync"}
-            sent |= {**content, **(headers or {}), **credentials}
+                self._given.wait(pause)
+            credentials = self._credentials(operation) if authenticated else {}
+            sent = {**_SENT, **content, **(headers or {}), **credentials}
             try:
                 response = self._send(operation, target, sent, body)
                 self._raise_for_status(operation, response, errors or {}, attempt)
@@ -229,8 +226,8 @@ class Client:
                 if attempt >= ATTEMPTS:
                     raise
                 attempt += 1
-                # A little jitter: whoever was refused together shall not come back together.
-                self._opening.wait(error.wait_s + self._opening.random.uniform(0, min(1, error.wait_s / 10)))
+                # A little jitter: callers that were refused together must not come back together.
+                self._given.wait(error.wait_s + self._given.random.uniform(0, min(1, error.wait_s / 10)))
             except MarketplaceUnavailable:
                 if attempt >= ATTEMPTS or clock.monotonic() - started > RETRY_WITHIN_S:
                     raise
@@ -238,16 +235,25 @@ class Client:
                 attempt += 1
 
     def begin_page(self) -> None:
-        """From here on calls and bytes count for another page of a listing."""
+        """Count the following calls and bytes for another page of a listing."""
         self._page_calls = self._page_bytes = 0
 
     def pause(self, seconds: float) -> None:
-        """Wait for what the marketplace prepares, as for its limits.
+        """Wait while the marketplace prepares an answer, as for its limits.
 
         Raises:
             RateLimited: The wait is too long to sleep.
         """
-        self._opening.wait(seconds)
+        self._given.wait(seconds)
+
+    def _credentials(self, operation: str) -> Mapping[str, str]:
+        found = self._auth.headers(self)
+        if not all(value.isascii() and value.isprintable() for value in found.values()):
+            raise CredentialsRejected(
+                f"{self._marketplace} {operation}: the credential cannot be sent in a header",
+                action=_ACTIONS[CredentialsRejected],
+            )
+        return found
 
     def _target(self, url: str, params: Sequence[tuple[str, str]]) -> str:
         parts = urlsplit(url)
@@ -266,18 +272,18 @@ class Client:
         # Imported with the first call: the HTTP function starts without it.
         from orchestrator.marketplaces.transport import send  # noqa: PLC0415 - keeps urllib3 off the cold path
 
-        what = f"{self._marketplace} {operation}"
+        call = f"{self._marketplace} {operation}"
         method = "GET" if body is None else "POST"
         self.calls += 1
-        answer = send(what, method, target, headers, body, public=self._base_url is None)
+        answer = send(call, method, target, headers, body, public=self._base_url is None)
         self.received_bytes += answer.received
         self._page_calls += 1
         self._page_bytes += len(answer.body)
         if self._page_calls > PAGE_CALLS or self._page_bytes > PAGE_BYTES:
             raise ResponseInvalid(
-                f"{what}: one page of the listing takes more than {PAGE_CALLS} calls or {PAGE_BYTES} bytes"
+                f"{call}: one page of the listing takes more than {PAGE_CALLS} calls or {PAGE_BYTES} bytes"
             )
-        response = Response(what, answer.status, answer.headers, answer.body)
+        response = Response(call, answer.status, answer.headers, answer.body)
         self.server_time = _http_date(answer.headers.get("Date")) or self.server_time
         if self._pace:
             self._pace.observe(operation, response)
@@ -292,9 +298,9 @@ class Client:
         kind = (rows.get(code) if code else None) or rows.get(status) or _family(status)
         content_type = _content_type(response)
         if (kind is PermissionDenied or status == 403) and "json" not in content_type:
-            # Not the API but something in front of it, such as a firewall's page.
+            # The answer is not the API's: something in front of it refused, such as a firewall with its page.
             kind = MarketplaceUnavailable
-        message = f"{response.what}: answered {status} ({code or content_type})"
+        message = f"{response.call}: answered {status} ({code or content_type})"
         if self._request_id and (found := response.headers.get(self._request_id, "")):
             message += f", {self._request_id} {_printable(found)}"
         if kind is RateLimited or (status == 503 and "Retry-After" in response.headers):
@@ -302,31 +308,20 @@ class Client:
         raise kind(message, action=_ACTIONS.get(kind, ""))
 
     def _advised_wait(self, operation: str, response: Response, attempt: int) -> float:
-        """Seconds to wait: as Retry-After says (seconds or a date), as the pace knows, or a back-off."""
+        """Seconds to wait: from Retry-After (seconds or a date), from the pace, or a back-off."""
         advice = response.headers.get("Retry-After", "").strip()
         try:
             return max(0.0, float(advice))
         except ValueError:
             at = _http_date(advice)
         if at is not None:
-            now = self.server_time or self._opening.clock.now()
+            now = self.server_time or self._given.clock.now()
             return max(0.0, (at - now).total_seconds())
         known = self._pace.wait_s(operation) if self._pace else 0.0
         return known or self._backoff(LIMIT_BACKOFF_S, attempt)
 
     def _backoff(self, first_s: float, attempt: int) -> float:
-        return self._opening.random.uniform(0, first_s * 2 ** (attempt - 1))
-
-
-def single_step(what: str, token: str | None, following: str | None) -> str | None:
-    """The next page's token, or None at the end, which some marketplaces mark with a blank.
-
-    Raises:
-        ResponseInvalid: The page names itself as the next one.
-    """
-    if following and following == token:
-        raise ResponseInvalid(f"{what}: the page token repeats; the listing would never end")
-    return following or None
+        return self._given.random.uniform(0, first_s * 2 ** (attempt - 1))
 
 
 def _family(status: int) -> type[MarketplaceError]:

@@ -1,4 +1,4 @@
-"""What marketplaces say about their limits, and how long to wait because of it."""
+"""Marketplaces' limits, and how long to wait because of them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from orchestrator.ports import Clock
 class CostBucket:
     """A leaky bucket of points: a call must fit into it before it is made.
 
-    Nothing is held back until the marketplace has told its numbers.
+    No call waits until the marketplace has told its numbers.
     """
 
     clock: Clock
@@ -25,7 +25,7 @@ class CostBucket:
     _costs: dict[str, float] = field(default_factory=dict)
 
     def tell(self, operation: str, cost: float, available: float, size: float, per_second: float) -> None:
-        """What the latest answer said: the operation's cost and the bucket's state after it."""
+        """Take the latest answer's numbers: the operation's cost and the bucket's state after it."""
         self._costs[operation] = cost
         self._available, self._size, self._per_second = available, size, per_second
         self._told_at = self.clock.monotonic()
@@ -39,12 +39,12 @@ class CostBucket:
         return max(0.0, (cost - filled) / self._per_second)
 
     def observe(self, operation: str, response: Response) -> None:
-        """The numbers are in the body: whoever decodes it calls `tell`."""
+        """Nothing: the numbers are in the body, whose decoder calls `tell`."""
 
 
 @dataclass(slots=True)
 class RemainingCalls:
-    """Headers that tell how many calls remain, and in how many seconds there are more."""
+    """Headers with the number of remaining calls, and the seconds until there are more."""
 
     clock: Clock
     #: Headers' names: calls remaining, seconds until reset.
@@ -57,13 +57,13 @@ class RemainingCalls:
         return max(0.0, self._free_at - self.clock.monotonic())
 
     def observe(self, operation: str, response: Response) -> None:  # noqa: ARG002 - as above
-        """Remember when there are calls again, once none is left."""
+        """Once no call is left, remember when there are calls again."""
         try:
             left = int(response.headers.get(self.remaining, ""))
             reset_s = float(response.headers.get(self.reset, ""))
         except ValueError:
             return
-        # Some servers give the reset as a moment (Unix time) and not as a span.
+        # Some servers give the reset as a moment (Unix time), not as a span.
         if reset_s > 1_000_000_000:
             reset_s -= self.clock.now().timestamp()
         self._free_at = self.clock.monotonic() + max(0.0, reset_s) if left <= 0 else 0.0
@@ -74,21 +74,21 @@ class Rate:
     """A limit of calls."""
 
     per_second: float
-    #: Calls that may be made at once after a rest.
+    #: The most calls at once after a rest.
     burst: float
 
 
 @dataclass(slots=True)
 class OperationBuckets:
-    """A bucket of calls for each operation, as documented, until an answer tells another rate.
+    """A bucket of calls for each operation, with the documented rate until an answer tells another.
 
-    A bucket is taken for full until a call is refused: what an earlier session used is not known.
+    A bucket counts as full until a call is refused: the use by an earlier session is not known.
     """
 
     clock: Clock
-    #: The documented limits; an operation without one is not held back.
+    #: The documented limits; an operation without one never waits.
     rates: Mapping[str, Rate]
-    #: The header that tells the operation's rate, in calls a second.
+    #: The header with the operation's rate, in calls a second.
     header: str
     _told: dict[str, float] = field(default_factory=dict)
     _used: dict[str, tuple[float, float]] = field(default_factory=dict)
@@ -100,7 +100,7 @@ class OperationBuckets:
         return max(0.0, (1 - self._available(operation)) / self._per_second(operation))
 
     def observe(self, operation: str, response: Response) -> None:
-        """Count the call; one that was refused shows that the bucket is empty."""
+        """Count the call; a refused call shows that the bucket is empty."""
         if operation not in self.rates:
             return
         told = _number(response.headers.get(self.header))
@@ -108,7 +108,7 @@ class OperationBuckets:
             self._told[operation] = told
         left = self._available(operation) - 1
         if response.status == 429:
-            # Where it is said how long to wait, that is when the bucket holds a call again.
+            # After the advised wait the bucket holds a call again.
             advice = response.headers.get("Retry-After")
             left = 0.0 if advice is None else 1 - _number(advice) * self._per_second(operation)
         self._used[operation] = (left, self.clock.monotonic())
@@ -123,7 +123,7 @@ class OperationBuckets:
 
 
 def _number(text: str | None) -> float:
-    """A finite number that is not negative; 0 where it is none."""
+    """A finite number of at least 0; 0 for any other text."""
     try:
         value = float(text or "")
     except ValueError:
@@ -133,26 +133,26 @@ def _number(text: str | None) -> float:
 
 @dataclass(slots=True)
 class DailyQuota:
-    """Calls a day, told of only by a refusal; several quotas, one for each API."""
+    """Calls a day, several quotas, one for each API; only a refusal tells that one is used up."""
 
     clock: Clock
-    #: Which quota an operation counts against.
+    #: The quota that an operation counts against.
     quota_of: Callable[[str], str]
-    #: Whether a refused answer means that the day's calls are used up.
+    #: Whether a refusal means that the day's calls are used up.
     is_used_up: Callable[[Response], bool]
     #: When the day begins, after midnight UTC.
     day_begins: timedelta
-    #: A header that tells when there are calls again (ISO 8601), where it comes.
+    #: A header with the time of the reset (ISO 8601), which some refusals have.
     reset: str
     _free_at: dict[str, datetime] = field(default_factory=dict)
 
     def wait_s(self, operation: str) -> float:
-        """Seconds until the operation's quota is filled up again; 0 where it is not used up."""
+        """Seconds until the operation's quota is reset; 0 if it is not used up."""
         free_at = self._free_at.get(self.quota_of(operation))
         return max(0.0, (free_at - self.clock.now()).total_seconds()) if free_at else 0.0
 
     def observe(self, operation: str, response: Response) -> None:
-        """Remember until when a used up quota stays so."""
+        """Remember the reset of a used-up quota."""
         if response.status != 429 or not self.is_used_up(response):
             return
         now = self.clock.now()

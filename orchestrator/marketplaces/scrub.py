@@ -16,7 +16,7 @@ _encoder = msgspec.json.Encoder(decimal_format="number")
 def scrub(raw: bytes, personal_fields: Set[str]) -> bytes:
     """The record without the named fields, at any depth; names compare without case.
 
-    What is not JSON cannot be searched, so of it only the length is kept.
+    Text that is not JSON cannot be searched, so only its length is kept.
     """
     names = {name.lower() for name in personal_fields}
     try:

@@ -1,14 +1,15 @@
-"""What a connector is given to open a session, and how it reads what people configured."""
+"""A connector's input for opening a session, and how it reads a connection's settings and secret."""
 
 from __future__ import annotations
 
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Annotated, TypeVar
 from urllib.parse import urlsplit
 
 import msgspec
+from msgspec import Meta
 
 from orchestrator.decoding import UNREADABLE
 from orchestrator.errors import ConnectionInvalid
@@ -21,7 +22,7 @@ C = TypeVar("C", bound=msgspec.Struct)
 
 @dataclass(frozen=True, slots=True)
 class SessionRequest:
-    """What the engine passes to `Connector.open`."""
+    """The engine's input to `Connector.open`."""
 
     connection_id: str
     connection: Connection
@@ -29,34 +30,35 @@ class SessionRequest:
     clock: Clock
     #: For jitter.
     random: random.Random
-    #: Sleeps that many seconds where that is short and fits the slice, else raises RateLimited.
+    #: Sleeps these seconds if that is short and fits the slice, else raises RateLimited.
     wait: Callable[[float], None]
     #: Whether `base_url` is obeyed.
     development: bool
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Settings that connections of every marketplace take; a connector adds its own."""
+    """Settings of every marketplace's connections; a connector adds its own."""
 
-    #: Scheme, host and port that stand for every host of the marketplace; development only.
-    base_url: str | None = None
+    base_url: Annotated[
+        str | None, Meta(description="Scheme, host and port that replace all hosts; development only.")
+    ] = None
 
 
-def read_settings(opening: SessionRequest, kind: type[S]) -> S:
+def read_settings(request: SessionRequest, kind: type[S]) -> S:
     """Decode the connection's `settings`.
 
     Raises:
-        ConnectionInvalid: The message names the field and what it takes.
+        ConnectionInvalid: The message names the field and its form.
     """
-    where = f"connections/{opening.connection_id}: settings"
+    where = f"connections/{request.connection_id}: settings"
     try:
-        settings = msgspec.convert(opening.connection.settings, kind)
+        settings = msgspec.convert(request.connection.settings, kind)
     except msgspec.ValidationError as error:
         raise ConnectionInvalid(f"{where}: {error}", action="correct the connection's settings") from error
     if settings.base_url is not None:
-        if not opening.development:
+        if not request.development:
             raise ConnectionInvalid(
-                f"{where}: base_url is obeyed only where ENVIRONMENT=development",
+                f"{where}: base_url is obeyed only if ENVIRONMENT=development",
                 action="remove base_url from the connection's settings",
             )
         if not _is_origin(settings.base_url):
@@ -67,29 +69,29 @@ def read_settings(opening: SessionRequest, kind: type[S]) -> S:
     return settings
 
 
-def read_credential(opening: SessionRequest, kind: type[C]) -> C:
+def read_credential(request: SessionRequest, kind: type[C]) -> C:
     """Read and decode the connection's secret.
 
     Raises:
-        ConnectionInvalid: The message names the field and what it takes, never the content.
+        ConnectionInvalid: The message names the field and its form, never the content.
         SecretMissing: The reference names nothing.
         SecretUnavailable: The secret store did not answer.
     """
-    return parse_credential(opening, opening.secrets.get(opening.connection.credential), kind)
+    return parse_credential(request, request.secrets.get(request.connection.credential), kind)
 
 
-def parse_credential(opening: SessionRequest, content: str, kind: type[C]) -> C:
+def parse_credential(request: SessionRequest, content: str, kind: type[C]) -> C:
     """Decode a secret's content.
 
     Raises:
-        ConnectionInvalid: The message names the field and what it takes, never the content.
+        ConnectionInvalid: The message names the field and its form, never the content.
     """
     try:
         return msgspec.json.decode(content, type=kind)
     except UNREADABLE as error:
         # msgspec's messages name fields and types; from None keeps the content out of tracebacks.
         raise ConnectionInvalid(
-            f"connections/{opening.connection_id}: the content of its credential: {error}",
+            f"connections/{request.connection_id}: the content of its credential: {error}",
             action="store a new version of the secret with the documented JSON fields",
         ) from None
 

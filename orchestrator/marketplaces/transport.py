@@ -1,4 +1,4 @@
-"""Sending one request: pooled connections, time-outs, a size limit, no redirects, public addresses only."""
+"""Sending one request: pooled connections, timeouts, a size limit, no redirects, public addresses only."""
 
 from __future__ import annotations
 
@@ -16,32 +16,32 @@ from urllib3.exceptions import HTTPError, LocationParseError
 from orchestrator.errors import MarketplaceUnavailable, RequestRejected, ResponseInvalid
 from orchestrator.timed_http import TimedPoolManager, TimedTlsConnection, TimedTlsPool
 
-#: Seconds until a connection stands, and from the end of a request to the end of its answer.
+#: Seconds to connect, and from the end of a request to the end of its answer.
 CONNECT_S, ANSWER_S = 5.0, 25.0
-#: Seconds for all the addresses of a host's name together: whoever owns the name says how many there are.
+#: Seconds for all the addresses of a host's name together: the name's owner decides how many there are.
 ADDRESSES_S = 2 * CONNECT_S
-#: The largest answer that is read, decompressed; in memory it stands twice for a moment.
+#: The largest answer that is read, decompressed; for a moment it is in memory twice.
 MAX_BYTES = 16 * 1024 * 1024
 _CHUNK = 256 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back, read to its end."""
+    """An answer, read to its end."""
 
     status: int
     #: Names compare without case.
     headers: Mapping[str, str]
     body: bytes
-    #: Bytes of the body as they travelled, compressed.
+    #: Bytes of the body before decompression.
     received: int
 
 
 class _PublicConnection(TimedTlsConnection):
-    """Refuses to talk to an address that is not public, whatever the name resolved to."""
+    """Refuses to connect to an address that is not public."""
 
     def _new_conn(self) -> socket.socket:
-        # Checked on the connected socket: a name that resolves differently a second time gains nothing.
+        # Checked on the connected socket: resolving the name to another address later gains nothing.
         connected = _connected(self.host, self.port)
         address = ip_address(connected.getpeername()[0].partition("%")[0])
         if isinstance(address, IPv6Address) and address.ipv4_mapped:
@@ -58,11 +58,11 @@ class _PublicPool(TimedTlsPool):
 
 
 def _connected(host: str, port: int) -> socket.socket:
-    """A connection to the first of the host's addresses that gives one in time.
+    """A connection to the first of the host's addresses that accepts one in time.
 
     Raises:
-        OSError: None of them does, or there are none.
-        LocationParseError: The name cannot be one.
+        OSError: No address accepts one, or there is no address.
+        LocationParseError: The text cannot be a host's name.
     """
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
@@ -99,20 +99,20 @@ def _pools(public: bool) -> urllib3.PoolManager:
 
 
 def send(
-    what: str, method: str, url: str, headers: Mapping[str, str], body: bytes | None, *, public: bool
+    call: str, method: str, url: str, headers: Mapping[str, str], body: bytes | None, *, public: bool
 ) -> Answer:
     """Send once and read the answer to its end; redirects are not followed.
 
     Args:
-        what: Marketplace and operation, for messages.
+        call: Marketplace and operation, for messages.
         method: The HTTP method.
-        url: Where to; never part of a message.
+        url: The address; never part of a message.
         headers: All headers to send.
-        body: What to send.
+        body: The bytes to send.
         public: Only https, and only to public addresses.
 
     Raises:
-        MarketplaceUnavailable: No connection, no answer in time, or one that broke off.
+        MarketplaceUnavailable: No connection, no answer in time, or a truncated answer.
         RequestRejected: The host resolves to an address that is not public.
         ResponseInvalid: The answer is larger than MAX_BYTES.
     """
@@ -132,7 +132,7 @@ def send(
             while chunk := response.read1(_CHUNK, decode_content=True):
                 read += chunk
                 if len(read) > MAX_BYTES:
-                    raise ResponseInvalid(f"{what}: the answer is larger than {MAX_BYTES} bytes")
+                    raise ResponseInvalid(f"{call}: the answer is larger than {MAX_BYTES} bytes")
             received = response.tell()
         except BaseException:
             response.close()
@@ -140,5 +140,5 @@ def send(
         response.release_conn()
     except HTTPError as error:
         # Only its type: urllib3's messages may hold the URL.
-        raise MarketplaceUnavailable(f"{what}: no complete answer ({type(error).__name__})") from None
+        raise MarketplaceUnavailable(f"{call}: no complete answer ({type(error).__name__})") from None
     return Answer(response.status, response.headers, bytes(read), received)

@@ -2,40 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime, timedelta
 from decimal import Context, Decimal, InvalidOperation
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 
+from orchestrator.decoding import UNREADABLE
 from orchestrator.errors import RecordInvalid
 from orchestrator.model.record import Money
 
 #: An instant with its offset, as JSON text.
 Instant = Annotated[datetime, msgspec.Meta(tz=True)]
-#: An id that some write as a number and some as text.
+#: An id, which some marketplaces write as a number and some as text.
 Id = str | int
 #: An amount as text or number; never a float.
 Amount = str | int | Decimal
-#: A number of pieces; sums of several still fit the 64 bits that a store has for one.
+#: A number of pieces; the sum of several still fits the store's 64 bits.
 Pieces = Annotated[int, msgspec.Meta(ge=-(10**15), le=10**15)]
 
-# ISO 4217, list one of 2026-01-01: currencies whose minor unit is not two decimals.
+# ISO 4217, list one of 2026-01-01: currencies whose minor unit does not have two decimals.
 _DECIMALS = {
     **dict.fromkeys(("BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX"), 0),
     **dict.fromkeys(("UYI", "VND", "VUV", "XAF", "XOF", "XPF"), 0),
     **dict.fromkeys(("BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"), 3),
     **dict.fromkeys(("CLF", "UYW"), 4),
 }
-#: Digits before and after the point that an amount may have.
+#: The most digits of an amount before the point, and after it.
 _MAX_DIGITS = 18
 #: Room for sums of such amounts; Python's own 28 digits would round them.
 EXACT = Context(prec=64)
 
 
 def money(amount: Amount, currency: str) -> Money:
-    """An exact amount with at least the currency's own decimals; none that counts is cut off.
+    """An exact amount with at least the currency's own decimals; only zeros at its end are dropped.
 
     Raises:
         RecordInvalid: Not a finite number of reasonable size, or not a currency code.
@@ -46,7 +47,7 @@ def money(amount: Amount, currency: str) -> Money:
         value = Decimal(amount)
     except InvalidOperation:
         raise RecordInvalid("amount is not a number") from None
-    # Before it is written out: "1e999999" is short here and a megabyte there.
+    # Checked before formatting: "1e999999" is short here and a megabyte as digits.
     if not value.is_finite() or value.adjusted() >= _MAX_DIGITS:
         raise RecordInvalid("amount is not a finite number of reasonable size")
     exponent = value.as_tuple().exponent
@@ -62,7 +63,7 @@ def sum_of(amounts: Iterable[Amount], currency: str) -> Money:
     """The exact sum of amounts.
 
     Raises:
-        RecordInvalid: One of them, or their sum, is none that `money` takes.
+        RecordInvalid: `money` refuses one of them, or their sum.
     """
     found = Decimal(0)
     for amount in amounts:
@@ -76,7 +77,7 @@ def whole_number(number: int | Decimal) -> int:
     Raises:
         RecordInvalid: It is not a whole number, or not one of reasonable size.
     """
-    # Before it is written out: "1e999999999" would take all memory as an integer.
+    # Checked before converting: as an integer "1e999999999" would take all memory.
     if isinstance(number, Decimal) and not (number.is_finite() and number.adjusted() < _MAX_DIGITS):
         raise RecordInvalid("a quantity is not a number of reasonable size")
     if number != int(number):
@@ -88,7 +89,7 @@ def utc(value: datetime) -> datetime:
     """The same instant in UTC.
 
     Raises:
-        RecordInvalid: It lies outside the years 1 to 9999 there.
+        RecordInvalid: In UTC it is outside the years 1 to 9999.
     """
     try:
         return value.astimezone(UTC)
@@ -99,3 +100,49 @@ def utc(value: datetime) -> datetime:
 def optional_utc(value: datetime | None) -> datetime | None:
     """The same instant in UTC, or None."""
     return None if value is None else utc(value)
+
+
+def whole_second(moment: datetime, *, rounded_up: bool = False) -> str:
+    """A time as ISO 8601 in UTC and whole seconds, such as 2026-11-23T06:00:00Z."""
+    if rounded_up:
+        moment += timedelta(microseconds=999_999)
+    return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def joined(*parts: str | None) -> str | None:
+    """The lines of a street as one text; None if all are empty."""
+    return ", ".join(filter(None, parts)) or None
+
+
+def id_reader(read: Callable[[bytes], str]) -> Callable[[bytes], str | None]:
+    """`read`, which finds a record's id, with None for a record that it cannot read."""
+
+    def record_id(raw: bytes) -> str | None:
+        try:
+            return read(raw)
+        except (*UNREADABLE, RecordInvalid):
+            return None
+
+    return record_id
+
+
+def id_at(*path: str, kind: object = Id) -> Callable[[bytes], str | None]:
+    """A reader of the id in one field of a JSON record, which looks at no other field.
+
+    Args:
+        path: The field's name, after the names of the objects around it.
+        kind: The type of the field; a record with another type has no readable id.
+    """
+    form: Any = kind
+    for name in reversed(path):
+        form = msgspec.defstruct("OnlyId", [("field", form, msgspec.field(name=name))])
+    # Made here, before any thread decodes (see orchestrator/decoding.py).
+    decoder = msgspec.json.Decoder(form)
+
+    def read(raw: bytes) -> str:
+        found = decoder.decode(raw)
+        for _ in path:
+            found = found.field
+        return str(found)
+
+    return id_reader(read)

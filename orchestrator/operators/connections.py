@@ -19,7 +19,7 @@ from orchestrator.errors import (
     StoreUnavailable,
 )
 from orchestrator.marketplaces.session_request import SessionRequest
-from orchestrator.marketplaces.spec import Connector, Session
+from orchestrator.marketplaces.spec import AnyConnector, AnySession
 from orchestrator.model import ids
 from orchestrator.model.connection import STREAMS, Connection, ConnectionStatus, connection_from_document
 from orchestrator.model.documents import from_document, to_document
@@ -172,7 +172,7 @@ def check(services: Services, connection_id: str) -> str:
         raise not_found(connection_id)
     connection = connection_from_document(connection_id, snapshot.data)
     connector = _connector(services, connection.marketplace)
-    session: Session = connector.open(_opening(services, connection_id, connection))
+    session: AnySession = connector.open(_opening(services, connection_id, connection))
     return connector.check(session)
 
 
@@ -197,7 +197,7 @@ def _opening(services: Services, connection_id: str, connection: Connection) -> 
     )
 
 
-def _connector(services: Services, marketplace: str) -> Connector:
+def _connector(services: Services, marketplace: str) -> AnyConnector:
     connector = services.connectors.get(marketplace)
     if connector is None:
         raise RequestError(

@@ -14,7 +14,7 @@ import msgspec
 from orchestrator.decoding import UNREADABLE
 from orchestrator.errors import RecordInvalid, SyncError, locate, one_line
 from orchestrator.marketplaces.scrub import scrub
-from orchestrator.marketplaces.spec import Connector, Listing, Stream
+from orchestrator.marketplaces.spec import AnyConnector, AnyStream, Listing
 from orchestrator.model import ids
 from orchestrator.model.connection import Connection
 from orchestrator.model.counts import StreamCounts
@@ -63,8 +63,8 @@ class Absorber:
 
     connection_id: str
     connection: Connection
-    connector: Connector
-    stream: Stream
+    connector: AnyConnector
+    stream: AnyStream
     run_id: str
     now: Callable[[], datetime]
     counts: StreamCounts

@@ -7,7 +7,7 @@ from concurrent.futures import Future
 from contextvars import copy_context
 
 from orchestrator.errors import MarketplaceError, ResponseInvalid
-from orchestrator.marketplaces.spec import Page, Session, Stream, Window
+from orchestrator.marketplaces.spec import AnySession, AnyStream, Page, Window
 from orchestrator.services import Services
 
 #: Small pages are joined until they hold so many records, but none waits longer than this for the next.
@@ -34,7 +34,7 @@ class Pages:
     """
 
     def __init__(
-        self, services: Services, session: Session, stream: Stream, time_left: Callable[[], float]
+        self, services: Services, session: AnySession, stream: AnyStream, time_left: Callable[[], float]
     ) -> None:
         self._services, self._session, self._stream = services, session, stream
         self._time_left = time_left

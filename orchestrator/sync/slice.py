@@ -14,7 +14,7 @@ from orchestrator.errors import (
     SecretMissing,
 )
 from orchestrator.marketplaces.session_request import SessionRequest
-from orchestrator.marketplaces.spec import Connector, Session
+from orchestrator.marketplaces.spec import AnyConnector, AnySession
 from orchestrator.model import ids
 from orchestrator.model.connection import Connection, ConnectionStatus, connection_from_document
 from orchestrator.model.counts import ErrorInfo, StreamCounts, TaskCost
@@ -67,7 +67,7 @@ class Slice:
     message: Message
     started: float
     claimed: Claimed
-    session: Session | None = None
+    session: AnySession | None = None
     connection: Connection | None = None
     streams: Streams | None = None
     #: What went wrong apart from the streams.
@@ -170,7 +170,7 @@ class Slice:
             return False
         return True
 
-    def _open(self) -> tuple[Connector, Connection]:
+    def _open(self) -> tuple[AnyConnector, Connection]:
         services, connection_id = self.services, self.message.connection_id
         data = self.claimed.connection.data if self.claimed.connection is not None else {}
         self.connection = connection = connection_from_document(connection_id, data)
@@ -194,7 +194,7 @@ class Slice:
         )
         return connector, connection
 
-    def _streams(self, connector: Connector, connection: Connection) -> Streams:
+    def _streams(self, connector: AnyConnector, connection: Connection) -> Streams:
         assert self.session is not None  # noqa: S101 - opened by the caller
         work = Work(
             services=self.services,

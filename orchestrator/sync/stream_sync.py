@@ -17,7 +17,7 @@ from datetime import timedelta
 import msgspec
 
 from orchestrator.errors import MarketplaceError, PageTokenExpired, WriteRejected
-from orchestrator.marketplaces.spec import Listing, Page, Stream
+from orchestrator.marketplaces.spec import AnyStream, Listing, Page
 from orchestrator.model import ids
 from orchestrator.model.counts import StreamCounts
 from orchestrator.model.state import Cursor, OpenWindow, StreamState
@@ -51,7 +51,7 @@ class _UnderWay:
 class StreamSync:
     """Brings one stream up to date, as far as the slice's time goes."""
 
-    def __init__(self, work: Work, stream: Stream, counts: StreamCounts) -> None:
+    def __init__(self, work: Work, stream: AnyStream, counts: StreamCounts) -> None:
         self._work, self._stream, self._counts = work, stream, counts
         self._terms = windows.terms(
             stream,

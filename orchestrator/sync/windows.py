@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 
-from orchestrator.marketplaces.spec import Listing, Stream, Window
+from orchestrator.marketplaces.spec import AnyStream, Listing, Window
 from orchestrator.model.connection import Connection
 from orchestrator.model.state import Cursor, OpenWindow
 
@@ -27,7 +27,7 @@ _DAY_ZERO = datetime(1970, 1, 1, tzinfo=UTC)
 class Terms:
     """What a connection's windows depend on."""
 
-    stream: Stream
+    stream: AnyStream
     #: Nothing before this is asked for.
     start: datetime
     lookback: timedelta
@@ -35,7 +35,7 @@ class Terms:
     long_every: timedelta
 
 
-def terms(stream: Stream, connection: Connection, epoch: datetime, lookback: timedelta) -> Terms:
+def terms(stream: AnyStream, connection: Connection, epoch: datetime, lookback: timedelta) -> Terms:
     """The terms of one stream of a connection."""
     start = connection.backfill_since
     return Terms(
@@ -46,7 +46,7 @@ def terms(stream: Stream, connection: Connection, epoch: datetime, lookback: tim
     )
 
 
-def scope_of(stream: Stream, connection: Connection) -> str:
+def scope_of(stream: AnyStream, connection: Connection) -> str:
     """Hash of all that a stream's records depend on; another one means starting again."""
     # Where a sandbox listens says nothing about what is in it.
     settings = {name: value for name, value in connection.settings.items() if name != "base_url"}
@@ -81,7 +81,7 @@ def open_window(terms: Terms, cursor: Cursor, now: datetime) -> OpenWindow | Non
     return OpenWindow(since=since, until=until, long=long, full=cursor.full)
 
 
-def lists_all(stream: Stream, window: OpenWindow) -> bool:
+def lists_all(stream: AnyStream, window: OpenWindow) -> bool:
     """Whether a known record of the window's span that it does not show is one that may have vanished."""
     return stream.listing is Listing.SNAPSHOT or (stream.listing is Listing.INCREMENTAL and window.long)
 
@@ -122,7 +122,7 @@ def shortened(window: OpenWindow, server_time: datetime | None, age: timedelta) 
     return msgspec.structs.replace(window, until=until) if until < window.until - CLOCK_SLACK else None
 
 
-def rest(stream: Stream, took: timedelta, now: datetime) -> datetime | None:
+def rest(stream: AnyStream, took: timedelta, now: datetime) -> datetime | None:
     """Until when a stream that lists everything is left alone after a listing.
 
     A listing that took long (many items, a slow or limited marketplace) is not begun again at once: it

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from orchestrator.marketplaces.spec import Connector, Session
+from orchestrator.marketplaces.spec import AnyConnector, AnySession
 from orchestrator.model.connection import Connection
 from orchestrator.ports import DocumentStore
 from orchestrator.services import Services
@@ -21,8 +21,8 @@ class Work:
     store: DocumentStore
     holder: Holder
     connection: Connection
-    connector: Connector
-    session: Session
+    connector: AnyConnector
+    session: AnySession
     run_id: str
     #: Seconds left in this slice; the task stops between pages when there are none.
     time_left: Callable[[], float]

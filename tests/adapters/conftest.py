@@ -14,7 +14,15 @@ from orchestrator.ports import DocumentStore
 from tests.adapters.worker import Worker, running_worker
 from tests.support.emulators import fresh_project
 
+HERE = Path(__file__).parent
 STORES = ["sqlite", pytest.param("firestore", marks=pytest.mark.emulator)]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that the worker's process delivers to."""
+    for item in items:
+        if item.path.parent == HERE and {"worker", "dead"} & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.processes)
 
 
 @pytest.fixture(params=STORES)

@@ -26,8 +26,9 @@ from orchestrator.adapters.google.pubsub import PubSubQueue
 from orchestrator.errors import QueueUnavailable
 from orchestrator.model.messages import Message, encode
 from orchestrator.ports import DeadLetters, TaskQueue
-from tests.adapters.worker import Worker, wait_until
+from tests.adapters.worker import Worker
 from tests.support.emulators import fresh_project
+from tests.support.waiting import wait_until
 
 #: The fewest that Pub/Sub takes.
 ATTEMPTS = 5
@@ -114,7 +115,7 @@ def test_a_message_that_keeps_failing_becomes_a_dead_letter(dead: Dead, worker: 
     before = datetime.now(UTC) - timedelta(seconds=1)
 
     dead.queue.publish([message])
-    wait_until(lambda: bool(dead.bodies()), timeout_s=60.0)
+    wait_until(lambda: bool(dead.bodies()))
 
     (letter,) = dead.letters.take(10)
     assert letter.body == encode(message)

@@ -21,8 +21,9 @@ from orchestrator.adapters.embedded.delivery import Delivery
 from orchestrator.adapters.embedded.queue import LocalQueue
 from orchestrator.errors import QueueUnavailable
 from orchestrator.model.messages import Message
-from tests.adapters.worker import Worker, wait_until
+from tests.adapters.worker import Worker
 from tests.support.project import ROOT
+from tests.support.waiting import wait_until
 
 FAST = Delivery(min_backoff_s=0.05, max_backoff_s=0.2, claim_s=0.6)
 #: Publishes for the run ids on its command line and delivers until it is ended.
@@ -244,7 +245,7 @@ def test_a_message_of_another_process_is_seen_soon(path: Path, worker: Worker) -
     publishes = LocalQueue(path, worker.url, delivers=False)
 
     publishes.publish([Message(kind="cancel", run_id=run_id)])
-    wait_until(lambda: len(worker.received(run_id)) == 1, timeout_s=5.0)
+    wait_until(lambda: len(worker.received(run_id)) == 1)
 
     publishes.close()
     delivers.close()

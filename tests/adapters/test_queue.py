@@ -23,8 +23,9 @@ from orchestrator.adapters.google.pubsub import PubSubQueue
 from orchestrator.errors import QueueUnavailable
 from orchestrator.model.messages import Message, decode, encode
 from orchestrator.ports import TaskQueue
-from tests.adapters.worker import TOPIC_PATH, Worker, wait_until
+from tests.adapters.worker import TOPIC_PATH, Worker
 from tests.support.emulators import fresh_project
+from tests.support.waiting import wait_until
 
 TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
@@ -124,7 +125,7 @@ def test_many_messages_all_arrive(queue: TaskQueue, worker: Worker) -> None:
     names = {f"c-{number}" for number in range(1100)}
 
     queue.publish([Message(kind="task", run_id=run_id, connection_id=name) for name in sorted(names)])
-    wait_until(lambda: len(worker.received(run_id)) >= len(names), timeout_s=40.0)
+    wait_until(lambda: len(worker.received(run_id)) >= len(names))
 
     bodies = [json.loads(note["body"]) for note in worker.received(run_id)]
     assert {body["connection_id"] for body in bodies} == names

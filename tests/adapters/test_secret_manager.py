@@ -65,9 +65,15 @@ def service() -> Service:
 
 
 @pytest.fixture
-def secrets(service: Service, monkeypatch: pytest.MonkeyPatch) -> Iterator[SecretManager]:
+def retried_s() -> float:
+    """How long a call is repeated; a busy machine may need seconds for the first attempt."""
+    return 20.0
+
+
+@pytest.fixture
+def secrets(service: Service, retried_s: float, monkeypatch: pytest.MonkeyPatch) -> Iterator[SecretManager]:
     """The adapter, connected to the service; its time is the service's."""
-    monkeypatch.setattr(secret_manager, "_RETRY", retry(total_s=1.0))
+    monkeypatch.setattr(secret_manager, "_RETRY", retry(total_s=retried_s))
     methods = {
         "AccessSecretVersion": Method(
             types.AccessSecretVersionRequest, types.AccessSecretVersionResponse, service.access
@@ -152,6 +158,7 @@ def test_an_added_version_is_the_latest_at_once(secrets: SecretManager, service:
     assert secrets.previous(LATEST) == "new"
 
 
+@pytest.mark.parametrize("retried_s", [1.0])
 def test_an_outage_passes_unnoticed_while_a_value_is_kept(secrets: SecretManager, service: Service) -> None:
     """The last good value is used while the service is away, without asking again each time."""
     secrets.get(LATEST)
@@ -165,6 +172,7 @@ def test_an_outage_passes_unnoticed_while_a_value_is_kept(secrets: SecretManager
     assert len(service.calls) == calls
 
 
+@pytest.mark.parametrize("retried_s", [1.0])
 def test_an_outage_without_a_value_is_reported(secrets: SecretManager, service: Service) -> None:
     """Nobody is told a secret is missing because the service is away, and the retries end."""
     service.failures = [_unavailable() for _ in range(20)]

@@ -8,10 +8,11 @@ from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.ports import Create, Delete, DocumentStore, Put, Query, Update
+from tests.support.examples import examples
 
 NOW = datetime(2026, 11, 23, 18, 31, 43, 123456, tzinfo=UTC)
 
@@ -95,11 +96,7 @@ def test_a_time_of_another_zone_is_the_same_instant(store: DocumentStore) -> Non
     assert (read.data["at"], read.data["at"].utcoffset()) == (NOW, timedelta(0))
 
 
-@settings(
-    max_examples=60,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
+@examples(60, any_health=True)
 @given(data=_DOCUMENTS)
 def test_any_document_survives(store: DocumentStore, data: dict[str, Any]) -> None:
     """Whatever a document holds is read back the same."""

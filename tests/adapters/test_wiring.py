@@ -71,7 +71,7 @@ def test_slow_pages_keep_no_other_waiting(tmp_path: Path, monkeypatch: pytest.Mo
     services = wiring.build(_settings(EMBEDDED), delivers=False)
     over = threading.Event()
     slow = [services.executor.submit(over.wait, 60) for _ in range(100)]
-    read = services.executor.submit(lambda: "a page").result(timeout=30)
+    read = services.executor.submit(lambda: "a page").result(timeout=300)
     waiting = sum(not each.done() for each in slow)
     over.set()
     services.executor.shutdown()
@@ -104,6 +104,7 @@ def test_the_queue_lies_beside_the_store(store: str, queue: str) -> None:
     assert wiring.queue_path(settings) == Path(queue)
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize(
     ("environ", "loaded", "absent"),
     [

@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,11 +44,3 @@ def running_worker(folder: Path) -> Iterator[Worker]:
         processes.start("worker", command, {**os.environ, "RECEIPTS": str(worker.receipts)})
         processes.wait_ready("worker", f"http://127.0.0.1:{port}/")
         yield worker
-
-
-def wait_until(holds: Callable[[], bool], timeout_s: float = 20.0) -> None:
-    """Return as soon as it holds."""
-    give_up_at = time.monotonic() + timeout_s
-    while not holds():
-        assert time.monotonic() < give_up_at, f"did not come true within {timeout_s} s"
-        time.sleep(0.01)

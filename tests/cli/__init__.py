@@ -1,1 +1,1 @@
-"""The operators' command line, and the use cases behind it."""
+"""The operators' command line and the use cases that only it has, on an embedded store."""

@@ -14,8 +14,9 @@ from orchestrator.model.run import Run, RunStatus, Shard, TaskStatus
 from orchestrator.operators.run_views import RunView
 from orchestrator.ports import Put, Update
 from orchestrator.services import Services
-from tests.cli.conftest import START, Clock
+from tests.cli.conftest import START
 from tests.cli.test_command_line import task
+from tests.support.clocks import VirtualClock
 
 
 @pytest.fixture(autouse=True)
@@ -54,9 +55,9 @@ def close(services: Services) -> None:
 
 
 @pytest.mark.parametrize("terminal", [False, True])
-def test_it_ends_with_the_run(services: Services, clock: Clock, *, terminal: bool) -> None:
+def test_it_ends_with_the_run(services: Services, clock: VirtualClock, *, terminal: bool) -> None:
     """The final view is returned, after the progress was shown on a terminal or as lines."""
-    clock.on_sleep = lambda: close(services)
+    clock.meanwhile = lambda: close(services)
     shown = io.StringIO()
     screen = Console(file=shown, force_terminal=terminal, width=100)
     view = follow(services.store, clock, "t-1", screen)

@@ -12,7 +12,9 @@ from orchestrator.model.state import Lease, Open, SyncState
 from orchestrator.operators import pause
 from orchestrator.ports import Put, Snapshot, Update
 from orchestrator.services import Services
-from tests.cli.conftest import START, Clock, Queue
+from tests.cli.conftest import START
+from tests.support.clocks import VirtualClock
+from tests.support.queues import ListQueue
 
 STATE = "sync_state/shop-1"
 
@@ -67,7 +69,7 @@ def status(services: Services) -> str:
     return str(snapshot.data["status"])
 
 
-def test_pause_stops_the_worker_at_its_next_commit(services: Services, queue: Queue) -> None:
+def test_pause_stops_the_worker_at_its_next_commit(services: Services, queue: ListQueue) -> None:
     """A commit based on the state before the pause is refused, and the state says why."""
     before = put_state(services)
     pause.pause(services, "shop-1")
@@ -79,7 +81,7 @@ def test_pause_stops_the_worker_at_its_next_commit(services: Services, queue: Qu
     assert state(services).seq == 8
     with pytest.raises(Conflict):
         services.store.commit([Update(STATE, {"seq": 8}, version=before.version)])
-    assert queue.published == []
+    assert queue.messages == []
 
 
 def test_pause_beats_a_claim_that_was_decided_before(services: Services) -> None:
@@ -98,18 +100,18 @@ def test_pause_of_a_new_connection_leaves_a_state(services: Services) -> None:
     assert state(services).seq == 1
 
 
-def test_pause_has_a_task_between_slices_closed_at_once(services: Services, queue: Queue) -> None:
+def test_pause_has_a_task_between_slices_closed_at_once(services: Services, queue: ListQueue) -> None:
     """A deferred task, which nobody holds, does not stay open until the next run."""
     put_state(services, owner=None)
     pause.pause(services, "shop-1")
 
-    (message,) = queue.published
+    (message,) = queue.messages
     assert (message.kind, message.run_id, message.connection_id) == ("task", "t-1", "shop-1")
     assert (message.shard, message.marketplace, message.heal) == ("takealot-000000", "takealot", True)
 
 
 def test_pause_decides_again_when_somebody_was_faster(
-    services: Services, clock: Clock, monkeypatch: pytest.MonkeyPatch
+    services: Services, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A page committed between reading and writing costs a retry, not the pause."""
     before = put_state(services)
@@ -123,7 +125,7 @@ def test_pause_decides_again_when_somebody_was_faster(
 
     assert status(services) == "paused"
     assert state(services).seq == 9
-    assert clock.elapsed_s > 0
+    assert clock.monotonic() > 0
 
 
 def test_resume_lets_it_take_part_again(services: Services) -> None:
@@ -155,7 +157,7 @@ def test_remove_purges_records_of_this_connection_alone(services: Services) -> N
     assert services.store.count("connections/shop-10/orders") == 1
 
 
-def test_remove_waits_for_the_worker(services: Services, clock: Clock) -> None:
+def test_remove_waits_for_the_worker(services: Services, clock: VirtualClock) -> None:
     """The state is deleted only after the worker has seen the cancellation and finished."""
     put_state(services)
     seen: list[str | None] = []
@@ -165,19 +167,19 @@ def test_remove_waits_for_the_worker(services: Services, clock: Clock) -> None:
         seen.append(task.cancel if task else None)
         services.store.commit([Update(STATE, {"open": None, "seq": 9})])
 
-    clock.on_sleep = finish
+    clock.meanwhile = finish
     pause.remove(services, "shop-1")
 
     assert seen == ["gone"]
     assert services.store.get(STATE) is None
 
 
-def test_remove_may_be_repeated_where_the_worker_holds_on(services: Services, clock: Clock) -> None:
+def test_remove_may_be_repeated_where_the_worker_holds_on(services: Services, clock: VirtualClock) -> None:
     """After a bounded wait the operator is told; once the run is over, a second remove finishes it."""
     put_state(services)
     with pytest.raises(NotPossible, match="run t-1 still holds its state"):
         pause.remove(services, "shop-1")
-    assert clock.elapsed_s <= pause.RELEASE_WAIT_S + 1
+    assert clock.monotonic() <= pause.RELEASE_WAIT_S + 1
     assert services.store.get("connections/shop-1") is None
 
     services.store.commit([Update(STATE, {"open": None, "seq": 9})])

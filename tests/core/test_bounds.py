@@ -14,14 +14,16 @@ from orchestrator.model.run import RunStatus
 from orchestrator.ports import Query, Snapshot, Update, Write, Written
 from orchestrator.runs import cancel, dispatch, start
 from orchestrator.runs.cancel import cancel_run
+from tests.support.stores import WrappedStore
 from tests.support.world import World
 
 
-class Moving:
+class Moving(WrappedStore):
     """A store on which somebody else moves the run just before each of our commits to it, now and then."""
 
     def __init__(self, world: World, *, always: bool = False) -> None:
-        self._store, self._always = world.store, always
+        super().__init__(world.store)
+        self._always = always
         self.conflicts = 0
         self._turn = False
 
@@ -30,14 +32,11 @@ class Moving:
         moved = [write for write in writes if write.path.startswith("runs/") and write.path.count("/") == 1]
         self._turn = not self._turn
         if moved and isinstance(moved[0], Update) and (self._turn or self._always):
-            snapshot = self._store.get(moved[0].path)
+            snapshot = self.get(moved[0].path)
             assert snapshot is not None
-            self._store.commit([Update(snapshot.path, {"dispatched_at": snapshot.data["dispatched_at"]})])
+            super().commit([Update(snapshot.path, {"dispatched_at": snapshot.data["dispatched_at"]})])
             self.conflicts += 1
-        return self._store.commit(writes)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._store, name)
+        return super().commit(writes)
 
 
 def use(world: World, **fields: Any) -> None:
@@ -88,16 +87,17 @@ def test_a_cancel_that_always_conflicts_ends(world: World) -> None:
     assert moving.conflicts == start._TRIES
 
 
-class Watching:
+class Watching(WrappedStore):
     """A store and queue that note in which order shards are read and their messages published."""
 
     def __init__(self, world: World) -> None:
-        self._store, self._queue = world.store, world.queue
+        super().__init__(world.store)
+        self._queue = world.queue
         self.events: list[str] = []
 
     def query(self, query: Query) -> list[Snapshot]:
         """Note how many shards come."""
-        found = self._store.query(query)
+        found = super().query(query)
         if query.collection.endswith("/shards") and found:
             self.events.append(f"read {len(found)}")
         return found
@@ -106,9 +106,6 @@ class Watching:
         """Note how many messages go."""
         self.events.append(f"publish {len(messages)}")
         self._queue.publish(messages, **options)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._store, name)
 
 
 def test_a_cancel_holds_one_page_of_shards(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

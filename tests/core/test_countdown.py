@@ -12,10 +12,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
-from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
@@ -28,33 +26,28 @@ from orchestrator.ports import Update, Write, Written
 from orchestrator.runs import dispatch
 from orchestrator.runs.cancel import cancel_run
 from orchestrator.sync import pages
+from tests.support.examples import examples
+from tests.support.stores import Killed, WrappedStore
 from tests.support.world import START, World
 
 NAMES = ("a", "b", "c", "d", "e")
 picks = st.integers(0, 10_000)
 
 
-class Killed(BaseException):
-    """The worker is gone in the middle of a page."""
-
-
-class Noting:
+class Noting(WrappedStore):
     """The store, and which runs were closed by a commit to it."""
 
     def __init__(self, world: World) -> None:
-        self._store = world.store
+        super().__init__(world.store)
         self.closed: Counter[str] = Counter()
 
     def commit(self, writes: Sequence[Write]) -> list[Written]:
         """Commit, and note what closes a run."""
-        written = self._store.commit(writes)
+        written = super().commit(writes)
         for write in writes:
             if isinstance(write, Update) and "finished_at" in write.fields:
                 self.closed[write.path.removeprefix("runs/")] += 1
         return written
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._store, name)
 
 
 class Countdown(RuleBasedStateMachine):
@@ -231,4 +224,4 @@ class Countdown(RuleBasedStateMachine):
 
 
 TestCountdown = Countdown.TestCase
-TestCountdown.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestCountdown.settings = examples(60, steps=40)

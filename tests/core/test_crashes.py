@@ -17,6 +17,7 @@ from orchestrator.model.run import RunStatus
 from orchestrator.model.state import Lease, Open, SyncState
 from orchestrator.ports import Put, Query, Snapshot, Update, Write, Written
 from orchestrator.tasks.holder import Holder
+from tests.support.stores import Killed
 from tests.support.world import START, World
 
 FAULTS = (
@@ -29,10 +30,6 @@ FAULTS = (
     "killed after a publish",
     "a publish that fails",
 )
-
-
-class Killed(BaseException):
-    """The process is gone: nothing of it runs on."""
 
 
 class Faulty:

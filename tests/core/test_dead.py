@@ -17,7 +17,7 @@ from orchestrator.operators.dead_letters import Effect, Report
 from orchestrator.ports import DeadMessage, Delete, Query
 from orchestrator.runs.start import TriggerRequest, start_manual
 from tests.core.grave import Grave
-from tests.core.test_crashes import Killed
+from tests.support.stores import Killed
 
 
 def dying(letters: LocalDeadLetters, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -71,10 +71,10 @@ def test_what_is_not_removed_is_given_back(grave: Grave, monkeypatch: pytest.Mon
     given: list[int] = []
     monkeypatch.setattr(grave.letters, "give_back", lambda messages: given.append(len(messages)))
     grave.look()
-    grave.world.queue.down = True
+    grave.world.queue.error = QueueUnavailable("the queue is down")
     with pytest.raises(QueueUnavailable):
         grave.replay()
-    grave.world.queue.down = False
+    grave.world.queue.error = None
     grave.replay(connection_id="a")
 
     assert given == [3, 3, 2]
@@ -156,7 +156,7 @@ def test_what_cannot_be_published_stays(grave: Grave) -> None:
     """The queue is down: the error is told, and no message is lost."""
     grave.dispatch()
     grave.bury(*grave.take("task"))
-    grave.world.queue.down = True
+    grave.world.queue.error = QueueUnavailable("the queue is down")
     with pytest.raises(QueueUnavailable):
         grave.replay()
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from orchestrator.sync import digest as digests
 from orchestrator.sync.digest import Digest, content_of, key_of
+from tests.support.examples import examples
 
 NAMES = st.integers(0, 400).map(str)
 
@@ -109,7 +109,7 @@ class Remembering(RuleBasedStateMachine):
 
 
 TestRemembering = Remembering.TestCase
-TestRemembering.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+TestRemembering.settings = examples(150, steps=40)
 
 
 def test_old_entries_are_forgotten() -> None:

@@ -24,7 +24,8 @@ from orchestrator.model.messages import Message, encode
 from orchestrator.model.run import RunStatus, TaskStatus
 from orchestrator.operators import dead_letters
 from orchestrator.ports import Delete, Query, Update, Write, Written
-from tests.core.test_crashes import Killed, deliver_all, documents, make
+from tests.core.test_crashes import deliver_all, documents, make
+from tests.support.stores import Killed
 from tests.support.world import START, World
 from tests.system.simulation.history import History
 

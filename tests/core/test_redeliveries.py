@@ -13,8 +13,9 @@ from orchestrator.model.messages import Kind
 from orchestrator.model.run import RunStatus, TaskStatus
 from orchestrator.ports import Delete, Update
 from orchestrator.tasks import ending
-from tests.core.test_crashes import Killed, make
+from tests.core.test_crashes import make
 from tests.core.test_failure_histories import FIRST, die_at, dispatched
+from tests.support.stores import Killed
 
 
 def test_who_else_writes_the_state_is_no_sign_of_life(tmp_path: Path) -> None:

@@ -25,64 +25,24 @@ from orchestrator.model.documents import to_document
 from orchestrator.model.run import Dispatch, Run, RunStatus, Shard, Task, TaskStatus
 from orchestrator.model.state import Health, Lease, Open, SyncState
 from orchestrator.operators import run_views, status
-from orchestrator.ports import Filter, Put, Query, Snapshot
+from orchestrator.ports import DocumentStore, Put
+from tests.support.clocks import VirtualClock
+from tests.support.stores import CountingStore
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 LATER = NOW + timedelta(days=30)
 
 
-class CountingStore(SqliteStore):
-    """Counts the documents that are read."""
-
-    reads = 0
-
-    def get(self, path: str) -> Snapshot | None:
-        """Read one."""
-        self.reads += 1
-        return super().get(path)
-
-    def get_many(self, paths: Sequence[str]) -> list[Snapshot | None]:
-        """Read several."""
-        self.reads += len(paths)
-        return super().get_many(paths)
-
-    def query(self, query: Query) -> list[Snapshot]:
-        """Read in order."""
-        found = super().query(query)
-        self.reads += len(found)
-        return found
-
-    def count(self, collection: str, where: Sequence[Filter] = ()) -> int:
-        """Count, which is billed as one read for each thousand."""
-        self.reads += 1
-        return super().count(collection, where)
-
-
-class FixedClock:
-    """It is always the same time."""
-
-    def now(self) -> datetime:
-        """That time."""
-        return NOW
-
-    def monotonic(self) -> float:
-        """Nothing goes on."""
-        return 0.0
-
-    def sleep(self, seconds: float) -> None:
-        """Nothing is waited for."""
-
-
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[CountingStore]:
     """An embedded store."""
-    opened = CountingStore(tmp_path / "store.db")
-    yield opened
-    opened.close()
+    behind = SqliteStore(tmp_path / "store.db")
+    yield CountingStore(behind)
+    behind.close()
 
 
 def add_run(
-    store: SqliteStore,
+    store: DocumentStore,
     run_id: str,
     minute: int,
     *,
@@ -114,7 +74,7 @@ def share(succeeded: int, failed: int) -> MarketplaceTotals:
     return MarketplaceTotals(tasks=tasks, records=RecordTotals(), cost=Cost())
 
 
-def add_task(store: SqliteStore, run_id: str, connection_id: str, status: TaskStatus) -> None:
+def add_task(store: DocumentStore, run_id: str, connection_id: str, status: TaskStatus) -> None:
     """Store a final task."""
     task = Task(
         run_id=run_id,
@@ -128,7 +88,9 @@ def add_task(store: SqliteStore, run_id: str, connection_id: str, status: TaskSt
     store.commit([Put(ids.task_path(run_id, connection_id), to_document(task))])
 
 
-def add_shard(store: SqliteStore, run_id: str, number: int, planned: Sequence[str], still_open: int) -> None:
+def add_shard(
+    store: DocumentStore, run_id: str, number: int, planned: Sequence[str], still_open: int
+) -> None:
     """Store a shard."""
     shard = Shard(marketplace="shopify", ids=tuple(planned), open=still_open, expires_at=LATER)
     store.commit([Put(ids.shard_path(run_id, ids.shard_id("shopify", number)), to_document(shard))])
@@ -297,7 +259,7 @@ def test_status_sums_up_marketplaces(store: CountingStore) -> None:
     both = {"shopify": share(3, 0), "takealot": share(1, 1)}
     add_run(store, "t-1", 20, status=RunStatus.PARTIAL, by_marketplace=both)
     add_run(store, "t-2", 35, by_marketplace={"takealot": share(2, 0)})
-    view = status.status(store, FixedClock())
+    view = status.status(store, VirtualClock(NOW))
 
     assert view.health is Health.OK
     assert view.last_tick_at == NOW - timedelta(minutes=5)
@@ -308,7 +270,7 @@ def test_status_sums_up_marketplaces(store: CountingStore) -> None:
 
 def test_status_of_nothing(store: CountingStore) -> None:
     """Before the first tick everything is empty and well."""
-    view = status.status(store, FixedClock())
+    view = status.status(store, VirtualClock(NOW))
 
     assert (view.health, view.last_tick_at, view.runs, view.failing) == (Health.OK, None, [], [])
 
@@ -333,7 +295,7 @@ def test_status_lists_the_worst_first(store: CountingStore) -> None:
     for connection_id, state in states.items():
         store.commit([Put(ids.state_path(connection_id), to_document(state))])
     store.commit([Put(ids.connection_path("c-2"), to_document(connection))])
-    view = status.status(store, FixedClock())
+    view = status.status(store, VirtualClock(NOW))
 
     assert view.health is Health.NEEDS_ATTENTION
     assert view.connections == status.ConnectionCounts(active=1, failing=1, needs_attention=1)
@@ -348,14 +310,14 @@ def test_failed_run_is_no_good_health(store: CountingStore) -> None:
     add_run(store, "t-1", 20, status=RunStatus.FAILED)
     add_run(store, "t-2", 35)
 
-    assert status.status(store, FixedClock()).health is Health.FAILING
+    assert status.status(store, VirtualClock(NOW)).health is Health.FAILING
 
 
 def test_status_costs_a_bounded_number_of_reads(store: CountingStore) -> None:
     """However many connections fail, the status reads at most fifty of them."""
     failing = to_document(SyncState(health=Health.FAILING))
     store.commit([Put(ids.state_path(f"c-{number:03}"), failing) for number in range(200)])
-    view = status.status(store, FixedClock())
+    view = status.status(store, VirtualClock(NOW))
 
     assert view.connections.failing == 200
     assert len(view.failing) == status.FAILING

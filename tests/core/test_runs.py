@@ -48,10 +48,10 @@ def test_a_tick_delivered_again_is_the_same_run(world: World) -> None:
 def test_a_repeated_tick_publishes_what_the_first_could_not(world: World) -> None:
     """When publishing fails the tick is refused, and its repetition finishes the fan-out."""
     world.connect("a")
-    world.queue.down = True
+    world.queue.error = QueueUnavailable("the queue is down")
     with pytest.raises(QueueUnavailable):
         world.tick(at=START)
-    world.queue.down = False
+    world.queue.error = None
     answer = world.tick(at=START)
     world.drain()
 

@@ -9,14 +9,15 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 import msgspec
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from orchestrator.marketplaces.spec import Listing, Stream
+from orchestrator.marketplaces.spec import AnyStream, Listing, Stream
 from orchestrator.model.state import Cursor, OpenWindow
 from orchestrator.sync import windows
 from orchestrator.sync.windows import Terms
+from tests.support.examples import examples
 from tests.support.world import START
 
 SECOND, DAY = timedelta(seconds=1), timedelta(days=1)
@@ -26,7 +27,7 @@ NAMES = st.sampled_from("abcdefgh")
 skews = st.sampled_from([-SKEW_S, -7, 0, 0, 0, 12, SKEW_S]).map(lambda s: s * SECOND)
 
 
-def stream(listing: Listing, *, durable: bool, ordered: bool, short: timedelta, long: timedelta) -> Stream:
+def stream(listing: Listing, *, durable: bool, ordered: bool, short: timedelta, long: timedelta) -> AnyStream:
     """A stream of which only the windows matter."""
     return Stream(
         name="orders",
@@ -242,7 +243,7 @@ class Reading(RuleBasedStateMachine):
 
 
 TestReading = Reading.TestCase
-TestReading.settings = settings(max_examples=200, stateful_step_count=40, deadline=None)
+TestReading.settings = examples(200, steps=40)
 
 
 spans = st.sampled_from([timedelta(0), 3 * DAY, 60 * DAY, timedelta.max])

@@ -1,1 +1,1 @@
-"""Tests of what is delivered beside the code: Terraform, documentation, benchmarks."""
+"""Everything delivered beside the code: Terraform, documents, benchmarks."""

@@ -1,1 +1,1 @@
-"""The edge: HTTP, authentication, CloudEvents, logs and start-up."""
+"""The edge: HTTP, authentication, CloudEvents, logs and start-up, as the framework serves them."""

@@ -6,9 +6,9 @@ import json
 import logging
 import os
 import random
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -22,11 +22,9 @@ from werkzeug.test import TestResponse
 from orchestrator import wiring
 from orchestrator.adapters.clock import SystemClock
 from orchestrator.adapters.embedded.store import SqliteStore
-from orchestrator.errors import SecretMissing
 from orchestrator.marketplaces.registry import REGISTRY
 from orchestrator.model.connection import Connection, ConnectionStatus
 from orchestrator.model.documents import to_document
-from orchestrator.model.messages import Message
 from orchestrator.ports import Put
 from orchestrator.services import Services
 from orchestrator.settings import Settings
@@ -34,58 +32,12 @@ from tests.edge import description
 from tests.support import issuer
 from tests.support.issuer import Issuer
 from tests.support.project import ROOT
+from tests.support.queues import ListQueue
+from tests.support.secrets import MemorySecrets
 
 MAIN = ROOT / "main.py"
 SECRET = "correct horse battery staple"
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
-
-
-@dataclass
-class RememberingQueue:
-    """A queue that delivers nothing; `error` makes it refuse."""
-
-    published: list[Message] = field(default_factory=list)
-    buried: list[tuple[bytes, str, dict[str, str]]] = field(default_factory=list)
-    error: Exception | None = None
-
-    def publish(self, messages: Sequence[Message], *, not_before: datetime | None = None) -> None:
-        """Remember the messages."""
-        if self.error is not None:
-            raise self.error
-        self.published += messages
-
-    def bury(self, body: bytes, *, reason: str, attributes: Mapping[str, str]) -> None:
-        """Remember body, reason and attributes."""
-        if self.error is not None:
-            raise self.error
-        self.buried.append((body, reason, dict(attributes)))
-
-
-@dataclass
-class FakeSecrets:
-    """Secrets by reference, newest first; `error` makes all reading fail."""
-
-    versions: dict[str, list[str]] = field(default_factory=dict)
-    reads: int = 0
-    error: Exception | None = None
-
-    def get(self, reference: str, *, fresh: bool = False) -> str:
-        """The newest version."""
-        self.reads += 1
-        if self.error is not None:
-            raise self.error
-        if reference not in self.versions:
-            raise SecretMissing(f"{reference} does not exist")
-        return self.versions[reference][0]
-
-    def previous(self, reference: str) -> str | None:
-        """The one before it."""
-        older = self.versions[reference][1:]
-        return older[0] if older else None
-
-    def add_version(self, reference: str, content: str) -> None:
-        """Put one on top."""
-        self.versions.setdefault(reference, []).insert(0, content)
 
 
 @dataclass
@@ -95,8 +47,8 @@ class Stage:
     client: FlaskClient
     services: Services
     store: SqliteStore
-    queue: RememberingQueue
-    secrets: FakeSecrets
+    queue: ListQueue
+    secrets: MemorySecrets
     issuer: Issuer
 
     def call(
@@ -168,13 +120,13 @@ def served(target: str) -> FlaskClient:
 
 
 def log_lines(output: str) -> list[dict[str, Any]]:
-    """What was logged."""
+    """The logged lines."""
     return [json.loads(line) for line in output.splitlines()]
 
 
 @pytest.fixture(autouse=True)
 def _process_as_it_was() -> Iterator[None]:
-    """Undo what a served function does to logging, and the framework to the environment."""
+    """Undo a served function's changes to logging, and the framework's to the environment."""
     root = logging.getLogger()
     handlers, level, environ = root.handlers[:], root.level, dict(os.environ)
     yield
@@ -210,8 +162,8 @@ def services(settings_env: dict[str, str], tmp_path: Path) -> Iterator[Services]
         yield Services(
             settings=Settings.from_environment(settings_env),
             store=store,
-            queue=RememberingQueue(),
-            secrets=FakeSecrets(),
+            queue=ListQueue(buries=True),
+            secrets=MemorySecrets(),
             clock=SystemClock(),
             connectors=REGISTRY,
             executor=executor,
@@ -226,6 +178,6 @@ def stage(services: Services, certs: Issuer, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(wiring, "build", lambda settings, **_: services)
     client = served("sync_api")
     assert isinstance(services.store, SqliteStore)
-    assert isinstance(services.queue, RememberingQueue)
-    assert isinstance(services.secrets, FakeSecrets)
+    assert isinstance(services.queue, ListQueue)
+    assert isinstance(services.secrets, MemorySecrets)
     return Stage(client, services, services.store, services.queue, services.secrets, certs)

@@ -12,9 +12,10 @@ from functions.auth import scheduler_secret
 from functions.auth.scheduler_secret import SchedulerSecret
 from orchestrator.errors import SecretMissing, SecretUnavailable
 from orchestrator.settings import AuthSettings, Secret, http_settings
-from tests.edge.conftest import SECRET, FakeSecrets, Stage, environment, served
+from tests.edge.conftest import SECRET, Stage, environment, served
 from tests.support import issuer
 from tests.support.issuer import token
+from tests.support.secrets import MemorySecrets
 
 REFERENCE = "projects/project-1/secrets/scheduler/versions/latest"
 
@@ -98,7 +99,7 @@ def test_secret_by_reference(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> N
     """A reference's latest version and the one before open, and are read once for many calls."""
     monkeypatch.setenv("SCHEDULER_SECRET", REFERENCE)
     stage.client = served("sync_api")
-    stage.secrets.versions[REFERENCE] = ["second\n", SECRET, "zeroth"]
+    stage.secrets.versions[REFERENCE] = ["zeroth", SECRET, "second\n"]
 
     assert [stage.tick().status_code, stage.tick({"x-scheduler-secret": "second"}).status_code] == [202, 202]
     assert stage.tick({"x-scheduler-secret": "zeroth"}).status_code == 403
@@ -125,7 +126,7 @@ class Rotating:
 
     def __init__(self, *versions: str) -> None:
         self.time = 1_000.0
-        self.store = FakeSecrets({REFERENCE: list(versions)})
+        self.store = MemorySecrets({REFERENCE: list(versions)})
         _, auth = http_settings({**environment("http://127.0.0.1:9/certs"), "SCHEDULER_SECRET": REFERENCE})
         self.secret = SchedulerSecret(auth, lambda: self.store, monotonic=lambda: self.time)
 
@@ -148,7 +149,7 @@ def test_withdrawn_secret_stops_opening() -> None:
     """After its time in memory a secret that is no longer among the two latest is refused."""
     rotating = Rotating("one")
     assert rotating.secret.matches("one")
-    rotating.store.versions[REFERENCE] = ["three", "two"]
+    rotating.store.versions[REFERENCE] = ["two", "three"]
     rotating.time += scheduler_secret.SECRET_AGE
 
     assert not rotating.secret.matches("one")

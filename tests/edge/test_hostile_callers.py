@@ -143,7 +143,7 @@ def test_table_is_long_enough() -> None:
 def test_hostile_caller_is_refused(stage: Stage, caller: Hostile) -> None:
     """A hostile caller is refused with the right status, and nothing is started."""
     assert _send(stage, caller) == caller.status
-    assert stage.queue.published == []
+    assert stage.queue.messages == []
     assert stage.store.count("runs") == 0
 
 

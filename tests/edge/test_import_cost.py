@@ -6,6 +6,8 @@ import os
 import subprocess
 import sys
 
+import pytest
+
 from tests.edge.conftest import MAIN
 
 HEAVY = (
@@ -21,6 +23,7 @@ HEAVY = (
 )
 
 
+@pytest.mark.processes
 def test_main_imports_no_client() -> None:
     """Clients, their transports and what only the command line needs are imported where they are used."""
     program = f"import sys, main; print([name for name in {HEAVY!r} if name in sys.modules])"
@@ -32,7 +35,7 @@ def test_main_imports_no_client() -> None:
         env=env,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=True,
     )
 

@@ -38,7 +38,7 @@ def test_tick_starts_a_run(stage: Stage) -> None:
 
     assert response.get_json() == {"run_id": run_id, "status": "dispatching", "tasks": 2, "duplicate": False}
     assert response.headers["Location"] == f"/api/sync/runs/{run_id}"
-    assert [(message.kind, message.marketplace) for message in stage.queue.published] == [
+    assert [(message.kind, message.marketplace) for message in stage.queue.messages] == [
         ("dispatch", "shopify")
     ]
     assert stored is not None
@@ -153,7 +153,7 @@ def test_malformed_trigger_is_named(stage: Stage, body: bytes, named: str) -> No
 
     assert response.status_code == 400
     assert named in response.get_json()["detail"]
-    assert stage.queue.published == []
+    assert stage.queue.messages == []
 
 
 @pytest.mark.parametrize("key", ["", "two words", "k" * 256, "caf\xe9"])
@@ -296,7 +296,7 @@ def test_cancel_stops_an_open_run(stage: Stage) -> None:
     again = stage.call("POST", f"/api/sync/runs/{run_id}/cancel")
 
     assert [cancelled.status_code, again.status_code] == [202, 409]
-    assert stage.queue.published[-1].kind == "cancel"
+    assert stage.queue.messages[-1].kind == "cancel"
 
 
 @pytest.mark.parametrize("action", ["retry", "cancel"])

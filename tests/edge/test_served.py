@@ -3,62 +3,27 @@
 from __future__ import annotations
 
 import http.client
-import os
-import signal
-import socket
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.edge.conftest import MAIN, SECRET, environment
+from tests.edge.conftest import SECRET, environment
 from tests.support.issuer import Issuer, token
+from tests.support.serving import serving
 
 pytestmark = pytest.mark.processes
 
 
 @pytest.fixture
 def port(certs: Issuer, tmp_path: Path) -> Iterator[int]:
-    """Where `sync_api` listens, started as the README says."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        number: int = free.getsockname()[1]
-    env = {
-        **{name: value for name, value in os.environ.items() if name not in {"K_SERVICE", "FUNCTION_TARGET"}},
-        **environment(certs.url),
-        "SYNC_STORE": f"sqlite:{tmp_path / 'store.db'}",
-        "XDG_RUNTIME_DIR": str(tmp_path),
-        "THREADS": "4",
-    }
-    command = [sys.executable, "-m", "functions_framework", "--target=sync_api", "--host=127.0.0.1"]
-    server = subprocess.Popen(
-        [*command, f"--port={number}"],
-        cwd=MAIN.parent,
-        env=env,
-        stdout=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    try:
-        for _ in range(300):
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", number)) == 0:
-                    break
-            time.sleep(0.1)
-        yield number
-    finally:
-        os.killpg(server.pid, signal.SIGTERM)
-        try:
-            server.wait(timeout=15)
-        except subprocess.TimeoutExpired:
-            os.killpg(server.pid, signal.SIGKILL)
-            server.wait()
+    """The port of `sync_api`, started as the README says."""
+    with serving("sync_api", environment(certs.url), tmp_path) as served:
+        yield served.port
 
 
 def _post(port: int, path: str, headers: dict[str, str], body: bytes | Iterator[bytes]) -> int:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=300)
     try:
         is_chunked = not isinstance(body, bytes)
         connection.request("POST", path, body=body, headers=headers, encode_chunked=is_chunked)

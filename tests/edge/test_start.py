@@ -27,7 +27,7 @@ def _run(arguments: list[str], env: dict[str, str]) -> subprocess.CompletedProce
         env={**passed_on, **env},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
     )
 

@@ -16,7 +16,8 @@ from orchestrator import log_context, wiring
 from orchestrator.errors import MessageInvalid, QueueUnavailable, StoreUnavailable, WriteRejected
 from orchestrator.model.messages import Message, encode
 from orchestrator.services import Services
-from tests.edge.conftest import RememberingQueue, log_lines, served
+from tests.edge.conftest import log_lines, served
+from tests.support.queues import ListQueue
 
 # The framework itself calls datetime.utcnow(), deprecated from Python 3.12 on.
 pytestmark = pytest.mark.filterwarnings("ignore:datetime.datetime.utcnow:DeprecationWarning")
@@ -70,9 +71,9 @@ def worker(services: Services, monkeypatch: pytest.MonkeyPatch) -> Worker:
 
 
 @pytest.fixture
-def queue(services: Services) -> RememberingQueue:
+def queue(services: Services) -> ListQueue:
     """The queue of `services`."""
-    assert isinstance(services.queue, RememberingQueue)
+    assert isinstance(services.queue, ListQueue)
     return services.queue
 
 
@@ -193,7 +194,7 @@ UNREADABLE = [
 
 @pytest.mark.parametrize("data", UNREADABLE)
 def test_a_message_that_cannot_be_read_is_dead_lettered(
-    worker: Worker, queue: RememberingQueue, capsys: pytest.CaptureFixture[str], data: bytes
+    worker: Worker, queue: ListQueue, capsys: pytest.CaptureFixture[str], data: bytes
 ) -> None:
     """Another version or kind, or fields that cannot be: kept whole with the reason, which quotes nothing."""
     attributes = {"kind": "heal", "traceparent": TRACEPARENT}
@@ -212,7 +213,7 @@ def test_a_message_that_cannot_be_read_is_dead_lettered(
 
 
 def test_a_message_that_cannot_be_kept_is_delivered_again(
-    worker: Worker, queue: RememberingQueue, capsys: pytest.CaptureFixture[str]
+    worker: Worker, queue: ListQueue, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """It is acknowledged only once it is among the dead letters."""
     queue.error = QueueUnavailable("the topic is away")
@@ -224,7 +225,7 @@ def test_a_message_that_cannot_be_kept_is_delivered_again(
     assert [line["action"] for line in lines] == ["queue_unavailable"]
 
 
-def test_a_request_that_is_no_message_is_not_dead_lettered(worker: Worker, queue: RememberingQueue) -> None:
+def test_a_request_that_is_no_message_is_not_dead_lettered(worker: Worker, queue: ListQueue) -> None:
     """It never was in the queue, so it is only logged."""
     assert worker.post(b"junk") == 200
     assert worker.post({"message": {"data": 17}}, BINARY) == 200
@@ -251,7 +252,7 @@ def test_failure_is_delivered_again(
     assert [(line["severity"], line["action"]) for line in lines] == [(severity, action)]
 
 
-def test_invalid_message_found_late_is_dead_lettered(worker: Worker, queue: RememberingQueue) -> None:
+def test_invalid_message_found_late_is_dead_lettered(worker: Worker, queue: ListQueue) -> None:
     """The use case, too, may find that a message can never succeed."""
     worker.error = MessageInvalid("no such shard")
 

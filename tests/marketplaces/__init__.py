@@ -1,1 +1,1 @@
-"""Tests of the marketplaces: the shared core, each connector, and the sandboxes."""
+"""The marketplaces: the shared client and its parts, each connector in a folder of its own, the sandboxes."""

@@ -1,4 +1,4 @@
-"""Credentials: the three kinds of Shopify token, rotation, and what people configured wrongly."""
+"""Credentials: the three kinds of Shopify token, rotation, and wrong configurations."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from local.sandbox.http import Reply
 from orchestrator.errors import ConnectionInvalid, CredentialsRejected, SecretUnavailable
 from orchestrator.marketplaces.registry import REGISTRY
-from tests.support.scripted import CREDENTIALS, Bench, Sandbox, Secrets, sandbox, scripted
+from tests.support.scripted import CREDENTIAL, CREDENTIALS, Bench, Sandbox, Secrets, sandbox, scripted
 
 CLIENT = {"client_id": "sandbox-client-0", "client_secret": "shpss_sandbox_0"}
 ROTATING = {**CLIENT, "refresh_token": "shprt_sandbox_0"}
@@ -54,7 +54,7 @@ def test_a_rotated_pair_is_stored_before_it_is_used(shopify: Sandbox) -> None:
     shopify.connector.check(session)
 
     assert calls_at_storing == [1]
-    stored = msgspec.json.decode(secrets.versions[1])
+    stored = msgspec.json.decode(secrets.versions[CREDENTIAL][1])
     assert {name: stored[name] for name in ROTATING} == {**ROTATING, "refresh_token": "shprt_issued_1"}
     assert stored["access_token"] == "shpat_issued_1"
 
@@ -81,10 +81,10 @@ def test_a_stored_pair_is_used_until_it_expires(shopify: Sandbox) -> None:
     session = shopify.session(bench, secrets=secrets)
 
     shopify.connector.check(session)
-    assert len(secrets.versions) == 2
+    assert len(secrets.versions[CREDENTIAL]) == 2
     bench.clock.sleep(3500)
     shopify.connector.check(session)
-    assert len(secrets.versions) == 3
+    assert len(secrets.versions[CREDENTIAL]) == 3
 
 
 def test_a_dead_access_token_is_refreshed_once_after_a_401(shopify: Sandbox) -> None:
@@ -100,7 +100,7 @@ def test_an_invalid_grant_reads_the_latest_and_the_previous_version_each_once(sh
     """An older or crashed invocation may have rotated already: its version is found and used."""
     secrets = Secrets(content(**ROTATING | {"refresh_token": "dead-1"}))
     session = shopify.session(secrets=secrets)
-    secrets.versions += [content(**ROTATING), content(**ROTATING | {"refresh_token": "dead-2"})]
+    secrets.versions[CREDENTIAL] += [content(**ROTATING), content(**ROTATING | {"refresh_token": "dead-2"})]
 
     assert "Sandbox 0" in shopify.connector.check(session)
     assert shopify.control("GET", "stats")["by_path"]["/admin/oauth/access_token"]["calls"] == 3
@@ -122,7 +122,7 @@ def test_a_version_without_a_refresh_token_counts_as_refused(shopify: Sandbox) -
     """Somebody stored another kind of credential meanwhile: this session ends, the next one uses it."""
     secrets = Secrets(content(**ROTATING | {"refresh_token": "dead"}))
     session = shopify.session(secrets=secrets)
-    secrets.versions = [content(access_token="other")]
+    secrets.versions[CREDENTIAL] = [content(access_token="other")]
 
     with pytest.raises(CredentialsRejected, match="no refresh token"):
         shopify.connector.check(session)
@@ -230,7 +230,7 @@ def test_base_url_is_refused_outside_development(marketplace: str) -> None:
     ],
 )
 def test_a_malformed_secret_is_told_without_showing_it(marketplace: str, secret: str) -> None:
-    """The message names the connection and what is expected; the content is nowhere."""
+    """The message names the connection and the expected form; the content is nowhere."""
     with pytest.raises(ConnectionInvalid) as raised:
         REGISTRY[marketplace].open(Bench().opening(marketplace, GOOD_SETTINGS[marketplace], Secrets(secret)))
 

@@ -11,20 +11,20 @@ from local.sandbox.http import Reply, Request, Server
 from orchestrator.errors import ResponseInvalid
 from orchestrator.marketplaces import client
 from orchestrator.marketplaces.registry import REGISTRY
-from orchestrator.marketplaces.spec import Session
-from orchestrator.marketplaces.woocommerce.listing import variations_of
+from orchestrator.marketplaces.spec import AnySession
+from orchestrator.marketplaces.woocommerce.listings import variations_of
 from tests.support.scripted import CREDENTIALS, EVERYTHING, Sandbox, running
 
 ROW = {"id": 1, "sku": "x" * 100}
 LINES = {"nodes": [], "pageInfo": {"hasNextPage": True, "endCursor": "0"}}
 
 
-def session(marketplace: str, url: str) -> Session:
-    """A session with whatever listens there."""
+def session(marketplace: str, url: str) -> AnySession:
+    """A session with the server there."""
     return Sandbox(marketplace, url).session(credential=CREDENTIALS[marketplace])
 
 
-def refused(marketplace: str, value: Callable[[int], object], read: Callable[[Session], object]) -> int:
+def refused(marketplace: str, value: Callable[[int], object], read: Callable[[AnySession], object]) -> int:
     """See the reading of such answers, by their number, given up; returns how many there were."""
     calls = itertools.count()
 
@@ -39,7 +39,7 @@ def refused(marketplace: str, value: Callable[[int], object], read: Callable[[Se
     return next(calls)
 
 
-def _fetch(marketplace: str) -> Callable[[Session], object]:
+def _fetch(marketplace: str) -> Callable[[AnySession], object]:
     return lambda session: REGISTRY[marketplace].streams["orders"].fetch(session, EVERYTHING, None)
 
 
@@ -52,7 +52,7 @@ def test_variations_without_end_are_refused(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_sales_whose_tokens_lead_in_a_circle_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One day's sales that never end are given up, where no page holds a row either."""
+    """One day's sales that never end are abandoned, also if no page has a row."""
     monkeypatch.setattr(client, "PAGE_CALLS", 20)
     calls = refused(
         "takealot", lambda number: {"items": [], "continuation_token": str(number % 2)}, _fetch("takealot")
@@ -75,7 +75,7 @@ def test_lines_without_end_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_each_page_has_bounds_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What one page took does not count for the next."""
+    """The calls and bytes of one page do not count for the next."""
     monkeypatch.setattr(client, "PAGE_CALLS", 1)
     answer: dict[str, object] = {"items": []}
     with running(Server(("127.0.0.1", 0), lambda _: Reply.json(200, answer))) as url:

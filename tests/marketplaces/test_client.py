@@ -1,4 +1,4 @@
-"""The one request loop: what is sent where, retried, waited for and raised, and what never leaks."""
+"""The one request loop: requests, retries, waits and errors, and the secrets that never leak."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def test_a_lasting_failure_ends_after_a_bounded_number_of_attempts() -> None:
     ],
 )
 def test_a_final_status_is_raised_at_once_as_its_kind(status: int, kind: type[MarketplaceError]) -> None:
-    """What a retry cannot mend is not retried, and a redirect is not followed."""
+    """An error that a retry cannot mend is not retried, and a redirect is not followed."""
     with (
         scripted(Reply(status, b"{}", headers={"Location": "http://169.254.169.254/latest"})) as server,
         pytest.raises(kind) as raised,
@@ -120,7 +120,7 @@ def test_a_final_status_is_raised_at_once_as_its_kind(status: int, kind: type[Ma
 
 
 def test_a_connector_overrides_single_rows_of_the_status_table() -> None:
-    """The table is data: a call says what a status means for it alone."""
+    """The table is data: a call can give a status a meaning of its own."""
     with scripted(Reply.json(400, {})) as server, pytest.raises(CredentialsRejected):
         client(Bench(), server.url).request(
             "token", f"https://{HOST}/token", decoded, errors={400: CredentialsRejected}
@@ -168,7 +168,7 @@ def test_a_wait_that_does_not_fit_the_slice_is_handed_to_the_engine() -> None:
 
 
 def test_endless_limits_end_after_a_bounded_number_of_attempts() -> None:
-    """A marketplace that only ever says wait is left alone after ATTEMPTS calls."""
+    """A marketplace that always says wait is called ATTEMPTS times."""
     with scripted(Reply(429, b"{}", headers={"Retry-After": "1"})) as server, pytest.raises(RateLimited):
         ask(Bench(), server)
 
@@ -206,7 +206,7 @@ def test_a_body_that_nests_without_end_is_a_passing_failure() -> None:
 
 
 def test_json_of_another_shape_is_invalid_at_once() -> None:
-    """What the API does not promise is not asked for again."""
+    """An answer that breaks the API's promise is not asked for again."""
     with (
         scripted(Reply.json(200, {"ok": "yes"})) as server,
         pytest.raises(ResponseInvalid, match="Expected"),
@@ -276,7 +276,7 @@ def test_a_name_that_resolves_to_a_private_address_is_refused() -> None:
     ids=["closed", "shorter than announced", "unfinished chunks", "not HTTP"],
 )
 def test_an_answer_that_breaks_off_is_a_passing_failure(sent: bytes) -> None:
-    """A half answer is never taken for a whole one, also where it happens to be JSON."""
+    """A truncated answer is never taken for a whole one, even if it happens to be JSON."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
         def answer() -> None:
@@ -313,7 +313,7 @@ def test_no_secret_or_query_is_in_errors_logs_or_reprs(
 
 
 def test_a_compressed_body_counts_as_it_travelled() -> None:
-    """received_bytes is what the marketplace sent, not what it unpacks to."""
+    """received_bytes counts the bytes sent, not the unpacked ones."""
     body = gzip.compress(msgspec.json.encode({"ok": True, **{f"k{n}": True for n in range(1000)}}))
     with scripted(Reply(200, body, headers={"Content-Encoding": "gzip"})) as server:
         spoken = client(Bench(), server.url)

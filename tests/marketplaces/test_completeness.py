@@ -1,4 +1,4 @@
-"""Every stream of every connector, read over real HTTP from its sandbox, holds exactly what there is."""
+"""Every stream of every connector, read over real HTTP, has exactly the sandbox's records."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The request loop as a model: whatever a marketplace answers, it is asked a bounded number of times.
 
-Scripts of answers, advice, limits and durations are played against the loop; what came of them is held
-against a table of what each answer means, written down here once more.
+Scripts of answers, advice, limits and durations are played against the loop. The outcomes are compared with
+a table of each answer's meaning, which is written here a second time.
 """
 
 from __future__ import annotations
@@ -35,11 +35,12 @@ from orchestrator.marketplaces.client import (
     Response,
 )
 from orchestrator.marketplaces.transport import Answer
-from tests.support.scripted import UNTIL, Bench, FakeClock, Secrets
+from tests.support.clocks import VirtualClock
+from tests.support.scripted import UNTIL, Bench, Secrets
 
 SLEPT_S = 60.0
 DATE = "date"
-#: What an answer means: the status, whether it is JSON, and its kind; None is good.
+#: The meaning of an answer: the status, whether it is JSON, and its kind; None is good.
 MEANINGS: list[tuple[int, bool, type[MarketplaceError] | None]] = [
     (200, True, None),
     (200, False, MarketplaceUnavailable),
@@ -56,7 +57,7 @@ MEANINGS: list[tuple[int, bool, type[MarketplaceError] | None]] = [
     (503, True, MarketplaceUnavailable),
     (599, False, MarketplaceUnavailable),
 ]
-#: `Retry-After`, and the seconds that it advises; None where it says nothing that can be understood.
+#: `Retry-After`, and the seconds that it advises; None if it cannot be understood.
 ADVICE: dict[str, float | None] = {
     "": None,
     "soon": None,
@@ -85,7 +86,7 @@ class Reply:
     advice: str = ""
     takes_s: float = 0.1
     breaks: bool = False
-    #: What is known of the limits before this answer's call, in seconds to wait.
+    #: The pace's wait before this answer's call, in seconds.
     pace_s: float = 0.0
 
     @property
@@ -116,17 +117,17 @@ class Played:
     script: list[Reply]
     slice_s: float
     can_refresh: bool
-    clock: FakeClock = field(default_factory=FakeClock)
+    clock: VirtualClock = field(default_factory=VirtualClock)
     used: list[Reply] = field(default_factory=list)
     #: When each call was made and answered, on the clock.
     sent_at: list[float] = field(default_factory=list)
     answered_at: list[float] = field(default_factory=list)
     refreshes: int = 0
-    #: Waits, each with what was left of the slice.
+    #: Waits, each with the seconds left in the slice.
     waits: list[tuple[float, float]] = field(default_factory=list)
 
     def time_left(self) -> float:
-        """What is left of the slice."""
+        """The seconds left in the slice."""
         return self.slice_s - self.clock.monotonic()
 
     def wait(self, seconds: float) -> None:
@@ -141,7 +142,7 @@ class Played:
         return {"X-Key": str(self.refreshes)}
 
     def refresh(self, client: Client) -> bool:
-        """Other credentials, where there are any."""
+        """Other credentials, if there are any."""
         self.refreshes += self.can_refresh
         return self.can_refresh
 
@@ -157,7 +158,7 @@ class Played:
         reply = self.script[len(self.used) % len(self.script)]
         self.used.append(reply)
         self.sent_at.append(self.clock.monotonic())
-        self.clock._passed += reply.takes_s
+        self.clock.advance(reply.takes_s)
         self.answered_at.append(self.clock.monotonic())
         if reply.breaks:
             raise MarketplaceUnavailable("market: no complete answer")
@@ -223,7 +224,7 @@ def test_whatever_a_marketplace_answers(script: list[Reply], slice_s: float, can
 
 
 def _check_retried(played: Played, number: int, reply: Reply) -> None:
-    """What was answered with another attempt may pass, and the next attempt came late and early enough."""
+    """Only errors that may pass were retried, and each attempt came late enough and early enough."""
     paused = played.sent_at[number + 1] - played.answered_at[number]
     if reply.means is CredentialsRejected:
         assert played.can_refresh

@@ -1,4 +1,4 @@
-"""The sandboxes themselves: the same data for ever, changes, faults, limits, and real data."""
+"""The sandboxes themselves: reproducible data, changes, faults, limits, and real data."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ import pytest
 import urllib3
 
 from local.sandbox import __main__ as command
-from local.sandbox.catalogue import Generated, Sale, mix
+from local.sandbox.catalogue import Sale, mix
+from local.sandbox.generated import Generated
 from local.sandbox.retail import DataInvalid, Retail
 from orchestrator.errors import MarketplaceError, MarketplaceUnavailable, PageTokenExpired, RateLimited
 from orchestrator.marketplaces.registry import REGISTRY
@@ -45,13 +46,13 @@ def bytes_of(marketplace: str, **arguments: Any) -> bytes:
 
 @pytest.mark.parametrize("marketplace", ALL)
 def test_the_same_arguments_give_the_same_bytes(marketplace: str) -> None:
-    """And another seed gives others."""
+    """Another seed gives other bytes."""
     assert bytes_of(marketplace) == bytes_of(marketplace)
     assert bytes_of(marketplace, seed=2) != bytes_of(marketplace)
 
 
 def test_generated_data_is_the_same_on_every_machine() -> None:
-    """These numbers never change: stored runs and fixtures rely on them."""
+    """These values must never change: stored runs and fixtures rely on them."""
     assert mix(1, 2) == 6_903_830_122_064_239_597
     source = Generated(1, 0, sales=1000, items=50, until=int(UNTIL.timestamp()))
     sale, item = source.sale(500), source.item(7)
@@ -64,7 +65,7 @@ def test_generated_data_is_the_same_on_every_machine() -> None:
     assert (item.title, item.price, item.barcode) == ("Rooibos 🌿, red", 56_900, "6010820690408")
 
 
-def test_generated_data_has_what_makes_syncing_hard() -> None:
+def test_generated_data_has_the_hard_cases_of_syncing() -> None:
     """Equal times, cancellations, odd SKUs, missing barcodes, other scripts, many lines."""
     source = Generated(1, 0, sales=2000, items=200, until=int(UNTIL.timestamp()))
     sales = [source.sale(index) for index in range(source.sales)]
@@ -85,7 +86,7 @@ def test_generated_data_has_what_makes_syncing_hard() -> None:
 
 @pytest.mark.parametrize("marketplace", ALL)
 def test_changes_change_exactly_what_they_say(marketplace: str) -> None:
-    """An order, a price, a stock level, two new orders and a product gone: the rest stays as it was."""
+    """One order, price and stock level change, two orders come, one product goes; all else stays."""
     with sandbox(marketplace, orders=200, products=40) as running:
         before = running.truth()
         changed = running.control(
@@ -113,8 +114,8 @@ def test_changes_change_exactly_what_they_say(marketplace: str) -> None:
 
 
 @pytest.mark.parametrize("marketplace", ALL)
-def test_an_incremental_window_after_a_change_holds_only_what_changed(marketplace: str) -> None:
-    """Where a marketplace filters by modification time, the next window is small."""
+def test_an_incremental_window_after_a_change_holds_only_the_changes(marketplace: str) -> None:
+    """If a marketplace filters by modification time, the next window returns only the changes."""
     with sandbox(marketplace, orders=200, products=40) as running:
         changed = running.control(
             "POST", "change", {"orders": 2, "prices": 1, "stock": 1, "new_orders": 1, "at": AT}
@@ -132,8 +133,8 @@ def test_an_incremental_window_after_a_change_holds_only_what_changed(marketplac
 
 @pytest.mark.parametrize("marketplace", ALL)
 @pytest.mark.parametrize("stream", ["orders", "products", "inventory"])
-def test_reading_goes_on_from_every_page_token_that_may_be_kept(marketplace: str, stream: str) -> None:
-    """Another session that starts at a durable token reads exactly the rest."""
+def test_reading_resumes_from_every_durable_page_token(marketplace: str, stream: str) -> None:
+    """A new session that starts at a durable token reads exactly the rest."""
     with sandbox(marketplace, orders=250, products=70) as running:
         if not running.connector.streams[stream].durable_token:
             assert running.connector.streams[stream].listing is Listing.SNAPSHOT
@@ -150,7 +151,7 @@ def test_reading_goes_on_from_every_page_token_that_may_be_kept(marketplace: str
     "fault", [{"status": 503}, {"status": 500, "html": True}, {"status": 429, "retry_after": "1"}]
 )
 def test_nothing_is_lost_while_every_third_call_fails(marketplace: str, fault: dict[str, Any]) -> None:
-    """The request loop rides over what passes."""
+    """The request loop survives faults that pass."""
     bench = Bench()
     with sandbox(marketplace, orders=150, products=30) as running:
         running.control("POST", "faults", {"every": 3, **fault})
@@ -175,10 +176,10 @@ def test_nothing_is_lost_while_every_third_call_fails(marketplace: str, fault: d
         ({"status": 429, "retry_after": "600"}, RateLimited),
     ],
 )
-def test_a_fault_that_stays_ends_in_its_kind(
+def test_a_permanent_fault_raises_its_error(
     marketplace: str, fault: dict[str, Any], kind: type[MarketplaceError]
 ) -> None:
-    """After bounded attempts the stream fails, and says why."""
+    """After a bounded number of attempts, the stream fails with the fault's error."""
     with sandbox(marketplace, orders=5, products=5) as running:
         running.control("POST", "faults", fault)
         with pytest.raises(kind):
@@ -188,10 +189,10 @@ def test_a_fault_that_stays_ends_in_its_kind(
 @pytest.mark.parametrize("marketplace", ALL)
 @pytest.mark.parametrize("stream", ["orders", "products", "inventory"])
 def test_a_malformed_record_among_good_ones_is_one_reject(marketplace: str, stream: str) -> None:
-    """The page's other records are as good as ever."""
+    """The page's other records are read."""
     with sandbox(marketplace, orders=100, products=30) as running:
         opened = running.session()
-        # So that a token, where one is needed, is not what the fault strikes.
+        # So that the fault does not hit the token exchange, if there is one.
         running.connector.check(opened)
         running.control("POST", "faults", {"kind": "malformed", "times": 1})
         found = read(running.connector, opened, stream)
@@ -201,8 +202,8 @@ def test_a_malformed_record_among_good_ones_is_one_reject(marketplace: str, stre
     assert found.records.keys() == truth.keys()
 
 
-def test_an_expired_page_token_is_told_as_such() -> None:
-    """The engine then starts the window again; nothing else has failed."""
+def test_an_expired_page_token_raises_its_error() -> None:
+    """The error tells the engine to restart the window."""
     with sandbox("shopify", orders=100, products=30) as running:
         opened = running.session()
         spec = running.connector.streams["orders"]
@@ -213,7 +214,7 @@ def test_an_expired_page_token_is_told_as_such() -> None:
 
 
 def test_late_rows_stay_hidden_until_they_are_indexed() -> None:
-    """What changed a moment ago is not listed yet: look-back and age exist for this."""
+    """A change of a moment ago is not listed yet: look-back and age exist for this."""
     with sandbox("shopify", orders=20, products=5) as running:
         running.control("POST", "faults", {"kind": "late", "seconds": 3600})
         changed = running.control("POST", "change", {"orders": 1})["orders"]
@@ -224,14 +225,14 @@ def test_late_rows_stay_hidden_until_they_are_indexed() -> None:
 
 
 def test_slow_answers_are_still_answers() -> None:
-    """Well inside the time-outs."""
+    """An answer within the timeout is accepted."""
     with sandbox("takealot", orders=5, products=5) as running:
         running.control("POST", "faults", {"kind": "slow", "seconds": 0.05})
         assert running.connector.check(running.session())
 
 
 def test_calls_and_bytes_are_counted_by_path() -> None:
-    """What the connector counts is what the sandbox saw."""
+    """The connector's count of calls is the sandbox's."""
     with sandbox("takealot", orders=50, products=5) as running:
         opened = running.session()
         read(running.connector, opened, "orders")
@@ -243,10 +244,10 @@ def test_calls_and_bytes_are_counted_by_path() -> None:
 
 def raw(running: Sandbox, method: str, path: str, **given: Any) -> urllib3.BaseHTTPResponse:
     """A call without a connector."""
-    return urllib3.request(method, f"{running.url}{path}", timeout=10, retries=False, **given)
+    return urllib3.request(method, f"{running.url}{path}", timeout=60, retries=False, **given)
 
 
-def test_shopify_refuses_what_shopify_refuses() -> None:
+def test_the_sandbox_refuses_calls_as_shopify_does() -> None:
     """Unknown fields, pages that are too large, queries that cost too much, wrong tokens, other paths."""
     with sandbox("shopify", orders=5, products=5) as running:
         path, key = "/admin/api/2026-10/graphql.json", {"X-Shopify-Access-Token": "shpat_sandbox_0"}
@@ -273,8 +274,8 @@ def test_shopify_refuses_what_shopify_refuses() -> None:
             assert raw(running, "POST", "/admin/oauth/access_token", json=grant).status == 400
 
 
-def test_takealot_refuses_what_takealot_refuses() -> None:
-    """Wrong keys, limits, dates and tokens; a token is taken alone or with its own filters."""
+def test_the_sandbox_refuses_calls_as_takealot_does() -> None:
+    """Wrong keys, limits, dates and tokens; a token is accepted alone or with its own filters."""
     with sandbox("takealot", orders=3000, products=5) as running:
         key = {"X-API-Key": "sandbox-key-0"}
 
@@ -300,8 +301,8 @@ def test_takealot_refuses_what_takealot_refuses() -> None:
         assert status(f"/v1/sales?{token}&order_date__gte=2026-02-01") == 400
 
 
-def test_a_sandbox_says_no_to_calls_it_does_not_know() -> None:
-    """Also to faults and changes that are none."""
+def test_a_sandbox_refuses_unknown_calls() -> None:
+    """It also refuses invalid faults and changes."""
     with sandbox("takealot", orders=1, products=1) as running:
         assert raw(running, "GET", "/_sandbox/nope").status == 404
         for path, body in (("faults", {"kind": "nope"}), ("change", {"order": 1}), ("change", [])):
@@ -309,8 +310,9 @@ def test_a_sandbox_says_no_to_calls_it_does_not_know() -> None:
         assert raw(running, "GET", "/_sandbox/truth?account=9").status == 400
 
 
+@pytest.mark.processes
 def test_the_command_serves_until_it_is_stopped() -> None:
-    """It prints where it listens as soon as it does."""
+    """It prints its address as soon as it listens."""
     arguments = [
         "takealot",
         "--port",
@@ -343,7 +345,7 @@ def test_the_command_serves_until_it_is_stopped() -> None:
 def test_a_folder_without_such_data_is_refused_in_one_line(
     tmp_path: Path, files: dict[str, str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The command ends with status 2 and says what is missing."""
+    """The command ends with status 2 and names the missing argument."""
     for name, content in files.items():
         (tmp_path / name).write_text(content)
 
@@ -352,7 +354,7 @@ def test_a_folder_without_such_data_is_refused_in_one_line(
 
 
 def test_real_data_keeps_its_oddities(tmp_path: Path) -> None:
-    """Cancellations, negative quantities and prices of nothing are as they are in the file."""
+    """Cancellations, negative quantities and zero prices stay as in the file."""
     lines = [
         "C536379,D,Discount,-1,2010-12-01T09:41:00,27.50,14527,United Kingdom",
         "536365,85123A,WHITE HANGING HEART,6,2010-12-01T08:26:00,2.55,17850,United Kingdom",
@@ -382,7 +384,7 @@ def test_real_data_keeps_its_oddities(tmp_path: Path) -> None:
 @pytest.mark.skipif(not REAL_DATA.is_dir(), reason="SANDBOX_DATA names no folder of real data")
 @pytest.mark.parametrize("marketplace", ALL)
 def test_the_real_data_set_is_read_whole(marketplace: str) -> None:
-    """Every one of its invoices and codes goes through the connector and comes out as the sandbox tells."""
+    """The connector reads every order and product, and the records equal the sandbox's truth."""
     with sandbox(marketplace, orders=400, products=5000, data=REAL_DATA) as running:
         opened = running.session()
         truth = running.truth()

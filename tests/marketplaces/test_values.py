@@ -102,7 +102,7 @@ def test_a_time_out_of_range_is_refused() -> None:
 
 @given(JSON)
 def test_scrubbing_removes_the_fields_at_any_depth_and_nothing_else(value: Any) -> None:
-    """What is not named stays as it was."""
+    """Fields that are not named stay unchanged."""
     record = {"kept": [value, {"Email": SECRET, "deep": {"email": [SECRET], "x": 1}}], "EMAIL": SECRET}
 
     scrubbed = scrub(msgspec.json.encode(record), frozenset({"email"}))
@@ -114,7 +114,7 @@ def test_scrubbing_removes_the_fields_at_any_depth_and_nothing_else(value: Any) 
 
 
 def test_scrubbing_keeps_numbers_exact() -> None:
-    """A reject's amounts are what the marketplace sent."""
+    """A reject's amounts are exactly the marketplace's."""
     assert scrub(b'{"a":0.1000000000000000055,"b":15.750}', frozenset()) == (
         b'{"a":0.1000000000000000055,"b":15.750}'
     )
@@ -122,7 +122,7 @@ def test_scrubbing_keeps_numbers_exact() -> None:
 
 @given(st.binary())
 def test_scrubbing_tolerates_anything(raw: bytes) -> None:
-    """What cannot be searched for personal data is not kept."""
+    """Text that cannot be searched for personal data is not kept."""
     assert isinstance(msgspec.json.decode(scrub(raw, frozenset({"email"}))), object)
 
 

@@ -17,7 +17,7 @@ from local.processes import Processes
 
 @contextmanager
 def running_emulators(logs: Path) -> Iterator[Emulators]:
-    """Both emulators until the block ends; a skip, or with REQUIRE_EMULATORS=1 a failure, without them."""
+    """Both emulators until the block ends; without them a skip, or with REQUIRE_EMULATORS=1 a failure."""
     with Processes(logs) as processes:
         try:
             emulators = start_emulators(processes)
@@ -27,12 +27,12 @@ def running_emulators(logs: Path) -> Iterator[Emulators]:
 
 
 def refuse_or_skip(error: EmulatorsMissing) -> NoReturn:
-    """Without the emulators a test is skipped; where they are required it fails."""
+    """Skip the test, because the emulators are missing; fail it if they are required."""
     if os.environ.get("REQUIRE_EMULATORS") == "1":
         pytest.fail(f"REQUIRE_EMULATORS=1: {error}")
     pytest.skip(str(error))
 
 
 def fresh_project() -> str:
-    """A project id that nothing was ever stored under."""
+    """A project id without any document."""
     return f"test-{uuid.uuid4().hex[:12]}"

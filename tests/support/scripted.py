@@ -13,17 +13,21 @@ from typing import Any
 import msgspec
 import urllib3
 
-from local.sandbox import serve
-from local.sandbox.app import Arguments
+from local.sandbox.arguments import Arguments
 from local.sandbox.http import Reply, Request, Server
+from local.sandbox.registry import serve
 from orchestrator.errors import RateLimited, RecordInvalid
 from orchestrator.marketplaces.registry import REGISTRY
 from orchestrator.marketplaces.session_request import SessionRequest
-from orchestrator.marketplaces.spec import Connector, Page, Session, Window
+from orchestrator.marketplaces.spec import AnyConnector, AnySession, Page, Window
 from orchestrator.model.connection import Connection, ConnectionStatus
 from orchestrator.model.record import Record
+from tests.support.clocks import VirtualClock
+from tests.support.secrets import MemorySecrets
 
 UNTIL = datetime(2026, 11, 23, 6, 0, tzinfo=UTC)
+#: The reference of every session's secret.
+CREDENTIAL = "env:TEST"
 EVERYTHING = Window(UNTIL - timedelta(days=800), UNTIL)
 CREDENTIALS: dict[str, dict[str, str]] = {
     "amazon": {
@@ -53,53 +57,19 @@ SETTINGS: dict[str, dict[str, Any]] = {
 }
 
 
-class FakeClock:
-    """Time that passes only in sleeps."""
-
-    def __init__(self) -> None:
-        self.slept: list[float] = []
-        self._passed = 0.0
-
-    def now(self) -> datetime:
-        """The wall clock, moved by the sleeps."""
-        return datetime.now(UTC) + timedelta(seconds=self._passed)
-
-    def monotonic(self) -> float:
-        """Only the sleeps."""
-        return self._passed
-
-    def sleep(self, seconds: float) -> None:
-        """Note it and go on at once."""
-        self.slept.append(seconds)
-        self._passed += seconds
-
-
-class Secrets:
-    """A secret with its versions, oldest first; remembers what was added."""
+class Secrets(MemorySecrets):
+    """The one secret of a session, with its versions, oldest first."""
 
     def __init__(self, *versions: str) -> None:
-        self.versions = list(versions)
-        self.reads = 0
-
-    def get(self, reference: str, *, fresh: bool = False) -> str:
-        """The latest version."""
-        self.reads += 1
-        return self.versions[-1]
-
-    def previous(self, reference: str) -> str | None:
-        """The version before."""
-        return self.versions[-2] if len(self.versions) > 1 else None
-
-    def add_version(self, reference: str, content: str) -> None:
-        """A new latest version."""
-        self.versions.append(content)
+        super().__init__({CREDENTIAL: versions})
 
 
 @dataclass
 class Bench:
-    """What a session was opened with, to look at afterwards."""
+    """The clock and the waits of a session, to look at afterwards."""
 
-    clock: FakeClock = field(default_factory=FakeClock)
+    #: It begins now, because a sandbox goes by the real time.
+    clock: VirtualClock = field(default_factory=lambda: VirtualClock(datetime.now(UTC)))
     #: Waits that the marketplace asked for, in seconds.
     waits: list[float] = field(default_factory=list)
     #: Waits longer than this are deferred, as the engine does.
@@ -121,13 +91,13 @@ class Bench:
         development: bool = True,
         store_buyer_pii: bool = False,
     ) -> SessionRequest:
-        """What the engine would pass."""
+        """The engine's request for a session."""
         connection = Connection(
             organization_id="org",
             marketplace=marketplace,
             name="Test",
             status=ConnectionStatus.ACTIVE,
-            credential="env:TEST",
+            credential=CREDENTIAL,
             settings=settings,
             store_buyer_pii=store_buyer_pii,
             created_at=UNTIL,
@@ -161,7 +131,7 @@ def sandbox(marketplace: str, **arguments: Any) -> Iterator[Sandbox]:
 
 @contextmanager
 def scripted(*replies: Reply) -> Iterator[Scripted]:
-    """A server that answers with each of these in turn, and with the last one for ever."""
+    """A server that answers with each of these in turn, and with the last one from then on."""
     script = Scripted(list(replies))
     with running(Server(("127.0.0.1", 0), script.answer)) as url:
         script.url = url
@@ -190,7 +160,7 @@ class Sandbox:
     url: str
 
     @property
-    def connector(self) -> Connector:
+    def connector(self) -> AnyConnector:
         """Its connector."""
         return REGISTRY[self.marketplace]
 
@@ -201,7 +171,7 @@ class Sandbox:
         credential: dict[str, str] | None = None,
         secrets: Secrets | None = None,
         store_buyer_pii: bool = False,
-    ) -> Session:
+    ) -> AnySession:
         """A session with account 0."""
         content = msgspec.json.encode(credential or CREDENTIALS[self.marketplace]).decode()
         settings = {**SETTINGS[self.marketplace], "base_url": self.url}
@@ -213,19 +183,19 @@ class Sandbox:
     def control(self, method: str, path: str, body: object = None) -> Any:
         """A `/_sandbox/` call; its JSON answer."""
         content = None if body is None else msgspec.json.encode(body)
-        response = urllib3.request(method, f"{self.url}/_sandbox/{path}", body=content, timeout=10)
+        response = urllib3.request(method, f"{self.url}/_sandbox/{path}", body=content, timeout=60)
         if response.status != 200:
             raise AssertionError(response.data)
         return msgspec.json.decode(response.data)
 
     def truth_of(self, stream: str, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
-        """The same of some records of one stream."""
+        """Some records of one stream: id, fields."""
         held = self.truth()[stream]
         return {record_id: held[record_id] for record_id in ids}
 
     def truth(self) -> dict[str, dict[str, dict[str, Any]]]:
-        """What account 0 holds: stream, id, fields."""
-        response = urllib3.request("GET", f"{self.url}/_sandbox/truth", timeout=10)
+        """The records of account 0: stream, id, fields."""
+        response = urllib3.request("GET", f"{self.url}/_sandbox/truth", timeout=60)
         held: dict[str, dict[str, dict[str, Any]]] = {"orders": {}, "products": {}, "inventory": {}}
         for line in response.data.splitlines():
             record = msgspec.json.decode(line, type=dict[str, Any])
@@ -235,7 +205,7 @@ class Sandbox:
 
 @dataclass
 class Read:
-    """What reading a stream gave."""
+    """The result of reading a stream."""
 
     records: dict[str, Record] = field(default_factory=dict)
     rejects: list[bytes] = field(default_factory=list)
@@ -244,7 +214,11 @@ class Read:
 
 
 def read(
-    connector: Connector, session: Session, stream: str, window: Window = EVERYTHING, token: str | None = None
+    connector: AnyConnector,
+    session: AnySession,
+    stream: str,
+    window: Window = EVERYTHING,
+    token: str | None = None,
 ) -> Read:
     """Read a stream to its end."""
     found = Read()

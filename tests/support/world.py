@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
@@ -14,12 +14,20 @@ import msgspec
 
 from orchestrator import handle
 from orchestrator.adapters.embedded.store import SqliteStore
-from orchestrator.errors import QueueUnavailable, SecretMissing
 from orchestrator.marketplaces.session_request import SessionRequest
-from orchestrator.marketplaces.spec import Connector, Listing, Page, Session, Stream, Window
+from orchestrator.marketplaces.spec import (
+    AnySession,
+    AnyStream,
+    Connector,
+    Listing,
+    Page,
+    Session,
+    Stream,
+    Window,
+)
 from orchestrator.model import ids
 from orchestrator.model.documents import from_document
-from orchestrator.model.messages import Message, decode, encode
+from orchestrator.model.messages import Message
 from orchestrator.model.record import Order, Record
 from orchestrator.model.run import Run, Shard, Task
 from orchestrator.model.state import SyncState
@@ -27,11 +35,16 @@ from orchestrator.ports import DocumentStore, Filter, Put, Query, Snapshot
 from orchestrator.runs.start import Started, start_tick
 from orchestrator.services import Services
 from orchestrator.settings import Settings
+from tests.support import clocks
+from tests.support.clocks import VirtualClock
+from tests.support.connectors import OPEN_TO_ALL, NoCredential, NoSettings
+from tests.support.queues import ListQueue
+from tests.support.secrets import MemorySecrets
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
-START = datetime(2026, 11, 23, 6, 0, tzinfo=UTC)
+START = clocks.START
 ENVIRONMENT = {
     "ENVIRONMENT": "development",
     "SYNC_STORE": "sqlite:unused",
@@ -39,88 +52,17 @@ ENVIRONMENT = {
 }
 
 
-class VirtualClock:
-    """Time that passes only when somebody sleeps or a test says so."""
-
-    def __init__(self, now: datetime = START) -> None:
-        self._now = now
-        self._mono = 0.0
-        self.slept: list[float] = []
-        #: Called after each sleep: what else happens meanwhile.
-        self.meanwhile: Callable[[], None] | None = None
-
-    def now(self) -> datetime:
-        """The virtual time."""
-        return self._now
-
-    def monotonic(self) -> float:
-        """Virtual seconds."""
-        return self._mono
-
-    def sleep(self, seconds: float) -> None:
-        """Let time pass at once."""
-        self.slept.append(seconds)
-        self.advance(seconds)
-        if self.meanwhile is not None:
-            self.meanwhile()
-
-    def advance(self, seconds: float) -> None:
-        """Let time pass."""
-        self._now += timedelta(seconds=seconds)
-        self._mono += seconds
-
-
 class Inline(Executor):
-    """Runs what is submitted at once, in the caller's thread."""
+    """Runs each submitted call at once, in the caller's thread."""
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         """Run now; the future holds the outcome."""
         future: Future[T] = Future()
         try:
             future.set_result(fn(*args, **kwargs))
-        except Exception as error:  # noqa: BLE001 - a future carries any error to whoever asks for it
+        except Exception as error:  # noqa: BLE001 - a future carries any error to its reader
             future.set_exception(error)
         return future
-
-
-class ListQueue:
-    """Messages wait in a list until a test delivers them."""
-
-    def __init__(self) -> None:
-        self.messages: list[Message] = []
-        self.held: list[tuple[datetime, Message]] = []
-        self.down = False
-
-    def publish(self, messages: Sequence[Message], *, not_before: datetime | None = None) -> None:
-        """Keep copies as they would travel."""
-        if self.down:
-            raise QueueUnavailable("the queue is down")
-        copies = [decode(encode(message)) for message in messages]
-        if not_before is None:
-            self.messages += copies
-        else:
-            self.held += [(not_before, message) for message in copies]
-
-    def bury(self, body: bytes, *, reason: str, attributes: Mapping[str, str]) -> None:
-        """Every message here can be read."""
-        raise AssertionError(reason)
-
-
-class NoSecrets:
-    """No connection of the made-up marketplace has a credential, unless it is named `missing`."""
-
-    def get(self, reference: str, *, fresh: bool = False) -> str:
-        """Nothing."""
-        if reference == "missing":
-            raise SecretMissing("missing: no such secret", action="make it")
-        return "{}"
-
-    def previous(self, reference: str) -> str | None:
-        """Nothing."""
-        return None
-
-    def add_version(self, reference: str, content: str) -> None:
-        """Nothing."""
 
 
 class Row(msgspec.Struct, kw_only=True):
@@ -136,7 +78,7 @@ class Row(msgspec.Struct, kw_only=True):
 
 @dataclass
 class Shop:
-    """What one connection's account holds."""
+    """The rows of one connection's account."""
 
     rows: dict[str, dict[str, Row]] = field(default_factory=dict)
 
@@ -155,7 +97,7 @@ class Shop:
 
 @dataclass
 class FakeClient:
-    """What the engine reads of a client."""
+    """A client, as far as the engine reads one."""
 
     connection_id: str
     calls: int = 0
@@ -168,7 +110,7 @@ class FakeClient:
 
 
 class Bazaar:
-    """A made-up marketplace: its shops, its connector, and what happens at a call."""
+    """An invented marketplace: its shops, its connector, and a hook for each call."""
 
     def __init__(self, *, page_size: int = 3, listings: dict[str, Listing] | None = None) -> None:
         self.shops: dict[str, Shop] = {}
@@ -185,6 +127,9 @@ class Bazaar:
         } | (listings or {})
         self.connector = Connector(
             marketplace="shopify",
+            settings=NoSettings,
+            credential=NoCredential,
+            access=OPEN_TO_ALL,
             streams={name: self.stream(name, listing) for name, listing in chosen.items()},
             epoch=START - timedelta(days=400),
             open=self._open,
@@ -192,7 +137,7 @@ class Bazaar:
             personal_fields=frozenset({"email"}),
         )
 
-    def stream(self, name: str, listing: Listing) -> Stream:
+    def stream(self, name: str, listing: Listing) -> AnyStream:
         """One stream of a listing."""
         return Stream(
             name=name,
@@ -213,13 +158,13 @@ class Bazaar:
         """A connection's account."""
         return self.shops.setdefault(connection_id, Shop())
 
-    def _open(self, opening: SessionRequest) -> Session:
+    def _open(self, opening: SessionRequest) -> AnySession:
         opening.secrets.get(opening.connection.credential)
         client: Any = FakeClient(opening.connection_id, wait=opening.wait)
         return Session(client=client, settings=None, store_buyer_pii=opening.connection.store_buyer_pii)
 
     def _fetch(
-        self, name: str, listing: Listing, session: Session, window: Window, token: str | None
+        self, name: str, listing: Listing, session: AnySession, window: Window, token: str | None
     ) -> Page:
         client: Any = session.client
         client.calls += 1
@@ -268,7 +213,7 @@ class World:
             settings=Settings.from_environment(ENVIRONMENT | (environment or {})),
             store=self.store,
             queue=self.queue,
-            secrets=NoSecrets(),
+            secrets=MemorySecrets({"missing": []}, default="{}"),
             clock=self.clock,
             connectors={"shopify": self.bazaar.connector, "takealot": self.bazaar.connector},
             executor=Inline(),
@@ -312,7 +257,7 @@ class World:
         return count
 
     def run_once(self) -> tuple[str, Run]:
-        """A tick and all that comes of it."""
+        """A tick, and every message that follows from it."""
         started = self.tick()
         self.drain()
         return started.run_id, self.run(started.run_id)

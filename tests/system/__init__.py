@@ -1,1 +1,1 @@
-"""Tests of the whole: simulation, killed processes, load, hostile input."""
+"""The whole system: simulated histories, real processes, load, hostile input, the local stack, the guards."""

@@ -1,4 +1,4 @@
-"""Reading Amazon's queries: parameters, page tokens that belong to one query, and refusals."""
+"""Queries to Amazon's sandbox: parameters, page tokens that are bound to their query, and refusals."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from local.sandbox.http import Reply, Request
 
 
 class Refused(Exception):
-    """The call is refused; the reply says why."""
+    """The call is refused; `reply` is the answer."""
 
     def __init__(self, status: int, code: str, message: str, details: str = "") -> None:
         super().__init__(message)
@@ -31,7 +31,11 @@ class InvalidInput(Refused):
 
 
 def csv(request: Request, name: str, known: Iterable[str] | None = None) -> list[str]:
-    """A comma-separated parameter."""
+    """A comma-separated parameter.
+
+    Raises:
+        InvalidInput: A value is not one of `known`.
+    """
     values = [value for value in request.one(name).split(",") if value]
     if known is not None and (unknown := set(values) - set(known)):
         raise InvalidInput(f"{name}: {min(unknown)} is not known")
@@ -39,7 +43,11 @@ def csv(request: Request, name: str, known: Iterable[str] | None = None) -> list
 
 
 def number(request: Request, name: str, default: int, largest: int) -> int:
-    """A number from 1 on."""
+    """A number from 1 to `largest`.
+
+    Raises:
+        InvalidInput: Another number, or no number.
+    """
     text = request.one(name, str(default))
     if not text.isdigit() or not 1 <= int(text) <= largest:
         raise InvalidInput(f"{name} takes 1 to {largest}")
@@ -47,7 +55,11 @@ def number(request: Request, name: str, default: int, largest: int) -> int:
 
 
 def instant(request: Request, name: str) -> int | None:
-    """A time in Unix seconds; only UTC with a Z is taken."""
+    """A time as Unix seconds; None if it is not given. Only UTC with a Z is accepted.
+
+    Raises:
+        InvalidInput: Another form.
+    """
     text = request.one(name)
     if not text:
         return None
@@ -56,16 +68,34 @@ def instant(request: Request, name: str) -> int | None:
     return int(datetime.fromisoformat(text).timestamp())
 
 
-def made(request: Request, token_name: str, free: Iterable[str], place: list[int]) -> str:
-    """A page token for the rest of this query; `free` parameters may differ when it is used."""
+def new_token(request: Request, token_name: str, free: Iterable[str], place: list[int]) -> str:
+    """A page token for the rest of this query.
+
+    Args:
+        request: The query.
+        token_name: The token's parameter.
+        free: Parameters that may differ when the token is used.
+        place: The next row's place in the listing.
+    """
     content = [_query(request, {token_name, *free}), int(time.time()), *place]
     return base64.b64encode(msgspec.json.encode(content)).decode()
 
 
-def opened(
+def read_token(
     request: Request, token_name: str, free: Iterable[str], length: int, lives_s: float
 ) -> list[int] | None:
-    """The place that the query's page token holds; None where it has no token."""
+    """The place in the query's page token; None if the query has no token.
+
+    Args:
+        request: The query.
+        token_name: The token's parameter.
+        free: Parameters that may differ from the query that the token was made for.
+        length: How many numbers a place has.
+        lives_s: Seconds that a token is valid.
+
+    Raises:
+        InvalidInput: The token is damaged, expired, or bound to another query.
+    """
     text = request.one(token_name)
     if not text:
         return None

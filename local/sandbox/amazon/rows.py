@@ -1,26 +1,28 @@
-"""What Amazon's sandbox shows of a seller's data: orders, listings and stock."""
+"""A seller's data as Amazon's rows, and as the truth: orders, listings and stock."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from datetime import UTC, datetime
 from typing import Any
 
 from local.sandbox.account import Account
-from local.sandbox.catalogue import Item, Sale, State
+from local.sandbox.catalogue import Item, Sale, State, decimal, iso
+from local.sandbox.truth import true_money, true_order, true_product, true_stock
 
-#: Where a seller sells: most in the first, every fifth item and order in the second.
+#: A seller's marketplaces: every fifth item and order is in the second, all others in the first.
 MARKETPLACES = {"AE08WJ6YKNBMC": "Amazon.co.za", "A1F83G8C2ARO7P": "Amazon.co.uk"}
+#: Amazon's and the normalized status of an order.
 _STATES: dict[State, tuple[str, str]] = {
     "unpaid": ("PENDING", "pending"),
     "open": ("UNSHIPPED", "open"),
     "partly_shipped": ("PARTIALLY_SHIPPED", "partially_fulfilled"),
     "shipped": ("SHIPPED", "fulfilled"),
     "cancelled": ("CANCELLED", "cancelled"),
-    # A refund or a return leaves an order as shipped as it was.
+    # A refund or a return does not change the status.
     "refunded": ("SHIPPED", "fulfilled"),
     "returned": ("SHIPPED", "fulfilled"),
 }
+#: Amazon's and the normalized status of a listing.
 _LISTED = {
     "active": (["BUYABLE", "DISCOVERABLE"], "active"),
     "draft": ([], "inactive"),
@@ -29,12 +31,12 @@ _LISTED = {
 
 
 def marketplace(number: int) -> str:
-    """Where the item or the order of this id belongs."""
+    """The marketplace of the item or the order with this id."""
     return list(MARKETPLACES)[number % 5 == 4]
 
 
 def lies_with_amazon(item: Item) -> bool:
-    """Whether Amazon sends it, and not the seller."""
+    """Whether Amazon, and not the seller, stores and sends the item."""
     return item.id % 2 == 1
 
 
@@ -49,13 +51,17 @@ def product_id(item: Item) -> str:
     return f"{item.sku}@{marketplace(item.id)}"
 
 
-def stock_id(item: Item) -> str:
-    """The one place where an item lies."""
+def stock_id(account: Account, index: int, place: int) -> str:  # noqa: ARG001 - an item has one place here
+    """Listing and channel."""
+    return _stock_id(account.item(index))
+
+
+def _stock_id(item: Item) -> str:
     return f"{product_id(item)}/{f'AMAZON/{_fn_sku(item)}' if lies_with_amazon(item) else 'DEFAULT'}"
 
 
 def order(account: Account, sale: Sale, included: Collection[str]) -> dict[str, Any]:
-    """An order with the sets of data that were asked for."""
+    """An order with the requested sets of data."""
     row: dict[str, Any] = {
         "orderId": order_id(sale),
         "createdTime": iso(sale.created),
@@ -70,7 +76,7 @@ def order(account: Account, sale: Sale, included: Collection[str]) -> dict[str, 
     if "FULFILLMENT" in included:
         row["fulfillment"] = {"fulfillmentStatus": _STATES[sale.state][0], "fulfilledBy": "MERCHANT"}
     if "PROCEEDS" in included and sale.state != "unpaid":
-        row["proceeds"] = {"grandTotal": _amount(account, _total(sale))}
+        row["proceeds"] = {"grandTotal": _amount(account, sale.total)}
     if "BUYER" in included:
         row["buyer"] = {
             "buyerName": f"Buyer {sale.buyer}",
@@ -105,12 +111,12 @@ def _order_item(account: Account, sale: Sale, number: int, included: Collection[
     if sale.state != "unpaid":
         product["price"] = {"unitPrice": _amount(account, line.price)}
         if "PROCEEDS" in included:
-            row["proceeds"] = {"proceedsTotal": _amount(account, line.price * line.quantity)}
+            row["proceeds"] = {"proceedsTotal": _amount(account, line.total)}
     return row
 
 
 def listing(account: Account, item: Item, included: Collection[str]) -> dict[str, Any]:
-    """A listing with the sets of data that were asked for."""
+    """A listing with the requested sets of data."""
     place = marketplace(item.id)
     row: dict[str, Any] = {"sku": item.sku}
     if "summaries" in included:
@@ -141,7 +147,7 @@ def listing(account: Account, item: Item, included: Collection[str]) -> dict[str
 
 
 def summary(account: Account, item: Item) -> dict[str, Any]:
-    """What Amazon holds of an item; some have never moved."""
+    """Amazon's stock of an item; the stock of some has no time of change."""
     held, coming = _quantity(account, item), item.id % 9
     index = _index(account, item)
     moved = max(account.stock(index, 0, place)[1] for place in (0, 1))
@@ -166,30 +172,13 @@ def summary(account: Account, item: Item) -> dict[str, Any]:
 def truth(account: Account) -> Iterator[dict[str, Any]]:
     """All orders, listings and stock levels of a seller."""
     for sale in map(account.sale, range(account.sales)):
-        yield {
-            "stream": "orders",
-            "id": order_id(sale),
-            "number": order_id(sale),
-            "status": _STATES[sale.state][1],
-            "total": None if sale.state == "unpaid" else _told(account, _total(sale)),
-            "quantities": [line.quantity for line in sale.lines],
-            "updated_at": iso(sale.updated),
-        }
+        total = None if sale.state == "unpaid" else true_money(sale.total, account.currency)
+        record = true_order(sale, order_id(sale), order_id(sale), _STATES[sale.state][1], total)
+        yield record | {"updated_at": iso(sale.updated)}
     for item in map(account.item, account.listed()):
-        yield {
-            "stream": "products",
-            "id": product_id(item),
-            "title": item.title,
-            "status": _LISTED[item.status][1],
-            "skus": [item.sku],
-            "price": _told(account, item.price),
-        }
-        yield {"stream": "inventory", "id": stock_id(item), "available": _quantity(account, item)}
-
-
-def iso(seconds: int) -> str:
-    """As Amazon writes times."""
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%SZ}"
+        price = true_money(item.price, account.currency)
+        yield true_product(product_id(item), item.title, _LISTED[item.status][1], [item.sku], price)
+        yield true_stock(_stock_id(item), _quantity(account, item))
 
 
 def _index(account: Account, item: Item) -> int:
@@ -197,7 +186,7 @@ def _index(account: Account, item: Item) -> int:
 
 
 def _quantity(account: Account, item: Item) -> int:
-    """What can be sold of an item, wherever the generator says it lies."""
+    """The quantity at all of the generator's places: Amazon does not tell them apart."""
     return sum(account.stock(_index(account, item), 0, place)[0] for place in (0, 1))
 
 
@@ -209,18 +198,5 @@ def _fn_sku(item: Item) -> str:
     return f"X{item.id:09d}"
 
 
-def _total(sale: Sale) -> int:
-    return sum(line.price * line.quantity for line in sale.lines)
-
-
 def _amount(account: Account, cents: int) -> dict[str, str]:
-    return {"amount": _decimal(cents), "currencyCode": account.currency}
-
-
-def _told(account: Account, cents: int) -> dict[str, str]:
-    return {"amount": _decimal(cents), "currency": account.currency}
-
-
-def _decimal(cents: int) -> str:
-    sign, cents = ("-", -cents) if cents < 0 else ("", cents)
-    return f"{sign}{cents // 100}.{cents % 100:02d}"
+    return {"amount": decimal(cents), "currencyCode": account.currency}

@@ -1,17 +1,17 @@
-"""What a seller of eBay's sandbox has, as eBay's rows and as the truth of it."""
+"""A seller's data as eBay's rows, and as the truth."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from typing import Any
 
 from local.sandbox.account import Account
-from local.sandbox.catalogue import Item, Line, Sale, State, mix
+from local.sandbox.catalogue import DAY, Item, Line, Sale, State, decimal, iso, mix
+from local.sandbox.truth import true_money, true_order, true_product, true_stock
 
 _SITE = "EBAY_GB"
-#: Fulfilment and payment of a sale, and what a normalized order says.
+#: Fulfilment and payment status of a sale, and its normalized status.
 _STATES: dict[State, tuple[str, str, str]] = {
     "open": ("NOT_STARTED", "PAID", "open"),
     "partly_shipped": ("IN_PROGRESS", "PAID", "partially_fulfilled"),
@@ -20,64 +20,46 @@ _STATES: dict[State, tuple[str, str, str]] = {
     "refunded": ("FULFILLED", "FULLY_REFUNDED", "refunded"),
     "returned": ("FULFILLED", "PARTIALLY_REFUNDED", "fulfilled"),
 }
-#: Status of the offer and of its listing, and what a normalized product says.
+#: Status of an offer and of its listing, and the product's normalized status.
 _OFFERS = {
     "active": ("PUBLISHED", "ACTIVE", "active"),
     "draft": ("UNPUBLISHED", None, "draft"),
     "archived": ("PUBLISHED", "ENDED", "inactive"),
 }
-#: Buyers of older orders are not told any more.
+#: eBay hides the buyers of older orders.
 _BUYER_DAYS = 90
-#: Indices of items by SKU, of each account of this process.
+#: Indices of items by SKU, for each account of this process.
 _indices: dict[int, dict[str, int]] = {}
 
 
 def truth(account: Account) -> Iterator[dict[str, Any]]:
     """All orders, inventory items and stock levels."""
-    for index in range(account.sales):
-        sale = account.sale(index)
-        if is_order(sale):
-            yield {
-                "stream": "orders",
-                "id": order_id(sale),
-                "number": order_id(sale),
-                "status": _STATES[sale.state][2],
-                "total": _money(account, _total(sale)),
-                "quantities": [line.quantity for line in sale.lines],
-                "updated_at": _time(sale.updated).replace(".000Z", "Z"),
-            }
+    for sale in filter(is_order, map(account.sale, range(account.sales))):
+        total = true_money(sale.total, account.currency)
+        record = true_order(sale, order_id(sale), order_id(sale), _STATES[sale.state][2], total)
+        yield record | {"updated_at": iso(sale.updated)}
     for index in account.listed():
         item = account.item(index)
-        yield {
-            "stream": "products",
-            "id": item.sku,
-            "title": item.title,
-            "status": _OFFERS[item.status][2],
-            "skus": [item.sku],
-            "price": _money(account, item.price),
-        }
+        price = true_money(item.price, account.currency)
+        yield true_product(item.sku, item.title, _OFFERS[item.status][2], [item.sku], price)
         for place in range(2):
-            yield {
-                "stream": "inventory",
-                "id": stock_id(account, index, place),
-                "available": account.stock(index, 0, place)[0],
-            }
+            yield true_stock(stock_id(account, index, place), account.stock(index, 0, place)[0])
 
 
 def stock_id(account: Account, index: int, place: int) -> str:
-    """SKU and location: stock to be sent, and stock to be fetched in a shop."""
+    """SKU and location: place 0 is stock to be sent, place 1 stock to be picked up in a shop."""
     where = f"pickup:{_shop(account)}" if place else "warehouse-1" if _is_placed(index) else "ship_to_home"
     return f"{account.item(index).sku}@{where}"
 
 
 def order_id(sale: Sale) -> str:
-    """As eBay writes it: 23-41900-00815."""
+    """An order id in eBay's form: 23-41900-00815."""
     digits = f"{sale.id:012d}"
     return f"{digits[:-10]}-{digits[-10:-5]}-{digits[-5:]}"
 
 
 def is_order(sale: Sale) -> bool:
-    """An unpaid checkout is none."""
+    """Whether a sale is an order: an unpaid checkout is not."""
     return sale.state != "unpaid"
 
 
@@ -89,15 +71,10 @@ def index_of(account: Account, sku: str) -> int | None:
     return None if index is None or index in account.vanished else index
 
 
-def newest(account: Account) -> int:
-    """When the latest of the account's sales was made."""
-    return account.sale(account.sales - 1).created if account.sales else 0
-
-
 def order(account: Account, sale: Sale) -> dict[str, Any]:
     """An order."""
     fulfilment, payment, _ = _STATES[sale.state]
-    total = _amount(account, _total(sale))
+    total = _amount(account, sale.total)
     refunds: list[dict[str, Any]] = []
     if payment != "PAID":
         amount = total if payment == "FULLY_REFUNDED" else _amount(account, sale.lines[0].price)
@@ -122,7 +99,7 @@ def order(account: Account, sale: Sale) -> dict[str, Any]:
 
 
 def _line(account: Account, sale: Sale, number: int, line: Line) -> dict[str, Any]:
-    cost = _amount(account, line.price * line.quantity)
+    cost = _amount(account, line.total)
     listing = mix(sale.id, number) % 10**12 if line.item is None else account.item(line.item).id
     row: dict[str, Any] = {
         "lineItemId": f"{sale.id}{number:02d}",
@@ -138,12 +115,12 @@ def _line(account: Account, sale: Sale, number: int, line: Line) -> dict[str, An
         "refunds": [],
         "taxes": [],
     }
-    # Listings made with eBay's older tools need no SKU.
+    # Listings made with eBay's older tools may lack an SKU.
     return row | ({"sku": line.sku} if line.sku else {})
 
 
 def _buyer(sale: Sale) -> dict[str, Any]:
-    if sale.created < time.time() - _BUYER_DAYS * 86_400:
+    if sale.created < time.time() - _BUYER_DAYS * DAY:
         return {"buyer": {"username": "********"}, "fulfillmentStartInstructions": []}
     number = sale.buyer
     address = {
@@ -216,7 +193,7 @@ def _prices(account: Account, item: Item) -> dict[str, Any]:
 
 
 def _is_placed(index: int) -> bool:
-    """Whether eBay is told where the stock lies."""
+    """Whether the seller tells eBay the location of the stock."""
     return index % 3 == 0
 
 
@@ -224,21 +201,9 @@ def _shop(account: Account) -> str:
     return f"shop-{account.number}"
 
 
-def _total(sale: Sale) -> int:
-    return sum(line.price * line.quantity for line in sale.lines)
-
-
 def _amount(account: Account, cents: int) -> dict[str, str]:
-    return {
-        "value": f"{'-' if cents < 0 else ''}{abs(cents) // 100}.{abs(cents) % 100:02d}",
-        "currency": account.currency,
-    }
-
-
-def _money(account: Account, cents: int) -> dict[str, str]:
-    amount = _amount(account, cents)
-    return {"amount": amount["value"], "currency": amount["currency"]}
+    return {"value": decimal(cents), "currency": account.currency}
 
 
 def _time(seconds: int) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
+    return iso(seconds).replace("Z", ".000Z")

@@ -1,7 +1,7 @@
-"""GraphQL as Shopify's sandbox speaks it: real parsing and validation, a small executor, costs in points.
+"""Shopify's GraphQL: real parsing and validation, a small executor, costs in points.
 
-A node is a dict of its fields; a field with arguments is a function of them. Costs are counted
-plainly: an object is one point, a connection its size times its node's cost.
+A node is a dict of its fields; a field with arguments is a function of them. An object costs one point,
+a connection its size times its node's cost.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ _CAPITAL = re.compile("[A-Z]")
 LARGEST_PAGE = 250
 
 
-class QueryInvalid(Exception):
-    """The query is refused; holds GraphQL's own errors."""
+class Refused(Exception):
+    """The query is refused; `errors` are GraphQL's own, `status` is the answer's."""
 
     def __init__(self, errors: list[dict[str, Any]], status: int = 200) -> None:
         super().__init__(f"{len(errors)} errors")
@@ -43,23 +43,23 @@ class QueryInvalid(Exception):
         self.status = status
 
 
-#: Encoded rows that are kept; the oldest go first.
+#: The number of encoded rows that are kept; the oldest are dropped first.
 _KEPT_ROWS = 50_000
 _rows: dict[tuple[str, str, Hashable], tuple[msgspec.Raw, int]] = {}
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A node that is made when it is first asked for, and kept encoded."""
+    """A node that is built on its first use, and then kept encoded."""
 
-    #: Another one whenever the node's content is another.
+    #: Differs whenever the node's content differs.
     key: Hashable
     build: Callable[[], Mapping[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
 class _Validated:
-    """A document, and which of its selections depend on no variable."""
+    """A document, and the ids of its selections that depend on no variable."""
 
     operation: OperationDefinitionNode | None
     errors: list[dict[str, Any]]
@@ -76,18 +76,18 @@ class Query:
     fixed: frozenset[int]
 
     def requested_cost(self) -> int:
-        """What the query can cost at most.
+        """The maximum cost of the query.
 
         Raises:
-            QueryInvalid: A connection is asked for without a size, or for too many rows.
+            Refused: A connection has no page size, or too large a one.
         """
         return self._cost(self.selections)
 
     def run(self, root: Mapping[str, Any]) -> tuple[dict[str, Any], int]:
-        """The data, and what it cost.
+        """The data, and its cost.
 
         Raises:
-            QueryInvalid: A field refuses its arguments.
+            Refused: A field refuses its arguments.
         """
         points = [0]
         return self._project(self.selections, root, points), points[0]
@@ -105,9 +105,7 @@ class Query:
             first = self._arguments(field).get("first")
             if not isinstance(first, int) or not 0 < first <= LARGEST_PAGE:
                 message = f"{field.name.value}: first takes 1 to {LARGEST_PAGE}"
-                raise QueryInvalid(
-                    [{"message": message, "extensions": {"code": "argumentLiteralsIncompatible"}}]
-                )
+                raise Refused([{"message": message, "extensions": {"code": "argumentLiteralsIncompatible"}}])
             total += first * (1 + self._cost(nodes.selection_set))
         return total
 
@@ -165,15 +163,15 @@ def read_query(text: str, variables: Mapping[str, Any]) -> Query:
     """Parse and validate.
 
     Raises:
-        QueryInvalid: Not GraphQL (status 400), or not of this schema (status 200).
+        Refused: The text is no GraphQL (status 400), or does not fit the schema (status 200).
     """
     document = _validated(text)
     if document.errors or document.operation is None:
-        raise QueryInvalid(document.errors, 400 if document.operation is None else 200)
+        raise Refused(document.errors, 400 if document.operation is None else 200)
     operation = document.operation
     values = get_variable_values(_SCHEMA, operation.variable_definitions or (), dict(variables))
     if isinstance(values, list):
-        raise QueryInvalid([{"message": error.message} for error in values])
+        raise Refused([{"message": error.message} for error in values])
     return Query(text, operation.selection_set, values.coerced, document.fixed)
 
 
@@ -185,7 +183,7 @@ def _validated(text: str) -> _Validated:
         return _Validated(None, [{"message": error.message}])
     operation = document.definitions[0]
     if not isinstance(operation, OperationDefinitionNode) or len(document.definitions) != 1:
-        return _Validated(None, [{"message": "this sandbox takes one operation and no fragments"}])
+        return _Validated(None, [{"message": "this sandbox accepts one operation and no fragments"}])
     found = validate(_SCHEMA, document)
     errors = [{"message": error.message, "extensions": {"code": "undefinedField"}} for error in found]
     return _Validated(operation, errors, frozenset(_fixed(operation.selection_set)))

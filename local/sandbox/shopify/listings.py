@@ -1,15 +1,11 @@
-"""What Shopify's sandbox lists: search filters, sort keys, and cursors bound to their query."""
+"""Pages of Shopify's sandbox: orders, products, locations and stock levels, in sort order and by cursor."""
 
 from __future__ import annotations
 
 import base64
-import re
-import time
 import zlib
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import partial
 from itertools import islice, takewhile
 from typing import Any
@@ -20,59 +16,22 @@ from local.sandbox.account import Account
 from local.sandbox.catalogue import Item, Sale
 from local.sandbox.http import Request
 from local.sandbox.shopify import rows
-from local.sandbox.shopify.graphql import QueryInvalid, Row
+from local.sandbox.shopify.graphql import Refused, Row
+from local.sandbox.shopify.rows import Node
+from local.sandbox.shopify.search import Search
 
-_TERM = re.compile(r"(\w+):(>=|<=|>|<)?('[^']*'|\S+)")
-_DAY = 86_400
-_NEVER = 1 << 33
-Node = dict[str, Any]
-#: Two numbers that say where a row stands in its listing.
+#: A row's position in its listing: two numbers, compared in this order.
 Place = tuple[int, int]
 
 
-@dataclass(frozen=True, slots=True)
-class Filter:
-    """The search terms that are known here; unknown ones do not filter, as with Shopify.
-
-    Both times are inclusive.
-    """
-
-    since: int = 0
-    until: int = _NEVER
-    statuses: frozenset[str] | None = None
-
-    @classmethod
-    def parse(cls, text: str) -> Filter:
-        """Read a search text."""
-        since, until, statuses = 0, _NEVER, None
-        for name, operator, value in _TERM.findall(text):
-            if name == "status":
-                statuses = frozenset(value.strip("'").split(","))
-            if name != "updated_at":
-                continue
-            first, last = _moment(value)
-            since = {">=": first, ">": last + 1, "": first}.get(operator, since)
-            until = {"<=": last, "<": first - 1, "": last}.get(operator, until)
-        return cls(since, until, statuses)
-
-
-def _moment(value: str) -> tuple[int, int]:
-    """First and last second that a value stands for; unquoted, its time of day is ignored."""
-    if value.startswith("'"):
-        second = int(datetime.fromisoformat(value.strip("'")).timestamp())
-        return second, second
-    day = int(datetime.fromisoformat(value[:10]).replace(tzinfo=UTC).timestamp())
-    return day, day + _DAY - 1
-
-
 class Listings:
-    """The root of one query: reads the account, honouring the request's faults."""
+    """The root fields of one query to an account; the request's faults affect them."""
 
     def __init__(self, account: Account, request: Request) -> None:
         self._account = account
         self._malformed = request.malformed
         self._expired = request.expired_token
-        self._newest = int(time.time() - request.late_s) if request.late_s else _NEVER
+        self._newest = request.newest
 
     def fields(self) -> Node:
         """The query's root fields."""
@@ -94,7 +53,7 @@ class Listings:
         reverse: bool = False,
         query: str = "",
     ) -> Node:
-        terms, bound = Filter.parse(query), f"orders {query} {sort_key}"
+        terms, bound = Search.parse(query), f"orders {query} {sort_key}"
         start = self._start(after, bound)
         account = self._account
         places: Iterable[Place]
@@ -117,7 +76,7 @@ class Listings:
         reverse: bool = False,
         query: str = "",
     ) -> Node:
-        terms, bound = Filter.parse(query), f"products {query} {sort_key}"
+        terms, bound = Search.parse(query), f"products {query} {sort_key}"
         start = self._start(after, bound)
         account = self._account
         statuses = terms.statuses or {"active"}
@@ -152,7 +111,7 @@ class Listings:
         return self._page(found, first, bound, "")
 
     def _levels(self, place: int, first: int, after: str | None = None, query: str = "") -> Node:
-        terms, bound = Filter.parse(query), f"levels {place} {query}"
+        terms, bound = Search.parse(query), f"levels {place} {query}"
         account = self._account
         index, variant = self._start(after, bound) or (0, 0)
 
@@ -166,16 +125,16 @@ class Listings:
 
         return self._page(found(), first, bound, "InventoryLevel")
 
-    def _until(self, terms: Filter, places: Iterable[Place]) -> Iterable[Place]:
+    def _until(self, terms: Search, places: Iterable[Place]) -> Iterable[Place]:
         newest = min(terms.until, self._newest)
         return takewhile(lambda place: place[0] <= newest, places)
 
     def _row(self, kind: str, place: Place, build: Callable[[int], Node]) -> Row:
-        # Any change of the account makes all its rows anew: that is seldom, and never wrong.
+        # Any change of the account rebuilds all its rows: changes are rare, and no row is ever stale.
         key = (self._account.serial, self._account.changes, kind, place[1])
         return Row(key, partial(build, place[1]))
 
-    def _within(self, terms: Filter, updated: int) -> bool:
+    def _within(self, terms: Search, updated: int) -> bool:
         return terms.since <= updated <= min(terms.until, self._newest)
 
     def _order(self, sale: Sale) -> Node:
@@ -214,10 +173,10 @@ class Listings:
         return next((each for each in self._all_locations() if each["id"] == id), None)
 
     def _start(self, after: str | None, bound: str) -> Place | None:
-        """The place behind a cursor.
+        """The place after a cursor's.
 
         Raises:
-            QueryInvalid: The cursor is of another query, or a fault says that it is too old.
+            Refused: The cursor belongs to another query, or a fault makes it expire.
         """
         if after is None:
             return None
@@ -226,7 +185,7 @@ class Listings:
         except (msgspec.DecodeError, ValueError):
             digest, first, second = -1, 0, 0
         if digest != zlib.crc32(bound.encode()) or self._expired:
-            raise QueryInvalid([{"message": "Invalid cursor for current pagination sort."}])
+            raise Refused([{"message": "Invalid cursor for current pagination sort."}])
         return first, second + 1
 
     def _page(self, found: Iterable[tuple[Place, Node | Row]], first: int, bound: str, kind: str) -> Node:
@@ -244,18 +203,18 @@ class Listings:
 
 def _not(asked: bool, name: str, places: Iterable[Place]) -> Iterable[Place]:
     if asked:
-        raise QueryInvalid([{"message": f"this sandbox does not serve {name}"}])
+        raise Refused([{"message": f"this sandbox does not serve {name}"}])
     return places
 
 
 def _number(gid: str, kind: str) -> int:
-    """The number in a global id of a kind; -1 where it is none."""
+    """The number in a global id of a kind; -1 if it is no such id."""
     tail = gid.removeprefix(f"gid://shopify/{kind}/")
     return int(tail) if tail.isdigit() else -1
 
 
 def _broken(kind: str) -> Node:
-    """A record that lacks, or has as null, what it must have."""
+    """A record whose required fields are null."""
     node: Node = defaultdict(lambda: None)
     node |= {"id": f"gid://shopify/{kind}/999000111", "legacyResourceId": "999000111"}
     return node

@@ -1,17 +1,18 @@
-"""An account's data as Shopify's nodes, and what a connector is to make of them."""
+"""A shop's data as Shopify's nodes, and as the truth."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 from local.sandbox.account import Account
-from local.sandbox.catalogue import Item, Line, Sale, State
+from local.sandbox.catalogue import Item, Line, Sale, State, decimal, iso
+from local.sandbox.truth import true_money, true_order, true_product, true_stock
 
 Node = dict[str, Any]
-#: Names of the places that hold stock; the last one is closed and holds few items.
+#: Names of the locations with stock; the last one is inactive and has stock of few items.
 LOCATIONS = ("Cape Town", "Jo'burg (Midrand)", "Old store")
+#: Financial and fulfilment status of a sale, and its normalized status.
 _STATES: dict[State, tuple[str, str, str]] = {
     "unpaid": ("PENDING", "UNFULFILLED", "pending"),
     "open": ("PAID", "UNFULFILLED", "open"),
@@ -35,27 +36,26 @@ def shop(account: Account) -> Node:
 
 
 def order(account: Account, sale: Sale) -> Node:
-    """An order; its line items are a plain list here."""
+    """An order; its line items are a list, not a connection."""
     financial, fulfillment, _ = _STATES[sale.state]
-    total = _total(sale)
     buyer = f"Buyer {sale.buyer} Ñandú"
     email = f"buyer{sale.buyer}@example.com"
     return {
         "id": f"gid://shopify/Order/{sale.id}",
         "legacyResourceId": str(sale.id),
         "name": sale.number,
-        "createdAt": moment(sale.created),
-        "updatedAt": moment(sale.updated),
-        "processedAt": moment(sale.created),
-        "cancelledAt": moment(sale.updated) if sale.state == "cancelled" else None,
+        "createdAt": iso(sale.created),
+        "updatedAt": iso(sale.updated),
+        "processedAt": iso(sale.created),
+        "cancelledAt": iso(sale.updated) if sale.state == "cancelled" else None,
         "closedAt": None,
         "test": sale.test,
         "currencyCode": account.currency,
         "displayFinancialStatus": financial,
         "displayFulfillmentStatus": fulfillment,
-        "totalPriceSet": _money(account, total),
-        "currentTotalPriceSet": _money(account, total),
-        "totalRefundedSet": _money(account, total if sale.state == "refunded" else 0),
+        "totalPriceSet": _money(account, sale.total),
+        "currentTotalPriceSet": _money(account, sale.total),
+        "totalRefundedSet": _money(account, sale.total if sale.state == "refunded" else 0),
         "email": email,
         "phone": "+27210000000",
         "customer": {"id": f"gid://shopify/Customer/{sale.buyer}", "displayName": buyer},
@@ -74,7 +74,7 @@ def order(account: Account, sale: Sale) -> Node:
 
 
 def product(item: Item) -> Node:
-    """A product; its variants are a plain list here."""
+    """A product; its variants are a list, not a connection."""
     return {
         "id": f"gid://shopify/Product/{item.id}",
         "legacyResourceId": str(item.id),
@@ -83,8 +83,8 @@ def product(item: Item) -> Node:
         "status": item.status.upper(),
         "vendor": "Sandbox",
         "productType": "",
-        "createdAt": moment(item.created),
-        "updatedAt": moment(item.updated),
+        "createdAt": iso(item.created),
+        "updatedAt": iso(item.updated),
         "variants": [_variant(item, number) for number in range(item.variants)],
     }
 
@@ -119,12 +119,12 @@ def level(account: Account, index: int, variant: int, place: int) -> Node:
 
     def quantities(names: Sequence[str]) -> list[Node]:
         known = [name for name in names if name in _QUANTITIES]
-        return [{"name": name, "quantity": amounts[name], "updatedAt": moment(updated)} for name in known]
+        return [{"name": name, "quantity": amounts[name], "updatedAt": iso(updated)} for name in known]
 
     return {
         "id": f"gid://shopify/InventoryLevel/{location_id}?inventory_item_id={item_id}",
-        "createdAt": moment(item.created),
-        "updatedAt": moment(updated),
+        "createdAt": iso(item.created),
+        "updatedAt": iso(updated),
         "item": {
             "id": f"gid://shopify/InventoryItem/{item_id}",
             "sku": _sku(item, variant),
@@ -135,71 +135,41 @@ def level(account: Account, index: int, variant: int, place: int) -> Node:
     }
 
 
-def stock_id(account: Account, index: int, variant: int, place: int) -> str:
-    """A stock level's id, as the connector forms it."""
+def stock_id(account: Account, index: int, place: int) -> str:
+    """Inventory item of the first variant, and location."""
+    return _stock_id(account, index, 0, place)
+
+
+def _stock_id(account: Account, index: int, variant: int, place: int) -> str:
     return f"{_variant_id(account.item(index), variant)}@{_location_id(account, place)}"
 
 
 def truth(account: Account) -> Iterator[Node]:
-    """What a complete sync must hold, by normalized field."""
-    for index in range(account.sales):
-        sale = account.sale(index)
-        yield {
-            "stream": "orders",
-            "id": str(sale.id),
-            "number": sale.number,
-            "status": _STATES[sale.state][2],
-            "total": {"amount": cents(_total(sale)), "currency": account.currency},
-            "quantities": [line.quantity for line in sale.lines],
-        }
+    """All orders, products and stock levels of a shop."""
+    for sale in map(account.sale, range(account.sales)):
+        total = true_money(sale.total, account.currency)
+        yield true_order(sale, str(sale.id), sale.number, _STATES[sale.state][2], total)
     for index in account.listed():
         item = account.item(index)
-        yield {
-            "stream": "products",
-            "id": str(item.id),
-            "title": item.title,
-            "status": item.status,
-            "skus": [_sku(item, number) or None for number in range(item.variants)],
-            "price": {"amount": cents(item.price), "currency": account.currency},
-        }
+        skus = [_sku(item, number) or None for number in range(item.variants)]
+        price = true_money(item.price, account.currency)
+        yield true_product(str(item.id), item.title, item.status, skus, price)
         for place in range(len(LOCATIONS)):
             if holds(index, place):
                 for variant in range(item.variants):
-                    yield {
-                        "stream": "inventory",
-                        "id": stock_id(account, index, variant, place),
-                        "available": account.stock(index, variant, place)[0],
-                    }
+                    available = account.stock(index, variant, place)[0]
+                    yield true_stock(_stock_id(account, index, variant, place), available)
 
 
-def moment(seconds: int) -> str:
-    """Whole seconds in UTC, as Shopify writes them."""
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%SZ}"
-
-
-def cents(amount: int) -> str:
-    """Two decimals."""
-    return f"{'-' if amount < 0 else ''}{abs(amount) // 100}.{abs(amount) % 100:02d}"
-
-
-def _amount(amount: int) -> str:
-    """At least one decimal, none that says nothing: `599.0`, `2.55`."""
-    text = cents(amount)
-    return text.removesuffix("0")
-
-
-def _money(account: Account, amount: int) -> Node:
-    money = {"amount": _amount(amount), "currencyCode": account.currency}
+def _money(account: Account, cents: int) -> Node:
+    # Shopify writes one decimal if the second is zero: `599.0`, `2.55`.
+    money = {"amount": decimal(cents).removesuffix("0"), "currencyCode": account.currency}
     return {"shopMoney": money, "presentmentMoney": money}
-
-
-def _total(sale: Sale) -> int:
-    return sum(line.quantity * line.price for line in sale.lines)
 
 
 def _line(account: Account, sale: Sale, number: int, line: Line) -> Node:
     known = None if line.item is None else account.item(line.item)
-    # A deleted variant leaves its line behind.
+    # A line remains after its variant is deleted.
     variant = None if known is None else {"id": f"gid://shopify/ProductVariant/{_variant_id(known, 0)}"}
     return {
         "id": f"gid://shopify/LineItem/{sale.id * 1000 + number}",
@@ -210,7 +180,7 @@ def _line(account: Account, sale: Sale, number: int, line: Line) -> Node:
         "variant": variant,
         "product": None if known is None else {"id": f"gid://shopify/Product/{known.id}"},
         "originalUnitPriceSet": _money(account, line.price),
-        "discountedTotalSet": _money(account, line.price * line.quantity),
+        "discountedTotalSet": _money(account, line.total),
     }
 
 
@@ -220,8 +190,8 @@ def _variant(item: Item, number: int) -> Node:
         "sku": _sku(item, number),
         "barcode": item.barcode if number == 0 else None,
         "title": "Default Title" if item.variants == 1 else f"Variant {number + 1}",
-        "price": cents(item.price),
-        "compareAtPrice": None if item.list_price is None else cents(item.list_price),
+        "price": decimal(item.price),
+        "compareAtPrice": None if item.list_price is None else decimal(item.list_price),
     }
 
 

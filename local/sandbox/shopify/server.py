@@ -1,66 +1,34 @@
 """Shopify's sandbox: Admin GraphQL and the token endpoint.
 
-Account i is the shop `sandbox-{i}.myshopify.com`. It takes the lasting token `shpat_sandbox_{i}`, and
-at the token endpoint `client_id` `sandbox-client-{i}`, `client_secret` `shpss_sandbox_{i}` and the
-refresh token `shprt_sandbox_{i}`, which is replaced on each use: the old one works until the new
-pair is first used.
+Account i is the shop `sandbox-{i}.myshopify.com`. It accepts the lasting token `shpat_sandbox_{i}`. The token
+endpoint accepts `client_id` `sandbox-client-{i}`, `client_secret` `shpss_sandbox_{i}` and the refresh token
+`shprt_sandbox_{i}`. Each use replaces the refresh token; the old one works until the new pair is first used.
 """
 
 from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
 
 from local.sandbox.account import Account
+from local.sandbox.bucket import Bucket
 from local.sandbox.distort import Shape
 from local.sandbox.http import Reply, Request
 from local.sandbox.shopify import rows
-from local.sandbox.shopify.graphql import QueryInvalid, read_query
+from local.sandbox.shopify.graphql import Refused, read_query
 from local.sandbox.shopify.listings import Listings
 
 API_VERSION = "2026-10"
-#: A query may cost at most this many points.
+#: The maximum cost of a query in points.
 MOST_POINTS = 1000
 _TOKEN_S = 3600
 
 
-@dataclass(slots=True)
-class _Bucket:
-    """A leaky bucket of points, by the real clock."""
-
-    size: float
-    per_second: float
-    available: float = field(init=False)
-    at: float = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.available = self.size
-        self.at = time.monotonic()
-
-    def fill(self) -> None:
-        now = time.monotonic()
-        self.available = min(self.size, self.available + (now - self.at) * self.per_second)
-        self.at = now
-
-    def cost(self, requested: int, actual: int | None) -> dict[str, Any]:
-        return {
-            "requestedQueryCost": requested,
-            "actualQueryCost": actual,
-            "throttleStatus": {
-                "maximumAvailable": self.size,
-                "currentlyAvailable": int(self.available),
-                "restoreRate": self.per_second,
-            },
-        }
-
-
 def _records(answer: Any) -> list[Any] | None:
-    """The rows of the one listing in an answer; stock levels stand below their location."""
+    """The rows of an answer's only listing; stock levels are nested in their location."""
     listing = next(iter((answer.get("data") or {}).values()), None) or {}
     rows: list[Any] | None = listing.get("nodes")
     if rows and "inventoryLevels" in rows[0]:
@@ -80,12 +48,14 @@ class Shopify:
         ),
         nulls=True,
     )
+    truth = staticmethod(rows.truth)
+    stock_id = staticmethod(rows.stock_id)
 
     def __init__(self, accounts: list[Account], small_buckets: bool) -> None:
         self._accounts = accounts
         size, rate = (1000.0, 1000.0) if small_buckets else (10_000_000.0, 1_000_000.0)
-        self._buckets = [_Bucket(size, rate) for _ in accounts]
-        #: Access tokens: whose, until when, and the refresh token that came along.
+        self._buckets = [Bucket(size, rate) for _ in accounts]
+        #: Account, expiry and the refresh token issued with it, by access token.
         self._tokens: dict[str, tuple[int, float, str | None]] = {
             f"shpat_sandbox_{account.number}": (account.number, float("inf"), None) for account in accounts
         }
@@ -93,7 +63,7 @@ class Shopify:
         self._issued = 0
 
     def answer(self, request: Request) -> Reply:
-        """GraphQL of any version path, or the token endpoint."""
+        """Answer a GraphQL query of any API version, or a call of the token endpoint."""
         if request.method == "POST" and request.path == "/admin/oauth/access_token":
             return self._token(request)
         if request.method != "POST" or not re.fullmatch(r"/admin/api/[\w-]+/graphql\.json", request.path):
@@ -105,13 +75,13 @@ class Shopify:
             message = "[API] Invalid API key or access token (unrecognized login or wrong password)"
             return Reply.json(401, {"errors": message})
         if refresh:
-            # The new pair is in use: what came before it is dead.
+            # The new pair is in use, so earlier refresh tokens end.
             self._refresh[number] = {refresh}
-        # A version that is no longer or not yet served falls forward without an error.
+        # Shopify answers an unsupported version with a supported one, without an error.
         headers = {"X-Shopify-API-Version": API_VERSION}
         try:
             status, answer = self._query(self._accounts[number], request)
-        except QueryInvalid as error:
+        except Refused as error:
             status, answer = error.status, {"errors": error.errors}
         return Reply.json(status, answer, headers)
 
@@ -123,7 +93,7 @@ class Shopify:
             return 400, {"errors": [{"message": "the body is not JSON"}]}
         requested = query.requested_cost()
         bucket = self._buckets[account.number]
-        bucket.fill()
+        bucket.refill()
         if requested > MOST_POINTS:
             message = (
                 f"Query cost is {requested}, which exceeds the single query max cost limit {MOST_POINTS}"
@@ -131,10 +101,10 @@ class Shopify:
             return 200, {"errors": [{"message": message, "extensions": {"code": "MAX_COST_EXCEEDED"}}]}
         if requested > bucket.available:
             error = {"message": "Throttled", "extensions": {"code": "THROTTLED"}}
-            return 200, {"errors": [error], "extensions": {"cost": bucket.cost(requested, None)}}
+            return 200, {"errors": [error], "extensions": {"cost": _cost(bucket, requested, None)}}
         data, actual = query.run(Listings(account, request).fields())
         bucket.available -= min(actual, requested)
-        return 200, {"data": data, "extensions": {"cost": bucket.cost(requested, actual)}}
+        return 200, {"data": data, "extensions": {"cost": _cost(bucket, requested, actual)}}
 
     def _token(self, request: Request) -> Reply:
         try:
@@ -171,10 +141,15 @@ class Shopify:
         self._tokens[access] = (number, time.monotonic() + granted["expires_in"], refresh)
         return Reply.json(200, granted)
 
-    def truth(self, account: Account) -> Iterator[dict[str, Any]]:
-        """All orders, products and stock levels of a shop."""
-        return rows.truth(account)
 
-    def stock_id(self, account: Account, index: int, place: int) -> str:
-        """Inventory item and location."""
-        return rows.stock_id(account, index, 0, place)
+def _cost(bucket: Bucket, requested: int, actual: int | None) -> dict[str, Any]:
+    """The extension `cost` of an answer; `actual` is None if the query was not run."""
+    return {
+        "requestedQueryCost": requested,
+        "actualQueryCost": actual,
+        "throttleStatus": {
+            "maximumAvailable": bucket.size,
+            "currentlyAvailable": int(bucket.available),
+            "restoreRate": bucket.per_second,
+        },
+    }

@@ -1,4 +1,4 @@
-"""Takealot's older Seller API v2 over the same sellers: the rows of v1, told in v2's way.
+"""Pages of Takealot's older Seller API v2: the rows of v1 in v2's form, for the same sellers.
 
 Account i has the key `sandbox-v2-key-{i}`. The latest sales come first.
 """
@@ -6,41 +6,41 @@ Account i has the key `sandbox-v2-key-{i}`. The latest sales come first.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
-from datetime import UTC, date, datetime, timedelta, timezone
+import time
+from datetime import UTC, date, datetime
 from typing import Any
 
 import msgspec
 
+from local.sandbox.account import Account
+from local.sandbox.catalogue import DAY
 from local.sandbox.http import Request
+from local.sandbox.takealot import rows
+from local.sandbox.takealot.listings import days_of, items_of
 
-_SAST = timezone(timedelta(hours=2))
 _EPOCH = date(1970, 1, 1)
-_LARGEST = 100
+_LARGEST_PAGE = 100
+#: Days that a query may span.
 _LONGEST = 180
 _WAREHOUSES = {"JHB": 3, "CPT": 1}
 
 
 class Refused(Exception):
-    """The request is not one that v2 takes; the message says why."""
+    """The call is refused; the message is the answer's."""
 
 
-def sales(
-    request: Request, items_of: Callable[[int], Sequence[msgspec.Raw]], today: int, days: range
-) -> dict[str, Any]:
-    """Order items of a range of days.
+def sales(account: Account, request: Request) -> dict[str, Any]:
+    """`GET /v2/sales`: order items of a range of days.
 
-    Args:
-        request: What is asked.
-        items_of: v1's order items of a day, which is counted from 1970.
-        today: The present day.
-        days: Those that have sales.
+    Raises:
+        Refused: A parameter is not valid.
     """
-    first, last = _range(request.one("filters"), today)
+    days = days_of(account)
+    first, last = _range(request.one("filters"))
     found = [
         msgspec.json.decode(item)
         for day in range(min(last + 1, days.stop) - 1, max(first, days.start) - 1, -1)
-        for item in items_of(day)
+        for item in items_of(account, day)
     ]
     number, size = _page(request)
     shown: list[dict[str, Any]] = [_sale(item) for item in found[(number - 1) * size : number * size]]
@@ -49,19 +49,28 @@ def sales(
     return {"page_summary": {"total": len(found), "page_size": size, "page_number": number}, "sales": shown}
 
 
-def offers(request: Request, rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Offers with their stock, from v1's rows."""
+def offers(account: Account, request: Request) -> dict[str, Any]:
+    """`GET /v2/offers`: offers with their stock.
+
+    Raises:
+        Refused: A parameter is not valid.
+    """
     number, size = _page(request)
-    shown = [_offer(row) for row in rows[(number - 1) * size : number * size]]
+    listed = list(account.listed())
+    expands = ("seller_warehouse_stock", "takealot_warehouse_stock")
+    shown = [
+        _offer(rows.offer(account, index, expands)) for index in listed[(number - 1) * size : number * size]
+    ]
     if request.malformed:
         shown.insert(len(shown) // 2, {"offer_id": 999_000_111, "sku": 5})
-    return {"total_results": len(rows), "page_size": size, "page_number": number, "offers": shown}
+    return {"total_results": len(listed), "page_size": size, "page_number": number, "offers": shown}
 
 
-def _range(filters: str, today: int) -> tuple[int, int]:
-    """First and last day: the last thirty where none is named, at most 180."""
+def _range(filters: str) -> tuple[int, int]:
+    """First and last day, at most 180 days apart; without a filter, the last thirty days."""
     given = dict(re.findall(r"(start_date|end_date):([^;]*)", filters))
     if not given:
+        today = int(time.time() + 2 * 3600) // DAY
         return today - 29, today
     last = _day(given["end_date"]) if "end_date" in given else _day(given["start_date"]) + _LONGEST
     first = _day(given["start_date"]) if "start_date" in given else last - _LONGEST
@@ -81,7 +90,7 @@ def _page(request: Request) -> tuple[int, int]:
     number, size = request.one("page_number", "1"), request.one("page_size", "100")
     if not number.isdigit() or not size.isdigit() or int(number) < 1:
         raise Refused("page_number takes 1 and more, page_size 1 to 100")
-    return int(number), min(_LARGEST, int(size))
+    return int(number), min(_LARGEST_PAGE, int(size))
 
 
 def _sale(item: dict[str, Any]) -> dict[str, Any]:
@@ -127,5 +136,5 @@ def _stock(region: str, quantity: int) -> dict[str, Any]:
 
 
 def _time(text: str) -> str:
-    moment = datetime.fromisoformat(text).astimezone(UTC).astimezone(_SAST)
+    moment = datetime.fromisoformat(text).astimezone(UTC).astimezone(rows.SAST)
     return moment.strftime("%d %b %Y %H:%M:%S")

@@ -1,130 +1,46 @@
-"""Parameters of WooCommerce's collections, and the rows they select."""
+"""Pages of WooCommerce's sandbox: the rows of orders, products and variations that a query selects."""
 
 from __future__ import annotations
 
-import time
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Literal, NamedTuple, TypeVar, get_args
+from typing import Any, NamedTuple, TypeVar
 
 from local.sandbox.account import Account
 from local.sandbox.catalogue import mix
-from local.sandbox.http import Reply, Request
+from local.sandbox.http import NEVER
 from local.sandbox.woocommerce import rows
+from local.sandbox.woocommerce.query import Kind, Query
 
-Kind = Literal["orders", "products", "variations"]
-OrderBy = Literal["date", "id", "modified"]
 E = TypeVar("E")
-_LARGEST = 100
-#: Later than everything.
-_NEVER = 1 << 40
-
-
-class Refused(Exception):
-    """A call that WordPress refuses, in its own form."""
-
-    def __init__(self, status: int, code: str, message: str, params: dict[str, str] | None = None) -> None:
-        super().__init__(code)
-        data: dict[str, Any] = {"status": status}
-        if params:
-            data |= {"params": params, "details": {}}
-        self.reply = Reply.json(status, {"code": code, "message": message, "data": data})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Query:
-    """A collection's parameters, understood."""
-
-    kind: Kind
-    order_by: OrderBy
-    is_descending: bool
-    status: str
-    type: str
-    #: Strict bounds as the site compares them: the text of a time, and whether that is compared with UTC.
-    after: str
-    before: str
-    modified_after: str
-    modified_before: str
-    dates_are_gmt: bool
-    offset: int
-    per_page: int
-    fields: frozenset[str]
-    late_s: float
 
 
 class _Entry(NamedTuple):
-    """What products and variations are selected and ordered by."""
+    """The fields by which products and variations are selected and ordered."""
 
     id: int
     created: int
     updated: int
     #: Index of the item.
     item: int
-    #: Which variation of it.
+    #: Number of the variation of that item.
     number: int = 0
 
 
 class Selected(NamedTuple):
-    """One page of what a query selects, and how much that is in all."""
+    """One page of the rows that a query selects, and the number of all of them."""
 
     rows: list[dict[str, Any]]
     total: int
 
 
-def read_query(request: Request, kind: Kind, *, takes_modified: bool, filters_modified: bool) -> Query:
-    """Read the parameters.
-
-    Args:
-        request: The call.
-        kind: The collection.
-        takes_modified: Whether it can be ordered by modification time.
-        filters_modified: Whether bounds on the modification time, and `dates_are_gmt`, are known; what
-            is not known is ignored.
-
-    Raises:
-        Refused: A value that the parameter does not take.
-    """
-    order_by: OrderBy = "date"
-    if given := request.one("orderby"):
-        if given not in get_args(OrderBy) or (given == "modified" and not takes_modified):
-            raise _invalid("orderby", "orderby is not one of date, id, include, title, and slug.")
-        order_by = given  # type: ignore[assignment] # one of its words
-    order, status = request.one("order", "desc"), request.one("status", "any")
-    if order not in {"asc", "desc"}:
-        raise _invalid("order", "order is not one of asc and desc.")
-    if kind == "orders" and status not in {"any", "trash", "pending", "processing", "completed"}:
-        raise _invalid("status", "status[0] is not one of any, trash, pending, processing, and completed.")
-    per_page = _number(request, "per_page", "10", 1)
-    if per_page > _LARGEST:
-        raise _invalid("per_page", "per_page must be between 1 (inclusive) and 100 (inclusive)")
-    page = _number(request, "page", "1", 1)
-    is_gmt = filters_modified and request.one("dates_are_gmt", "false") in {"true", "1"}
-    return Query(
-        kind=kind,
-        order_by=order_by,
-        is_descending=order == "desc",
-        status=status,
-        type=request.one("type"),
-        after=_time(request, "after"),
-        before=_time(request, "before"),
-        modified_after=_time(request, "modified_after") if filters_modified else "",
-        modified_before=_time(request, "modified_before") if filters_modified else "",
-        dates_are_gmt=is_gmt,
-        offset=_number(request, "offset", str((page - 1) * per_page), 0),
-        per_page=per_page,
-        fields=frozenset(filter(None, request.one("_fields").split(","))),
-        late_s=request.late_s,
-    )
-
-
 class Listings:
-    """The collections of one site; kept in order until something changes."""
+    """The collections of one site; each is kept sorted until the account changes."""
 
     def __init__(self, account: Account) -> None:
         self.account = account
-        #: Orders by status: time of the last change and index, in that order.
+        #: By status, the time of the last change and the index of each order, sorted.
         self._orders: dict[str, list[tuple[int, int]]] = {}
         self._items: dict[tuple[Kind, str], list[_Entry]] = {}
         self._state: tuple[int, ...] = ()
@@ -133,8 +49,8 @@ class Listings:
         """A page of a query.
 
         Args:
-            query: What is asked for.
-            product_id: Whose variations.
+            query: The collection's parameters.
+            product_id: The product whose variations to list; None for those of all products.
         """
         state = (self.account.changes, self.account.sales, len(self.account.vanished))
         if state != self._state:
@@ -169,7 +85,7 @@ class Listings:
         if query.after or query.before:
             created = self.account.sales_created(*self._created(query))
             indices = [index for index in indices if index in created]
-        # They are numbered as they were made.
+        # Indices follow the order of creation.
         return indices if query.order_by == "modified" else sorted(indices)
 
     def _has(self, status: str, index: int) -> bool:
@@ -192,7 +108,7 @@ class Listings:
         ]
         if query.order_by == "id":
             return sorted(found)
-        # They lose their second criterion: equal times come in any order, another one for each page.
+        # WooCommerce has no second sort key: rows with equal times come in another order on each page.
         is_date = query.order_by == "date"
         salt = (query.offset, query.per_page)
         return sorted(found, key=lambda entry: (entry[1 if is_date else 2], mix(entry.id, *salt)))
@@ -214,21 +130,20 @@ class Listings:
         return rows.variation(self.account, entry.item, entry.number)
 
     def _updated(self, query: Query) -> tuple[int, int]:
-        """Strict bounds on the modification time; what was changed a moment ago may not be listed yet."""
+        """Strict bounds on the modification time; a change of the last moment may not be listed yet."""
         after, before = self._moment(query, query.modified_after), self._moment(query, query.modified_before)
-        hidden = int(time.time() - query.late_s) if query.late_s else _NEVER
-        return -1 if after is None else after, min(_NEVER if before is None else before, hidden)
+        return -1 if after is None else after, min(NEVER if before is None else before, query.newest)
 
     def _created(self, query: Query) -> tuple[int, int]:
-        """The first second of creation that is listed, and the first that is not any more."""
+        """Bounds on the time of creation; the first is inclusive, the second exclusive."""
         after, before = self._moment(query, query.after), self._moment(query, query.before)
-        return 0 if after is None else after + 1, _NEVER if before is None else before
+        return 0 if after is None else after + 1, NEVER if before is None else before
 
     def _moment(self, query: Query, text: str) -> int | None:
         """A bound as Unix seconds.
 
-        A text without a suffix is what the clock of the compared column shows. One with a suffix is first
-        converted to the site's clock, whichever column it is then compared with.
+        A text without a zone is a time in the zone of the compared column. A text with a zone is first
+        converted to the site's zone, even if it is then compared with a column in UTC.
         """
         if not text:
             return None
@@ -237,23 +152,3 @@ class Listings:
             moment = moment.astimezone(rows.zone(self.account)).replace(tzinfo=None)
         column = UTC if query.dates_are_gmt else rows.zone(self.account)
         return int(moment.replace(tzinfo=column).timestamp())
-
-
-def _time(request: Request, name: str) -> str:
-    text = request.one(name)
-    try:
-        _ = text and datetime.fromisoformat(text)
-    except ValueError:
-        raise _invalid(name, "Invalid date.") from None
-    return text
-
-
-def _number(request: Request, name: str, default: str, least: int) -> int:
-    text = request.one(name, default)
-    if not text.isdecimal() or int(text) < least:
-        raise _invalid(name, f"{name} must be greater than or equal to {least}")
-    return int(text)
-
-
-def _invalid(name: str, reason: str) -> Refused:
-    return Refused(400, "rest_invalid_param", f"Invalid parameter(s): {name}", {name: reason})

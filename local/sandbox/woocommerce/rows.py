@@ -1,4 +1,4 @@
-"""An account's data as WooCommerce's objects, and what a connector is to make of them."""
+"""A site's data as WooCommerce's objects, and as the truth."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 from local.sandbox.account import Account
-from local.sandbox.catalogue import Item, Line, Sale, State
+from local.sandbox.catalogue import Item, Line, Sale, State, decimal
+from local.sandbox.truth import true_money, true_order, true_product, true_stock
 
 Node = dict[str, Any]
-#: The name of a state, and what a connector is to make of it. What is partly shipped has no word.
+#: WooCommerce's and the normalized status of an order. WooCommerce has no word for partly shipped.
 _STATES: dict[State, tuple[str, str]] = {
     "unpaid": ("pending", "pending"),
     "open": ("processing", "open"),
@@ -20,6 +21,7 @@ _STATES: dict[State, tuple[str, str]] = {
     "refunded": ("refunded", "refunded"),
     "returned": ("completed", "fulfilled"),
 }
+#: WooCommerce's and the normalized status of a product.
 _STATUSES = {
     "active": ("publish", "active"),
     "draft": ("draft", "draft"),
@@ -29,22 +31,17 @@ _TAX_PERCENT = 15
 
 
 def zone(account: Account) -> timezone:
-    """The site's own zone; never UTC."""
+    """The site's time zone; never UTC."""
     return timezone(timedelta(hours=2 if account.number % 2 == 0 else -5))
 
 
-def local(account: Account, seconds: int) -> str:
-    """A time in the site's zone, without a suffix."""
-    return f"{datetime.fromtimestamp(seconds, zone(account)):%Y-%m-%dT%H:%M:%S}"
-
-
 def may_be_trashed(index: int) -> bool:
-    """Whether an order is one that may lie in the trash; so that not every one has to be looked at."""
+    """Whether the order at an index can be in the trash; spares a look at all other orders."""
     return index % 8 == 1
 
 
 def is_trashed(index: int, sale: Sale) -> bool:
-    """Some orders that came to nothing lie in the trash."""
+    """Whether an order is in the trash, as some cancelled and unpaid ones are."""
     return may_be_trashed(index) and sale.state in {"cancelled", "unpaid"}
 
 
@@ -55,9 +52,8 @@ def status_of(index: int, sale: Sale) -> str:
 
 def order(account: Account, index: int, sale: Sale) -> Node:
     """An order."""
-    total = sum(line.price * line.quantity for line in sale.lines)
     lines = [_line(account, sale, number, line) for number, line in enumerate(sale.lines)]
-    tax = sum(line.price * line.quantity - _net(line) for line in sale.lines)
+    tax = sum(line.total - _net(line) for line in sale.lines)
     paid = None if sale.state == "unpaid" else sale.created
     return {
         "id": sale.id,
@@ -72,21 +68,21 @@ def order(account: Account, index: int, sale: Sale) -> Node:
         **_times(account, "date_paid", paid),
         "discount_total": "0.00",
         "shipping_total": "0.00",
-        "total": cents(total),
-        "total_tax": cents(tax),
-        # Some buy as guests.
+        "total": decimal(sale.total),
+        "total_tax": decimal(tax),
+        # Some buyers are guests.
         "customer_id": 0 if sale.buyer % 3 == 0 else sale.buyer,
         "customer_note": "" if sale.buyer % 4 else f"Ring at buyer {sale.buyer}'s door",
         "billing": _address(sale)
         | {"email": f"buyer{sale.buyer}@example.com", "phone": f"+27{sale.buyer:08d}"},
         "shipping": _address(sale) if sale.buyer % 2 else dict.fromkeys(_address(sale), ""),
         "line_items": lines,
-        "refunds": _refunds(sale, total),
+        "refunds": _refunds(sale),
     }
 
 
 def product(account: Account, index: int) -> Node:
-    """A product; one with several variants names its variations."""
+    """A product; one with several variants lists its variations' ids."""
     item = account.item(index)
     is_variable = item.variants > 1
     return {
@@ -112,7 +108,7 @@ def variation(account: Account, index: int, number: int) -> Node:
         "parent_id": item.id,
         "status": "publish",
         **_times(account, "date_created", item.created),
-        # Edited variations have missed their dates.
+        # Editing a variation does not always change its modification time.
         **_times(account, "date_modified", item.created),
         "sku": _sku(item, number),
         **_priced(item, number),
@@ -121,55 +117,38 @@ def variation(account: Account, index: int, number: int) -> Node:
     }
 
 
-def stock_id(account: Account, index: int, number: int = 0) -> str:
-    """A stock level's id, as the connector forms it; stock lies in one place."""
-    item = account.item(index)
+def stock_id(account: Account, index: int, place: int) -> str:  # noqa: ARG001 - a shop has one place
+    """The product's stock, or its first variation's."""
+    return _stock_id(account.item(index), 0)
+
+
+def _stock_id(item: Item, number: int) -> str:
     return f"{_variation_id(item, number) if item.variants > 1 else item.id}@shop"
 
 
 def truth(account: Account) -> Iterator[Node]:
-    """What a complete sync must hold, by normalized field."""
+    """All orders, products and stock levels of a site."""
     for index in range(account.sales):
         sale = account.sale(index)
-        total = sum(line.price * line.quantity for line in sale.lines)
-        yield {
-            "stream": "orders",
-            "id": str(sale.id),
-            "number": sale.number.removeprefix("#"),
-            "status": "cancelled" if is_trashed(index, sale) else _STATES[sale.state][1],
-            "marketplace_status": status_of(index, sale),
-            "total": {"amount": cents(total), "currency": account.currency},
-            "quantities": [line.quantity for line in sale.lines],
-        }
+        status = "cancelled" if is_trashed(index, sale) else _STATES[sale.state][1]
+        total = true_money(sale.total, account.currency)
+        record = true_order(sale, str(sale.id), sale.number.removeprefix("#"), status, total)
+        yield record | {"marketplace_status": status_of(index, sale)}
     for index in account.listed():
         item = account.item(index)
-        yield {
-            "stream": "products",
-            "id": str(item.id),
-            "title": item.title or None,
-            "status": _STATUSES[item.status][1],
-            "skus": [_sku(item, number) or None for number in range(item.variants)],
-            "price": {"amount": cents(item.price), "currency": account.currency},
-        }
+        skus = [_sku(item, number) or None for number in range(item.variants)]
+        price = true_money(item.price, account.currency)
+        yield true_product(str(item.id), item.title or None, _STATUSES[item.status][1], skus, price)
         for number in range(item.variants):
-            yield {
-                "stream": "inventory",
-                "id": stock_id(account, index, number),
-                "available": _quantity(account, index, number),
-            }
-
-
-def cents(amount: int) -> str:
-    """Two decimals."""
-    return f"{'-' if amount < 0 else ''}{abs(amount) // 100}.{abs(amount) % 100:02d}"
+            yield true_stock(_stock_id(item, number), _quantity(account, index, number))
 
 
 def _times(account: Account, name: str, seconds: int | None) -> Node:
-    """A time twice: as the site's clock shows it, and in UTC; neither has a suffix."""
+    """A time twice, in the site's zone and in UTC; neither text names its zone."""
     if seconds is None:
         return {name: None, f"{name}_gmt": None}
-    utc = f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}"
-    return {name: local(account, seconds), f"{name}_gmt": utc}
+    local, utc = (datetime.fromtimestamp(seconds, each) for each in (zone(account), UTC))
+    return {name: f"{local:%Y-%m-%dT%H:%M:%S}", f"{name}_gmt": f"{utc:%Y-%m-%dT%H:%M:%S}"}
 
 
 def _line(account: Account, sale: Sale, number: int, line: Line) -> Node:
@@ -181,9 +160,9 @@ def _line(account: Account, sale: Sale, number: int, line: Line) -> Node:
         "product_id": item.id if item else 0,
         "variation_id": _variation_id(item, 0) if item and item.variants > 1 else 0,
         "quantity": line.quantity,
-        "subtotal": cents(net),
-        "total": cents(net),
-        "total_tax": cents(line.price * line.quantity - net),
+        "subtotal": decimal(net),
+        "total": decimal(net),
+        "total_tax": decimal(line.total - net),
         "sku": line.sku or None,
         "price": net / 100 / line.quantity if line.quantity else 0,
         "meta_data": [{"id": number, "key": "engraving", "value": f"For buyer {sale.buyer}"}],
@@ -191,16 +170,16 @@ def _line(account: Account, sale: Sale, number: int, line: Line) -> Node:
 
 
 def _net(line: Line) -> int:
-    """A line without its tax."""
-    return round(line.price * line.quantity * 100 / (100 + _TAX_PERCENT))
+    """The price of a line without its tax."""
+    return round(line.total * 100 / (100 + _TAX_PERCENT))
 
 
-def _refunds(sale: Sale, total: int) -> list[Node]:
-    share = {"refunded": total, "returned": total // 2}.get(sale.state)
-    # Reported in 2026: refunded orders whose list of refunds is empty.
+def _refunds(sale: Sale) -> list[Node]:
+    share = {"refunded": sale.total, "returned": sale.total // 2}.get(sale.state)
+    # Sites were reported in 2026 whose refunded orders have an empty list of refunds.
     if share is None or (sale.state == "refunded" and sale.id % 3 == 0):
         return []
-    return [{"id": sale.id + 1, "reason": "", "total": cents(-share)}]
+    return [{"id": sale.id + 1, "reason": "", "total": decimal(-share)}]
 
 
 def _address(sale: Sale) -> Node:
@@ -220,14 +199,14 @@ def _address(sale: Sale) -> Node:
 def _priced(item: Item, number: int) -> Node:
     return {
         "global_unique_id": (item.barcode or "") if number == 0 else "",
-        "price": cents(item.price),
-        "regular_price": cents(item.list_price or item.price),
-        "sale_price": "" if item.list_price is None else cents(item.price),
+        "price": decimal(item.price),
+        "regular_price": decimal(item.list_price or item.price),
+        "sale_price": "" if item.list_price is None else decimal(item.price),
     }
 
 
 def _stocked(account: Account, index: int, number: int | None) -> Node:
-    """Stock, where it is kept; a variable product leaves it to its variations."""
+    """The fields of a stock level; a variable product has none, its variations do."""
     if number is None:
         return {"manage_stock": False, "stock_quantity": None, "stock_status": "instock"}
     quantity = _quantity(account, index, number)
@@ -236,7 +215,7 @@ def _stocked(account: Account, index: int, number: int | None) -> Node:
 
 
 def _quantity(account: Account, index: int, number: int) -> int:
-    """What lies at both places that other marketplaces tell apart."""
+    """The quantity at both places, which other marketplaces tell apart."""
     return sum(account.stock(index, number, place)[0] for place in range(2))
 
 

@@ -1,9 +1,9 @@
 """WooCommerce's sandbox: REST v3 of self-hosted shops.
 
-Account i has the keys `ck_sandbox_{i}` and `cs_sandbox_{i}`. Its site's zone is not UTC. One with an odd
-number is older than WooCommerce 10.3: it does not list the variations of all products at once.
+Account i has the keys `ck_sandbox_{i}` and `cs_sandbox_{i}`. Its site's time zone is not UTC. The site of an
+odd account is older than WooCommerce 10.3: it does not list the variations of all products at once.
 
-A site can lie at any path, and the path's first part can say what is odd about its host: see `ODDITIES`.
+A site may have any path. The path's first part may choose an oddity of the host: see `ODDITIES`.
 """
 
 from __future__ import annotations
@@ -11,26 +11,26 @@ from __future__ import annotations
 import base64
 import re
 import time
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Mapping
 
 from local.sandbox.account import Account
 from local.sandbox.distort import Shape
 from local.sandbox.http import Reply, Request
 from local.sandbox.woocommerce import rows
-from local.sandbox.woocommerce.listings import Kind, Listings, Query, Refused, Selected, read_query
+from local.sandbox.woocommerce.listings import Listings, Selected
+from local.sandbox.woocommerce.query import Kind, Query, Refused, read_query
 
-#: What the first part of a site's path may say.
+#: Oddities of hosts, by the first part of the site's path.
 ODDITIES: Mapping[str, str] = {
     "wc40": "WooCommerce 4.0: refuses `orderby=modified`, ignores bounds on the modification time",
     "wc57": "WooCommerce 5.7: ignores bounds on the modification time",
-    "stripped": "something in front drops the Authorization header",
+    "stripped": "a proxy drops the Authorization header",
     "plain": "plain permalinks: only `/?rest_route=` answers",
-    "notices": "PHP notices stand before the JSON",
+    "notices": "PHP notices precede the JSON",
     "moved": "redirects to another host",
-    "slow": "a page of more than 20 rows takes too long",
+    "slow": "a page of more than 20 rows times out",
 }
-#: Calls a second that a firewall lets through where limits are soon reached.
+#: Calls per second that the host's firewall passes if limits are small.
 _FIREWALL_CALLS = 20
 _NOTICE = b"""<br />
 <b>Notice</b>:  Undefined index: x in <b>/wp-content/plugins/y.php[2]</b> on line <b>12</b><br />
@@ -46,21 +46,23 @@ class WooCommerce:
         words=frozenset({"status"}),
         optional=frozenset({"sku", "global_unique_id", "regular_price", "refunds", "name", "attributes"}),
     )
+    truth = staticmethod(rows.truth)
+    stock_id = staticmethod(rows.stock_id)
 
     def __init__(self, accounts: list[Account], small_buckets: bool) -> None:
         self._listings = [Listings(account) for account in accounts]
         self._calls_a_second = _FIREWALL_CALLS if small_buckets else None
-        #: When calls were let through in the last second.
-        self._let_through: list[float] = []
+        #: Times of the calls that passed the firewall in the last second.
+        self._passed: list[float] = []
 
     def answer(self, request: Request) -> Reply:
-        """What stands in front of the site, then WordPress."""
+        """Answer as the host's firewall and proxies, then as WordPress."""
         if self._calls_a_second is not None:
             now = time.monotonic()
-            self._let_through = [at for at in self._let_through if at > now - 1]
-            if len(self._let_through) >= self._calls_a_second:
+            self._passed = [at for at in self._passed if at > now - 1]
+            if len(self._passed) >= self._calls_a_second:
                 return _page(429, "Too Many Requests", {"Retry-After": "1"})
-            self._let_through.append(now)
+            self._passed.append(now)
         site, is_pretty, route = _routed(request)
         oddity = site.strip("/").partition("/")[0]
         match oddity:
@@ -90,7 +92,7 @@ class WooCommerce:
         if not found or (found[1] == "variations" and (old or listings.account.number % 2)):
             raise Refused(404, "rest_no_route", "No route was found matching the URL and request method.")
         if found[2]:
-            # Variations of one product are no records of their own.
+            # One product's variations are part of its record, not records of their own.
             request.malformed = False
         kind: Kind = "variations" if found[2] else found[1]  # type: ignore[assignment] # the pattern's words
         query = read_query(request, kind, takes_modified=oddity != "wc40", filters_modified=not old)
@@ -110,17 +112,9 @@ class WooCommerce:
             raise Refused(401, "woocommerce_rest_authentication_error", "Consumer secret is invalid.")
         return self._listings[number]
 
-    def truth(self, account: Account) -> Iterator[dict[str, Any]]:
-        """All orders, products and stock levels of a site."""
-        return rows.truth(account)
-
-    def stock_id(self, account: Account, index: int, place: int) -> str:  # noqa: ARG002 - there is one place
-        """The item's own, or its first variation's."""
-        return rows.stock_id(account, index)
-
 
 def _routed(request: Request) -> tuple[str, bool, str]:
-    """The site's path, whether the route came as a path, and the route."""
+    """The site's path; whether the route is part of the path, not of the query; the route."""
     site, found, route = request.path.partition("/wp-json")
     if found:
         return site, True, route
@@ -128,7 +122,7 @@ def _routed(request: Request) -> tuple[str, bool, str]:
 
 
 def _listed(request: Request, query: Query, selected: Selected, number: int) -> Reply:
-    """One page of what was selected, with the headers that count it."""
+    """One page of the selected rows, with the headers that count all."""
     page = selected.rows
     if request.malformed:
         broken = {"id": 999_000_111, "sku": 5, "status": None, "name": 7, "type": "simple", "line_items": 3}

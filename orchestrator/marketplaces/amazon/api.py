@@ -1,14 +1,14 @@
-"""Amazon's Selling Partner API: who may call, how often, and what a refusal means.
+"""Amazon's Selling Partner API: settings, credential, session, rate limits, and the meaning of refusals.
 
 Source: Amazon's published models (github.com/amzn/selling-partner-api-models: orders 2026-01-01,
 listings items 2021-08-01, FBA inventory v1, reports 2021-06-30, sellers v1) and developer-docs.amazon.com,
-read 2026-11-23. What is heeded:
+read 2026-11-23. Facts that this module depends on:
 
 - An access token is exchanged at another host, lasts an hour, and serves all calls of a session.
 - A refused access token is a 403, not a 401; so is a role that the application lacks.
-- Limits are for each operation: documented, and told as a rate by `x-amzn-RateLimit-Limit`. A 429 does
-  not say how long to wait: a call's share of the rate.
-- `x-amzn-RequestId` is what Amazon's support asks for: it stands in every error.
+- Limits are for each operation. They are documented, and `x-amzn-RateLimit-Limit` tells them as a rate.
+  A 429 does not say how long to wait; the wait is one call's share of the rate.
+- Amazon's support asks for `x-amzn-RequestId`, so every error names it.
 """
 
 from __future__ import annotations
@@ -16,30 +16,30 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, TypeVar
+from typing import Annotated, Literal, TypeVar
 
 import msgspec
+from msgspec import Meta
 
 from orchestrator.decoding import UNREADABLE
 from orchestrator.errors import (
-    ConnectionInvalid,
     CredentialsRejected,
     PageTokenExpired,
     PermissionDenied,
     RequestRejected,
 )
-from orchestrator.marketplaces.auth import ExpiringToken, Token
+from orchestrator.marketplaces.auth import ExpiringToken, Granted, Token, ask_token
 from orchestrator.marketplaces.client import Client, Errors, Response
 from orchestrator.marketplaces.pacing import OperationBuckets, Rate
 from orchestrator.marketplaces.session_request import SessionRequest, Settings, read_credential, read_settings
-from orchestrator.marketplaces.spec import Session
+from orchestrator.marketplaces.spec import Access, Scope, Session
 
 T = TypeVar("T")
 
 TOKEN_HOST = "api.amazon.com"  # noqa: S105 - a host's name
-#: Where report documents have been seen: `tortuga-prod-eu.s3-eu-west-1.amazonaws.com`.
+#: Hosts of report documents seen so far, such as `tortuga-prod-eu.s3-eu-west-1.amazonaws.com`.
 DOCUMENT_HOSTS = re.compile(r"tortuga-prod-(na|eu|fe)\.s3[.-][a-z0-9-]+\.amazonaws\.com")
-#: Defaults of the published models; calls that are not made in rows are not held back.
+#: Defaults of the published models; operations that are not repeated in a row have no entry.
 RATES = {
     "orders": Rate(0.0056, 20),
     "listings": Rate(5, 5),
@@ -50,21 +50,23 @@ RATES = {
     "document": Rate(0.0167, 15),
     "sellers": Rate(0.016, 15),
 }
-#: What `details` says of an access token that is expired, malformed or missing.
+#: Words in the error for an access token that is expired, malformed or missing.
 _REFUSED_TOKEN = "access token"  # noqa: S105 - words of a message
 
 
 class SellerSettings(Settings, frozen=True, kw_only=True):
     """A connection's settings."""
 
-    region: Literal["na", "eu", "fe"]
-    #: Amazon's ids, all of this region; a search for orders takes at most 50.
-    marketplace_ids: tuple[str, ...]
-    #: The merchant token, `A…`.
-    seller_id: str
+    region: Annotated[
+        Literal["na", "eu", "fe"], Meta(description="Amazon's region: Americas, Europe, Far East.")
+    ]
+    marketplace_ids: Annotated[
+        tuple[str, ...], Meta(description="Amazon's ids of 1 to 50 marketplaces, such as A1F83G8C2ARO7P.")
+    ]
+    seller_id: Annotated[str, Meta(description="Merchant token `A…`: Settings > Account Info.")]
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be an id."""
+        """Refuse texts that cannot be ids."""
         ids = self.marketplace_ids
         if not (0 < len(ids) <= 50 and len(set(ids)) == len(ids) and all(map(_is_id, ids))):
             raise ValueError("marketplace_ids takes a list of 1 to 50 ids such as A1F83G8C2ARO7P, each once")
@@ -73,16 +75,51 @@ class SellerSettings(Settings, frozen=True, kw_only=True):
 
 
 class Credential(msgspec.Struct, frozen=True, kw_only=True):
-    """The secret's content: the application's, and what the seller granted it."""
+    """The secret's content: the application's credentials, and the seller's grant."""
 
-    client_id: str
-    client_secret: str
-    refresh_token: str
+    client_id: Annotated[str, Meta(description="Client identifier of the application, `amzn1.…`.")]
+    client_secret: Annotated[str, Meta(description="Client secret of the application.")]
+    refresh_token: Annotated[str, Meta(description="Token shown when the seller authorizes it, `Atzr|…`.")]
 
 
-class _Granted(msgspec.Struct):
-    access_token: str
-    expires_in: int
+ACCESS = Access(
+    menu_path=("Seller Central", "Apps and Services", "Develop Apps", "the application", "Authorize app"),
+    scopes_are="role",
+    scopes=(
+        Scope("Inventory and Order Tracking", "orders with items, states and totals", ("orders",)),
+        Scope("Product Listing", "listings, the listings report, and stock", ("products", "inventory")),
+        Scope("Finance and Accounting", "the seller's marketplaces, for the check", ()),
+        Scope(
+            "Direct-to-Consumer Shipping (Restricted)",
+            "the buyer's e-mail and delivery address, if the connection stores personal data",
+            ("orders",),
+            optional=True,
+        ),
+    ),
+    lifetime="A seller's authorization lapses after a year, and does not include roles added later: "
+    "authorize the application again.",
+    sources=(
+        "https://developer-docs.amazon.com/sp-api/docs/self-authorization",
+        "https://developer-docs.amazon.com/sp-api/docs/role-mappings",
+        "https://developer-docs.amazon.com/sp-api/docs/get-seller-market-participation",
+        "https://developer-docs.amazon.com/sp-api/docs/access-orders-pii",
+    ),
+)
+
+
+class _Pagination(msgspec.Struct, rename="camel"):
+    next_token: str | None = None
+
+
+class Paged(msgspec.Struct, rename="camel", kw_only=True):
+    """An answer that may have a next page."""
+
+    pagination: _Pagination | None = None
+
+    @property
+    def next_token(self) -> str | None:
+        """The next page's token; None on the last page."""
+        return self.pagination.next_token if self.pagination else None
 
 
 class _Error(msgspec.Struct):
@@ -96,7 +133,7 @@ class _Errors(msgspec.Struct):
 
 
 class Fba(msgspec.Struct, frozen=True, array_like=True, tag="fba"):
-    """How far Amazon's own stock has been listed."""
+    """A position in the listing of stock at Amazon."""
 
     marketplace: str
     page: int = 0
@@ -104,7 +141,7 @@ class Fba(msgspec.Struct, frozen=True, array_like=True, tag="fba"):
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """SKUs of a report, and where its reading stands."""
+    """The latest SKUs of a report, and the rest of it."""
 
     document_id: str
     #: Row of the first SKU.
@@ -115,30 +152,32 @@ class Batch:
 
 @dataclass(slots=True)
 class Seller:
-    """What a session keeps beside its client."""
+    """The connection's settings, and the session's state."""
 
-    settings: SellerSettings
-    #: The page of Amazon's stock that comes next, and the token for it, which lives for seconds.
+    region: str
+    marketplace_ids: tuple[str, ...]
+    seller_id: str
+    #: The next page of stock at Amazon, and the token for it, which lives for seconds.
     fba: tuple[Fba, str] | None = None
     #: The report that is being read.
     report: Batch | None = None
 
 
 class Gone(RequestRejected):
-    """What was asked for by its name is not there any more."""
+    """The item asked for by its name no longer exists."""
 
 
-#: What a query with a page token means by 400, and one for a single thing by 404.
+#: The meaning of 400 for a query with a page token, and of 404 for a single item.
 WITH_TOKEN: Errors = {400: PageTokenExpired}
 SINGLE: Errors = {404: Gone}
 
 
 class _Forbidden(CredentialsRejected):
-    """Refused, for whatever reason: it may go away with another access token."""
+    """Refused, and the reason is not known: another access token may help."""
 
 
 def ask(
-    session: Session,
+    session: Session[Seller],
     operation: str,
     path: str,
     kind: type[T],
@@ -152,16 +191,16 @@ def ask(
     Args:
         session: The seller's.
         operation: One of `RATES`.
-        path: From the host on.
-        kind: What the answer is.
+        path: The URL after the host.
+        kind: The form of the answer.
         params: The query.
-        json: A body, where the call creates something.
-        errors: What a status means for this call alone.
+        json: A body, if the call creates something.
+        errors: The meaning of a status for this call alone.
 
     Raises:
         MarketplaceError: One of its kinds.
     """
-    url = f"https://{_host(session.settings.settings.region)}{path}"
+    url = f"https://{_host(session.settings.region)}{path}"
     try:
         return session.client.request(
             operation, url, lambda response: response.decode(kind), params=params, json=json, errors=errors
@@ -171,66 +210,30 @@ def ask(
         raise PermissionDenied(error.message, action=action) from None
 
 
-def open_session(opening: SessionRequest) -> Session:
+def open_session(request: SessionRequest) -> Session[Seller]:
     """Read settings and secret; no call is made yet."""
-    settings = read_settings(opening, SellerSettings)
-    credential = read_credential(opening, Credential)
+    settings = read_settings(request, SellerSettings)
+    credential = read_credential(request, Credential)
+    form = {"grant_type": "refresh_token", **msgspec.structs.asdict(credential)}
 
     def exchange(client: Client) -> Token:
-        granted = client.request(
-            "token",
-            f"https://{TOKEN_HOST}/auth/o2/token",
-            lambda response: response.decode(_Granted),
-            form={"grant_type": "refresh_token", **msgspec.structs.asdict(credential)},
-            authenticated=False,
-            errors={400: CredentialsRejected},
-        )
-        return Token.granted(granted.access_token, granted.expires_in, opening.clock.now())
+        granted = ask_token(client, f"https://{TOKEN_HOST}/auth/o2/token", Granted, form=form)
+        return Token.granted(granted, request.clock.now())
 
     client = Client(
-        opening,
+        request,
         marketplace="amazon",
         hosts=frozenset({_host(settings.region), TOKEN_HOST}),
         host_pattern=DOCUMENT_HOSTS,
-        auth=ExpiringToken("x-amz-access-token", "", exchange, opening.clock.now),
-        pace=OperationBuckets(opening.clock, RATES, "x-amzn-RateLimit-Limit"),
+        auth=ExpiringToken("x-amz-access-token", "", exchange, request.clock.now),
+        pace=OperationBuckets(request.clock, RATES, "x-amzn-RateLimit-Limit"),
         errors={403: _Forbidden, "AccessToken": CredentialsRejected},
         error_code=_error_code,
         request_id="x-amzn-RequestId",
         base_url=settings.base_url,
     )
-    return Session(client, Seller(settings), opening.connection.store_buyer_pii)
-
-
-class _Marketplace(msgspec.Struct):
-    id: str
-
-
-class _Participation(msgspec.Struct, rename="camel"):
-    marketplace: _Marketplace
-    store_name: str | None = None
-
-
-class _Participations(msgspec.Struct):
-    payload: list[_Participation]
-
-
-def check(session: Session) -> str:
-    """Name the store, and see that it sells where the settings say.
-
-    Raises:
-        ConnectionInvalid: A marketplace id is not one of this seller's in this region.
-    """
-    settings: SellerSettings = session.settings.settings
-    found = ask(session, "sellers", "/sellers/v1/marketplaceParticipations", _Participations).payload
-    unknown = set(settings.marketplace_ids) - {each.marketplace.id for each in found}
-    if unknown:
-        raise ConnectionInvalid(
-            f"amazon: the seller does not sell in {', '.join(sorted(unknown))} of region {settings.region}",
-            action="correct marketplace_ids or region in the connection's settings",
-        )
-    store = next((each.store_name for each in found if each.store_name), None) or settings.seller_id
-    return f"amazon: {store} ({settings.region}, {', '.join(settings.marketplace_ids)})"
+    seller = Seller(settings.region, settings.marketplace_ids, settings.seller_id)
+    return Session(client, seller, request.connection.store_buyer_pii)
 
 
 def _host(region: str) -> str:
@@ -242,7 +245,7 @@ def _is_id(text: str) -> bool:
 
 
 def _error_code(response: Response) -> str | None:
-    """Amazon's own code; `AccessToken` where the token was refused and not what it may do."""
+    """Amazon's own code; `AccessToken` if Amazon refused the token itself, not a right that it lacks."""
     try:
         error = msgspec.json.decode(response.body, type=_Errors).errors[0]
     except (*UNREADABLE, IndexError):

@@ -1,7 +1,7 @@
-"""Amazon's listings and stock, and what they mean as normalized records.
+"""Amazon's listings and stock as normalized records.
 
 A listing is a SKU in one marketplace, with a price and a title of its own there: its id is
-`SKU@marketplace`. Rows that do not say to which marketplace they belong are told by `within`.
+`SKU@marketplace`. Rows do not name their marketplace; `within` adds it.
 """
 
 from __future__ import annotations
@@ -15,11 +15,12 @@ import msgspec
 
 from orchestrator.decoding import UNREADABLE
 from orchestrator.errors import RecordInvalid
-from orchestrator.marketplaces.values import Instant, Pieces, money, optional_utc, utc
+from orchestrator.marketplaces.values import Instant, Pieces, id_reader, money, optional_utc, utc
 from orchestrator.model.record import Money, Product, ProductStatus, StockLevel, Variant
 
-#: The channel of what lies with the seller; Amazon's own begin with `AMAZON`.
+#: The channel of the seller's own stock; Amazon's channels begin with `AMAZON`.
 MERCHANT, AMAZON = "DEFAULT", "AMAZON"
+_NEITHER = "a stock level of neither Amazon nor the seller"
 
 
 class Row(msgspec.Struct, rename="camel", kw_only=True):
@@ -60,7 +61,7 @@ class _Listing(_Sku):
 
 
 class _Stocked(_Sku):
-    #: Absent for parents of variations, which nobody can buy.
+    #: Absent for parents of variations, which are not for sale.
     fulfillment_availability: list[_Availability] = []
 
 
@@ -79,14 +80,14 @@ class _Details(Row):
 
 class _FbaId(Row):
     seller_sku: str
-    #: Amazon's own SKU; one of the seller's can have several.
+    #: Amazon's own SKU; a seller's SKU can have several.
     fn_sku: str | None = None
 
 
 class _FbaStock(_FbaId, kw_only=True):
     inventory_details: _Details
     total_quantity: Pieces | None = None
-    #: Empty for what has never moved.
+    #: Empty for stock that has never moved.
     last_updated_time: str | None = None
 
 
@@ -124,7 +125,7 @@ class _LevelRowId(msgspec.Struct):
 
 
 def within(marketplace: str, kind: Literal["listing", "fba", "merchant"], row: msgspec.Raw) -> bytes:
-    """A row under the name of its kind, beside the marketplace it was listed in."""
+    """A row under the name of its kind, beside the marketplace that listed it."""
     return b'{"marketplace":%b,"%b":%b}' % (msgspec.json.encode(marketplace), kind.encode(), bytes(row))
 
 
@@ -165,12 +166,12 @@ def product(raw: bytes, with_buyer: bool) -> Product:  # noqa: ARG001 - the cont
 
 
 def level(raw: bytes, with_buyer: bool) -> StockLevel:  # noqa: ARG001 - the contract's signature
-    """What lies with Amazon, or with the seller, of one SKU for one marketplace."""
+    """The stock of one SKU for one marketplace, at Amazon or at the seller."""
     found = msgspec.json.decode(raw, type=_LevelRow)
     if found.fba is not None:
         return _fba_level(found.marketplace, found.fba)
     if found.merchant is None:
-        raise RecordInvalid("a stock level of neither Amazon nor the seller")
+        raise RecordInvalid(_NEITHER)
     listing_id = listing_id_of(found.merchant.sku, found.marketplace)
     channel = found.merchant.fulfillment_channel_code
     return StockLevel(
@@ -184,24 +185,22 @@ def level(raw: bytes, with_buyer: bool) -> StockLevel:  # noqa: ARG001 - the con
     )
 
 
-def product_id(raw: bytes) -> str | None:
-    """The listing's id, or None."""
-    try:
-        row = msgspec.json.decode(raw, type=_ListingRowId)
-    except UNREADABLE:
-        return None
+@id_reader
+def product_id(raw: bytes) -> str:
+    """The listing's id."""
+    row = msgspec.json.decode(raw, type=_ListingRowId)
     return listing_id_of(row.listing.sku, row.marketplace)
 
 
-def level_id(raw: bytes) -> str | None:
-    """The stock level's id, or None."""
-    try:
-        row = msgspec.json.decode(raw, type=_LevelRowId)
-    except UNREADABLE:
-        return None
+@id_reader
+def level_id(raw: bytes) -> str:
+    """The stock level's id."""
+    row = msgspec.json.decode(raw, type=_LevelRowId)
     if row.fba is not None:
         return _fba_id(row.marketplace, row.fba)
-    return _merchant_id(row.marketplace, row.merchant) if row.merchant is not None else None
+    if row.merchant is None:
+        raise RecordInvalid(_NEITHER)
+    return _merchant_id(row.marketplace, row.merchant)
 
 
 def listing_id_of(sku: str, marketplace: str) -> str:
@@ -218,12 +217,12 @@ def _merchant_id(marketplace: str, row: _MerchantId) -> str:
 
 
 def price(amount: Price | None) -> Money | None:
-    """The amount, where there is one."""
+    """The amount as money, if there is one."""
     return None if amount is None else money(amount.amount, amount.currency_code)
 
 
 def _product_status(words: Sequence[str]) -> ProductStatus:
-    """Both words can apply at once, or neither: then nobody can buy it."""
+    """BUYABLE and DISCOVERABLE can apply together, or neither: then the listing is not for sale."""
     if "BUYABLE" in words:
         return "active"
     return "inactive" if set(words) <= {"DISCOVERABLE"} else "unknown"
@@ -247,7 +246,7 @@ def _fba_level(marketplace: str, row: _FbaStock) -> StockLevel:
         location_id=f"{AMAZON}@{marketplace}",
         location_name="Fulfillment by Amazon",
         available=details.fulfillable_quantity,
-        # Amazon's total counts what is on its way too.
+        # Amazon's total includes stock on its way.
         on_hand=None if row.total_quantity is None else row.total_quantity - incoming,
         committed=reserved.pending_customer_order_quantity,
         incoming=incoming,

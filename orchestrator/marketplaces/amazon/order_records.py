@@ -1,15 +1,14 @@
-"""Amazon's orders, and what they mean as normalized records."""
+"""Amazon's orders as normalized records."""
 
 from __future__ import annotations
 
 import msgspec
 
-from orchestrator.decoding import UNREADABLE
 from orchestrator.marketplaces.amazon.listing_records import Price, Row, listing_id_of, price
-from orchestrator.marketplaces.values import Instant, Pieces, utc
+from orchestrator.marketplaces.values import Instant, Pieces, id_at, joined, utc
 from orchestrator.model.record import Buyer, Order, OrderLine, OrderStatus
 
-#: Raw fields that hold personal data, or what a buyer wrote.
+#: Raw fields that hold personal data, or a buyer's own words.
 PERSONAL_FIELDS = frozenset(
     {"buyer", "recipient", "customization", "giftOption", "deliveryAddress", "buyerName", "buyerEmail"}
 )
@@ -25,7 +24,7 @@ _ORDER: dict[str, OrderStatus] = {
 
 
 class _Sum(Row):
-    """What comes in: the whole order's total, or an item's."""
+    """The seller's proceeds: the whole order's total, or an item's."""
 
     grand_total: Price | None = None
     proceeds_total: Price | None = None
@@ -92,12 +91,11 @@ class _OrderBuyer(Row):
     recipient: _Recipient | None = None
 
 
-class _OrderId(Row):
-    order_id: str
+order_id = id_at("orderId", kind=str)
 
 
 def order(raw: bytes, with_buyer: bool) -> Order:
-    """An order with its items; one that is pending may have no price yet."""
+    """An order with its items; a pending order may have no price yet."""
     row = msgspec.json.decode(raw, type=_Order)
     word = row.fulfillment.fulfillment_status if row.fulfillment else ""
     return Order(
@@ -111,14 +109,6 @@ def order(raw: bytes, with_buyer: bool) -> Order:
         lines=tuple(_order_line(item, row.sales_channel.marketplace_id) for item in row.order_items),
         buyer=_buyer(msgspec.json.decode(raw, type=_OrderBuyer)) if with_buyer else None,
     )
-
-
-def order_id(raw: bytes) -> str | None:
-    """The order's id, or None."""
-    try:
-        return msgspec.json.decode(raw, type=_OrderId).order_id
-    except UNREADABLE:
-        return None
 
 
 def _order_line(item: _Line, marketplace: str | None) -> OrderLine:
@@ -141,12 +131,11 @@ def _buyer(row: _OrderBuyer) -> Buyer | None:
         return None
     contact = row.buyer or _Contact()
     address = (row.recipient.delivery_address if row.recipient else None) or _Address()
-    street = (address.address_line1, address.address_line2, address.address_line3)
     return Buyer(
         name=address.name or contact.buyer_name,
         email=contact.buyer_email,
         phone=address.phone,
-        street=", ".join(filter(None, street)) or None,
+        street=joined(address.address_line1, address.address_line2, address.address_line3),
         city=address.city,
         region=address.state_or_region,
         postal_code=address.postal_code,

@@ -1,11 +1,11 @@
-"""Amazon's listings report: every SKU of a marketplace, however many there are.
+"""Amazon's listings report: every SKU of a marketplace, of any number.
 
 Source: the published model of the Reports API 2021-06-30; columns and encodings as public clients
-meet them; read 2026-11-23. What is heeded:
+meet them; read 2026-11-23. Facts that this module depends on:
 
-- A report is made behind the scenes: it is asked for, waited for, and downloaded from another host.
+- Amazon makes a report in the background: it is asked for, waited for, and downloaded from another host.
 - `CANCELLED` can mean that there is no data, or that somebody cancelled it.
-- The URL of a document dies after 5 minutes: it is asked for right before the download.
+- The URL of a document expires after 5 minutes: it is asked for right before the download.
 - The encoding differs by region, and a Japanese report has Japanese column names.
 """
 
@@ -23,16 +23,16 @@ from urllib.parse import parse_qsl, quote, urlsplit
 import msgspec
 
 from orchestrator.errors import MarketplaceUnavailable, ResponseInvalid
-from orchestrator.marketplaces.amazon.api import Batch, ask
+from orchestrator.marketplaces.amazon.api import Batch, Seller, ask
 from orchestrator.marketplaces.client import Response
 from orchestrator.marketplaces.spec import Session
 from orchestrator.marketplaces.values import Instant
 
 _REPORTS = "/reports/2021-06-30"
 _TYPE = "GET_MERCHANT_LISTINGS_ALL_DATA"
-#: SKUs that can be asked for at once.
+#: The most SKUs that one call may name.
 BATCH = 20
-#: A report that takes longer is given up.
+#: A report that takes longer is abandoned.
 PATIENCE = timedelta(hours=6)
 _SKU_COLUMNS = ("seller-sku", "出品者SKU")
 #: The longest line of a report; descriptions are the longest field.
@@ -42,7 +42,7 @@ _MAX_UNPACKED = 2 * 1024 * 1024 * 1024
 
 
 class Report(msgspec.Struct, rename="camel"):
-    """A report that was asked for."""
+    """The state of a report that was asked for."""
 
     processing_status: str
     created_time: Instant
@@ -50,7 +50,7 @@ class Report(msgspec.Struct, rename="camel"):
 
     @property
     def is_lost(self) -> bool:
-        """Whether there will be nothing to download."""
+        """Whether Amazon has ended without a document."""
         return self.processing_status in ("CANCELLED", "FATAL")
 
 
@@ -63,24 +63,24 @@ class _Document(msgspec.Struct, rename="camel"):
     compression_algorithm: str | None = None
 
 
-def create(session: Session, marketplace: str) -> str:
+def create(session: Session[Seller], marketplace: str) -> str:
     """Ask for a report; returns its id."""
     wanted = {"reportType": _TYPE, "marketplaceIds": [marketplace]}
     return ask(session, "create_report", f"{_REPORTS}/reports", _Created, json=wanted).report_id
 
 
-def status(session: Session, report_id: str) -> Report:
-    """How far it is."""
+def status(session: Session[Seller], report_id: str) -> Report:
+    """The report's present state."""
     return ask(session, "report", f"{_REPORTS}/reports/{quote(report_id, safe='')}", Report)
 
 
-def batch(session: Session, document_id: str, first: int) -> list[str]:
-    """The next SKUs of a report from the row given, none at its end; downloaded once a session.
+def batch(session: Session[Seller], document_id: str, first: int) -> list[str]:
+    """The next SKUs of a report from the row `first` on, empty at its end; downloaded once a session.
 
     Raises:
         ResponseInvalid: Not a listings report.
     """
-    kept: Batch | None = session.settings.report
+    kept = session.settings.report
     if kept is not None and (kept.document_id, kept.first) == (document_id, first):
         return kept.skus
     if kept is not None and (kept.document_id, kept.first + len(kept.skus)) == (document_id, first):
@@ -92,7 +92,7 @@ def batch(session: Session, document_id: str, first: int) -> list[str]:
     return found
 
 
-def _download(session: Session, document_id: str) -> Iterator[str]:
+def _download(session: Session[Seller], document_id: str) -> Iterator[str]:
     found = ask(session, "document", f"{_REPORTS}/documents/{quote(document_id, safe='')}", _Document)
     is_compressed = found.compression_algorithm is not None
     parts = urlsplit(found.url)
@@ -102,7 +102,7 @@ def _download(session: Session, document_id: str) -> Iterator[str]:
         lambda answer: _complete(answer) if is_compressed else answer,
         params=parse_qsl(parts.query, keep_blank_values=True),
         authenticated=False,
-        # The URL has died: the stream's next attempt asks for another one.
+        # The URL has expired: the stream's next attempt asks for another one.
         errors={403: MarketplaceUnavailable},
     )
     packed = io.BytesIO(response.body)
@@ -111,7 +111,7 @@ def _download(session: Session, document_id: str) -> Iterator[str]:
 
 
 def _complete(answer: Response) -> Response:
-    """The answer, once it is certain that it can be unpacked; unpacked it may be too large to be kept."""
+    """The answer, after a check that it can be unpacked; unpacked, it may be too large for memory."""
     try:
         with GzipFile(fileobj=io.BytesIO(answer.body)) as file:
             unpacked = 0
@@ -120,7 +120,7 @@ def _complete(answer: Response) -> Response:
                 if unpacked > _MAX_UNPACKED:
                     raise ResponseInvalid(f"amazon download: the report is larger than {_MAX_UNPACKED} bytes")
     except (OSError, EOFError, zlib.error):
-        raise MarketplaceUnavailable("amazon download: the report's document broke off") from None
+        raise MarketplaceUnavailable("amazon download: the report's document is truncated") from None
     return answer
 
 
@@ -146,7 +146,7 @@ def _fields(line: bytes, charset: str | None) -> list[str]:
 
 
 def _charset(content_type: str) -> str | None:
-    """The encoding that the answer names, where Python knows it."""
+    """The encoding that the answer names, if Python knows it."""
     name = content_type.lower().partition("charset=")[2].partition(";")[0].strip(" \"'")
     try:
         return codecs.lookup(name).name if name else None

@@ -1,34 +1,42 @@
-"""eBay's door: what people configure, tokens, the day's quota, and what its errors are called."""
+"""eBay's APIs: settings, credential, session, tokens, the day's quota, and the names of its errors.
+
+Source: eBay's pages on OAuth and on call limits, read 2026-11-23. Facts that this module depends on:
+
+- Calls a day are limited for the application, over all its sellers: 429 with error 2001 until midnight
+  Pacific. Token exchanges are limited too (50,000): an instance's sessions share a token for its two hours.
+- Inventory calls need a language that eBay knows, else it answers 400 with error 25709.
+"""
 
 from __future__ import annotations
 
 import base64
 import hashlib
 from datetime import timedelta
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
 import msgspec
+from msgspec import Meta
 
 from orchestrator.decoding import UNREADABLE
-from orchestrator.errors import CredentialsRejected, PermissionDenied, RequestRejected
-from orchestrator.marketplaces.auth import ExpiringToken, Token
+from orchestrator.errors import PermissionDenied, RequestRejected
+from orchestrator.marketplaces.auth import ExpiringToken, Granted, Token, ask_token
 from orchestrator.marketplaces.client import Client, Response
 from orchestrator.marketplaces.pacing import DailyQuota
 from orchestrator.marketplaces.session_request import SessionRequest, Settings, read_credential, read_settings
-from orchestrator.marketplaces.spec import Session
+from orchestrator.marketplaces.spec import Access, Scope, Session
 
 T = TypeVar("T")
 
 HOST = "api.ebay.com"
 INVENTORY = f"https://{HOST}/sell/inventory/v1"
 TOKEN_URL = f"https://{HOST}/identity/v1/oauth2/token"
-#: Midnight Pacific standard time; an hour past midnight while daylight saving lasts there.
+#: Midnight Pacific standard time; an hour past midnight during daylight saving there.
 DAY_BEGINS = timedelta(hours=8)
-#: Access tokens of this process, by what they were exchanged for.
+#: Access tokens of this process, by a hash of the credential that they were exchanged for.
 _tokens: dict[str, Token] = {}
 _MOST_TOKENS = 2000
 
-#: What buyers read on each site, as a header's value.
+#: The buyers' language on each site, as a header's value.
 LANGUAGES = {
     **{f"EBAY_{site}": f"en-{site}" for site in ("AU", "CA", "GB", "IE", "MY", "PH", "SG", "US")},
     **{f"EBAY_{site}": f"de-{site}" for site in ("AT", "CH", "DE")},
@@ -46,17 +54,18 @@ LANGUAGES = {
 
 
 class NoOffers(RequestRejected):
-    """The SKU has no offers, or is one that eBay takes no questions about."""
+    """The SKU has no offers, or eBay refuses to look it up."""
 
 
 class SiteSettings(Settings, frozen=True, kw_only=True):
     """A connection's settings."""
 
-    #: The site whose offers give the prices, such as `EBAY_GB`. Orders come from all sites.
-    marketplace_id: str
+    marketplace_id: Annotated[
+        str, Meta(description="The site whose offers give the prices, such as EBAY_GB; orders come from all.")
+    ]
 
     def __post_init__(self) -> None:
-        """Refuse what is not one of eBay's sites."""
+        """Refuse a text that is not one of eBay's sites."""
         if self.marketplace_id not in LANGUAGES:
             raise ValueError(f"marketplace_id takes one of {', '.join(sorted(LANGUAGES))}")
 
@@ -64,15 +73,26 @@ class SiteSettings(Settings, frozen=True, kw_only=True):
 class Credential(msgspec.Struct, frozen=True, kw_only=True):
     """The secret's content."""
 
-    client_id: str
-    client_secret: str
-    #: Lives 18 months and is not replaced on use.
-    refresh_token: str
+    client_id: Annotated[str, Meta(description="App ID of the application's production keys.")]
+    client_secret: Annotated[str, Meta(description="Cert ID of the application's production keys.")]
+    refresh_token: Annotated[str, Meta(description="Token of the seller's consent; not replaced on use.")]
 
 
-class _Granted(msgspec.Struct):
-    access_token: str
-    expires_in: int
+_SCOPE = "https://api.ebay.com/oauth/api_scope"
+ACCESS = Access(
+    menu_path=("developer.ebay.com", "My Account", "Application Keys", "User Tokens"),
+    scopes_are="OAuth scope",
+    scopes=(
+        Scope(f"{_SCOPE}/sell.fulfillment.readonly", "orders with payments and refunds", ("orders",)),
+        Scope(f"{_SCOPE}/sell.inventory.readonly", "items, offers and stock", ("products", "inventory")),
+    ),
+    lifetime="The refresh token lasts 18 months; then the seller consents again.",
+    sources=(
+        "https://developer.ebay.com/develop/guides-v2/authorization",
+        "https://developer.ebay.com/api-docs/static/oauth-refresh-token-request.html",
+        "https://developer.ebay.com/api-docs/static/oauth-ui-tokens.html",
+    ),
+)
 
 
 class _Error(msgspec.Struct):
@@ -86,12 +106,16 @@ class _Errors(msgspec.Struct):
 
 
 def ask_inventory(
-    session: Session, operation: str, resource: str, kind: type[T], params: list[tuple[str, str]]
+    session: Session[SiteSettings],
+    operation: str,
+    resource: str,
+    kind: type[T],
+    params: list[tuple[str, str]],
 ) -> T:
     """A call of the Inventory API, read as `kind`.
 
     Raises:
-        NoOffers: See there.
+        NoOffers: See its description.
         MarketplaceError: One of its kinds.
     """
     return session.client.request(
@@ -103,57 +127,47 @@ def ask_inventory(
     )
 
 
-def open_session(opening: SessionRequest) -> Session:
+def open_session(request: SessionRequest) -> Session[SiteSettings]:
     """Read settings and secret; no call is made yet."""
-    settings = read_settings(opening, SiteSettings)
-    credential = read_credential(opening, Credential)
+    settings = read_settings(request, SiteSettings)
+    credential = read_credential(request, Credential)
     basis = msgspec.json.encode([settings.base_url, credential], order="deterministic")
     key = hashlib.sha256(basis).hexdigest()
     pair = f"{credential.client_id}:{credential.client_secret}".encode()
     basic = {"Authorization": f"Basic {base64.b64encode(pair).decode()}"}
-    # Without `scope`, the token may do what the seller has consented to.
+    # Without `scope`, the token has all the rights that the seller has consented to.
     form = {"grant_type": "refresh_token", "refresh_token": credential.refresh_token}
 
     def exchange(client: Client) -> Token:
-        granted = client.request(
-            "token",
-            TOKEN_URL,
-            lambda response: response.decode(_Granted),
-            form=form,
-            headers=basic,
-            authenticated=False,
-            # A refresh token that is dead or another application's.
-            errors={400: CredentialsRejected},
-        )
-        token = Token.granted(granted.access_token, granted.expires_in, now())
+        token = Token.granted(ask_token(client, TOKEN_URL, Granted, form=form, headers=basic), now())
         if len(_tokens) >= _MOST_TOKENS:
             _tokens.clear()
         _tokens[key] = token
         return token
 
-    now = opening.clock.now
+    now = request.clock.now
     client = Client(
-        opening,
+        request,
         marketplace="ebay",
         hosts=frozenset({HOST}),
         auth=ExpiringToken("Authorization", "Bearer ", exchange, now, _tokens.get(key)),
         pace=DailyQuota(
-            opening.clock,
+            request.clock,
             quota_of=lambda operation: operation if operation in ("orders", "token") else "inventory",
             is_used_up=lambda response: error_code(response) == "2001",
             day_begins=DAY_BEGINS,
             reset="X-EBAY-C-RATELIMIT-RESET",
         ),
-        # No offer of this SKU; a SKU with characters that only listings made elsewhere may have.
+        # No offer of this SKU; a SKU with characters that only listings made by other tools may have.
         errors={"25713": NoOffers, "25707": NoOffers, "1100": PermissionDenied},
         error_code=error_code,
         base_url=settings.base_url,
     )
-    return Session(client, settings, opening.connection.store_buyer_pii)
+    return Session(client, settings, request.connection.store_buyer_pii)
 
 
 def error_code(response: Response) -> str | None:
-    """The first error's number, or the token endpoint's word for it."""
+    """The first error's number, or the token endpoint's word."""
     try:
         answer = msgspec.json.decode(response.body, type=_Errors)
     except UNREADABLE:

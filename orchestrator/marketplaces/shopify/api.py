@@ -1,19 +1,24 @@
-"""Shopify's queries, and how its GraphQL answers are read: cost, errors beside data, versions.
+"""Shopify's Admin API: settings, credential, session, and how its GraphQL answers are read.
 
-Page sizes keep a query's requested cost below Shopify's 1,000 points even where every object counts
-as a point and every connection as its size times its rows.
+Source: shopify.dev, Admin API 2026-10 (access tokens, rate limits, versioning), read 2026-11-23. Facts that
+this module depends on:
+
+- An answer tells the cost of its query, and can have errors beside data.
+- A version past its end is served silently by another one: the answer's header is compared.
 """
 
 from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
 import msgspec
+from msgspec import Meta
 
 from orchestrator.decoding import UNREADABLE
 from orchestrator.errors import (
+    CredentialsRejected,
     MarketplaceUnavailable,
     PageTokenExpired,
     PermissionDenied,
@@ -21,93 +26,177 @@ from orchestrator.errors import (
     RequestRejected,
     ResponseInvalid,
 )
-from orchestrator.marketplaces.client import Response, single_step
+from orchestrator.marketplaces.auth import (
+    ExpiringToken,
+    FixedHeader,
+    Granted,
+    RotatingGrant,
+    Rotation,
+    Token,
+    ask_token,
+)
+from orchestrator.marketplaces.client import Auth, Client, Response
 from orchestrator.marketplaces.pacing import CostBucket
-from orchestrator.marketplaces.spec import Session
+from orchestrator.marketplaces.paging import single_step
+from orchestrator.marketplaces.session_request import (
+    SessionRequest,
+    Settings,
+    parse_credential,
+    read_settings,
+)
+from orchestrator.marketplaces.spec import Access, Scope, Session
+from orchestrator.marketplaces.values import Instant
 
 API_VERSION = "2026-10"
 T = TypeVar("T")
+G = TypeVar("G", bound=Granted)
+_TOKEN_HEADER = "X-Shopify-Access-Token"  # noqa: S105 - a header's name
 _log = logging.getLogger(__name__)
 
-_PAGE_INFO = "pageInfo{hasNextPage endCursor}"
-_MONEY = "{shopMoney{amount currencyCode}}"
-_LINE = (
-    "id sku title quantity variant{id} product{id} "
-    f"originalUnitPriceSet{_MONEY} discountedTotalSet{_MONEY}"
+
+class ShopSettings(Settings, frozen=True, kw_only=True):
+    """A connection's settings."""
+
+    shop: Annotated[str, Meta(description="The shop's own host, name.myshopify.com.")]
+
+    def __post_init__(self) -> None:
+        """Refuse a text that is not a shop's own host."""
+        name = self.shop.removesuffix(".myshopify.com")
+        if name == self.shop or not (name.isascii() and name.replace("-", "").isalnum()):
+            raise ValueError("shop takes the form name.myshopify.com")
+
+
+class Credential(msgspec.Struct, frozen=True, kw_only=True):
+    """The secret's content: a lasting token, client credentials, or those with a rotating refresh token."""
+
+    access_token: Annotated[
+        str | None,
+        Meta(description="Lasting token of an admin-made app, `shpat_…`, or the latest rotation's."),
+    ] = None
+    client_id: Annotated[str | None, Meta(description="Client ID of the app.")] = None
+    client_secret: Annotated[str | None, Meta(description="Client secret of the app.")] = None
+    refresh_token: Annotated[
+        str | None, Meta(description="Token that is replaced on each use; the sync stores its replacement.")
+    ] = None
+    expires_at: Annotated[
+        Instant | None, Meta(description="End of `access_token`; the sync stores it with each rotation.")
+    ] = None
+
+    def __post_init__(self) -> None:
+        """Refuse an incomplete set."""
+        has_client = self.client_id and self.client_secret
+        if not has_client and (self.refresh_token or not self.access_token):
+            raise ValueError("takes access_token, or client_id and client_secret (and refresh_token)")
+
+
+ACCESS = Access(
+    menu_path=("Dev Dashboard (dev.shopify.com/dashboard)", "the app", "Settings", "Client ID and secret"),
+    scopes_are="access scope",
+    scopes=(
+        Scope("read_orders", "orders of the last 60 days, with lines and refunds", ("orders",)),
+        Scope(
+            "read_all_orders",
+            "older orders; granted on request, and without it they are absent without an error",
+            ("orders",),
+            optional=True,
+        ),
+        Scope("read_products", "products with variants, and those of order lines", ("products", "orders")),
+        Scope("read_inventory", "stock levels of the items", ("inventory",)),
+        Scope("read_locations", "the locations whose stock is listed", ("inventory",)),
+        Scope(
+            "protected customer data",
+            "buyers, if the connection stores personal data; an approval of the app, not a scope",
+            ("orders",),
+            optional=True,
+        ),
+    ),
+    lifetime="Client credentials last until the app is removed, for shops of the app's own organization. "
+    "Refresh tokens are replaced on each use. Admin-made tokens do not expire; none can be made since 2026.",
+    sources=(
+        "https://shopify.dev/docs/apps/build/dev-dashboard/get-api-access-tokens",
+        "https://shopify.dev/docs/apps/build/authentication-authorization/access-tokens",
+        "https://shopify.dev/docs/api/usage/access-scopes",
+    ),
 )
-_VARIANT = "id sku barcode title price compareAtPrice"
-_BUYER = (
-    "email phone customer{displayName} "
-    "shippingAddress{name phone address1 address2 city province zip countryCodeV2}"
-)
-_ORDERS = (
-    "query($q:String!,$after:String){"
-    "rows:orders(first:20,after:$after,sortKey:UPDATED_AT,query:$q){nodes{"
-    "id legacyResourceId name createdAt updatedAt cancelledAt test displayFinancialStatus "
-    f"displayFulfillmentStatus currentTotalPriceSet{_MONEY} totalRefundedSet{_MONEY} %s "
-    f"lineItems(first:5){{nodes{{{_LINE}}} {_PAGE_INFO}}}}} {_PAGE_INFO}}}}}"
-)
-ORDERS = _ORDERS % ""
-#: Asked only for connections that store personal data.
-ORDERS_WITH_BUYER = _ORDERS % _BUYER
-LINES = (
-    "query($id:ID!,$after:String){parent:order(id:$id){"
-    f"rows:lineItems(first:100,after:$after){{nodes{{{_LINE}}} {_PAGE_INFO}}}}}}}"
-)
-PRODUCTS = (
-    "query($q:String!,$after:String){shop{currencyCode} "
-    "rows:products(first:20,after:$after,sortKey:UPDATED_AT,query:$q){nodes{"
-    "id legacyResourceId title status createdAt updatedAt "
-    f"variants(first:40){{nodes{{{_VARIANT}}} {_PAGE_INFO}}}}} {_PAGE_INFO}}}}}"
-)
-VARIANTS = (
-    "query($id:ID!,$after:String){parent:product(id:$id){"
-    f"rows:variants(first:250,after:$after){{nodes{{{_VARIANT}}} {_PAGE_INFO}}}}}}}"
-)
-#: One location, one page of its levels.
-LEVELS = (
-    "query($q:String!,$location:String,$after:String){"
-    "rows:locations(first:1,after:$location,sortKey:ID,includeInactive:true,includeLegacy:true){"
-    "nodes{inventoryLevels(first:100,after:$after,query:$q){nodes{"
-    "id updatedAt item{id sku} location{id name} "
-    'quantities(names:["available","on_hand","committed","reserved","incoming"]){name quantity}} '
-    f"{_PAGE_INFO}}}}} {_PAGE_INFO}}}}}"
-)
-SHOP = "{shop{name myshopifyDomain}}"
 
 
 @dataclass(slots=True)
 class Shop:
-    """What a session knows of its shop."""
+    """The session's shop."""
 
     graphql_url: str
     bucket: CostBucket
     warned: bool = False
 
     def warn_once(self, message: str) -> None:
-        """Log the session's first warning; the rest would say the same of every page."""
+        """Log the session's first warning; later ones would repeat it for every page."""
         if not self.warned:
             self.warned = True
             _log.warning(message)
 
 
+def open_session(request: SessionRequest) -> Session[Shop]:
+    """Read settings and secret; no call is made yet."""
+    settings = read_settings(request, ShopSettings)
+    bucket = CostBucket(request.clock)
+    client = Client(
+        request,
+        marketplace="shopify",
+        hosts=frozenset({settings.shop}),
+        auth=_auth(request, f"https://{settings.shop}/admin/oauth/access_token"),
+        pace=bucket,
+        base_url=settings.base_url,
+    )
+    url = f"https://{settings.shop}/admin/api/{API_VERSION}/graphql.json"
+    return Session(client, Shop(url, bucket), request.connection.store_buyer_pii)
+
+
+def _auth(request: SessionRequest, token_url: str) -> Auth:
+    """The strategy for the secret's kind of credential."""
+    content = request.secrets.get(request.connection.credential)
+    credential = parse_credential(request, content, Credential)
+
+    def grant(client: Client, owner: Credential, kind: type[G], **fields: str | None) -> G:
+        body = {"client_id": owner.client_id, "client_secret": owner.client_secret, **fields}
+        return ask_token(client, token_url, kind, json=body)
+
+    def rotate(client: Client, content: str) -> Rotation:
+        owner = parse_credential(request, content, Credential)
+        if not owner.refresh_token:
+            raise CredentialsRejected("shopify token: this version of the secret has no refresh token")
+        return grant(client, owner, Rotation, grant_type="refresh_token", refresh_token=owner.refresh_token)
+
+    def exchange(client: Client) -> Token:
+        return Token.granted(grant(client, credential, Granted, grant_type="client_credentials"), now())
+
+    now = request.clock.now
+    if credential.refresh_token:
+        kept = None
+        if credential.access_token and credential.expires_at:
+            kept = Token(credential.access_token, credential.expires_at)
+        return ExpiringToken(_TOKEN_HEADER, "", RotatingGrant(request, content, rotate), now, kept)
+    if credential.access_token:
+        return FixedHeader(_TOKEN_HEADER, credential.access_token)
+    return ExpiringToken(_TOKEN_HEADER, "", exchange, now)
+
+
 class PageInfo(msgspec.Struct, rename="camel"):
-    """Where a connection's next page is."""
+    """The next page of a GraphQL connection."""
 
     has_next_page: bool
     end_cursor: str | None = None
 
-    def following(self, what: str, cursor: str | None) -> str | None:
+    def following(self, operation: str, cursor: str | None) -> str | None:
         """The next page's cursor, None at the end.
 
         Raises:
-            ResponseInvalid: The cursor is missing or the one this page was asked with.
+            ResponseInvalid: The cursor is missing, or is the one that asked for this page.
         """
         if not self.has_next_page:
             return None
         if not self.end_cursor:
-            raise ResponseInvalid(f"{what}: says there is a next page but not where")
-        return single_step(what, cursor, self.end_cursor)
+            raise ResponseInvalid(f"{operation}: says there is a next page but not where")
+        return single_step(operation, cursor, self.end_cursor)
 
 
 class _ThrottleStatus(msgspec.Struct, rename="camel"):
@@ -136,12 +225,12 @@ class _Error(msgspec.Struct):
 
 class _Answer(msgspec.Struct):
     data: msgspec.Raw = msgspec.Raw(b"null")
-    #: A text where the API in front refuses the call, a list where GraphQL does.
+    #: A text if the API in front refuses the call, a list if GraphQL does.
     errors: list[_Error] | str = []
     extensions: _Extensions = _Extensions()
 
     def has_data(self) -> bool:
-        """Whether any of the fields asked for came."""
+        """Whether the answer has any of the fields asked for."""
         try:
             fields = msgspec.json.decode(self.data, type=dict[str, msgspec.Raw] | None)
         except UNREADABLE:
@@ -149,21 +238,20 @@ class _Answer(msgspec.Struct):
         return any(bytes(value) != b"null" for value in (fields or {}).values())
 
 
-def ask(session: Session, operation: str, query: str, kind: type[T], **variables: str | None) -> T:
+def ask(session: Session[Shop], operation: str, query: str, kind: type[T], **variables: str | None) -> T:
     """Run a query and read its `data` as `kind`.
 
     Raises:
-        MarketplaceError: One of its kinds; a throttled or half-answered query is asked again first.
+        MarketplaceError: One of its kinds; a throttled or half-answered query is retried first.
     """
-    shop: Shop = session.settings
+    shop = session.settings
 
     def read(response: Response) -> T:
         answer = _read(shop, operation, response)
         try:
             return msgspec.json.decode(answer.data, type=kind)
         except UNREADABLE as error:
-            message = f"{response.what}: the answer is not what the API promises: {error}"
-            raise ResponseInvalid(message) from None
+            raise response.broken_promise(error) from None
 
     query_and_variables = {"query": query, "variables": variables}
     return session.client.request(operation, shop.graphql_url, read, json=query_and_variables)
@@ -172,10 +260,10 @@ def ask(session: Session, operation: str, query: str, kind: type[T], **variables
 def _read(shop: Shop, operation: str, response: Response) -> _Answer:
     served = response.headers.get("X-Shopify-API-Version", API_VERSION)
     if served != API_VERSION:
-        message = f"{response.what}: served as version {served} instead of {API_VERSION}"
+        message = f"{response.call}: served as version {served} instead of {API_VERSION}"
         raise ResponseInvalid(message, action="move the connector to a version that Shopify still supports")
     if reason := response.headers.get("X-Shopify-API-Deprecated-Reason"):
-        shop.warn_once(f"{response.what}: uses something deprecated: {reason}")
+        shop.warn_once(f"{response.call}: uses something deprecated: {reason}")
     answer = response.decode(_Answer)
     if cost := answer.extensions.cost:
         now = cost.throttle_status
@@ -187,29 +275,29 @@ def _read(shop: Shop, operation: str, response: Response) -> _Answer:
             now.restore_rate,
         )
     if answer.errors:
-        _raise_errors(shop, operation, response.what, answer)
+        _raise_errors(shop, operation, response.call, answer)
     elif bytes(answer.data) == b"null":
-        raise ResponseInvalid(f"{response.what}: answered with neither data nor errors")
+        raise ResponseInvalid(f"{response.call}: answered with neither data nor errors")
     return answer
 
 
-def _raise_errors(shop: Shop, operation: str, what: str, answer: _Answer) -> None:
-    """Raise what the errors mean, or return where the data beside them is all that can be had."""
+def _raise_errors(shop: Shop, operation: str, call: str, answer: _Answer) -> None:
+    """Raise the errors' meaning, or return if the data beside them is all that the app may see."""
     if isinstance(answer.errors, str):
-        raise RequestRejected(f"{what}: the call is refused")
+        raise RequestRejected(f"{call}: the call is refused")
     codes = {error.extensions.code for error in answer.errors}
     named = ", ".join(sorted(code for code in codes if code)) or "no code"
     if "THROTTLED" in codes:
-        raise RateLimited(f"{what}: throttled", wait_s=max(1.0, shop.bucket.wait_s(operation)))
+        raise RateLimited(f"{call}: throttled", wait_s=max(1.0, shop.bucket.wait_s(operation)))
     if codes == {"ACCESS_DENIED"}:
         if not answer.has_data():
             action = "grant the app the scope this query needs"
-            raise PermissionDenied(f"{what}: access is denied", action=action)
-        shop.warn_once(f"{what}: some fields are withheld: the app lacks approval for them")
+            raise PermissionDenied(f"{call}: access is denied", action=action)
+        shop.warn_once(f"{call}: some fields are withheld: the app lacks approval for them")
         return
     if any("cursor" in error.message.lower() for error in answer.errors):
-        raise PageTokenExpired(f"{what}: the page token is not accepted")
+        raise PageTokenExpired(f"{call}: the page token is not accepted")
     if codes & {"INTERNAL_SERVER_ERROR", "TIMEOUT"} or answer.has_data():
-        # Part of what was asked for is missing, so none of it is used.
-        raise MarketplaceUnavailable(f"{what}: answered with errors ({named})")
-    raise RequestRejected(f"{what}: the query is refused ({named})")
+        # Part of the data is missing, so none of it is used.
+        raise MarketplaceUnavailable(f"{call}: answered with errors ({named})")
+    raise RequestRejected(f"{call}: the query is refused ({named})")

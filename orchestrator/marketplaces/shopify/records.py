@@ -1,4 +1,4 @@
-"""Shopify's rows, and what they mean as normalized records."""
+"""Shopify's rows as normalized records."""
 
 from __future__ import annotations
 
@@ -6,9 +6,17 @@ from typing import Annotated
 
 import msgspec
 
-from orchestrator.decoding import UNREADABLE
 from orchestrator.errors import RecordInvalid
-from orchestrator.marketplaces.values import Instant, Pieces, money, optional_utc, utc
+from orchestrator.marketplaces.values import (
+    Instant,
+    Pieces,
+    id_at,
+    id_reader,
+    joined,
+    money,
+    optional_utc,
+    utc,
+)
 from orchestrator.model.record import (
     Buyer,
     Money,
@@ -49,7 +57,7 @@ _Text = Annotated[str, msgspec.Meta(min_length=1)]
 
 
 class _Row(msgspec.Struct, rename="camel"):
-    """Shopify's fields are in camel case; what is optional there is optional here."""
+    """Shopify's fields are in camel case; a field that is optional there is optional here."""
 
 
 class _Ref(_Row):
@@ -162,17 +170,13 @@ class _Level(_Row, kw_only=True):
     updated_at: Instant
 
 
-class _OrderId(_Row):
-    legacy_resource_id: _Text
-
-
-class _ProductId(_Row):
-    product: _OrderId
-
-
 class _LevelId(_Row):
     item: _Ref
     location: _Ref
+
+
+order_id = id_at("legacyResourceId", kind=_Text)
+product_id = id_at("product", "legacyResourceId", kind=_Text)
 
 
 def number(gid: str) -> str:
@@ -223,7 +227,7 @@ def level(raw: bytes, with_buyer: bool) -> StockLevel:  # noqa: ARG001 - the con
     row = msgspec.json.decode(raw, type=_Level)
     amounts = {quantity.name: quantity.quantity for quantity in row.quantities}
     return StockLevel(
-        id=f"{number(row.item.id)}@{number(row.location.id)}",
+        id=_level_id(row),
         sku=row.item.sku or None,
         location_id=number(row.location.id),
         location_name=row.location.name,
@@ -236,29 +240,14 @@ def level(raw: bytes, with_buyer: bool) -> StockLevel:  # noqa: ARG001 - the con
     )
 
 
-def order_id(raw: bytes) -> str | None:
-    """The order's id, or None."""
-    try:
-        return msgspec.json.decode(raw, type=_OrderId).legacy_resource_id
-    except UNREADABLE:
-        return None
+@id_reader
+def level_id(raw: bytes) -> str:
+    """The stock level's id."""
+    return _level_id(msgspec.json.decode(raw, type=_LevelId))
 
 
-def product_id(raw: bytes) -> str | None:
-    """The product's id, or None."""
-    try:
-        return msgspec.json.decode(raw, type=_ProductId).product.legacy_resource_id
-    except UNREADABLE:
-        return None
-
-
-def level_id(raw: bytes) -> str | None:
-    """The stock level's id, or None."""
-    try:
-        ids = msgspec.json.decode(raw, type=_LevelId)
-        return f"{number(ids.item.id)}@{number(ids.location.id)}"
-    except (*UNREADABLE, RecordInvalid):
-        return None
+def _level_id(row: _LevelId | _Level) -> str:
+    return f"{number(row.item.id)}@{number(row.location.id)}"
 
 
 def _order_status(row: _Order) -> OrderStatus:
@@ -301,12 +290,11 @@ def _shop_money(bag: _Bag | None) -> Money | None:
 
 def _buyer(row: _Order) -> Buyer:
     address = row.shipping_address or _Address()
-    streets = [line for line in (address.address1, address.address2) if line]
     return Buyer(
         name=(row.customer and row.customer.display_name) or address.name,
         email=row.email,
         phone=row.phone or address.phone,
-        street=", ".join(streets) or None,
+        street=joined(address.address1, address.address2),
         city=address.city,
         region=address.province,
         postal_code=address.zip,

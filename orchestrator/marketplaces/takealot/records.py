@@ -1,8 +1,9 @@
-"""Takealot's rows, how they are put together, and what they mean as normalized records."""
+"""Takealot's rows, grouped by order or split by location, as normalized records."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from decimal import Decimal
 from typing import Literal
 
@@ -10,7 +11,17 @@ import msgspec
 
 from orchestrator.decoding import UNREADABLE
 from orchestrator.errors import RecordInvalid
-from orchestrator.marketplaces.values import Id, Instant, Pieces, money, optional_utc, sum_of, utc
+from orchestrator.marketplaces.values import (
+    Id,
+    Instant,
+    Pieces,
+    id_at,
+    id_reader,
+    money,
+    optional_utc,
+    sum_of,
+    utc,
+)
 from orchestrator.model.record import (
     Buyer,
     Money,
@@ -27,7 +38,7 @@ from orchestrator.model.record import (
 PERSONAL_FIELDS = frozenset({"customer", "customer_name", "customer_email", "customer_phone"})
 _CURRENCY = "ZAR"
 
-#: Parts of a sale's free-text status, in the order they are looked for, and what they mean.
+#: Parts of a sale's free-text status with their meaning, in the order of the search.
 _SALE: tuple[tuple[str, OrderStatus], ...] = (
     ("cancel", "cancelled"),
     ("refund", "refunded"),
@@ -44,7 +55,7 @@ _SALE: tuple[tuple[str, OrderStatus], ...] = (
     ("transit", "open"),
     ("new", "open"),
 )
-OFFER_STATUS: dict[str, ProductStatus] = {
+_OFFER: dict[str, ProductStatus] = {
     "buyable": "active",
     "not_buyable": "inactive",
     "disabled_by_seller": "inactive",
@@ -66,16 +77,17 @@ class Sale(msgspec.Struct, kw_only=True):
     quantity: Pieces
 
 
-class _SaleIds(msgspec.Struct):
-    order_id: Id
-    order_item_id: Id
-
-
 class _OrderId(msgspec.Struct):
     order_id: Id
 
 
-class _Offer(msgspec.Struct, kw_only=True):
+class _SaleIds(_OrderId):
+    order_item_id: Id
+
+
+class Offer(msgspec.Struct, kw_only=True):
+    """An offer, as far as both APIs write it alike."""
+
     offer_id: Id
     sku: str | None = None
     barcode: str | None = None
@@ -83,17 +95,21 @@ class _Offer(msgspec.Struct, kw_only=True):
     selling_price: Decimal | None = None
     rrp: Decimal | None = None
     status: str
+
+
+class _DatedOffer(Offer, kw_only=True):
     created_at: Instant | None = None
     updated_at: Instant | None = None
 
 
-class _OfferId(msgspec.Struct):
-    offer_id: Id
+class Share(msgspec.Struct, kw_only=True):
+    """The offer that a stock level belongs to."""
 
-
-class _OfferStock(msgspec.Struct, kw_only=True):
     offer_id: Id
     sku: str | None = None
+
+
+class _OfferStock(Share, kw_only=True):
     seller_warehouse_stock: list[msgspec.Raw] | None = None
     takealot_warehouse_stock: list[msgspec.Raw] | None = None
 
@@ -110,22 +126,22 @@ class _RegionStock(msgspec.Struct, kw_only=True):
     stock_in_receiving: Pieces = 0
 
 
-class _Level(msgspec.Struct, kw_only=True):
-    """One location's share of an offer; our own form, made by `split_by_location`."""
+class _Level(Share, kw_only=True):
+    """One location's share of an offer; our own format, made by `split_by_location`."""
 
-    #: Whose location it is.
+    #: The location's owner.
     holder: Literal["seller", "takealot"]
-    #: The location's entry as it came.
+    #: The location's unchanged entry.
     stock: msgspec.Raw
 
-    offer_id: Id
-    sku: str | None = None
+
+product_id = id_at("offer_id")
 
 
 def group_by_order(items: Iterable[msgspec.Raw]) -> list[bytes]:
-    """One JSON array an order, its items in the order of their ids, repeated ones once.
+    """One JSON array an order, its items in the order of their ids, repeated items once.
 
-    An item that names no order stands alone, and becomes a reject.
+    An item that names no order gets an array of its own, and becomes a reject.
     """
     orders: dict[str, dict[str, bytes]] = {}
     strays: list[bytes] = []
@@ -148,13 +164,13 @@ def _by_number(item_id: str) -> tuple[int, str]:
 
 
 def split_by_location(offer: msgspec.Raw) -> list[bytes]:
-    """One record a warehouse or region; an offer that cannot be read is passed on whole, to be rejected."""
+    """One record a warehouse or region; an unreadable offer is passed on whole, to become a reject."""
     try:
         row = msgspec.json.decode(offer, type=_OfferStock)
     except UNREADABLE:
         return [bytes(offer)]
     if row.seller_warehouse_stock is None and row.takealot_warehouse_stock is None:
-        # Asked for and not given: taking it for "no stock" would delete what is known.
+        # Stock was asked for and is absent. Taking that for "no stock" would delete the known levels.
         return [bytes(offer)]
     stocks: list[tuple[Literal["seller", "takealot"], msgspec.Raw]] = [
         *(("seller", stock) for stock in row.seller_warehouse_stock or ()),
@@ -197,86 +213,83 @@ def order_of(items: Sequence[Sale], buyer: Buyer | None = None) -> Order:
 
 def product(raw: bytes, with_buyer: bool) -> Product:  # noqa: ARG001 - the contract's signature
     """An offer is a product with one variant."""
-    row = msgspec.json.decode(raw, type=_Offer)
+    row = msgspec.json.decode(raw, type=_DatedOffer)
+    return product_of(row, row.status, optional_utc(row.created_at), optional_utc(row.updated_at))
+
+
+def product_of(
+    row: Offer, status: str, created_at: datetime | None = None, updated_at: datetime | None = None
+) -> Product:
+    """An offer as a product; `status` is its status in v1's spelling."""
     offer_id = str(row.offer_id)
     variant = Variant(
         id=offer_id,
         sku=row.sku or None,
         barcode=row.barcode or None,
-        price=rand(row.selling_price),
-        list_price=rand(row.rrp),
+        price=_rand(row.selling_price),
+        list_price=_rand(row.rrp),
     )
     return Product(
         id=offer_id,
         title=row.title,
-        status=OFFER_STATUS.get(row.status, "unknown"),
+        status=_OFFER.get(status, "unknown"),
         marketplace_status=row.status,
-        created_at=optional_utc(row.created_at),
-        updated_at=optional_utc(row.updated_at),
+        created_at=created_at,
+        updated_at=updated_at,
         variants=(variant,),
     )
 
 
 def level(raw: bytes, with_buyer: bool) -> StockLevel:  # noqa: ARG001 - the contract's signature
-    """What one warehouse or region holds of an offer; an offer that came without its stock is no level."""
+    """An offer's stock in one warehouse or region; an offer that came without its stock is not a level."""
     row = msgspec.json.decode(raw, type=_Level)
-    offer_id, sku = str(row.offer_id), row.sku or None
     if row.holder == "seller":
         own = msgspec.json.decode(row.stock, type=_SellerStock)
-        location = str(own.seller_warehouse_id)
-        return StockLevel(
-            id=f"{offer_id}@{location}",
-            sku=sku,
-            product_id=offer_id,
-            variant_id=offer_id,
-            location_id=location,
-            available=own.quantity_available,
-        )
-    region = msgspec.json.decode(row.stock, type=_RegionStock)
+        return level_of(row, str(own.seller_warehouse_id), None, own.quantity_available, None)
+    stock = msgspec.json.decode(row.stock, type=_RegionStock)
+    incoming = stock.stock_on_way + stock.stock_in_receiving
+    return level_of(row, stock.region, stock.region, stock.quantity_available, incoming)
+
+
+def level_of(
+    row: Share, location: str, location_name: str | None, available: int, incoming: int | None
+) -> StockLevel:
+    """The stock of an offer at one location."""
+    offer_id = str(row.offer_id)
     return StockLevel(
-        id=f"{offer_id}@{region.region}",
-        sku=sku,
+        id=f"{offer_id}@{location}",
+        sku=row.sku or None,
         product_id=offer_id,
         variant_id=offer_id,
-        location_id=region.region,
-        location_name=region.region,
-        available=region.quantity_available,
-        incoming=region.stock_on_way + region.stock_in_receiving,
+        location_id=location,
+        location_name=location_name,
+        available=available,
+        incoming=incoming,
     )
 
 
-def order_id(raw: bytes) -> str | None:
-    """The order's id, or None."""
-    try:
-        items = msgspec.json.decode(raw, type=list[_OrderId])
-    except UNREADABLE:
-        return None
-    return str(items[0].order_id) if items else None
+@id_reader
+def order_id(raw: bytes) -> str:
+    """The order's id."""
+    items = msgspec.json.decode(raw, type=list[_OrderId])
+    if not items:
+        raise RecordInvalid("an order without items")
+    return str(items[0].order_id)
 
 
-def product_id(raw: bytes) -> str | None:
-    """The offer's id, or None."""
-    try:
-        return str(msgspec.json.decode(raw, type=_OfferId).offer_id)
-    except UNREADABLE:
-        return None
+@id_reader
+def level_id(raw: bytes) -> str:
+    """The stock level's id; an offer that came without its stock has none."""
+    return level(raw, False).id
 
 
-def level_id(raw: bytes) -> str | None:
-    """The stock level's id, or None: also for an offer that came without its stock."""
-    try:
-        return level(raw, False).id
-    except (*UNREADABLE, RecordInvalid):
-        return None
-
-
-def rand(amount: Decimal | None) -> Money | None:
-    """An amount in rand, where there is one."""
+def _rand(amount: Decimal | None) -> Money | None:
+    """An amount in rand, if there is one."""
     return None if amount is None else money(amount, _CURRENCY)
 
 
 def _line(item: Sale) -> OrderLine:
-    total = rand(item.selling_price)
+    total = _rand(item.selling_price)
     return OrderLine(
         id=str(item.order_item_id),
         sku=item.sku or None,
@@ -296,7 +309,7 @@ def _sale_status(word: str) -> OrderStatus:
 
 
 def _order_status(statuses: set[OrderStatus]) -> OrderStatus:
-    """One status for all items: what was cancelled counts only where nothing else is left."""
+    """One status for all items: a cancelled item counts only if all are cancelled."""
     left = statuses - {"cancelled"} or {"cancelled"}
     if len(left) == 1:
         return left.pop()

@@ -1,42 +1,32 @@
-"""What the rows of Takealot's older Seller API v2 mean as normalized records.
+"""The rows of Takealot's older Seller API v2 as normalized records.
 
-They are marked, so that those of one connector's two APIs can be told apart.
+They are marked, because the connector's streams have the records of both APIs.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import datetime
-from decimal import Decimal
-from typing import Any, Generic, TypeVar
+from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
 
 import msgspec
 
 from orchestrator.decoding import UNREADABLE, exact
 from orchestrator.errors import RecordInvalid
 from orchestrator.marketplaces.takealot import records
-from orchestrator.marketplaces.takealot.days import SAST
-from orchestrator.marketplaces.values import Id, Pieces, utc
-from orchestrator.model.record import Buyer, Order, Product, StockLevel, Variant
+from orchestrator.marketplaces.takealot.day_span import SAST
+from orchestrator.marketplaces.values import Id, Pieces, id_at, id_reader, utc
+from orchestrator.model.record import Buyer, Order, Product, StockLevel
 
 T = TypeVar("T")
 R = TypeVar("R")
+P = ParamSpec("P")
 _MARK = b'{"seller_v2":'
 _rows = msgspec.json.Decoder(list[dict[str, Any]], float_hook=exact)
 
 
 class _Marked(msgspec.Struct, Generic[T]):
     seller_v2: T
-
-
-class _Offer(msgspec.Struct, kw_only=True):
-    offer_id: Id
-    sku: str | None = None
-    barcode: str | None = None
-    title: str | None = None
-    selling_price: Decimal | None = None
-    rrp: Decimal | None = None
-    status: str
 
 
 class _Warehouse(msgspec.Struct):
@@ -54,54 +44,47 @@ class _TheirStock(msgspec.Struct):
     quantity_available: Pieces
 
 
-class _OfferStock(msgspec.Struct, kw_only=True):
-    offer_id: Id
-    sku: str | None = None
+class _OfferStock(records.Share, kw_only=True):
     leadtime_stock: list[_OwnStock]
     stock_at_takealot: list[_TheirStock]
-    stock_on_way: list[_TheirStock] = []
+    stock_on_way: tuple[_TheirStock, ...] = ()
 
 
-class _Level(msgspec.Struct, kw_only=True):
-    """One location's share of an offer; our own form, made by `split_by_location`."""
+class _Level(records.Share, kw_only=True):
+    """One location's share of an offer; our own format, made by `split_by_location`."""
 
-    offer_id: str
-    sku: str | None
     location_id: str
     location_name: str | None
     available: Pieces
     incoming: Pieces | None
 
 
-class _OfferId(msgspec.Struct):
-    offer_id: Id
-
-
 # Made here, before any thread decodes (see orchestrator/decoding.py).
-_offer = msgspec.json.Decoder(_Marked[_Offer])
+_offer = msgspec.json.Decoder(_Marked[records.Offer])
 _level = msgspec.json.Decoder(_Marked[_Level])
-_offer_id = msgspec.json.Decoder(_Marked[_OfferId])
 
 
-def either(v1: Callable[[bytes, bool], R], v2: Callable[[bytes, bool], R]) -> Callable[[bytes, bool], R]:
-    """One normalizer for the records of both APIs."""
-    return lambda raw, pii: (v2 if raw.startswith(_MARK) else v1)(raw, pii)
+product_id = id_at("seller_v2", "offer_id")
 
 
-def either_id(
-    v1: Callable[[bytes], str | None], v2: Callable[[bytes], str | None]
-) -> Callable[..., str | None]:
-    """The same for reading ids."""
-    return lambda raw: (v2 if raw.startswith(_MARK) else v1)(raw)
+def either(
+    v1: Callable[Concatenate[bytes, P], R], v2: Callable[Concatenate[bytes, P], R]
+) -> Callable[Concatenate[bytes, P], R]:
+    """One reader for the records of both APIs."""
+
+    def read(raw: bytes, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        return (v2 if raw.startswith(_MARK) else v1)(raw, *args, **kwargs)
+
+    return read
 
 
 def marked(raw: bytes) -> bytes:
-    """The row, marked as one of v2."""
+    """The row, marked as v2's."""
     return _MARK + raw + b"}"
 
 
 def split_by_location(offer: msgspec.Raw) -> list[bytes]:
-    """One record a warehouse; an offer that cannot be read is passed on whole, to be rejected."""
+    """One record a warehouse; an offer that cannot be read is passed on whole, to become a reject."""
     try:
         row = msgspec.json.decode(offer, type=_OfferStock)
     except UNREADABLE:
@@ -110,12 +93,11 @@ def split_by_location(offer: msgspec.Raw) -> list[bytes]:
 
 
 def _levels(row: _OfferStock) -> Iterator[_Level]:
-    offer_id, sku = str(row.offer_id), row.sku or None
     for own in row.leadtime_stock:
         place = own.merchant_warehouse
         yield _Level(
-            offer_id=offer_id,
-            sku=sku,
+            offer_id=row.offer_id,
+            sku=row.sku,
             location_id=str(place.warehouse_id),
             location_name=place.name,
             available=own.quantity_available,
@@ -125,9 +107,9 @@ def _levels(row: _OfferStock) -> Iterator[_Level]:
     for stock in row.stock_at_takealot:
         place = stock.warehouse
         yield _Level(
-            offer_id=offer_id,
-            sku=sku,
-            # v1 knows Takealot's own warehouses by these names alone.
+            offer_id=row.offer_id,
+            sku=row.sku,
+            # v1 identifies Takealot's own warehouses only by these names.
             location_id=place.name or str(place.warehouse_id),
             location_name=place.name,
             available=stock.quantity_available,
@@ -136,7 +118,7 @@ def _levels(row: _OfferStock) -> Iterator[_Level]:
 
 
 def order(raw: bytes, with_buyer: bool) -> Order:
-    """An order from its items; the customer's name only where personal data may be kept."""
+    """An order from its items; with the customer's name only if personal data may be kept."""
     rows = _rows.decode(raw[len(_MARK) : -1])
     for row in rows:
         row["order_date"] = _instant(row.get("order_date"))
@@ -146,38 +128,16 @@ def order(raw: bytes, with_buyer: bool) -> Order:
 
 
 def product(raw: bytes, with_buyer: bool) -> Product:  # noqa: ARG001 - the contract's signature
-    """An offer is a product with one variant."""
+    """An offer is a product with one variant; a list price of 0 means that there is none."""
     row = _offer.decode(raw).seller_v2
-    offer_id = str(row.offer_id)
-    variant = Variant(
-        id=offer_id,
-        sku=row.sku or None,
-        barcode=row.barcode or None,
-        price=records.rand(row.selling_price),
-        list_price=records.rand(row.rrp or None),
-    )
-    return Product(
-        id=offer_id,
-        title=row.title,
-        status=records.OFFER_STATUS.get(row.status.lower().replace(" ", "_"), "unknown"),
-        marketplace_status=row.status,
-        variants=(variant,),
-    )
+    row.rrp = row.rrp or None
+    return records.product_of(row, row.status.lower().replace(" ", "_"))
 
 
 def level(raw: bytes, with_buyer: bool) -> StockLevel:  # noqa: ARG001 - the contract's signature
-    """What one warehouse holds of an offer; an offer that came without its stock is no level."""
+    """An offer's stock in one warehouse; an offer that came without its stock is not a level."""
     row = _level.decode(raw).seller_v2
-    return StockLevel(
-        id=f"{row.offer_id}@{row.location_id}",
-        sku=row.sku,
-        product_id=row.offer_id,
-        variant_id=row.offer_id,
-        location_id=row.location_id,
-        location_name=row.location_name,
-        available=row.available,
-        incoming=row.incoming,
-    )
+    return records.level_of(row, row.location_id, row.location_name, row.available, row.incoming)
 
 
 def order_id(raw: bytes) -> str | None:
@@ -185,24 +145,14 @@ def order_id(raw: bytes) -> str | None:
     return records.order_id(raw[len(_MARK) : -1])
 
 
-def product_id(raw: bytes) -> str | None:
-    """The offer's id, or None."""
-    try:
-        return str(_offer_id.decode(raw).seller_v2.offer_id)
-    except UNREADABLE:
-        return None
-
-
-def level_id(raw: bytes) -> str | None:
-    """The stock level's id, or None: also for an offer that came without its stock."""
-    try:
-        return level(raw, False).id
-    except UNREADABLE:
-        return None
+@id_reader
+def level_id(raw: bytes) -> str:
+    """The stock level's id; an offer that came without its stock has none."""
+    return level(raw, False).id
 
 
 def _instant(text: object) -> datetime:
-    """A time as v2 writes it."""
+    """A time in v2's format."""
     try:
         return utc(datetime.strptime(str(text), "%d %b %Y %H:%M:%S").replace(tzinfo=SAST))
     except ValueError:

@@ -1,10 +1,10 @@
-"""Speaking to one WooCommerce site, with what hosts, proxies and plugins put in the way.
+"""The API of one WooCommerce site: settings, credential, session, and the obstacles of hosts and plugins.
 
-- Keys go into the `Authorization` header. Some servers drop it, and WordPress takes the caller for a visitor
+- Keys go into the `Authorization` header. Some servers drop it, and WordPress treats the caller as a visitor
   (401 `woocommerce_rest_cannot_view`): then the keys are sent as parameters for the rest of the session.
 - Without pretty permalinks `/wp-json/` is a web page's 404, and `/?rest_route=` answers.
-- PHP notices or a byte order mark can stand before the JSON.
-- A redirect is never followed: it would carry the keys to a host that nobody configured.
+- PHP notices or a byte order mark can precede the JSON.
+- A redirect is never followed: it would send the keys to a host that nobody configured.
 """
 
 from __future__ import annotations
@@ -14,31 +14,32 @@ from base64 import b64encode
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
-from typing import TypeVar
+from typing import Annotated, TypeVar
 from urllib.parse import urlsplit
 
 import msgspec
+from msgspec import Meta
 
 from orchestrator.decoding import UNREADABLE
 from orchestrator.errors import CredentialsRejected, RequestRejected, ResponseInvalid
 from orchestrator.marketplaces.auth import FixedHeader
-from orchestrator.marketplaces.client import Errors, Response
-from orchestrator.marketplaces.session_request import Settings
-from orchestrator.marketplaces.spec import Session
+from orchestrator.marketplaces.client import Client, Errors, Response
+from orchestrator.marketplaces.session_request import SessionRequest, Settings, read_credential, read_settings
+from orchestrator.marketplaces.spec import Access, Scope, Session
 from orchestrator.ports import Clock
 
 T = TypeVar("T")
 
-#: PHP notices are looked through this far, and so often is looked whether JSON begins.
+#: The most bytes of PHP notices, and the most places in them that are tried as the start of the JSON.
 _NOTICE_BYTES, _NOTICES = 20_000, 50
 
 
 class _Moved(ResponseInvalid):
-    """The site answers somewhere else."""
+    """The site has another address."""
 
 
 class _HeaderDropped(CredentialsRejected):
-    """WordPress saw no key it knows."""
+    """WordPress saw no valid key."""
 
 
 class _NothingThere(RequestRejected):
@@ -50,10 +51,10 @@ class NoRoute(RequestRejected):
 
 
 class InvalidParameter(RequestRejected):
-    """A parameter or a value that this version of WooCommerce does not take."""
+    """A parameter or a value that this version of WooCommerce does not accept."""
 
 
-#: What a redirect means, and what WordPress calls an error.
+#: The meaning of redirects, and of WordPress's names of errors.
 ERRORS: Errors = {
     **dict.fromkeys((301, 302, 303, 307, 308), _Moved),
     "no_api": _NothingThere,
@@ -66,11 +67,10 @@ ERRORS: Errors = {
 class SiteSettings(Settings, frozen=True, kw_only=True):
     """A connection's settings."""
 
-    #: The shop's address, `https://host[/path]`.
-    site: str
+    site: Annotated[str, Meta(description="The shop's address, https://host[/path], without /wp-json.")]
 
     def __post_init__(self) -> None:
-        """Refuse what is not the address of a site, or would send the keys unencrypted."""
+        """Refuse a text that is not a site's address, or that would send the keys unencrypted."""
         parts = urlsplit(self.site)
         is_plain = not (parts.username or parts.query or parts.fragment or "/wp-json" in parts.path)
         if parts.scheme != "https" or not parts.hostname or not is_plain or not self.site.isascii():
@@ -81,11 +81,11 @@ class SiteSettings(Settings, frozen=True, kw_only=True):
 class Credential(msgspec.Struct, frozen=True, kw_only=True):
     """The secret's content."""
 
-    consumer_key: str
-    consumer_secret: str
+    consumer_key: Annotated[str, Meta(description="Consumer key of the REST API key, `ck_…`.")]
+    consumer_secret: Annotated[str, Meta(description="Consumer secret of that key, `cs_…`; shown only once.")]
 
     def __post_init__(self) -> None:
-        """Refuse what WooCommerce does not give out."""
+        """Refuse texts that WooCommerce never issues."""
         if not re.fullmatch(r"ck_[!-9;-~]+", self.consumer_key) or not re.fullmatch(
             r"cs_[!-~]+", self.consumer_secret
         ):
@@ -93,9 +93,20 @@ class Credential(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def basic(self) -> FixedHeader:
-        """Both as the header that the documentation prefers."""
+        """Both keys in the header that the documentation prefers."""
         pair = f"{self.consumer_key}:{self.consumer_secret}".encode()
         return FixedHeader("Authorization", f"Basic {b64encode(pair).decode()}")
+
+
+ACCESS = Access(
+    menu_path=("WordPress admin", "WooCommerce", "Settings", "Advanced", "REST API", "Add key"),
+    scopes_are="permission",
+    scopes=(
+        Scope("Read", "all calls, for a user who manages the shop", ("orders", "products", "inventory")),
+    ),
+    lifetime="A key does not expire; it ends with its WordPress user or when it is revoked.",
+    sources=("https://developer.woocommerce.com/docs/apis/rest-api/authentication/",),
+)
 
 
 class _Error(msgspec.Struct):
@@ -105,19 +116,19 @@ class _Error(msgspec.Struct):
 
 @dataclass(slots=True)
 class Site:
-    """A site, and what this session has learnt about it."""
+    """A site, and the session's findings about it."""
 
     #: Without a slash at its end.
     address: str
     credential: Credential = field(repr=False)
     clock: Clock
-    #: Whether keys have to be sent as parameters.
+    #: Whether keys must be sent as parameters.
     keys_in_query: bool = False
     #: Whether only `/?rest_route=` answers.
     plain_permalinks: bool = False
     #: Whether it cannot filter by modification time.
     is_old: bool = False
-    #: The currency prices are in, once it was asked for.
+    #: The currency of the prices, once it is known.
     currency: str | None = None
 
 
@@ -126,14 +137,14 @@ class Listed:
     """One page of a listing."""
 
     rows: list[msgspec.Raw]
-    #: How many rows were asked for.
+    #: The number of rows asked for.
     asked: int
-    #: How many the whole listing has; None where a proxy has removed the header.
+    #: The number of rows in the whole listing; None if a proxy has removed the header.
     total: int | None
 
 
 def error_code(response: Response) -> str | None:
-    """What WordPress calls an error; where a redirect leads; `no_api` for a web page's 404."""
+    """WordPress's name of an error; a redirect's target; `no_api` for a web page's 404."""
     if 300 <= response.status < 400:
         return f"redirect to {_target(response)}"
     try:
@@ -144,8 +155,25 @@ def error_code(response: Response) -> str | None:
     return word[1].decode() if word else None
 
 
+def open_session(request: SessionRequest) -> Session[Site]:
+    """Read settings and secret; no call is made yet."""
+    settings = read_settings(request, SiteSettings)
+    credential = read_credential(request, Credential)
+    client = Client(
+        request,
+        marketplace="woocommerce",
+        hosts=frozenset({urlsplit(settings.site).netloc}),
+        auth=credential.basic,
+        errors=ERRORS,
+        error_code=error_code,
+        base_url=settings.base_url,
+    )
+    site = Site(settings.site.rstrip("/"), credential, request.clock)
+    return Session(client, site, request.connection.store_buyer_pii)
+
+
 def ask(
-    session: Session,
+    session: Session[Site],
     operation: str,
     path: str,
     kind: type[T],
@@ -154,18 +182,18 @@ def ask(
     """One call's answer as `kind`; `path` is below `wc/v3/`.
 
     Raises:
-        MarketplaceError: One of its kinds, with what to do about it.
+        MarketplaceError: One of its kinds, with the remedy.
     """
     return _ask(session, operation, path, lambda response: response.decode(kind), params)
 
 
 def list_rows(
-    session: Session, operation: str, path: str, params: Sequence[tuple[str, str]], size: int
+    session: Session[Site], operation: str, path: str, params: Sequence[tuple[str, str]], size: int
 ) -> Listed:
     """One page of at most `size` rows.
 
     Raises:
-        MarketplaceError: One of its kinds, with what to do about it.
+        MarketplaceError: One of its kinds, with the remedy.
     """
 
     def read(response: Response) -> Listed:
@@ -177,13 +205,13 @@ def list_rows(
 
 
 def _ask(
-    session: Session,
+    session: Session[Site],
     operation: str,
     path: str,
     read: Callable[[Response], T],
     params: Sequence[tuple[str, str]],
 ) -> T:
-    site: Site = session.settings
+    site = session.settings
     while True:
         url, sent = f"{site.address}/wp-json/wc/v3/{path}", [*params]
         if site.plain_permalinks:
@@ -223,7 +251,7 @@ def _ask(
 
 
 def _target(response: Response) -> str:
-    """The site a redirect leads to; nothing of it but scheme, host and the path before the API's own."""
+    """The site that a redirect leads to: only scheme, host and the path before the API's own."""
     try:
         parts = urlsplit(response.headers.get("Location", ""))
         host = parts.netloc.rpartition("@")[2] or "another path of this host"
@@ -234,7 +262,7 @@ def _target(response: Response) -> str:
 
 
 def _without_notices(response: Response) -> Response:
-    """The answer from where its JSON begins; as it is where none is found."""
+    """The answer from the start of its JSON on; unchanged if there is none."""
     body = response.body.removeprefix(b"\xef\xbb\xbf").strip()
     places = re.finditer(rb"(?:\A|[\n>])\s*(?=[\[{])", body[:_NOTICE_BYTES])
     for place in islice(places, _NOTICES):

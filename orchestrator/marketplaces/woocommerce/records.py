@@ -1,4 +1,4 @@
-"""WooCommerce's rows, and what they mean as normalized records."""
+"""WooCommerce's rows as normalized records."""
 
 from __future__ import annotations
 
@@ -11,7 +11,16 @@ import msgspec
 
 from orchestrator.decoding import UNREADABLE
 from orchestrator.errors import RecordInvalid
-from orchestrator.marketplaces.values import EXACT, Pieces, money, sum_of, utc, whole_number
+from orchestrator.marketplaces.values import (
+    EXACT,
+    Pieces,
+    id_at,
+    joined,
+    money,
+    sum_of,
+    utc,
+    whole_number,
+)
 from orchestrator.model.record import (
     Buyer,
     Money,
@@ -24,7 +33,7 @@ from orchestrator.model.record import (
     Variant,
 )
 
-#: Raw fields that hold personal data; plugins put what buyers wrote into `meta_data`.
+#: Raw fields that hold personal data; plugins put buyers' own words into `meta_data`.
 PERSONAL_FIELDS = frozenset(
     {"billing", "shipping", "customer_note", "customer_ip_address", "customer_user_agent", "meta_data"}
 )
@@ -62,7 +71,7 @@ class _Line(msgspec.Struct, kw_only=True):
     sku: str | None = None
     quantity: Pieces
     total: str | None = None
-    #: A number, and rounded where the total does not divide.
+    #: A number, rounded if the total does not divide evenly.
     price: Decimal | None = None
 
 
@@ -122,7 +131,7 @@ class _Product(_Variant, kw_only=True):
 
 
 class _Priced(msgspec.Struct):
-    """A product with what its row lacks; our own form, made by `priced`."""
+    """A product with the data that its row lacks; our own format, made by `priced`."""
 
     currency: str
     product: msgspec.Raw
@@ -135,20 +144,20 @@ class _Stock(msgspec.Struct, kw_only=True):
     #: A variation's product; 0 or absent for a product itself.
     parent_id: int | None = None
     type: str | None = None
-    #: `parent` where a variation shares its product's stock.
+    #: `parent` if a variation shares its product's stock.
     manage_stock: bool | Literal["parent"] = False
     stock_quantity: Pieces | Decimal | None = None
 
 
 class _Below(msgspec.Struct):
-    """A variation with its product's id; our own form, made by `below`."""
+    """A variation with its product's id; our own format, made by `below`."""
 
     parent_id: int
     variation: msgspec.Raw
 
 
-class _Id(msgspec.Struct):
-    id: int
+order_id = id_at("id", kind=int)
+product_id = id_at("product", "id", kind=int)
 
 
 def priced(currency: str, product: bytes, variations: Sequence[msgspec.Raw]) -> bytes:
@@ -157,7 +166,7 @@ def priced(currency: str, product: bytes, variations: Sequence[msgspec.Raw]) -> 
 
 
 def below(parent_id: int, variation: msgspec.Raw) -> bytes:
-    """A variation's row with its product's id, where the listing leaves that out."""
+    """A variation's row with its product's id, which the listing leaves out."""
     return msgspec.json.encode(_Below(parent_id, variation))
 
 
@@ -185,7 +194,7 @@ def order(raw: bytes, with_buyer: bool) -> Order:
 
 
 def product(raw: bytes, with_buyer: bool) -> Product:  # noqa: ARG001 - the contract's signature
-    """A product; one that is not variable is its own only variant."""
+    """A product; a product that is not variable is its own only variant."""
     whole = msgspec.json.decode(raw, type=_Priced)
     row = msgspec.json.decode(whole.product, type=_Product)
     if row.type == "variable":
@@ -224,37 +233,15 @@ def level(raw: bytes, with_buyer: bool) -> StockLevel:  # noqa: ARG001 - the con
     )
 
 
-def order_id(raw: bytes) -> str | None:
-    """The order's id, or None."""
-    return _id(raw)
-
-
-def product_id(raw: bytes) -> str | None:
-    """The product's id, or None."""
-    try:
-        return _id(bytes(msgspec.json.decode(raw, type=_Priced).product))
-    except UNREADABLE:
-        return None
-
-
 def level_id(raw: bytes) -> str | None:
     """The stock level's id, or None."""
-    try:
-        found = _id(bytes(_unpacked(raw)[1]))
-    except UNREADABLE:
-        return None
+    # Without its wrapping, the row of a stock level has its id in the same place as an order.
+    found = order_id(_unpacked(raw)[1])
     return None if found is None else f"{found}@{LOCATION}"
 
 
-def _id(raw: bytes) -> str | None:
-    try:
-        return str(msgspec.json.decode(raw, type=_Id).id)
-    except UNREADABLE:
-        return None
-
-
 def _unpacked(raw: bytes) -> tuple[int | None, bytes]:
-    """A stock row, and its product's id where it came with one."""
+    """A stock row, and its product's id if it came with one."""
     try:
         whole = msgspec.json.decode(raw, type=_Below)
     except UNREADABLE:
@@ -267,7 +254,7 @@ def _line(line: _Line, currency: str) -> OrderLine:
     return OrderLine(
         id=str(line.id),
         sku=line.sku or None,
-        # 0 once there is no such product, or for what has no variations.
+        # 0 once there is no such product, or for a product without variations.
         product_id=str(line.product_id) if line.product_id else None,
         variant_id=str(line.variation_id or line.product_id) if line.product_id else None,
         title=line.name or None,
@@ -278,7 +265,7 @@ def _line(line: _Line, currency: str) -> OrderLine:
 
 
 def _unit_price(line: _Line, charged: Money | None, currency: str) -> Money | None:
-    """The price, where it is not rounded: times quantity it is the total."""
+    """The price, unless it is rounded: times quantity it must be the total."""
     if charged is None or line.price is None:
         return None
     try:
@@ -305,12 +292,12 @@ def _options(row: _Variation) -> str | None:
 
 
 def _optional_money(amount: str | None, currency: str) -> Money | None:
-    """What is empty is null or an empty text."""
+    """The amount as money; null and an empty text mean that there is none."""
     return money(amount, currency) if amount else None
 
 
 def _time(text: str) -> datetime:
-    """A time as sites write UTC: without a suffix."""
+    """A time in the sites' format of UTC: without a suffix."""
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
@@ -323,14 +310,14 @@ def _optional_time(text: str | None) -> datetime | None:
 
 
 def _buyer(row: _Order) -> Buyer:
-    """Who pays, and where it is sent; a shipping address that is not given is the billing one."""
+    """The payer, and the shipping address, or the billing address if there is no other."""
     billing, shipping = row.billing or _Address(), row.shipping or _Address()
     address = shipping if shipping.address_1 or shipping.city or shipping.postcode else billing
     return Buyer(
         name=" ".join(part for part in (billing.first_name, billing.last_name) if part) or None,
         email=billing.email or None,
         phone=billing.phone or shipping.phone or None,
-        street=", ".join(line for line in (address.address_1, address.address_2) if line) or None,
+        street=joined(address.address_1, address.address_2),
         city=address.city or None,
         region=address.state or None,
         postal_code=address.postcode or None,

@@ -1,1 +1,1 @@
-"""Tests of the benchmarks themselves."""
+"""The benchmarks' own parts; `make bench` measures."""

@@ -10,9 +10,10 @@ import pytest
 
 from bench.engine import Engine
 from bench.simulated import PAGE_ROWS, connector, row
-from bench.touches import CountingStore, touched_by
+from bench.touches import touched_by
 from orchestrator.adapters.embedded.store import SqliteStore
 from orchestrator.marketplaces.shopify.records import order
+from tests.support.stores import CountingStore
 
 UNTIL = datetime(2026, 11, 1, tzinfo=UTC)
 

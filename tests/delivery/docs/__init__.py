@@ -1,1 +1,1 @@
-"""What is written down holds: commands, targets, settings."""
+"""The documents are true: commands, targets, settings, links, examples."""

@@ -1,6 +1,6 @@
 """The table of limits in docs/reliability.md, made from the constants that set them.
 
-`python -m tests.delivery.docs.limits` writes it anew.
+`python -m tests.delivery.docs.limits` writes it anew, and `make docs` writes all generated parts.
 """
 
 from __future__ import annotations
@@ -161,5 +161,10 @@ def with_table(text: str) -> str:
     )
 
 
-if __name__ == "__main__":
+def write() -> None:
+    """Write the table of limits anew."""
     PAGE.write_text(with_table(PAGE.read_text()))
+
+
+if __name__ == "__main__":
+    write()

@@ -1,6 +1,6 @@
-"""The parts of the README that are made from the code, or are run.
+"""The README's commands, and the table of settings that is generated from the code.
 
-`python -m tests.delivery.docs.readme` writes the settings table anew.
+`python -m tests.delivery.docs.readme` writes `docs/settings.md`, and `make docs` all generated parts.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from local.processes import ROOT
 from orchestrator.settings_table import TABLE
 
 README = ROOT / "README.md"
+SETTINGS = ROOT / "docs" / "settings.md"
 
 
 def settings_table() -> str:
@@ -23,7 +24,7 @@ def settings_table() -> str:
 
 
 def with_settings_table(text: str) -> str:
-    """The README with the table as it should be."""
+    """The page with the table of the code."""
     return re.sub(
         r"(<!-- settings -->\n).*?(<!-- /settings -->)",
         lambda match: f"{match[1]}{settings_table()}\n{match[2]}",
@@ -40,5 +41,10 @@ def block(marker: str) -> list[str]:
     return [line for line in match[1].splitlines() if line and not line.startswith("#")]
 
 
+def write() -> None:
+    """Write the table of settings anew."""
+    SETTINGS.write_text(with_settings_table(SETTINGS.read_text()))
+
+
 if __name__ == "__main__":
-    README.write_text(with_settings_table(README.read_text()))
+    write()

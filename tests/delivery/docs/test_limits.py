@@ -15,7 +15,7 @@ def test_the_table_of_limits_is_the_codes() -> None:
 
 
 def test_each_limit_s_file_is_there() -> None:
-    """What a row names exists, below the orchestrator or the root."""
+    """Every file that a row names exists, below the orchestrator or the root."""
     for _, _, where in ROWS:
         for name in where.split(", "):
             assert (ROOT / name).exists() or (ROOT / "orchestrator" / name).exists(), name

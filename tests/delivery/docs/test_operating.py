@@ -32,10 +32,10 @@ def test_every_command_line_parses(command: str) -> None:
 
 
 def test_every_reason_is_explained() -> None:
-    """Those that `Task.reason` lists, and the kinds of error that a task ends with: each with what to do."""
+    """Those that `Task.reason` lists, and the kinds of error that a task ends with: each has a remedy."""
     table = TEXT.partition("<!-- reasons -->")[2].partition("<!-- /reasons -->")[0]
     rows = re.findall(r"^\| `(\w+)` \| (.+) \| (.+) \|$", table, flags=re.MULTILINE)
-    comment = re.search(r"#: Why, where(.*?)reason:", inspect.getsource(Task), flags=re.DOTALL)
+    comment = re.search(r"#: Why,(.*?)reason:", inspect.getsource(Task), flags=re.DOTALL)
     assert comment is not None
     ours: set[type[errors.SyncError]] = {errors.SyncError, errors.WriteRejected}
     sellers: set[type[errors.SyncError]] = {errors.ConnectionInvalid, errors.SecretMissing}

@@ -14,7 +14,7 @@ import pytest
 
 from local.processes import ROOT, Processes, free_ports
 from orchestrator.cli.app import parser
-from tests.delivery.docs.readme import README, block, with_settings_table
+from tests.delivery.docs.readme import README, SETTINGS, block, with_settings_table
 
 TEXT = README.read_text()
 
@@ -22,16 +22,19 @@ TEXT = README.read_text()
 def make_targets() -> dict[str, str]:
     """Targets and their help texts, as `make` lists them."""
     listed = subprocess.run(
-        ["make", "--no-print-directory"], cwd=ROOT, capture_output=True, text=True, timeout=30, check=True
+        ["make", "--no-print-directory"], cwd=ROOT, capture_output=True, text=True, timeout=300, check=True
     ).stdout
     return dict(re.findall(r"^  make ([a-z-]+) +(\S.*)$", listed, flags=re.MULTILINE))
 
 
 def test_the_settings_table_is_the_codes() -> None:
-    """Name, meaning, default and reader of each setting stand as in the code (`make docs` writes them)."""
-    assert with_settings_table(TEXT) == TEXT
+    """Name, meaning, default and reader of each setting are the code's (`make docs` writes them)."""
+    page = SETTINGS.read_text()
+
+    assert with_settings_table(page) == page
 
 
+@pytest.mark.processes
 def test_make_lists_every_target_with_its_meaning() -> None:
     """`make` alone explains itself: no target without a help text."""
     makefile = (ROOT / "Makefile").read_text()
@@ -41,14 +44,15 @@ def test_make_lists_every_target_with_its_meaning() -> None:
     assert set(make_targets()) == set(phony[1].split())
 
 
+@pytest.mark.processes
 def test_every_make_command_exists() -> None:
-    """What the README tells to make can be made, with options that the Makefile knows."""
+    """Every target that the README names can be made, with options that the Makefile knows."""
     targets = make_targets()
     makefile = (ROOT / "Makefile").read_text()
     commands = re.findall(r"`make ([a-z]+)((?: [A-Z_]+=\S+?)*)`", TEXT)
     commands += re.findall(r"^make ([a-z]+)()", TEXT, flags=re.MULTILINE)
 
-    assert {"run", "test", "dev", "lint"} <= {target for target, _ in commands}
+    assert {"run", "test", "dev", "check"} <= {target for target, _ in commands}
     for target, options in commands:
         assert target in targets
         for option in re.findall(r"([A-Z_]+)=", options):
@@ -64,6 +68,7 @@ def test_every_command_line_parses(command: str) -> None:
     assert callable(parser().parse_args(words[3:]).run)
 
 
+@pytest.mark.processes
 def test_every_command_is_documented() -> None:
     """No command of the command line is missing in the README."""
     documented = {tuple(shlex.split(command)[3:5]) for command in block("command-line")}
@@ -78,12 +83,12 @@ def test_every_command_is_documented() -> None:
 
 
 def test_every_file_that_is_named_exists() -> None:
-    """Files and folders that the README sends a reader to are there."""
-    named = re.findall(r"`((?:functions|orchestrator|local|\.ci)/[\w./]*)`", TEXT)
+    """Files and folders that the README names or links to exist."""
+    named = re.findall(r"`((?:functions|orchestrator|local|\.ci)/[\w./]*)`|\]\(([\w./-]+)\)", TEXT)
 
     assert len(named) >= 8
-    for name in named:
-        assert (ROOT / name).exists(), name
+    for code, link in named:
+        assert (ROOT / (code or link)).exists(), code or link
 
 
 @pytest.mark.processes
@@ -111,7 +116,7 @@ def test_the_plain_commands_work(tmp_path: Path) -> None:
             env=environment,
             capture_output=True,
             text=True,
-            timeout=30,
+            timeout=300,
             check=True,
         ).stdout
 
@@ -120,14 +125,14 @@ def test_the_plain_commands_work(tmp_path: Path) -> None:
 
 
 def _help(group: str) -> str:
-    """What `--help` of a group prints."""
+    """The output of `--help` for a group."""
     answer = subprocess.run(
         [sys.executable, "-m", "orchestrator", group, "--help"],
         cwd=ROOT,
         env={**os.environ, "COLUMNS": "200"},
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=300,
         check=True,
     )
     return answer.stdout

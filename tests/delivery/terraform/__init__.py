@@ -1,1 +1,4 @@
-"""Terraform: what is deployed is what the code needs."""
+"""Terraform: the planned environments give the functions everything that the code needs.
+
+The plans come from `terraform test` with mocked providers; nothing is deployed.
+"""

@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from tests.delivery.terraform.plans import Plan, plan
 
+HERE = Path(__file__).parent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests of a plan; one process of pytest runs them all, so that each plan is made once."""
+    for item in items:
+        if item.path.parent == HERE:
+            if {"dev", "prod"} & set(getattr(item, "fixturenames", ())):
+                item.add_marker(pytest.mark.terraform)
+            if item.get_closest_marker("terraform"):
+                item.add_marker(pytest.mark.xdist_group("terraform"))
+
 
 @pytest.fixture(scope="session")
 def dev(tmp_path_factory: pytest.TempPathFactory) -> Plan:
-    """What dev would become."""
+    """The plan of dev."""
     return plan("dev", tmp_path_factory.mktemp("terraform"))
 
 
 @pytest.fixture(scope="session")
 def prod(tmp_path_factory: pytest.TempPathFactory) -> Plan:
-    """What prod would become."""
+    """The plan of prod."""
     return plan("prod", tmp_path_factory.mktemp("terraform"))

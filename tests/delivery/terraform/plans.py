@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,17 +19,18 @@ import pytest
 from local.processes import ROOT
 
 TERRAFORM = ROOT / "terraform"
-#: What the environments' tests give as the scheduler's secret.
+#: The scheduler's secret in the environments' tests.
 SECRET = "0123456789abcdef0123456789abcdef"
 PROJECT = "a-project"
-#: A real terraform with the providers' schemas and without network, where it lies beside the repository.
+#: A real terraform with the providers' schemas and without network, if it lies beside the repository.
 _OFFLINE = ROOT.parent / "shared" / "terraform-offline" / "terraform"
 _TIMEOUT_S = 300
+_INIT = ("-backend=false", "-input=false", "-no-color")
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What one environment would become."""
+    """The planned resources of one environment."""
 
     #: Attributes after the plan is applied, by address.
     resources: Mapping[str, Mapping[str, Any]]
@@ -43,7 +46,7 @@ class Plan:
 
     @cached_property
     def accounts(self) -> dict[str, str]:
-        """The service accounts' e-mails by what their names say that they are for: `api`, `op-jane`."""
+        """The service accounts' e-mails by purpose, which their names tell: `api`, `op-jane`."""
         emails = [found["email"] for found in self.of("google_service_account").values()]
         return {email.partition("@")[0].removeprefix("sync-"): email for email in emails}
 
@@ -57,7 +60,7 @@ class Plan:
         return config
 
     def environment(self, name: str) -> dict[str, str]:
-        """What a function finds in its environment, with what the platform adds."""
+        """A function's environment, with the platform's own variables."""
         platform = {
             "K_SERVICE": self.function(name)["name"],
             "FUNCTION_TARGET": self.function(name)["build_config"][0]["entry_point"],
@@ -67,17 +70,38 @@ class Plan:
 
 
 def terraform() -> str:
-    """The terraform to use; skips the test where there is none, or fails where it is required."""
+    """The terraform to use; without a usable one the test is skipped, or fails if it is required."""
     found = os.environ.get("TERRAFORM") or (str(_OFFLINE) if _OFFLINE.exists() else shutil.which("terraform"))
-    if found is None or shutil.which("terraform") is None:
+    reason = "there is no terraform on the PATH" if found is None else _unusable(found)
+    if found is None or reason is not None:
         if os.environ.get("REQUIRE_TERRAFORM") == "1":
-            pytest.fail("REQUIRE_TERRAFORM=1, and there is no terraform on the PATH")
-        pytest.skip("there is no terraform on the PATH")
+            pytest.fail(f"REQUIRE_TERRAFORM=1: {reason}")
+        pytest.skip(str(reason))
     return found
 
 
+@functools.cache
+def _unusable(command: str) -> str | None:
+    """Why a terraform cannot be used, in one line; it may be unable to reach the providers' registry."""
+    with tempfile.TemporaryDirectory() as data:
+        arguments = [command, f"-chdir={TERRAFORM / 'environments' / 'dev'}", "init", *_INIT]
+        try:
+            done = subprocess.run(
+                arguments,
+                env={**os.environ, "TF_DATA_DIR": data, "TF_IN_AUTOMATION": "1"},
+                capture_output=True,
+                text=True,
+                timeout=_TIMEOUT_S,
+                check=False,
+            )
+        except (OSError, subprocess.TimeoutExpired) as error:
+            return f"{command} init: {error}"
+    said = " ".join((done.stderr or done.stdout).split())[:300]
+    return f"{command} init: {said}" if done.returncode else None
+
+
 def plan(environment: str, data: Path) -> Plan:
-    """Plan an environment; terraform keeps what it needs in `data`."""
+    """Plan an environment; terraform keeps its files in `data`."""
     command = [terraform(), f"-chdir={TERRAFORM / 'environments' / environment}"]
     variables = {**os.environ, "TF_DATA_DIR": str(data / environment), "TF_IN_AUTOMATION": "1"}
 
@@ -94,7 +118,7 @@ def plan(environment: str, data: Path) -> Plan:
             pytest.fail(f"{' '.join([*command, *arguments])}:\n{done.stdout[-4000:]}{done.stderr}")
         return done.stdout
 
-    run("init", "-backend=false", "-input=false")
+    run("init", *_INIT)
     for line in run("test", "-json", "-verbose").splitlines():
         found = json.loads(line)
         if found["type"] == "test_plan" and found["@testrun"] == "plan":

@@ -62,6 +62,7 @@ def test_the_archive_holds_what_main_imports(prod: Plan) -> None:
     assert set(archived(prod)) == needed() | {"requirements.txt"}
 
 
+@pytest.mark.terraform
 @pytest.mark.parametrize("environment", ["dev", "prod"])
 def test_the_archives_name_is_its_contents(request: pytest.FixtureRequest, environment: str) -> None:
     """The name follows from names and contents alone, so it is the same wherever it is deployed from."""

@@ -103,6 +103,7 @@ def test_every_make_target_exists(target: str) -> None:
         assert (TERRAFORM / "environments" / environment).is_dir()
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize("target", ["deploy", "destroy"])
 def test_nothing_is_done_to_an_unnamed_environment(target: str, tmp_path: Path) -> None:
     """Without ENV, or with one that does not exist, nothing is run."""
@@ -119,7 +120,7 @@ def test_nothing_is_done_to_an_unnamed_environment(target: str, tmp_path: Path) 
             cwd=ROOT,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=300,
             check=False,
         )
 
@@ -127,6 +128,7 @@ def test_nothing_is_done_to_an_unnamed_environment(target: str, tmp_path: Path) 
         assert f"make {target} ENV=dev" in done.stderr
 
 
+@pytest.mark.processes
 def test_a_protected_environment_is_not_destroyed(tmp_path: Path) -> None:
     """`make destroy` asks first whether the environment is protected, and then does nothing."""
     stand_in = tmp_path / "terraform"
@@ -137,7 +139,7 @@ def test_a_protected_environment_is_not_destroyed(tmp_path: Path) -> None:
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
     )
 

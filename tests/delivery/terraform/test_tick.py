@@ -24,10 +24,10 @@ import json, pathlib, sys
 sys.path.insert(0, {root!r})
 folder = pathlib.Path({folder!r})
 (folder / "called.json").write_text(json.dumps(sys.argv[1:]))
-from orchestrator.adapters.sqlite import SqliteStore
+from orchestrator.adapters.embedded.store import SqliteStore
 store = SqliteStore(folder / "store.db")
-from orchestrator.ports import Put
-for snapshot in store.query("waiting", limit=10):
+from orchestrator.ports import Put, Query
+for snapshot in store.query(Query("waiting", limit=10)):
     store.commit([Put("runs/" + snapshot.id, snapshot.data)])
 store.close()
 """

@@ -1,1 +1,1 @@
-"""Tests of the connector for Amazon."""
+"""Amazon's connector: its listings, its records, its traps, its sandbox."""

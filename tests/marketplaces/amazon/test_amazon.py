@@ -97,7 +97,7 @@ def test_trap_an_expired_access_token_is_a_403_and_is_exchanged_once() -> None:
     ],
 )
 def test_a_refusal_is_of_its_kind(answers: list[Reply], kind: type[MarketplaceError], calls: int) -> None:
-    """Amazon's code and the id that its support asks for stand in the message."""
+    """The message has Amazon's code and the id that its support asks for."""
     with scripted(TOKEN, *answers) as server, pytest.raises(kind) as caught:
         ORDERS.fetch(session(server), WINDOW, None)
 
@@ -129,7 +129,7 @@ def test_a_dead_authorization_is_a_rejected_credential(status: int) -> None:
 
 
 def test_orders_of_all_marketplaces_are_asked_for_at_once() -> None:
-    """With what tells status and totals, whole seconds outwards, a Z, and full pages; without buyers."""
+    """With status and totals, bounds rounded outwards to seconds, a Z, and full pages; without buyers."""
     with scripted(TOKEN, EMPTY) as server:
         ORDERS.fetch(session(server), WINDOW, None)
 
@@ -192,12 +192,12 @@ def test_trap_orders_come_in_no_order(seller: Sandbox) -> None:
 
 
 def test_trap_orders_missing_from_a_list_are_not_gone() -> None:
-    """They are never listed to find what vanished; the last hours are read again instead."""
+    """They are never listed to find vanished ones; the last hours are read again instead."""
     assert ORDERS.long_span == timedelta(0)
 
 
 def test_trap_old_orders_are_not_asked_for_from_before_they_are_kept() -> None:
-    """Windows from the marketplace's beginning start where the history of any marketplace does."""
+    """Windows from the marketplace's beginning start with the oldest history of any marketplace."""
     with scripted(TOKEN, EMPTY) as server:
         ORDERS.fetch(session(server), Window(AMAZON.epoch, UNTIL), None)
 
@@ -215,7 +215,7 @@ def test_trap_a_quota_is_waited_for_without_advice() -> None:
 
 
 def test_trap_the_rate_is_told_by_a_header() -> None:
-    """A seller with a higher one is waited for less; advice, where there is some, goes first."""
+    """A higher rate shortens the wait; advice in the answer takes precedence."""
     bench = Bench()
     generous = Reply.json(200, {"orders": []}, {"x-amzn-RateLimit-Limit": "0.5"})
     advised = refusal(429, "QuotaExceeded", **{"Retry-After": "7"})
@@ -260,7 +260,7 @@ def test_trap_the_token_of_fba_dies_in_seconds_and_never_leaves_the_session(sell
 
 
 def test_a_dead_token_of_fba_restarts_the_listing() -> None:
-    """What Amazon refuses with a token is the token."""
+    """A query that Amazon refuses with a token is refused because of the token."""
     page = Reply.json(200, {"payload": {"inventorySummaries": []}, "pagination": {"nextToken": "soon"}})
     with scripted(TOKEN, page, refusal(400, "InvalidInput")) as server:
         opened = session(server)
@@ -270,7 +270,7 @@ def test_a_dead_token_of_fba_restarts_the_listing() -> None:
 
 
 def test_stock_is_told_of_amazon_first_then_of_the_seller(seller: Sandbox) -> None:
-    """Marketplace by marketplace; what lies with Amazon is not told twice."""
+    """Marketplace by marketplace; stock at Amazon is not listed twice."""
     found = read(AMAZON, seller.session(), "inventory")
     places = [re.findall(r'"(fba|search)","(A1F|AE0)', token or '"fba","AE0')[0] for token in found.tokens]
 

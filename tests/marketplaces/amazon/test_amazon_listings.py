@@ -1,4 +1,4 @@
-"""Walking through Amazon's listings: the ceiling, the report, and what happens when there is none."""
+"""Searching Amazon's listings: the ceiling, the report, and the way without a report."""
 
 from __future__ import annotations
 
@@ -12,18 +12,19 @@ from typing import Any
 import msgspec
 import pytest
 
-from local.sandbox import serve
 from local.sandbox.amazon import listings as sandbox_listings
-from local.sandbox.app import Arguments
+from local.sandbox.amazon.reports import Reports
+from local.sandbox.arguments import Arguments
 from local.sandbox.http import Reply, Request
+from local.sandbox.registry import serve
 from orchestrator.errors import (
     PageTokenExpired,
     RateLimited,
     ResponseInvalid,
 )
-from orchestrator.marketplaces.amazon import listings
+from orchestrator.marketplaces.amazon import listing_search
 from orchestrator.marketplaces.registry import REGISTRY
-from orchestrator.marketplaces.spec import Session, Window
+from orchestrator.marketplaces.spec import AnySession, Window
 from tests.marketplaces.amazon.answers import TOKEN, document, session
 from tests.support.scripted import (
     CREDENTIALS,
@@ -40,7 +41,7 @@ from tests.support.scripted import (
 
 AMAZON = REGISTRY["amazon"]
 PRODUCTS, INVENTORY = AMAZON.streams["products"], AMAZON.streams["inventory"]
-#: Stands for Amazon's ceiling of 1,000, so that little data is much.
+#: Replaces Amazon's ceiling of 1,000, so that little data exceeds it.
 CEILING = 60
 #: Of 220 listings, 176 are in the first marketplace and 44 in the second.
 MANY = 220
@@ -50,7 +51,7 @@ EMPTY = Reply.json(200, {"items": [], "numberOfResults": 0})
 @pytest.fixture
 def ceiling(monkeypatch: pytest.MonkeyPatch) -> None:
     """Amazon lets page through less, and so the connector."""
-    monkeypatch.setattr(listings, "CEILING", CEILING)
+    monkeypatch.setattr(listing_search, "CEILING", CEILING)
     monkeypatch.setattr(sandbox_listings, "CEILING", CEILING)
 
 
@@ -75,7 +76,7 @@ def made(requests: list[Request], pattern: str) -> list[Request]:
     return [request for request in requests if re.fullmatch(pattern, f"{request.method} {request.path}")]
 
 
-def until_limited(opened: Session, token: str | None = None) -> str | None:
+def until_limited(opened: AnySession, token: str | None = None) -> str | None:
     """The page token at which the marketplace asks to wait."""
     while True:
         try:
@@ -107,7 +108,7 @@ def test_a_product_is_the_same_however_it_was_found(monkeypatch: pytest.MonkeyPa
     with recorded() as (seller, requests):
         reported = read(AMAZON, seller.session(), "products").records
         assert made(requests, REPORTS)
-        monkeypatch.setattr(listings, "WHOLE", timedelta(days=10_000))
+        monkeypatch.setattr(listing_search, "WHOLE", timedelta(days=10_000))
         requests.clear()
         searched = read(AMAZON, seller.session(), "products").records
         assert not made(requests, REPORTS)
@@ -118,7 +119,7 @@ def test_a_product_is_the_same_however_it_was_found(monkeypatch: pytest.MonkeyPa
 @pytest.mark.usefixtures("ceiling")
 @pytest.mark.parametrize("stream", ["products", "inventory"])
 def test_every_place_of_the_walk_resumes_in_another_session(stream: str) -> None:
-    """Searching, waiting for the report, naming its SKUs: each token goes on with the rest."""
+    """Searching, waiting for the report, naming its SKUs: each token continues with the rest."""
     with recorded() as (seller, _):
         whole = read(AMAZON, seller.session(), stream)
         truth = seller.truth()[stream].keys()
@@ -172,9 +173,9 @@ def test_trap_more_than_the_ceiling_at_one_time_needs_the_report(stream: str) ->
 def test_trap_a_cancelled_report_is_not_an_empty_catalogue(
     status: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A search has shown that there is much: it goes on by itself."""
+    """A search has shown a large catalogue: it continues without a report."""
     lost = {"processingStatus": status, "createdTime": "2026-11-23T06:00:00Z", "reportDocumentId": "x"}
-    monkeypatch.setattr(sandbox_listings.Listings, "report", lambda *_: lost)
+    monkeypatch.setattr(Reports, "report", lambda *_: lost)
     with recorded() as (seller, _):
         found = read(AMAZON, seller.session(), "products")
         assert found.records.keys() == seller.truth()["products"].keys()
@@ -185,9 +186,9 @@ def test_trap_a_cancelled_report_is_not_an_empty_catalogue(
 
 @pytest.mark.usefixtures("ceiling")
 def test_without_a_report_a_bulk_edit_is_said_to_be_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Rather than leaving out what cannot be reached."""
+    """Rather than losing the listings that cannot be reached."""
     lost = {"processingStatus": "FATAL", "createdTime": "2026-11-23T06:00:00Z"}
-    monkeypatch.setattr(sandbox_listings.Listings, "report", lambda *_: lost)
+    monkeypatch.setattr(Reports, "report", lambda *_: lost)
     with recorded() as (seller, _):
         seller.control("POST", "change", {"prices": 150, "at": UNTIL.isoformat()})
         with pytest.raises(ResponseInvalid, match="no report tells them"):
@@ -201,7 +202,7 @@ def test_a_report_is_waited_for_longer_and_longer(monkeypatch: pytest.MonkeyPatc
     making = {"processingStatus": "IN_PROGRESS", "createdTime": datetime.now(UTC).isoformat()}
     with recorded() as (seller, requests):
         with monkeypatch.context() as patched:
-            patched.setattr(sandbox_listings.Listings, "report", lambda *_: making)
+            patched.setattr(Reports, "report", lambda *_: making)
             found = until_limited(seller.session(bench))
         assert [wait for wait in bench.waits if wait > 1] == [15, 30, 45, 60, 75]
         assert len(made(requests, REPORTS)) == 1
@@ -213,9 +214,9 @@ def test_a_report_is_waited_for_longer_and_longer(monkeypatch: pytest.MonkeyPatc
 
 @pytest.mark.usefixtures("ceiling")
 def test_a_report_that_is_never_done_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    """After some hours the search goes on by itself."""
+    """After some hours the search continues without it."""
     stuck = {"processingStatus": "IN_QUEUE", "createdTime": "2026-11-22T06:00:00Z"}
-    monkeypatch.setattr(sandbox_listings.Listings, "report", lambda *_: stuck)
+    monkeypatch.setattr(Reports, "report", lambda *_: stuck)
     with recorded() as (seller, _):
         found = read(AMAZON, seller.session(), "products")
         assert found.records.keys() == seller.truth()["products"].keys()
@@ -223,7 +224,7 @@ def test_a_report_that_is_never_done_is_given_up(monkeypatch: pytest.MonkeyPatch
 
 @pytest.mark.usefixtures("ceiling")
 def test_what_the_report_may_lack_is_searched_for() -> None:
-    """What changed shortly before it was made, up to the window's end."""
+    """The changes shortly before it was made, up to the window's end."""
     window = Window(EVERYTHING.since, datetime.now(UTC) - timedelta(minutes=3))
     with recorded() as (seller, requests):
         read(AMAZON, seller.session(), "products", window)
@@ -260,7 +261,7 @@ def test_a_report_without_compression_is_read_as_well() -> None:
 
 
 def test_trap_a_sku_with_a_comma_is_asked_for_alone() -> None:
-    """SKUs are separated by commas; one that is gone meanwhile is left out."""
+    """SKUs are separated by commas; a listing that is gone meanwhile is absent."""
     report = b"seller-sku\nA\nB,1/2\nC,gone\n"
     one = Reply.json(200, {"sku": "B,1/2"})
     gone = Reply.json(404, {"errors": [{"code": "NOT_FOUND", "message": "no"}]})

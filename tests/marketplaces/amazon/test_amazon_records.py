@@ -1,4 +1,4 @@
-"""What Amazon's rows mean."""
+"""The meaning of Amazon's rows."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def listed(row: dict[str, Any], **change: Any) -> bytes:
 
 
 def stocked(row: dict[str, Any], **change: Any) -> bytes:
-    """The raw record of what lies with Amazon."""
+    """The raw record of stock at Amazon."""
     return listings.within("AE08WJ6YKNBMC", "fba", msgspec.Raw(msgspec.json.encode({**row, **change})))
 
 
@@ -178,7 +178,7 @@ def test_a_buyer_is_told_only_where_it_may_be_stored() -> None:
 
 
 def test_nothing_of_a_buyer_is_kept_of_a_reject() -> None:
-    """Nor what a buyer wrote on a gift."""
+    """Nor a buyer's words on a gift."""
     packing = {"packing": {"giftOption": {"giftMessage": "Happy birthday, Recipient"}}}
     item = {**ORDER["orderItems"][0], "fulfillment": packing}
     kept = scrub(msgspec.json.encode({**ORDER, **BUYER, "orderItems": [item]}), orders.PERSONAL_FIELDS)
@@ -231,7 +231,7 @@ def test_a_listing_of_which_little_is_told() -> None:
 
 
 def test_what_lies_with_amazon() -> None:
-    """On hand is the total without what is on its way."""
+    """On hand is the total without the stock on its way."""
     assert listings.level(stocked(FBA), False) == StockLevel(
         id="MUG-BLU-2@AE08WJ6YKNBMC/AMAZON/X00EXMPL01",
         sku="MUG-BLU-2",
@@ -305,7 +305,7 @@ def test_a_malformed_order_is_a_reject_with_its_id(change: dict[str, Any]) -> No
     ],
 )
 def test_a_malformed_listing_is_a_reject(raw: bytes, record_id: str | None) -> None:
-    """With its id, where that can be read."""
+    """With its id, if that can be read."""
     with pytest.raises(msgspec.ValidationError):
         listings.product(raw, False)
 
@@ -324,7 +324,7 @@ def test_a_malformed_listing_is_a_reject(raw: bytes, record_id: str | None) -> N
     ],
 )
 def test_malformed_stock_is_a_reject(raw: bytes, record_id: str | None) -> None:
-    """With its id, where that can be read."""
+    """With its id, if that can be read."""
     with pytest.raises((RecordInvalid, msgspec.ValidationError)):
         listings.level(raw, False)
 

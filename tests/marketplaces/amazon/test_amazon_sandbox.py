@@ -1,4 +1,4 @@
-"""Amazon's sandbox refuses what Amazon refuses."""
+"""Amazon's sandbox refuses the same calls as Amazon."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def running() -> Iterator[Sandbox]:
 def call(running: Sandbox, method: str, path: str, token: str | None = None, **given: Any) -> Any:
     """A call without a connector: status, answer, headers."""
     headers = {"x-amz-access-token": token} if token else {}
-    answer = urllib3.request(method, running.url + path, headers=headers, timeout=10, retries=False, **given)
+    answer = urllib3.request(method, running.url + path, headers=headers, timeout=60, retries=False, **given)
     return answer.status, msgspec.json.decode(answer.data), answer.headers
 
 
@@ -137,7 +137,7 @@ def test_page_tokens_die(
                 return datetime.now(UTC).timestamp() + late_s
 
         with monkeypatch.context() as patched:
-            patched.setattr(query, "time", Later)
+            patched.setattr("local.sandbox.amazon.query.time", Later)
             assert code(running, path, token, **following)[0] == status
 
 
@@ -180,7 +180,7 @@ def test_a_report_goes_through_its_states(running: Sandbox) -> None:
     assert status == 202
     assert [each["processingStatus"] for each in states] == ["IN_QUEUE", "IN_PROGRESS", "DONE"]
     assert document["compressionAlgorithm"] == "GZIP"
-    unsigned = urllib3.request("GET", f"{running.url}/%2FNinetyDays/{document_id}", timeout=10)
+    unsigned = urllib3.request("GET", f"{running.url}/%2FNinetyDays/{document_id}", timeout=60)
     assert (unsigned.status, unsigned.headers["Content-Type"]) == (403, "application/xml")
     for body in ({**wanted, "reportType": "GET_ORDERS"}, {**wanted, "marketplaceIds": []}):
         assert call(running, "POST", f"{REPORTS}/reports", token, json=body)[0] == 400

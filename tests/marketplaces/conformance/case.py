@@ -1,4 +1,4 @@
-"""One stream of one marketplace under test: its sandbox, the real engine, and what came of it."""
+"""One stream of one marketplace under test: its sandbox, the real engine, and the outcome."""
 
 from __future__ import annotations
 
@@ -15,14 +15,16 @@ from typing import Any
 import msgspec
 
 from orchestrator.marketplaces.session_request import SessionRequest
-from orchestrator.marketplaces.spec import Listing, Page, Session, Stream, Window
+from orchestrator.marketplaces.spec import AnySession, AnyStream, Listing, Page, Window
 from orchestrator.model.connection import Connection, ConnectionStatus
 from orchestrator.model.record import Order, Record
 from orchestrator.model.run import Run, Task
 from orchestrator.model.state import SyncState
 from orchestrator.ports import DocumentStore, Query, Snapshot
 from tests.marketplaces.conformance.market import BEGINNING, Market, Sandbox, running
-from tests.support.world import START, VirtualClock, World
+from tests.support.clocks import START, VirtualClock
+from tests.support.secrets import MemorySecrets
+from tests.support.world import World
 
 #: Everything the sandbox holds.
 EVERYTHING = Window(BEGINNING, START)
@@ -32,11 +34,8 @@ _PAGES = 3
 _TICK_S = 900.0
 
 
-class Secrets:
-    """Secrets by reference, each with its versions."""
-
-    def __init__(self) -> None:
-        self.versions: dict[str, list[str]] = {}
+class Secrets(MemorySecrets):
+    """The markets' credentials."""
 
     @staticmethod
     def reference(market: Market) -> str:
@@ -46,19 +45,6 @@ class Secrets:
     def store(self, market: Market) -> None:
         """Keep a market's credential."""
         self.versions[self.reference(market)] = [msgspec.json.encode(market.credential).decode()]
-
-    def get(self, reference: str, *, fresh: bool = False) -> str:
-        """The latest version."""
-        return self.versions[reference][-1]
-
-    def previous(self, reference: str) -> str | None:
-        """The version before."""
-        versions = self.versions[reference]
-        return versions[-2] if len(versions) > 1 else None
-
-    def add_version(self, reference: str, content: str) -> None:
-        """A new latest version."""
-        self.versions[reference].append(content)
 
 
 class MarketWorld(World):
@@ -83,7 +69,7 @@ class MarketWorld(World):
         self.connect(market.name, marketplace=market.name, **given)
 
     def settle(self) -> None:
-        """Deliver everything, also what waits: the clock goes to when it may be delivered."""
+        """Deliver everything, also held messages: the clock moves to the time of their delivery."""
         self.drain()
         while self.queue.held:
             self.queue.held.sort(key=lambda held: held[0])
@@ -119,7 +105,7 @@ def every(store: DocumentStore, collection: str) -> Iterator[Snapshot]:
 
 
 class LogLines(logging.Handler):
-    """Keeps every line that was logged, with what travels beside it."""
+    """Keeps every logged line with its extra fields."""
 
     def __init__(self) -> None:
         super().__init__(logging.DEBUG)
@@ -135,7 +121,7 @@ class Case:
     """One stream under test."""
 
     market: Market
-    stream: Stream
+    stream: AnyStream
     sandbox: Sandbox
     world: MarketWorld
     log: LogLines
@@ -144,14 +130,14 @@ class Case:
 
     # Reading by hand
 
-    def session(self, *, store_buyer_pii: bool = False) -> Session:
+    def session(self, *, store_buyer_pii: bool = False) -> AnySession:
         """A session of its own, as the engine opens one for each invocation."""
         world = self.world
         return open_session(
             self.market, self.sandbox.url, world.clock, world.credentials, store_buyer_pii=store_buyer_pii
         )
 
-    def pages(self, window: Window = EVERYTHING, session: Session | None = None) -> Iterator[Page]:
+    def pages(self, window: Window = EVERYTHING, session: AnySession | None = None) -> Iterator[Page]:
         """The pages of a window, one after the other; each in a session of its own where none is given."""
         token: str | None = None
         while True:
@@ -177,7 +163,7 @@ class Case:
         return self.world.task(run_id, self.market.name)
 
     def tick(self, after_s: float) -> Task | None:
-        """A tick, and what comes of it at once: the task, or None where the marketplace asked to wait."""
+        """A tick and its immediate outcome: the task, or None if the marketplace asked to wait."""
         self.world.clock.advance(after_s)
         started = self.world.tick()
         self.world.drain()
@@ -187,7 +173,7 @@ class Case:
 
     @property
     def state(self) -> SyncState:
-        """What is remembered of the connection."""
+        """The stored state of the connection."""
         return self.world.state(self.market.name)
 
     def stored(self, *, deleted: bool = False) -> dict[str, Snapshot]:
@@ -199,7 +185,7 @@ class Case:
         return list(every(self.world.store, f"connections/{self.market.name}/rejects"))
 
     def truth(self) -> dict[str, dict[str, Any]]:
-        """What the store must hold."""
+        """The content that the store must have."""
         return self.sandbox.truth(self.stream.name)
 
     def assert_holds_the_truth(self) -> None:
@@ -213,7 +199,7 @@ class Case:
             assert {name: told[name] for name in fields} == fields, record_id
 
     def assert_nothing_leaked(self) -> None:
-        """No secret, as stored or as sent, stands in a log line, a document or an error."""
+        """No secret, as stored or as sent, is in a log line, a document or an error."""
         secrets = {
             value
             for versions in self.world.credentials.versions.values()
@@ -240,7 +226,7 @@ def told_by(document: Mapping[str, Any]) -> dict[str, Any]:
     return told
 
 
-def moment_of(stream: Stream, record: Record) -> datetime | None:
+def moment_of(stream: AnyStream, record: Record) -> datetime | None:
     """The time that a stream's windows go by."""
     if stream.listing is Listing.ROLLING:
         return record.created_at if isinstance(record, Order) else None
@@ -295,7 +281,7 @@ def _has_several_pages(market: Market, stream: str, size: int) -> bool:
 
 def open_session(
     market: Market, url: str, clock: VirtualClock, secrets: Secrets, *, store_buyer_pii: bool = False
-) -> Session:
+) -> AnySession:
     """A session with a sandbox's first account."""
     connection = Connection(
         organization_id="org-1",

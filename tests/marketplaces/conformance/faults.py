@@ -1,4 +1,4 @@
-"""Every fault switch of the sandboxes, and what a connector makes of each."""
+"""Every fault switch of the sandboxes, and a connector's answer to each."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ class Switch:
     at_times: tuple[Mapping[str, Any], ...] = ({"times": 1}, {"every": 3})
     #: Whether it needs a listing of several pages.
     paged: bool = False
-    #: The error it ends in where it strikes every call; empty where it is borne.
+    #: The error if the fault hits every call; empty if the connector survives it.
     for_good: str = ""
     #: Whether a marketplace may be out of its reach: one without such tokens. Then it refuses no call.
     may_miss: bool = False
-    #: Whether what is stored meanwhile is what the marketplace holds, word for word.
+    #: Whether the records stored meanwhile equal the marketplace's, field by field.
     exact: bool = True
     rejects: bool = False
 
@@ -112,7 +112,7 @@ def _now_and_then(case: Case, switch: Switch) -> None:
     assert bool(rejected) == switch.rejects
     assert bool(case.rejects()) == switch.rejects
     if _is_exact(case, switch):
-        # What changed behind the window's end is the next one's.
+        # Changes after the window's end belong to the next window.
         case.run()
         case.assert_holds_the_truth()
     else:
@@ -121,7 +121,7 @@ def _now_and_then(case: Case, switch: Switch) -> None:
 
 def _for_good(case: Case, switch: Switch) -> None:
     rolling = case.stream.listing is Listing.ROLLING
-    # A page token can only be refused where a second page is asked for.
+    # A page token can only be refused if a second page is asked for.
     count = len(case.truth()) if switch.for_good == "page_token_expired" else 2
     case.sandbox.change(orders=0 if rolling else count, prices=count, stock=count, new_orders=2)
     before = case.sandbox.refused
@@ -146,5 +146,5 @@ def _for_good(case: Case, switch: Switch) -> None:
 
 
 def _is_exact(case: Case, switch: Switch) -> bool:
-    """Whether all is stored as it is there; a rolling stream misses changes of what is older."""
+    """Whether all is stored as in the marketplace; a rolling stream misses changes of older records."""
     return switch.exact and not (switch.kind == "churn" and case.stream.listing is Listing.ROLLING)

@@ -15,15 +15,17 @@ from unittest.mock import patch
 
 import msgspec
 
-from local import samples, sandbox
+from local import samples
 from local.sandbox.account import Account
-from local.sandbox.app import App, Arguments, Marketplace
+from local.sandbox.app import App, Marketplace
+from local.sandbox.arguments import Arguments
 from local.sandbox.http import Reply, Request, Server
+from local.sandbox.registry import SANDBOXES
 from orchestrator.marketplaces.registry import REGISTRY
-from orchestrator.marketplaces.spec import Connector
-from tests.support.world import START, VirtualClock
+from orchestrator.marketplaces.spec import AnyConnector
+from tests.support.clocks import START, VirtualClock
 
-#: What every client sends; what else stands in a header may be a secret.
+#: The headers of every client; any other header may hold a secret.
 _USUAL_HEADERS = {
     *("accept", "accept-encoding", "user-agent", "host", "content-type", "content-length", "connection"),
 }
@@ -33,10 +35,10 @@ BEGINNING = START - timedelta(days=731)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Market:
-    """What has to be known of a marketplace to put its connector to the test."""
+    """The parts of a marketplace that are needed to test its connector."""
 
     name: str
-    connector: Connector
+    connector: AnyConnector
     #: Builds its sandbox.
     build: Callable[[list[Account], bool], Marketplace]
     settings: Mapping[str, Any]
@@ -53,7 +55,7 @@ def registered() -> list[Market]:
         Market(
             name,
             connector,
-            sandbox.MARKETPLACES[name],
+            SANDBOXES[name],
             connections[name].settings,
             connections[name].credential,
         )
@@ -67,7 +69,7 @@ class Sandbox:
 
     url: str
     app: App
-    #: What callers sent that nobody else may see.
+    #: Secrets that callers sent.
     secrets: set[str] = field(default_factory=set)
     #: How many calls were answered with each status.
     statuses: dict[int, int] = field(default_factory=dict)
@@ -78,10 +80,10 @@ class Sandbox:
         return sum(count for status, count in self.statuses.items() if 400 <= status < 500)
 
     def answer(self, request: Request) -> Reply:
-        """Answer, and keep what the suite wants to know."""
+        """Answer, and keep the facts that the suite checks."""
         for name, value in request.headers.items():
             if name not in _USUAL_HEADERS:
-                # `Bearer` and `Basic` are no secret; what follows them is.
+                # `Bearer` and `Basic` are no secret; the rest is.
                 self.secrets.add(value.rpartition(" ")[2])
         reply = self.app.answer(request)
         self.statuses[reply.status] = self.statuses.get(reply.status, 0) + 1
@@ -107,7 +109,7 @@ class Sandbox:
         self.control("POST", "change", change)
 
     def truth(self, stream: str) -> dict[str, dict[str, Any]]:
-        """What a complete sync of a stream must hold: fields by record id."""
+        """The content of a complete sync of a stream: fields by record id."""
         lines = self.control("GET", "truth").splitlines()
         records = [msgspec.json.decode(line, type=dict[str, Any]) for line in lines]
         return {record.pop("id"): record for record in records if record.pop("stream") == stream}

@@ -1,4 +1,4 @@
-"""The rules that every stream of every connector keeps; each raises AssertionError where it is broken."""
+"""The rules that every stream of every connector keeps; each raises AssertionError if it is broken."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from unittest.mock import patch
 
 import msgspec
 
-from orchestrator.marketplaces.spec import Listing, Page, Session, Stream, Window
+from orchestrator.marketplaces.spec import AnySession, AnyStream, Listing, Page, Window
 from orchestrator.marketplaces.values import money
 from orchestrator.model.record import Money
 from orchestrator.model.run import TaskStatus
@@ -22,7 +22,7 @@ from orchestrator.sync import pages
 from tests.marketplaces.conformance.case import EVERYTHING, Case, moment_of, told_by
 
 Rule = Callable[[Case], None]
-#: Every rule, by what it demands.
+#: Every rule, by its demand.
 RULES: dict[str, Rule] = {}
 #: Those for which the marketplace has limits that are soon reached.
 LIMITED = frozenset({"limits_are_kept"})
@@ -67,7 +67,7 @@ def ascending_or_held_until_the_scan_ends(case: Case) -> None:
 
 
 def _interrupt_after_first_page(case: Case) -> None:
-    def once(session: Session, window: Window, token: str | None) -> Page:
+    def once(session: AnySession, window: Window, token: str | None) -> Page:
         page = case.stream.fetch(session, window, token)
         case.world.clock.advance(case.world.services.settings.run_seconds)
         return page
@@ -83,7 +83,7 @@ def _interrupt_after_first_page(case: Case) -> None:
 
 @rule
 def boundary_times_are_inclusive(case: Case) -> None:
-    """A window shows what changed in its first and in its last second, and all between."""
+    """A window shows the changes of its first and of its last second, and all between."""
     if case.stream.listing is Listing.SNAPSHOT:
         return
     known = sorted(
@@ -100,13 +100,13 @@ def boundary_times_are_inclusive(case: Case) -> None:
 
 @rule
 def every_page_token_resumes(case: Case) -> None:
-    """A durable token goes on in another session, also where the engine stops after every page."""
+    """A durable token continues in another session, also if the engine stops after every page."""
     if not case.stream.durable_token:
         return
     shown = [case.stream.record_id(raw) for page in case.pages() for raw in page.records]
     assert set(shown) == case.truth().keys()
 
-    def timed(session: Session, window: Window, token: str | None) -> Page:
+    def timed(session: AnySession, window: Window, token: str | None) -> Page:
         page = case.stream.fetch(session, window, token)
         case.world.clock.advance(case.world.services.settings.slice_seconds)
         return page
@@ -181,7 +181,7 @@ def one_change_changes_exactly_that_document(case: Case) -> None:
     case.run()
     before, told = case.stored(), case.truth()
     rolling = case.stream.listing is Listing.ROLLING
-    # A rolling stream sees only what was made in its span: of many changes, some.
+    # A rolling stream sees only records made in its span: some of many changes.
     case.sandbox.change(orders=40 if rolling else 1, prices=1, stock=1)
     case.run(_RECONCILED_S if rolling else 900.0)
     after, now = case.stored(), case.truth()
@@ -247,7 +247,7 @@ def no_secret_is_shown(case: Case) -> None:
 
 @rule
 def no_buyer_is_stored_unless_wanted(case: Case) -> None:
-    """Buyers are stored where the connection says so, and else stand in no record, reject or log line."""
+    """Buyers are stored if the connection says so, and else are in no record, reject or log line."""
     if case.stream.name != "orders":
         return
     session = case.session(store_buyer_pii=True)
@@ -268,7 +268,7 @@ def no_buyer_is_stored_unless_wanted(case: Case) -> None:
     assert not any(value in text for value in personal for text in texts)
 
 
-def using(case: Case, stream: Stream) -> Any:
+def using(case: Case, stream: AnyStream) -> Any:
     """The engine works with this stream instead of the connector's own."""
     connector = case.market.connector
     changed = replace(connector, streams={**connector.streams, stream.name: stream})
@@ -288,6 +288,6 @@ def _found(kind: Any, value: Any) -> Iterator[Any]:
             yield from _found(kind, getattr(value, name))
 
 
-def _parts(session: Session) -> list[object]:
-    """A session, its client, and what the client keeps: settings, limits, credentials."""
+def _parts(session: AnySession) -> list[object]:
+    """A session, its client, and the client's parts: settings, limits, credentials."""
     return [session, session.client, *vars(session.client).values()]

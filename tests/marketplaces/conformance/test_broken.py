@@ -22,7 +22,7 @@ from orchestrator.errors import (
 )
 from orchestrator.marketplaces.client import Auth, Client
 from orchestrator.marketplaces.session_request import SessionRequest
-from orchestrator.marketplaces.spec import Page, Session, Stream, Window
+from orchestrator.marketplaces.spec import AnySession, AnyStream, Page, Window
 from orchestrator.model.record import Money, Order, Product, Record
 from tests.delivery.docs.guide import driftwood
 from tests.marketplaces.conformance.case import opened, several_pages
@@ -30,12 +30,14 @@ from tests.marketplaces.conformance.faults import SWITCHES, survives
 from tests.marketplaces.conformance.market import Market
 from tests.marketplaces.conformance.rules import LIMITED, RULES
 
+pytestmark = pytest.mark.long
+
 SECOND = timedelta(seconds=1)
-Fetch = Callable[[Session, Window, str | None], Page]
-Break = Callable[[Stream], Stream]
+Fetch = Callable[[AnySession, Window, str | None], Page]
+Break = Callable[[AnyStream], AnyStream]
 
 
-def fetching(change: Callable[[Fetch, Session, Window, str | None], Page]) -> Break:
+def fetching(change: Callable[[Fetch, AnySession, Window, str | None], Page]) -> Break:
     """A stream whose pages are read in another way."""
     return lambda stream: replace(
         stream, fetch=lambda session, window, token: change(stream.fetch, session, window, token)
@@ -47,34 +49,34 @@ def normalizing(change: Callable[[Any], Record]) -> Break:
     return lambda stream: replace(stream, normalize=lambda raw, pii: change(stream.normalize(raw, pii)))
 
 
-def drop_the_last_row(fetch: Fetch, session: Session, window: Window, token: str | None) -> Page:
+def drop_the_last_row(fetch: Fetch, session: AnySession, window: Window, token: str | None) -> Page:
     """Off by one."""
     page = fetch(session, window, token)
     return replace(page, records=page.records[:-1])
 
 
-def stop_after_the_first_page(fetch: Fetch, session: Session, window: Window, token: str | None) -> Page:
-    """What this package replaces did that."""
+def stop_after_the_first_page(fetch: Fetch, session: AnySession, window: Window, token: str | None) -> Page:
+    """The predecessor of this package did that."""
     return replace(fetch(session, window, token), next_token=None)
 
 
-def turn_pages_round(fetch: Fetch, session: Session, window: Window, token: str | None) -> Page:
+def turn_pages_round(fetch: Fetch, session: AnySession, window: Window, token: str | None) -> Page:
     """Newest first."""
     page = fetch(session, window, token)
     return replace(page, records=page.records[::-1])
 
 
-def begin_late(fetch: Fetch, session: Session, window: Window, token: str | None) -> Page:
+def begin_late(fetch: Fetch, session: AnySession, window: Window, token: str | None) -> Page:
     """An exclusive lower bound."""
     return fetch(session, Window(window.since + SECOND, window.until), token)
 
 
-def end_early(fetch: Fetch, session: Session, window: Window, token: str | None) -> Page:
+def end_early(fetch: Fetch, session: AnySession, window: Window, token: str | None) -> Page:
     """An exclusive upper bound."""
     return fetch(session, Window(window.since, window.until - SECOND), token)
 
 
-def keep_tokens_in_the_session(fetch: Fetch, session: Session, window: Window, token: str | None) -> Page:
+def keep_tokens_in_the_session(fetch: Fetch, session: AnySession, window: Window, token: str | None) -> Page:
     """A token that dies with its session, and is not said to."""
     mine = f"{id(session)}:"
     if token is not None and not token.startswith(mine):
@@ -83,7 +85,7 @@ def keep_tokens_in_the_session(fetch: Fetch, session: Session, window: Window, t
     return replace(page, next_token=page.next_token and mine + page.next_token)
 
 
-def page_by_offset(fetch: Fetch, session: Session, window: Window, token: str | None) -> Page:
+def page_by_offset(fetch: Fetch, session: AnySession, window: Window, token: str | None) -> Page:
     """Rows that move shift those behind them over the reader."""
     rows: list[bytes] = []
     following: str | None = None
@@ -98,25 +100,25 @@ def page_by_offset(fetch: Fetch, session: Session, window: Window, token: str | 
     return Page(rows[start:end], str(end) if end < len(rows) else None)
 
 
-def miscount(fetch: Fetch, session: Session, window: Window, token: str | None) -> Page:
-    """A count that is never what was read."""
+def miscount(fetch: Fetch, session: AnySession, window: Window, token: str | None) -> Page:
+    """A count that never equals the rows read."""
     page = fetch(session, window, token)
     return replace(page, total=(page.total or 0) + 1)
 
 
-def log_the_token(fetch: Fetch, session: Session, window: Window, token: str | None) -> Page:
+def log_the_token(fetch: Fetch, session: AnySession, window: Window, token: str | None) -> Page:
     """A line for debugging that was left behind."""
     headers = vars(session.client)["_auth"].headers(session.client)
     logging.getLogger("broken").debug("sending %s", headers)
     return fetch(session, window, token)
 
 
-def ask_for_buyers(fetch: Fetch, session: Session, window: Window, token: str | None) -> Page:
+def ask_for_buyers(fetch: Fetch, session: AnySession, window: Window, token: str | None) -> Page:
     """Personal data is asked for, whatever the connection says."""
     return fetch(replace(session, store_buyer_pii=True), window, token)
 
 
-def refuse_an_expired_token(fetch: Fetch, session: Session, window: Window, token: str | None) -> Page:
+def refuse_an_expired_token(fetch: Fetch, session: AnySession, window: Window, token: str | None) -> Page:
     """The next invocation would meet the same token again."""
     try:
         return fetch(session, window, token)
@@ -124,7 +126,7 @@ def refuse_an_expired_token(fetch: Fetch, session: Session, window: Window, toke
         raise RequestRejected(error.message) from None
 
 
-def take_no_answer_for_the_end(fetch: Fetch, session: Session, window: Window, token: str | None) -> Page:
+def take_no_answer_for_the_end(fetch: Fetch, session: AnySession, window: Window, token: str | None) -> Page:
     """Nothing could be read, so nothing is there."""
     try:
         return fetch(session, window, token)
@@ -132,14 +134,14 @@ def take_no_answer_for_the_end(fetch: Fetch, session: Session, window: Window, t
         return Page([], None)
 
 
-def leave_out_what_is_odd(fetch: Fetch, session: Session, window: Window, token: str | None) -> Page:
+def leave_out_what_is_odd(fetch: Fetch, session: AnySession, window: Window, token: str | None) -> Page:
     """A record that cannot be read disappears without a trace."""
     page = fetch(session, window, token)
     return replace(page, records=[raw for raw in page.records if b"999000111" not in raw])
 
 
-def trust_the_order(fetch: Fetch, session: Session, window: Window, token: str | None) -> Page:
-    """What is older than the row before it is taken for seen."""
+def trust_the_order(fetch: Fetch, session: AnySession, window: Window, token: str | None) -> Page:
+    """A row older than the row before it is taken for seen."""
     page = fetch(session, window, token)
     kept: list[bytes] = []
     latest = ""
@@ -154,7 +156,7 @@ def trust_the_order(fetch: Fetch, session: Session, window: Window, token: str |
 def end_where_it_repeats(seen: set[bytes]) -> Break:
     """A record that comes again is taken for the end of the listing."""
 
-    def change(fetch: Fetch, session: Session, window: Window, token: str | None) -> Page:
+    def change(fetch: Fetch, session: AnySession, window: Window, token: str | None) -> Page:
         page = fetch(session, window, token)
         if token is None:
             seen.clear()
@@ -209,7 +211,7 @@ def knowing_every_word(record: Product) -> Product:
 
 
 def wanting_a_title(record: Product) -> Product:
-    """What may be missing is demanded."""
+    """Optional fields are required."""
     if record.title is None:
         raise RecordInvalid("no title")
     return record
@@ -264,7 +266,7 @@ def check(market: Market, stream: str, name: str, path: Path) -> None:
     [pytest.param(*case, id=f"{case[0]}-{number}") for number, case in enumerate(BROKEN_STREAMS)],
 )
 def test_a_stream_that_breaks_a_rule_fails_it(name: str, stream: str, broken: Break, tmp_path: Path) -> None:
-    """What one stream does wrong is found by the check that is named for it."""
+    """The check with the fault's name finds the fault of a stream."""
     market = driftwood()
     streams = {**market.connector.streams, stream: broken(market.connector.streams[stream])}
     market = replace(market, connector=replace(market.connector, streams=streams))
@@ -273,20 +275,20 @@ def test_a_stream_that_breaks_a_rule_fails_it(name: str, stream: str, broken: Br
         check(market, stream, name, tmp_path)
 
 
-def heedless(session: Session) -> None:
+def heedless(session: AnySession) -> None:
     """Knows of no limit, and takes a refusal for final."""
     client: Any = session.client
     client._pace = None
     client._errors[429] = RequestRejected
 
 
-def confusing(session: Session) -> None:
+def confusing(session: AnySession) -> None:
     """Takes a server's error for a request that is wrong."""
     client: Any = session.client
     client._errors |= dict.fromkeys((500, 502, 503, 504), RequestRejected)
 
 
-def impatient(session: Session) -> None:
+def impatient(session: AnySession) -> None:
     """Takes a limit for an outage."""
     client: Any = session.client
     client._errors[429] = MarketplaceUnavailable
@@ -303,14 +305,14 @@ class Forgetful:
         return False
 
 
-def forgetful(session: Session) -> None:
+def forgetful(session: AnySession) -> None:
     """Takes an expired token for a wrong one."""
     client: Any = session.client
     client._auth = Forgetful(client._auth)
 
 
-def talkative(session: Session) -> None:
-    """Shows its credential to whoever prints it."""
+def talkative(session: AnySession) -> None:
+    """Shows its credential when it is printed."""
     client: Any = session.client
     client._notes = driftwood().credential
 
@@ -329,12 +331,12 @@ def talkative(session: Session) -> None:
     ],
 )
 def test_a_session_that_breaks_a_rule_fails_it(
-    name: str, stream: str, broken: Callable[[Session], None], tmp_path: Path
+    name: str, stream: str, broken: Callable[[AnySession], None], tmp_path: Path
 ) -> None:
-    """What a connector's session does wrong is found by the check that is named for it."""
+    """The check with the fault's name finds the fault of a session."""
     market = driftwood()
 
-    def open_broken(opening: SessionRequest) -> Session:
+    def open_broken(opening: SessionRequest) -> AnySession:
         session = market.connector.open(opening)
         broken(session)
         return session

@@ -19,6 +19,8 @@ from tests.marketplaces.conformance.case import MarketWorld
 from tests.marketplaces.conformance.faults import SWITCHES
 from tests.marketplaces.conformance.market import Sandbox, registered, running
 
+pytestmark = pytest.mark.long
+
 _PERCENT = 10
 #: Runs with all faults on, and after them.
 _BAD, _GOOD = 2, 2
@@ -65,7 +67,7 @@ def _assert_ended(world: MarketWorld) -> None:
 
 
 def _look_after(world: MarketWorld, names: Iterable[str]) -> None:
-    """Edit connections whose fresh token was refused too: they are left alone for an hour otherwise."""
+    """Edit connections whose fresh token was refused too: otherwise they rest for an hour."""
     for name in names:
         if world.state(name).health is Health.NEEDS_ATTENTION:
             world.store.commit([Update(ids.connection_path(name), {"updated_at": world.clock.now()})])

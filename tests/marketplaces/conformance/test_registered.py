@@ -11,6 +11,8 @@ from tests.marketplaces.conformance.faults import SWITCHES, size_for, survives
 from tests.marketplaces.conformance.market import Market, registered
 from tests.marketplaces.conformance.rules import LIMITED, RULES
 
+pytestmark = pytest.mark.long
+
 STREAMS = [
     pytest.param(market, stream, id=f"{market}-{stream}")
     for market in registered()

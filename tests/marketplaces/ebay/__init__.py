@@ -1,1 +1,1 @@
-"""Tests of the connector for eBay."""
+"""eBay's connector: its listings, its records, its traps."""

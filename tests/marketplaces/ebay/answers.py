@@ -1,4 +1,4 @@
-"""Answers of eBay as a script, sessions that get them, and what they have in common."""
+"""Scripted answers of eBay, sessions that get them, and the parts they share."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import msgspec
 
 from local.sandbox.http import Reply, Request
 from orchestrator.marketplaces.registry import REGISTRY
-from orchestrator.marketplaces.spec import Page, Session, Window
+from orchestrator.marketplaces.spec import AnySession, Page, Window
 from tests.support.scripted import CREDENTIALS, SETTINGS, Bench, Scripted, Secrets
 
 EBAY = REGISTRY["ebay"]
@@ -22,7 +22,7 @@ ORDER: dict[str, Any] = {"orderId": "14-08812-55731", "lastModifiedDate": "2026-
 ITEM: dict[str, Any] = {"sku": "MUG-BLU-2", "product": {"title": "Enamel mug"}}
 
 
-def session(server: Scripted, bench: Bench | None = None) -> Session:
+def session(server: Scripted, bench: Bench | None = None) -> AnySession:
     """A session with a server that answers from a script; its refresh token is one of its own."""
     credential = {**CREDENTIALS["ebay"], "refresh_token": f"refresh-{random.random()}"}
     secrets = Secrets(msgspec.json.encode(credential).decode())
@@ -47,7 +47,7 @@ def refused(status: int, error_id: int, headers: dict[str, str] | None = None) -
     return Reply.json(status, {"errors": [error]}, headers)
 
 
-def fetch(opened: Session, stream: str, token: str | None = None, window: Window = WINDOW) -> Page:
+def fetch(opened: AnySession, stream: str, token: str | None = None, window: Window = WINDOW) -> Page:
     """A page of a stream."""
     return EBAY.streams[stream].fetch(opened, window, token)
 

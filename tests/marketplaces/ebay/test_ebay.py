@@ -21,7 +21,8 @@ from orchestrator.errors import (
     ResponseInvalid,
 )
 from tests.marketplaces.ebay.answers import EBAY, GRANTED, ITEM, ORDER, fetch, items, orders, refused, session
-from tests.support.scripted import CREDENTIALS, UNTIL, Bench, FakeClock, Sandbox, read, sandbox, scripted
+from tests.support.clocks import VirtualClock
+from tests.support.scripted import CREDENTIALS, UNTIL, Bench, Sandbox, read, sandbox, scripted
 
 
 @pytest.fixture(scope="module")
@@ -29,18 +30,6 @@ def seller() -> Iterator[Sandbox]:
     """A seller with several pages of everything, whom no test of this module changes."""
     with sandbox("ebay", orders=2500, products=90, accounts=2) as running:
         yield running
-
-
-class StoppedClock(FakeClock):
-    """Always the same moment."""
-
-    def __init__(self, moment: datetime) -> None:
-        super().__init__()
-        self.moment = moment
-
-    def now(self) -> datetime:
-        """That moment."""
-        return self.moment
 
 
 def test_trap_the_inventorys_offset_is_a_pages_number(seller: Sandbox) -> None:
@@ -201,7 +190,7 @@ def test_a_refused_exchange_is_told_as_what_it_is(
     ],
 )
 def test_errors_are_told_by_their_number(answer: Reply, kind: type[MarketplaceError], named: str) -> None:
-    """The number is in the message; what eBay says besides may name people and is not."""
+    """The number is in the message; eBay's other words may name people and are not."""
     with scripted(GRANTED, answer) as server, pytest.raises(kind) as raised:
         fetch(session(server), "orders")
 
@@ -217,7 +206,7 @@ def test_trap_the_days_quota_is_the_applications_and_ends_at_midnight_pacific(
     now: tuple[int, int, int, int, int], hours: float
 ) -> None:
     """One refused call says so for the rest of the day: no other is made against the same quota."""
-    bench = Bench(StoppedClock(datetime(*now, tzinfo=UTC)))
+    bench = Bench(VirtualClock(datetime(*now, tzinfo=UTC)))
     with scripted(GRANTED, refused(429, 2001), items(total=0)) as server:
         opened = session(server, bench)
         for _ in range(3):
@@ -231,7 +220,7 @@ def test_trap_the_days_quota_is_the_applications_and_ends_at_midnight_pacific(
 
 def test_a_reset_that_is_told_goes_before_midnight() -> None:
     """As does Retry-After; another 429 is a matter of seconds."""
-    bench = Bench(StoppedClock(UNTIL))
+    bench = Bench(VirtualClock(UNTIL))
     told = {"X-EBAY-C-RATELIMIT-RESET": "2026-11-23T06:20:00.000Z"}
     with scripted(GRANTED, refused(429, 2001, told)) as server, pytest.raises(RateLimited) as raised:
         fetch(session(server, bench), "orders")
@@ -244,7 +233,7 @@ def test_a_reset_that_is_told_goes_before_midnight() -> None:
 
 
 def test_the_sandbox_counts_calls_of_all_sellers_together() -> None:
-    """What one uses up, another lacks; the connector then waits and does not ask again."""
+    """The sellers share one quota; once it is used up, the connector waits and does not ask again."""
     with sandbox("ebay", orders=5, products=3, small_buckets=True) as running:
         opened = running.session()
         for _ in range(100):
@@ -264,7 +253,7 @@ def test_the_sandbox_refuses_what_ebay_refuses(seller: Sandbox) -> None:
     headers = dict(opened.client._auth.headers(opened.client)) | {"Accept-Language": "en-GB"}
 
     def error(path: str, given: dict[str, str] = headers) -> tuple[int, int]:
-        answer = urllib3.request("GET", f"{seller.url}{path}", headers=given, timeout=10)
+        answer = urllib3.request("GET", f"{seller.url}{path}", headers=given, timeout=60)
         return answer.status, msgspec.json.decode(answer.data)["errors"][0]["errorId"]
 
     order = "/sell/fulfillment/v1/order"

@@ -1,4 +1,4 @@
-"""What eBay's rows mean."""
+"""The meaning of eBay's rows."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from orchestrator.errors import RecordInvalid
-from orchestrator.marketplaces.ebay import catalogue, records
+from orchestrator.marketplaces.ebay import item_records, order_records
 from orchestrator.marketplaces.scrub import scrub
 from orchestrator.model.record import Buyer, Money, Product, StockLevel, Variant
 
@@ -70,7 +70,7 @@ OFFER: dict[str, Any] = {
 def order(*, with_buyer: bool = False, **change: Any) -> Any:
     """The order with other fields; None leaves one out."""
     row = {name: value for name, value in {**ORDER, **change}.items() if value is not None}
-    return records.order(msgspec.json.encode(row), with_buyer)
+    return order_records.order(msgspec.json.encode(row), with_buyer)
 
 
 def line(**change: Any) -> Any:
@@ -81,16 +81,16 @@ def line(**change: Any) -> Any:
 
 def product(*offers: dict[str, Any], **change: Any) -> Product:
     """The item with these offers."""
-    raw = catalogue.offered(
+    raw = item_records.offered(
         msgspec.json.encode({**ITEM, **change}), [msgspec.json.encode(offer) for offer in offers]
     )
-    return catalogue.product(raw, False)
+    return item_records.product(raw, False)
 
 
 def levels(availability: Any) -> list[StockLevel]:
-    """What an item says of its stock."""
+    """The stock levels of an item."""
     item = msgspec.json.encode({**ITEM, "availability": availability})
-    return [catalogue.level(raw, False) for raw in catalogue.split_by_location(item)]
+    return [item_records.level(raw, False) for raw in item_records.split_by_location(item)]
 
 
 def test_an_order_with_its_line() -> None:
@@ -105,7 +105,7 @@ def test_an_order_with_its_line() -> None:
 
 
 def test_trap_line_item_cost_is_price_times_quantity() -> None:
-    """A unit's price is told only where it divides without a rest."""
+    """A unit's price is given only if the cost divides without a remainder."""
     assert line().unit_price == Money("24.99", "GBP")
     assert line().total == Money("74.97", "GBP")
     assert line(quantity=4).unit_price is None
@@ -202,7 +202,7 @@ def test_trap_masked_buyers_are_nobody(instructions: list[Any], buyer: Buyer | N
 def test_rejects_keep_nothing_of_the_buyer() -> None:
     """Names, addresses, notes and the user name are scrubbed."""
     row = {**ORDER, "buyerCheckoutNotes": "Ring at Pat Example's"}
-    kept = scrub(msgspec.json.encode(row), records.PERSONAL_FIELDS)
+    kept = scrub(msgspec.json.encode(row), order_records.PERSONAL_FIELDS)
 
     assert b"Pat" not in kept
     assert b"example_buyer" not in kept
@@ -238,10 +238,10 @@ def test_a_malformed_order_is_refused_and_still_has_its_id(change: dict[str, Any
     row = {name: value for name, value in {**ORDER, **change}.items() if value is not None}
     raw = msgspec.json.encode(row)
     with pytest.raises((RecordInvalid, msgspec.ValidationError)):
-        records.order(raw, False)
+        order_records.order(raw, False)
 
-    assert records.order_id(raw) == "14-08812-55731"
-    assert records.order_id(b'{"orderId":5}') is None
+    assert order_records.order_id(raw) == "14-08812-55731"
+    assert order_records.order_id(b'{"orderId":5}') is None
 
 
 def test_an_item_is_a_product_and_its_offer_a_variant() -> None:
@@ -285,7 +285,7 @@ def test_offer_statuses(status: str, listing: str | None, meant: str) -> None:
 
 
 def test_trap_one_sku_can_be_offered_at_auction_and_at_a_fixed_price() -> None:
-    """Both are variants; the one that sells says what the product is."""
+    """Both are variants; the active one gives the product's status."""
     auction = {"offerId": "2", "status": "UNPUBLISHED"}
     found = product(auction, OFFER)
 
@@ -304,7 +304,7 @@ def test_an_item_without_offers_has_itself_as_variant() -> None:
 
 
 def test_stock_is_told_by_location() -> None:
-    """What is sent lies somewhere or at warehouses; what is fetched lies in shops, and is counted apart."""
+    """Stock to be sent is at warehouses or anywhere; stock for collection is in shops, counted apart."""
     pickup = [{"merchantLocationKey": "shop-1", "quantity": 4, "availabilityType": "IN_STOCK"}]
     placed = {
         "quantity": 9,
@@ -327,19 +327,19 @@ def test_stock_is_told_by_location() -> None:
 
 def test_an_item_that_cannot_be_split_is_a_reject_without_an_id() -> None:
     """Then nothing is taken as vanished."""
-    raw = catalogue.split_by_location(msgspec.json.encode({**ITEM, "availability": 5}))
+    raw = item_records.split_by_location(msgspec.json.encode({**ITEM, "availability": 5}))
 
     assert len(raw) == 1
     with pytest.raises(msgspec.ValidationError):
-        catalogue.level(raw[0], False)
-    assert catalogue.level_id(raw[0]) is None
+        item_records.level(raw[0], False)
+    assert item_records.level_id(raw[0]) is None
 
 
 def test_ids_are_read_of_items_that_cannot_be_understood() -> None:
     """As far as there is one."""
-    raw = catalogue.offered(b'{"sku":"A","product":5}', [])
+    raw = item_records.offered(b'{"sku":"A","product":5}', [])
 
-    assert catalogue.product_id(raw) == "A"
-    assert catalogue.product_id(b'{"item":{},"offers":[]}') is None
-    assert catalogue.sku_of(b'{"sku":""}') is None
-    assert catalogue.sku_of(b"{") is None
+    assert item_records.product_id(raw) == "A"
+    assert item_records.product_id(b'{"item":{},"offers":[]}') is None
+    assert item_records.sku_of(b'{"sku":""}') is None
+    assert item_records.sku_of(b"{") is None

@@ -1,1 +1,1 @@
-"""Tests of the connector for Shopify."""
+"""Shopify's connector: its listings, its records, its traps."""

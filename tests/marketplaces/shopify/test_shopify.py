@@ -22,8 +22,8 @@ from orchestrator.errors import (
     ResponseInvalid,
 )
 from orchestrator.marketplaces.registry import REGISTRY
-from orchestrator.marketplaces.shopify import api, records
-from orchestrator.marketplaces.spec import Session, Window
+from orchestrator.marketplaces.shopify import queries, records
+from orchestrator.marketplaces.spec import AnySession, Window
 from orchestrator.model.record import Order
 from tests.support.scripted import (
     CREDENTIALS,
@@ -54,7 +54,7 @@ def shop() -> Iterator[Sandbox]:
         yield running
 
 
-def session(server: Scripted, bench: Bench | None = None) -> Session:
+def session(server: Scripted, bench: Bench | None = None) -> AnySession:
     """A session with a server that answers from a script."""
     settings = {"shop": "sandbox-0.myshopify.com", "base_url": server.url}
     secret = msgspec.json.encode(CREDENTIALS["shopify"]).decode()
@@ -73,7 +73,7 @@ def graphql(shop: Sandbox, query: str, **variables: Any) -> Any:
         f"{shop.url}/admin/api/2026-10/graphql.json",
         json={"query": query, "variables": variables},
         headers={"X-Shopify-Access-Token": "shpat_sandbox_0"},
-        timeout=10,
+        timeout=60,
     )
     return msgspec.json.decode(response.data)
 
@@ -87,7 +87,7 @@ def orders_matching(shop: Sandbox, terms: str) -> list[str]:
 
 
 def test_trap_unquoted_timestamps_filter_by_day(shop: Sandbox) -> None:
-    """The sandbox ignores the time of day where it is not quoted; the connector quotes."""
+    """The sandbox ignores the time of day unless it is quoted; the connector quotes."""
     changed = orders_matching(shop, "updated_at:>='2026-09-01'")[0]
     since, day = datetime.fromisoformat(changed), changed[:10]
     whole_day = orders_matching(shop, f"updated_at:>={day}T23:59:59Z updated_at:<={day}T00:00:00Z")
@@ -100,7 +100,7 @@ def test_trap_unquoted_timestamps_filter_by_day(shop: Sandbox) -> None:
 
 
 def test_trap_bounds_are_inclusive_in_whole_seconds(shop: Sandbox) -> None:
-    """An order changed in the very second of either bound is read, also where the bound has fractions."""
+    """An order changed in the very second of either bound is read, also if the bound has fractions."""
     times = sorted(
         datetime.fromisoformat(each) for each in orders_matching(shop, "updated_at:>='2026-09-01'")
     )
@@ -234,7 +234,7 @@ def test_a_cursor_of_another_query_is_a_token_that_expired(shop: Sandbox, stream
     "with_data", [False, True], ids=["throttled with status 200", "and the cost is told"]
 )
 def test_trap_throttled_with_status_200_waits_for_the_bucket(with_data: bool) -> None:
-    """The wait is what the cost still lacks, by the rate that was told."""
+    """The wait is the missing points of the cost, divided by the told rate."""
     throttled: dict[str, Any] = {"errors": [{"message": "Throttled", "extensions": {"code": "THROTTLED"}}]}
     if with_data:
         throttled["extensions"] = {"cost": COST | {"actualQueryCost": None}}
@@ -340,7 +340,7 @@ def test_trap_another_version_served_in_silence_is_noticed() -> None:
 
 
 def test_deprecated_fields_are_logged(caplog: pytest.LogCaptureFixture) -> None:
-    """Shopify says in a header what to move away from."""
+    """Shopify names the deprecated fields in a header."""
     page = rows()
     page.headers = {"X-Shopify-API-Deprecated-Reason": "Order.name"}
     with scripted(page) as server:
@@ -368,13 +368,13 @@ def test_buyers_are_asked_for_only_where_they_may_be_stored(shop: Sandbox, with_
 @pytest.mark.parametrize(
     "query",
     [
-        api.ORDERS,
-        api.ORDERS_WITH_BUYER,
-        api.LINES,
-        api.PRODUCTS,
-        api.VARIANTS,
-        api.LEVELS,
-        api.SHOP,
+        queries.ORDERS,
+        queries.ORDERS_WITH_BUYER,
+        queries.LINES,
+        queries.PRODUCTS,
+        queries.VARIANTS,
+        queries.LEVELS,
+        queries.SHOP,
     ],
 )
 def test_every_query_is_valid_and_costs_at_most_1000_points(query: str) -> None:

@@ -1,4 +1,4 @@
-"""What Shopify's rows mean as normalized records."""
+"""Shopify's rows as normalized records."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Tests of the connector for Takealot."""
+"""Takealot's connector, in both versions of its API: its listings, its records, its traps."""

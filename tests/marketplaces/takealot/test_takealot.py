@@ -9,11 +9,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from local.sandbox.catalogue import Generated
+from local.sandbox.generated import Generated
 from local.sandbox.http import Reply
 from orchestrator.errors import PageTokenExpired, RateLimited, RecordInvalid, ResponseInvalid
 from orchestrator.marketplaces.registry import REGISTRY
-from orchestrator.marketplaces.spec import Session, Window
+from orchestrator.marketplaces.spec import AnySession, Window
 from orchestrator.marketplaces.takealot import records
 from orchestrator.model.record import Money, Order, StockLevel
 from tests.support.scripted import (
@@ -69,7 +69,7 @@ def seller() -> Iterator[Sandbox]:
         yield running
 
 
-def session(server: Scripted, bench: Bench | None = None) -> Session:
+def session(server: Scripted, bench: Bench | None = None) -> AnySession:
     """A session with a server that answers from a script."""
     secret = msgspec.json.encode(CREDENTIALS["takealot"]).decode()
     return TAKEALOT.open((bench or Bench()).opening("takealot", {"base_url": server.url}, Secrets(secret)))
@@ -108,7 +108,7 @@ def test_trap_dates_are_south_african_days_both_included() -> None:
 
 
 def test_the_page_token_is_the_next_day_and_outlives_a_session(seller: Sandbox) -> None:
-    """It names no continuation of Takealot's, and another session goes on from it."""
+    """It names no continuation of Takealot's, and another session continues from it."""
     assert TAKEALOT.streams["orders"].durable_token
     window = Window(UNTIL - timedelta(days=3), UNTIL)
     whole = read(TAKEALOT, seller.session(), "orders", window)
@@ -170,7 +170,7 @@ def test_trap_a_repeated_token_within_a_day_of_sales_is_noticed() -> None:
 
 
 def test_trap_a_count_above_what_was_read_goes_along_with_the_page() -> None:
-    """The engine compares the sum of what was listed with the marketplace's own count."""
+    """The engine compares the number of listed rows with the marketplace's own count."""
     offer = {**OFFER, **STOCK}
     with scripted(listed(offer, count=1000)) as server:
         opened = session(server)
@@ -294,7 +294,7 @@ def test_trap_sale_statuses_are_free_text(words: list[str], status: str) -> None
 
 
 def test_trap_amounts_are_whole_rand_and_times_are_not_utc() -> None:
-    """345 is R345.00; 14:30+02:00 is 12:30 UTC; a unit price is only told where it is known."""
+    """345 is R345.00; 14:30+02:00 is 12:30 UTC; a unit price is only given if it is known."""
     found = order({}, {"quantity": 3, "selling_price": 300})
 
     assert found.total == Money("645.00", "ZAR")
@@ -305,7 +305,7 @@ def test_trap_amounts_are_whole_rand_and_times_are_not_utc() -> None:
 
 
 def test_trap_ids_may_be_numbers_or_text() -> None:
-    """Some clients see text where the specification says integer."""
+    """Some clients see text although the specification says integer."""
     as_text = {name: str(value) if name.endswith("_id") else value for name, value in SALE.items()}
     raw = [msgspec.json.encode([each]) for each in (SALE, as_text)]
 

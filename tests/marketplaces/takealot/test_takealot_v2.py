@@ -18,7 +18,7 @@ from orchestrator.errors import (
     RequestRejected,
 )
 from orchestrator.marketplaces.registry import REGISTRY
-from orchestrator.marketplaces.spec import Session, Window
+from orchestrator.marketplaces.spec import AnySession, Window
 from orchestrator.marketplaces.takealot import v2_records as rows
 from orchestrator.model.record import Buyer, Money, StockLevel
 from tests.marketplaces.test_completeness import assert_holds
@@ -70,7 +70,7 @@ STOCK: dict[str, Any] = {
 
 def session(
     url: str, bench: Bench | None = None, *, key: str = "sandbox-v2-key-0", pii: bool = False
-) -> Session:
+) -> AnySession:
     """A session of a connection whose key is for v2."""
     secrets = Secrets(msgspec.json.encode({"api_key": key}).decode())
     settings = {"api": "seller_v2", "base_url": url}
@@ -113,8 +113,8 @@ def test_reading_every_page_holds_the_truth(seller: Sandbox, stream: str) -> Non
     )
 
 
-def test_reading_sales_goes_on_from_every_page_token(seller: Sandbox) -> None:
-    """The next day is the token, and another session goes on from it."""
+def test_reading_sales_continues_from_every_page_token(seller: Sandbox) -> None:
+    """The next day is the token, and another session continues from it."""
     window = Window(UNTIL - timedelta(days=300), UNTIL)
     whole = read(TAKEALOT, session(seller.url), "orders", window)
     assert len(whole.tokens) > 2
@@ -208,7 +208,7 @@ def test_trap_offers_without_stock_are_not_empty_shelves() -> None:
 
 
 def test_stock_is_told_by_warehouse() -> None:
-    """The seller's by number, Takealot's by the name that v1 knows it by, with what is on its way."""
+    """The seller's by number, Takealot's by the name that v1 uses, with the stock on its way."""
     with scripted(offers({**OFFER, **STOCK}, total=1)) as server:
         found = read(TAKEALOT, session(server.url), "inventory").records
 
@@ -222,7 +222,7 @@ def test_stock_is_told_by_warehouse() -> None:
 
 
 def test_trap_times_have_no_zone_and_prices_are_line_totals() -> None:
-    """Half past midnight there is the evening before in UTC; two for R690 are R345 each at nobody's word."""
+    """Half past midnight there is the evening before in UTC; two for R690 need not cost R345 each."""
     order = rows.order(rows.marked(msgspec.json.encode([SALE])), False)
 
     assert order.created_at == datetime(2026, 11, 21, 22, 30, tzinfo=UTC)
@@ -232,7 +232,7 @@ def test_trap_times_have_no_zone_and_prices_are_line_totals() -> None:
 
 
 def test_trap_the_customer_is_named() -> None:
-    """The name is kept only where the connection says so, and no reject keeps it otherwise."""
+    """The name is kept only if the connection says so, and else no reject keeps it."""
     raw = rows.marked(msgspec.json.encode([SALE]))
 
     assert rows.order(raw, False).buyer is None
@@ -273,7 +273,7 @@ def test_a_malformed_item_makes_its_order_a_reject_with_its_id(
     ],
 )
 def test_offer_statuses_are_written_with_spaces(word: str, status: str) -> None:
-    """They mean what v1's do; a list price of 0 is none."""
+    """They mean the same as v1's; a list price of 0 means that there is none."""
     product = rows.product(rows.marked(msgspec.json.encode({**OFFER, "status": word})), False)
 
     assert (product.status, product.marketplace_status) == (status, word)

@@ -1,1 +1,1 @@
-"""Tests of the connector for WooCommerce."""
+"""WooCommerce's connector: its listings, its records, its traps, its sandbox."""

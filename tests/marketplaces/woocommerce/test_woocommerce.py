@@ -12,7 +12,7 @@ import pytest
 from local.sandbox.http import Reply
 from orchestrator.errors import PageTokenExpired
 from orchestrator.marketplaces.registry import REGISTRY
-from orchestrator.marketplaces.spec import Listing, Page, Session, Window
+from orchestrator.marketplaces.spec import AnySession, Listing, Page, Window
 from tests.marketplaces.test_completeness import assert_holds
 from tests.support.scripted import (
     CREDENTIALS,
@@ -56,7 +56,7 @@ def shop() -> Iterator[Sandbox]:
 
 def session_at(
     url: str, site: str = "https://sandbox-0.example", *, account: int = 0, bench: Bench | None = None
-) -> Session:
+) -> AnySession:
     """A session with any site of a server."""
     secret = {"consumer_key": f"ck_sandbox_{account}", "consumer_secret": f"cs_sandbox_{account}"}
     settings = {"site": site, "base_url": url}
@@ -64,7 +64,7 @@ def session_at(
     return WOO.open((bench or Bench()).opening("woocommerce", settings, secrets))
 
 
-def scripted_session(server: Scripted, bench: Bench | None = None) -> Session:
+def scripted_session(server: Scripted, bench: Bench | None = None) -> AnySession:
     """A session with a server that answers from a script."""
     assert CREDENTIALS["woocommerce"]["consumer_key"] == "ck_sandbox_0"
     return session_at(server.url, bench=bench)
@@ -76,7 +76,7 @@ def listed(*rows: dict[str, Any], total: int | None = None) -> Reply:
     return Reply.json(200, rows, headers)
 
 
-def pages(session: Session, stream: str, window: Window) -> Iterator[Page]:
+def pages(session: AnySession, stream: str, window: Window) -> Iterator[Page]:
     """The pages one by one, for changes between them."""
     token: str | None = None
     while True:
@@ -134,7 +134,7 @@ def test_trap_the_first_and_the_last_second_belong_to_the_window(shop: Sandbox) 
 @pytest.mark.parametrize("site", ["wc40", "wc57"])
 @pytest.mark.parametrize("stream", ["orders", "products"])
 def test_trap_an_old_store_does_not_filter_by_modification(shop: Sandbox, site: str, stream: str) -> None:
-    """Whether it refuses the order or ignores the bounds: what has not changed is left out here."""
+    """Whether it refuses the order or ignores the bounds: the connector drops the unchanged rows."""
     changed = shop.control("POST", "change", {"orders": 3, "prices": 2, "at": AT.isoformat()})
     opened = session_at(shop.url, f"https://sandbox-0.example/{site}")
     whole, some = read(WOO, opened, stream), read(WOO, opened, stream, LATER)
@@ -198,7 +198,7 @@ def test_trap_an_edit_inside_a_second_that_is_being_read(shop: Sandbox) -> None:
 
 
 def test_a_site_that_does_not_keep_to_the_order_is_read_by_id(shop: Sandbox) -> None:
-    """What is not ascending says nothing of how far the reading has come."""
+    """Rows in another order do not tell the position of the reading."""
     shop.control("POST", "faults", {"kind": "unordered"})
     for stream in WOO.streams:
         found = read(WOO, shop.session(), stream)
@@ -227,7 +227,7 @@ def test_a_token_that_is_not_ours_starts_the_window_again(stream: str, token: st
     assert server.requests == []
 
 
-def inventory_of(shop: Sandbox, account: int) -> tuple[Session, Read]:
+def inventory_of(shop: Sandbox, account: int) -> tuple[AnySession, Read]:
     """A session with an account, and its stock."""
     opened = session_at(shop.url, account=account)
     return opened, read(WOO, opened, "inventory")
@@ -250,7 +250,7 @@ def test_trap_a_sale_moves_no_date(shop: Sandbox) -> None:
 
 @pytest.mark.parametrize("account", [0, 1])
 def test_the_stock_listing_tells_whether_it_is_complete(shop: Sandbox, account: int) -> None:
-    """The site's own counts of products and variations, against what was read."""
+    """The site's own counts of products and variations, against the number of rows read."""
     _, found = inventory_of(shop, account)
 
     assert found.pages[-1].total == sum(page.listed or 0 for page in found.pages)
@@ -279,7 +279,7 @@ def test_a_proxy_that_removes_the_count_does_not_end_the_listing() -> None:
 
 
 def test_a_page_of_products_ends_early_where_variations_take_long(shop: Sandbox) -> None:
-    """It goes on behind the last product that was finished, and holds the truth in the end."""
+    """It continues after the last finished product, and holds the truth in the end."""
     bench = Bench()
     opened = session_at(shop.url, bench=bench)
     fetch = opened.client.request
@@ -297,7 +297,7 @@ def test_a_page_of_products_ends_early_where_variations_take_long(shop: Sandbox)
 
 
 def test_personal_data_is_not_even_asked_for(shop: Sandbox) -> None:
-    """Addresses come only where the connection stores them."""
+    """Addresses are asked for only if the connection stores them."""
     page = WOO.streams["orders"].fetch(shop.session(), EVERYTHING, None)
     with_buyer = WOO.streams["orders"].fetch(shop.session(store_buyer_pii=True), EVERYTHING, None)
 

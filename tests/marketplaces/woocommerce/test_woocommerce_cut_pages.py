@@ -1,9 +1,9 @@
-"""WooCommerce: a page that ends early, as its rows take calls of their own, where a site keeps no order."""
+"""WooCommerce: a page that ends early because its rows need own calls, on a site that keeps no order."""
 
 from __future__ import annotations
 
 from orchestrator.marketplaces.woocommerce.api import Listed
-from orchestrator.marketplaces.woocommerce.walk import Place, Row, Step
+from orchestrator.marketplaces.woocommerce.pagination import Place, Row, Step
 
 TIMES = ("2026-11-20T08:00:00", "2026-11-21T08:00:00", "2026-11-22T08:00:00", "2026-11-23T08:00:00")
 
@@ -15,7 +15,7 @@ def page(*order: int) -> Step:
 
 
 def test_rows_behind_an_early_end_are_not_taken_for_read() -> None:
-    """Newest first: what follows the two that were used is older, so the rest is read by id."""
+    """Newest first: the rows after the two used ones are older, so the rest is read by id."""
     after = page(4, 3, 2, 1).after(used=2)
 
     assert after.more

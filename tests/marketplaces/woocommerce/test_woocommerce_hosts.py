@@ -1,4 +1,4 @@
-"""What stands between a connector and a WooCommerce shop: proxies, plugins, slow hosts, wrong addresses."""
+"""Obstacles between a connector and a WooCommerce shop: proxies, plugins, slow hosts, wrong addresses."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def refused(status: int, code: str) -> Reply:
 
 
 def html(status: int, **headers: str) -> Reply:
-    """A web page of whatever stands in front."""
+    """A web page of a proxy or firewall in front of the site."""
     return Reply(status, PAGE, "text/html; charset=UTF-8", headers)
 
 
@@ -59,7 +59,7 @@ def test_trap_hosts_with_oddities_are_read_whole(shop: Sandbox, site: str) -> No
 
 
 def test_trap_a_dropped_authorization_header_is_noticed_once(caplog: pytest.LogCaptureFixture) -> None:
-    """The keys then travel as parameters, for the rest of the session, and stand in no log line."""
+    """The keys are then sent as parameters, for the rest of the session, and are in no log line."""
     caplog.set_level(logging.DEBUG)
     with scripted(refused(401, "woocommerce_rest_cannot_view"), listed(), listed()) as server:
         opened = scripted_session(server)
@@ -75,7 +75,7 @@ def test_trap_a_dropped_authorization_header_is_noticed_once(caplog: pytest.LogC
 
 
 def test_keys_that_are_refused_either_way_are_refused() -> None:
-    """Two calls, and a line that says what to store."""
+    """Two calls, and a line that names the remedy."""
     with scripted(refused(401, "woocommerce_rest_cannot_view")) as server:
         opened = scripted_session(server)
         with pytest.raises(CredentialsRejected) as caught:
@@ -193,7 +193,7 @@ def test_a_host_that_is_down_is_not_asked_for_ever() -> None:
 def test_every_refusal_has_its_kind_and_says_what_to_do(
     reply: Reply, kind: type[MarketplaceError], action: str
 ) -> None:
-    """WordPress's own errors, and those of what stands in front of it."""
+    """WordPress's own errors, and those of proxies and firewalls in front of it."""
     with scripted(reply) as server, pytest.raises(kind) as caught:
         WOO.check(scripted_session(server))
 

@@ -1,4 +1,4 @@
-"""What WooCommerce's rows mean."""
+"""The meaning of WooCommerce's rows."""
 
 from __future__ import annotations
 
@@ -215,7 +215,7 @@ def test_a_buyer_is_billed_and_shipped_to() -> None:
 
 
 def test_rejects_keep_nothing_personal() -> None:
-    """Also what a buyer wrote for a plugin."""
+    """Also a buyer's own words in a plugin's field."""
     raw = {
         **ORDER,
         "customer_note": "Ring twice",
@@ -261,7 +261,7 @@ def test_a_simple_product_is_its_only_variant() -> None:
 
 
 def test_a_variable_product_has_its_variations() -> None:
-    """In the order of their ids, named by what tells them apart; without any it has none."""
+    """In the order of their ids, named by their options; a product without variations has no variant."""
     found = product({**VARIATION, "id": 96, "attributes": None, "price": ""}, VARIATION, type="variable")
 
     assert [(each.id, each.title) for each in found.variants] == [("95", "blue, L"), ("96", None)]

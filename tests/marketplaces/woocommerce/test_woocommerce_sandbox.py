@@ -29,14 +29,14 @@ def shop() -> Iterator[Sandbox]:
 def ask(shop: Sandbox, path: str, keys: str = KEYS) -> tuple[int, Any, urllib3.BaseHTTPResponse]:
     """A call without a connector: status, decoded body, response."""
     url = f"{shop.url}/wp-json/wc/v3/{path}{'&' if '?' in path else '?'}{keys}"
-    answer = urllib3.request("GET", url, timeout=10, retries=False)
+    answer = urllib3.request("GET", url, timeout=60, retries=False)
     return answer.status, msgspec.json.decode(answer.data), answer
 
 
 @pytest.mark.parametrize(
     ("bound", "is_gmt", "count"),
     [
-        # What was meant: UTC without a suffix, compared with UTC.
+        # The intended form: UTC without a suffix, compared with UTC.
         ("2026-11-23T06:59:59", True, 3),
         # Strictly after.
         ("2026-11-23T07:00:00", True, 0),
@@ -106,7 +106,7 @@ def test_a_firewall_lets_some_calls_through(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(server, "time", SimpleNamespace(monotonic=lambda: 0.0))
     with sandbox("woocommerce", orders=5, products=5, small_buckets=True) as running:
         url = f"{running.url}/wp-json/wc/v3/orders?{KEYS}"
-        answers = [urllib3.request("GET", url, timeout=10, retries=False) for _ in range(22)]
+        answers = [urllib3.request("GET", url, timeout=60, retries=False) for _ in range(22)]
 
     assert [answer.status for answer in answers] == [200] * 20 + [429] * 2
     assert answers[-1].headers["Retry-After"] == "1"

@@ -1,1 +1,1 @@
-"""Chaos on real processes: everything is killed, stopped and doubled, and nothing may come of it."""
+"""Chaos: real processes are killed and stopped for minutes; nothing may be lost, doubled or stuck."""

@@ -19,7 +19,7 @@ from google.cloud import firestore
 from local.samples import SAMPLES, Sample
 from local.stack import PROJECT
 from orchestrator.errors import StoreUnavailable
-from orchestrator.marketplaces.ebay.spans import LONGEST
+from orchestrator.marketplaces.ebay.listings import LONGEST
 from orchestrator.model import ids
 from orchestrator.model.connection import STREAMS
 from orchestrator.model.documents import from_document

@@ -16,7 +16,7 @@ APIS = ("api-0", "api-1")
 WORKERS = ("worker-0", "worker-1", "worker-2", "worker-3")
 #: Cloud Run kills so many seconds after SIGTERM.
 TERM_S = 10.0
-_WORKER = ROOT / "tests" / "chaos" / "worker.py"
+_WORKER = ROOT / "tests" / "system" / "chaos" / "worker.py"
 #: Calls that a worker takes at once, as deployed.
 _THREADS = "8"
 

@@ -1,1 +1,1 @@
-"""Proof that tests prove something: each guard is taken away once, and its test has to fail."""
+"""Guards: each line that a promise rests on is removed once, and its test has to fail."""

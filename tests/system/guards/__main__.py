@@ -1,7 +1,7 @@
-"""Guards: each is taken away in a copy of the project, and its test has to fail.
+"""Guards: each is removed from a copy of the project, and its test has to fail.
 
-`python -m tests.system.guards` tries all of them and prints the table; with `--write` the table goes into
-docs/reliability.md. Words narrow it to the guards whose description holds one of them.
+`python -m tests.system.guards` tries all of them and prints the table; `--write` writes the table into
+README.md beside this file. Words narrow it to the guards whose description contains one of them.
 """
 
 from __future__ import annotations
@@ -10,23 +10,22 @@ import re
 import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
-from tests.support.project import ROOT
 from tests.system.guards.copies import copy_without, run_in
 from tests.system.guards.guard import Guard
 from tests.system.guards.invariants import INVARIANTS
 from tests.system.guards.protocol import PROTOCOL
 
 GUARDS = (*INVARIANTS, *PROTOCOL)
-DOCUMENT = ROOT / "docs" / "reliability.md"
-BEGIN, END = "<!-- guards -->\n", "<!-- /guards -->\n"
-HEAD = "| what holds | guard | test that fails without it | what it printed |\n| --- | --- | --- | --- |\n"
+DOCUMENT = Path(__file__).with_name("README.md")
+HEAD = "| promise | guard | test that fails without it | its output |\n| --- | --- | --- | --- |\n"
 _PYTEST = ("-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-p", "no:randomly")
 _TIMEOUT_S = 300
 
 
 def broken(guard: Guard) -> str | None:
-    """What the test prints without the guard; None where it passes all the same."""
+    """The test's output without the guard; None if it passes all the same."""
     with copy_without(guard.path, guard.line, guard.without) as copy:
         run = run_in(copy, [*_PYTEST, guard.test], timeout_s=_TIMEOUT_S)
     if run.returncode == 0:
@@ -45,7 +44,7 @@ def row(guard: Guard) -> str:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Print the table; 1 where a guard can go and nothing notices."""
+    """Print the table; 1 if a guard can be removed and no test notices."""
     words = [word for word in arguments if word != "--write"]
     guards = [guard for guard in GUARDS if not words or any(word in guard.keeps for word in words)]
     with ThreadPoolExecutor(2) as pool:
@@ -56,10 +55,9 @@ def main(arguments: Sequence[str]) -> int:
         table += f"{row(guard)}{said} |\n"
     sys.stdout.write(table)
     unnoticed = sum(printed is None for printed in outcomes)
-    sys.stderr.write(f"{len(guards)} guards taken away, {len(guards) - unnoticed} noticed\n")
+    sys.stderr.write(f"{len(guards)} guards removed, {len(guards) - unnoticed} noticed\n")
     if "--write" in arguments and not words and not unnoticed:
-        before, _, rest = DOCUMENT.read_text().partition(BEGIN)
-        DOCUMENT.write_text(f"{before}{BEGIN}{table}{END}{rest.partition(END)[2]}")
+        DOCUMENT.write_text(f"{DOCUMENT.read_text().partition(HEAD)[0]}{table}")
     return 1 if unnoticed else 0
 
 

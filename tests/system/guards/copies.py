@@ -1,4 +1,4 @@
-"""Copies of the project from which one line is missing."""
+"""Copies of the project without one of its lines."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ def copy_without(path: str, line: str, instead: str) -> Iterator[Path]:
                 shutil.copy(source, copy / part)
         text = (copy / path).read_text()
         if text.count(line) != 1:
-            raise SystemExit(f"{path} does not hold exactly once: {line!r}")
+            raise SystemExit(f"{path} has to contain exactly once: {line!r}")
         changed = text.replace(line, instead).replace("import Create,", "import Create, Put,")
         (copy / path).write_text(changed)
         yield copy
 
 
 def run_in(copy: Path, arguments: Sequence[str], *, timeout_s: float) -> subprocess.CompletedProcess[str]:
-    """What this interpreter says to these arguments in the copy."""
+    """Run this interpreter with these arguments in the copy."""
     return subprocess.run(
         [sys.executable, *arguments],
         cwd=copy,

@@ -1,4 +1,4 @@
-"""What a guard is: a line of the product that something rests on, and the test that misses it."""
+"""A guard: a line of the product that a promise rests on, and the test that fails without it."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Guard:
-    """One line of the product that something rests on."""
+    """One line of the product that a promise rests on."""
 
-    #: What it keeps, by number and in words: an invariant of the design, a rule or a failure history of the
+    #: The promise, by number and in words: an invariant of the design, a rule or a failure history of the
     #: protocol.
     keeps: str
     #: The file, and the text that is replaced in it.
     path: str
     line: str
     without: str
-    #: The test that fails then.
+    #: The test that fails without it.
     test: str

@@ -284,7 +284,7 @@ INVARIANTS = (
     Guard(
         "invariant 8: `base_url` is for development only",
         "orchestrator/marketplaces/session_request.py",
-        "if not opening.development:",
+        "if not request.development:",
         "if False:",
         "tests/marketplaces/test_auth.py::test_base_url_is_refused_outside_development",
     ),

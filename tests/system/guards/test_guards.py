@@ -1,4 +1,4 @@
-"""The table of guards in docs/reliability.md is the one that `python -m tests.system.guards` tries."""
+"""The table of guards in README.md is the one that `python -m tests.system.guards` tries."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import re
 import pytest
 
 from tests.support.project import ROOT
-from tests.system.guards.__main__ import BEGIN, DOCUMENT, END, GUARDS, row
+from tests.system.guards.__main__ import DOCUMENT, GUARDS, HEAD, row
 from tests.system.guards.guard import Guard
 
 
 @pytest.mark.parametrize("guard", GUARDS, ids=lambda guard: guard.keeps)
 def test_a_guard_is_there(guard: Guard) -> None:
-    """Its line stands exactly once in its file, and its test exists."""
+    """Its line occurs exactly once in its file, and its test exists."""
     path, _, name = guard.test.partition("::")
 
     assert (ROOT / guard.path).read_text().count(guard.line) == 1
@@ -22,7 +22,7 @@ def test_a_guard_is_there(guard: Guard) -> None:
 
 def test_the_document_lists_the_guards() -> None:
     """Every guard has its row, in order, with its test's output (`python -m tests.system.guards --write`)."""
-    table = DOCUMENT.read_text().partition(BEGIN)[2].partition(END)[0].splitlines()[2:]
+    table = DOCUMENT.read_text().partition(HEAD)[2].splitlines()
 
     assert len(table) == len(GUARDS)
     for guard, line in zip(GUARDS, table, strict=True):

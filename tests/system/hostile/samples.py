@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from orchestrator.marketplaces.spec import Connector, Stream
+from orchestrator.marketplaces.spec import AnyConnector, AnyStream
 from tests.marketplaces.conformance.case import opened
 from tests.marketplaces.conformance.market import Market, registered
 
@@ -18,11 +18,11 @@ class Kind(NamedTuple):
     """A stream, and the settings of which its records are."""
 
     market: Market
-    stream: Stream
+    stream: AnyStream
     settings: tuple[tuple[str, Any], ...] = ()
 
     @property
-    def connector(self) -> Connector:
+    def connector(self) -> AnyConnector:
         """The stream's connector."""
         return self.market.connector
 

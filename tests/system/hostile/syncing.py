@@ -17,7 +17,7 @@ import msgspec
 from orchestrator.adapters.clock import SystemClock
 from orchestrator.marketplaces.registry import REGISTRY
 from orchestrator.model.run import TaskStatus
-from tests.edge.conftest import FakeSecrets
+from tests.support.secrets import MemorySecrets
 from tests.support.world import World
 
 
@@ -41,7 +41,7 @@ def peak_mib() -> float:
 def main(folder: str, *urls: str) -> None:
     """Sync from each server in turn; the friendly one shows what the program itself takes."""
     world, clock = World(Path(folder)), SystemClock()
-    secrets = FakeSecrets({"env:KEY": ['{"api_key":"key"}']})
+    secrets = MemorySecrets({"env:KEY": ['{"api_key":"key"}']})
     with ThreadPoolExecutor(4) as executor:
         world.services = replace(
             world.services, clock=clock, connectors=REGISTRY, executor=executor, secrets=secrets

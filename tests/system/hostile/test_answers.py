@@ -14,7 +14,10 @@ from local.sandbox.http import Reply
 from orchestrator.model.run import Task, TaskStatus
 from tests.marketplaces.conformance.case import MarketWorld, told_by
 from tests.marketplaces.conformance.market import Market, Sandbox, registered, running
-from tests.system.hostile.values import FRAGMENTS, TIMES_MORE, places, planted
+from tests.support.examples import times
+from tests.system.hostile.values import FRAGMENTS, places, planted
+
+pytestmark = pytest.mark.long
 
 Tamper = Callable[[Reply], Reply]
 ROUNDS = 12
@@ -123,7 +126,7 @@ def test_an_answer_of_any_kind_is_survived(market: Market, tmp_path: Path) -> No
         tampered = Tampered(market, world, sandbox)
         for name, tamper in ANSWERS.items():
             tampered.run(name, tamper)
-        for number in range(ROUNDS * TIMES_MORE):
+        for number in range(max(1, round(ROUNDS * times()))):
             tampered.run(f"planted {number}", _planted(random.Random(number)))
         healed = [tampered.run("mended", None) for _ in range(2)][-1]
 

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.cli.app import parser
-from orchestrator.errors import ConnectionInvalid, RequestError, SecretMissing, WriteRejected
+from orchestrator.errors import ConnectionInvalid, RequestError, WriteRejected
 from orchestrator.marketplaces.registry import REGISTRY
 from orchestrator.model.connection import Connection, ConnectionStatus, connection_from_document
 from orchestrator.model.run import TaskStatus
@@ -22,8 +22,9 @@ from orchestrator.operators import status
 from orchestrator.ports import Delete, Put
 from orchestrator.runs.start import TriggerRequest, start_manual
 from tests.marketplaces.conformance.market import Market, registered
+from tests.support.examples import examples
+from tests.support.secrets import MemorySecrets
 from tests.support.world import START, World, fill
-from tests.system.hostile.values import examples
 
 LONG = "x" * 200_000
 DEEP: Any = []
@@ -85,26 +86,6 @@ def valid(market: Market) -> dict[str, Any]:
     }
 
 
-class Secrets:
-    """One good secret; other references are missing."""
-
-    def __init__(self, content: str) -> None:
-        self.content = content
-
-    def get(self, reference: str, *, fresh: bool = False) -> str:
-        """The good one."""
-        if reference != "env:GOOD":
-            raise SecretMissing(f"secret {reference!r}: is no reference", action="correct it")
-        return self.content
-
-    def previous(self, reference: str) -> str | None:
-        """None."""
-        return None
-
-    def add_version(self, reference: str, content: str) -> None:
-        """Nothing."""
-
-
 @pytest.fixture
 def world(tmp_path: Path) -> World:
     """Real connectors in production, and beside them one connection to a made-up marketplace."""
@@ -156,14 +137,15 @@ def test_what_reads_like_a_document_and_is_none_is_refused(field: str, value: An
         connection_from_document("c", {**valid(registered()[0]), field: value})
 
 
+@pytest.mark.hypothesis
 @pytest.mark.parametrize("market", registered(), ids=str)
 def test_a_task_over_any_document_ends(world: World, market: Market) -> None:
     """With any value anywhere the task ends, the other connection is synced, and the connection is shown."""
-    secrets = Secrets(msgspec.json.encode(market.credential).decode())
+    secrets = MemorySecrets({"env:GOOD": [msgspec.json.encode(market.credential).decode()]})
     world.services = replace(world.services, secrets=secrets)
     inside = [("settings", name) for name in [*market.settings, "base_url", "unknown"]]
 
-    @examples(25)
+    @examples(25, any_health=True)
     @given(path=st.sampled_from([*((name,) for name in FIELDS), *inside]), value=values)
     def check(path: tuple[str, ...], value: Any) -> None:
         # Without a fault the task would end at its secret, before it makes a call.
@@ -200,7 +182,7 @@ def _is_shown(world: World) -> None:
     seen = status.status(world.store, world.clock)
     for failing in seen.failing:
         assert all(isinstance(text, str | None) for text in (failing.organization_id, failing.name))
-    msgspec.json.encode(status)
+    msgspec.json.encode(seen)
     for arguments in (["list"], ["list", "--json"], ["show", "bad"], ["show", "bad", "--json"]):
         options = parser().parse_args(["connections", *arguments])
         assert options.run(world.services, options) == 0
@@ -223,7 +205,7 @@ def _is_shown(world: World) -> None:
 def test_a_secret_of_any_content_ends_its_task(world: World, marketplace: str, content: str) -> None:
     """A credential that is none, or that no header can carry, fails the task with what to do about it."""
     market = next(market for market in registered() if market.name == marketplace)
-    world.services = replace(world.services, secrets=Secrets(content))
+    world.services = replace(world.services, secrets=MemorySecrets({"env:GOOD": [content]}))
     # Nothing answers there; a credential that cannot be sent is told before anything is sent.
     settings = {**market.settings, "base_url": "http://127.0.0.1:9"}
     world.store.commit([Put("connections/bad", {**valid(market), "settings": settings})])
@@ -250,7 +232,7 @@ def test_base_url_is_refused_in_production(tmp_path: Path) -> None:
         },
     )
     market = registered()[0]
-    secrets = Secrets(msgspec.json.encode(market.credential).decode())
+    secrets = MemorySecrets({"env:GOOD": [msgspec.json.encode(market.credential).decode()]})
     world.services = replace(world.services, connectors=REGISTRY, secrets=secrets)
     settings = {**market.settings, "base_url": "http://127.0.0.1:9"}
     world.store.commit([Put("connections/bad", {**valid(market), "settings": settings})])

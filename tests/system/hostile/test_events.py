@@ -16,10 +16,12 @@ from orchestrator.errors import MessageInvalid
 from orchestrator.model import messages
 from orchestrator.ports import DocumentStore
 from orchestrator.services import Services
-from tests.edge.conftest import RememberingQueue, served
+from tests.edge.conftest import served
 from tests.edge.test_worker_events import BINARY, EVENT
-from tests.support.world import VirtualClock
-from tests.system.hostile.values import FRAGMENTS, examples, fragments, mutations
+from tests.support.clocks import VirtualClock
+from tests.support.examples import examples
+from tests.support.queues import ListQueue
+from tests.system.hostile.values import FRAGMENTS, fragments, mutations
 
 # The framework itself calls datetime.utcnow(), deprecated from Python 3.12 on.
 pytestmark = pytest.mark.filterwarnings("ignore:datetime.datetime.utcnow:DeprecationWarning")
@@ -69,7 +71,7 @@ WHOLE = {
 class Worker:
     """`sync_worker` with the real use cases, over either store."""
 
-    def __init__(self, client: FlaskClient, services: Services, queue: RememberingQueue) -> None:
+    def __init__(self, client: FlaskClient, services: Services, queue: ListQueue) -> None:
         self.client, self.services, self.queue = client, services, queue
 
     def post(self, body: bytes, headers: dict[str, str] | None = None) -> int:
@@ -88,7 +90,7 @@ def worker(services: Services, store: DocumentStore, monkeypatch: pytest.MonkeyP
     """Served by the framework from the real `main.py`; time passes only in sleeps."""
     given = replace(services, store=store, clock=VirtualClock())
     monkeypatch.setattr(wiring, "build", lambda settings, **_: given)
-    assert isinstance(services.queue, RememberingQueue)
+    assert isinstance(services.queue, ListQueue)
     return Worker(served("sync_worker"), given, services.queue)
 
 
@@ -129,12 +131,13 @@ def test_a_message_with_anything_in_a_field_is_settled(worker: Worker, kind: str
     assert worker.written() == {}
 
 
+@pytest.mark.hypothesis
 @pytest.mark.parametrize("form", ["push", "binary", "structured"])
 def test_an_event_of_any_form_is_settled(worker: Worker, form: str) -> None:
     """Whatever stands anywhere in a body or its headers, in each of the three forms, is acknowledged."""
     body, headers = _event(form)
 
-    @examples(150)
+    @examples(150, any_health=True)
     @given(raw=mutations(body), name=st.sampled_from(sorted(headers)), value=st.text(max_size=40) | st.none())
     def check(raw: bytes, name: str, value: str | None) -> None:
         sent = {**headers, name: value or headers[name]}
@@ -158,7 +161,7 @@ def _event(form: str) -> tuple[bytes, dict[str, str]]:
 
 
 @given(body=st.binary(max_size=300) | fragments)
-@examples(150)
+@examples(150, any_health=True)
 def _any_bytes(worker: Worker, body: bytes) -> None:
     for headers in (
         {},

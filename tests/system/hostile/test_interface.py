@@ -24,7 +24,9 @@ from orchestrator.ports import Update
 from tests.edge import description
 from tests.edge.conftest import SECRET, Stage
 from tests.support import issuer
-from tests.system.hostile.values import examples
+from tests.support.examples import examples
+
+pytestmark = pytest.mark.long
 
 CHECKS = [
     not_a_server_error,
@@ -59,6 +61,7 @@ def _runs(stage: Stage) -> list[str]:
     return made
 
 
+@pytest.mark.hypothesis
 @pytest.mark.parametrize("caller", CALLERS)
 @pytest.mark.parametrize("label", _operations())
 def test_an_answer_is_always_one_that_is_described(stage: Stage, label: str, caller: str) -> None:
@@ -68,7 +71,7 @@ def test_an_answer_is_always_one_that_is_described(stage: Stage, label: str, cal
     invalid = operation.as_strategy(generation_mode=GenerationMode.NEGATIVE)
     answered: set[int] = set()
 
-    @examples(15)
+    @examples(15, any_health=True)
     @given(case=valid | invalid, run_id=st.sampled_from([None, *runs]))
     def check(case: Case[Any], run_id: str | None) -> None:
         if run_id is not None and "run_id" in case.path_parameters:

@@ -17,9 +17,10 @@ from orchestrator.model.counts import StreamCounts
 from orchestrator.ports import DocumentStore, Put
 from orchestrator.sync.absorbing import MAX_RAW_BYTES, Absorber, Change
 from orchestrator.sync.digest import Digest
+from tests.support.examples import examples
 from tests.support.world import START
 from tests.system.hostile.samples import Kind, kinds, samples
-from tests.system.hostile.values import FRAGMENTS, examples, mutations, places, planted
+from tests.system.hostile.values import FRAGMENTS, mutations, places, planted
 
 KINDS = kinds()
 # Lists and tuples are the same to a store.
@@ -73,13 +74,14 @@ def _puts(changes: Sequence[Change]) -> list[Put]:
     return [write for change in changes for write in change.writes if isinstance(write, Put)]
 
 
+@pytest.mark.hypothesis
 @pytest.mark.parametrize("kind", KINDS, ids=str)
 def test_a_mutated_record_is_stored_or_rejected(kind: Kind, tmp_path: Path) -> None:
     """Whatever stands anywhere in a record, it is normalized or kept as a reject, beside a good one."""
     store = SqliteStore(tmp_path / "store.db")
     valid = samples(kind)
 
-    @examples(60)
+    @examples(60, any_health=True)
     @given(raw=st.sampled_from(valid).flatmap(mutations), pii=st.booleans())
     def check(raw: bytes, pii: bool) -> None:
         good = valid[-1]

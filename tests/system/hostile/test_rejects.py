@@ -7,7 +7,7 @@ from dataclasses import replace
 import msgspec
 import pytest
 
-from orchestrator.marketplaces.spec import Page, Session, Window
+from orchestrator.marketplaces.spec import AnySession, Page, Window
 from orchestrator.model.record import Order, Record
 from orchestrator.model.run import RunStatus
 from orchestrator.ports import DocumentStore, Snapshot
@@ -32,7 +32,7 @@ def served(world: World, *records: bytes) -> None:
     """Have the marketplace answer with these records and nothing else."""
     stream = world.bazaar.connector.streams["orders"]
 
-    def fetch(session: Session, window: Window, token: str | None) -> Page:
+    def fetch(session: AnySession, window: Window, token: str | None) -> Page:
         return Page(records, None)
 
     stream = replace(stream, fetch=fetch, normalize=_normalize, record_id=_identify)

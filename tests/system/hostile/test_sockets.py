@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import os
 import re
-import signal
 import socket
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from itertools import repeat
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
-from tests.edge.conftest import MAIN, SECRET, environment
+from tests.edge.conftest import SECRET, environment
 from tests.support.issuer import OPERATOR, Issuer, token
+from tests.support.serving import serving
 from tests.system.hostile.serving import MIB
 
 pytestmark = pytest.mark.processes
@@ -34,7 +30,7 @@ class Server(NamedTuple):
 
     def answer(self, *pieces: bytes, hang_up: bool = False) -> bytes:
         """Send the pieces; returns what is answered, nothing where the connection is just closed."""
-        with socket.create_connection(("127.0.0.1", self.port), timeout=60) as connection:
+        with socket.create_connection(("127.0.0.1", self.port), timeout=300) as connection:
             with suppress(ConnectionError):  # whoever has had enough hangs up
                 for piece in pieces:
                     connection.sendall(piece)
@@ -62,57 +58,18 @@ class Server(NamedTuple):
         return max(peaks)
 
 
-@contextmanager
-def serving(target: str, certs: Issuer, folder: Path) -> Iterator[Server]:
-    """A function, started as the README says, by gunicorn as it is deployed."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
-    env = {
-        **{name: value for name, value in os.environ.items() if name not in {"K_SERVICE", "FUNCTION_TARGET"}},
-        **environment(certs.url),
-        "SYNC_STORE": f"sqlite:{folder / 'store.db'}",
-        "XDG_RUNTIME_DIR": str(folder),
-        "THREADS": "4",
-    }
-    kind = ["--signature-type=cloudevent"] if target == "sync_worker" else []
-    command = [sys.executable, "-m", "functions_framework", f"--target={target}", f"--port={port}", *kind]
-    process = subprocess.Popen(
-        [*command, "--host=127.0.0.1"],
-        cwd=MAIN.parent,
-        env=env,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    try:
-        for _ in range(600):
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            time.sleep(0.1)
-        yield Server(port, process.pid)
-    finally:
-        os.killpg(process.pid, signal.SIGTERM)
-        try:
-            process.wait(timeout=15)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-
-
 @pytest.fixture
 def api(certs: Issuer, tmp_path: Path) -> Iterator[Server]:
     """`sync_api`."""
-    with serving("sync_api", certs, tmp_path) as server:
-        yield server
+    with serving("sync_api", environment(certs.url), tmp_path) as served:
+        yield Server(*served)
 
 
 @pytest.fixture
 def worker(certs: Issuer, tmp_path: Path) -> Iterator[Server]:
     """`sync_worker`."""
-    with serving("sync_worker", certs, tmp_path) as server:
-        yield server
+    with serving("sync_worker", environment(certs.url), tmp_path) as served:
+        yield Server(*served)
 
 
 def request(
@@ -207,7 +164,7 @@ def test_a_truncated_body_is_refused(api: Server) -> None:
 
 def test_a_slow_body_keeps_nobody_waiting(api: Server) -> None:
     """Three callers who send a byte and wait leave the fourth thread to the others."""
-    slow = [socket.create_connection(("127.0.0.1", api.port), timeout=60) for _ in range(3)]
+    slow = [socket.create_connection(("127.0.0.1", api.port), timeout=300) for _ in range(3)]
     for connection in slow:
         connection.sendall(request(TRIGGER, b"Content-Length: 50", body=b"{"))
 

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from typing import Any
 
 import msgspec
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
-#: How many times as many examples to try: `HOSTILE_TIMES=100 pytest tests/system/hostile`.
-TIMES_MORE = int(os.environ.get("HOSTILE_TIMES", "1"))
 _MARK = "\x01here\x01"
 _MARKED = msgspec.json.encode(_MARK)
 _PATHS = (
@@ -145,17 +141,6 @@ fragments = st.one_of(
         max_leaves=10,
     ).map(msgspec.json.encode),
 )
-
-
-def examples(number: int) -> settings:
-    """So many examples, the same each time; many times as many are others each time."""
-    return settings(
-        max_examples=number * TIMES_MORE,
-        derandomize=TIMES_MORE == 1,
-        deadline=None,
-        database=None,
-        suppress_health_check=list(HealthCheck),
-    )
 
 
 def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:

@@ -1,1 +1,1 @@
-"""Many connections at once: who waits for whom, and what grows."""
+"""Load: many connections at once on simulated workers; nobody waits for others longer than promised."""

@@ -14,16 +14,28 @@ import msgspec
 from orchestrator import handle, wiring
 from orchestrator.errors import SyncError
 from orchestrator.marketplaces.session_request import SessionRequest
-from orchestrator.marketplaces.spec import Connector, Listing, Page, Session, Stream, Window
+from orchestrator.marketplaces.spec import (
+    AnyConnector,
+    AnySession,
+    Connector,
+    Listing,
+    Page,
+    Session,
+    Stream,
+    Window,
+)
 from orchestrator.model import ids
 from orchestrator.model.documents import from_document
 from orchestrator.model.messages import Message
 from orchestrator.model.run import Run
-from orchestrator.ports import Document, Filter, Put, Query, Snapshot, Write, Written
+from orchestrator.ports import Document, Put, Query, Snapshot, Write, Written
 from orchestrator.runs.start import start_tick
 from orchestrator.services import Services
 from orchestrator.settings import Settings
-from tests.support.world import ENVIRONMENT, FakeClient, NoSecrets, Row, normalize
+from tests.support.connectors import OPEN_TO_ALL, NoCredential, NoSettings
+from tests.support.secrets import MemorySecrets
+from tests.support.stores import WrappedStore
+from tests.support.world import ENVIRONMENT, FakeClient, Row, normalize
 from tests.system.simulation.loop import START, Loop, SimClock, SimFuture
 from tests.system.simulation.memory import MemoryStore
 from tests.system.simulation.process import Process
@@ -90,35 +102,32 @@ class Pool(Executor):
         self._start()
 
 
-class SlowStore:
+class SlowStore(WrappedStore):
     """The store as all processes reach it: each call takes a while."""
 
     def __init__(self, loop: Loop, store: MemoryStore) -> None:
-        self._loop, self._store = loop, store
+        super().__init__(store)
+        self._loop = loop
 
     def get(self, path: str) -> Snapshot | None:
         """See DocumentStore."""
         self._loop.sleep(READ_S)
-        return self._store.get(path)
+        return super().get(path)
 
     def get_many(self, paths: Sequence[str]) -> list[Snapshot | None]:
         """See DocumentStore."""
         self._loop.sleep(READ_S)
-        return self._store.get_many(paths)
+        return super().get_many(paths)
 
     def query(self, query: Query) -> list[Snapshot]:
         """See DocumentStore."""
         self._loop.sleep(READ_S)
-        return self._store.query(query)
-
-    def count(self, collection: str, where: Sequence[Filter] = ()) -> int:
-        """See DocumentStore."""
-        return self._store.count(collection, where)
+        return super().query(query)
 
     def commit(self, writes: Sequence[Write]) -> list[Written]:
         """See DocumentStore."""
         self._loop.sleep(COMMIT_S)
-        return self._store.commit(writes)
+        return super().commit(writes)
 
 
 @dataclass
@@ -198,7 +207,7 @@ class Plant:
             settings=Settings.from_environment(ENVIRONMENT),
             store=SlowStore(self.loop, self.store),
             queue=self,
-            secrets=NoSecrets(),
+            secrets=MemorySecrets(default="{}"),
             clock=SimClock(self.loop, process),
             connectors={"shopify": self._connector()},
             executor=pool,
@@ -246,7 +255,7 @@ class Plant:
         }
         self.store.commit([Put(ids.connection_path(name), document)])
 
-    def _connector(self) -> Connector:
+    def _connector(self) -> AnyConnector:
         stream = Stream(
             name="orders",
             listing=Listing.INCREMENTAL,
@@ -261,6 +270,9 @@ class Plant:
         )
         return Connector(
             marketplace="shopify",
+            settings=NoSettings,
+            credential=NoCredential,
+            access=OPEN_TO_ALL,
             streams={"orders": stream},
             epoch=START - timedelta(days=30),
             open=_open,
@@ -268,7 +280,7 @@ class Plant:
             personal_fields=frozenset(),
         )
 
-    def _fetch(self, session: Session, window: Window, token: str | None) -> Page:
+    def _fetch(self, session: AnySession, window: Window, token: str | None) -> Page:
         name = session.client.connection_id  # type: ignore[attr-defined] # the simulated client's own
         account = self.accounts[name]
         self.seen.calls[name] += 1
@@ -285,6 +297,6 @@ class Plant:
                 self.seen.done_s[parts[3]] = self.loop.now_s
 
 
-def _open(opening: SessionRequest) -> Session:
+def _open(opening: SessionRequest) -> AnySession:
     client: Any = FakeClient(opening.connection_id, wait=opening.wait)
     return Session(client=client, settings=None)

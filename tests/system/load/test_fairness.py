@@ -8,6 +8,8 @@ from orchestrator.model.run import RunStatus
 from orchestrator.sync import pages
 from tests.system.load.plant import PAGE_ROWS, Account, Plant
 
+pytestmark = pytest.mark.long
+
 OTHERS = {f"c{n:03d}": Account() for n in range(198)}
 #: A hundred times the orders; and every page takes more than a minute.
 LARGE = Account(orders=100 * Account().orders)

@@ -1,1 +1,1 @@
-"""Real processes on real emulators, really killed."""
+"""Real processes on real emulators, killed and stopped at chosen moments."""

@@ -16,11 +16,12 @@ from typing import Any
 
 from main import sync_worker
 from orchestrator import wiring
-from orchestrator.ports import Write, Written
+from orchestrator.ports import DocumentStore, Write, Written
 from orchestrator.services import Services
 from orchestrator.settings import Settings
 from orchestrator.sync import pages
 from orchestrator.tasks import claim
+from tests.support.stores import WrappedStore
 
 __all__ = ["sync_worker"]
 
@@ -31,19 +32,17 @@ pages.JOINED_RECORDS = 1
 _build = wiring.build
 
 
-class KillingStore:
+class KillingStore(WrappedStore):
     """A store whose process dies after a number of commits."""
 
-    def __init__(self, store: Any, marker: Path, commits: int) -> None:
-        self._store, self._marker, self._left = store, marker, commits
+    def __init__(self, store: DocumentStore, marker: Path, commits: int) -> None:
+        super().__init__(store)
+        self._marker, self._left = marker, commits
         self._lock = threading.Lock()
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._store, name)
 
     def commit(self, writes: Sequence[Write]) -> list[Written]:
         """Commit; then perhaps die without another word."""
-        written: list[Written] = self._store.commit(writes)
+        written = super().commit(writes)
         with self._lock:
             self._left -= 1
             if self._left == 0 and not self._marker.exists():

@@ -24,7 +24,8 @@ from orchestrator.ports import Delete, Put, Update
 from orchestrator.runs.start import start_tick
 from orchestrator.services import Services
 from orchestrator.settings import Settings
-from tests.system.processes.test_stop import connect, run, until
+from tests.support.waiting import wait_until
+from tests.system.processes.test_stop import connect, run
 
 pytestmark = pytest.mark.processes
 
@@ -51,7 +52,7 @@ def services(tmp_path: Path) -> Iterator[Services]:
         command = [sys.executable, "-m", "local.sandbox", "shopify", f"--port={shop}", "--accounts=1"]
         command += [f"--orders={ORDERS}", "--products=10", "--until=2026-11-01T00:00:00Z"]
         processes.start("shopify", command, os.environ)
-        worker = ROOT / "tests" / "processes" / "quiet_worker.py"
+        worker = ROOT / "tests" / "system" / "processes" / "quiet_worker.py"
         command = [sys.executable, "-m", "functions_framework", f"--source={worker}", "--target=sync_worker"]
         command += ["--signature-type=cloudevent", "--host=127.0.0.1", f"--port={port}"]
         processes.start("worker", command, {**os.environ, **variables, "PYTHONPATH": str(ROOT)})
@@ -73,7 +74,7 @@ def test_a_task_whose_messages_keep_failing_is_failed_and_can_be_replayed(servic
     letters = wiring.dead_letters(services.settings)
     services.store.commit([Put(STATE, {"seq": "a defect: no number"})])
     run_id = tick(services, timedelta(minutes=15))
-    until(lambda: dead_letters.look(services, letters, Wanted()).letters != [])
+    wait_until(lambda: dead_letters.look(services, letters, Wanted()).letters != [])
     (letter,) = dead_letters.look(services, letters, Wanted()).letters
     assert (letter.kind, letter.connection_id, letter.deliveries) == ("task", "c", DELIVERY.max_attempts)
     assert run(services, run_id).status is RunStatus.RUNNING
@@ -83,7 +84,7 @@ def test_a_task_whose_messages_keep_failing_is_failed_and_can_be_replayed(servic
     services.store.commit([Update(ids.run_path(run_id), {"deadline_at": past})])
     services.store.commit([Update(ids.connection_path("c"), {"status": "paused"})])
     tick(services, timedelta(0))
-    until(lambda: run(services, run_id).status.is_final)
+    wait_until(lambda: run(services, run_id).status.is_final)
     snapshot = services.store.get(ids.task_path(run_id, "c"))
     assert snapshot is not None
     task = from_document(Task, snapshot.data)
@@ -93,7 +94,7 @@ def test_a_task_whose_messages_keep_failing_is_failed_and_can_be_replayed(servic
     services.store.commit([Update(ids.connection_path("c"), {"status": "active"})])
     done = dead_letters.replay(services, letters, Wanted())
     (started,) = done.started
-    until(lambda: run(services, started.run_id).status.is_final)
+    wait_until(lambda: run(services, started.run_id).status.is_final)
 
     assert [letter.effect for letter in done.letters] == [Effect.NEW_RUN]
     assert run(services, started.run_id).status is RunStatus.SUCCEEDED

@@ -1,1 +1,1 @@
-"""Whole histories of the system in one process, on a virtual clock, with everything going wrong."""
+"""Simulation: whole histories in one process on a virtual clock, with every fault that a seed chooses."""

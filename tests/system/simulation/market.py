@@ -20,7 +20,18 @@ from orchestrator.errors import (
 )
 from orchestrator.marketplaces.auth import ExpiringToken, RotatingGrant, Rotation, Token
 from orchestrator.marketplaces.session_request import SessionRequest, Settings, read_credential, read_settings
-from orchestrator.marketplaces.spec import Connector, Listing, Page, Session, Stream, Window
+from orchestrator.marketplaces.spec import (
+    AnyConnector,
+    AnySession,
+    AnyStream,
+    Connector,
+    Listing,
+    Page,
+    Session,
+    Stream,
+    Window,
+)
+from tests.support.connectors import OPEN_TO_ALL
 from tests.system.simulation.accounts import Account
 from tests.system.simulation.loop import START, chance
 from tests.system.simulation.rows import BUYER, Row, Version, normalize, record_id
@@ -156,11 +167,14 @@ class Market:
 
     # What the product is given
 
-    def connector(self, marketplace: str) -> Connector:
+    def connector(self, marketplace: str) -> AnyConnector:
         """The marketplace's connector."""
         listings = self.listings[marketplace]
         return Connector(
             marketplace=marketplace,
+            settings=ShopSettings,
+            credential=Credential,
+            access=OPEN_TO_ALL,
             streams={name: self._stream(name, listing) for name, listing in listings.items()},
             epoch=START - timedelta(days=30),
             open=self._open,
@@ -168,7 +182,7 @@ class Market:
             personal_fields=frozenset({"buyer"}),
         )
 
-    def _stream(self, name: str, listing: Listing) -> Stream:
+    def _stream(self, name: str, listing: Listing) -> AnyStream:
         reconciled = listing is Listing.INCREMENTAL and name != "orders"
         rolling = listing is Listing.ROLLING
         return Stream(
@@ -186,7 +200,7 @@ class Market:
             long_span=timedelta.max if reconciled else LONG_SPAN if rolling else timedelta(0),
         )
 
-    def _open(self, opening: SessionRequest) -> Session:
+    def _open(self, opening: SessionRequest) -> AnySession:
         settings = read_settings(opening, ShopSettings)
         self.history.running.region = settings.region
         content = read_credential(opening, Credential)
@@ -217,7 +231,7 @@ class Market:
         return rotation
 
     def _fetch(
-        self, name: str, listing: Listing, session: Session, window: Window, token: str | None
+        self, name: str, listing: Listing, session: AnySession, window: Window, token: str | None
     ) -> Page:
         client: Any = session.client
         connection_id = client.opening.connection_id
@@ -271,7 +285,7 @@ class Market:
             refreshed = True
 
     def _listed(
-        self, session: Session, name: str, listing: Listing, window: Window
+        self, session: AnySession, name: str, listing: Listing, window: Window
     ) -> dict[str, tuple[Row, Version]]:
         """What a listing shows now, by its order."""
         found: dict[str, tuple[Row, Version]] = {}

@@ -13,6 +13,8 @@ import pytest
 from tests.support.project import ROOT
 from tests.system.simulation.history import Violation, play
 
+pytestmark = pytest.mark.long
+
 #: More in a night: SIMULATED_HISTORIES=100000 pytest tests/system/simulation
 HISTORIES = int(os.environ.get("SIMULATED_HISTORIES", "2000"))
 FIRST = int(os.environ.get("SIMULATED_FROM", "0"))
@@ -65,6 +67,7 @@ def test_nothing_is_lost_and_every_run_ends(start: int) -> None:
             pytest.fail(f"python -m tests.system.simulation {seed}: {violation}")
 
 
+@pytest.mark.processes
 def test_a_seed_replays_exactly() -> None:
     """The same seed is the same history to the last step, also where Python's hashes are others."""
     program = "from tests.system.simulation.test_histories import trace_of; print(trace_of(7))"

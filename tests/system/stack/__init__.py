@@ -1,1 +1,1 @@
-"""The local stack: its parts, and the whole of it with real processes."""
+"""The local stack: its parts, and all of it with real processes."""

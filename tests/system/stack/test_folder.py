@@ -1,4 +1,4 @@
-"""What the local stack keeps between two starts."""
+"""The local stack's folder keeps its state between two starts."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def folder(tmp_path: Path) -> Folder:
 
 
 def test_a_second_stack_is_refused_with_the_firsts_process(folder: Folder) -> None:
-    """While one stack holds the folder another one is told who does."""
+    """While one stack holds the folder's lock, another stack fails with the holder's process id."""
     with (
         folder.lock(),
         pytest.raises(StackFailed, match=r"already runs in .* \(process \d+\)"),
@@ -31,7 +31,7 @@ def test_a_second_stack_is_refused_with_the_firsts_process(folder: Folder) -> No
 
 
 def test_the_lock_is_free_again_afterwards(folder: Folder) -> None:
-    """Leaving gives the folder back."""
+    """The end of the block releases the folder."""
     with folder.lock():
         pass
     with folder.lock():
@@ -41,7 +41,7 @@ def test_the_lock_is_free_again_afterwards(folder: Folder) -> None:
 
 
 def test_the_same_data_keeps_its_time(folder: Folder) -> None:
-    """A second start fills the sandbox with the very same data, until the same moment."""
+    """A second start gives the sandboxes the same data, up to the same time."""
     later = msgspec.structs.replace(FIRST, until=datetime(2026, 3, 2, tzinfo=UTC))
 
     assert folder.sandbox_data(FIRST) == FIRST
@@ -49,7 +49,7 @@ def test_the_same_data_keeps_its_time(folder: Folder) -> None:
 
 
 def test_other_data_starts_with_an_empty_store(folder: Folder, capsys: pytest.CaptureFixture[str]) -> None:
-    """A store filled from other data is removed, and a line says so."""
+    """A store with other data is removed, and a line says so."""
     folder.sandbox_data(FIRST)
     folder.store.write_text("old")
     more = msgspec.structs.replace(FIRST, orders=11)
@@ -60,7 +60,7 @@ def test_other_data_starts_with_an_empty_store(folder: Folder, capsys: pytest.Ca
 
 
 def test_secrets_are_files_that_only_their_owner_reads(folder: Folder) -> None:
-    """The reference leads to the content, which others cannot read."""
+    """The reference names a file with the content; other users cannot read it."""
     reference = folder.secret("shop", "content")
 
     path = Path(reference.removeprefix("file:"))

@@ -1,4 +1,4 @@
-"""The local issuer is to Google's own verifier what Google is."""
+"""Google's own verifier accepts the local issuer's tokens."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def issuer(tmp_path: Path) -> Issuer:
 
 @pytest.fixture
 def certs_url(issuer: Issuer) -> Iterator[str]:
-    """Where its certificates are served."""
+    """The URL of its certificates."""
     with serve(issuer, 0) as server:
         thread = threading.Thread(target=server.serve_forever, daemon=True)
         thread.start()
@@ -37,7 +37,7 @@ def certs_url(issuer: Issuer) -> Iterator[str]:
 
 
 def test_googles_verifier_accepts_its_tokens(issuer: Issuer, certs_url: str) -> None:
-    """A minted token passes the check that Google's library makes on Google's tokens."""
+    """A minted token passes the check of Google's library for Google's tokens."""
     token = issuer.mint(email=EMAIL, audience=AUDIENCE)
     with urllib3.PoolManager() as http:
         claims = id_token.verify_token(token, Request(http), audience=AUDIENCE, certs_url=certs_url)
@@ -49,14 +49,14 @@ def test_googles_verifier_accepts_its_tokens(issuer: Issuer, certs_url: str) -> 
 
 
 def test_another_issuers_token_is_refused(certs_url: str) -> None:
-    """A token of a key that the certificates do not hold does not verify."""
+    """A token fails the check if its key is not among the certificates."""
     token = Issuer.create().mint(email=EMAIL, audience=AUDIENCE)
     with urllib3.PoolManager() as http, pytest.raises((GoogleAuthError, ValueError)):
         id_token.verify_token(token, Request(http), audience=AUDIENCE, certs_url=certs_url)
 
 
 def test_certificates_may_be_cached(certs_url: str) -> None:
-    """The certificates come with a Cache-Control that allows hours of reuse."""
+    """The answer's Cache-Control allows hours of reuse."""
     with urllib3.PoolManager() as http:
         answer = http.request("GET", certs_url)
 

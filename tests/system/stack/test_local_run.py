@@ -8,8 +8,7 @@ import re
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -23,39 +22,40 @@ from local.processes import ROOT
 from local.samples import MARKETPLACES, SAMPLES
 from local.stack import OPERATOR
 from orchestrator.adapters.embedded.store import SqliteStore
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.processes
 
 SMALL = ("--orders=40", "--products=15")
-#: Takes so long that it is still at its work when something happens to it.
+#: So much data that the run is still in progress when the test disturbs it.
 LARGE = ("--orders=200000", "--products=15")
 
 
 def command(name: str, directory: Path, *options: str) -> list[str]:
-    """What make calls."""
+    """The command line that make calls."""
     return [sys.executable, "-m", "local", name, f"--directory={directory}", *options]
 
 
 def run(directory: Path, *options: str) -> subprocess.CompletedProcess[str]:
-    """Run to the end."""
+    """Run `make run`'s command to its end."""
     return subprocess.run(
         command("run", directory, *options),
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         check=False,
     )
 
 
 def last_run(directory: Path) -> dict[str, Any]:
-    """The document it leaves."""
+    """The document of the last run."""
     document: dict[str, Any] = json.loads((directory / "last-run.json").read_text())
     return document
 
 
 def processes_of(directory: Path) -> dict[int, str]:
-    """Living processes that were started with this folder in their arguments or environment, by id."""
+    """Command lines of living processes with this folder in their arguments or environment, by id."""
     found = {}
     for entry in Path("/proc").iterdir():
         if not entry.name.isdigit() or int(entry.name) == os.getpid():
@@ -70,17 +70,9 @@ def processes_of(directory: Path) -> dict[int, str]:
     return found
 
 
-def wait_for(condition: Callable[[], bool]) -> None:
-    """Wait until something holds, at most a minute."""
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-
-
 @contextmanager
 def started(name: str, directory: Path, *options: str) -> Iterator[tuple[subprocess.Popen[bytes], Path]]:
-    """A command in the background, and the file that holds its output."""
+    """A command in the background, and the file of its output."""
     output = directory.with_name(f"{directory.name}.out")
     with (
         output.open("wb") as file,
@@ -93,7 +85,7 @@ def started(name: str, directory: Path, *options: str) -> Iterator[tuple[subproc
 
 
 class Finished(NamedTuple):
-    """A folder with a finished run, and the document that this run left."""
+    """A folder with a finished run, and this run's document."""
 
     directory: Path
     document: dict[str, Any]
@@ -111,7 +103,7 @@ def first(tmp_path_factory: pytest.TempPathFactory) -> Finished:
 
 
 def test_a_run_syncs_all_connections(first: Finished) -> None:
-    """Every sample connection, every stream, and the documents are in the store."""
+    """The run covers every sample connection and stream, and the documents are in the store."""
     document = first.document
     assert document["status"] == "succeeded"
     assert document["trigger"] == "scheduler"
@@ -119,7 +111,7 @@ def test_a_run_syncs_all_connections(first: Finished) -> None:
     assert set(document["by_marketplace"]) == set(MARKETPLACES)
     by_stream = document["records"]["by_stream"]
     assert set(by_stream) == {"orders", "products", "inventory"}
-    # eBay shows two years of orders, and the sandboxes hold a little more.
+    # eBay returns two years of orders; the sandboxes have slightly older ones too.
     assert len(SAMPLES) * 40 - 5 <= by_stream["orders"]["written"] <= len(SAMPLES) * 40
     assert document["records"]["rejected"] == 0
     assert document["cost"]["marketplace_calls"] > 0
@@ -130,7 +122,7 @@ def test_a_run_syncs_all_connections(first: Finished) -> None:
 
 
 def test_a_second_run_writes_nothing(first: Finished) -> None:
-    """The store and the sandbox's data are those of the first run: all is known already."""
+    """Store and sandbox data are those of the first run, so every record is unchanged."""
     assert run(first.directory, *SMALL).returncode == 0
 
     after = last_run(first.directory)
@@ -142,16 +134,16 @@ def test_a_second_run_writes_nothing(first: Finished) -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_no_process_is_left(first: Finished) -> None:
-    """What was started for the runs has ended."""
+    """All processes of the runs have ended."""
     assert processes_of(first.directory) == {}
 
 
-def test_the_environment_it_leaves_serves_the_command_line(first: Finished) -> None:
-    """`. .local/env` and the operators' commands show the run and its connections."""
+def test_the_written_environment_serves_the_command_line(first: Finished) -> None:
+    """With `. .local/env`, the operators' commands list the run's connections."""
     command_line = f"{sys.executable} -m orchestrator connections list --json"
     script = f"set -a; . {first.directory}/env; set +a; exec {command_line}"
     listed = subprocess.run(
-        ["bash", "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True
+        ["bash", "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=300, check=True
     ).stdout
 
     connections = json.loads(listed)
@@ -162,10 +154,10 @@ def test_the_environment_it_leaves_serves_the_command_line(first: Finished) -> N
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_run_leaves_nothing(tmp_path: Path, number: signal.Signals) -> None:
-    """Ctrl-C, or SIGTERM, in the middle of a run ends everything that was started, also when repeated."""
+    """Ctrl-C or SIGTERM in the middle of a run, even twice, ends all processes."""
     directory = tmp_path / "local"
     with started("run", directory, *LARGE) as (process, output):
-        wait_for(lambda: "accepted" in output.read_text())
+        wait_until(lambda: "accepted" in output.read_text())
         process.send_signal(number)
         process.send_signal(number)
         code = process.wait(30)
@@ -175,12 +167,12 @@ def test_an_interrupted_run_leaves_nothing(tmp_path: Path, number: signal.Signal
     assert "Traceback" not in output.read_text()
 
 
-def test_the_next_run_goes_on_where_an_interrupted_one_stopped(tmp_path: Path) -> None:
-    """Its messages are still in the queue and its cursors in the store; the new tick finds nothing left."""
+def test_the_next_start_finishes_an_interrupted_run(tmp_path: Path) -> None:
+    """Its messages are still in the queue, its cursors in the store; the new tick then writes nothing."""
     directory = tmp_path / "local"
     many = ("--orders=10000", "--products=15")
     with started("run", directory, *many) as (process, output):
-        wait_for(lambda: re.search(r"[1-9][\d,]* records read", output.read_text()) is not None)
+        wait_until(lambda: re.search(r"[1-9][\d,]* records read", output.read_text()) is not None)
         process.send_signal(signal.SIGINT)
         process.wait(30)
     finished = run(directory, *many)
@@ -197,10 +189,10 @@ def test_the_next_run_goes_on_where_an_interrupted_one_stopped(tmp_path: Path) -
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_a_dead_process_fails_the_run(tmp_path: Path) -> None:
-    """Where a process dies the run ends at once, and one line says which and where its log is."""
+    """If a process dies, the run ends at once; one line names the process and its log."""
     directory = tmp_path / "local"
     with started("run", directory, *LARGE) as (process, output):
-        wait_for(lambda: "accepted" in output.read_text())
+        wait_until(lambda: "accepted" in output.read_text())
         (sandbox,) = [
             pid for pid, arguments in processes_of(directory).items() if "local.sandbox takealot" in arguments
         ]
@@ -215,10 +207,10 @@ def test_a_dead_process_fails_the_run(tmp_path: Path) -> None:
 
 
 def test_dev_ticks_at_an_interval_and_is_alone(tmp_path: Path) -> None:
-    """`make dev` goes through the same check with `interval` runs; a second stack is told to wait."""
+    """`make dev` delivers ticks whose runs have the trigger `interval`; a second stack fails."""
     directory = tmp_path / "local"
     with started("dev", directory, *SMALL, "--interval=2") as (process, output):
-        wait_for(lambda: output.read_text().count(": succeeded") >= 2)
+        wait_until(lambda: output.read_text().count(": succeeded") >= 2)
         second = run(directory, *SMALL)
         variables = dict(
             line.split("=", 1) for line in Folder(directory).environment.read_text().splitlines()
@@ -239,9 +231,9 @@ def test_dev_ticks_at_an_interval_and_is_alone(tmp_path: Path) -> None:
 
 
 @pytest.mark.emulator
-@pytest.mark.usefixtures("emulators")  # which skips where there are none; the run starts its own
+@pytest.mark.usefixtures("emulators")  # skips if this machine has none; the run starts its own
 def test_a_run_on_the_emulators(tmp_path: Path) -> None:
-    """The same on Firestore and Pub/Sub; topics and subscriptions are made on the way."""
+    """The same with Firestore and Pub/Sub; the start creates topics and subscriptions."""
     finished = run(tmp_path / "local", *SMALL, "--emulators")
 
     assert finished.returncode == 0, finished.stdout + finished.stderr

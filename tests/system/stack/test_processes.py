@@ -1,4 +1,4 @@
-"""No child process outlives its parent, however that ends."""
+"""No child process outlives its parent, for any end of the parent."""
 
 from __future__ import annotations
 
@@ -6,14 +6,13 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from local.processes import ROOT, Processes, StackFailed, free_ports
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.processes
 
@@ -25,14 +24,6 @@ child = os.fork()
 pathlib.Path(sys.argv[1], str(os.getpid())).touch()
 time.sleep(600)
 """
-
-
-def wait_for(condition: Callable[[], bool]) -> None:
-    """Wait until something holds, at most ten seconds."""
-    deadline = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def is_alive(pid: int) -> bool:
@@ -47,7 +38,7 @@ def is_alive(pid: int) -> bool:
 def test_an_interruption_while_a_process_starts_leaves_none_behind(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Ctrl-C between the fork and what follows it is noticed, and the child is ended all the same."""
+    """Ctrl-C right after the fork is not lost, and the child is ended too."""
     started: list[subprocess.Popen[bytes]] = []
 
     class Interrupted(subprocess.Popen[bytes]):
@@ -67,23 +58,23 @@ def test_an_interruption_while_a_process_starts_leaves_none_behind(
     assert not left_behind
 
 
-def test_what_ignores_sigterm_is_killed_with_its_children(
+def test_a_process_that_ignores_sigterm_is_killed_with_its_children(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Leaving the block ends the whole process group."""
+    """The end of the block ends the whole process group."""
     monkeypatch.setattr("local.processes.GRACE_S", 0.2)
     pids = tmp_path / "pids"
     pids.mkdir()
     with Processes(tmp_path / "logs") as processes:
         processes.start("stubborn", [sys.executable, "-c", STUBBORN, str(pids)], os.environ)
-        wait_for(lambda: len(list(pids.iterdir())) == 2)
+        wait_until(lambda: len(list(pids.iterdir())) == 2)
 
     for entry in pids.iterdir():
-        wait_for(lambda pid=int(entry.name): not is_alive(pid))  # type: ignore[misc] # mypy cannot infer a lambda's default
+        wait_until(lambda pid=int(entry.name): not is_alive(pid))  # type: ignore[misc] # mypy cannot infer a lambda's default
 
 
 def test_a_dead_process_is_reported_with_the_end_of_its_log(tmp_path: Path) -> None:
-    """Who died, how, and what it said last stand in the error."""
+    """The error contains the process's name, its exit code and the last lines of its log."""
     command = [sys.executable, "-c", "print('the reason'); raise SystemExit(3)"]
     with Processes(tmp_path) as processes:
         processes.start("worker", command, os.environ)
@@ -92,7 +83,7 @@ def test_a_dead_process_is_reported_with_the_end_of_its_log(tmp_path: Path) -> N
 
 
 def test_a_silent_process_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A process that never answers is reported when its time is over."""
+    """A process that does not answer in time is reported."""
     monkeypatch.setattr("local.processes.READY_S", 0.2)
     with Processes(tmp_path) as processes:
         processes.start("worker", [sys.executable, "-c", "import time; time.sleep(600)"], os.environ)
@@ -112,15 +103,15 @@ def test_children_of_a_killed_parent_end(tmp_path: Path) -> None:
     )
     log = tmp_path / "child.log"
     with subprocess.Popen([sys.executable, "-c", parent, str(tmp_path)], cwd=ROOT) as process:
-        wait_for(lambda: log.exists() and log.read_text().strip().isdigit())
+        wait_until(lambda: log.exists() and log.read_text().strip().isdigit())
         process.send_signal(signal.SIGKILL)
     child = int(log.read_text())
 
-    wait_for(lambda: not is_alive(child))
+    wait_until(lambda: not is_alive(child))
 
 
-def test_free_ports_are_distinct_and_prefer_what_was_asked() -> None:
-    """A preferred port is taken where it is free, and no port is given twice."""
+def test_free_ports_are_distinct_and_include_the_preferred() -> None:
+    """A preferred port is taken if it is free, and no port is returned twice."""
     wanted = free_ports(1)[0]
     ports = free_ports(5, (wanted, wanted))
 

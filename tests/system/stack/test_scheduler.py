@@ -1,4 +1,4 @@
-"""The local scheduler keeps Cloud Scheduler's rules."""
+"""The local scheduler follows Cloud Scheduler's rules."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def function() -> Iterator[Function]:
             self.wfile.write(body)
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
-            """Say nothing."""
+            """Log nothing."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         thread = threading.Thread(target=server.serve_forever, daemon=True)
@@ -55,14 +55,14 @@ def function() -> Iterator[Function]:
 
 
 def scheduler(function: Function) -> Scheduler:
-    """A scheduler for it that does not wait between attempts."""
+    """A scheduler for the function that does not wait between attempts."""
     return Scheduler(
         url=function.url, token=lambda: "token", secret="secret", retry=RetryConfig(min_backoff_s=0.0)
     )
 
 
-def test_a_tick_carries_what_cloud_scheduler_sends(function: Function) -> None:
-    """Identity, secret, job and schedule time stand in the headers, and the answer is read."""
+def test_a_tick_carries_cloud_schedulers_headers(function: Function) -> None:
+    """The headers contain identity, secret, job and schedule time; the answer is decoded."""
     started = scheduler(function).deliver(TICK.astimezone())
 
     assert started.run_id == "t-1"
@@ -74,7 +74,7 @@ def test_a_tick_carries_what_cloud_scheduler_sends(function: Function) -> None:
 
 
 def test_a_refused_tick_is_delivered_again_with_the_same_time(function: Function) -> None:
-    """Any answer but 2xx is retried, and all attempts name the same tick."""
+    """Any answer but 2xx is retried, and all attempts carry the same schedule time."""
     function.statuses = [503, 500]
 
     assert scheduler(function).deliver(TICK).run_id == "t-1"
@@ -83,10 +83,10 @@ def test_a_refused_tick_is_delivered_again_with_the_same_time(function: Function
 
 
 def test_retries_end(function: Function) -> None:
-    """After the last retry one line says what the function answered."""
+    """After the last retry, the error contains the function's answer."""
     function.statuses = [401] * 10
 
-    with pytest.raises(TickFailed, match=r"not accepted by .*: 401"):
+    with pytest.raises(TickFailed, match=r"did not accept the tick: 401"):
         scheduler(function).deliver(TICK)
     assert len(function.requests) == 4
 

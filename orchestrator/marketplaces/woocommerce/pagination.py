@@ -1,12 +1,13 @@
-"""Walking through a WooCommerce listing so that rows which come and go meanwhile cost none of the others.
+"""Paging through a WooCommerce listing so that rows that come and go meanwhile lose no other rows.
 
 Pages are offsets into a listing that changes under the reader. So each page is asked for from the time of the
-last row on, and rows of that second which were read already are told by their ids. Where a whole page lies in
-one second, that second is read in the order of ids: rows with equal times come in any order, another one for
-each page (woocommerce#33386). Only there pages are offsets; they overlap, and step back where more have left.
+last row on, and rows of that second that were read already are recognized by their ids. If a whole page has
+the same second, that second is read in the order of ids: rows with equal times come in any order, which
+differs between pages (woocommerce#33386). Only there are pages offsets; they overlap, and step back if more
+rows have left.
 
-A page that a slow host does not manage is asked for again with half its rows; the next ones grow again.
-The time is that of modification, or, where a listing cannot be filtered by that, of creation.
+A page that a slow host fails to send is asked for again with half its rows; the next pages grow again.
+The time is that of modification, or that of creation if a listing cannot be filtered by modification.
 """
 
 from __future__ import annotations
@@ -21,48 +22,48 @@ from typing import Literal, NamedTuple
 import msgspec
 
 from orchestrator.decoding import UNREADABLE
-from orchestrator.errors import PageTokenExpired
+from orchestrator.marketplaces.paging import not_ours, write_position
 from orchestrator.marketplaces.spec import Window
 from orchestrator.marketplaces.woocommerce.api import Listed
 
-#: Rows asked for at once: at first and at most, and at least.
+#: The most rows of one page, which is also the first size, and the fewest.
 LARGEST_PAGE, SMALLEST_PAGE = 100, 5
-#: Rows that a page by id has in common with the page before: so many can leave meanwhile. Less than a page.
+#: Rows that a page by id shares with the page before: this many can leave meanwhile. Less than a page.
 OVERLAP = 4
 _SECOND = timedelta(seconds=1)
 _FORM = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d", re.ASCII)
 
 
 class Place(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Where the walk stands; our own page token."""
+    """A position in a stream's listings; as JSON it is the page token."""
 
-    #: Which of a stream's listings.
+    #: The listing: an index into the stream's listings.
     part: int = 0
-    #: Whether it goes by creation.
+    #: Whether the time is that of creation.
     by_date: bool = False
-    #: Rows of this second and later ones are left; None for all.
+    #: Rows of this second and later ones remain; None for all.
     at: str | None = None
     #: Whether that second itself is done.
     is_done: bool = False
-    #: What is read by id: that second, or all that is left where the site does not keep to the order of time.
+    #: The rows read by id: that second, or all the rest if the site does not keep the order of time.
     by_id: Literal["second", "rest"] | None = None
-    #: The offset in what is read by id.
+    #: The offset in the rows read by id.
     skip: int = 0
-    #: So many there were when the page before was read.
+    #: The number of rows when the page before was read.
     total: int | None = None
-    #: Ids that have been read, of rows that later pages show again.
+    #: Ids already read, of rows that later pages show again.
     seen: tuple[int, ...] = ()
-    #: Rows of all parts that the site has counted, up to here.
+    #: The site's count of rows in all parts, up to here.
     counted: int = 0
-    #: Rows to ask for at once: a slow host times out on large pages.
+    #: Rows of one page: a slow host times out on large pages.
     size: int = LARGEST_PAGE
 
     @classmethod
     def parse(cls, token: str | None, parts: int = 3) -> Place:
-        """Read a token back; the beginning where there is none.
+        """The token's place; the beginning if there is no token.
 
         Raises:
-            PageTokenExpired: It is not one of ours.
+            PageTokenExpired: The token is not one of ours.
         """
         try:
             place = msgspec.json.decode(token, type=cls) if token else cls()
@@ -70,7 +71,7 @@ class Place(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             if not 0 <= place.part < parts or place.size < SMALLEST_PAGE:
                 raise ValueError
         except (*UNREADABLE, ValueError):
-            raise PageTokenExpired("woocommerce: the page token is not one of ours") from None
+            raise not_ours("woocommerce") from None
         return place
 
     def beginning(self, part: int, *, by_date: bool = False) -> Place:
@@ -78,22 +79,22 @@ class Place(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return Place(part=part, by_date=by_date, counted=self.counted, size=self.size)
 
     def smaller(self) -> Place | None:
-        """The same place with half the page; None where it is as small as can be."""
+        """The same place with half the page; None if the page is already the smallest."""
         if self.size == SMALLEST_PAGE:
             return None
         return msgspec.structs.replace(self, size=max(SMALLEST_PAGE, self.size // 2))
 
     def __str__(self) -> str:
-        return msgspec.json.encode(self).decode()
+        return write_position(self)
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A row with what the walk has to know of it; a row that cannot be read has neither id nor time."""
+    """A row with the fields that paging needs; a row that cannot be read has neither id nor time."""
 
     raw: bytes
     id: int | None = None
-    #: The time the walk goes by, as the site writes it: such texts compare like the times.
+    #: The time used for paging, as the site writes it: such texts compare like the times.
     time: str | None = None
     modified: str | None = None
     type: str | None = None
@@ -107,12 +108,12 @@ class _Row(msgspec.Struct):
 
 
 class After(NamedTuple):
-    """What follows a page."""
+    """The state after a page."""
 
     place: Place
     #: Whether anything follows in this part.
     more: bool
-    #: Rows that no page before had.
+    #: Rows that no earlier page had.
     used: int
 
 
@@ -125,11 +126,11 @@ class Step:
     listed: Listed
 
     def is_read(self, row: Row) -> bool:
-        """Whether an earlier page held it."""
+        """Whether an earlier page had it."""
         return row.id is not None and row.id in self.place.seen
 
     def after(self, used: int | None = None) -> After:
-        """What stands behind the page, or behind its first `used` rows."""
+        """The state after the page, or after its first `used` rows."""
         is_cut = used is not None and used < len(self.rows)
         rows = self.rows[:used] if is_cut else self.rows
         asked = len(rows) if is_cut else self.listed.asked
@@ -139,7 +140,7 @@ class Step:
             total = self.place.skip + len(self.rows) + (len(self.rows) >= self.listed.asked)
         again = {row.id for row in rows if self.is_read(row)}
         counted = max(0, min(asked, total - self.place.skip)) - len(again)
-        # A page that came allows for a larger one: what made them small may have been a short failure.
+        # After a good page the next one is larger: the failure that made them small may have been short.
         size = min(LARGEST_PAGE, self.place.size + SMALLEST_PAGE)
         place = msgspec.structs.replace(self.place, counted=self.place.counted + counted, size=size)
         used_rows = sum(not self.is_read(row) for row in rows)
@@ -147,7 +148,7 @@ class Step:
         if place.by_id:
             following = _by_id(place, rows, asked, total)
         elif asked < total and not _in_order(self.rows):
-            # Also where only the first of them were used: what follows those may be older.
+            # Also if only the first rows were used: the rows after them may be older.
             following = msgspec.structs.replace(place, by_id="rest")
         else:
             following = _by_time(place, rows, asked, total)
@@ -155,10 +156,10 @@ class Step:
 
 
 def _by_id(place: Place, rows: Sequence[Row], asked: int, total: int) -> Place | None:
-    """The place behind a page of what is read by id."""
+    """The place after a page of rows read by id."""
     gone = place.total - total if place.total is not None else 0
     if gone > OVERLAP:
-        # What has left may have stood before the offset: what followed it has moved up, and may be missed.
+        # Rows before the offset may have left. The rows after them have moved up, and may be missed.
         return msgspec.structs.replace(place, skip=max(0, place.skip - gone), total=total)
     if place.skip + asked < total:
         ids = sorted(row.id for row in rows if row.id is not None)
@@ -172,7 +173,7 @@ def _by_id(place: Place, rows: Sequence[Row], asked: int, total: int) -> Place |
 
 
 def _by_time(place: Place, rows: Sequence[Row], asked: int, total: int) -> Place | None:
-    """The place behind a page that came in the order of time."""
+    """The place after a page that came in the order of time."""
     if asked >= total:
         return None
     times = [row.time for row in rows if row.time]
@@ -186,7 +187,7 @@ def _by_time(place: Place, rows: Sequence[Row], asked: int, total: int) -> Place
 
 
 def _is_second(time: str) -> bool:
-    """Whether it is a time as sites write it, with a second before it and one after it."""
+    """Whether it is a time in the sites' format, with a second before it and one after it."""
     try:
         moment = datetime.fromisoformat(time)
     except ValueError:
@@ -219,9 +220,9 @@ def read_rows(listed: Listed, *, by_date: bool) -> list[Row]:
 def bounds(place: Place, window: Window) -> list[tuple[str, str]]:
     """The parameters that ask for the rows from a place on.
 
-    Bounds are strict and in whole seconds. With `dates_are_gmt` they are compared with UTC; a suffix such
-    as `Z` would still be converted to the site's own zone, so there is none. Without it they are compared
-    with what the site's clock showed, which is what `date_created` tells, and what goes for the order.
+    Bounds are strict and in whole seconds. With `dates_are_gmt` the site compares them with UTC, but would
+    still convert a suffix such as `Z` to its own zone: so there is no suffix. Without `dates_are_gmt` it
+    compares them with its local time, which is also the time in `date_created` and the time of the order.
     """
     prefix, first, last = "modified_", first_second(window.since), _last_second(window.until)
     params = [("dates_are_gmt", "true")]
@@ -241,7 +242,7 @@ def bounds(place: Place, window: Window) -> list[tuple[str, str]]:
 def is_unfiltered(step: Step, window: Window) -> bool:
     """Whether the site has ignored the bounds, as WooCommerce before 5.8 does.
 
-    One row that is too old is not enough to say so: it does no harm.
+    One row that is too old does not prove it, and does no harm.
     """
     oldest = step.place.at or first_second(window.since)
     too_old = [row for row in step.rows if row.time is not None and row.time < oldest]
@@ -249,7 +250,7 @@ def is_unfiltered(step: Step, window: Window) -> bool:
 
 
 def first_second(moment: datetime) -> str:
-    """A moment's second, as sites write UTC."""
+    """A moment's second in the sites' format of UTC."""
     return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%S}"
 
 

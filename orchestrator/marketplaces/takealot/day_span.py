@@ -6,23 +6,23 @@ from datetime import date, timedelta, timezone
 
 import msgspec
 
-from orchestrator.errors import PageTokenExpired
+from orchestrator.marketplaces.paging import not_ours
 from orchestrator.marketplaces.spec import Window
 
 SAST = timezone(timedelta(hours=2))
-#: Days asked for at once: at first, and at most (the older API refuses more than 180).
+#: Days in one call: at first, and at most (the older API refuses more than 180).
 FIRST_SPAN, LONGEST_SPAN = 8, 128
 
 
-class Span(msgspec.Struct, frozen=True):
-    """Where the reading stands: the next day, and how many days to ask for. Its text is the page token."""
+class DaySpan(msgspec.Struct, frozen=True):
+    """The next day to read, and the number of days to ask for. Its text is the page token."""
 
     day: date
     days: int
 
     @classmethod
-    def of(cls, window: Window, token: str | None) -> Span:
-        """Where a token says, or the window's first day.
+    def of(cls, window: Window, token: str | None) -> DaySpan:
+        """The token's span, or one from the window's first day on.
 
         Raises:
             PageTokenExpired: The token is not one of ours.
@@ -33,18 +33,18 @@ class Span(msgspec.Struct, frozen=True):
         try:
             return cls(date.fromisoformat(day), max(1, min(LONGEST_SPAN, int(days))))
         except ValueError:
-            raise PageTokenExpired("takealot sales: the page token is not one of ours") from None
+            raise not_ours("takealot sales") from None
 
     def end(self, window: Window) -> date:
         """Its last day, which is not after the window's."""
         return min(self.day + timedelta(days=self.days - 1), window.until.astimezone(SAST).date())
 
-    def halved(self, end: date) -> Span:
+    def halved(self, end: date) -> DaySpan:
         """The first half of the days up to `end`, at least one."""
-        return Span(self.day, max(1, ((end - self.day).days + 1) // 2))
+        return DaySpan(self.day, max(1, ((end - self.day).days + 1) // 2))
 
     def following(self, window: Window, *, sparse: bool) -> str | None:
-        """The token of the days after these, None where the window ends; more days where little was sold."""
+        """The token of the days after these, None at the window's end; more days if few items were sold."""
         end = self.end(window)
         if end >= window.until.astimezone(SAST).date():
             return None

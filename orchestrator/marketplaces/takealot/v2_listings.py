@@ -1,14 +1,14 @@
-"""Takealot's older Seller API v2, for connections whose key is for that one.
+"""The pages of Takealot's older Seller API v2, for connections whose key is for that API.
 
 Source: the published OpenAPI description (seller-api.takealot.com/api-docs, version 2.0) and the seller
-portal's guide as restated in public, read 2026-11-23. As v1 (see `takealot`), and besides:
+portal's guide as restated in public, read 2026-11-23. The facts of v1 apply (see `listings`), and these:
 
-- Pages are numbered from 1 and hold at most 100 rows; totals are told. An order's items can stand on
-  different pages, so a span of days is read to its end before orders are put together.
+- Pages are numbered from 1 and have at most 100 rows and a total. An order's items can be on different
+  pages, so a span of days is read to its end before orders are put together.
 - A range over 180 days is an error, and no range means 30 days: a range is always given.
 - Times are `01 Oct 2021 13:47:32` without a zone: South African time.
 - `selling_price` of a sale is the line's total. `customer` is a person's name.
-- `rrp` is 0 where there is none. Warehouses have numbers and names.
+- `rrp` is 0 if there is none. Warehouses have numbers and names.
 """
 
 from __future__ import annotations
@@ -19,18 +19,17 @@ from typing import TypeVar
 import msgspec
 
 from orchestrator.errors import MarketplaceUnavailable
-from orchestrator.marketplaces.client import Response
+from orchestrator.marketplaces.auth import FixedHeader
 from orchestrator.marketplaces.spec import Page, Session, Window
 from orchestrator.marketplaces.takealot import v2_records as rows
-from orchestrator.marketplaces.takealot.days import Span
+from orchestrator.marketplaces.takealot.api import MOST_ROWS, Api
+from orchestrator.marketplaces.takealot.day_span import DaySpan
 from orchestrator.marketplaces.takealot.records import group_by_order
 
-HOST = "seller-api.takealot.com"
-BASE = f"https://{HOST}/v2"
-#: The most rows a page can hold.
+_HOST = "seller-api.takealot.com"
+_BASE = f"https://{_HOST}/v2"
+#: The most rows on a page.
 PAGE_SIZE = 100
-#: The most rows of sales read for one page of ours.
-MOST_ROWS = 1000
 
 T = TypeVar("T")
 
@@ -49,49 +48,49 @@ class _Offers(msgspec.Struct):
     offers: list[msgspec.Raw]
 
 
-def fetch_orders(session: Session, window: Window, token: str | None) -> Page:
+def _fetch_orders(session: Session[Api], window: Window, token: str | None) -> Page:
     """Orders of the window's next days, each record one order's items."""
-    span = Span.of(window, token)
+    span = DaySpan.of(window, token)
     while True:
         end = span.end(window)
         range_ = f"start_date:{span.day.isoformat()};end_date:{end.isoformat()}"
-        listing = _ask(session, "sales", 1, lambda response: response.decode(_Sales), filters=range_)
+        listing = _ask(session, "sales", 1, _Sales, filters=range_)
         if listing.page_summary.total <= MOST_ROWS or span.day == end:
             break
         span = span.halved(end)
     total = listing.page_summary.total
     items = listing.sales
     for number in range(2, -(-total // PAGE_SIZE) + 1):
-        more = _ask(session, "sales", number, lambda response: response.decode(_Sales), filters=range_)
+        more = _ask(session, "sales", number, _Sales, filters=range_)
         items += more.sales
         if not more.sales:
             break
     if len(items) < total:
-        message = f"takealot sales: {len(items)} of {total} rows came; the pages were moved by a new sale"
+        message = f"takealot sales: {len(items)} of {total} rows came; a new sale moved the pages"
         raise MarketplaceUnavailable(message)
     grouped = [rows.marked(order) for order in group_by_order(items)]
     return Page(grouped, span.following(window, sparse=len(items) < MOST_ROWS // 3))
 
 
-def fetch_products(session: Session, window: Window, token: str | None) -> Page:  # noqa: ARG001 - all are listed
-    """Offers; stock comes along and is left out."""
+def _fetch_products(session: Session[Api], window: Window, token: str | None) -> Page:  # noqa: ARG001 - all are listed
+    """Offers, without the stock that comes with them."""
     return _offers(session, token, lambda offer: [rows.marked(bytes(offer))])
 
 
-def fetch_inventory(session: Session, window: Window, token: str | None) -> Page:  # noqa: ARG001 - all are listed
+def _fetch_inventory(session: Session[Api], window: Window, token: str | None) -> Page:  # noqa: ARG001 - all are listed
     """Offers, one record a warehouse."""
     return _offers(session, token, rows.split_by_location)
 
 
-def check(session: Session) -> str:
-    """Tell how many offers the key opens; v2 does not name the seller."""
-    listing = _ask(session, "offers", 1, lambda response: response.decode(_Offers), size=1)
+def _check(session: Session[Api]) -> str:
+    """Count the offers that the key can read; v2 does not name the seller."""
+    listing = _ask(session, "offers", 1, _Offers, size=1)
     return f"takealot: {listing.total_results} offers (Seller API v2)"
 
 
-def _offers(session: Session, token: str | None, split: Callable[[msgspec.Raw], list[bytes]]) -> Page:
+def _offers(session: Session[Api], token: str | None, split: Callable[[msgspec.Raw], list[bytes]]) -> Page:
     number = int(token or 1)
-    listing = _ask(session, "offers", number, lambda response: response.decode(_Offers))
+    listing = _ask(session, "offers", number, _Offers)
     is_last = number * PAGE_SIZE >= listing.total_results or not listing.offers
     return Page(
         [record for offer in listing.offers for record in split(offer)],
@@ -102,10 +101,10 @@ def _offers(session: Session, token: str | None, split: Callable[[msgspec.Raw], 
 
 
 def _ask(
-    session: Session,
+    session: Session[Api],
     operation: str,
     number: int,
-    read: Callable[[Response], T],
+    kind: type[T],
     *,
     size: int = PAGE_SIZE,
     filters: str = "",
@@ -113,4 +112,16 @@ def _ask(
     params = [("page_number", str(number)), ("page_size", str(size))]
     if filters:
         params.append(("filters", filters))
-    return session.client.request(operation, f"{BASE}/{operation}", read, params=params)
+    return session.client.request(
+        operation, f"{_BASE}/{operation}", lambda response: response.decode(kind), params=params
+    )
+
+
+SELLER_V2 = Api(
+    _HOST,
+    header=lambda key: FixedHeader("Authorization", f"Key {key}"),
+    fetch_orders=_fetch_orders,
+    fetch_products=_fetch_products,
+    fetch_inventory=_fetch_inventory,
+    check=_check,
+)

@@ -1,4 +1,4 @@
-"""eBay's inventory items with their offers and stock, and what they mean as normalized records.
+"""eBay's inventory items with their offers and stock as normalized records.
 
 Source: eBay's own description of Inventory 1.18.4, read 2026-11-23.
 """
@@ -8,11 +8,11 @@ from __future__ import annotations
 import msgspec
 
 from orchestrator.decoding import UNREADABLE
-from orchestrator.marketplaces.ebay.records import Amount, Row, amount_of
-from orchestrator.marketplaces.values import Pieces
+from orchestrator.marketplaces.ebay.order_records import Amount, Row, amount_of
+from orchestrator.marketplaces.values import Pieces, id_at, id_reader
 from orchestrator.model.record import Product, ProductStatus, StockLevel, Variant
 
-#: Where stock lies that eBay tells no location of.
+#: The location of stock for which eBay names none.
 ANYWHERE = "ship_to_home"
 
 _LISTING: dict[str, ProductStatus] = {
@@ -23,7 +23,7 @@ _LISTING: dict[str, ProductStatus] = {
     "INACTIVE": "inactive",
     "NOT_LISTED": "inactive",
 }
-#: Of several offers' statuses the first of these is the product's.
+#: The product's status is the first of these among its offers'.
 _FIRST: tuple[ProductStatus, ...] = ("active", "unknown", "inactive", "draft")
 
 
@@ -57,18 +57,10 @@ class _Offer(Row, frozen=True, kw_only=True):
 
 
 class _Offered(msgspec.Struct):
-    """An inventory item with its offers; our own form, made by `offered`."""
+    """An inventory item with its offers; our own format, made by `offered`."""
 
     item: _Item
     offers: list[_Offer]
-
-
-class _Sku(msgspec.Struct):
-    sku: str
-
-
-class _OfferedSku(msgspec.Struct):
-    item: _Sku
 
 
 class _Place(Row, frozen=True):
@@ -92,25 +84,26 @@ class _StockedItem(Row, frozen=True, kw_only=True):
 
 
 class _Level(msgspec.Struct):
-    """One location's share of an inventory item; our own form, made by `split_by_location`."""
+    """One location's share of an inventory item; our own format, made by `split_by_location`."""
 
     sku: str
     location: str
     quantity: Pieces | None
-    #: Whether buyers fetch it there.
+    #: Whether buyers collect it there.
     pickup: bool = False
 
 
+product_id = id_at("item", "sku", kind=str)
+_sku = id_at("sku", kind=str)
+
+
 def sku_of(item: bytes) -> str | None:
-    """The SKU of an inventory item, or None."""
-    try:
-        return msgspec.json.decode(item, type=_Sku).sku or None
-    except UNREADABLE:
-        return None
+    """The SKU of an inventory item; None if it is empty or cannot be read."""
+    return _sku(item) or None
 
 
 def without_description(offer: msgspec.Raw) -> bytes:
-    """An offer without the seller's HTML, up to half a megabyte, of which nothing is stored."""
+    """An offer without the seller's HTML: up to half a megabyte, and never stored."""
     try:
         fields = msgspec.json.decode(offer, type=dict[str, msgspec.Raw])
     except UNREADABLE:
@@ -135,14 +128,14 @@ def split_by_location(item: bytes) -> list[bytes]:
         for place in row.availability.pickup_at_location_availability
     ]
     if home := row.availability.ship_to_location_availability:
-        # The quantity is what lies at all locations together, where those are told.
+        # If eBay names the locations, this quantity is their sum.
         places = home.availability_distributions or (_Place(ANYWHERE, home.quantity),)
         levels += [_Level(row.sku, place.merchant_location_key, place.quantity) for place in places]
     return [msgspec.json.encode(level) for level in levels]
 
 
 def product(raw: bytes, with_buyer: bool) -> Product:  # noqa: ARG001 - the contract's signature
-    """An inventory item is a product; each of its offers is a variant, or the item where it has none."""
+    """An inventory item is a product; its offers are the variants, or the item itself if it has no offer."""
     row = msgspec.json.decode(raw, type=_Offered)
     item = row.item
     statuses: set[ProductStatus] = {_offer_status(offer) for offer in row.offers} or {"draft"}
@@ -159,7 +152,7 @@ def product(raw: bytes, with_buyer: bool) -> Product:  # noqa: ARG001 - the cont
 
 
 def level(raw: bytes, with_buyer: bool) -> StockLevel:  # noqa: ARG001 - the contract's signature
-    """What one location holds of an item; stock to be fetched there is counted apart."""
+    """An item's stock at one location; stock for collection there is a level of its own."""
     row = msgspec.json.decode(raw, type=_Level)
     return StockLevel(
         id=f"{row.sku}@{'pickup:' if row.pickup else ''}{row.location}",
@@ -170,26 +163,16 @@ def level(raw: bytes, with_buyer: bool) -> StockLevel:  # noqa: ARG001 - the con
     )
 
 
-def product_id(raw: bytes) -> str | None:
-    """The item's SKU, or None."""
-    try:
-        return msgspec.json.decode(raw, type=_OfferedSku).item.sku
-    except UNREADABLE:
-        return None
-
-
-def level_id(raw: bytes) -> str | None:
-    """The stock level's id, or None: also for an item that could not be split by location."""
-    try:
-        return level(raw, False).id
-    except UNREADABLE:
-        return None
+@id_reader
+def level_id(raw: bytes) -> str:
+    """The stock level's id; an item that could not be split by location has none."""
+    return level(raw, False).id
 
 
 def _variant(item: _Item, offer: _Offer | None) -> Variant:
     prices = offer.pricing_summary if offer else _Prices()
     return Variant(
-        # Order lines name the listing, so that they can be joined to it.
+        # Order lines name the listing, so it joins them to the variant.
         id=(offer.listing.listing_id or offer.offer_id) if offer else item.sku,
         sku=item.sku,
         barcode=next(iter(item.product.ean + item.product.upc + item.product.isbn), None),

@@ -1,4 +1,4 @@
-"""eBay's orders, and what they mean as normalized records.
+"""eBay's orders as normalized records.
 
 Source: eBay's own description of Fulfillment 1.20.7, read 2026-11-23.
 """
@@ -9,8 +9,17 @@ from decimal import Decimal
 
 import msgspec
 
-from orchestrator.decoding import UNREADABLE
-from orchestrator.marketplaces.values import EXACT, Instant, Pieces, money, sum_of, utc
+from orchestrator.marketplaces.values import (
+    EXACT,
+    Instant,
+    Pieces,
+    id_at,
+    joined,
+    money,
+    optional_utc,
+    sum_of,
+    utc,
+)
 from orchestrator.model.record import Buyer, Money, Order, OrderLine, OrderStatus
 
 #: Raw fields that hold personal data.
@@ -26,7 +35,7 @@ _UNPAID = {"PENDING", "FAILED"}
 
 
 class Row(msgspec.Struct, rename="camel", frozen=True):
-    """eBay's fields are in camel case; what may be left out there is optional here."""
+    """eBay's fields are in camel case; a field that eBay may leave out is optional here."""
 
 
 class Amount(Row, frozen=True):
@@ -106,8 +115,7 @@ class _Order(Row, frozen=True, kw_only=True):
     line_items: list[_LineItem]
 
 
-class _OrderId(Row, frozen=True):
-    order_id: str
+order_id = id_at("orderId", kind=str)
 
 
 def order(raw: bytes, with_buyer: bool) -> Order:
@@ -124,20 +132,10 @@ def order(raw: bytes, with_buyer: bool) -> Order:
         refunded=_refunded(row.payment_summary.refunds),
         created_at=utc(row.creation_date),
         updated_at=utc(row.last_modified_date),
-        cancelled_at=None
-        if row.cancel_status.cancelled_date is None
-        else utc(row.cancel_status.cancelled_date),
+        cancelled_at=optional_utc(row.cancel_status.cancelled_date),
         lines=tuple(_line(item) for item in row.line_items),
         buyer=_buyer(row) if with_buyer else None,
     )
-
-
-def order_id(raw: bytes) -> str | None:
-    """The order's id, or None."""
-    try:
-        return msgspec.json.decode(raw, type=_OrderId).order_id
-    except UNREADABLE:
-        return None
 
 
 def _order_status(row: _Order) -> OrderStatus:
@@ -153,7 +151,7 @@ def _line(item: _LineItem) -> OrderLine:
     cost = item.line_item_cost
     return OrderLine(
         id=item.line_item_id,
-        # Listings made outside the Inventory model need none.
+        # Listings made outside the Inventory model need no SKU.
         sku=item.sku or None,
         product_id=item.sku or None,
         variant_id=item.legacy_item_id,
@@ -166,7 +164,7 @@ def _line(item: _LineItem) -> OrderLine:
 
 
 def _unit_price(cost: Amount, quantity: int) -> Money | None:
-    """The cost is unit price times quantity; None where it cannot be divided without a rest."""
+    """The cost is unit price times quantity; None if it cannot be divided without a remainder."""
     if quantity < 1:
         return None
     whole, _, fraction = money(cost.value, cost.currency).amount.partition(".")
@@ -182,23 +180,22 @@ def _refunded(refunds: list[_Refund]) -> Money | None:
 
 
 def amount_of(amount: Amount | None) -> Money | None:
-    """An amount as money, where there is one."""
+    """The amount as money, if there is one."""
     return None if amount is None else money(amount.value, amount.currency)
 
 
 def _buyer(row: _Order) -> Buyer | None:
-    """Where the order goes; None where eBay tells nobody, as it does of old orders."""
+    """The recipient of the order; None if eBay names nobody, as for old orders."""
     steps = [instruction.shipping_step for instruction in row.fulfillment_start_instructions]
     contact = next((step.ship_to for step in steps if step and step.ship_to), None)
     if contact is None:
         return None
     address = contact.contact_address
-    streets = [line for line in (address.address_line1, address.address_line2) if _told(line)]
     return Buyer(
         name=_told(contact.full_name),
         email=_told(contact.email),
         phone=_told(contact.primary_phone.phone_number),
-        street=", ".join(line for line in streets if line) or None,
+        street=joined(_told(address.address_line1), _told(address.address_line2)),
         city=_told(address.city),
         region=_told(address.state_or_province),
         postal_code=_told(address.postal_code),

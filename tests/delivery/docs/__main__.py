@@ -1,0 +1,10 @@
+"""Writes the generated parts of the documentation anew: `python -m tests.delivery.docs`."""
+
+from __future__ import annotations
+
+from tests.delivery.docs import connections, limits, readme
+
+if __name__ == "__main__":
+    readme.write()
+    connections.write()
+    limits.write()

@@ -1,0 +1,47 @@
+"""The secret store of every test that needs no real one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from orchestrator.errors import SecretMissing
+
+
+class MemorySecrets:
+    """Secrets in memory: the versions of each reference, oldest first.
+
+    Args:
+        versions: The versions by reference; a reference without versions is missing.
+        default: The content of every other reference; None if every other reference is missing.
+    """
+
+    def __init__(
+        self, versions: Mapping[str, Sequence[str]] | None = None, *, default: str | None = None
+    ) -> None:
+        self.versions = {reference: list(contents) for reference, contents in (versions or {}).items()}
+        self.reads = 0
+        #: Raised by every read.
+        self.error: Exception | None = None
+        self._default = [] if default is None else [default]
+
+    def get(self, reference: str, *, fresh: bool = False) -> str:
+        """The latest version."""
+        self.reads += 1
+        if self.error is not None:
+            raise self.error
+        contents = self._of(reference)
+        if not contents:
+            raise SecretMissing(f"secret {reference!r}: no such secret", action="create it")
+        return contents[-1]
+
+    def previous(self, reference: str) -> str | None:
+        """The version before the latest."""
+        contents = self._of(reference)
+        return contents[-2] if len(contents) > 1 else None
+
+    def add_version(self, reference: str, content: str) -> None:
+        """A new latest version."""
+        self.versions.setdefault(reference, []).append(content)
+
+    def _of(self, reference: str) -> list[str]:
+        return self.versions.get(reference, self._default)

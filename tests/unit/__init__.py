@@ -1,1 +1,0 @@
-"""Parts by themselves."""
