@@ -11,7 +11,7 @@ from rich.text import Text
 from orchestrator.cli.output import STYLES, safe, table
 from orchestrator.model.documents import from_document
 from orchestrator.model.run import Run, Task
-from orchestrator.operators.run_views import RunPage, RunView
+from orchestrator.operators.run_views import Progress, RunPage, RunView
 from orchestrator.ports import Document
 
 _COUNTS = ("seen", "written", "unchanged", "deleted", "rejected")
@@ -36,7 +36,7 @@ def print_run(screen: Console, view: RunView) -> None:
         screen.print()
         screen.print(table("cost", _COST, _cost_rows(run)))
     if view.progress is not None:
-        _print_progress(screen, view)
+        _print_progress(screen, view.progress)
     unusual = _unusual(view.tasks)
     if unusual:
         columns = ("connection", "status", "reason", "attempts", "error", "what to do")
@@ -102,10 +102,7 @@ def _cost_rows(run: Run) -> Iterator[Sequence[object]]:
         yield name, *_used(cost), f"{cost.estimated_usd:.6f}"
 
 
-def _print_progress(screen: Console, view: RunView) -> None:
-    progress = view.progress
-    if progress is None:
-        return
+def _print_progress(screen: Console, progress: Progress) -> None:
     screen.print()
     screen.print(f"{progress.tasks.total} connections are done, {progress.open_shards} shards are open.")
     rows = [
@@ -123,7 +120,7 @@ def _unusual(tasks: Sequence[Document]) -> list[Sequence[object]]:
         task = from_document(Task, document)
         if task.status == "succeeded" and not task.incomplete:
             continue
-        reason = "goes on in the next run" if task.incomplete else task.reason
+        reason = "continues in the next run" if task.incomplete else task.reason
         error = task.error
         rows.append(
             (

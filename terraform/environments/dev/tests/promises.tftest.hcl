@@ -1,4 +1,4 @@
-# What dev promises beyond its module; tests/delivery/terraform reads this plan too.
+# dev's promises beyond its module; tests/delivery/terraform reads this plan too.
 
 mock_provider "google" {
   source          = "../../testing/environments"

@@ -1,4 +1,4 @@
-# What prod promises beyond its module; tests/delivery/terraform reads this plan too.
+# prod's promises beyond its module; tests/delivery/terraform reads this plan too.
 
 mock_provider "google" {
   source          = "../../testing/environments"
