@@ -8,7 +8,7 @@ variable "alert_emails" {
 }
 
 variable "operators" {
-  description = "People who may read, start, retry and cancel runs: IAM members by a short name."
+  description = "Operators, who may read, start, retry and cancel runs: IAM members by a short name."
   type        = map(string)
   default     = {}
   nullable    = false

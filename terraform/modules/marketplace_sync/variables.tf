@@ -99,7 +99,7 @@ variable "name" {
 }
 
 variable "operators" {
-  description = "People who may read, start, retry and cancel runs: IAM members by a short name, which run records carry."
+  description = "Operators, who may read, start, retry and cancel runs: IAM members by a short name, which run records carry."
   type        = map(string)
   default     = {}
   nullable    = false

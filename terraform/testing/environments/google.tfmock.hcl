@@ -8,7 +8,7 @@ mock_data "google_project" {
 }
 
 override_resource {
-  target          = module.sync.module.api.google_service_account.this
+  target = module.sync.module.api.google_service_account.this
   values = {
     id     = "projects/a-project/serviceAccounts/sync-api@a-project.iam.gserviceaccount.com"
     name   = "projects/a-project/serviceAccounts/sync-api@a-project.iam.gserviceaccount.com"
@@ -18,7 +18,7 @@ override_resource {
 }
 
 override_resource {
-  target          = module.sync.module.worker.google_service_account.this
+  target = module.sync.module.worker.google_service_account.this
   values = {
     id     = "projects/a-project/serviceAccounts/sync-worker@a-project.iam.gserviceaccount.com"
     name   = "projects/a-project/serviceAccounts/sync-worker@a-project.iam.gserviceaccount.com"
@@ -28,7 +28,7 @@ override_resource {
 }
 
 override_resource {
-  target          = module.sync.module.build.google_service_account.build
+  target = module.sync.module.build.google_service_account.build
   values = {
     id     = "projects/a-project/serviceAccounts/sync-build@a-project.iam.gserviceaccount.com"
     name   = "projects/a-project/serviceAccounts/sync-build@a-project.iam.gserviceaccount.com"
@@ -38,7 +38,7 @@ override_resource {
 }
 
 override_resource {
-  target          = module.sync.module.queue.google_service_account.push
+  target = module.sync.module.queue.google_service_account.push
   values = {
     id     = "projects/a-project/serviceAccounts/sync-push@a-project.iam.gserviceaccount.com"
     name   = "projects/a-project/serviceAccounts/sync-push@a-project.iam.gserviceaccount.com"
@@ -48,7 +48,7 @@ override_resource {
 }
 
 override_resource {
-  target          = module.sync.google_service_account.scheduler
+  target = module.sync.google_service_account.scheduler
   values = {
     id     = "projects/a-project/serviceAccounts/sync-scheduler@a-project.iam.gserviceaccount.com"
     name   = "projects/a-project/serviceAccounts/sync-scheduler@a-project.iam.gserviceaccount.com"
@@ -58,7 +58,7 @@ override_resource {
 }
 
 override_resource {
-  target          = module.sync.google_service_account.operator
+  target = module.sync.google_service_account.operator
   values = {
     id     = "projects/a-project/serviceAccounts/sync-op-jane@a-project.iam.gserviceaccount.com"
     name   = "projects/a-project/serviceAccounts/sync-op-jane@a-project.iam.gserviceaccount.com"
@@ -68,28 +68,28 @@ override_resource {
 }
 
 override_resource {
-  target          = module.sync.module.queue.google_project_service_identity.pubsub
+  target = module.sync.module.queue.google_project_service_identity.pubsub
   values = {
     member = "serviceAccount:service-123456789012@gcp-sa-pubsub.iam.gserviceaccount.com"
   }
 }
 
 override_resource {
-  target          = module.sync.module.queue.google_pubsub_topic.tasks
+  target = module.sync.module.queue.google_pubsub_topic.tasks
   values = {
     id = "projects/a-project/topics/sync-tasks"
   }
 }
 
 override_resource {
-  target          = module.sync.module.queue.google_pubsub_topic.dead
+  target = module.sync.module.queue.google_pubsub_topic.dead
   values = {
     id = "projects/a-project/topics/sync-tasks-dead"
   }
 }
 
 override_resource {
-  target          = module.sync.module.build.google_artifact_registry_repository.images
+  target = module.sync.module.build.google_artifact_registry_repository.images
   values = {
     id   = "projects/a-project/locations/europe-west1/repositories/sync-functions"
     name = "sync-functions"
