@@ -5,6 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
+
+from orchestrator.sync import changes
 from tests.support.world import START, FakeClient, World, fill
 
 HOUR = timedelta(hours=1)
@@ -121,6 +124,28 @@ def test_what_changes_during_a_reconcile_is_not_taken_as_vanished(tmp_path: Path
     assert run.records.deleted == 0
     assert world.records("a", "orders")["r3"] == "2"
     assert not world.state("a").streams["orders"].suspects
+
+
+def test_a_record_edited_after_its_digest_entry_grew_old_is_not_taken_as_vanished(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first commit of a page forgets old entries; a record in the second commit still counts as listed."""
+    monkeypatch.setattr(changes, "PART_DOCUMENTS", 1)
+    world = World(tmp_path)
+    object.__setattr__(world.bazaar.connector.streams["orders"], "long_span", timedelta(days=30))
+    world.connect("a")
+    fill(world, "orders", 3)
+    world.run_once()
+    world.clock.advance(40 * 24 * 3600)
+    for row in ("r0", "r1"):
+        world.bazaar.shop("a").put("orders", row, world.clock.now() - 5 * HOUR, "2")
+    assert world.run_once()[1].records.written == 2
+    assert not world.state("a").streams["orders"].suspects
+    world.clock.advance(900)
+    _, run = world.run_once()
+
+    assert run.records.deleted == 0
+    assert world.records("a", "orders") == {"r0": "2", "r1": "2", "r2": "1"}
 
 
 def test_a_reconcile_in_slices_remembers_what_it_has_seen(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from orchestrator.model.run import RunStatus, TaskStatus
 from orchestrator.model.state import Health
 from orchestrator.ports import Delete, Put, Write, Written
 from orchestrator.runs.start import TriggerRequest, start_manual
-from orchestrator.sync import absorbing
+from orchestrator.sync import changes
 from tests.support.world import START, FakeClient, World, fill
 
 HOUR = timedelta(hours=1)
@@ -288,7 +288,7 @@ def test_a_page_over_the_commit_limit_is_split(world: World, monkeypatch: pytest
     world.connect("a")
     world.bazaar.page_size = 50
     fill(world, "orders", 120)
-    monkeypatch.setattr(absorbing, "PART_DOCUMENTS", 7)
+    monkeypatch.setattr(changes, "PART_DOCUMENTS", 7)
     commit, sizes = world.store.commit, []
 
     def sizing(writes: list[Write]) -> list[Written]:
