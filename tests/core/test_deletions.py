@@ -129,7 +129,7 @@ def test_what_changes_during_a_reconcile_is_not_taken_as_vanished(tmp_path: Path
 def test_a_record_edited_after_its_digest_entry_grew_old_is_not_taken_as_vanished(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The first commit of a page forgets old entries; a record in the second commit still counts as listed."""
+    """The first commit of a page forgets old entries; a record in the second one still counts as listed."""
     monkeypatch.setattr(changes, "PART_DOCUMENTS", 1)
     world = World(tmp_path)
     object.__setattr__(world.bazaar.connector.streams["orders"], "long_span", timedelta(days=30))

@@ -133,15 +133,12 @@ def test_a_record_seen_before_its_entry_grows_old_stays_seen() -> None:
     """A history found by the machine above: an entry was forgotten with its mark, and put once more."""
     history = Remembering()
     history.begin()
-    for step in (
-        lambda: history.see(["0"]),
-        lambda: history.put(["0"], content=1, day=1),
-        lambda: history.days_pass(2),
-        history.load,
-        lambda: history.put(["0"], content=1, day=2),
-    ):
-        step()
-        history.remembers()
+    history.see(names=["0"])
+    history.put(names=["0"], content=1, day=1)
+    history.days_pass(days=2)
+    history.load()
+    history.put(names=["0"], content=1, day=2)
+    history.remembers()
     history.teardown()
 
 
