@@ -23,7 +23,7 @@ class Change:
     """The documents of one record, and the digest entries (key, content, day) that go with them."""
 
     writes: list[Write]
-    #: An entry with content 0 is removed from the digest.
+    #: An entry with content 0 removes its key from the digest.
     entries: list[tuple[int, int, int]]
     size: int
     #: When the marketplace last changed it, to tell apart two versions of it on one page.

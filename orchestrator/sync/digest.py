@@ -17,7 +17,8 @@ from __future__ import annotations
 import hashlib
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import compress
 
@@ -61,17 +62,6 @@ class Columns:
     seen: bytearray = field(default_factory=bytearray)
 
     @classmethod
-    def of(cls, entries: Mapping[int, tuple[int, int]]) -> Columns:
-        """Sort a mapping of id to (content, day)."""
-        ids = sorted(entries)
-        return cls(
-            array("Q", ids),
-            array("Q", [entries[key][0] for key in ids]),
-            array("H", [entries[key][1] for key in ids]),
-            bytearray(len(ids)),
-        )
-
-    @classmethod
     def unpack(cls, packed: bytes) -> Columns:
         """Read the bytes that `pack` made."""
         count = len(packed) // _ENTRY_BYTES
@@ -106,13 +96,6 @@ class Columns:
             bytearray(compress(self.seen, keep)),
         )
 
-    def append(self, key: int, content: int, day: int, *, seen: bool) -> None:
-        """Add an entry behind the last."""
-        self.ids.append(key)
-        self.contents.append(content)
-        self.days.append(day)
-        self.seen.append(seen)
-
     def extend(self, other: Columns) -> None:
         """Add entries behind the last."""
         self.ids.extend(other.ids)
@@ -125,18 +108,16 @@ class Columns:
         index = bisect_left(self.ids, key)
         return index if index < len(self.ids) and self.ids[index] == key else -1
 
-    def items(self) -> Iterator[tuple[int, tuple[int, int]]]:
-        """Entries in id order."""
-        return zip(self.ids, zip(self.contents, self.days, strict=True), strict=True)
-
 
 class Digest:
     """A stream's entries, and the changes of them that are not stored yet."""
 
     def __init__(self, inline: bytes = b"", buckets: Sequence[bytes] = ()) -> None:
         """Put together the entries in `sync_state` (`inline`) and in the digest documents (`buckets`)."""
-        self._buckets = len(buckets)
-        self._overlay = dict(Columns.unpack(inline).items())
+        #: How many digest documents there are.
+        self.bucket_count = len(buckets)
+        changed = Columns.unpack(inline)
+        self._overlay = dict(zip(changed.ids, zip(changed.contents, changed.days, strict=True), strict=True))
         #: Changed since the digest documents were written; unused while there are none.
         self._pending = dict(self._overlay) if buckets else {}
         self._columns = Columns()
@@ -150,11 +131,6 @@ class Digest:
         """How many records are remembered."""
         self._merge()
         return len(self._columns.ids)
-
-    @property
-    def bucket_count(self) -> int:
-        """How many digest documents there are."""
-        return self._buckets
 
     def get(self, key: int) -> int | None:
         """The hash of the content remembered for an id, or None."""
@@ -170,19 +146,21 @@ class Digest:
         return entry[1] if entry is not None else self._columns.days[self._columns.find(key)]
 
     def put(self, key: int, content: int, day: int) -> None:
-        """Remember a record's content; stored with the next `stage`.
+        """Remember a record's content, or forget the record if that is 0; stored with the next `stage`.
 
         Beyond `CAPACITY` new records are not remembered: they are written each time they are read.
         """
         if len(self._columns.ids) >= CAPACITY and self.get(key) is None:
             return
-        self._change(key, content, day)
+        self._overlay[key] = (content, day)
+        if self.bucket_count:
+            self._pending[key] = (content, day)
         if len(self._overlay) >= _MERGE_AT:
             self._merge()
 
     def remove(self, key: int) -> None:
         """Forget a record."""
-        self._change(key, _REMOVED, 0)
+        self.put(key, _REMOVED, 0)
 
     def see(self, key: int) -> None:
         """Note that the scan in progress has listed this record."""
@@ -220,33 +198,35 @@ class Digest:
 
         Entries of days before `oldest_day` are forgotten: no later window reads their records.
         """
-        if not self._buckets:
+        if not self.bucket_count:
             self._merge(oldest_day)
-            return (self._columns.pack(), {}) if len(self) <= INLINE_ENTRIES else (b"", self._spread(1))
+            return (self._columns.pack(), {}) if len(self) <= INLINE_ENTRIES else (b"", self.regrow())
         if len(self._pending) <= INLINE_ENTRIES:
-            return Columns.of(self._pending).pack(), {}
+            return _packed(self._pending), {}
         self._merge()
-        dirt = [0] * self._buckets
-        for key in self._pending:
-            dirt[self._bucket(key)] += 1
-        fold = set(sorted(range(self._buckets), key=lambda n: -dirt[n])[:FOLDS_PER_COMMIT])
+        dirt = Counter(map(self._bucket, self._pending))
+        fold = set(sorted(range(self.bucket_count), key=lambda n: -dirt[n])[:FOLDS_PER_COMMIT])
         self._pending = {key: entry for key, entry in self._pending.items() if self._bucket(key) not in fold}
         self._forget(fold, oldest_day)
         ranges = self._ranges()
-        return Columns.of(self._pending).pack(), {n: self._columns.pack(*ranges[n]) for n in sorted(fold)}
+        return _packed(self._pending), {n: self._columns.pack(*ranges[n]) for n in sorted(fold)}
 
     @property
     def is_outgrown(self) -> bool:
         """Whether a digest document is too full; `regrow` once every entry is stored."""
-        if not self._buckets or self._buckets >= MAX_BUCKETS:
+        if not self.bucket_count or self.bucket_count >= MAX_BUCKETS:
             return False
         self._merge()
         return max(stop - start for start, stop in self._ranges()) > BUCKET_ENTRIES
 
     def regrow(self, *, oldest_day: int = 0) -> dict[int, bytes]:
-        """Lay out all digest documents anew; they are a commit of their own (up to 9 MiB)."""
+        """Lay all entries out over digest documents that are not too full: a commit of its own (up to 9 MiB)."""
         self._merge(oldest_day)
-        return self._spread(self._buckets)
+        count, self._pending = len(self._columns.ids), {}
+        self.bucket_count = self.bucket_count or 1
+        while self.bucket_count < MAX_BUCKETS and count > self.bucket_count * BUCKET_ENTRIES * 0.9:
+            self.bucket_count *= 4
+        return {n: self._columns.pack(*bounds) for n, bounds in enumerate(self._ranges())}
 
     def _forget(self, buckets: set[int], oldest_day: int) -> None:
         """Forget the old entries of some buckets; memory and documents must hold the same entries."""
@@ -256,24 +236,13 @@ class Digest:
             kept.extend(part.since(oldest_day) if n in buckets else part)
         self._columns = kept
 
-    def _change(self, key: int, content: int, day: int) -> None:
-        self._overlay[key] = (content, day)
-        if self._buckets:
-            self._pending[key] = (content, day)
-
-    def _spread(self, buckets: int) -> dict[int, bytes]:
-        """Lay all entries out over this number of documents, or over more if these would be too full."""
-        self._buckets = buckets
-        while self._buckets < MAX_BUCKETS and len(self._columns.ids) > self._buckets * BUCKET_ENTRIES * 0.9:
-            self._buckets *= 4
-        self._pending = {}
-        return {n: self._columns.pack(*bounds) for n, bounds in enumerate(self._ranges())}
-
     def _bucket(self, key: int) -> int:
-        return key * self._buckets >> 64
+        return key * self.bucket_count >> 64
 
     def _ranges(self) -> list[tuple[int, int]]:
-        edges = [bisect_left(self._columns.ids, (n << 64) // self._buckets) for n in range(self._buckets)]
+        edges = [
+            bisect_left(self._columns.ids, (n << 64) // self.bucket_count) for n in range(self.bucket_count)
+        ]
         return list(zip(edges, [*edges[1:], len(self._columns.ids)], strict=True))
 
     def _merge(self, oldest_day: int = 0) -> None:
@@ -287,10 +256,19 @@ class Digest:
             merged.extend(old.part(at, upto))
             known = upto < len(old.ids) and old.ids[upto] == key
             if content != _REMOVED:
-                seen = key in self._seen_new or (known and old.seen[upto] == 1)
-                merged.append(key, content, day, seen=seen)
+                merged.ids.append(key)
+                merged.contents.append(content)
+                merged.days.append(day)
+                merged.seen.append(key in self._seen_new or (known and old.seen[upto] == 1))
             at = upto + known
         merged.extend(old.part(at, len(old.ids)))
         self._columns = merged.since(oldest_day) if oldest_day else merged
         self._seen_new.difference_update(self._overlay)
         self._overlay = {}
+
+
+def _packed(entries: Mapping[int, tuple[int, int]]) -> bytes:
+    """Entries (id: content, day) in the form of `Columns.pack`."""
+    keys = sorted(entries)
+    contents, days = [entries[key][0] for key in keys], [entries[key][1] for key in keys]
+    return Columns(array("Q", keys), array("Q", contents), array("H", days)).pack()

@@ -15,7 +15,7 @@ class DigestStore:
     """Loads the digest of one stream, and makes the writes that store it.
 
     Args:
-        store: Where the documents are.
+        store: The store of the documents.
         path: The documents' path without their number.
     """
 

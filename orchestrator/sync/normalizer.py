@@ -47,8 +47,8 @@ class Normalizer:
         self.lists_all = lists_all(stream, window)
         #: Records that an earlier complete listing did not show, and this window has not shown so far.
         self.suspects = suspects
-        #: Latest modification time among the records read so far.
-        self.position = window.position
+        #: Latest modification time read so far; None if the marketplace's order cannot be trusted.
+        self.position = window.position if stream.ordered else None
         #: Whether some record's id could not be read.
         self.blind = window.blind
 
@@ -61,9 +61,7 @@ class Normalizer:
             try:
                 record = normalize(raw, pii)
                 document_id = ids.escape(record.id)
-                encoded = _encode(record)
-                if len(encoded) > MAX_RECORD_BYTES:
-                    _refuse_size(len(encoded))
+                encoded = _encoded(record)
             except Exception as error:  # noqa: BLE001 - a failing record does not stop the others
                 self._reject(raw, error, digest, changes)
                 continue
@@ -119,7 +117,8 @@ class Normalizer:
         if moment is None:
             return self.oldest_day
         # A row that was edited after the window's end does not tell how far the listing has come.
-        if moment <= self._until and (self.position is None or moment > self.position):
+        is_in_order = self._stream.ordered and moment <= self._until
+        if is_in_order and (self.position is None or moment > self.position):
             self.position = moment
         return day_of(moment)
 
@@ -136,9 +135,12 @@ def _document(record: Record, key: int) -> dict[str, Any]:
     return document
 
 
-def _refuse_size(size: int) -> None:
-    message = f"the normalized record is {size} bytes; a document takes {MAX_RECORD_BYTES}"
-    raise RecordInvalid(message)
+def _encoded(record: Record) -> bytes:
+    encoded = _encode(record)
+    if len(encoded) > MAX_RECORD_BYTES:
+        message = f"the normalized record is {len(encoded)} bytes; a document takes {MAX_RECORD_BYTES}"
+        raise RecordInvalid(message)
+    return encoded
 
 
 def _is_older(mine: datetime | None, other: datetime | None) -> bool:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import Future
 from contextvars import copy_context
-from dataclasses import dataclass
 from datetime import timedelta
 
 import msgspec
@@ -22,17 +21,6 @@ from orchestrator.sync.normalizer import Normalizer
 from orchestrator.sync.task_context import TaskContext
 
 
-@dataclass(frozen=True, slots=True)
-class _Commit:
-    """A commit under way; if the store refuses it, its changes are committed in halves."""
-
-    done: Future[None]
-    changes: list[Change]
-    cursor: Cursor
-    #: The stream's state once the commit is made.
-    state: StreamState
-
-
 class PageWriter:
     """Commits a stream's changes, one commit at a time; the caller may prepare the next one meanwhile."""
 
@@ -42,7 +30,8 @@ class PageWriter:
         self.state = state
         self._digests = DigestStore(task.store, f"{task.holder.path}/digests/{stream.name}")
         self._digest: Digest | None = None
-        self._under_way: _Commit | None = None
+        #: The commit under way: its changes, and the stream's state once it is made.
+        self._under_way: tuple[Future[None], list[Change], StreamState] | None = None
         #: When reading the open window would have begun, had all of it been in this slice; monotonic.
         self._began = task.services.clock.monotonic() - state.took_s
 
@@ -67,17 +56,14 @@ class PageWriter:
         """Begin to commit changes, while no other commit is under way; `settle` waits for it."""
         digest = self.digest
         for change in changes:
-            for key, content, day in change.entries:
-                if content:
-                    digest.put(key, content, day)
-                else:
-                    digest.remove(key)
+            for entry in change.entries:
+                digest.put(*entry)
         inline, documents = digest.stage(oldest_day=self._normalizer.oldest_day)
         writes = [*(write for change in changes for write in change.writes), *self._digests.writes(documents)]
         state = self._next_state(inline, cursor)
         # In a copy of this context, so that the thread's log lines carry its fields.
         done = self._task.services.executor.submit(copy_context().run, self._store, writes, state)
-        self._under_way = _Commit(done, changes, cursor, state)
+        self._under_way = done, changes, state
 
     def settle(self) -> None:
         """Wait for the commit under way, if there is one; a refused commit is bisected.
@@ -89,12 +75,13 @@ class PageWriter:
         under_way, self._under_way = self._under_way, None
         if under_way is None:
             return
+        done, changes, state = under_way
         try:
-            under_way.done.result()
+            done.result()
         except WriteRejected as error:
-            self._bisect(under_way, error)
+            self._bisect(changes, state.cursor, error)
         else:
-            self.state = under_way.state
+            self.state = state
 
     def make_room(self) -> None:
         """Lay out the digest's documents anew if one of them has grown too full."""
@@ -122,23 +109,22 @@ class PageWriter:
         self.keep(cursor=cursor)
         self._digest = None
 
-    def _bisect(self, refused: _Commit, error: WriteRejected) -> None:
-        """Commit the halves of a refused commit; a single refused record becomes a reject."""
+    def _bisect(self, changes: list[Change], cursor: Cursor, error: WriteRejected) -> None:
+        """Commit the halves of refused changes; a single refused record becomes a reject."""
         # The digest in memory is ahead of the store now; the records that the scan has shown stay seen.
         seen = self.digest.seen_keys()
         self._digest = None
         for key in seen:
             self.digest.see(key)
-        changes = refused.changes
         if len(changes) > 1:
             middle = len(changes) // 2
             self.write(changes[:middle], self.state.cursor)
-            self.write(changes[middle:], refused.cursor)
+            self.write(changes[middle:], cursor)
         elif changes[0].rejected:
             raise error
         else:
             reject = self._normalizer.rejects.refused(changes[0], error.message, self.digest)
-            self.write([reject], refused.cursor)
+            self.write([reject], cursor)
 
     def _commit(self, writes: Sequence[Write], inline: bytes, documents: dict[int, bytes]) -> None:
         """Commit at once, with the cursor as it is."""

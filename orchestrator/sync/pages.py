@@ -7,6 +7,7 @@ from contextvars import copy_context
 
 from orchestrator.errors import MarketplaceError, ResponseInvalid
 from orchestrator.marketplaces.spec import Page, Stream, Window
+from orchestrator.model.state import OpenWindow
 from orchestrator.sync.task_context import TaskContext
 
 #: Small pages are joined until they hold this many records, but no page waits longer than this for the next.
@@ -41,25 +42,25 @@ class Pages:
         """Whether a page that was read ahead can be taken without waiting."""
         return self._ahead is not None and self._ahead.done()
 
-    def take(self, window: Window, token: str | None) -> Page:
-        """The page at `token`: the page read ahead, if there is one.
+    def take(self, window: OpenWindow) -> Page:
+        """The page at the window's token: the page read ahead, if there is one.
 
         Raises:
             MarketplaceError: The page could not be read.
             SliceOver: It has not arrived in time.
         """
-        if self._ahead is None:
-            self.read_ahead(window, token)
-        assert self._ahead is not None  # noqa: S101 - read_ahead has set it
-        if not self._arrives(self._ahead):
+        ahead = self._ahead or self.read_ahead(window, window.token)
+        if not self._arrives(ahead):
             raise SliceOver
-        future, self._ahead = self._ahead, None
-        return future.result()
+        self._ahead = None
+        return ahead.result()
 
-    def read_ahead(self, window: Window, token: str | None) -> None:
+    def read_ahead(self, window: OpenWindow, token: str | None) -> Future[Page]:
         """Begin reading the page at `token`, which the next `take` will ask for."""
         # In a copy of this context, so that the thread's log lines carry its fields.
-        self._ahead = self._task.services.executor.submit(copy_context().run, self._read, window, token)
+        asked = Window(since=window.since, until=window.until)
+        self._ahead = self._task.services.executor.submit(copy_context().run, self._read, asked, token)
+        return self._ahead
 
     def drain(self) -> None:
         """Wait for a page that is no longer wanted: the session is then free."""
@@ -91,8 +92,7 @@ class Pages:
             except MarketplaceError:
                 if not records:
                     raise
-                # The records read so far are stored first; the call is made again after that.
-                return Page(records, next_token=token, total=total, listed=listed)
+                break  # the records read so far are stored first; the call is made again after that
             if page.next_token is not None and page.next_token == token:
                 message = f"{self._stream.name}: the page token repeats, so the listing would never end"
                 raise ResponseInvalid(message)
@@ -103,7 +103,8 @@ class Pages:
             waited = clock.monotonic() - begun
             is_large = len(records) >= JOINED_RECORDS or sum(map(len, records)) >= JOINED_BYTES
             if token is None or is_large or waited > JOINED_SECONDS:
-                return Page(records, next_token=token, total=total, listed=listed)
+                break
+        return Page(records, next_token=token, total=total, listed=listed)
 
     def _check(self, page: Page) -> None:
         """Refuse a page that cannot be worked on, or whose token cannot be stored.

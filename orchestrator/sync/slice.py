@@ -10,7 +10,6 @@ import msgspec
 
 from orchestrator.errors import ConnectionInvalid, RateLimited, SecretMissing
 from orchestrator.marketplaces.session_request import SessionRequest
-from orchestrator.model import ids
 from orchestrator.model.connection import Connection, ConnectionStatus, connection_from_document
 from orchestrator.model.counts import ErrorInfo, StreamCounts, TaskCost
 from orchestrator.model.messages import Message
@@ -197,7 +196,7 @@ class Slice:
             run_id=self.message.run_id,
             time_left=self.time_left,
         )
-        return Streams(task, self.opened, is_manual=ids.has_options(self.message.run_id))
+        return Streams(task)
 
     def _progress(self, *, writes: int = 0) -> Open:
         """The open task with this slice's counts and cost, and `writes` of the commit that stores it."""

@@ -7,7 +7,7 @@ its own commit waits for the one under way.
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import msgspec
 
@@ -78,7 +78,7 @@ class StreamSync:
         try:
             while True:
                 try:
-                    page = self._pages.take(windows.asked(window), window.token)
+                    page = self._pages.take(window)
                 except PageTokenExpired:
                     restarts += 1
                     if restarts > RESTARTS:
@@ -108,16 +108,17 @@ class StreamSync:
 
     def _start_again(self, window: OpenWindow) -> OpenWindow:
         self._writer.settle()
-        window = windows.without_token(self._terms, msgspec.structs.replace(window, position=self._position))
+        position = self._normalizer.position
+        window = windows.without_token(self._terms, msgspec.structs.replace(window, position=position))
         # From a later position on, earlier records are not listed again: none can be told missing.
-        self._normalizer.blind = self._position is not None
+        self._normalizer.blind = position is not None
         self._writer.start_again(msgspec.structs.replace(self._cursor, window=window))
         return window
 
     def _take(self, window: OpenWindow, page: Page) -> OpenWindow:
         """Begin to write one page; returns the window after it, without a token if the page is the last."""
         if page.next_token is not None and self._task.time_left() > 0:
-            self._pages.read_ahead(windows.asked(window), page.next_token)
+            self._pages.read_ahead(window, page.next_token)
         normalizer, writer = self._normalizer, self._writer
         groups: list[list[Change]] = []
         for portion in portions(page.records):
@@ -136,7 +137,7 @@ class StreamSync:
             window,
             token=page.next_token,
             read=window.read + (page.listed or 0),
-            position=self._position,
+            position=normalizer.position,
             blind=normalizer.blind,
         )
         is_last = page.next_token is None
@@ -183,11 +184,6 @@ class StreamSync:
     def _cursor(self) -> Cursor:
         """The cursor as it is stored."""
         return self._writer.state.cursor
-
-    @property
-    def _position(self) -> datetime | None:
-        """How far the listing has come; None if the marketplace's order cannot be trusted."""
-        return self._normalizer.position if self._stream.ordered else None
 
     def _behind(self, window: OpenWindow) -> Cursor:
         """The cursor once the window's last page is stored; only here does `since` move."""

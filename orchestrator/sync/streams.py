@@ -18,8 +18,9 @@ from orchestrator.errors import (
     SyncError,
     locate,
 )
+from orchestrator.model import ids
 from orchestrator.model.counts import ErrorInfo, StreamCounts
-from orchestrator.model.state import Open, StreamState
+from orchestrator.model.state import StreamState
 from orchestrator.sync.pages import SliceOver
 from orchestrator.sync.stream_sync import sync_stream
 from orchestrator.sync.task_context import TaskContext
@@ -29,18 +30,12 @@ from orchestrator.tasks.holder import Lost, Stopped
 
 log = logging.getLogger(__name__)
 
-#: Failures of our own side: the message is delivered again.
-OURS = (StoreUnavailable, QueueUnavailable, SecretUnavailable)
-
 
 @dataclass(slots=True)
 class Streams:
     """A slice's work on the streams of its connection, and its outcome."""
 
     task: TaskContext
-    opened: Open
-    #: Whether a person asked for the run: then resting streams are read too.
-    is_manual: bool
     #: This slice's counts, by stream.
     counts: dict[str, StreamCounts] = field(default_factory=dict)
     #: Brought to an end in this slice, well or not.
@@ -71,7 +66,7 @@ class Streams:
                 # A marketplace that says "wait" without a time gets a while as well.
                 wait = max(timedelta(seconds=error.wait_s), SLEPT)
                 self._limit(name, clock.now() + wait, wait)
-            except (SliceOver, Lost, Stopped, *OURS):
+            except (SliceOver, Lost, Stopped, StoreUnavailable, QueueUnavailable, SecretUnavailable):
                 raise
             except SyncError as error:
                 self._note(name, error)
@@ -89,16 +84,18 @@ class Streams:
     def _due(self) -> list[str]:
         """Streams to work on: those in the middle of a window come after the others."""
         connection, states = self.task.connection, self.task.holder.state.streams
-        wanted = self.opened.streams or connection.streams
-        now = self.task.services.clock.now()
+        opened, now = self.task.holder.open, self.task.services.clock.now()
+        wanted = opened.streams or connection.streams
+        # If a person asked for the run, resting streams are read too.
+        is_manual = ids.has_options(self.task.run_id)
         names = []
         for name in connection.streams:
-            if name not in wanted or name not in self.task.connector.streams or name in self.opened.done:
+            if name not in wanted or name not in self.task.connector.streams or name in opened.done:
                 continue
             state = states.get(name, StreamState())
             if state.not_before is not None and now < state.not_before:
                 self._limit(name, state.not_before)
-            elif self.is_manual or not self._rests(name, state, now):
+            elif is_manual or not self._rests(name, state, now):
                 names.append(name)
         return sorted(names, key=lambda name: name in states and states[name].cursor.window is not None)
 

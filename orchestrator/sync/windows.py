@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 
-from orchestrator.marketplaces.spec import Listing, Stream, Window
+from orchestrator.marketplaces.spec import Listing, Stream
 from orchestrator.model.connection import Connection
 from orchestrator.model.state import Cursor, OpenWindow
 
@@ -101,11 +101,6 @@ def without_token(terms: Terms, window: OpenWindow) -> OpenWindow:
         seen=b"",
         blind=False,
     )
-
-
-def asked(window: OpenWindow) -> Window:
-    """The window in the connector's form."""
-    return Window(since=window.since, until=window.until)
 
 
 def shortened(window: OpenWindow, server_time: datetime | None, age: timedelta) -> OpenWindow | None:
