@@ -220,7 +220,7 @@ class Digest:
         return max(stop - start for start, stop in self._ranges()) > BUCKET_ENTRIES
 
     def regrow(self, *, oldest_day: int = 0) -> dict[int, bytes]:
-        """Lay all entries out over digest documents that are not too full: a commit of its own (up to 9 MiB)."""
+        """Lay out all entries in digest documents of a fitting number: a commit of its own (up to 9 MiB)."""
         self._merge(oldest_day)
         count, self._pending = len(self._columns.ids), {}
         self.bucket_count = self.bucket_count or 1

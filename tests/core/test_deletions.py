@@ -1,4 +1,4 @@
-"""Deletions: what a complete listing no longer shows is marked, and nothing else."""
+"""Deletions: exactly the records that a complete listing no longer shows are marked."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_a_snapshot_marks_what_vanished_and_brings_it_back(world: World) -> None
 
 
 def test_a_short_listing_deletes_nothing(world: World) -> None:
-    """Where the marketplace's count is not what was read, nothing is taken as vanished."""
+    """If the marketplace counts more records than it listed, no record is taken as vanished."""
     world.connect("a", streams=["products"])
     fill(world, "products", 8)
     world.run_once()
@@ -59,7 +59,7 @@ def test_a_rejected_record_is_not_taken_as_vanished(world: World) -> None:
 
 
 def test_a_snapshot_in_slices_still_finds_what_vanished(world: World) -> None:
-    """What earlier slices have seen counts: only what no slice has listed is marked."""
+    """Records seen by earlier slices count: only records that no slice has listed are marked."""
     world.connect("a", streams=["products"])
     fill(world, "products", 30)
     world.run_once()
@@ -80,7 +80,7 @@ def test_a_snapshot_in_slices_still_finds_what_vanished(world: World) -> None:
 
 
 def test_a_reconcile_finds_what_an_incremental_feed_cannot_show(tmp_path: Path) -> None:
-    """Once a day everything is listed: what two windows in a row no longer show is marked deleted."""
+    """Once a day everything is listed: a record missing from two windows in a row is marked deleted."""
     world = World(tmp_path)
     stream = world.bazaar.connector.streams["orders"]
     object.__setattr__(stream, "long_span", timedelta.max)
@@ -149,7 +149,7 @@ def test_a_record_edited_after_its_digest_entry_grew_old_is_not_taken_as_vanishe
 
 
 def test_a_reconcile_in_slices_remembers_what_it_has_seen(tmp_path: Path) -> None:
-    """A listing longer than a slice marks only what none of its slices has shown."""
+    """A listing longer than a slice marks only records that no slice of it has shown."""
     world = World(tmp_path)
     stream = world.bazaar.connector.streams["orders"]
     object.__setattr__(stream, "long_span", timedelta.max)

@@ -157,7 +157,7 @@ def test_a_record_put_after_another_commit_of_its_page_stays_seen() -> None:
 
 
 def test_what_was_seen_outlives_what_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A listing that goes on in another invocation misses nothing because old entries left the documents."""
+    """A listing continued by another invocation loses no marks when old entries leave the documents."""
     monkeypatch.setattr(digests, "INLINE_ENTRIES", 10)
     digest = Digest()
     for n in range(40):

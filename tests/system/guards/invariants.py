@@ -194,7 +194,7 @@ INVARIANTS = (
     Guard(
         "invariant 7: digests do not outgrow a document",
         "orchestrator/sync/digest.py",
-        "if not self._buckets or self._buckets >= MAX_BUCKETS:",
+        "if not self.bucket_count or self.bucket_count >= MAX_BUCKETS:",
         "if True:",
         CORE + "test_digests.py::test_no_document_outgrows_firestore",
     ),
