@@ -103,7 +103,7 @@ class Slice:
         return self.claimed.holder.open
 
     def time_left(self) -> float:
-        """Seconds until this slice, or the whole run, is over; none when the process has to end."""
+        """Seconds until this slice, or the whole run, is over; 0 if the process has to end."""
         if self.services.stopping():
             return 0.0
         clock = self.services.clock
@@ -249,7 +249,7 @@ class Slice:
         return limited if has_progress(opened) else Ending(TaskStatus.SKIPPED, "rate_limited")
 
     def _hand_over(self, *, stalled: int, **lease: datetime) -> Message:
-        """Commit the progress and give the connection free; returns the message for the next slice."""
+        """Commit the progress and release the connection; returns the message for the next slice."""
         holder = self.claimed.holder
         opened = self._progress(writes=1)
         opened = msgspec.structs.replace(opened, slice=opened.slice + 1, attempts=0, stalled=stalled)

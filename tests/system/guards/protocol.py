@@ -106,7 +106,8 @@ PROTOCOL = (
         "history 4: whoever closes looks after the own commit, not before",
         "orchestrator/sync/slice.py",
         "            still_open = holder.finish(close, task)\n",
-        """            from orchestrator.ports import Query
+        """            from orchestrator.model import ids
+            from orchestrator.ports import Query
             shards = services.store.query(Query(f"{ids.run_path(message.run_id)}/shards", limit=9))
             others = [shard for shard in shards if shard.id != message.shard and shard.data["open"]]
             still_open = 1 if holder.finish(close, task) is None or others else 0
