@@ -1,4 +1,4 @@
-"""What has a limit: retries, what is held in memory, and how long one may keep others waiting."""
+"""Limits: retries, memory, and the time that one connection may keep others waiting."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Moving(WrappedStore):
 
 
 def use(world: World, **fields: Any) -> None:
-    """Change what the world's use cases are given."""
+    """Replace some services of the world."""
     for name, value in fields.items():
         object.__setattr__(world.services, name, value)
 
@@ -76,7 +76,7 @@ def test_a_dispatch_that_cannot_move_ends(world: World) -> None:
 
 
 def test_a_cancel_that_always_conflicts_ends(world: World) -> None:
-    """Whoever asks is told to ask again, after a bounded number of tries."""
+    """The caller is told to ask again, after a bounded number of tries."""
     world.connect("a")
     answer = world.tick()
     moving = Moving(world, always=True)

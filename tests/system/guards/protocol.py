@@ -106,7 +106,9 @@ PROTOCOL = (
         "history 4: whoever closes looks after the own commit, not before",
         "orchestrator/sync/slice.py",
         "            still_open = holder.finish(close, task)\n",
-        """            shards = services.store.query(f"{ids.run_path(message.run_id)}/shards", limit=9)
+        """            from orchestrator.model import ids
+            from orchestrator.ports import Query
+            shards = services.store.query(Query(f"{ids.run_path(message.run_id)}/shards", limit=9))
             others = [shard for shard in shards if shard.id != message.shard and shard.data["open"]]
             still_open = 1 if holder.finish(close, task) is None or others else 0
 """,
@@ -192,12 +194,8 @@ PROTOCOL = (
     Guard(
         "history 14: a backlog longer than a run ends it as incomplete, and the next goes on",
         "orchestrator/sync/slice.py",
-        """            self._finish(TaskStatus.SUCCEEDED, None, incomplete=True)
-            return
-        stalled""",
-        """            self._finish(TaskStatus.FAILED, "no_answer")
-            return
-        stalled""",
+        "return Ending(TaskStatus.SUCCEEDED, incomplete=True)\n        stalled",
+        "return Ending.failed(NO_ANSWER)\n        stalled",
         CORE + "test_slices.py::test_a_backlog_larger_than_a_run_goes_on_in_the_next",
     ),
     Guard(
