@@ -17,7 +17,7 @@ from orchestrator.marketplaces.session_request import SessionRequest
 from orchestrator.marketplaces.spec import Connector, Session
 from orchestrator.model import ids
 from orchestrator.model.connection import Connection, ConnectionStatus, connection_from_document
-from orchestrator.model.counts import ErrorInfo, StreamCounts, TaskCost
+from orchestrator.model.counts import Cost, ErrorInfo, StreamCounts
 from orchestrator.model.messages import Message
 from orchestrator.model.run import TaskStatus
 from orchestrator.model.state import Lease, Open, SyncState
@@ -28,9 +28,9 @@ from orchestrator.sync.metered_store import MeteredStore
 from orchestrator.sync.pages import SliceOver
 from orchestrator.sync.streams import Streams, note
 from orchestrator.sync.work import Work
-from orchestrator.tasks.claim import Claimed, Claimer, has_progress
+from orchestrator.tasks.claim import Claimed, Claimer
 from orchestrator.tasks.claim_table import SLEPT
-from orchestrator.tasks.ending import NO_ANSWER, closed_state, expiry, final_task, with_health
+from orchestrator.tasks.ending import NO_ANSWER, Ending, closed_state, with_health
 from orchestrator.tasks.holder import Lost, Stopped
 
 log = logging.getLogger(__name__)
@@ -148,7 +148,7 @@ class Slice:
         if opened.cancel is not None:
             self._finish(TaskStatus.SKIPPED, opened.cancel)
         elif self.services.clock.now() > opened.deadline_at:
-            if has_progress(opened):
+            if opened.has_progress:
                 self._finish(TaskStatus.SUCCEEDED, None, incomplete=True)
             else:
                 self.errors.append(NO_ANSWER)
@@ -217,16 +217,17 @@ class Slice:
         for name, counts in (self.streams.counts if self.streams is not None else {}).items():
             progress[name] = progress.get(name, StreamCounts()).plus(counts)
         client = self.session.client if self.session is not None else None
-        cost = TaskCost(
+        cost = Cost(
             document_reads=self.store.reads,
             document_writes=self.store.writes + writes,
             marketplace_calls=client.calls if client is not None else 0,
             marketplace_bytes=client.received_bytes if client is not None else 0,
         )
+        cost.add(opened.cost or Cost())
         return msgspec.structs.replace(
             opened,
             progress=progress,
-            cost=(opened.cost or TaskCost()).plus(cost),
+            cost=cost,
             done=(*opened.done, *(self.streams.done if self.streams is not None else ())),
         )
 
@@ -286,7 +287,7 @@ class Slice:
         holder = self.claimed.holder
         lease = msgspec.structs.replace(holder.state.lease, not_before=until)
         holder.state = msgspec.structs.replace(holder.state, lease=lease)
-        if has_progress(self._progress()):
+        if self._progress().has_progress:
             self._finish(TaskStatus.SUCCEEDED, "rate_limited", incomplete=True)
         else:
             self._finish(TaskStatus.SKIPPED, "rate_limited")
@@ -300,26 +301,18 @@ class Slice:
     def _finish(self, status: TaskStatus, reason: str | None, *, incomplete: bool = False) -> None:
         """Close the task, count it down, and close the run if it was the last."""
         services, message, holder = self.services, self.message, self.claimed.holder
-        now = services.clock.now()
-        opened = self._progress(writes=_FINISH_WRITES)
-        error = self.errors[0] if self.errors else None
-        task = final_task(
+        ending = Ending(status, reason, self.errors[0] if self.errors else None, incomplete)
+        task = ending.task(
+            services,
             message.connection_id,
             run_id=message.run_id,
             shard=message.shard,
-            status=status,
-            reason=reason,
-            incomplete=incomplete,
-            error=error,
-            opened=opened,
-            now=now,
-            expires_at=expiry(services, now),
+            opened=self._progress(writes=_FINISH_WRITES),
             organization_id=self.connection.organization_id if self.connection is not None else None,
         )
 
         def close(state: SyncState) -> SyncState:
-            state = closed_state(state, message.run_id, message.order)
-            return with_health(state, status, error, now)
+            return with_health(closed_state(state, message.run_id, message.order), task)
 
         try:
             still_open = holder.finish(close, task)

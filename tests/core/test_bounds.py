@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 
+from orchestrator.attempts import TRIES
 from orchestrator.errors import StoreUnavailable
 from orchestrator.model import ids
 from orchestrator.model.messages import Message
 from orchestrator.model.run import RunStatus
 from orchestrator.ports import Query, Snapshot, Update, Write, Written
-from orchestrator.runs import cancel, dispatch, start
+from orchestrator.runs import close, dispatch
 from orchestrator.runs.cancel import cancel_run
 from tests.support.world import World
 
@@ -58,7 +59,7 @@ def test_conflicts_over_many_pages_do_not_end_a_dispatch(
     use(world, store=moving)
     world.deliver(world.queue.messages.pop(0))
 
-    assert moving.conflicts > dispatch._TRIES
+    assert moving.conflicts > TRIES
     assert world.run(answer.run_id).status is RunStatus.RUNNING
     assert len({message.connection_id for message in world.queue.messages}) == 80
 
@@ -72,7 +73,7 @@ def test_a_dispatch_that_cannot_move_ends(world: World) -> None:
     with pytest.raises(StoreUnavailable):
         world.deliver(world.queue.messages.pop(0))
 
-    assert moving.conflicts == dispatch._TRIES
+    assert moving.conflicts == TRIES
     assert all(pause <= 0.4 for pause in world.clock.slept)
 
 
@@ -85,7 +86,7 @@ def test_a_cancel_that_always_conflicts_ends(world: World) -> None:
     with pytest.raises(StoreUnavailable, match="ask again"):
         cancel_run(world.services, answer.run_id, requested_by="me")
 
-    assert moving.conflicts == start._TRIES
+    assert moving.conflicts == TRIES
 
 
 class Watching:
@@ -113,7 +114,7 @@ class Watching:
 
 def test_a_cancel_holds_one_page_of_shards(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """However many shards a run has, they are read and their messages published page by page."""
-    monkeypatch.setattr(cancel, "_PAGE", 2)
+    monkeypatch.setattr(close, "PAGE", 2)
     monkeypatch.setattr(dispatch, "SHARD_SIZE", 1)
     for name in "abcde":
         world.connect(name)

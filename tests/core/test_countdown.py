@@ -195,7 +195,7 @@ class Countdown(RuleBasedStateMachine):
                     counts[status] for status in TaskStatus
                 ]
                 written = sum(each.written for task in mine for each in task.streams.values())
-                assert sum(each.get("written", 0) for each in shard.by_stream.values()) == written
+                assert sum(each.written for each in shard.by_stream.values()) == written
 
     @invariant()
     def a_run_closes_once_and_when_all_is_final(self) -> None:

@@ -49,16 +49,9 @@ def test_whoever_watched_a_finish_repeats_the_close_check(tmp_path: Path) -> Non
 
     def finish() -> None:
         world.clock.meanwhile = None
-        snapshot, now = world.get("sync_state/a"), world.clock.now()
-        final = ending.final_task(
-            "a",
-            run_id=FIRST,
-            shard=task.shard,
-            status=TaskStatus.SUCCEEDED,
-            reason=None,
-            opened=world.state("a").open,
-            now=now,
-            expires_at=now,
+        snapshot = world.get("sync_state/a")
+        final = ending.Ending(TaskStatus.SUCCEEDED).task(
+            world.services, "a", run_id=FIRST, shard=task.shard, opened=world.state("a").open
         )
         closed = ending.closed_state(world.state("a"), FIRST, task.order)
         door = ending.write_state(snapshot.path, closed, snapshot)

@@ -129,8 +129,8 @@ PROTOCOL = (
     Guard(
         "history 7: two marketplaces end at once: `done` is set on the run as it was read",
         "orchestrator/runs/dispatch.py",
-        "services.store.commit([Update(update.path, fields, version=version)])",
-        "services.store.commit([Update(update.path, fields)])",
+        "services.store.commit([Update(ids.run_path(run_id), fields, version=version)])",
+        "services.store.commit([Update(ids.run_path(run_id), fields)])",
         HISTORIES + "test_7_the_last_two_marketplaces_are_done_at_once",
     ),
     Guard(
@@ -143,8 +143,8 @@ PROTOCOL = (
     Guard(
         "history 9: a lease that ran out is found by heal",
         "orchestrator/runs/heal.py",
-        "for connection_id, state in states\n",
-        "for connection_id, state in states[:0]\n",
+        "for connection_id, task in opened if task is not None",
+        "for connection_id, task in opened[:0] if task is not None",
         HISTORIES + "test_9_a_duplicate_is_acknowledged_and_then_the_holder_dies[heal]",
     ),
     Guard(
@@ -157,7 +157,7 @@ PROTOCOL = (
     Guard(
         "history 10: taking over closes the older task in the same commit",
         "orchestrator/tasks/claim.py",
-        "writes = self._older_writes(older, _state(read.state))",
+        "writes = self._older_writes(older, read.state)",
         "writes = []",
         CORE + "test_crashes.py::test_the_next_run_takes_over_from_a_dead_worker",
     ),

@@ -87,7 +87,7 @@ REGRESSIONS = (
         "A person's request was taken for a dead holder's sign of life, and nobody went on with its task.",
         "orchestrator/tasks/claim.py",
         "if state.lease != lease:",
-        "if state != _state(read.state):",
+        "if state != read.state:",
         20,
     ),
     Regression(
