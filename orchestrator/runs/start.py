@@ -14,7 +14,7 @@ from orchestrator.model.counts import TaskTotals
 from orchestrator.model.documents import from_document, to_document
 from orchestrator.model.messages import Message
 from orchestrator.model.run import Dispatch, Run, RunStatus, Selection
-from orchestrator.ports import Create, Snapshot, Update
+from orchestrator.ports import Create, Snapshot, Update, Write
 from orchestrator.runs.selection import BUSY_LOOK, count_due, count_retried, due_ids, named, refuse_busy
 from orchestrator.services import Services
 
@@ -23,6 +23,7 @@ from orchestrator.services import Services
 FORCED_AHEAD = timedelta(seconds=60)
 #: The caller's name on the command line, where anyone who can reach the store can start runs.
 COMMAND_LINE = "command line"
+_ALL_DUE = Selection()
 
 
 class Started(msgspec.Struct, kw_only=True, frozen=True):
@@ -152,20 +153,8 @@ def retry_run(services: Services, run_id: str, *, requested_by: str) -> Started:
     new = _new_run(
         services, now, new_id, "retry", requested_by=requested_by, counts=counts, selection=selection
     )
-    try:
-        services.store.commit(
-            [
-                Create(ids.run_path(new_id), to_document(new)),
-                Update(ids.run_path(run_id), {"retried_by": new_id}, version=snapshot.version),
-            ]
-        )
-    except (Conflict, StoreUnavailable) as error:
-        found = services.store.get(ids.run_path(new_id))
-        if found is None:
-            raise StoreUnavailable(f"retry of run {run_id} was not recorded; ask again") from error
-        return _again(services, new_id, found)
-    _publish_dispatch(services, new_id, new)
-    return Started(run_id=new_id, status=new.status, tasks=new.tasks.total, duplicate=False)
+    retried = Update(ids.run_path(run_id), {"retried_by": new_id}, version=snapshot.version)
+    return _start(services, new_id, new, retried)
 
 
 def _new_run(
@@ -177,7 +166,7 @@ def _new_run(
     requested_by: str,
     counts: Mapping[str, int],
     schedule_time: datetime | None = None,
-    selection: Selection = Selection(),  # noqa: B008 - frozen
+    selection: Selection = _ALL_DUE,
 ) -> Run:
     settings = services.settings
     return Run(
@@ -200,16 +189,16 @@ def _new_run(
     )
 
 
-def _start(services: Services, run_id: str, run: Run) -> Started:
-    """Create the run and publish its dispatches; a run that exists is continued."""
+def _start(services: Services, run_id: str, run: Run, *also: Write) -> Started:
+    """Create the run, with other writes, and publish its dispatches; a run that exists is continued."""
     try:
-        services.store.commit([Create(ids.run_path(run_id), to_document(run))])
+        services.store.commit([Create(ids.run_path(run_id), to_document(run)), *also])
     except (Conflict, StoreUnavailable) as error:
         snapshot = services.store.get(ids.run_path(run_id))
         if snapshot is None:
-            raise StoreUnavailable(f"run {run_id} was not recorded; deliver the request again") from error
+            raise StoreUnavailable(f"run {run_id} was not recorded; try again") from error
         return _again(services, run_id, snapshot)
-    _publish_dispatch(services, run_id, run)
+    services.queue.publish(dispatch_messages(run_id, run) or [Message(kind="heal")])
     return Started(run_id=run_id, status=run.status, tasks=run.tasks.total, duplicate=False)
 
 
@@ -217,13 +206,8 @@ def _again(services: Services, run_id: str, snapshot: Snapshot) -> Started:
     """A run that was started before: publish the dispatches it may lack, for its own marketplaces."""
     run = from_document(Run, snapshot.data)
     if run.status is RunStatus.DISPATCHING:
-        _publish_dispatch(services, run_id, run)
+        services.queue.publish(dispatch_messages(run_id, run))
     return Started(run_id=run_id, status=run.status, tasks=run.tasks.total, duplicate=True)
-
-
-def _publish_dispatch(services: Services, run_id: str, run: Run) -> None:
-    messages = dispatch_messages(run_id, run)
-    services.queue.publish(messages or [Message(kind="heal")])
 
 
 def dispatch_messages(run_id: str, run: Run) -> list[Message]:

@@ -7,8 +7,6 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
 
-import msgspec
-
 from orchestrator.attempts import Attempts
 from orchestrator.errors import Conflict, StoreUnavailable
 from orchestrator.model import ids
@@ -16,24 +14,23 @@ from orchestrator.model.connection import ConnectionStatus
 from orchestrator.model.counts import ErrorInfo
 from orchestrator.model.documents import from_document
 from orchestrator.model.messages import Message
-from orchestrator.model.run import Run, Selection, Task, TaskStatus
+from orchestrator.model.run import Run, Selection, TaskStatus
 from orchestrator.model.state import Open, SyncState
 from orchestrator.ports import Document, DocumentStore, Snapshot, Write
 from orchestrator.runs.close import check_shard
 from orchestrator.services import Services
 from orchestrator.tasks.claim_table import (
     Claim,
+    Close,
     Decision,
     Finished,
     Leave,
-    Skip,
     Sleep,
-    TooLate,
     View,
     Watch,
     decide,
 )
-from orchestrator.tasks.ending import TOO_LATE, Ending, closed_state, closing_writes, write_state
+from orchestrator.tasks.ending import Ending, closing_writes, write_state
 from orchestrator.tasks.holder import Holder, Lost
 
 #: How often a holder is looked at, and how long without a commit until it counts as dead.
@@ -151,11 +148,8 @@ class Claimer:
                     self.known_open = True
                     return False
                 check_shard(self.services, message.run_id, message.shard, None)
-            case Skip(reason=reason):
-                self._skip(read, reason)
-            case TooLate():
-                state = closed_state(read.state, message.run_id, message.order)
-                self._close_unclaimed(read, TOO_LATE, state)
+            case Close(ending=ending, state=state):
+                self._close(read, ending, state)
             case Sleep(seconds=seconds):
                 self.services.clock.sleep(seconds)
                 return False
@@ -187,15 +181,8 @@ class Claimer:
         self.holder_silent = True
         return False
 
-    def _skip(self, read: Read, reason: str) -> None:
-        """Close the task as skipped; a `full` request that met another run's work is kept for the next."""
-        state = None
-        if read.selection.full and reason in {"overlap", "waiting"}:
-            state = msgspec.structs.replace(read.state, seq=read.state.seq + 1, requested_full=True)
-        self._close_unclaimed(read, Ending(TaskStatus.SKIPPED, reason), state)
-
-    def _close_unclaimed(self, read: Read, ending: Ending, state: SyncState | None) -> None:
-        """Close the task without working on it; `state` is written in the same commit, if there is one."""
+    def _close(self, read: Read, ending: Ending, state: SyncState | None) -> None:
+        """Close the task without working on it."""
         message = self.message
         organization_id = read.document.get("organization_id")
         task = ending.task(
@@ -206,22 +193,18 @@ class Claimer:
             opened=None,
             organization_id=organization_id if isinstance(organization_id, str) else None,
         )
-        doors: list[Write] = []
+        writes = closing_writes(task)
         if state is not None:
-            doors = [write_state(ids.state_path(message.connection_id), state, read.snapshot)]
-        self._count(task, doors)
-
-    def _count(self, task: Task, doors: list[Write]) -> None:
+            writes.insert(0, write_state(ids.state_path(message.connection_id), state, read.snapshot))
+        still_open = None
         try:
-            written = self.services.store.commit([*doors, *closing_writes(task)])
+            still_open = self.services.store.commit(writes)[-1].increments["open"]
         except (Conflict, StoreUnavailable):
-            record = self.store.get(ids.task_path(task.run_id, task.connection_id))
-            shard = self.store.get(ids.shard_path(task.run_id, task.shard))
+            record = self.store.get(ids.task_path(message.run_id, message.connection_id))
+            shard = self.store.get(ids.shard_path(message.run_id, message.shard))
             if record is None and shard is not None:
                 raise
-            check_shard(self.services, task.run_id, task.shard, None)
-            return
-        check_shard(self.services, task.run_id, task.shard, written[-1].increments["open"])
+        check_shard(self.services, message.run_id, message.shard, still_open)
 
     def _claim(self, decision: Claim, read: Read) -> Claimed:
         writes: list[Write] = []

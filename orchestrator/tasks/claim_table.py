@@ -13,8 +13,9 @@ import msgspec
 
 from orchestrator.model.connection import ConnectionStatus
 from orchestrator.model.messages import Message
-from orchestrator.model.run import Selection
+from orchestrator.model.run import Selection, TaskStatus
 from orchestrator.model.state import Cursor, Lease, Open, SyncState
+from orchestrator.tasks.ending import TOO_LATE, Ending, closed_state
 
 #: A wait up to this long is slept; a longer one is left to the next run.
 SLEPT = timedelta(seconds=60)
@@ -31,15 +32,12 @@ class Finished:
 
 
 @dataclass(frozen=True, slots=True)
-class Skip:
-    """Close the task as skipped, without a claim."""
+class Close:
+    """Close the task without a claim."""
 
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class TooLate:
-    """Close the task as failed with `no_answer`."""
+    ending: Ending
+    #: Written in the same commit; None if the state stays as it is.
+    state: SyncState | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +66,7 @@ class Claim:
     older: Open | None = None
 
 
-Decision = Finished | Skip | TooLate | Sleep | Watch | Leave | Claim
+Decision = Finished | Close | Sleep | Watch | Leave | Claim
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,9 +109,9 @@ def decide(view: View) -> Decision:
         if (newer or now - started > FRESH) and not view.known_open:
             return Finished(certain=False)
         if skip := _skip_closed(view):
-            return Skip(skip)
+            return _skip(view, skip)
         if now > message.deadline_at:
-            return TooLate()
+            return Close(TOO_LATE, closed_state(state, message.run_id, message.order))
         return _when_due(view, Claim(_claimed(view, None)))
     if opened.run_id == message.run_id:
         if state.lease.owner is not None and not state.lease.is_over(now) and not view.holder_silent:
@@ -122,8 +120,16 @@ def decide(view: View) -> Decision:
             return Leave()
         return _when_due(view, Claim(_claimed(view, opened)))
     if not state.lease.is_over(now) or opened.order > message.order:
-        return Skip("waiting" if _waits(state, now, timedelta(0)) else "overlap")
+        return _skip(view, "waiting" if _waits(state, now, timedelta(0)) else "overlap")
     return Claim(_claimed(view, None), older=opened)
+
+
+def _skip(view: View, reason: str) -> Close:
+    """The task ends as skipped; a `full` request that met another run's work is kept for the next task."""
+    state = None
+    if view.selection.full and reason in {"overlap", "waiting"}:
+        state = msgspec.structs.replace(view.state, seq=view.state.seq + 1, requested_full=True)
+    return Close(Ending(TaskStatus.SKIPPED, reason), state)
 
 
 def _skip_closed(view: View) -> str | None:

@@ -38,8 +38,8 @@ PROTOCOL = (
     Guard(
         "rule 7: a duplicate of a finished task repeats the close check",
         "orchestrator/tasks/claim.py",
-        "check_shard(self.services, message.run_id, message.shard, None)\n            case Skip",
-        "pass\n            case Skip",
+        "check_shard(self.services, message.run_id, message.shard, None)\n            case Close",
+        "pass\n            case Close",
         CORE + "test_crashes.py::test_any_single_fault_changes_nothing_in_effect",
     ),
     Guard(
@@ -115,8 +115,8 @@ PROTOCOL = (
     Guard(
         "history 5: a crash between finish and close: the redelivery looks again",
         "orchestrator/tasks/claim.py",
-        "check_shard(self.services, message.run_id, message.shard, None)\n            case Skip",
-        "pass\n            case Skip",
+        "check_shard(self.services, message.run_id, message.shard, None)\n            case Close",
+        "pass\n            case Close",
         CORE + "test_crashes.py::test_any_single_fault_changes_nothing_in_effect",
     ),
     Guard(
@@ -151,7 +151,7 @@ PROTOCOL = (
         "history 9: the next run takes over a lease that ran out",
         "orchestrator/tasks/claim_table.py",
         "return Claim(_claimed(view, None), older=opened)",
-        'return Skip("overlap")',
+        'return _skip(view, "overlap")',
         HISTORIES + "test_9_a_duplicate_is_acknowledged_and_then_the_holder_dies[the next run]",
     ),
     Guard(
