@@ -169,7 +169,7 @@ class SyncState(msgspec.Struct, kw_only=True, frozen=True):
 
     @classmethod
     def of(cls, stored: Stored | None) -> SyncState:
-        """Read a `sync_state` document; the initial state if there is none."""
+        """Read a `sync_state` document; the initial state if it is absent."""
         return from_document(cls, stored.data) if stored is not None else cls()
 
     def latest_run(self, run_id: str, order: str) -> LastRun:

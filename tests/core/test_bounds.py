@@ -1,4 +1,4 @@
-"""What has a limit: retries, what is held in memory, and how long one may keep others waiting."""
+"""Limits: retries, documents in memory, and the time that one may keep others waiting."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Moving:
 
 
 def use(world: World, **fields: Any) -> None:
-    """Change what the world's use cases are given."""
+    """Replace fields of the world's services."""
     for name, value in fields.items():
         object.__setattr__(world.services, name, value)
 
@@ -78,7 +78,7 @@ def test_a_dispatch_that_cannot_move_ends(world: World) -> None:
 
 
 def test_a_cancel_that_always_conflicts_ends(world: World) -> None:
-    """Whoever asks is told to ask again, after a bounded number of tries."""
+    """The caller is told to ask again, after a bounded number of tries."""
     world.connect("a")
     answer = world.tick()
     moving = Moving(world, always=True)
@@ -97,14 +97,14 @@ class Watching:
         self.events: list[str] = []
 
     def query(self, query: Query) -> list[Snapshot]:
-        """Note how many shards come."""
+        """Note how many shards are read."""
         found = self._store.query(query)
         if query.collection.endswith("/shards") and found:
             self.events.append(f"read {len(found)}")
         return found
 
     def publish(self, messages: Sequence[Message], **options: Any) -> None:
-        """Note how many messages go."""
+        """Note how many messages are published."""
         self.events.append(f"publish {len(messages)}")
         self._queue.publish(messages, **options)
 

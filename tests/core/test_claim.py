@@ -1,4 +1,4 @@
-"""The claim table: what a task message does, row by row of the protocol."""
+"""The claim table: the effect of a task message, row by row of the protocol."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def opened(run: str = "r2", **fields: object) -> Open:
 
 
 def held(ahead: int) -> Lease:
-    """Somebody's lease, so many seconds ahead of now."""
+    """Another's lease that ends this many seconds from now."""
     return Lease(owner="other", fence=4, expires_at=NOW + ahead * SECOND)
 
 
@@ -189,7 +189,7 @@ states = st.builds(
 
 @given(state=states, late=st.booleans(), known=st.booleans(), silent=st.booleans())
 def test_no_state_is_claimed_wrongly(state: SyncState, late: bool, known: bool, silent: bool) -> None:
-    """Whatever the state: a claim grows seq and fence, and never takes from a newer or a live run."""
+    """In any state: a claim grows seq and fence, and never takes from a newer or a live run."""
     seen = view(state, now=LATE if late else NOW, known_open=known, holder_silent=silent)
     decision = decide(seen)
 
