@@ -52,12 +52,12 @@ class _Dispatcher:
     def page_after(self, run: Run, after: str | None) -> list[str]:
         if self.ahead is not None and self.ahead[0] == after:
             return self.ahead[1].result()
-        return page_of(self.services, run, self.message.marketplace, after, PAGE)
+        return page_of(self.services, run.selection, self.message.marketplace, after, PAGE)
 
     def read_ahead(self, run: Run, after: str | None) -> None:
-        marketplace = self.message.marketplace
-        reading = self.services.executor.submit(page_of, self.services, run, marketplace, after, PAGE)
-        self.ahead = (after, reading)
+        services, marketplace = self.services, self.message.marketplace
+        page = services.executor.submit(page_of, services, run.selection, marketplace, after, PAGE)
+        self.ahead = (after, page)
 
 
 def dispatch(services: Services, message: Message) -> None:

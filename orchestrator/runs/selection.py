@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from orchestrator.errors import NotFound, NotPossible, RequestError
 from orchestrator.model import ids
 from orchestrator.model.connection import ConnectionStatus
-from orchestrator.model.run import Run, TaskStatus
+from orchestrator.model.run import Selection, TaskStatus
 from orchestrator.model.state import SyncState
 from orchestrator.ports import Filter, Query
 from orchestrator.services import Services
@@ -15,66 +15,40 @@ from orchestrator.services import Services
 #: At most this many selected connections are read to tell whether all are busy.
 BUSY_LOOK = 100
 #: A retry covers the tasks of a closed run that ended like this.
-_RETRIED = (TaskStatus.FAILED.value, TaskStatus.SKIPPED.value)
+_RETRIED = [TaskStatus.FAILED.value, TaskStatus.SKIPPED.value]
 
 
-def _due(marketplace: str, organization_id: str | None) -> list[Filter]:
-    """The conditions of a due connection: it is active."""
-    filters = [
-        Filter("marketplace", "==", marketplace),
-        Filter("status", "==", ConnectionStatus.ACTIVE.value),
-    ]
-    if organization_id is not None:
-        filters.append(Filter("organization_id", "==", organization_id))
-    return filters
-
-
-def _retried(marketplace: str) -> list[Filter]:
-    return [Filter("marketplace", "==", marketplace), Filter("status", "in", list(_RETRIED))]
-
-
-def count_due(
-    services: Services, marketplaces: Iterable[str], organization_id: str | None = None
-) -> dict[str, int]:
-    """Active connections by marketplace; those without any are omitted."""
+def count(services: Services, selection: Selection, marketplaces: Iterable[str]) -> dict[str, int]:
+    """Connections of a selection by marketplace; marketplaces without any are omitted."""
+    if selection.connection_ids is not None:
+        return {marketplace: len(names) for marketplace, names in selection.connection_ids.items()}
     names = list(marketplaces)
-    counted = services.executor.map(
-        lambda name: services.store.count("connections", _due(name, organization_id)), names
-    )
-    return {name: count for name, count in zip(names, counted, strict=True) if count}
+    counted = services.executor.map(lambda name: services.store.count(*_source(selection, name)), names)
+    return {name: number for name, number in zip(names, counted, strict=True) if number}
 
 
-def count_retried(services: Services, run_id: str, run: Run) -> dict[str, int]:
-    """Failed and skipped tasks of a run by marketplace; those without any are omitted."""
-    tasks = f"{ids.run_path(run_id)}/tasks"
-    counts = {name: services.store.count(tasks, _retried(name)) for name in run.dispatch}
-    return {name: count for name, count in counts.items() if count}
-
-
-def due_ids(services: Services, marketplaces: Iterable[str], organization_id: str | None) -> list[str]:
-    """The ids of due connections, at most BUSY_LOOK of each marketplace."""
-    return [
-        snapshot.id
-        for marketplace in marketplaces
-        for snapshot in services.store.query(
-            Query("connections", where=_due(marketplace, organization_id), limit=BUSY_LOOK)
-        )
-    ]
-
-
-def page_of(services: Services, run: Run, marketplace: str, after: str | None, limit: int) -> list[str]:
-    """The next connection ids of a run's selection, in id order."""
-    selection = run.selection
+def page_of(
+    services: Services, selection: Selection, marketplace: str, after: str | None, limit: int
+) -> list[str]:
+    """The next connection ids of a selection in one marketplace, in id order."""
     if selection.connection_ids is not None:
         names = selection.connection_ids.get(marketplace, ())
         return [name for name in sorted(names) if after is None or name > after][:limit]
-    collection, where = "connections", _due(marketplace, selection.organization_id)
-    if selection.retry_of is not None:
-        collection, where = f"{ids.run_path(selection.retry_of)}/tasks", _retried(marketplace)
+    collection, where = _source(selection, marketplace)
     start = (after,) if after is not None else None
-    return [
-        found.id for found in services.store.query(Query(collection, where=where, after=start, limit=limit))
-    ]
+    found = services.store.query(Query(collection, where=where, after=start, limit=limit))
+    return [snapshot.id for snapshot in found]
+
+
+def _source(selection: Selection, marketplace: str) -> tuple[str, list[Filter]]:
+    """The documents whose ids are the connections of a selection without named ones."""
+    where = [Filter("marketplace", "==", marketplace)]
+    if selection.retry_of is not None:
+        return f"{ids.run_path(selection.retry_of)}/tasks", [*where, Filter("status", "in", _RETRIED)]
+    where.append(Filter("status", "==", ConnectionStatus.ACTIVE.value))
+    if selection.organization_id is not None:
+        where.append(Filter("organization_id", "==", selection.organization_id))
+    return "connections", where
 
 
 def named(
@@ -114,19 +88,24 @@ def named(
     return {marketplace: tuple(names) for marketplace, names in fitting.items()}
 
 
-def refuse_busy(services: Services, names: Sequence[str]) -> None:
+def refuse_busy(services: Services, selection: Selection, counts: Mapping[str, int]) -> None:
     """Refuse a run whose connections are all being synced; more than BUSY_LOOK of them are not read.
 
     Raises:
         NotPossible: All of them are being synced now.
     """
-    if not names or len(names) > BUSY_LOOK:
+    if sum(counts.values()) > BUSY_LOOK:
+        return
+    names = [
+        name for marketplace in counts for name in page_of(services, selection, marketplace, None, BUSY_LOOK)
+    ]
+    if not 0 < len(names) <= BUSY_LOOK:
         return
     now = services.clock.now()
-    for snapshot in services.store.get_many([ids.state_path(name) for name in names]):
-        state = SyncState.of(snapshot)
-        if state.open is None or state.lease.is_over(now):
-            return
-    raise NotPossible(
-        f"{len(names)} selected, and all of them are being synced now; wait for that run or cancel it"
-    )
+    states = [
+        SyncState.of(each) for each in services.store.get_many([ids.state_path(name) for name in names])
+    ]
+    if all(state.open is not None and not state.lease.is_over(now) for state in states):
+        raise NotPossible(
+            f"{len(names)} selected, and all of them are being synced now; wait for that run or cancel it"
+        )

@@ -15,7 +15,7 @@ from orchestrator.model.documents import from_document, to_document
 from orchestrator.model.messages import Message
 from orchestrator.model.run import Dispatch, Run, RunStatus, Selection
 from orchestrator.ports import Create, Snapshot, Update, Write
-from orchestrator.runs.selection import BUSY_LOOK, count_due, count_retried, due_ids, named, refuse_busy
+from orchestrator.runs.selection import count, named, refuse_busy
 from orchestrator.services import Services
 
 #: A schedule time further ahead belongs to a forced run: Cloud Scheduler stamps those with the next
@@ -80,7 +80,7 @@ def start_tick(
         run_id,
         trigger,
         requested_by=requested_by,
-        counts=count_due(services, services.connectors),
+        counts=count(services, _ALL_DUE, services.connectors),
         schedule_time=schedule_time,
     )
     return _start(services, run_id, run)
@@ -102,24 +102,18 @@ def start_manual(
     run_id = ids.manual_run_id(now, services.random, requested_by, idempotency_key)
     if idempotency_key is not None and (snapshot := services.store.get(ids.run_path(run_id))) is not None:
         return _again(services, run_id, snapshot)
-    by_marketplace = None
+    names = None
     if request.connection_ids is not None:
-        by_marketplace = named(
-            services, request.connection_ids, request.marketplaces, request.organization_id
-        )
-        counts = {marketplace: len(names) for marketplace, names in by_marketplace.items()}
-        refuse_busy(services, [name for names in by_marketplace.values() for name in names])
-    else:
-        chosen = [m for m in services.connectors if request.marketplaces is None or m in request.marketplaces]
-        counts = count_due(services, chosen, request.organization_id)
-        if 0 < sum(counts.values()) <= BUSY_LOOK:
-            refuse_busy(services, due_ids(services, chosen, request.organization_id))
+        names = named(services, request.connection_ids, request.marketplaces, request.organization_id)
     selection = Selection(
-        connection_ids=by_marketplace,
+        connection_ids=names,
         organization_id=request.organization_id,
         streams=tuple(request.streams) if request.streams is not None else None,
         full=request.full,
     )
+    chosen = [m for m in services.connectors if request.marketplaces is None or m in request.marketplaces]
+    counts = count(services, selection, chosen)
+    refuse_busy(services, selection, counts)
     run = _new_run(
         services, now, run_id, "manual", requested_by=requested_by, counts=counts, selection=selection
     )
@@ -144,10 +138,10 @@ def retry_run(services: Services, run_id: str, *, requested_by: str) -> Started:
         if earlier is not None and not from_document(Run, earlier.data).status.is_final:
             return _again(services, run.retried_by, earlier)
         number = int(run.retried_by.rpartition(".r")[2]) + 1
-    counts = count_retried(services, run_id, run)
+    selection = Selection(retry_of=run_id, streams=run.selection.streams, full=run.selection.full)
+    counts = count(services, selection, run.dispatch)
     if not counts:
         raise NotPossible(f"no task of run {run_id} failed or was skipped: there is nothing to retry")
-    selection = Selection(retry_of=run_id, streams=run.selection.streams, full=run.selection.full)
     new_id = ids.retry_run_id(run_id, number)
     now = services.clock.now()
     new = _new_run(

@@ -273,7 +273,7 @@ def test_12_everything_in_flight_vanishes_at_any_moment(tmp_path: Path) -> None:
 
 
 def test_13_a_day_of_queued_ticks(tmp_path: Path) -> None:
-    """The queue delivered nothing for a day: late dispatches close unexpanded, the last tick does the work."""
+    """The queue delivered nothing for a day: late dispatches close unexpanded, the last tick works."""
     world = make(tmp_path)
     world.bazaar.at_call = None
     for _ in range(96):

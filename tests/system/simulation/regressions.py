@@ -88,7 +88,7 @@ REGRESSIONS = (
         "orchestrator/tasks/claim.py",
         "if state.lease != lease:",
         "if state != read.state:",
-        20,
+        24,
     ),
     Regression(
         "handed-over-to-nobody",
