@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.text import Text
 
 from orchestrator.cli.output import STYLES, safe, table
-from orchestrator.model.counts import Cost, RecordTotals
+from orchestrator.model.counts import Counts, RecordTotals, RunCost
 from orchestrator.model.documents import from_document
 from orchestrator.model.run import Run, Task
 from orchestrator.operators.run_views import RunView
@@ -91,11 +91,11 @@ def _record_rows(run: Run) -> Iterator[Sequence[object]]:
     yield "all", "all", *_counts(run.records)
 
 
-def _by_stream(records: RecordTotals) -> list[tuple[str, RecordTotals]]:
+def _by_stream(records: RecordTotals) -> list[tuple[str, Counts]]:
     return sorted(records.by_stream.items()) if isinstance(records.by_stream, dict) else []
 
 
-def _counts(records: RecordTotals) -> tuple[int, ...]:
+def _counts(records: Counts) -> tuple[int, ...]:
     return tuple(getattr(records, name) for name in _COUNTS)
 
 
@@ -105,7 +105,7 @@ def _cost_rows(run: Run) -> Iterator[Sequence[object]]:
     yield "all", *_cost(run.cost)
 
 
-def _cost(cost: Cost) -> tuple[object, ...]:
+def _cost(cost: RunCost) -> tuple[object, ...]:
     # At list price, one connection costs millionths of a dollar.
     usd = f"{cost.estimated_usd:.6f}"
     return cost.document_reads, cost.document_writes, cost.marketplace_calls, cost.marketplace_bytes, usd

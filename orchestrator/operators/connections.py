@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from orchestrator.attempts import Attempts
 from orchestrator.errors import (
     Conflict,
     ConnectionInvalid,
@@ -20,7 +21,7 @@ from orchestrator.marketplaces.session_request import SessionRequest
 from orchestrator.marketplaces.spec import AnyConnector, AnySession
 from orchestrator.model import ids
 from orchestrator.model.connection import STREAMS, Connection, ConnectionStatus, connection_from_document
-from orchestrator.model.documents import from_document, to_document
+from orchestrator.model.documents import to_document
 from orchestrator.model.state import Lease, SyncState
 from orchestrator.ports import Create, Document, Filter, Query, Snapshot, Update, Write
 from orchestrator.services import Services
@@ -62,6 +63,7 @@ def add(
         ConnectionInvalid: The settings or the secret's content do not fit the marketplace.
         SecretMissing: The secret does not exist, or may not be read by whoever adds.
         NotPossible: The connection exists, or a run still works on a removed one of its id.
+        StoreUnavailable: The removed connection's state changes too often; try again.
     """
     if not _ID.fullmatch(connection_id):
         raise RequestError(
@@ -91,8 +93,9 @@ def add(
             f"{marketplace} has no stream {', '.join(unknown)}; it has {', '.join(connector.streams)}"
         )
     connector.open(_opening(services, connection_id, connection))
+    attempts = Attempts(services, f"connection {connection_id} changes too often to be added; try again")
     while not _begun(services, connection_id, connection):
-        services.clock.sleep(services.random.uniform(0.02, 0.2))
+        attempts.again()
     return connection
 
 
@@ -109,7 +112,7 @@ def _begun(services: Services, connection_id: str, connection: Connection) -> bo
         )
     writes: list[Write] = [Create(ids.connection_path(connection_id), to_document(connection))]
     if left is not None:
-        state = from_document(SyncState, left.data)
+        state = SyncState.of(left)
         if state.open is not None:
             raise NotPossible(
                 f"connection {connection_id} was removed, and run {state.open.run_id} still works on it",
@@ -236,6 +239,6 @@ def _view(connection: Snapshot, state: Snapshot | None) -> View:
     return View(
         id=connection.id,
         document=connection.data,
-        state=from_document(SyncState, state.data) if state is not None else None,
+        state=SyncState.of(state) if state is not None else None,
         fault=fault,
     )

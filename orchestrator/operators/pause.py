@@ -12,11 +12,11 @@ from typing import Any
 
 import msgspec
 
-from orchestrator.errors import Conflict, NotPossible, StoreUnavailable
+from orchestrator.attempts import Attempts
+from orchestrator.errors import Conflict, NotPossible
 from orchestrator.model import ids
 from orchestrator.model.connection import STREAMS, ConnectionStatus
-from orchestrator.model.documents import from_document, to_document
-from orchestrator.model.messages import Message
+from orchestrator.model.documents import to_document
 from orchestrator.model.state import SyncState
 from orchestrator.operators.connections import not_found, paths
 from orchestrator.ports import Create, Delete, Query, Snapshot, Update, Write
@@ -25,7 +25,6 @@ from orchestrator.services import Services
 #: How long, in seconds, `remove` waits for a running worker to let go.
 RELEASE_WAIT_S = 120.0
 _RELEASE_POLL_S = 0.5
-_COMMIT_ATTEMPTS = 20
 #: Documents read and deleted at a time; a digest's may be close to 1 MiB.
 _RECORDS_PAGE = 250
 _DIGESTS_PAGE = 10
@@ -97,7 +96,7 @@ def _stop(connection_id: str, snapshot: Snapshot | None, reason: str) -> Write:
     """Change `sync_state` so that a claim or commit based on the old one is refused."""
     if snapshot is None:
         return Create(ids.state_path(connection_id), to_document(SyncState(seq=1)))
-    state = from_document(SyncState, snapshot.data)
+    state = SyncState.of(snapshot)
     fields: dict[str, Any] = {"seq": state.seq + 1}
     if state.open is not None and state.open.cancel is None:
         fields["open"] = to_document(msgspec.structs.replace(state.open, cancel=reason))
@@ -110,46 +109,29 @@ def _commit(
     decide: Callable[[Snapshot | None, Snapshot | None], list[Write]],
 ) -> None:
     """Read connection and state, decide, commit; again from the start where somebody was faster."""
-    for _ in range(_COMMIT_ATTEMPTS):
+    attempts = Attempts(services, f"connection {connection_id} changes too often to be changed; try again")
+    while True:
         connection, state = services.store.get_many(paths(connection_id))
         try:
             services.store.commit(decide(connection, state))
         except Conflict:
-            services.clock.sleep(services.random.uniform(0.02, 0.2))
+            attempts.again()
         else:
             return
-    raise StoreUnavailable(f"connection {connection_id} changes too often to be changed; try again")
 
 
 def _wake(services: Services, connection_id: str) -> None:
     """Have a task nobody holds now (between slices, deferred) closed at once, not at the next run."""
-    snapshot = services.store.get(ids.state_path(connection_id))
-    state = from_document(SyncState, snapshot.data) if snapshot is not None else SyncState()
-    if state.open is None or state.lease.owner is not None:
-        return
-    services.queue.publish(
-        [
-            Message(
-                kind="task",
-                run_id=state.open.run_id,
-                order=state.open.order,
-                deadline_at=state.open.deadline_at,
-                marketplace=ids.marketplace_of(state.open.shard),
-                shard=state.open.shard,
-                connection_id=connection_id,
-                slice=state.open.slice,
-                heal=True,
-            )
-        ]
-    )
+    state = SyncState.of(services.store.get(ids.state_path(connection_id)))
+    if state.open is not None and state.lease.owner is None:
+        services.queue.publish([state.open.message(connection_id)])
 
 
 def _await_release(services: Services, connection_id: str) -> None:
     """Wait until no task is open; nothing can open one, for the connection is gone."""
     give_up_at = services.clock.monotonic() + RELEASE_WAIT_S
     while True:
-        snapshot = services.store.get(ids.state_path(connection_id))
-        state = from_document(SyncState, snapshot.data) if snapshot is not None else SyncState()
+        state = SyncState.of(services.store.get(ids.state_path(connection_id)))
         if state.open is None:
             return
         if services.clock.monotonic() > give_up_at:

@@ -111,12 +111,9 @@ def _marketplaces(runs: list[Run], now: datetime) -> dict[str, MarketplaceStatus
         shares = [
             (run.started_at, run.by_marketplace[name].tasks) for run in closed if name in run.by_marketplace
         ]
-        total = TaskTotals(
-            **{
-                field: sum(getattr(tasks, field) for _, tasks in shares)
-                for field in TaskTotals.__struct_fields__
-            }
-        )
+        total = TaskTotals()
+        for _, tasks in shares:
+            total.add(tasks)
         tried = total.succeeded + total.failed
         complete_at = next((at for at, tasks in shares if tasks.succeeded and not tasks.failed), None)
         summed[name] = MarketplaceStatus(
@@ -137,9 +134,7 @@ def _failing(store: DocumentStore) -> list[FailingConnection]:
             found += store.query(Query("sync_state", where=where, limit=FAILING - len(found)))
     connections = store.get_many([ids.connection_path(state.id) for state in found])
     return [
-        _failing_connection(
-            state.id, from_document(SyncState, state.data), connection.data if connection else {}
-        )
+        _failing_connection(state.id, SyncState.of(state), connection.data if connection else {})
         for state, connection in zip(found, connections, strict=True)
     ]
 

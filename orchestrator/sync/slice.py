@@ -11,7 +11,7 @@ import msgspec
 from orchestrator.errors import ConnectionInvalid, RateLimited, SecretMissing
 from orchestrator.marketplaces.session_request import SessionRequest
 from orchestrator.model.connection import Connection, ConnectionStatus, connection_from_document
-from orchestrator.model.counts import ErrorInfo, StreamCounts, TaskCost
+from orchestrator.model.counts import Cost, ErrorInfo, StreamCounts
 from orchestrator.model.messages import Message
 from orchestrator.model.run import TaskStatus
 from orchestrator.model.state import Open, SyncState
@@ -22,9 +22,9 @@ from orchestrator.sync.metered_store import MeteredStore
 from orchestrator.sync.pages import SliceOver
 from orchestrator.sync.streams import Streams, note
 from orchestrator.sync.task_context import TaskContext
-from orchestrator.tasks.claim import Claimed, Claimer, has_progress
+from orchestrator.tasks.claim import Claimed, Claimer
 from orchestrator.tasks.claim_table import SLEPT
-from orchestrator.tasks.ending import NO_ANSWER, closed_state, expiry, final_task, with_health
+from orchestrator.tasks.ending import TOO_LATE, Ending, closed_state, with_health
 from orchestrator.tasks.holder import Lost, Stopped
 
 log = logging.getLogger(__name__)
@@ -50,22 +50,6 @@ def run_task(services: Services, message: Message) -> None:
     claimed = Claimer(services, store, message).run()
     if claimed is not None:
         Slice(services, store, message, started, claimed).run()
-
-
-@dataclass(frozen=True, slots=True)
-class Ending:
-    """How a task ends: the part of its record that its work decides."""
-
-    status: TaskStatus
-    reason: str | None = None
-    #: Whether records are left for the next run.
-    incomplete: bool = False
-    error: ErrorInfo | None = None
-
-    @classmethod
-    def failed(cls, error: ErrorInfo) -> Ending:
-        """The end of a task by an error."""
-        return cls(TaskStatus.FAILED, error.kind, error=error)
 
 
 @dataclass(slots=True)
@@ -132,7 +116,7 @@ class Slice:
             return Ending(TaskStatus.SKIPPED, opened.cancel)
         if self.services.clock.now() > opened.deadline_at:
             late = Ending(TaskStatus.SUCCEEDED, incomplete=True)
-            return late if has_progress(opened) else Ending.failed(NO_ANSWER)
+            return late if opened.has_progress else TOO_LATE
         if opened.attempts > self.services.settings.max_attempts:
             return Ending.failed(
                 ErrorInfo(
@@ -201,7 +185,7 @@ class Slice:
     def _progress(self, *, writes: int = 0) -> Open:
         """The open task with this slice's counts and cost, and `writes` of the commit that stores it."""
         opened, streams = self.opened, self.streams
-        cost = TaskCost(document_reads=self.store.reads, document_writes=self.store.writes + writes)
+        cost = Cost(document_reads=self.store.reads, document_writes=self.store.writes + writes)
         progress, done = dict(opened.progress), opened.done
         if streams is not None:
             for name, counts in streams.counts.items():
@@ -209,7 +193,7 @@ class Slice:
             done = (*done, *streams.done)
             client = streams.task.session.client
             cost.marketplace_calls, cost.marketplace_bytes = client.calls, client.received_bytes
-        cost = (opened.cost or TaskCost()).plus(cost)
+        cost.add(opened.cost or Cost())
         return msgspec.structs.replace(opened, progress=progress, cost=cost, done=done)
 
     def _slice_over(self, *, moved: bool) -> Ending | None:
@@ -246,7 +230,7 @@ class Slice:
         holder = self.claimed.holder
         lease = msgspec.structs.replace(holder.state.lease, not_before=until)
         holder.state = msgspec.structs.replace(holder.state, lease=lease)
-        return limited if has_progress(opened) else Ending(TaskStatus.SKIPPED, "rate_limited")
+        return limited if opened.has_progress else Ending(TaskStatus.SKIPPED, "rate_limited")
 
     def _hand_over(self, *, stalled: int, **lease: datetime) -> Message:
         """Commit the progress and release the connection; returns the message for the next slice."""
@@ -259,24 +243,17 @@ class Slice:
     def _finish(self, ending: Ending) -> None:
         """Close the task, count it down, and close the run if it was the last."""
         services, message, holder = self.services, self.message, self.claimed.holder
-        now = services.clock.now()
-        task = final_task(
+        task = ending.task(
+            services,
             message.connection_id,
             run_id=message.run_id,
             shard=message.shard,
-            status=ending.status,
-            reason=ending.reason,
-            incomplete=ending.incomplete,
-            error=ending.error,
             opened=self._progress(writes=_FINISH_WRITES),
-            now=now,
-            expires_at=expiry(services, now),
             organization_id=self.connection.organization_id if self.connection is not None else None,
         )
 
         def close(state: SyncState) -> SyncState:
-            state = closed_state(state, message.run_id, message.order)
-            return with_health(state, ending.status, ending.error, now)
+            return with_health(closed_state(state, message.run_id, message.order), task)
 
         try:
             still_open = holder.finish(close, task)

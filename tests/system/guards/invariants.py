@@ -124,7 +124,7 @@ INVARIANTS = (
     Guard(
         "invariant 4: a live lease is respected",
         "orchestrator/tasks/claim_table.py",
-        "if not _is_over(state, now) or opened.order > message.order:",
+        "if not state.lease.is_over(now) or opened.order > message.order:",
         "if opened.order > message.order:",
         CORE + "test_claim.py",
     ),
@@ -298,8 +298,8 @@ INVARIANTS = (
     ),
     Guard(
         "invariant 8: an organization's run touches no other's connections",
-        "orchestrator/runs/start.py",
-        'if request.organization_id is not None and data.get("organization_id") != request.organization_id:',
+        "orchestrator/runs/selection.py",
+        'if organization_id is not None and found[name].get("organization_id") != organization_id:',
         "if False:",
         CORE + "test_runs.py::test_a_run_of_one_organization_touches_no_other",
     ),

@@ -38,8 +38,8 @@ PROTOCOL = (
     Guard(
         "rule 7: a duplicate of a finished task repeats the close check",
         "orchestrator/tasks/claim.py",
-        "check_shard(self.services, message.run_id, message.shard, None)\n            case Skip",
-        "pass\n            case Skip",
+        "check_shard(self.services, message.run_id, message.shard, None)\n            case Close",
+        "pass\n            case Close",
         CORE + "test_crashes.py::test_any_single_fault_changes_nothing_in_effect",
     ),
     Guard(
@@ -117,8 +117,8 @@ PROTOCOL = (
     Guard(
         "history 5: a crash between finish and close: the redelivery looks again",
         "orchestrator/tasks/claim.py",
-        "check_shard(self.services, message.run_id, message.shard, None)\n            case Skip",
-        "pass\n            case Skip",
+        "check_shard(self.services, message.run_id, message.shard, None)\n            case Close",
+        "pass\n            case Close",
         CORE + "test_crashes.py::test_any_single_fault_changes_nothing_in_effect",
     ),
     Guard(
@@ -131,8 +131,8 @@ PROTOCOL = (
     Guard(
         "history 7: two marketplaces end at once: `done` is set on the run as it was read",
         "orchestrator/runs/dispatch.py",
-        "services.store.commit([Update(update.path, fields, version=version)])",
-        "services.store.commit([Update(update.path, fields)])",
+        "services.store.commit([Update(ids.run_path(run_id), fields, version=version)])",
+        "services.store.commit([Update(ids.run_path(run_id), fields)])",
         HISTORIES + "test_7_the_last_two_marketplaces_are_done_at_once",
     ),
     Guard(
@@ -145,21 +145,21 @@ PROTOCOL = (
     Guard(
         "history 9: a lease that ran out is found by heal",
         "orchestrator/runs/heal.py",
-        "for connection_id, state in states\n",
-        "for connection_id, state in states[:0]\n",
+        "for connection_id, task in opened if task is not None",
+        "for connection_id, task in opened[:0] if task is not None",
         HISTORIES + "test_9_a_duplicate_is_acknowledged_and_then_the_holder_dies[heal]",
     ),
     Guard(
         "history 9: the next run takes over a lease that ran out",
         "orchestrator/tasks/claim_table.py",
         "return Claim(_claimed(view, None), older=opened)",
-        'return Skip("overlap")',
+        'return _skip(view, "overlap")',
         HISTORIES + "test_9_a_duplicate_is_acknowledged_and_then_the_holder_dies[the next run]",
     ),
     Guard(
         "history 10: taking over closes the older task in the same commit",
         "orchestrator/tasks/claim.py",
-        "writes = self._older_writes(older, _state(read.state))",
+        "writes = self._older_writes(older, read.state)",
         "writes = []",
         CORE + "test_crashes.py::test_the_next_run_takes_over_from_a_dead_worker",
     ),

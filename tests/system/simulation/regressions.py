@@ -87,8 +87,8 @@ REGRESSIONS = (
         "A person's request was taken for a dead holder's sign of life, and nobody went on with its task.",
         "orchestrator/tasks/claim.py",
         "if state.lease != lease:",
-        "if state != _state(read.state):",
-        20,
+        "if state != read.state:",
+        24,
     ),
     Regression(
         "handed-over-to-nobody",
