@@ -42,7 +42,6 @@ def test_defaults() -> None:
     assert (settings.lookback_seconds, settings.max_attempts, settings.retention_days) == (600, 5, 30)
     assert settings.log_level == "INFO"
     assert not settings.is_development
-    assert auth.scheduler_auth == "oidc+secret"
     assert auth.requires_token
     assert auth.requires_secret
     assert auth.audience == "https://sync.example.test"
@@ -66,6 +65,15 @@ def test_empty_variables_count_as_unset() -> None:
     settings = Settings.from_environment({**CLOUD, "SLICE_SECONDS": "", "LOG_LEVEL": " "})
 
     assert (settings.slice_seconds, settings.log_level) == (480, "INFO")
+
+
+def test_leading_zeros_count_for_nothing() -> None:
+    """A number is its digits, and a project id of digits alone is no number."""
+    settings = Settings.from_environment(
+        {**CLOUD, "SLICE_SECONDS": "0400", "GOOGLE_CLOUD_PROJECT": "0123456"}
+    )
+
+    assert (settings.slice_seconds, settings.google_cloud_project) == (400, "0123456")
 
 
 def test_worker_needs_no_caller_settings() -> None:
