@@ -24,7 +24,7 @@ from tests.support.project import ROOT
 COUNTER = """
 import sys
 from pathlib import Path
-from orchestrator.adapters.sqlite import SqliteStore
+from orchestrator.adapters.embedded.store import SqliteStore
 from orchestrator.errors import Conflict
 from orchestrator.ports import Create, Update
 store = SqliteStore(Path(sys.argv[1]))
@@ -44,7 +44,7 @@ for step in range(int(sys.argv[2])):
 WRITER = """
 import itertools, sys
 from pathlib import Path
-from orchestrator.adapters.sqlite import SqliteStore
+from orchestrator.adapters.embedded.store import SqliteStore
 from orchestrator.ports import Put
 store = SqliteStore(Path(sys.argv[1]))
 for n in itertools.count():
@@ -57,7 +57,7 @@ for n in itertools.count():
 FORKER = """
 import os, sys
 from pathlib import Path
-from orchestrator.adapters.sqlite import SqliteStore
+from orchestrator.adapters.embedded.store import SqliteStore
 from orchestrator.ports import Update
 store = SqliteStore(Path(sys.argv[1]))
 store.get("a/b")

@@ -1,6 +1,6 @@
 """The embedded task queue: messages in a SQLite file, posted to the worker as Pub/Sub's push does.
 
-Every process that holds the queue may deliver; see `orchestrator.adapters.embedded.delivery`.
+Any process that holds the queue may become its deliverer; see `orchestrator.adapters.embedded.delivery`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import msgspec
 
 from orchestrator.adapters.attributes import attributes, buried
 from orchestrator.adapters.embedded.database import Database
-from orchestrator.adapters.embedded.delivery import Delivery, Dispatcher
+from orchestrator.adapters.embedded.delivery import Deliverer, Delivery
 from orchestrator.errors import QueueUnavailable
 from orchestrator.model.messages import Message, encode
 
@@ -29,7 +29,7 @@ CREATE TABLE messages (
     body BLOB NOT NULL,
     attributes TEXT NOT NULL,
     published_at REAL NOT NULL,
-    -- When it may be claimed: for a new message its not_before, for a claimed one the claim's end.
+    -- When it may be claimed: a new message's not_before, or the end of a back-off.
     due_at REAL NOT NULL,
     attempts INTEGER NOT NULL DEFAULT 0,
     claimed INTEGER NOT NULL DEFAULT 0
@@ -76,8 +76,8 @@ class LocalQueue:
     Args:
         path: The file; made with its directory on first use.
         worker_url: Where messages are posted.
-        delivery: How they are.
-        delivers: Whether this process delivers at all, or only publishes.
+        delivery: How messages are pushed.
+        delivers: Whether this process may become the deliverer, or only publishes.
     """
 
     def __init__(
@@ -87,13 +87,15 @@ class LocalQueue:
         self._worker_url = worker_url
         self._delivery = delivery or Delivery()
         self._delivers = delivers
-        self._dispatcher: Dispatcher | None = None
+        self._deliverer: Deliverer | None = None
         self._starting = threading.Lock()
         # A child has none of its parent's threads, and may have been forked while one held the lock.
         os.register_at_fork(after_in_child=self._begin_process)
 
     def _begin_process(self) -> None:
-        self._dispatcher = None
+        if self._deliverer is not None:
+            self._deliverer.unlock()
+        self._deliverer = None
         self._starting = threading.Lock()
 
     def publish(self, messages: Sequence[Message], *, not_before: datetime | None = None) -> None:
@@ -110,8 +112,8 @@ class LocalQueue:
                     "INSERT INTO messages (body, attributes, published_at, due_at) VALUES (?, ?, ?, ?)", rows
                 )
         self.start()
-        if self._dispatcher is not None:
-            self._dispatcher.wake()
+        if self._deliverer is not None:
+            self._deliverer.wake()
 
     def bury(self, body: bytes, *, reason: str, attributes: Mapping[str, str]) -> None:
         """Put a row among the dead messages."""
@@ -128,31 +130,30 @@ class LocalQueue:
             )
 
     def start(self) -> None:
-        """Begin to deliver in this process, what earlier processes left undelivered too."""
-        if not self._delivers or self._dispatcher is not None:
+        """Begin to deliver, also messages of earlier processes, unless another process is the deliverer."""
+        if not self._delivers or self._deliverer is not None:
             return
         with self._starting:
-            if self._dispatcher is None:
-                dispatcher = Dispatcher(self._database, self._worker_url, self._delivery)
-                dispatcher.start()
-                self._dispatcher = dispatcher
+            if self._deliverer is None:
+                deliverer = Deliverer(self._database, self._worker_url, self._delivery)
+                deliverer.start()
+                self._deliverer = deliverer
 
     def close(self) -> None:
-        """Stop to deliver; what is with the worker is given a few seconds to be answered."""
-        if self._dispatcher is not None:
-            self._dispatcher.stop()
-            self._dispatcher = None
+        """Stop delivering; the worker has a few seconds to answer the messages it was given."""
+        if self._deliverer is not None:
+            self._deliverer.stop()
+            self._deliverer = None
         self._database.close()
 
     def counts(self) -> QueueCounts:
         """Where the messages are now."""
-        now = time.time()
         with self._database.read() as connection:
             waiting, delivering, held = connection.execute(
-                "SELECT coalesce(sum(NOT in_flight AND NOT held), 0), coalesce(sum(in_flight), 0),"
-                " coalesce(sum(held), 0) FROM (SELECT claimed AND due_at > :now AS in_flight,"
-                " attempts = 0 AND due_at > :now AS held FROM messages)",
-                {"now": now},
+                "SELECT coalesce(sum(NOT claimed AND NOT held), 0), coalesce(sum(claimed), 0),"
+                " coalesce(sum(held), 0)"
+                " FROM (SELECT claimed, attempts = 0 AND due_at > ? AS held FROM messages)",
+                (time.time(),),
             ).fetchone()
             (dead,) = connection.execute("SELECT count(*) FROM dead_messages").fetchone()
         return QueueCounts(waiting, delivering, held, dead)
