@@ -63,25 +63,32 @@ class RememberingQueue:
 
 @dataclass
 class FakeSecrets:
-    """Secrets by reference, newest first; `error` makes all reading fail."""
+    """Secrets by reference, newest first, kept in memory as Secret Manager's adapter keeps them.
+
+    `error` makes every reading fail.
+    """
 
     versions: dict[str, list[str]] = field(default_factory=dict)
+    #: The two newest versions as they were last read.
+    kept: dict[str, list[str]] = field(default_factory=dict)
     reads: int = 0
     error: Exception | None = None
 
     def get(self, reference: str, *, fresh: bool = False) -> str:
         """The newest version."""
-        self.reads += 1
-        if self.error is not None:
-            raise self.error
-        if reference not in self.versions:
-            raise SecretMissing(f"{reference} does not exist")
-        return self.versions[reference][0]
+        if fresh or reference not in self.kept:
+            self.reads += 1
+            if self.error is not None:
+                raise self.error
+            if reference not in self.versions:
+                self.kept.pop(reference, None)
+                raise SecretMissing(f"{reference} does not exist")
+            self.kept[reference] = self.versions[reference][:2]
+        return self.kept[reference][0]
 
     def previous(self, reference: str) -> str | None:
         """The one before it."""
-        older = self.versions[reference][1:]
-        return older[0] if older else None
+        return next(iter(self.kept[reference][1:]), None)
 
     def add_version(self, reference: str, content: str) -> None:
         """Put one on top."""
