@@ -148,7 +148,7 @@ def test_errors_of_a_commit(
 @pytest.mark.parametrize(
     ("code", "action"),
     [
-        (Code.PERMISSION_DENIED, "grant this function's service account roles/datastore.user on project p"),
+        (Code.PERMISSION_DENIED, "grant this function's account roles/datastore.user on the project"),
         (Code.UNAUTHENTICATED, "gcloud auth application-default login"),
         (Code.NOT_FOUND, "create the database"),
         (Code.FAILED_PRECONDITION, "create the index"),

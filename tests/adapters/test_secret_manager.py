@@ -185,7 +185,10 @@ def test_a_short_outage_is_retried(secrets: SecretManager, service: Service) -> 
 @pytest.mark.parametrize(
     ("code", "action"),
     [
-        (grpc.StatusCode.PERMISSION_DENIED, "grant roles/secretmanager.secretAccessor"),
+        (
+            grpc.StatusCode.PERMISSION_DENIED,
+            "grant this function's account roles/secretmanager.secretAccessor",
+        ),
         (grpc.StatusCode.NOT_FOUND, "create the secret"),
         (grpc.StatusCode.FAILED_PRECONDITION, "enable the version"),
         (grpc.StatusCode.INVALID_ARGUMENT, "correct the reference"),

@@ -15,7 +15,7 @@ from google.pubsub_v1.services.publisher import PublisherClient
 from google.pubsub_v1.services.publisher.transports import PublisherGrpcTransport
 
 from orchestrator.adapters.attributes import attributes, buried
-from orchestrator.adapters.google.calls import CallFailed, Lazy, emulator_channel, explain, retry
+from orchestrator.adapters.google.calls import Client, Remedies, retry
 from orchestrator.errors import QueueUnavailable
 from orchestrator.model.messages import Message, encode
 
@@ -25,6 +25,10 @@ _TIMEOUT_S = 5.0
 # Publishing again after an unknown outcome only repeats messages, which their readers bear.
 _RETRY = retry(exceptions.DeadlineExceeded, exceptions.Aborted, total_s=8.0)
 
+_REMEDIES: Remedies = {
+    exceptions.NotFound: "create the topic (terraform apply), or correct SYNC_QUEUE",
+    exceptions.PermissionDenied: "grant this function's account roles/pubsub.publisher on the topic",
+}
 _PublishRequest = types.PublishRequest.pb()
 
 
@@ -49,8 +53,14 @@ class PubSubQueue:
 
     def __init__(self, *, project: str, topic: str, emulator_host: str = "") -> None:
         self._topic = topic_path(project, topic)
-        self._emulator_host = emulator_host
-        self._client = Lazy(self._make)
+        self._client = Client(
+            PublisherClient,
+            QueueUnavailable,
+            _REMEDIES,
+            QueueUnavailable,
+            PublisherGrpcTransport,
+            emulator_host,
+        )
 
     def close(self) -> None:
         """Close the connection to Pub/Sub; publishing again opens it again."""
@@ -73,25 +83,8 @@ class PubSubQueue:
         self._send(types.PublishRequest.wrap(request))
 
     def _send(self, request: types.PublishRequest) -> None:
-        def send() -> None:
-            self._client.get().publish(request=request, retry=None, timeout=_TIMEOUT_S)
-
-        try:
-            _RETRY(send)()
-        except CallFailed as error:
-            what, action = explain(
-                error,
-                {
-                    exceptions.NotFound: "create the topic (terraform apply), or correct SYNC_QUEUE",
-                    exceptions.PermissionDenied: "grant this function's service account "
-                    "roles/pubsub.publisher on the topic",
-                },
-            )
-            raise QueueUnavailable(f"Pub/Sub {request.topic}: {what}", action=action) from error
-
-    def _make(self) -> PublisherClient:
-        if not self._emulator_host:
-            return PublisherClient()
-        return PublisherClient(
-            transport=PublisherGrpcTransport(channel=emulator_channel(self._emulator_host))
+        self._client.call(
+            f"Pub/Sub {request.topic}",
+            _RETRY,
+            lambda client: client.publish(request=request, retry=None, timeout=_TIMEOUT_S),
         )

@@ -15,7 +15,7 @@ from typing import NamedTuple, TypeVar
 from google.api_core import exceptions
 from google.cloud.secretmanager_v1 import SecretManagerServiceClient, SecretPayload
 
-from orchestrator.adapters.google.calls import CallFailed, Lazy, explain, retry
+from orchestrator.adapters.google.calls import Client, Remedies, retry
 from orchestrator.errors import SecretMissing, SecretUnavailable
 
 #: A rotated secret is noticed after at most this long.
@@ -28,6 +28,13 @@ _TIMEOUT_S = 5.0
 _RETRY = retry(exceptions.DeadlineExceeded, total_s=10.0)
 
 _REFERENCE = re.compile(r"(projects/[^/]+/secrets/[^/]+)(?:/versions/([^/]+))?")
+_REMEDIES: Remedies = {
+    exceptions.PermissionDenied: "grant this function's account roles/secretmanager.secretAccessor on it, "
+    "and secretmanager.secretVersionAdder if its tokens rotate",
+    exceptions.NotFound: "create the secret and its first version, or correct the reference",
+    exceptions.FailedPrecondition: "enable the version, or add another one",
+    exceptions.InvalidArgument: "correct the reference",
+}
 _NO_SUCH = (exceptions.NotFound, exceptions.FailedPrecondition)
 
 T = TypeVar("T")
@@ -59,7 +66,7 @@ class SecretManager:
         *,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._client = Lazy(make_client)
+        self._client = Client(make_client, SecretUnavailable, _REMEDIES, SecretMissing)
         self._monotonic = monotonic
         self._lock = threading.Lock()
         self._kept: dict[str, _Kept] = {}
@@ -93,7 +100,6 @@ class SecretManager:
         payload = SecretPayload(data=content.encode())
         answer = self._call(
             reference,
-            "secretmanager.secretVersionAdder",
             lambda client: client.add_secret_version(
                 parent=secret, payload=payload, retry=None, timeout=_TIMEOUT_S
             ),
@@ -131,7 +137,6 @@ class SecretManager:
     def _read(self, name: str, reference: str) -> _Version:
         answer = self._call(
             reference,
-            "secretmanager.secretAccessor",
             lambda client: client.access_secret_version(name=name, retry=None, timeout=_TIMEOUT_S),
         )
         try:
@@ -151,19 +156,8 @@ class SecretManager:
                     raise
         return _Version(above, None)
 
-    def _call(self, reference: str, role: str, call: Callable[[SecretManagerServiceClient], T]) -> T:
-        try:
-            return _RETRY(lambda: call(self._client.get()))()
-        except CallFailed as error:
-            actions: dict[type[Exception], str] = {
-                exceptions.PermissionDenied: f"grant roles/{role} on it to this function's account",
-                exceptions.NotFound: "create the secret and its first version, or correct the reference",
-                exceptions.FailedPrecondition: "enable the version, or add another one",
-                exceptions.InvalidArgument: "correct the reference",
-            }
-            what, action = explain(error, actions)
-            failed = SecretMissing if isinstance(error, tuple(actions)) else SecretUnavailable
-            raise failed(f"secret {reference}: {what}", action=action) from error
+    def _call(self, reference: str, call: Callable[[SecretManagerServiceClient], T]) -> T:
+        return self._client.call(f"secret {reference}", _RETRY, call)
 
 
 def _parse(reference: str) -> tuple[str, str]:
