@@ -48,12 +48,12 @@ class Client(Generic[T]):
     unavailable: type[SyncError]
     #: Remedies that depend on the service.
     remedies: Remedies
-    #: The error for faults with a remedy of their own.
-    refused: type[SyncError]
     #: Makes the client's transport to an emulator.
     transport: Callable[..., object] | None = None
     #: `HOST:PORT` of Google's emulator; empty for the service itself.
     emulator_host: str = ""
+    #: The error for faults with a remedy, if it is another one.
+    refused: type[SyncError] | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
     _client: T | None = field(default=None, init=False)
 
@@ -79,7 +79,7 @@ class Client(Generic[T]):
                     raise raised(fault) from error
             for kind, action in self.remedies.items():
                 if isinstance(cause, kind):
-                    raise self.refused(fault, action=action) from error
+                    raise (self.refused or self.unavailable)(fault, action=action) from error
             lacks_identity = isinstance(cause, exceptions.Unauthenticated | GoogleAuthError)
             raise self.unavailable(fault, action=_CREDENTIALS if lacks_identity else _WAIT) from error
 

@@ -52,12 +52,7 @@ class PubSubDeadLetters:
         name = dead_letters_of(topic_path(project, topic))
         self._subscription = name.replace("/topics/", "/subscriptions/")
         self._client = Client(
-            SubscriberClient,
-            QueueUnavailable,
-            _REMEDIES,
-            QueueUnavailable,
-            SubscriberGrpcTransport,
-            emulator_host,
+            SubscriberClient, QueueUnavailable, _REMEDIES, SubscriberGrpcTransport, emulator_host
         )
 
     def close(self) -> None:

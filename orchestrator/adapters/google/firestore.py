@@ -74,7 +74,6 @@ class FirestoreStore:
     """
 
     def __init__(self, *, project: str, database: str, emulator_host: str = "") -> None:
-        self._project = project
         self._database = f"projects/{project}/databases/{database}"
         self._name = f"Firestore {self._database}"
         self._root = f"{self._database}/documents"
@@ -82,12 +81,7 @@ class FirestoreStore:
         if emulator_host:
             self._metadata.append(("authorization", "Bearer owner"))  # past its security rules
         self._client = Client(
-            FirestoreClient,
-            StoreUnavailable,
-            _REMEDIES,
-            StoreUnavailable,
-            FirestoreGrpcTransport,
-            emulator_host,
+            FirestoreClient, StoreUnavailable, _REMEDIES, FirestoreGrpcTransport, emulator_host
         )
 
     def close(self) -> None:

@@ -66,7 +66,7 @@ class SecretManager:
         *,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._client = Client(make_client, SecretUnavailable, _REMEDIES, SecretMissing)
+        self._client = Client(make_client, SecretUnavailable, _REMEDIES, refused=SecretMissing)
         self._monotonic = monotonic
         self._lock = threading.Lock()
         self._kept: dict[str, _Kept] = {}
