@@ -1,4 +1,4 @@
-"""How large documents and commits may be, counted as Firestore counts.
+"""Limits of documents and commits, in bytes as Firestore counts them.
 
 Source: https://cloud.google.com/firestore/quotas and https://cloud.google.com/firestore/docs/storage-size.
 """

@@ -1,6 +1,6 @@
 """The embedded queue's dead letters: rows of its file.
 
-Rows that were taken stay where they are, and others may take them too: it is one developer's queue.
+Taken rows stay in place, and others may take them too: it is one developer's queue.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class LocalDeadLetters:
         ]
 
     def give_back(self, messages: Sequence[DeadMessage]) -> None:
-        """Nothing to do: they never left."""
+        """Do nothing: the rows are still there."""
 
     def remove(self, messages: Sequence[DeadMessage]) -> None:
         """Delete the rows."""

@@ -47,15 +47,15 @@ CREATE TABLE dead_messages (
 
 
 class QueueCounts(NamedTuple):
-    """Where the queue's messages are."""
+    """The queue's messages by state."""
 
     #: Due now, or waiting for a redelivery.
     waiting: int
     #: With the worker.
     delivering: int
-    #: Published with a `not_before` that is ahead.
+    #: Published with a `not_before` in the future.
     held: int
-    #: Given up.
+    #: Dead letters.
     dead: int
 
 
@@ -75,7 +75,7 @@ class LocalQueue:
 
     Args:
         path: The file; made with its directory on first use.
-        worker_url: Where messages are posted.
+        worker_url: The URL that messages are posted to.
         delivery: How messages are pushed.
         delivers: Whether this process may become the deliverer, or only publishes.
     """
@@ -89,7 +89,7 @@ class LocalQueue:
         self._delivers = delivers
         self._deliverer: Deliverer | None = None
         self._starting = threading.Lock()
-        # A child has none of its parent's threads, and may have been forked while one held the lock.
+        # A child lacks its parent's threads, and may have been forked while one of them held a lock.
         os.register_at_fork(after_in_child=self._begin_process)
 
     def _begin_process(self) -> None:
@@ -99,7 +99,7 @@ class LocalQueue:
         self._starting = threading.Lock()
 
     def publish(self, messages: Sequence[Message], *, not_before: datetime | None = None) -> None:
-        """Store the messages in one commit; they are posted from then on, or from `not_before` on."""
+        """Store the messages in one commit; they are posted at once, or from `not_before` on."""
         now = time.time()
         due_at = now if not_before is None else max(now, not_before.timestamp())
         rows = [
@@ -116,10 +116,10 @@ class LocalQueue:
             self._deliverer.wake()
 
     def bury(self, body: bytes, *, reason: str, attributes: Mapping[str, str]) -> None:
-        """Put a row among the dead messages."""
+        """Add a row to the dead messages."""
         now, text = time.time(), msgspec.json.encode(buried(attributes, reason)).decode()
         with self._database.write() as connection:
-            # Its id is of the queue's own sequence, so no message that dies later has the same.
+            # Its id comes from the queue's own sequence, so no later dead letter has the same.
             row_id = connection.execute(
                 "INSERT INTO messages (body, attributes, published_at, due_at) VALUES (?, ?, ?, ?)",
                 (body, text, now, now),
@@ -147,7 +147,7 @@ class LocalQueue:
         self._database.close()
 
     def counts(self) -> QueueCounts:
-        """Where the messages are now."""
+        """The messages by state, now."""
         with self._database.read() as connection:
             waiting, delivering, held = connection.execute(
                 "SELECT coalesce(sum(NOT claimed AND NOT held), 0), coalesce(sum(claimed), 0),"
@@ -159,6 +159,6 @@ class LocalQueue:
         return QueueCounts(waiting, delivering, held, dead)
 
     def idle(self) -> bool:
-        """Whether everything that may be delivered by now has been."""
+        """Whether every message that is due was delivered."""
         counts = self.counts()
         return counts.waiting == counts.delivering == 0

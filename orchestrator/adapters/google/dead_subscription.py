@@ -1,6 +1,6 @@
 """Dead letters on Pub/Sub: the subscription of the dead-letter topic, read by pulling.
 
-Apart from the publisher, since only the command line pulls.
+It is separate from the publisher because only the command line pulls.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ from orchestrator.ports import DeadMessage
 
 T = TypeVar("T")
 
-#: One request: far below the 1,000 messages a pull may ask for and the 512 KB of ids another may hold.
+#: Messages in one request: a pull may ask for 1,000, and the others may hold 512 KB of ids.
 _BATCH = 500
-#: The longest time that Pub/Sub keeps a message from others.
+#: The longest time that Pub/Sub withholds a pulled message from others.
 _HELD_S = 600
 _TIMEOUT_S = 10.0
-#: A pull waits on the server for a first message; where none comes for so long, there is none.
+#: A pull waits on the server for a first message; if this time passes, the subscription is empty.
 _EMPTY_S = 5.0
 _RETRY = retry(exceptions.Aborted, total_s=20.0)
 _REMEDIES: Remedies = {
     exceptions.NotFound: "create the subscription (terraform apply), or correct SYNC_QUEUE",
     exceptions.PermissionDenied: "have roles/pubsub.subscriber on the subscription granted to this account",
 }
-#: What Pub/Sub itself notes on a message it gives up (cloud.google.com/pubsub/docs/dead-letter-topics).
+#: Attributes that Pub/Sub adds to a dead letter (cloud.google.com/pubsub/docs/dead-letter-topics).
 _PUBLISHED = "CloudPubSubDeadLetterSourceTopicPublishTime"
 _DELIVERIES = "CloudPubSubDeadLetterSourceDeliveryCount"
 
@@ -43,7 +43,7 @@ class PubSubDeadLetters:
     """The DeadLetters port.
 
     Args:
-        project: The topic's project, where `topic` does not name one.
+        project: The topic's project, if `topic` does not name one.
         topic: The queue's topic, `TOPIC` or `projects/PROJECT/topics/TOPIC`.
         emulator_host: `HOST:PORT` of Google's emulator; empty for the service itself.
     """

@@ -1,7 +1,7 @@
 """The document store on Firestore: optimistic commits with preconditions, no transactions.
 
-A version is the document's update time. A write that changes nothing leaves it as it was, which is
-why whoever relies on versions changes a field (`seq`) in every commit.
+A version is the document's update time. A write that changes nothing keeps it, so code that relies on
+versions changes a field (`seq`) in every commit.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ from orchestrator.ports import Create, Delete, Filter, Put, Query, Snapshot, Upd
 
 #: One attempt; the largest commit takes a few seconds.
 _TIMEOUT_S = 12.0
-# With a last attempt 20 s, so that a slice whose store is away still ends inside its margin.
+# With a last attempt 20 s, so a slice whose store is unavailable still ends inside its margin.
 _RETRY = retry(total_s=8.0)
-#: The emulator takes no larger request.
+#: The emulator accepts no larger request.
 _EMULATOR_COMMIT_BYTES = 4 * 1024 * 1024
 _Operator = types.StructuredQuery.FieldFilter.Operator
 _OPERATORS = {
@@ -167,7 +167,7 @@ class FirestoreStore:
 
     def _commit_request(self, writes: Sequence[Write]) -> Any:
         if len({write.path for write in writes}) != len(writes):
-            raise ValueError("a path stands at most once in a commit")
+            raise ValueError("a commit may name a path only once")
         request = _CommitRequest(database=self._database)
         for write in writes:
             try:
@@ -175,7 +175,7 @@ class FirestoreStore:
             except (ValueError, RecursionError) as error:
                 raise WriteRejected(f"{write.path}: cannot be stored: {error}") from error
         size = request.ByteSize()
-        # The service refuses both as well, but answers a request that is too large in several ways.
+        # The service refuses both as well, but its answers to an oversized request vary.
         if size > MAX_DOCUMENT_BYTES // 2:
             _check_documents(writes, request.writes)
         if size > MAX_COMMIT_BYTES:
@@ -234,7 +234,7 @@ class FirestoreStore:
 
 def _check_documents(writes: Sequence[Write], messages: Sequence[Any]) -> None:
     for write, message in zip(writes, messages, strict=True):
-        # Counting exactly costs a walk, so only what comes near is counted.
+        # Counting exactly costs a walk, so only large documents are counted.
         if not isinstance(write, Create | Put) or message.ByteSize() <= MAX_DOCUMENT_BYTES // 2:
             continue
         if document_bytes(write.path, write.data) > MAX_DOCUMENT_BYTES:

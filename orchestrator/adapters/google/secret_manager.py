@@ -1,7 +1,7 @@
 """Secrets in Google's Secret Manager, by reference `projects/P/secrets/S[/versions/V]`.
 
-Needs `roles/secretmanager.secretAccessor` only, and `…secretVersionAdder` for what is written. What
-is kept in memory outlives an outage of the service.
+Reading needs `roles/secretmanager.secretAccessor`, adding versions `…secretVersionAdder`. Values kept in
+memory bridge an outage of the service.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from orchestrator.errors import SecretMissing, SecretUnavailable
 CACHE_S = 300.0
 #: After a failure the kept value is used this long before the service is asked again.
 _STALE_S = 30.0
-#: How many disabled or destroyed versions below the latest `previous` looks past.
+#: Versions below the latest that `previous` tries, past disabled and destroyed ones.
 _SEARCH = 5
 _TIMEOUT_S = 5.0
 _RETRY = retry(exceptions.DeadlineExceeded, total_s=10.0)
@@ -41,7 +41,7 @@ T = TypeVar("T")
 
 
 class _Version(NamedTuple):
-    """A secret's version; its `content` is None where the version says that there is none."""
+    """A secret's version; its `content` is None if no enabled version was found."""
 
     number: int
     content: str | None
@@ -57,7 +57,7 @@ class SecretManager:
 
     Args:
         make_client: Makes the client.
-        monotonic: Seconds that never go back, for the age of what is kept.
+        monotonic: Seconds that never go back, for the age of kept values.
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class SecretManager:
         self._kept: dict[str, _Kept] = {}
 
     def close(self) -> None:
-        """Close the connection to Secret Manager and forget what was read."""
+        """Close the connection to Secret Manager and forget all values."""
         with self._lock:
             self._kept.clear()
         self._client.close()
@@ -90,7 +90,7 @@ class SecretManager:
         ).content
 
     def add_version(self, reference: str, content: str) -> None:
-        """Store a new latest version; when its answer is lost it may be stored twice, which is harmless."""
+        """Store a new latest version; if the answer is lost it may be stored twice, which is harmless."""
         secret, version = _parse(reference)
         if version != "latest":
             raise SecretMissing(
@@ -164,7 +164,7 @@ def _parse(reference: str) -> tuple[str, str]:
     match = _REFERENCE.fullmatch(reference)
     if match is None:
         raise SecretMissing(
-            f"secret {reference!r}: is no reference to Secret Manager",
+            f"secret {reference!r}: is not a reference to Secret Manager",
             action="write projects/PROJECT/secrets/SECRET/versions/latest",
         )
     return match[1], match[2] or "latest"
