@@ -1,4 +1,4 @@
-"""What the Firestore adapter makes of the service's errors, and of several databases."""
+"""The Firestore adapter's errors for those of the service, and its use of several databases."""
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ def test_retries_end(store: FirestoreStore, service: Service, call: Callable[[Fi
 def test_errors_of_a_commit(
     store: FirestoreStore, service: Service, code: grpc.StatusCode, expected: type[StoreError]
 ) -> None:
-    """Each status is what the caller does next, decided at once."""
+    """Each status becomes the error for the caller's next step, at once."""
     service.failures = [Failure(code, "details")]
 
     with pytest.raises(expected, match="details"):
@@ -162,7 +162,7 @@ def test_errors_of_a_read(
     code: grpc.StatusCode,
     action: str,
 ) -> None:
-    """A read that fails names the database and says what to do."""
+    """A read that fails names the database and the remedy."""
     service.failures = [Failure(code, "details")]
 
     with pytest.raises(StoreUnavailable, match=r"projects/p/databases/\(default\)") as caught:

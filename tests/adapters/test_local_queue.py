@@ -1,4 +1,4 @@
-"""What the embedded queue promises beyond the contract: it outlives processes and gives up in the end."""
+"""The embedded queue's promises beyond the contract: it outlives processes and gives up in the end."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def _run_id(behaviour: str = "ok") -> str:
 
 
 def test_undelivered_messages_survive_a_restart(path: Path, worker: Worker) -> None:
-    """What one process published and nobody delivered, the next process delivers when it starts."""
+    """Messages that one process published and nobody delivered, the next process delivers when it starts."""
     run_id = _run_id()
     first = LocalQueue(path, worker.url, delivers=False)
     first.publish([Message(kind="cancel", run_id=run_id, shard=str(number)) for number in range(5)])

@@ -24,7 +24,7 @@ LATEST = f"{SECRET}/versions/latest"
 
 @dataclass(slots=True)
 class Service:
-    """Secret Manager as far as it is used: versions counted from 1, None where disabled."""
+    """Secret Manager as far as it is used: versions counted from 1, None if disabled."""
 
     versions: list[bytes | None] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
@@ -110,7 +110,7 @@ def test_what_was_read_is_kept_for_some_minutes(secrets: SecretManager, service:
 
 
 def test_fresh_asks_past_what_is_kept(secrets: SecretManager, service: Service) -> None:
-    """A caller whose content was refused gets what is there now, and so does everybody after."""
+    """A caller whose content was refused gets the current content, and so do all later callers."""
     secrets.get(LATEST)
     service.versions.append(b"newest")
 
@@ -142,7 +142,7 @@ def test_previous_is_the_newest_enabled_version_below(
 
 
 def test_an_added_version_is_the_latest_at_once(secrets: SecretManager, service: Service) -> None:
-    """What was written is read back without asking, and what it replaced is the previous."""
+    """A written version is read back without a call, and the replaced one is the previous."""
     assert secrets.get(LATEST) == "new"
 
     secrets.add_version(LATEST, "rotated")
@@ -231,7 +231,7 @@ def test_a_fixed_version_cannot_be_written(secrets: SecretManager, service: Serv
 
 @pytest.mark.parametrize("reference", ["", "token", "projects/p", "projects/p/secrets/s/versions", "vault:x"])
 def test_a_malformed_reference_is_refused(secrets: SecretManager, reference: str) -> None:
-    """What cannot be a reference is refused without a call."""
+    """A text that cannot be a reference is refused without a call."""
     with pytest.raises(SecretMissing, match="is no reference"):
         secrets.get(reference)
 

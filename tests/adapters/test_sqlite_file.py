@@ -20,7 +20,7 @@ from orchestrator.model.messages import Message
 from orchestrator.ports import Create, Put, Query, Update
 from tests.support.project import ROOT
 
-#: Adds 1 to a shared counter so many times, by read, decide and commit.
+#: Adds 1 to a shared counter a number of times, by read, decide and commit.
 COUNTER = """
 import sys
 from pathlib import Path
@@ -81,7 +81,7 @@ def _run(script: str, *arguments: str) -> subprocess.Popen[bytes]:
 
 
 def test_documents_are_there_after_reopening(path: Path) -> None:
-    """The folder is made, and another store on the same file reads what was committed."""
+    """The folder is made, and another store on the same file reads the commit."""
     first = SqliteStore(path)
     first.commit([Create("a/b", {"n": 1})])
     first.close()
@@ -164,7 +164,7 @@ def test_many_threads_open_a_new_file(path: Path) -> None:
 
 
 def test_readers_go_on_beside_a_writer(path: Path) -> None:
-    """While another process holds the file for writing, reading answers with what is committed."""
+    """While another process holds the file for writing, reading answers with the last commit."""
     store = SqliteStore(path)
     store.commit([Create("a/b", {"n": 1})])
     other = sqlite3.connect(path, isolation_level=None)

@@ -98,7 +98,7 @@ def test_cloud_adapters() -> None:
     ],
 )
 def test_the_queue_lies_beside_the_store(store: str, queue: str) -> None:
-    """The embedded queue's file is named after the embedded store's, where there is one."""
+    """The embedded queue's file is named after the embedded store's, if there is one."""
     settings = _settings({**EMBEDDED, "GOOGLE_CLOUD_PROJECT": "some-project", "SYNC_STORE": store})
 
     assert wiring.queue_path(settings) == Path(queue)

@@ -175,13 +175,13 @@ def served(target: str) -> FlaskClient:
 
 
 def log_lines(output: str) -> list[dict[str, Any]]:
-    """What was logged."""
+    """The logged lines."""
     return [json.loads(line) for line in output.splitlines()]
 
 
 @pytest.fixture(autouse=True)
 def _process_as_it_was() -> Iterator[None]:
-    """Undo what a served function does to logging, and the framework to the environment."""
+    """Undo a served function's changes to logging, and the framework's to the environment."""
     root = logging.getLogger()
     handlers, level, environ = root.handlers[:], root.level, dict(os.environ)
     yield

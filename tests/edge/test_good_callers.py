@@ -1,4 +1,4 @@
-"""Whoever should get in does, in every mode and during a rotation."""
+"""Rightful callers get in, in every mode and during a rotation."""
 
 from __future__ import annotations
 
