@@ -10,7 +10,6 @@ import logging
 import re
 import sys
 from datetime import UTC, datetime
-from typing import Any
 
 import msgspec
 
@@ -97,7 +96,7 @@ class JsonFormatter(logging.Formatter):
         bound = dict(log_context.current())
         trace, span = bound.pop("trace", None), bound.pop("span", None)
         bound.pop("traceparent", None)
-        line: dict[str, Any] = {
+        line: dict[str, object] = {
             "severity": record.levelname if record.levelno <= logging.CRITICAL else "CRITICAL",
             "message": redact(record.getMessage()),
             "time": datetime.fromtimestamp(record.created, UTC),

@@ -10,7 +10,6 @@ import msgspec
 from werkzeug.exceptions import BadRequest
 
 from functions.auth.certificates import CertificatesUnavailable
-from functions.auth.gate import Refused
 from orchestrator.errors import (
     Conflict,
     NotFound,
@@ -63,9 +62,6 @@ def problem_of(error: Exception) -> Problem:
         return error
     if isinstance(error, BadRequest):
         return Problem(HTTPStatus.BAD_REQUEST, "the request could not be read to its end")
-    if isinstance(error, Refused):
-        headers = {"WWW-Authenticate": "Bearer"} if error.status is HTTPStatus.UNAUTHORIZED else None
-        return Problem(error.status, headers=headers)
     if isinstance(error, _UNAVAILABLE):
         detail = "a service behind this one does not answer; asking again is safe"
         return Problem(HTTPStatus.SERVICE_UNAVAILABLE, detail, {"Retry-After": str(RETRY_AFTER)})

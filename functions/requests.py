@@ -7,7 +7,7 @@ from collections.abc import Collection
 from contextlib import suppress
 from datetime import UTC, datetime
 from http import HTTPStatus
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, TypeVar
 
 import flask
 import msgspec
@@ -102,7 +102,7 @@ def schedule_of(request: flask.Request) -> tuple[str, datetime | None]:
     if not text:
         return job, None
     try:
-        instant: Any = msgspec.convert(text, _Instant)
+        instant: datetime = msgspec.convert(text, _Instant)
         return job, instant.astimezone(UTC)
     except (msgspec.ValidationError, OverflowError) as error:
         message = "X-CloudScheduler-ScheduleTime is not an RFC 3339 time with its offset"

@@ -48,7 +48,7 @@ def dead_letters(settings: Settings) -> DeadLetters:
     """The queue's dead letters; only the command line reads them."""
     scheme, _, target = settings.sync_queue.partition(":")
     if scheme == "local":
-        from orchestrator.adapters.embedded.dead_rows import LocalDeadLetters
+        from orchestrator.adapters.embedded.queue import LocalDeadLetters
 
         return LocalDeadLetters(queue_path(settings))
     from orchestrator.adapters.google.dead_subscription import PubSubDeadLetters

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,13 +10,12 @@ from http import HTTPStatus
 from functions.auth import tokens
 from functions.auth.certificates import CertificateCache
 from functions.auth.scheduler_secret import SchedulerSecret
+from functions.problems import Problem
 from functions.traces import Fields
 from orchestrator.settings import AuthSettings
 
-_log = logging.getLogger(__name__)
 
-
-class Refused(Exception):
+class Refused(Problem):
     """The caller is refused.
 
     Args:
@@ -26,8 +24,9 @@ class Refused(Exception):
     """
 
     def __init__(self, status: HTTPStatus, reason: str) -> None:
-        super().__init__(reason)
-        self.status = status
+        super().__init__(
+            status, headers={"WWW-Authenticate": "Bearer"} if status is HTTPStatus.UNAUTHORIZED else None
+        )
         self.reason = reason
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import functools
 import os
 import tempfile
-import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -32,9 +32,8 @@ class Secrets:
     ) -> None:
         self._is_development = is_development
         self._environ = environ
-        self._make_cloud = make_cloud or _make_secret_manager
-        self._lock = threading.Lock()
-        self._cloud: SecretStore | None = None
+        # Two threads may make one each at the same moment, which is harmless.
+        self._cloud = functools.cache(make_cloud or _make_secret_manager)
 
     def get(self, reference: str, *, fresh: bool = False) -> str:
         """The secret's content; a developer's references are read anew each time."""
@@ -44,7 +43,7 @@ class Secrets:
             case "file":
                 content = _read(_path(reference), reference)
             case _:
-                return self._secret_manager().get(reference, fresh=fresh)
+                return self._cloud().get(reference, fresh=fresh)
         if not content:
             raise SecretMissing(
                 f"secret {reference}: is not there, or empty", action="set it, or correct the reference"
@@ -59,7 +58,7 @@ class Secrets:
             case "file":
                 return _read(_previous(_path(reference)), reference)
             case _:
-                return self._secret_manager().previous(reference)
+                return self._cloud().previous(reference)
 
     def add_version(self, reference: str, content: str) -> None:
         """Store a new latest version; a file's former version is kept as `PATH.previous`."""
@@ -72,7 +71,7 @@ class Secrets:
             case "file":
                 _write(_path(reference), content, reference)
             case _:
-                self._secret_manager().add_version(reference, content)
+                self._cloud().add_version(reference, content)
 
     def _scheme(self, reference: str) -> str:
         scheme, _, _ = reference.partition(":")
@@ -82,12 +81,6 @@ class Secrets:
                 action="write projects/PROJECT/secrets/SECRET/versions/latest",
             )
         return scheme
-
-    def _secret_manager(self) -> SecretStore:
-        with self._lock:
-            if self._cloud is None:
-                self._cloud = self._make_cloud()
-            return self._cloud
 
 
 def _make_secret_manager() -> SecretStore:

@@ -16,9 +16,8 @@ from google.pubsub_v1.services.subscriber import SubscriberClient
 from google.pubsub_v1.services.subscriber.transports import SubscriberGrpcTransport
 
 from local.google.emulators import Emulators
-from orchestrator.adapters.embedded.dead_rows import LocalDeadLetters
 from orchestrator.adapters.embedded.delivery import Delivery
-from orchestrator.adapters.embedded.queue import LocalQueue
+from orchestrator.adapters.embedded.queue import LocalDeadLetters, LocalQueue
 from orchestrator.adapters.google import dead_subscription
 from orchestrator.adapters.google.calls import emulator_channel
 from orchestrator.adapters.google.dead_subscription import PubSubDeadLetters

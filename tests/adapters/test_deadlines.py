@@ -42,7 +42,7 @@ from orchestrator.ports import Put, Query
 from tests.adapters.silence import PATIENCE_S, Silence, silent, silent_service
 from tests.support.scripted import CREDENTIALS, Bench, Sandbox
 
-#: The bound of a call in these tests; and a bound that is generous on a busy machine, yet far below the servers'.
+#: The bound of a call in these tests; and one that a busy machine keeps, yet far below the servers'.
 SHORT_S = 0.4
 #: gRPC rounds a deadline up a little.
 ROUNDED_S = SHORT_S + 0.1

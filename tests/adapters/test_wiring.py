@@ -12,8 +12,7 @@ import pytest
 
 from orchestrator import wiring
 from orchestrator.adapters.clock import SystemClock
-from orchestrator.adapters.embedded.dead_rows import LocalDeadLetters
-from orchestrator.adapters.embedded.queue import LocalQueue
+from orchestrator.adapters.embedded.queue import LocalDeadLetters, LocalQueue
 from orchestrator.adapters.embedded.store import SqliteStore
 from orchestrator.adapters.google.dead_subscription import PubSubDeadLetters
 from orchestrator.adapters.google.firestore import FirestoreStore

@@ -9,7 +9,7 @@ import os
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,6 +20,7 @@ from orchestrator.adapters.embedded.database import Database
 from orchestrator.adapters.embedded.delivery import Deliverer, Delivery
 from orchestrator.errors import QueueUnavailable
 from orchestrator.model.messages import Message, encode
+from orchestrator.ports import DeadMessage
 
 _APPLICATION_ID = 0x6D736D71  # "msmq": marketplace-sync message queue
 _SCHEMA_VERSION = 1
@@ -59,7 +60,7 @@ class QueueCounts(NamedTuple):
     dead: int
 
 
-def open_file(path: Path) -> Database:
+def _open(path: Path) -> Database:
     """The queue's file."""
     return Database(
         path,
@@ -83,7 +84,7 @@ class LocalQueue:
     def __init__(
         self, path: Path, worker_url: str, *, delivery: Delivery | None = None, delivers: bool = True
     ) -> None:
-        self._database = open_file(path)
+        self._database = _open(path)
         self._worker_url = worker_url
         self._delivery = delivery or Delivery()
         self._delivers = delivers
@@ -162,3 +163,51 @@ class LocalQueue:
         """Whether every message that is due was delivered."""
         counts = self.counts()
         return counts.waiting == counts.delivering == 0
+
+
+class LocalDeadLetters:
+    """The DeadLetters port on the queue's SQLite file.
+
+    Taken rows stay in place, and others may take them too: it is one developer's queue.
+
+    Args:
+        path: The file; made with its directory on first use.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._database = _open(path)
+
+    def close(self) -> None:
+        """Close the file; using it again opens it again."""
+        self._database.close()
+
+    def take(self, limit: int) -> list[DeadMessage]:
+        """Read the oldest rows."""
+        with self._database.read() as connection:
+            rows = connection.execute(
+                "SELECT id, body, attributes, published_at, died_at, attempts FROM dead_messages"
+                " ORDER BY died_at, id LIMIT ?",
+                (limit,),
+            ).fetchall()
+        return [
+            DeadMessage(
+                id=str(row_id),
+                body=body,
+                attributes=msgspec.json.decode(attributes, type=dict[str, str]),
+                published_at=datetime.fromtimestamp(published_at, UTC),
+                died_at=datetime.fromtimestamp(died_at, UTC),
+                deliveries=attempts,
+                handle=row_id,
+            )
+            for row_id, body, attributes, published_at, died_at, attempts in rows
+        ]
+
+    def give_back(self, messages: Sequence[DeadMessage]) -> None:
+        """Do nothing: the rows are still there."""
+
+    def remove(self, messages: Sequence[DeadMessage]) -> None:
+        """Delete the rows."""
+        with self._database.write() as connection:
+            connection.executemany(
+                "DELETE FROM dead_messages WHERE id = ?", [(message.handle,) for message in messages]
+            )

@@ -14,7 +14,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
 
-def sort_key(value: Any) -> bytes:
+def sort_key(value: object) -> bytes:
     """Bytes that compare as Firestore compares values: by type, then by value."""
     if value is None:
         return b"\x01"

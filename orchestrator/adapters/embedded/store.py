@@ -10,7 +10,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
@@ -186,7 +186,7 @@ def _batch(writes: Sequence[Write]) -> _Batch:
     return batch._replace(size=size)
 
 
-def _body(path: str, data: Mapping[str, Any]) -> bytes:
+def _body(path: str, data: Mapping[str, object]) -> bytes:
     try:
         body = _encode(data)
     except (UnicodeEncodeError, OverflowError, RecursionError) as error:
@@ -234,10 +234,8 @@ def _increment(data: Document, path: str, by: int) -> Any:
         data[parent] = dict(inner) if isinstance(inner, dict) else {}
         data = data[parent]
     value = data.get(name)
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        data[name] = value + by
-    else:
-        data[name] = by
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    data[name] = data[name] + by if is_number else by
     return data[name]
 
 
@@ -262,9 +260,9 @@ def _named(rows: Sequence[tuple[str, str, bytes]]) -> str:
     )
 
 
-def _conditions(collection: str, where: Sequence[Filter]) -> tuple[list[str], list[Any]]:
+def _conditions(collection: str, where: Sequence[Filter]) -> tuple[list[str], list[object]]:
     conditions: list[str] = ["collection = ?"]
-    values: list[Any] = [collection]
+    values: list[object] = [collection]
     # SQLite is sure to use a partial index if the query repeats the index's own condition.
     if collection in {"connections", "sync_state", "runs"}:
         conditions.append(f"collection = '{collection}'")
