@@ -232,7 +232,7 @@ def test_a_fixed_version_cannot_be_written(secrets: SecretManager, service: Serv
 @pytest.mark.parametrize("reference", ["", "token", "projects/p", "projects/p/secrets/s/versions", "vault:x"])
 def test_a_malformed_reference_is_refused(secrets: SecretManager, reference: str) -> None:
     """A text that cannot be a reference is refused without a call."""
-    with pytest.raises(SecretMissing, match="is no reference"):
+    with pytest.raises(SecretMissing, match="is not a reference"):
         secrets.get(reference)
 
 

@@ -209,7 +209,7 @@ def _of_the_queue(path: Path) -> str:
     queue = LocalQueue(path, "http://127.0.0.1:9/", delivers=False)
     queue.publish([Message(kind="heal")])
     queue.close()
-    return "another part's"
+    return "one of another kind"
 
 
 def _newer(path: Path) -> str:
@@ -219,7 +219,7 @@ def _newer(path: Path) -> str:
     connection = sqlite3.connect(path)
     connection.execute("PRAGMA user_version = 99")
     connection.close()
-    return "has schema version 99, this release knows 1"
+    return "has schema version 99, this release needs 1"
 
 
 @pytest.mark.parametrize("spoil", [_damaged, _of_another_program, _of_the_queue, _newer])

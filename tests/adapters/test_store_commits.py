@@ -233,7 +233,7 @@ def test_a_document_just_under_the_limit_is_stored(store: DocumentStore) -> None
     assert len(_read(store, "a/b").data["text"]) == 1_048_000
 
 
-def test_a_path_stands_once_in_a_commit(store: DocumentStore) -> None:
+def test_a_path_occurs_once_in_a_commit(store: DocumentStore) -> None:
     """Two writes to one document in one commit are a defect of the caller."""
     with pytest.raises(ValueError, match="at most once"):
         store.commit([Put("a/b", {}), Delete("a/b")])

@@ -181,7 +181,7 @@ def _batch(writes: Sequence[Write]) -> _Batch:
         elif isinstance(write, Update):
             batch.updates.append(write)
     if len({write.path for write in writes}) != len(writes):
-        raise ValueError("a commit may name a path only once")
+        raise ValueError("a path occurs at most once in a commit")
     _check_commit(size)
     return batch._replace(size=size)
 
@@ -225,7 +225,7 @@ def _update(connection: sqlite3.Connection, update: Update, version: int) -> tup
     return len(_encode(update.fields)) + len(update.path), results
 
 
-def _increment(data: Document, path: str, by: int) -> Any:
+def _increment(data: Document, path: str, by: int) -> int:
     """Add to the number at a dotted path; a missing value or one of another type is replaced."""
     *parents, name = path.split(".")
     for parent in parents:
@@ -236,7 +236,8 @@ def _increment(data: Document, path: str, by: int) -> Any:
     value = data.get(name)
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     data[name] = data[name] + by if is_number else by
-    return data[name]
+    total: int = data[name]
+    return total
 
 
 def _split(path: str) -> tuple[str, str]:

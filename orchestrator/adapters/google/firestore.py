@@ -167,7 +167,7 @@ class FirestoreStore:
 
     def _commit_request(self, writes: Sequence[Write]) -> Any:
         if len({write.path for write in writes}) != len(writes):
-            raise ValueError("a commit may name a path only once")
+            raise ValueError("a path occurs at most once in a commit")
         request = _CommitRequest(database=self._database)
         for write in writes:
             try:
