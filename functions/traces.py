@@ -20,7 +20,6 @@ class Fields(Protocol):
 
     def get(self, name: str, default: str, /) -> str:
         """The value of that name, or the default."""
-        ...
 
 
 class Trace(NamedTuple):

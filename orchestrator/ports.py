@@ -131,19 +131,15 @@ class DocumentStore(Protocol):
 
     def get(self, path: str) -> Snapshot | None:
         """Read one document; None if it is absent."""
-        ...
 
     def get_many(self, paths: Sequence[str]) -> list[Snapshot | None]:
         """Read several documents in one round trip, in the order asked for."""
-        ...
 
     def query(self, query: Query) -> list[Snapshot]:
         """Read the documents that a query selects, in its order."""
-        ...
 
     def count(self, collection: str, where: Sequence[Filter] = ()) -> int:
         """Count documents without reading them."""
-        ...
 
     def commit(self, writes: Sequence[Write]) -> list[Written]:
         """Apply all writes or none; one result a write, in order. A path occurs at most once.
@@ -154,7 +150,6 @@ class DocumentStore(Protocol):
             StoreUnavailable: The outcome is unknown: settle by reading.
             WriteRejected: The data is refused (a document over 1 MiB, a commit over 10 MiB).
         """
-        ...
 
 
 class TaskQueue(Protocol):
@@ -169,7 +164,6 @@ class TaskQueue(Protocol):
         Raises:
             QueueUnavailable: Some were not accepted; publishing all of them again is safe.
         """
-        ...
 
     def bury(self, body: bytes, *, reason: str, attributes: Mapping[str, str]) -> None:
         """Make a dead letter of a message that can never be understood.
@@ -182,7 +176,6 @@ class TaskQueue(Protocol):
         Raises:
             QueueUnavailable: It may be missing there; let it be redelivered.
         """
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,15 +208,12 @@ class DeadLetters(Protocol):
 
     def take(self, limit: int) -> list[DeadMessage]:
         """Take up to `limit` of them, oldest first; Pub/Sub withholds them from others for ten minutes."""
-        ...
 
     def give_back(self, messages: Sequence[DeadMessage]) -> None:
         """Make them available again."""
-        ...
 
     def remove(self, messages: Sequence[DeadMessage]) -> None:
         """Delete them; deleting an absent one is fine."""
-        ...
 
 
 class SecretStore(Protocol):
@@ -239,11 +229,9 @@ class SecretStore(Protocol):
             SecretMissing: No such secret, version or permission; the message names the reference.
             SecretUnavailable: The store did not answer.
         """
-        ...
 
     def previous(self, reference: str) -> str | None:
         """The content of the version before the latest, while it is enabled; else None."""
-        ...
 
     def add_version(self, reference: str, content: str) -> None:
         """Store a new latest version (a rotated refresh token) before it is used.
@@ -252,7 +240,6 @@ class SecretStore(Protocol):
             SecretMissing: The reference cannot be written to.
             SecretUnavailable: The store did not answer.
         """
-        ...
 
 
 class Clock(Protocol):
@@ -260,12 +247,9 @@ class Clock(Protocol):
 
     def now(self) -> datetime:
         """The wall clock: aware UTC."""
-        ...
 
     def monotonic(self) -> float:
         """Seconds that never go back, for durations and budgets."""
-        ...
 
     def sleep(self, seconds: float) -> None:
         """Wait."""
-        ...

@@ -45,6 +45,7 @@ CREATE TABLE dead_messages (
     died_at REAL NOT NULL
 );
 """
+_INSERT = "INSERT INTO messages (body, attributes, published_at, due_at) VALUES (?, ?, ?, ?)"
 
 
 class QueueCounts(NamedTuple):
@@ -109,9 +110,7 @@ class LocalQueue:
         ]
         if rows:
             with self._database.write() as connection:
-                connection.executemany(
-                    "INSERT INTO messages (body, attributes, published_at, due_at) VALUES (?, ?, ?, ?)", rows
-                )
+                connection.executemany(_INSERT, rows)
         self.start()
         if self._deliverer is not None:
             self._deliverer.wake()
@@ -121,10 +120,7 @@ class LocalQueue:
         now, text = time.time(), msgspec.json.encode(buried(attributes, reason)).decode()
         with self._database.write() as connection:
             # Its id comes from the queue's own sequence, so no later dead letter has the same.
-            row_id = connection.execute(
-                "INSERT INTO messages (body, attributes, published_at, due_at) VALUES (?, ?, ?, ?)",
-                (body, text, now, now),
-            ).lastrowid
+            row_id = connection.execute(_INSERT, (body, text, now, now)).lastrowid
             connection.execute("DELETE FROM messages WHERE id = ?", (row_id,))
             connection.execute(
                 "INSERT INTO dead_messages VALUES (?, ?, ?, ?, 1, ?)", (row_id, body, text, now, now)
@@ -132,13 +128,10 @@ class LocalQueue:
 
     def start(self) -> None:
         """Begin to deliver, also messages of earlier processes, unless another process is the deliverer."""
-        if not self._delivers or self._deliverer is not None:
-            return
         with self._starting:
-            if self._deliverer is None:
-                deliverer = Deliverer(self._database, self._worker_url, self._delivery)
-                deliverer.start()
-                self._deliverer = deliverer
+            if self._delivers and self._deliverer is None:
+                self._deliverer = Deliverer(self._database, self._worker_url, self._delivery)
+                self._deliverer.start()
 
     def close(self) -> None:
         """Stop delivering; the worker has a few seconds to answer the messages it was given."""
