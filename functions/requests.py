@@ -82,7 +82,7 @@ def parameters(request: flask.Request, known: Collection[str]) -> dict[str, str]
     """
     for name, values in request.args.lists():
         if name not in known:
-            allowed = f"; known are {', '.join(known)}" if known else ", and none is known"
+            allowed = f"; known are {', '.join(known)}" if known else "; this path takes none"
             raise Problem(HTTPStatus.BAD_REQUEST, f"query parameter {name[:40]!r} is unknown{allowed}")
         if len(values) > 1:
             raise Problem(HTTPStatus.BAD_REQUEST, f"query parameter {name!r} is given more than once")
