@@ -17,8 +17,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.adapters.embedded.dead_rows import LocalDeadLetters
-from orchestrator.adapters.embedded.queue import LocalQueue
+from orchestrator.adapters.embedded.queue import LocalDeadLetters, LocalQueue
 from orchestrator.model import ids
 from orchestrator.model.messages import Message, encode
 from orchestrator.model.run import RunStatus, TaskStatus

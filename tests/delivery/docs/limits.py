@@ -132,7 +132,7 @@ ROWS = [
         "messages worked on at once",
         "terraform/modules/marketplace_sync, adapters/embedded/delivery.py",
         "`events.concurrency` times `events.max_instances`",
-        f"embedded {_DELIVERY.concurrency} a process",
+        f"embedded {_DELIVERY.concurrency}",
     ),
     _limit(
         "waiting for another process's commit to the embedded store",
