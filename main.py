@@ -1,4 +1,4 @@
-"""The two Google Cloud Functions: `sync_api` answers HTTP, `sync_worker` takes Pub/Sub's messages."""
+"""The two Google Cloud Functions: `sync_api` answers HTTP, `sync_worker` handles Pub/Sub's messages."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def sync_api(request: flask.Request) -> flask.Response:
 
 @functions_framework.cloud_event
 def sync_worker(event: CloudEvent) -> None:
-    """Work on one message: to return acknowledges it, to raise has it delivered again."""
-    from orchestrator.handle import handle  # noqa: PLC0415 - the HTTP function never needs it
+    """Work on one message: returning acknowledges it, raising has it redelivered."""
+    from orchestrator.handle import handle  # noqa: PLC0415 - only the worker needs it
 
     handle_event(event, _process.services, handle)

@@ -1,1 +1,1 @@
-"""The cloud edge: HTTP and CloudEvent shapes, who is let in, and log lines. It decides nothing else."""
+"""The cloud edge: HTTP, CloudEvents, authentication and log lines. It decides nothing else."""

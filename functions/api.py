@@ -1,4 +1,4 @@
-"""The HTTP interface: finds the route, lets the caller in, reads the request, answers.
+"""The HTTP interface: finds the route, authenticates the caller, reads the request, answers.
 
 `openapi.yaml` beside this file describes it.
 """
@@ -27,20 +27,20 @@ from orchestrator.services import Services
 
 _log = logging.getLogger(__name__)
 
-#: The job's name under which the local stack's interval scheduler calls.
+#: The job name of the local stack's interval scheduler.
 INTERVAL_JOB = "interval"
 _HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
 
 class Call(NamedTuple):
-    """A request whose caller was let in."""
+    """A request of an authenticated caller."""
 
     request: flask.Request
     services: Services
     caller: str
     body: bytes
     parameters: dict[str, str]
-    #: From the path; empty where it has none.
+    #: From the path; empty if the path has none.
     run_id: str
 
 
@@ -51,7 +51,7 @@ class Route(NamedTuple):
     path: re.Pattern[str]
     answer: Callable[[Call], flask.Response]
     parameters: tuple[str, ...] = ()
-    #: Whether it is the scheduler's, and not the operators'.
+    #: Whether only the scheduler may call it; otherwise only operators may.
     is_scheduler: bool = False
 
 
@@ -118,7 +118,6 @@ def _json(value: object, status: HTTPStatus = HTTPStatus.OK) -> flask.Response:
 
 
 _RUN = r"/api/sync/runs/(?P<run_id>[\w.~:-]{1,600})"
-#: All there are.
 ROUTES = (
     Route("POST", re.compile("/api/sync/scheduler"), _scheduler, is_scheduler=True),
     Route("POST", re.compile("/api/sync/trigger"), _trigger),
@@ -135,8 +134,8 @@ class Api:
     """Answers requests.
 
     Args:
-        gate: Decides who is let in.
-        services: Gives the services; called only for a caller who was let in.
+        gate: Authenticates callers.
+        services: Gives the services; called only for an authenticated caller.
     """
 
     gate: Gate
@@ -147,7 +146,7 @@ class Api:
         with log_context.bind(**traces.from_fields(request.headers).fields()):
             try:
                 response = self._answer(request)
-            except Exception as error:  # noqa: BLE001 - every error has its answer, and its log line
+            except Exception as error:  # noqa: BLE001 - every error has an answer and a log line
                 response = _failed(request, error)
             requests.discard_rest(request)
             response.headers.update(_HEADERS)

@@ -1,7 +1,7 @@
 """The worker's edge: from a CloudEvent to a message, and from its outcome to an acknowledgement.
 
-To return acknowledges the message, any error has it delivered again: so what can never succeed is put
-among the dead letters and acknowledged, and everything else that goes wrong is raised.
+Returning acknowledges; raising redelivers. A message that can never succeed becomes a dead letter and is
+acknowledged; every other fault is raised.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ from orchestrator.services import Services
 
 _log = logging.getLogger(__name__)
 
-#: Bytes; the largest body that is read. Pub/Sub's messages have 10 MB at most, a third more as base64.
+#: Bytes; a larger body is not read. A Pub/Sub message has at most 10 MB, a third more as base64.
 LARGEST_EVENT = 16 * 1024 * 1024
-#: The headers that make a request an event in CloudEvents' binary form, whatever its body.
+#: A request with these headers is an event in CloudEvents' binary form, whatever its body.
 _BINARY = ("ce-specversion", "ce-source", "ce-type", "ce-id")
 _VERSIONS = ("0.3", "1.0")
 
@@ -48,13 +48,13 @@ class PubsubMessage(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class PushedMessage(msgspec.Struct, frozen=True, rename="camel"):
-    """What Pub/Sub and Eventarc wrap a message in; the framework drops the rest of a raw push."""
+    """The envelope of Pub/Sub and Eventarc; the framework drops the rest of a raw push."""
 
     message: PubsubMessage
 
 
 class _Body(msgspec.Struct, frozen=True, rename="camel"):
-    """A body that the framework can make an event of: a raw push, or CloudEvents' structured form."""
+    """A body that the framework can turn into an event: a raw push, or CloudEvents' structured form."""
 
     message: PubsubMessage | None = None
     subscription: str | None = None
@@ -64,29 +64,29 @@ class _Body(msgspec.Struct, frozen=True, rename="camel"):
     type: str | None = None
 
     def __post_init__(self) -> None:
-        """Refuse a mixture."""
+        """Refuse a mixture of both."""
         is_push = self.message is not None and self.message.message_id and self.subscription is not None
         if not is_push and None in {self.specversion, self.id, self.source, self.type}:
             raise ValueError("neither a push nor a structured event")
 
 
 _body = msgspec.json.Decoder(_Body)
-#: What the framework's own reading of an event raises.
+#: Errors of the framework's own reading of an event.
 _PARSING = (ValueError, RecursionError, UnreadableEvent)
 
 
 def handle_event(
     event: CloudEvent, services: Callable[[], Services], handle: Callable[[Services, Message], None]
 ) -> None:
-    """Work on one event; returns where it is settled for good.
+    """Work on one event; returns once it is settled for good.
 
     Args:
         event: A Pub/Sub message as a CloudEvent.
-        services: Gives the services; not called for what holds no Pub/Sub message.
+        services: Gives the services; not called for an event without a Pub/Sub message.
         handle: The use case.
 
     Raises:
-        ServiceUnavailable: It is to be delivered again; the log says why.
+        ServiceUnavailable: It is to be redelivered; the log says why.
     """
     event_id = str(event.get("id", ""))
     try:
@@ -98,7 +98,7 @@ def handle_event(
         try:
             message = messages.decode(pushed.data)
         except MessageInvalid as error:
-            with _delivered_again("unreadable"):
+            with _redelivered_on_error("unreadable"):
                 _bury(services(), pushed, error, event_id)
             return
         bound = {
@@ -107,7 +107,7 @@ def handle_event(
             "marketplace": message.marketplace or None,
             "task": message.kind,
         }
-        with log_context.bind(**bound), _delivered_again(message.kind):
+        with log_context.bind(**bound), _redelivered_on_error(message.kind):
             try:
                 handle(services(), message)
             except MessageInvalid as error:
@@ -115,22 +115,22 @@ def handle_event(
 
 
 @contextmanager
-def _delivered_again(kind: str) -> Iterator[None]:
-    """Have the message delivered again, whatever goes wrong until the block ends."""
+def _redelivered_on_error(kind: str) -> Iterator[None]:
+    """Have the message redelivered if the block raises anything."""
     try:
         yield
     except SyncError as error:
-        _log.warning("%s message is to be delivered again: %s", kind, error, extra={"action": error.kind})
-        raise ServiceUnavailable("to be delivered again") from error
+        _log.warning("%s message is to be redelivered: %s", kind, error, extra={"action": error.kind})
+        raise ServiceUnavailable("to be redelivered") from error
     except Exception as error:
         _log.exception(
-            "%s message is to be delivered again: %s", kind, error, extra={"action": "message_crashed"}
+            "%s message is to be redelivered: %s", kind, error, extra={"action": "message_crashed"}
         )
-        raise ServiceUnavailable("to be delivered again") from error
+        raise ServiceUnavailable("to be redelivered") from error
 
 
 def _bury(services: Services, pushed: PubsubMessage, error: MessageInvalid, event_id: str) -> None:
-    """Keep what nobody can work on, for a person to look at or a later release to read."""
+    """Keep an unworkable message for a person, or for a later release that can read it."""
     services.queue.bury(pushed.data, reason=str(error), attributes=pushed.attributes or {})
     _log_invalid(f"{error}; it is kept among the dead letters", event_id=event_id)
 
@@ -138,8 +138,8 @@ def _bury(services: Services, pushed: PubsubMessage, error: MessageInvalid, even
 def acknowledge_unreadable(app: flask.Flask) -> None:
     """Have the framework acknowledge requests that are no event at all.
 
-    Left alone it answers 400 or 500, and Pub/Sub delivers the same bytes again and again. It also prints
-    the request's headers, token included, into some of these answers.
+    By itself it answers 400 or 500, and Pub/Sub redelivers the same bytes again and again. Into some of
+    these answers it also prints the request's headers, token included.
     """
 
     def check() -> None:
@@ -150,7 +150,7 @@ def acknowledge_unreadable(app: flask.Flask) -> None:
                 _body.decode(body)
         except HTTPException:
             raise
-        except Exception as error:  # each server has errors of its own for a body that is malformed
+        except Exception as error:  # each server has its own errors for a malformed body
             raise BadRequest from error
 
     def acknowledge(_error: Exception) -> tuple[str, int]:
@@ -159,20 +159,20 @@ def acknowledge_unreadable(app: flask.Flask) -> None:
 
     app.config["MAX_CONTENT_LENGTH"] = LARGEST_EVENT
     app.before_request(check)
-    # What the function itself raises is ServiceUnavailable: the others are of reading a body.
+    # The function itself raises ServiceUnavailable only; these come from reading a body.
     for kind in (BadRequest, RequestEntityTooLarge, UnsupportedMediaType, *_PARSING):
         app.register_error_handler(kind, acknowledge)
 
 
 def _is_binary(headers: Fields) -> bool:
-    """Whether the framework takes a request for an event in binary form, and looks for none in its body."""
+    """Whether the framework reads an event in binary form, from the headers instead of the body."""
     return all(headers.get(name, "") for name in _BINARY) and headers.get(_BINARY[0], "") in _VERSIONS
 
 
 def _pushed(data: object) -> PubsubMessage:
     try:
         pushed = msgspec.convert(data, PushedMessage).message
-        # The framework lets half characters pass, which can be neither published nor logged.
+        # The framework accepts lone surrogates, which can be neither published nor logged.
         msgspec.json.encode((pushed.message_id, pushed.attributes))
     except (msgspec.ValidationError, UnicodeEncodeError) as error:
         raise MessageInvalid(f"event does not hold a Pub/Sub message: {error}") from error
@@ -180,7 +180,7 @@ def _pushed(data: object) -> PubsubMessage:
 
 
 def _trace(event: CloudEvent, attributes: dict[str, str]) -> traces.Trace:
-    """The trace of whoever published the message; where that is unknown, of this delivery."""
+    """The publisher's trace; if that is unknown, the trace of this delivery."""
     trace = traces.from_fields({"traceparent": str(event.get("traceparent", "")), **attributes})
     if trace.trace is None and flask.has_request_context():
         return traces.from_fields(flask.request.headers)

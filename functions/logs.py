@@ -10,16 +10,15 @@ import logging
 import re
 import sys
 from datetime import UTC, datetime
-from typing import Any
 
 import msgspec
 
 from orchestrator import log_context
 
 _MARK = "[redacted]"
-#: What a record holds besides the fields given as `extra`.
+#: The fields of a record that were not given as `extra`.
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
-#: Bound fields that are searched for across lines; labels are indexed.
+#: Bound fields that people search for across lines; labels are indexed.
 _LABELS = ("run_id", "connection_id", "marketplace")
 
 _NAMES = (
@@ -27,9 +26,9 @@ _NAMES = (
     r"|x-[\w-]{0,40}?(?:access-token|secret|api-key)|authorization|password|signature|hmac"
 )
 _SECRETS = (
-    # Headers and what follows their scheme.
+    # Credentials behind the scheme of a header.
     (re.compile(r"\b(Bearer|Basic)\s+[^\s\"',;]+", re.IGNORECASE), rf"\1 {_MARK}"),
-    # A JSON Web Token, wherever it stands.
+    # A JSON Web Token anywhere.
     (re.compile(r"\beyJ[\w-]{5,}(?:\.[\w-]*){1,2}"), _MARK),
     # Tokens that marketplaces and Google mark as such.
     (
@@ -71,7 +70,7 @@ _LONGEST = 32_768
 
 
 def redact(text: str) -> str:
-    """Replace everything that looks like a credential, and cut what is endless."""
+    """Replace everything that looks like a credential, and cut an endless text."""
     text = text if len(text) <= _LONGEST else f"{text[:_LONGEST]}… ({len(text)} characters)"
     lowered = text.lower()
     if not any(hint in lowered for hint in _HINTS):
@@ -85,7 +84,7 @@ class JsonFormatter(logging.Formatter):
     """Writes a record as one line of JSON.
 
     Args:
-        project: The Google Cloud project that traces belong to; empty leaves them out.
+        project: The Google Cloud project of the traces; if it is empty, no trace is written.
     """
 
     def __init__(self, project: str) -> None:
@@ -97,7 +96,7 @@ class JsonFormatter(logging.Formatter):
         bound = dict(log_context.current())
         trace, span = bound.pop("trace", None), bound.pop("span", None)
         bound.pop("traceparent", None)
-        line: dict[str, Any] = {
+        line: dict[str, object] = {
             "severity": record.levelname if record.levelno <= logging.CRITICAL else "CRITICAL",
             "message": redact(record.getMessage()),
             "time": datetime.fromtimestamp(record.created, UTC),
@@ -118,23 +117,23 @@ class JsonFormatter(logging.Formatter):
 
 
 class _StdoutHandler(logging.Handler):
-    """Writes to whatever standard output is at the moment: the framework replaces it for execution ids."""
+    """Looks standard output up at each line: the framework replaces it to add execution ids."""
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write one line."""
         try:
             sys.stdout.write(self.format(record) + "\n")
             sys.stdout.flush()
-        except Exception:  # noqa: BLE001 - a log line never breaks the work it is about
+        except Exception:  # noqa: BLE001 - a log line never breaks the work it reports
             self.handleError(record)
 
 
 def configure(level: str, project: str) -> None:
-    """Send all log records to standard output as JSON; a repeated call replaces the former one.
+    """Send all log records to standard output as JSON; a later call replaces an earlier one.
 
     Args:
         level: The least severity that is written, such as `INFO`.
-        project: The Google Cloud project that traces belong to; may be empty.
+        project: The Google Cloud project of the traces; may be empty.
     """
     handler = _StdoutHandler()
     handler.setFormatter(JsonFormatter(project))

@@ -1,4 +1,4 @@
-"""What goes wrong, as the caller is told: `application/problem+json` (RFC 9457)."""
+"""Errors as the caller is told them: `application/problem+json` (RFC 9457)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import msgspec
 from werkzeug.exceptions import BadRequest
 
 from functions.auth.certificates import CertificatesUnavailable
-from functions.auth.gate import Refused
 from orchestrator.errors import (
     Conflict,
     NotFound,
@@ -21,7 +20,7 @@ from orchestrator.errors import (
     StoreUnavailable,
 )
 
-#: Seconds after which a caller may try again what could not be done now.
+#: Seconds after which a caller may repeat a request that failed for the moment.
 RETRY_AFTER = 5
 
 _UNAVAILABLE = (StoreUnavailable, QueueUnavailable, SecretUnavailable, CertificatesUnavailable, Conflict)
@@ -32,7 +31,7 @@ class Problem(Exception):
 
     Args:
         status: Its HTTP status.
-        detail: One line for the caller; empty where the caller is told nothing more.
+        detail: One line for the caller; empty if the status is all that the caller learns.
         headers: Further headers.
     """
 
@@ -58,16 +57,13 @@ class Problem(Exception):
 
 
 def problem_of(error: Exception) -> Problem:
-    """How an error is told to the caller; what is unexpected tells nothing."""
+    """The answer for an error; an unexpected one tells the caller nothing."""
     if isinstance(error, Problem):
         return error
     if isinstance(error, BadRequest):
         return Problem(HTTPStatus.BAD_REQUEST, "the request could not be read to its end")
-    if isinstance(error, Refused):
-        headers = {"WWW-Authenticate": "Bearer"} if error.status is HTTPStatus.UNAUTHORIZED else None
-        return Problem(error.status, headers=headers)
     if isinstance(error, _UNAVAILABLE):
-        detail = "something this depends on does not answer; ask again, it is safe"
+        detail = "a service behind this one does not answer; asking again is safe"
         return Problem(HTTPStatus.SERVICE_UNAVAILABLE, detail, {"Retry-After": str(RETRY_AFTER)})
     if isinstance(error, RequestError):
         detail = f"{error.message}; {error.action}" if error.action else error.message

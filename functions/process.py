@@ -1,4 +1,4 @@
-"""What a process makes once: checked settings at its start, clients at its first request.
+"""Made once a process: checked settings at its start, clients at its first request.
 
 The server imports `main` before it forks its workers, so nothing that owns a thread or a connection is
 made at import (grpc's channels do not survive a fork).
@@ -25,10 +25,10 @@ from orchestrator.settings import Settings, http_settings
 
 
 def is_stopping() -> bool:
-    """Whether the server was told to end (SIGTERM): Cloud Run leaves about ten seconds then.
+    """Whether the server was told to end (SIGTERM): Cloud Run then leaves it about ten seconds.
 
-    gunicorn's worker handles the signal itself, in the only thread that may; the handler is a method of
-    the worker, which says so. Under another server this is always false, and a killed slice is redelivered.
+    gunicorn's worker handles the signal itself, in the only thread that may. The handler is a method of the
+    worker, which knows its state. Under another server this is always false; a killed slice is redelivered.
     """
     server = getattr(signal.getsignal(signal.SIGTERM), "__self__", None)
     return getattr(server, "alive", True) is False
@@ -62,7 +62,7 @@ class Process:
 
 
 def start(environ: Mapping[str, str]) -> None:
-    """Prepare to serve, where `main` is imported by the server; elsewhere do nothing.
+    """Prepare to serve if a server imports `main`; otherwise do nothing.
 
     Raises:
         SystemExit: A setting is missing or wrong; its text is the one line to print.

@@ -7,7 +7,7 @@ from collections.abc import Collection
 from contextlib import suppress
 from datetime import UTC, datetime
 from http import HTTPStatus
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, TypeVar
 
 import flask
 import msgspec
@@ -15,7 +15,7 @@ import msgspec
 from functions.problems import Problem
 from orchestrator.decoding import UNREADABLE
 
-#: Bytes; the largest body that is read.
+#: Bytes; a larger body is refused.
 LARGEST_BODY = 64 * 1024
 
 _CHUNK = 64 * 1024
@@ -28,11 +28,14 @@ _Instant = Annotated[datetime, msgspec.Meta(tz=True)]
 
 
 class Nothing(msgspec.Struct, forbid_unknown_fields=True):
-    """The body of a call that takes none: absent or `{}`."""
+    """The body of a call without arguments: absent or `{}`."""
 
 
 def body_of(request: flask.Request) -> bytes:
     """The whole body, also of a chunked request.
+
+    Flask's own limit refuses a chunked body of exactly the limit, and raises once more when the framework
+    reads the rest.
 
     Raises:
         Problem: 413; it is too large. 400; it breaks off.
@@ -42,7 +45,7 @@ def body_of(request: flask.Request) -> bytes:
         try:
             while len(body) <= LARGEST_BODY and (part := request.stream.read(LARGEST_BODY + 1 - len(body))):
                 body += part
-        except Exception as error:  # each server has errors of its own for a body that breaks off
+        except Exception as error:  # each server has its own errors for a body that breaks off
             raise Problem(HTTPStatus.BAD_REQUEST, "the request could not be read to its end") from error
         if len(body) <= LARGEST_BODY:
             return body
@@ -50,9 +53,9 @@ def body_of(request: flask.Request) -> bytes:
 
 
 def discard_rest(request: flask.Request) -> None:
-    """Read what is left of the body piece by piece; the framework would read it into memory at once.
+    """Read the rest of the body piece by piece; the framework would read it into memory at once.
 
-    The platform bounds it to 32 MiB (cloud.google.com/run/quotas). A caller who went away is no fault.
+    The platform bounds a body to 32 MiB (cloud.google.com/run/quotas). A caller who left is no fault.
     """
     with suppress(Exception):
         while request.stream.read(_CHUNK):
@@ -60,7 +63,7 @@ def discard_rest(request: flask.Request) -> None:
 
 
 def decoded(body: bytes, kind: type[T]) -> T:
-    """A JSON body as what it should be; an empty one counts as `{}`.
+    """A JSON body as a value of its type; an empty one counts as `{}`.
 
     Raises:
         Problem: 400; names the field.
@@ -79,7 +82,7 @@ def parameters(request: flask.Request, known: Collection[str]) -> dict[str, str]
     """
     for name, values in request.args.lists():
         if name not in known:
-            allowed = f"; known are {', '.join(known)}" if known else ", and none is known"
+            allowed = f"; known are {', '.join(known)}" if known else "; this path takes none"
             raise Problem(HTTPStatus.BAD_REQUEST, f"query parameter {name[:40]!r} is unknown{allowed}")
         if len(values) > 1:
             raise Problem(HTTPStatus.BAD_REQUEST, f"query parameter {name!r} is given more than once")
@@ -87,7 +90,7 @@ def parameters(request: flask.Request, known: Collection[str]) -> dict[str, str]
 
 
 def schedule_of(request: flask.Request) -> tuple[str, datetime | None]:
-    """Which job's tick this is, and the tick's own time in UTC; None where the call carries none.
+    """The job of a tick, and the tick's own time in UTC; None if the call carries no time.
 
     Raises:
         Problem: 400; a header is malformed.
@@ -99,7 +102,7 @@ def schedule_of(request: flask.Request) -> tuple[str, datetime | None]:
     if not text:
         return job, None
     try:
-        instant: Any = msgspec.convert(text, _Instant)
+        instant: datetime = msgspec.convert(text, _Instant)
         return job, instant.astimezone(UTC)
     except (msgspec.ValidationError, OverflowError) as error:
         message = "X-CloudScheduler-ScheduleTime is not an RFC 3339 time with its offset"
@@ -107,7 +110,7 @@ def schedule_of(request: flask.Request) -> tuple[str, datetime | None]:
 
 
 def idempotency_key_of(request: flask.Request) -> str | None:
-    """The caller's name for this very request.
+    """The caller's own name for this request; None if there is none.
 
     Raises:
         Problem: 400; it is malformed.

@@ -1,4 +1,4 @@
-"""Which trace a request or event belongs to.
+"""The trace of a request or event.
 
 Sources: https://www.w3.org/TR/trace-context/ (`traceparent`) and
 https://cloud.google.com/trace/docs/trace-context (`X-Cloud-Trace-Context`).
@@ -16,21 +16,20 @@ _NAMES = ("traceparent", "googclient_traceparent")
 
 
 class Fields(Protocol):
-    """Anything that is asked by name."""
+    """Headers, attributes: values that are looked up by name."""
 
     def get(self, name: str, default: str, /) -> str:
         """The value of that name, or the default."""
-        ...
 
 
 class Trace(NamedTuple):
-    """Ids as lower-case hexadecimal digits: 32 of a trace, 16 of a span; None where unknown."""
+    """Ids as lower-case hexadecimal digits: 32 of a trace, 16 of a span; None if unknown."""
 
     trace: str | None
     span: str | None
 
     def fields(self) -> dict[str, str | None]:
-        """What is bound to the context: both ids for the log, and `traceparent` for messages to carry on."""
+        """Fields for the log context: both ids, and the `traceparent` of published messages."""
         whole = f"00-{self.trace}-{self.span}-01" if self.trace and self.span else None
         return {"trace": self.trace, "span": self.span, "traceparent": whole}
 

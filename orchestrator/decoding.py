@@ -1,4 +1,4 @@
-"""Decoding what comes from outside."""
+"""Decoding data from outside."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from decimal import Decimal, InvalidOperation
 
 import msgspec
 
-#: It is not JSON (bad UTF-8, or nested without end), or not of the type it should be.
+#: Errors for data that is not JSON (bad UTF-8, or nested too deeply) or of another type.
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 def exact(number: str) -> Decimal:
-    """A JSON number with the digits it has: what a decoder's `float_hook` takes.
+    """A JSON number with all its digits; a decoder's `float_hook`.
 
     Raises:
-        ValidationError: Its exponent is beyond what Python can hold.
+        ValidationError: Its exponent is too large for Python.
     """
     try:
         return Decimal(number)
@@ -23,7 +23,7 @@ def exact(number: str) -> Decimal:
 
 
 def prepare() -> None:
-    """Make all Struct types that are defined by now ready; call it again after importing more."""
+    """Prepare all Struct types defined by now for use in threads; call it again after importing more."""
     kinds: list[type[msgspec.Struct]] = [msgspec.Struct]
     while kinds:
         for kind in kinds.pop().__subclasses__():

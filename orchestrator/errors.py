@@ -1,8 +1,8 @@
-"""Everything that can go wrong, named by what happens next.
+"""All expected errors, named by the reaction to them.
 
-    SyncError                      one clear line: what is wrong, where, what to do
+    SyncError                      one clear line: the fault, its place, its remedy
     ├─ SettingsInvalid             the process does not start
-    ├─ MessageInvalid              acknowledged and dead-lettered: it can never succeed
+    ├─ MessageInvalid              acknowledged and kept as a dead letter: it can never succeed
     ├─ ConnectionInvalid           the task fails, the operator corrects the document
     ├─ RecordInvalid               the record becomes a reject
     ├─ StoreError
@@ -19,7 +19,7 @@
     │  ├─ CredentialsRejected      the connection needs attention
     │  ├─ PermissionDenied         the connection needs attention
     │  ├─ RequestRejected          failing, and retried at the next tick
-    │  ├─ ResponseInvalid          the answer could not be understood
+    │  ├─ ResponseInvalid          the answer cannot be understood
     │  └─ PageTokenExpired         the window starts again from its last sure position
     └─ RequestError                the caller of the HTTP interface or the command line can act on it
        ├─ NotFound
@@ -30,11 +30,12 @@ A message never holds a token, a body, a query string or anything about a buyer.
 
 from __future__ import annotations
 
+import re
 import traceback
 from pathlib import Path
 from typing import ClassVar
 
-#: Characters of a message or of what to do; marketplaces and documents are quoted in them.
+#: Characters of a message or a remedy; they quote marketplaces and documents.
 _LONGEST = 2_000
 
 
@@ -42,12 +43,15 @@ class SyncError(Exception):
     """Base of all expected errors.
 
     Args:
-        message: One line that says what is wrong and where.
-        action: One line that says what to do about it; may be empty where nobody can act.
+        message: One line with the fault and its place.
+        action: One line with the remedy; empty if nobody can act.
     """
 
-    #: Stable, lower snake case; stored in documents and logs.
+    #: The class's name in lower snake case. Documents and logs hold it: renaming a class changes them.
     kind: ClassVar[str] = "error"
+
+    def __init_subclass__(cls) -> None:
+        cls.kind = re.sub(r"(?<!^)(?=[A-Z])", "_", cls.__name__).lower()
 
     def __init__(self, message: str, *, action: str = "") -> None:
         self.message = one_line(message)
@@ -56,15 +60,15 @@ class SyncError(Exception):
 
 
 def one_line(text: str) -> str:
-    """The text in one line of bearable length."""
+    """The text in one line, cut in the middle if it is very long."""
     if len(text) > _LONGEST:
-        # Where in a document something is wrong stands at the end.
+        # The end names the place of a fault in a document.
         text = f"{text[: _LONGEST - 500]} … {len(text)} characters … {text[-500:]}"
     return text if text.isprintable() else "".join(each if each.isprintable() else " " for each in text)
 
 
 def locate(error: BaseException) -> str:
-    """An unexpected exception's type and place, without its text, which may hold what nobody may see."""
+    """An unexpected exception's type and place, without its text, which may hold private data."""
     frames = traceback.extract_tb(error.__traceback__)
     place = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno} in {frames[-1].name}" if frames else ""
     return f"{type(error).__name__}{place}"
@@ -73,93 +77,65 @@ def locate(error: BaseException) -> str:
 class SettingsInvalid(SyncError):
     """An environment variable is missing or wrong."""
 
-    kind = "settings_invalid"
-
 
 class MessageInvalid(SyncError):
     """A queue message that cannot be understood, now or ever."""
-
-    kind = "message_invalid"
 
 
 class ConnectionInvalid(SyncError):
     """A connection document, its settings or its credential's content is malformed."""
 
-    kind = "connection_invalid"
-
 
 class RecordInvalid(SyncError):
     """A marketplace's record that cannot be normalized."""
 
-    kind = "record_invalid"
-
 
 class StoreError(SyncError):
-    """Base of what the document store reports."""
-
-    kind = "store_error"
+    """Base of the document store's errors."""
 
 
 class Conflict(StoreError):
     """A precondition did not hold; nothing of the commit was applied."""
 
-    kind = "conflict"
-
 
 class StoreUnavailable(StoreError):
     """The store did not answer; a commit may or may not have been applied."""
-
-    kind = "store_unavailable"
 
 
 class WriteRejected(StoreError):
     """The store refuses the data itself (too large, malformed); nothing was applied."""
 
-    kind = "write_rejected"
-
 
 class QueueUnavailable(SyncError):
     """Not every message was accepted; publishing again is safe."""
 
-    kind = "queue_unavailable"
-
 
 class SecretError(SyncError):
-    """Base of what the secret store reports."""
-
-    kind = "secret_error"
+    """Base of the secret store's errors."""
 
 
 class SecretMissing(SecretError):
-    """The reference names nothing, or nothing this identity may read."""
-
-    kind = "secret_missing"
+    """The reference names no secret, or none for this identity."""
 
 
 class SecretUnavailable(SecretError):
     """The secret store did not answer."""
 
-    kind = "secret_unavailable"
-
 
 class MarketplaceError(SyncError):
-    """Base of what a marketplace reports."""
-
-    kind = "marketplace_error"
+    """Base of a marketplace's errors."""
 
 
-#: No marketplace is left alone for longer, whatever it says: a day.
+#: The longest wait that a marketplace may ask for: a day.
 MAX_WAIT_S = 86_400.0
 
 
 class RateLimited(MarketplaceError):
-    """The marketplace says wait, longer than this slice can.
+    """The marketplace asks for a wait beyond this slice's end.
 
     Args:
-        wait_s: Seconds from now until the next call may be made; a day where it is more or no number.
+        wait_s: Seconds from now until the next call may be made; a day if it is more, or not a number.
     """
-
-    kind = "rate_limited"
 
     def __init__(self, message: str, *, wait_s: float, action: str = "") -> None:
         super().__init__(message, action=action)
@@ -167,54 +143,36 @@ class RateLimited(MarketplaceError):
 
 
 class MarketplaceUnavailable(MarketplaceError):
-    """No usable answer after bounded retries: 5xx, time-out, reset, truncated body."""
-
-    kind = "marketplace_unavailable"
+    """No usable answer after bounded retries: 5xx, timeout, reset, truncated body."""
 
 
 class CredentialsRejected(MarketplaceError):
     """The marketplace refuses the credentials, also after one refresh."""
 
-    kind = "credentials_rejected"
-
 
 class PermissionDenied(MarketplaceError):
     """The credentials are good but lack a permission (scope, role) for this call."""
-
-    kind = "permission_denied"
 
 
 class RequestRejected(MarketplaceError):
     """The marketplace refuses the request itself (400, 404, 422)."""
 
-    kind = "request_rejected"
-
 
 class ResponseInvalid(MarketplaceError):
-    """The answer is not what the API promises: not JSON, missing fields, repeated page token."""
-
-    kind = "response_invalid"
+    """The answer breaks the API's promise: not JSON, missing fields, repeated page token."""
 
 
 class PageTokenExpired(MarketplaceError):
-    """The page token is no longer accepted; the window goes on without it."""
-
-    kind = "page_token_expired"
+    """The page token is no longer accepted; the window continues without it."""
 
 
 class RequestError(SyncError):
-    """Base of what a person who asked for something is told."""
-
-    kind = "request_error"
+    """Base of errors that are told to the person who made the request."""
 
 
 class NotFound(RequestError):
     """The named run or connections do not exist."""
 
-    kind = "not_found"
-
 
 class NotPossible(RequestError):
-    """The request contradicts the state things are in (409)."""
-
-    kind = "not_possible"
+    """The request contradicts the current state (409)."""

@@ -1,4 +1,4 @@
-"""What the worker does with a message."""
+"""One message in, one of five use cases."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ def handle(services: Services, message: Message) -> None:
     """Handle one delivery of a message; returning acknowledges it.
 
     Raises:
-        SyncError: Our own side failed; the message has to be delivered again.
+        SyncError: Our own side failed; the message has to be redelivered.
     """
     if services.stopping():
-        raise StoreUnavailable("this process has to end; another one takes the message")
+        raise StoreUnavailable("this process has to end; the message is redelivered to another one")
     match message.kind:
         case "dispatch":
             dispatch(services, message)

@@ -1,4 +1,4 @@
-"""What the current work belongs to, for every log line written while it lasts."""
+"""The run, connection, stream and trace that the current work belongs to, for every log line it writes."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ _fields: ContextVar[Mapping[str, str]] = ContextVar("fields", default=_EMPTY)
 
 @contextmanager
 def bind(**fields: str | None) -> Iterator[None]:
-    """Add fields (`run_id`, `connection_id`, …) until the block ends; None leaves one as it is.
+    """Add fields (`run_id`, `connection_id`, …) until the block ends; None leaves a field as it is.
 
-    `trace`, `span` and `traceparent` are for the log's own fields and for messages to carry on.
+    `trace`, `span` and `traceparent` become the log's own fields and travel with messages.
 
-    Threads started inside see them only when run in a copy of this context.
+    Threads started inside see the fields only if they run in a copy of this context.
     """
     known = {name: value for name, value in fields.items() if value is not None}
     token = _fields.set({**_fields.get(), **known})
@@ -28,5 +28,5 @@ def bind(**fields: str | None) -> Iterator[None]:
 
 
 def current() -> Mapping[str, str]:
-    """The fields bound here and now."""
+    """The fields of the current context."""
     return _fields.get()

@@ -1,4 +1,4 @@
-"""The ports, and the clock: all that `orchestrator` knows of the world.
+"""The ports and the clock: everything that `orchestrator` knows of the world.
 
 Paths are slash-separated and alternate collection and document id
 (`runs/t-1/tasks/c-7`). Documents are plain data: None, bool, int, float, str, bytes,
@@ -15,7 +15,7 @@ from typing import Any, Literal, NamedTuple, Protocol
 from orchestrator.model.messages import Message
 
 Document = dict[str, Any]
-#: What a store compares in a precondition. Opaque outside its own adapter.
+#: A store compares it in a precondition. Opaque outside its own adapter.
 Version = object
 
 
@@ -43,7 +43,7 @@ class Create:
 
 @dataclass(frozen=True, slots=True)
 class Put:
-    """Write a whole document, whatever was there."""
+    """Write a whole document, over any former one."""
 
     path: str
     data: Mapping[str, Any]
@@ -53,9 +53,9 @@ class Put:
 class Update:
     """Change a document that must exist.
 
-    `fields` replaces each named top-level field as a whole and leaves the others alone.
+    `fields` replaces each named top-level field as a whole and keeps the others.
     `increments` adds to numbers at dotted paths (a missing one counts as 0). With `version`
-    the document must still be the one that was read.
+    the document must be unchanged since it was read.
     """
 
     path: str
@@ -76,7 +76,7 @@ Write = Create | Put | Update | Delete
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What one write of a commit left behind."""
+    """The result of one write of a commit."""
 
     #: The document's version now; None after a Delete.
     version: Version | None
@@ -97,7 +97,7 @@ class Query:
     """At most `limit` documents of one collection, in order.
 
     Order is by document id, or by the (dotted) field `order_by` and then by id; documents
-    without that field are left out. A range condition without `order_by` orders by its own
+    without that field are skipped. A range condition without `order_by` orders by its own
     field. `descending` needs a field: Firestore cannot list ids backwards. `after` resumes
     behind a document: `(id,)`, or `(field value, id)` with a field.
     """
@@ -130,31 +130,26 @@ class DocumentStore(Protocol):
     """
 
     def get(self, path: str) -> Snapshot | None:
-        """Read one document; None where it is absent."""
-        ...
+        """Read one document; None if it is absent."""
 
     def get_many(self, paths: Sequence[str]) -> list[Snapshot | None]:
         """Read several documents in one round trip, in the order asked for."""
-        ...
 
     def query(self, query: Query) -> list[Snapshot]:
         """Read the documents that a query selects, in its order."""
-        ...
 
     def count(self, collection: str, where: Sequence[Filter] = ()) -> int:
         """Count documents without reading them."""
-        ...
 
     def commit(self, writes: Sequence[Write]) -> list[Written]:
-        """Apply all writes or none; one result a write, in order. A path stands at most once.
+        """Apply all writes or none; one result a write, in order. A path occurs at most once.
 
         Raises:
-            Conflict: A precondition did not hold. Also when this very commit was applied, its
-                answer lost, and it was sent again: settle by reading.
+            Conflict: A precondition did not hold. Also if this commit was applied, its answer was
+                lost and it was sent again: settle by reading.
             StoreUnavailable: The outcome is unknown: settle by reading.
             WriteRejected: The data is refused (a document over 1 MiB, a commit over 10 MiB).
         """
-        ...
 
 
 class TaskQueue(Protocol):
@@ -164,66 +159,61 @@ class TaskQueue(Protocol):
         """Return when every message is accepted.
 
         With `not_before` the embedded queue holds the messages until then; a queue that cannot
-        delay publishes nothing (the next run or a heal goes on, see the protocol's Deferral).
+        delay publishes nothing (the next run or a heal continues, see the protocol's Deferral).
 
         Raises:
-            QueueUnavailable: Some were not accepted; publishing all again is safe.
+            QueueUnavailable: Some were not accepted; publishing all of them again is safe.
         """
-        ...
 
     def bury(self, body: bytes, *, reason: str, attributes: Mapping[str, str]) -> None:
-        """Keep a message that can never be understood among the dead letters.
+        """Make a dead letter of a message that can never be understood.
 
         Args:
-            body: As it came.
-            reason: Why nobody can work on it.
-            attributes: As they came.
+            body: Unchanged.
+            reason: Why it cannot be worked on.
+            attributes: Unchanged.
 
         Raises:
-            QueueUnavailable: It may not be there; let it be delivered again.
+            QueueUnavailable: It may be missing there; let it be redelivered.
         """
-        ...
 
 
 @dataclass(frozen=True, slots=True)
 class DeadMessage:
-    """A message that was given up."""
+    """A dead letter."""
 
-    #: The dead letters' own id of it.
+    #: Its id among the dead letters.
     id: str
     body: bytes
     attributes: Mapping[str, str]
-    #: When it was first published; of one that the worker buried, when it did.
+    #: When it was first published; if the worker buried it, when that happened.
     published_at: datetime
     died_at: datetime
-    #: How often it was delivered in vain.
+    #: Its failed deliveries.
     deliveries: int
-    #: What gives it back or removes it. Opaque outside its own adapter.
+    #: Gives it back or removes it. Opaque outside its own adapter.
     handle: object
 
     @property
     def reason(self) -> str:
-        """Why the worker buried it; empty where its deliveries failed."""
+        """Why the worker buried it; empty if its deliveries failed."""
         return self.attributes.get("reason", "")
 
 
 class DeadLetters(Protocol):
-    """The operators' side of the queue: what was given up, until somebody decides about it.
+    """The operators' side of the queue: messages given up, until a person decides about them.
 
     All methods raise QueueUnavailable when the queue cannot be reached in bounded time.
     """
 
     def take(self, limit: int) -> list[DeadMessage]:
-        """Take up to `limit` of them, oldest first; Pub/Sub keeps them from others for ten minutes."""
-        ...
+        """Take up to `limit` of them, oldest first; Pub/Sub withholds them from others for ten minutes."""
 
     def give_back(self, messages: Sequence[DeadMessage]) -> None:
-        """Leave them to whoever looks next."""
-        ...
+        """Make them available again."""
 
     def remove(self, messages: Sequence[DeadMessage]) -> None:
-        """Forget them; removing one that is gone is fine."""
-        ...
+        """Delete them; deleting an absent one is fine."""
 
 
 class SecretStore(Protocol):
@@ -232,18 +222,16 @@ class SecretStore(Protocol):
     def get(self, reference: str, *, fresh: bool = False) -> str:
         """The secret's content: the version named, or the latest.
 
-        It may be some minutes old, unless `fresh` asks past what is kept in memory: when the content
-        turned out to be refused.
+        It may be some minutes old, unless `fresh` reads past the memory, which is for content that was
+        refused.
 
         Raises:
             SecretMissing: No such secret, version or permission; the message names the reference.
             SecretUnavailable: The store did not answer.
         """
-        ...
 
     def previous(self, reference: str) -> str | None:
         """The content of the version before the latest, while it is enabled; else None."""
-        ...
 
     def add_version(self, reference: str, content: str) -> None:
         """Store a new latest version (a rotated refresh token) before it is used.
@@ -252,7 +240,6 @@ class SecretStore(Protocol):
             SecretMissing: The reference cannot be written to.
             SecretUnavailable: The store did not answer.
         """
-        ...
 
 
 class Clock(Protocol):
@@ -260,12 +247,9 @@ class Clock(Protocol):
 
     def now(self) -> datetime:
         """The wall clock: aware UTC."""
-        ...
 
     def monotonic(self) -> float:
         """Seconds that never go back, for durations and budgets."""
-        ...
 
     def sleep(self, seconds: float) -> None:
         """Wait."""
-        ...

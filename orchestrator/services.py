@@ -1,4 +1,4 @@
-"""What every use case is given: the ports and the numbers it works by."""
+"""The arguments common to all use cases: ports, settings, connectors."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ class Services:
     secrets: SecretStore
     clock: Clock
     connectors: Mapping[str, AnyConnector]
-    #: Runs what may overlap: reading the next page while the last one is written.
+    #: Runs work that overlaps other work: reading the next page while the last one is written.
     executor: Executor
-    #: Whether this process was told to end: whoever works checkpoints and hands over.
+    #: Whether this process was told to end: then running work checkpoints and hands over.
     stopping: Callable[[], bool] = lambda: False
     #: For jitter and ids; seeded by tests.
     random: random.Random = field(default_factory=random.SystemRandom)

@@ -1,7 +1,7 @@
-"""HTTP connections whose read time-out is for the whole answer, not for the pause between two bytes.
+"""HTTP connections whose read timeout covers the whole answer, not the pause between two bytes.
 
-A server that sends a byte now and then would otherwise hold its caller for as long as it likes: urllib3
-and `http.client` begin the time-out anew with every byte, of the headers as well.
+Otherwise a server that sends a byte now and then could hold its caller for ever: urllib3 and `http.client`
+start the timeout anew with every byte, even of the headers.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class _Timed(io.RawIOBase):
-    """What a socket receives, until the time-out that it had at the beginning is over."""
+    """The bytes that a socket receives within its initial timeout."""
 
     def __init__(self, connected: socket.socket) -> None:
         self._socket = connected
@@ -30,14 +30,14 @@ class _Timed(io.RawIOBase):
         self._ends_at = time.monotonic() + timeout if timeout is not None else None
 
     def readable(self) -> bool:
-        """It is."""
+        """Always."""
         return True
 
     def readinto(self, buffer: WriteableBuffer) -> int | None:
-        """Wait for bytes no longer than what is left.
+        """Wait for bytes no longer than the rest of the timeout.
 
         Raises:
-            TimeoutError: Nothing is left.
+            TimeoutError: The time is over.
         """
         if self._ends_at is not None:
             left = self._ends_at - time.monotonic()
@@ -47,7 +47,7 @@ class _Timed(io.RawIOBase):
         return self._received.readinto(buffer)
 
     def close(self) -> None:
-        """Let the socket go."""
+        """Close the reader; the socket stays open."""
         self._received.close()
         super().close()
 
@@ -88,7 +88,7 @@ class TimedTlsPool(HTTPSConnectionPool):
 
 
 class TimedPoolManager(urllib3.PoolManager):
-    """Connections to any host; a call takes at most its connect and its read time-out."""
+    """Connections to any host; a call takes at most its connect and its read timeout."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)

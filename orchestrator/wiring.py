@@ -1,4 +1,4 @@
-"""Chooses the adapters. Nothing else knows more than the ports, and nothing is imported that is not used."""
+"""Chooses the adapters: all other code knows only the ports. Unused adapters are not imported."""
 
 from __future__ import annotations
 
@@ -13,23 +13,22 @@ from orchestrator.ports import DeadLetters, DocumentStore, SecretStore, TaskQueu
 from orchestrator.services import Services
 from orchestrator.settings import Settings
 
-#: The embedded queue's file where there is no embedded store to lie beside.
+#: The embedded queue's file if there is no embedded store beside it.
 _QUEUE_FILE = Path(".local/queue.db")
-#: What overlaps over all of an instance's invocations: a page and a commit for each that Cloud Run lets it
-#: have at most. With fewer, slow marketplaces would keep all others waiting. A thread is made only where
-#: none is idle.
+#: Threads of all invocations in an instance: a page and a commit for each of the most that Cloud Run allows.
+#: With fewer, slow marketplaces would keep all others waiting. A thread is made only if no other is idle.
 _OVERLAPPING = 2000
 
 
 def build(
     settings: Settings, *, delivers: bool = True, stopping: Callable[[], bool] = lambda: False
 ) -> Services:
-    """Make the services that the settings ask for; call it once a process, after any fork.
+    """Make the services of these settings; call it once a process, after any fork.
 
     Args:
         settings: Checked settings.
-        delivers: Whether this process delivers the embedded queue's messages. A command that is soon
-            over says no, and leaves them to the processes that stay.
+        delivers: Whether this process may deliver the embedded queue's messages. A short command
+            leaves them to the processes that stay.
         stopping: Whether this process was told to end.
     """
     decoding.prepare()
@@ -46,10 +45,10 @@ def build(
 
 
 def dead_letters(settings: Settings) -> DeadLetters:
-    """What the queue has given up; only the command line looks."""
-    sort, _, target = settings.sync_queue.partition(":")
-    if sort == "local":
-        from orchestrator.adapters.embedded.dead_rows import LocalDeadLetters
+    """The queue's dead letters; only the command line reads them."""
+    scheme, _, target = settings.sync_queue.partition(":")
+    if scheme == "local":
+        from orchestrator.adapters.embedded.queue import LocalDeadLetters
 
         return LocalDeadLetters(queue_path(settings))
     from orchestrator.adapters.google.dead_subscription import PubSubDeadLetters
@@ -61,16 +60,16 @@ def dead_letters(settings: Settings) -> DeadLetters:
 
 def queue_path(settings: Settings) -> Path:
     """The embedded queue's file: beside the embedded store's, named after it."""
-    sort, _, path = settings.sync_store.partition(":")
-    if sort != "sqlite":
+    scheme, _, path = settings.sync_store.partition(":")
+    if scheme != "sqlite":
         return _QUEUE_FILE
     store = Path(path)
     return store.with_name(f"{store.stem}-queue{store.suffix}")
 
 
 def _store(settings: Settings) -> DocumentStore:
-    sort, _, path = settings.sync_store.partition(":")
-    if sort == "sqlite":
+    scheme, _, path = settings.sync_store.partition(":")
+    if scheme == "sqlite":
         from orchestrator.adapters.embedded.store import SqliteStore
 
         return SqliteStore(Path(path))
@@ -84,8 +83,8 @@ def _store(settings: Settings) -> DocumentStore:
 
 
 def _queue(settings: Settings, *, delivers: bool) -> TaskQueue:
-    sort, _, target = settings.sync_queue.partition(":")
-    if sort == "local":
+    scheme, _, target = settings.sync_queue.partition(":")
+    if scheme == "local":
         from orchestrator.adapters.embedded.queue import LocalQueue
 
         queue = LocalQueue(queue_path(settings), target, delivers=delivers)

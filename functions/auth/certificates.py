@@ -1,7 +1,7 @@
-"""The public keys that identity tokens are signed with, fetched seldom and kept a while.
+"""The public keys of identity tokens, fetched seldom and kept for a while.
 
-Google's libraries fetch them at every verification, with a time-out of two minutes. Here the answer's
-`Cache-Control` decides, an unknown key id asks once more, and an outage is bridged for a bounded time.
+Google's libraries fetch them at every verification, with a timeout of two minutes. Here the answer's
+`Cache-Control` decides, an unknown key id causes one more fetch, and an outage is bridged for a bounded time.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-#: Seconds that an answer is used: where it does not say, and at least and at most whatever it says.
+#: Seconds that an answer is used: if it names no age, and the least and the most that it may name.
 DEFAULT_AGE = 300.0
 SHORTEST_AGE = 60.0
 LONGEST_AGE = 21_600.0
-#: Seconds that keys are still used after their time while new ones cannot be had.
+#: Seconds that keys are still used after their time if new ones cannot be fetched.
 STALE_AGE = 3_600.0
-#: Seconds between two fetches made because of an unknown key id: anyone can make one up.
+#: Seconds between two fetches for an unknown key id: anyone can make one up.
 UNKNOWN_INTERVAL = 60.0
-#: Seconds between two attempts while fetching fails.
+#: Seconds between two fetches while they fail.
 FAILURE_INTERVAL = 5.0
 
 _LARGEST = 256 * 1024
@@ -43,7 +43,7 @@ _certificates = msgspec.json.Decoder(dict[str, str])
 
 
 class CertificatesUnavailable(Exception):
-    """There are no certificates that may be used, and none can be fetched."""
+    """No usable certificate is in memory, and fetching fails."""
 
 
 class _Keys(NamedTuple):
@@ -53,7 +53,7 @@ class _Keys(NamedTuple):
 
 
 class CertificateCache:
-    """Public keys by key id; safe to use from many threads, of which one refreshes.
+    """Public keys by key id; safe for threads, one of which fetches.
 
     Args:
         url: Answers with a JSON object of key id → PEM certificate, like Google's `v1/certs`.
@@ -69,25 +69,25 @@ class CertificateCache:
         self._failed_at: float | None = None
 
     def key(self, key_id: str) -> RSAPublicKey | None:
-        """The key of that id; None where the issuer does not have it.
+        """The key of that id; None if the issuer does not have it.
 
         Raises:
-            CertificatesUnavailable: No certificates are at hand and the issuer does not answer.
+            CertificatesUnavailable: No certificates are in memory and the issuer does not answer.
         """
         keys = self._keys
         if keys is None or self._monotonic() >= keys.fresh_until:
             keys = self._refreshed(keys)
         if key_id not in keys.by_id and self._monotonic() - keys.fetched_at >= UNKNOWN_INTERVAL:
             with self._lock:
-                # Another thread may have asked meanwhile, and a failed attempt is not repeated at once.
+                # Another thread may have fetched meanwhile, and a failed fetch is not repeated at once.
                 if self._keys is keys and not self._failed_lately():
                     self._fetch()
                 keys = self._keys or keys
         return keys.by_id.get(key_id)
 
     def _refreshed(self, seen: _Keys | None) -> _Keys:
-        """Keys that may be used now, fetched by this thread or by the one that is at it."""
-        # While keys are usable only one thread pays for the fetch; otherwise all have to wait for it.
+        """Usable keys, fetched by this thread or by another one."""
+        # While the old keys are usable, one thread fetches and no other waits; otherwise all must wait.
         if seen is not None and self._is_usable(seen) and self._lock.locked():
             return seen
         with self._lock:
@@ -104,7 +104,7 @@ class CertificateCache:
         return self._failed_at is not None and self._monotonic() - self._failed_at < FAILURE_INTERVAL
 
     def _fetch(self) -> None:
-        """Replace the keys, or note that it failed; called with the lock held."""
+        """Replace the keys, or note the failure; called with the lock held."""
         try:
             with self._http.request("GET", self._url, preload_content=False) as response:
                 body = response.read(_LARGEST + 1)
@@ -119,7 +119,7 @@ class CertificateCache:
         ) as error:
             self._failed_at = self._monotonic()
             _log.warning(
-                "certificates of %s cannot be had: %s",
+                "certificates of %s cannot be fetched: %s",
                 self._url,
                 error,
                 extra={"action": "certificates_unavailable"},
@@ -131,7 +131,7 @@ class CertificateCache:
 
 
 def _lifetime(headers: Mapping[str, str]) -> float:
-    """Seconds that an answer may be used: `max-age` less the `Age` it spent in other caches."""
+    """Seconds that an answer may be used: `max-age` minus the `Age` spent in other caches."""
     match = _MAX_AGE.search(headers.get("Cache-Control", "").lower())
     if match is None:
         return DEFAULT_AGE
@@ -140,7 +140,7 @@ def _lifetime(headers: Mapping[str, str]) -> float:
 
 
 def _public_key(pem: str) -> RSAPublicKey:
-    from cryptography import x509  # noqa: PLC0415 - not on the way of a cold start
+    from cryptography import x509  # noqa: PLC0415 - a cold start does not need it
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey  # noqa: PLC0415 - the same
 
     key = x509.load_pem_x509_certificate(pem.encode()).public_key()

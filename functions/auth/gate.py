@@ -1,8 +1,7 @@
-"""Decides who is let in: the scheduler by token and secret, operators by token."""
+"""Authenticates callers: the scheduler by token and secret, operators by token."""
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,29 +10,29 @@ from http import HTTPStatus
 from functions.auth import tokens
 from functions.auth.certificates import CertificateCache
 from functions.auth.scheduler_secret import SchedulerSecret
+from functions.problems import Problem
 from functions.traces import Fields
 from orchestrator.settings import AuthSettings
 
-_log = logging.getLogger(__name__)
 
-
-class Refused(Exception):
-    """The caller is not let in.
+class Refused(Problem):
+    """The caller is refused.
 
     Args:
-        status: 401 where nobody was proven, 403 where it was the wrong one or the wrong secret.
-        reason: For the log alone; holds nothing of the token or secret.
+        status: 401 without a valid token, 403 for the wrong caller or the wrong secret.
+        reason: For the log alone; quotes neither token nor secret.
     """
 
     def __init__(self, status: HTTPStatus, reason: str) -> None:
-        super().__init__(reason)
-        self.status = status
+        super().__init__(
+            status, headers={"WWW-Authenticate": "Bearer"} if status is HTTPStatus.UNAUTHORIZED else None
+        )
         self.reason = reason
 
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """Decides about callers."""
+    """Authenticates callers."""
 
     auth: AuthSettings
     certificates: CertificateCache
@@ -42,11 +41,11 @@ class Gate:
     now: Callable[[], float] = time.time
 
     def scheduler(self, headers: Fields) -> str:
-        """Let only Cloud Scheduler in; returns who it is.
+        """Admit only Cloud Scheduler; returns the caller's e-mail, or a word for it.
 
         Raises:
-            Refused: It is somebody else.
-            CertificatesUnavailable: A token cannot be checked now.
+            Refused: It is another caller.
+            CertificatesUnavailable: The token cannot be checked now.
             SecretError: The secret cannot be compared.
         """
         if self.auth.skip_scheduler_auth:
@@ -61,11 +60,11 @@ class Gate:
         return caller
 
     def operator(self, headers: Fields) -> str:
-        """Let only operators in; returns the operator's e-mail.
+        """Admit only operators; returns the operator's e-mail.
 
         Raises:
-            Refused: It is somebody else.
-            CertificatesUnavailable: A token cannot be checked now.
+            Refused: It is another caller.
+            CertificatesUnavailable: The token cannot be checked now.
         """
         email = self._email(headers)
         if email not in self.auth.operators:

@@ -15,11 +15,7 @@ from orchestrator.settings import AuthSettings
 _log = logging.getLogger(__name__)
 
 
-#: Seconds that a secret read from the secret store is used without asking again.
-SECRET_AGE = 300.0
-
-
-#: Seconds between two readings made because a presented secret did not match.
+#: Seconds between two readings past the secret store's memory, made because a presented secret did not match.
 SECRET_INTERVAL = 10.0
 
 
@@ -27,8 +23,9 @@ class SchedulerSecret:
     """The secret that Cloud Scheduler presents: its current value, and the one before it.
 
     Args:
-        auth: Says whether the secret is a value or a reference to one.
-        secrets: Gives the secret store; called only where it is a reference.
+        auth: Holds the secret, or a reference to it.
+        secrets: Gives the secret store; called only if there is a reference. The store keeps values in memory
+            for some minutes, and longer during an outage.
         monotonic: Seconds that never go back.
     """
 
@@ -43,71 +40,53 @@ class SchedulerSecret:
         self._secrets = secrets
         self._monotonic = monotonic
         self._lock = threading.Lock()
-        self._accepted: tuple[bytes, ...] = ()
-        self._read_at: float | None = None
-        self._tried_at: float | None = None
-        if not auth.secret_is_reference:
-            values = (auth.scheduler_secret.reveal(), auth.scheduler_secret_previous.reveal())
-            self._accepted = tuple(value.encode() for value in values if value)
+        self._refreshed_at = float("-inf")
 
     def matches(self, presented: str) -> bool:
-        """Whether it is the current or the previous secret, found out in constant time.
+        """Whether it is the current or the previous secret, compared in constant time.
 
         Raises:
-            SecretMissing: The reference names nothing that may be read.
+            SecretMissing: The reference names no secret that may be read.
             SecretUnavailable: The secret was never read and the secret store does not answer.
         """
         # Header values are the bytes that were sent, one character each.
         sent = presented.encode("latin-1", "replace")
+        current = self._auth.scheduler_secret.reveal()
         if not self._auth.secret_is_reference:
-            return _is_one_of(sent, self._accepted)
-        may_try = self._age(self._tried_at) >= SECRET_INTERVAL
-        if not self._accepted or (may_try and self._age(self._read_at) >= SECRET_AGE):
-            self._read()
-        elif may_try and sent and not _is_one_of(sent, self._accepted):
+            return _is_one_of(sent, current, self._auth.scheduler_secret_previous.reveal())
+        if _is_one_of(sent, *self._read(current)):
+            return True
+        if not sent or not self._may_refresh():
+            return False
+        try:
             # Perhaps the secret was rotated since it was read.
-            self._read()
-        return _is_one_of(sent, self._accepted)
+            return _is_one_of(sent, *self._read(current, fresh=True))
+        except SecretUnavailable as error:
+            _log.warning(
+                "the scheduler's secret cannot be read again: %s",
+                error,
+                extra={"action": "scheduler_secret_unavailable"},
+            )
+            return False
 
-    def _age(self, instant: float | None) -> float:
-        return float("inf") if instant is None else self._monotonic() - instant
-
-    def _read(self) -> None:
-        """Read both versions again; while the store does not answer, what was read last stays good."""
-        seen = self._tried_at
+    def _may_refresh(self) -> bool:
         with self._lock:
-            if self._tried_at != seen and self._accepted:
-                return  # Another thread has just done it.
-            self._tried_at = self._monotonic()
-            try:
-                self._accepted = self._versions(self._auth.scheduler_secret.reveal())
-                self._read_at = self._tried_at
-            except SecretMissing:
-                # Withdrawn, which is an answer: what was read last opens nothing any more.
-                self._accepted = ()
-                raise
-            except SecretUnavailable as error:
-                if not self._accepted:
-                    raise
-                _log.warning(
-                    "the scheduler's secret cannot be read again: %s",
-                    error,
-                    extra={"action": "scheduler_secret_unavailable"},
-                )
+            now = self._monotonic()
+            if now - self._refreshed_at < SECRET_INTERVAL:
+                return False
+            self._refreshed_at = now
+            return True
 
-    def _versions(self, reference: str) -> tuple[bytes, ...]:
+    def _read(self, reference: str, *, fresh: bool = False) -> tuple[str, str]:
         store = self._secrets()
         # A secret piped into the secret store often ends in a line break.
-        values = [
-            (value or "").rstrip("\r\n")
-            for value in (store.get(reference, fresh=True), store.previous(reference))
-        ]
-        if not values[0]:
+        current = store.get(reference, fresh=fresh).rstrip("\r\n")
+        if not current:
             raise SecretMissing(f"{reference} is empty", action="add a version with the scheduler's secret")
-        return tuple(value.encode() for value in values if value)
+        return current, (store.previous(reference) or "").rstrip("\r\n")
 
 
-def _is_one_of(presented: bytes, accepted: tuple[bytes, ...]) -> bool:
-    # Compared with each, also after a match, so that time tells nothing.
-    matches = [hmac.compare_digest(presented, value) for value in accepted]
+def _is_one_of(presented: bytes, *accepted: str) -> bool:
+    # Compared with each, also after a match, so that the time taken gives nothing away.
+    matches = [hmac.compare_digest(presented, value.encode()) for value in accepted if value]
     return any(matches)

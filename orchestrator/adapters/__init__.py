@@ -1,1 +1,1 @@
-"""What stands behind the ports: one module a technology, imported only by the wiring."""
+"""Implementations of the ports: one module a technology, imported only by the wiring."""

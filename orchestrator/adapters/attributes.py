@@ -1,4 +1,4 @@
-"""What travels beside a message's body: enough to follow it in a log, and nothing else."""
+"""Attributes beside a message's body: enough to follow it in a log, and nothing else."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from orchestrator import log_context
 from orchestrator.model.messages import Message
 
-#: Pub/Sub takes values of at most so many bytes of UTF-8 (cloud.google.com/pubsub/quotas).
+#: The most bytes of UTF-8 in a value (cloud.google.com/pubsub/quotas).
 _VALUE_BYTES = 1024
 
 
 def attributes(message: Message) -> dict[str, str]:
-    """The message's kind and run, and the trace of the work that publishes it."""
+    """The message's kind and run, and its publisher's trace."""
     found = {
         "kind": message.kind,
         "run_id": message.run_id,
@@ -22,7 +22,7 @@ def attributes(message: Message) -> dict[str, str]:
 
 
 def buried(attributes: Mapping[str, str], reason: str) -> dict[str, str]:
-    """The attributes a message came with, and why it was put among the dead letters."""
+    """A message's own attributes, and why it became a dead letter."""
     kept = {name: value for name, value in attributes.items() if value}
     return kept | {"reason": _cut(reason)}
 

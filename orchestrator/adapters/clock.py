@@ -18,5 +18,5 @@ class SystemClock:
         return time.monotonic()
 
     def sleep(self, seconds: float) -> None:
-        """Wait; a span that is over already is no wait."""
+        """Wait; not at all for a negative span."""
         time.sleep(max(0.0, seconds))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import functools
 import os
 import tempfile
-import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -15,12 +15,12 @@ from orchestrator.ports import SecretStore
 
 
 class Secrets:
-    """The SecretStore port: hands each reference to where it points.
+    """The SecretStore port: reads each reference from the place it names.
 
     Args:
         is_development: Whether `env:NAME` and `file:PATH` are obeyed.
-        environ: The environment that `env:NAME` refers to.
-        make_cloud: Makes the store of all other references, when the first one is met.
+        environ: The environment of `env:NAME`.
+        make_cloud: Makes the store of all other references, at the first of them.
     """
 
     def __init__(
@@ -32,19 +32,18 @@ class Secrets:
     ) -> None:
         self._is_development = is_development
         self._environ = environ
-        self._make_cloud = make_cloud or _make_secret_manager
-        self._lock = threading.Lock()
-        self._cloud: SecretStore | None = None
+        # Two threads may make one each at the same moment, which is harmless.
+        self._cloud = functools.cache(make_cloud or _make_secret_manager)
 
     def get(self, reference: str, *, fresh: bool = False) -> str:
-        """The secret's content; a developer's references are never kept, so always fresh."""
-        match self._sort(reference):
+        """The secret's content; a developer's references are read anew each time."""
+        match self._scheme(reference):
             case "env":
                 content = self._environ.get(reference.removeprefix("env:"))
             case "file":
                 content = _read(_path(reference), reference)
             case _:
-                return self._secret_manager().get(reference, fresh=fresh)
+                return self._cloud().get(reference, fresh=fresh)
         if not content:
             raise SecretMissing(
                 f"secret {reference}: is not there, or empty", action="set it, or correct the reference"
@@ -52,18 +51,18 @@ class Secrets:
         return content
 
     def previous(self, reference: str) -> str | None:
-        """The content before the latest, where it is still there."""
-        match self._sort(reference):
+        """The content before the latest; None if there is none."""
+        match self._scheme(reference):
             case "env":
                 return None
             case "file":
                 return _read(_previous(_path(reference)), reference)
             case _:
-                return self._secret_manager().previous(reference)
+                return self._cloud().previous(reference)
 
     def add_version(self, reference: str, content: str) -> None:
-        """Store a new latest version; of a file the version before is kept as `PATH.previous`."""
-        match self._sort(reference):
+        """Store a new latest version; a file's former version is kept as `PATH.previous`."""
+        match self._scheme(reference):
             case "env":
                 raise SecretMissing(
                     f"secret {reference}: an environment variable cannot be written",
@@ -72,22 +71,16 @@ class Secrets:
             case "file":
                 _write(_path(reference), content, reference)
             case _:
-                self._secret_manager().add_version(reference, content)
+                self._cloud().add_version(reference, content)
 
-    def _sort(self, reference: str) -> str:
-        sort, _, _ = reference.partition(":")
-        if sort in {"env", "file"} and not self._is_development:
+    def _scheme(self, reference: str) -> str:
+        scheme, _, _ = reference.partition(":")
+        if scheme in {"env", "file"} and not self._is_development:
             raise SecretMissing(
                 f"secret {reference}: is obeyed only with ENVIRONMENT=development",
                 action="write projects/PROJECT/secrets/SECRET/versions/latest",
             )
-        return sort
-
-    def _secret_manager(self) -> SecretStore:
-        with self._lock:
-            if self._cloud is None:
-                self._cloud = self._make_cloud()
-            return self._cloud
+        return scheme
 
 
 def _make_secret_manager() -> SecretStore:
@@ -105,7 +98,7 @@ def _previous(path: Path) -> Path:
 
 
 def _read(path: Path, reference: str) -> str | None:
-    """The file's text without the line end that editors add; None where there is no file."""
+    """The file's text without the line end that editors add; None if there is no file."""
     try:
         return path.read_text(encoding="utf-8").rstrip("\r\n")
     except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
@@ -116,7 +109,7 @@ def _read(path: Path, reference: str) -> str | None:
             f"secret {reference}: is not text in UTF-8", action="write the file anew"
         ) from None
     except ValueError:
-        return None  # no path at all: it holds a null byte
+        return None  # not a path: it holds a null byte
     except OSError as error:
         if error.errno == errno.ENAMETOOLONG:
             return None
@@ -139,7 +132,7 @@ def _write(path: Path, content: str, reference: str) -> None:
 
 
 def _replace(path: Path, content: str) -> None:
-    """Write a file that nobody ever sees half-written, readable by its owner only."""
+    """Write a file at once, so that no reader sees half of it, readable by its owner only."""
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:

@@ -6,6 +6,7 @@ import argparse
 from collections import Counter
 from datetime import datetime
 
+import msgspec
 from rich.console import Console
 
 from orchestrator import wiring
@@ -26,7 +27,9 @@ def add_parsers(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     replay = commands.add_parser("replay", parents=[JSON], help=text)
     replay.set_defaults(run=_replay)
     for command in (many, replay):
-        command.add_argument("--connection", metavar="ID", help="only this connection's")
+        command.add_argument(
+            "--connection", dest="connection_id", metavar="ID", help="only this connection's"
+        )
         command.add_argument("--run", dest="run_id", metavar="RUN_ID", help="only this run's")
         command.add_argument(
             "--limit",
@@ -75,12 +78,8 @@ def _replay(services: Services, options: argparse.Namespace) -> Answer:
 
 
 def _wanted(options: argparse.Namespace) -> Wanted:
-    return Wanted(
-        connection_id=options.connection,
-        run_id=options.run_id,
-        limit=options.limit,
-        discard_unreadable=options.discard_unreadable,
-    )
+    """The options that have the names of its fields."""
+    return msgspec.convert(vars(options), Wanted)
 
 
 def _print_letters(screen: Console, report: Report) -> None:

@@ -9,13 +9,13 @@ from rich.console import Console
 from rich.text import Text
 
 from orchestrator.cli.output import STYLES, safe, table
+from orchestrator.model.counts import COUNTS
 from orchestrator.model.documents import from_document
 from orchestrator.model.run import Run, Task
 from orchestrator.operators.run_views import Progress, RunPage, RunView
 from orchestrator.ports import Document
 
-_COUNTS = ("seen", "written", "unchanged", "deleted", "rejected")
-_counts = attrgetter(*_COUNTS)
+_counts = attrgetter(*COUNTS)
 _used = attrgetter("document_reads", "document_writes", "marketplace_calls", "marketplace_bytes")
 _COST = ("marketplace", "document reads", "document writes", "calls", "bytes", "estimated USD")
 
@@ -32,7 +32,7 @@ def print_run(screen: Console, view: RunView) -> None:
         screen.print(f"{safe(run.error.message)} {safe(run.error.action)}", style="red")
     if run.by_marketplace:
         screen.print()
-        screen.print(table("records", ("marketplace", "stream", *_COUNTS), _record_rows(run)))
+        screen.print(table("records", ("marketplace", "stream", *COUNTS), _record_rows(run)))
         screen.print()
         screen.print(table("cost", _COST, _cost_rows(run)))
     if view.progress is not None:
@@ -48,24 +48,22 @@ def print_run(screen: Console, view: RunView) -> None:
 
 def print_runs(screen: Console, page: RunPage) -> None:
     """Print a page of a list of runs."""
-    rows = []
-    for document in page.runs:
-        run = from_document(Run, document)
-        tasks = run.tasks
-        rows.append(
-            (
-                document["run_id"],
-                run.status.value,
-                run.trigger,
-                run.started_at,
-                _seconds(run),
-                tasks.total,
-                tasks.failed,
-                tasks.skipped,
-                run.records.seen,
-                run.records.written,
-            )
+    runs = [(document["run_id"], from_document(Run, document)) for document in page.runs]
+    rows = [
+        (
+            run_id,
+            run.status.value,
+            run.trigger,
+            run.started_at,
+            _seconds(run),
+            run.tasks.total,
+            run.tasks.failed,
+            run.tasks.skipped,
+            run.records.seen,
+            run.records.written,
         )
+        for run_id, run in runs
+    ]
     columns = ("run", "status", "trigger", "started", "s", "tasks", "failed", "skipped", "seen", "written")
     screen.print(table(f"{len(rows)} runs", columns, rows))
     if page.next_page_token is not None:
@@ -115,21 +113,15 @@ def _print_progress(screen: Console, progress: Progress) -> None:
 
 
 def _unusual(tasks: Sequence[Document]) -> list[Sequence[object]]:
-    rows: list[Sequence[object]] = []
-    for document in tasks:
-        task = from_document(Task, document)
-        if task.status == "succeeded" and not task.incomplete:
-            continue
-        reason = "continues in the next run" if task.incomplete else task.reason
-        error = task.error
-        rows.append(
-            (
-                task.connection_id,
-                task.status.value,
-                reason,
-                task.attempts,
-                error.message if error else None,
-                error.action if error else None,
-            )
+    return [
+        (
+            task.connection_id,
+            task.status.value,
+            "continues in the next run" if task.incomplete else task.reason,
+            task.attempts,
+            task.error.message if task.error else None,
+            task.error.action if task.error else None,
         )
-    return rows
+        for task in (from_document(Task, document) for document in tasks)
+        if task.status != "succeeded" or task.incomplete
+    ]

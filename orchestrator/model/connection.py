@@ -12,20 +12,15 @@ import msgspec
 from orchestrator.errors import ConnectionInvalid
 
 STREAMS = ("orders", "products", "inventory")
-
-
 MARKETPLACES = ("amazon", "ebay", "shopify", "takealot", "woocommerce")
 
-
-#: Firestore compares no longer text than 1,500 bytes.
+#: Firestore compares at most 1,500 bytes of a text.
 OrganizationId = Annotated[str, msgspec.Meta(max_length=300)]
-
-
 _Text = Annotated[str, msgspec.Meta(max_length=1_000)]
 
 
 class ConnectionStatus(StrEnum):
-    """What people want of a connection."""
+    """A connection's status, as people set it."""
 
     ACTIVE = "active"
     PAUSED = "paused"
@@ -43,10 +38,10 @@ class Connection(msgspec.Struct, kw_only=True, frozen=True):
     credential: _Text
     settings: dict[str, Any] = {}
     streams: tuple[str, ...] = STREAMS
-    #: Records changed (or, on rolling streams, created) before this are not asked for.
+    #: Records changed (or, on rolling streams, created) before this are not requested.
     backfill_since: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
     store_buyer_pii: bool = False
-    #: How often a stream is listed as far back as it goes, for what no incremental feed shows.
+    #: How often a stream is listed as far back as it goes, for changes that no incremental feed shows.
     reconcile_hours: Annotated[int, msgspec.Meta(ge=1, le=8_784)] = 24
     created_at: datetime
     updated_at: datetime

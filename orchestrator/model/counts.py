@@ -1,18 +1,12 @@
-"""Counts of records, tasks and cost, and the form errors take in documents."""
+"""Counts of records and tasks, their cost, and the form of an error in a document."""
 
 from __future__ import annotations
 
 import msgspec
 
-#: What is counted of records, and of cost.
-COUNTS = ("seen", "written", "unchanged", "deleted", "rejected")
 
-
-COSTS = ("document_reads", "document_writes", "marketplace_calls", "marketplace_bytes")
-
-
-class StreamCounts(msgspec.Struct, kw_only=True):
-    """What happened to a stream's records in a task."""
+class Counts(msgspec.Struct, kw_only=True):
+    """Records by outcome."""
 
     #: Records read from the marketplace; the sum of written, unchanged and rejected.
     seen: int = 0
@@ -20,33 +14,69 @@ class StreamCounts(msgspec.Struct, kw_only=True):
     unchanged: int = 0
     deleted: int = 0
     rejected: int = 0
+
+    def add(self, other: Counts) -> None:
+        """Count another's records here too."""
+        self.seen += other.seen
+        self.written += other.written
+        self.unchanged += other.unchanged
+        self.deleted += other.deleted
+        self.rejected += other.rejected
+
+
+class StreamCounts(Counts, kw_only=True):
+    """A stream's records in a task, the time they took and the error that ended it."""
+
     duration_s: float = 0.0
     error: ErrorInfo | None = None
 
-    def plus(self, other: StreamCounts) -> StreamCounts:
-        """These counts and a later slice's; the later error stands."""
-        return StreamCounts(
-            **{name: getattr(self, name) + getattr(other, name) for name in COUNTS},
-            duration_s=round(self.duration_s + other.duration_s, 3),
-            error=other.error,
-        )
+    def plus(self, later: StreamCounts) -> StreamCounts:
+        """The sum with a later slice's counts; only the later error is kept."""
+        took = round(self.duration_s + later.duration_s, 3)
+        total = msgspec.structs.replace(self, duration_s=took, error=later.error)
+        total.add(later)
+        return total
 
 
-class TaskCost(msgspec.Struct, kw_only=True):
-    """What a task used."""
+class RecordTotals(Counts, kw_only=True):
+    """Records of a run or of a marketplace in it."""
+
+    #: Unset until the run closes.
+    by_stream: dict[str, Counts] | msgspec.UnsetType = msgspec.UNSET
+
+    def add_stream(self, stream: str, counts: Counts) -> None:
+        """Count a stream's records, in the total and by stream."""
+        self.add(counts)
+        if self.by_stream is msgspec.UNSET:
+            self.by_stream = {}
+        self.by_stream.setdefault(stream, Counts()).add(counts)
+
+
+class Cost(msgspec.Struct, kw_only=True):
+    """Documents and marketplace calls used."""
 
     document_reads: int = 0
     document_writes: int = 0
     marketplace_calls: int = 0
     marketplace_bytes: int = 0
 
-    def plus(self, other: TaskCost) -> TaskCost:
-        """This use and another's."""
-        return TaskCost(**{name: getattr(self, name) + getattr(other, name) for name in COSTS})
+    def add(self, other: Cost) -> None:
+        """Count another's use here too."""
+        self.document_reads += other.document_reads
+        self.document_writes += other.document_writes
+        self.marketplace_calls += other.marketplace_calls
+        self.marketplace_bytes += other.marketplace_bytes
+
+
+class RunCost(Cost, kw_only=True):
+    """A run's use, with its price."""
+
+    #: Firestore and Pub/Sub at list price; an estimate.
+    estimated_usd: float = 0.0
 
 
 class ErrorInfo(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
-    """What went wrong, for the person who has to act."""
+    """An error, for the person who has to act."""
 
     kind: str
     message: str
@@ -62,27 +92,12 @@ class TaskTotals(msgspec.Struct, kw_only=True):
     failed: int = 0
     skipped: int = 0
 
-
-class RecordTotals(msgspec.Struct, kw_only=True):
-    """Records by what happened to them."""
-
-    seen: int = 0
-    written: int = 0
-    unchanged: int = 0
-    deleted: int = 0
-    rejected: int = 0
-    by_stream: dict[str, RecordTotals] | msgspec.UnsetType = msgspec.UNSET
-
-
-class Cost(msgspec.Struct, kw_only=True):
-    """What a run used, and what that costs at list price."""
-
-    document_reads: int = 0
-    document_writes: int = 0
-    marketplace_calls: int = 0
-    marketplace_bytes: int = 0
-    #: Firestore and Pub/Sub at list price; an estimate.
-    estimated_usd: float = 0.0
+    def add(self, other: TaskTotals) -> None:
+        """Count another's tasks here too."""
+        self.total += other.total
+        self.succeeded += other.succeeded
+        self.failed += other.failed
+        self.skipped += other.skipped
 
 
 class MarketplaceTotals(msgspec.Struct, kw_only=True):
@@ -90,4 +105,9 @@ class MarketplaceTotals(msgspec.Struct, kw_only=True):
 
     tasks: TaskTotals
     records: RecordTotals
-    cost: Cost
+    cost: RunCost
+
+
+#: The fields of all counts, and of all costs.
+COUNTS = Counts.__struct_fields__
+COSTS = Cost.__struct_fields__

@@ -41,7 +41,7 @@ def escape(natural_id: str) -> str:
 def is_document_id(text: str) -> bool:
     """Whether a document can have this very id.
 
-    Firestore answers a request for any other with an error, as if it were broken itself.
+    Firestore answers a request for any other id with an error, as if Firestore itself were broken.
     """
     try:
         return 0 < len(text.encode()) <= MAX_ID_BYTES and "/" not in text and not _is_reserved(text)
@@ -50,7 +50,7 @@ def is_document_id(text: str) -> bool:
 
 
 def unescape(document_id: str) -> str:
-    """The marketplace's own id again."""
+    """The marketplace's own id; undoes `escape`."""
     return re.sub(r"%([0-9A-F]{2})", lambda match: chr(int(match[1], 16)), document_id)
 
 
@@ -70,7 +70,7 @@ def tick_run_id(schedule_time: datetime, job: str) -> str:
 
 
 def forced_run_id(received_at: datetime, job: str) -> str:
-    """The run of a tick that was forced by hand; never a scheduled tick's id."""
+    """The run of a tick that a person forced; never a scheduled tick's id."""
     return f"f-{received_at.astimezone(UTC):%Y%m%dT%H%MZ}-{escape(job)}"
 
 
@@ -87,12 +87,12 @@ def retry_run_id(run_id: str, number: int) -> str:
 
 
 def has_options(run_id: str) -> bool:
-    """Whether the run's own document may narrow or widen what its tasks do (manual runs, retries)."""
+    """Whether the run's document may narrow or widen the work of its tasks (manual runs, retries)."""
     return run_id.startswith("m-") or re.search(r"\.r\d+$", run_id) is not None
 
 
 def order_key(created_at: datetime, run_id: str) -> str:
-    """Sorts runs by creation, then id: the total order the protocol compares by."""
+    """Sorts runs by creation, then id: the total order in which the protocol compares runs."""
     return f"{created_at.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%fZ}|{run_id}"
 
 

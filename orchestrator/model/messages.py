@@ -1,7 +1,7 @@
 """The messages between the HTTP function, the queue and the worker.
 
-No cursor, option or setting travels in one: they are read from documents, so a message
-can be late, repeated or reordered without carrying anything stale.
+No message carries a cursor, an option or a setting: they are read from documents, so a message
+that is late, repeated or reordered holds nothing stale.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from orchestrator.model import ids
 
 Kind = Literal["dispatch", "task", "sweep", "cancel", "heal"]
 _Text = Annotated[str, msgspec.Meta(max_length=1_500)]
-#: What is counted from a deadline has to stay inside the calendar.
+#: Bounds of a deadline: times computed from it have to stay inside the calendar.
 _EARLIEST, _LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
 
 
@@ -35,9 +35,9 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag
     marketplace: _Text = ""
     shard: _Text = ""
     connection_id: _Text = ""
-    #: A hint only: how often the task was continued when this was published.
+    #: A hint only: how often the task had been continued when this was published.
     slice: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)] = 0
-    #: Sent by heal: worked even long past its deadline.
+    #: Sent by heal: handled even long past its deadline.
     heal: bool = False
 
 
@@ -48,13 +48,13 @@ _REQUIRED: dict[str, tuple[str, ...]] = {
     "cancel": ("run_id", "shard"),
     "heal": (),
 }
-#: What becomes a part of a document's path.
+#: Fields that become part of a document's path.
 _IDS = ("run_id", "shard", "connection_id")
 _decoder = msgspec.json.Decoder(Message)
 
 
 def encode(message: Message) -> bytes:
-    """The bytes that travel."""
+    """The message as bytes."""
     return msgspec.json.encode(message)
 
 
@@ -62,14 +62,14 @@ def decode(body: bytes) -> Message:
     """Read a message back.
 
     Raises:
-        MessageInvalid: Not JSON, not this version, a field is missing or of the wrong type, or an id is
-            none that a document can have. The error quotes nothing of the body.
+        MessageInvalid: Not JSON, not this version, a field is missing or of the wrong type, or no document
+            can have one of the ids. The error quotes nothing of the body.
     """
     try:
         message = _decoder.decode(body)
     except UNREADABLE as error:
-        what = str(error).partition(" '")[0]  # some errors quote the value, of any length
-        raise MessageInvalid(f"queue message of {len(body)} bytes is not understood: {what}") from error
+        reason = str(error).partition(" '")[0]  # some errors quote the value, of any length
+        raise MessageInvalid(f"queue message of {len(body)} bytes is not understood: {reason}") from error
     missing = [name for name in _REQUIRED[message.kind] if not getattr(message, name)]
     if missing:
         raise MessageInvalid(f"queue message of kind {message.kind!r} lacks {', '.join(missing)}")

@@ -1,4 +1,4 @@
-"""Normalized records: what consumers read from `connections/{id}/orders|products|inventory`.
+"""Normalized records: the documents that consumers read in `connections/{id}/orders|products|inventory`.
 
 Times are aware UTC, money is a decimal string with its ISO 4217 code, ids are strings, our own
 enumerations are lower snake case. `marketplace_status` keeps the marketplace's own word.
@@ -27,7 +27,7 @@ class Money(msgspec.Struct, frozen=True):
 
 
 class Buyer(msgspec.Struct, frozen=True, kw_only=True):
-    """Personal data; stored only where the connection says `store_buyer_pii`."""
+    """Personal data; stored only if the connection says `store_buyer_pii`."""
 
     name: str | None = None
     email: str | None = None
@@ -58,14 +58,14 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     """A sale with its lines."""
 
     id: str
-    #: What the seller and the buyer call it; unique only within a shop.
+    #: The number that seller and buyer see; unique only within a shop.
     number: str
     status: OrderStatus
     marketplace_status: str
     total: Money | None = None
     refunded: Money | None = None
     created_at: datetime
-    #: When the marketplace last changed it; None where it does not say.
+    #: When the marketplace last changed it; None if the marketplace does not say.
     updated_at: datetime | None = None
     cancelled_at: datetime | None = None
     test: bool = False
@@ -75,7 +75,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Variant(msgspec.Struct, frozen=True, kw_only=True):
-    """What can be bought of a product."""
+    """A version of a product that can be bought."""
 
     id: str
     sku: str | None = None
@@ -106,7 +106,7 @@ class StockLevel(msgspec.Struct, frozen=True, kw_only=True):
     variant_id: str | None = None
     location_id: str
     location_name: str | None = None
-    #: Free to sell now; None where the marketplace does not track it.
+    #: Free to sell now; None if the marketplace does not track it.
     available: int | None = None
     on_hand: int | None = None
     committed: int | None = None

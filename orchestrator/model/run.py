@@ -9,11 +9,12 @@ import msgspec
 
 from orchestrator.model.counts import (
     Cost,
+    Counts,
     ErrorInfo,
     MarketplaceTotals,
     RecordTotals,
+    RunCost,
     StreamCounts,
-    TaskCost,
     TaskTotals,
 )
 
@@ -56,12 +57,12 @@ class Dispatch(msgspec.Struct, kw_only=True, frozen=True):
 
 
 class Selection(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
-    """What a manual run or a retry covers; everything due where empty."""
+    """The connections and streams that a run covers; everything due if empty."""
 
     #: Ids by marketplace.
     connection_ids: dict[str, tuple[str, ...]] | None = None
     organization_id: str | None = None
-    #: Only what failed or was left out of this run.
+    #: Only the failed and skipped tasks of this run.
     retry_of: str | None = None
     streams: tuple[str, ...] | None = None
     full: bool = False
@@ -86,7 +87,7 @@ class Run(msgspec.Struct, kw_only=True, frozen=True):
     selection: Selection = Selection()
     tasks: TaskTotals = msgspec.field(default_factory=TaskTotals)
     records: RecordTotals = msgspec.field(default_factory=RecordTotals)
-    cost: Cost = msgspec.field(default_factory=Cost)
+    cost: RunCost = msgspec.field(default_factory=RunCost)
     by_marketplace: dict[str, MarketplaceTotals] = {}
     started_at: datetime
     finished_at: datetime | None = None
@@ -102,9 +103,9 @@ class Shard(msgspec.Struct, kw_only=True, frozen=True):
     #: How many of them have no final task yet.
     open: int
     tasks: TaskTotals = msgspec.field(default_factory=TaskTotals)
-    by_stream: dict[str, dict[str, int]] = {}
-    cost: TaskCost = msgspec.field(default_factory=TaskCost)
-    #: Of the skipped tasks, those that met another run's work.
+    by_stream: dict[str, Counts] = {}
+    cost: Cost = msgspec.field(default_factory=Cost)
+    #: Skipped tasks that met another run's work.
     overlap: int = 0
     expires_at: datetime
 
@@ -118,15 +119,15 @@ class Task(msgspec.Struct, kw_only=True, frozen=True):
     organization_id: str | None = None
     marketplace: str
     status: TaskStatus
-    #: Why, where the status alone does not say: `overlap`, `paused`, `gone`, `waiting`, `needs_attention`,
+    #: Why, if the status alone does not say: `overlap`, `paused`, `gone`, `waiting`, `needs_attention`,
     #: `rate_limited`, `cancelled`, `crashed`, `worker_lost`, `no_answer`, `no_progress`, or an error's kind.
     reason: str | None = None
-    #: Succeeded as far as it came; the next run goes on from the cursor.
+    #: Succeeded as far as it came; the next run continues from the cursor.
     incomplete: bool = False
     attempts: int = 0
     slices: int = 0
     streams: dict[str, StreamCounts] = {}
-    cost: TaskCost = msgspec.field(default_factory=TaskCost)
+    cost: Cost = msgspec.field(default_factory=Cost)
     error: ErrorInfo | None = None
     started_at: datetime | None = None
     finished_at: datetime

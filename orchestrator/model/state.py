@@ -7,11 +7,14 @@ from enum import StrEnum
 
 import msgspec
 
-from orchestrator.model.counts import ErrorInfo, StreamCounts, TaskCost
+from orchestrator.model import ids
+from orchestrator.model.counts import Cost, ErrorInfo, StreamCounts
+from orchestrator.model.documents import Stored, from_document
+from orchestrator.model.messages import Message
 
 
 class Health(StrEnum):
-    """How a connection does, across runs."""
+    """A connection's health, across runs."""
 
     OK = "ok"
     FAILING = "failing"
@@ -25,13 +28,17 @@ class Lease(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
     owner: str | None = None
     #: Grows on every claim.
     fence: int = 0
-    #: Others keep away until then; absent when nothing is open.
+    #: Nobody else may claim before then; absent when nothing is open.
     expires_at: datetime | None = None
     #: The marketplace asked to wait until then.
     not_before: datetime | None = None
-    #: Commits of the holder since its claim. Nobody else counts here, so it tells its own commit from one
-    #: that another made at the same `seq`.
+    #: Commits of the holder since its claim. Only the holder counts here, so it can tell its own commit from
+    #: another's commit at the same `seq`.
     commits: int = 0
+
+    def is_over(self, now: datetime) -> bool:
+        """Whether another invocation may claim the connection."""
+        return self.expires_at is None or self.expires_at <= now
 
 
 class Open(msgspec.Struct, kw_only=True, frozen=True):
@@ -46,7 +53,7 @@ class Open(msgspec.Struct, kw_only=True, frozen=True):
     attempts: int = 1
     #: All claims of this task.
     claims: int = 1
-    #: Set by whoever wants the holder to stop: `cancelled`, `paused` or `gone`.
+    #: Asks the holder to stop, with the reason: `cancelled`, `paused` or `gone`.
     cancel: str | None = None
     #: When the first claim of this task happened.
     started_at: datetime
@@ -54,11 +61,30 @@ class Open(msgspec.Struct, kw_only=True, frozen=True):
     stalled: int = 0
     #: Only these streams; None means the connection's own.
     streams: tuple[str, ...] | None = None
-    #: Streams that earlier slices have brought to an end, well or not.
+    #: Streams that earlier slices have finished, with success or failure.
     done: tuple[str, ...] = ()
     #: Counts, cost and errors of earlier slices, by stream.
     progress: dict[str, StreamCounts] = {}
-    cost: TaskCost | None = None
+    cost: Cost | None = None
+
+    @property
+    def has_progress(self) -> bool:
+        """Whether any slice of the task has read a record."""
+        return any(counts.seen for counts in self.progress.values())
+
+    def message(self, connection_id: str) -> Message:
+        """The task message that continues it, even past its deadline."""
+        return Message(
+            kind="task",
+            run_id=self.run_id,
+            order=self.order,
+            deadline_at=self.deadline_at,
+            marketplace=ids.marketplace_of(self.shard),
+            shard=self.shard,
+            connection_id=connection_id,
+            slice=self.slice,
+            heal=True,
+        )
 
 
 class LastRun(msgspec.Struct, kw_only=True, frozen=True):
@@ -69,9 +95,9 @@ class LastRun(msgspec.Struct, kw_only=True, frozen=True):
 
 
 class Cursor(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
-    """Where a stream stands."""
+    """A stream's checkpoint."""
 
-    #: Everything changed before this is in the store; moves only when a window is complete.
+    #: Every change before this is in the store; it moves only when a window is complete.
     since: datetime | None = None
     #: The open window; None between windows.
     window: OpenWindow | None = None
@@ -86,9 +112,9 @@ class OpenWindow(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
 
     since: datetime
     until: datetime
-    #: Go on here; None means from the window's start.
+    #: The next page's token; None means from the window's start.
     token: str | None = None
-    #: The latest modification time read, where the marketplace's order may be trusted.
+    #: The latest modification time read, if the marketplace's order can be trusted.
     position: datetime | None = None
     #: Whether this window reads the stream's long span.
     long: bool = False
@@ -96,36 +122,36 @@ class OpenWindow(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
     full: bool = False
     #: Records read so far in this window.
     read: int = 0
-    #: What a complete listing has shown so far: one bit a digest entry, in id order.
+    #: The records that a complete listing has shown so far: one bit per digest entry, in id order.
     seen: bytes = b""
-    #: Whether some record's id could not be read: then nothing may be taken as vanished.
+    #: Whether some record's id could not be read: then no record counts as vanished.
     blind: bool = False
 
 
 class StreamState(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
-    """What is remembered of one stream of a connection."""
+    """The stored state of one stream of a connection."""
 
     cursor: Cursor = Cursor()
-    #: Hash of what the query depends on; another one starts a new window from the beginning.
+    #: Hash of the query's inputs; another hash starts a new window from the beginning.
     scope: str = ""
     #: Packed digest entries kept here; see `orchestrator.sync.digest`.
     digest: bytes = b""
     #: How many documents under `digests/` hold the rest; a power of four, or 0.
     digest_buckets: int = 0
     #: Known records that the last complete listing of an incremental stream did not show, 8 bytes
-    #: each; those that the next window does not show either have vanished.
+    #: each. A record that the next window does not show either has vanished.
     suspects: bytes = b""
     #: Seconds that reading the open window has taken so far, the marketplace's waits included.
     took_s: float = 0.0
-    #: The marketplace allows no call for it before then.
+    #: The marketplace allows no call for this stream before then.
     not_before: datetime | None = None
-    #: After a long listing, so that listing does not take up all of the time.
+    #: No new long listing before then, so that listings do not take up all of the time.
     rests_until: datetime | None = None
     last_success_at: datetime | None = None
 
 
 class SyncState(msgspec.Struct, kw_only=True, frozen=True):
-    """`sync_state/{connection_id}`: the one door for all that happens to a connection."""
+    """`sync_state/{connection_id}`: every decision about a connection is a commit to this document."""
 
     seq: int = 0
     lease: Lease = Lease()
@@ -138,5 +164,16 @@ class SyncState(msgspec.Struct, kw_only=True, frozen=True):
     last_error: ErrorInfo | None = None
     #: A `full` request that met another run's work; the next task honours it.
     requested_full: bool = False
-    #: When its credentials were refused; ticks leave it alone for a while, unless it is edited.
+    #: When its credentials were refused; ticks skip it for a while, unless it is edited.
     refused_at: datetime | None = None
+
+    @classmethod
+    def of(cls, stored: Stored | None) -> SyncState:
+        """Read a `sync_state` document; the initial state if it is absent."""
+        return from_document(cls, stored.data) if stored is not None else cls()
+
+    def latest_run(self, run_id: str, order: str) -> LastRun:
+        """The value of `last_run` after a task of this run was closed: the later of the two."""
+        if self.last_run is not None and self.last_run.order >= order:
+            return self.last_run
+        return LastRun(run_id=run_id, order=order)

@@ -9,6 +9,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
+from orchestrator.attempts import Attempts
 from orchestrator.errors import (
     Conflict,
     ConnectionInvalid,
@@ -16,20 +17,18 @@ from orchestrator.errors import (
     NotPossible,
     RateLimited,
     RequestError,
-    StoreUnavailable,
 )
 from orchestrator.marketplaces.session_request import SessionRequest
 from orchestrator.marketplaces.spec import AnyConnector, AnySession
 from orchestrator.model import ids
 from orchestrator.model.connection import STREAMS, Connection, ConnectionStatus, connection_from_document
-from orchestrator.model.documents import from_document, to_document
+from orchestrator.model.documents import to_document
 from orchestrator.model.state import Lease, SyncState
 from orchestrator.ports import Create, Document, Filter, Query, Snapshot, Update, Write
 from orchestrator.services import Services
 
 #: Seconds that a check waits at most if the marketplace asks it to wait.
 MAX_CHECK_WAIT_S = 30.0
-_COMMIT_ATTEMPTS = 20
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
 
@@ -113,7 +112,7 @@ def _first_writes(
     create = Create(ids.connection_path(connection_id), to_document(connection))
     if left is None:
         return [create]
-    state = from_document(SyncState, left.data)
+    state = SyncState.of(left)
     if state.open is not None:
         raise NotPossible(
             f"connection {connection_id} was removed, and run {state.open.run_id} still works on it",
@@ -223,15 +222,15 @@ def edit(
         NotFound: No document can have this id.
         StoreUnavailable: They change too often; try again.
     """
-    for _ in range(_COMMIT_ATTEMPTS):
+    attempts = Attempts(services, f"connection {connection_id} changes too often to be changed; try again")
+    while True:
         connection, state = services.store.get_many(paths(connection_id))
         try:
             services.store.commit(decide(connection, state))
         except Conflict:
-            services.clock.sleep(services.random.uniform(0.02, 0.2))
+            attempts.again()
         else:
             return
-    raise StoreUnavailable(f"connection {connection_id} changes too often to be changed; try again")
 
 
 def paths(connection_id: str) -> list[str]:
@@ -261,6 +260,6 @@ def _view(connection: Snapshot, state: Snapshot | None) -> ConnectionView:
     return ConnectionView(
         id=connection.id,
         document=connection.data,
-        state=from_document(SyncState, state.data) if state is not None else None,
+        state=SyncState.of(state) if state is not None else None,
         fault=fault,
     )

@@ -27,7 +27,7 @@ from orchestrator.model.messages import Message
 from orchestrator.model.run import Run, Selection, Task, TaskStatus
 from orchestrator.operators.paging import require_between
 from orchestrator.ports import DeadLetters, DeadMessage, Document, DocumentStore
-from orchestrator.runs.start import COMMAND_LINE, Started, TriggerRequest, start_manual
+from orchestrator.runs.start import COMMAND_LINE, Started, TriggerRequest, read_run, start_manual
 from orchestrator.services import Services
 
 #: Messages taken by one look or replay: by default, and at most.
@@ -297,9 +297,8 @@ def _start_runs(services: Services, run_id: str, selection: Selection, names: se
             requested_by=COMMAND_LINE,
             idempotency_key=f"dead letters of {run_id}, {number}",
         )
-        run = services.store.get(ids.run_path(started.run_id))
-        covered = from_document(Run, run.data).selection.connection_ids if run is not None else None
-        missing = names.difference(*(covered or {}).values())
+        _, run = read_run(services, started.run_id)
+        missing = names.difference(*(run.selection.connection_ids or {}).values())
         if missing != names:
             runs.append(started)
         if not missing:

@@ -13,8 +13,7 @@ import msgspec
 from orchestrator.errors import NotPossible
 from orchestrator.model import ids
 from orchestrator.model.connection import STREAMS, ConnectionStatus
-from orchestrator.model.documents import from_document, to_document
-from orchestrator.model.messages import Message
+from orchestrator.model.documents import to_document
 from orchestrator.model.state import SyncState
 from orchestrator.operators.connections import edit, not_found
 from orchestrator.ports import Create, Delete, Query, Snapshot, Update, Write
@@ -96,7 +95,7 @@ def _stop(connection_id: str, snapshot: Snapshot | None, reason: str) -> Write:
     """Change `sync_state`, so that a claim or commit based on the old state is refused."""
     if snapshot is None:
         return Create(ids.state_path(connection_id), to_document(SyncState(seq=1)))
-    state = from_document(SyncState, snapshot.data)
+    state = SyncState.of(snapshot)
     fields: dict[str, Any] = {"seq": state.seq + 1}
     if state.open is not None and state.open.cancel is None:
         fields["open"] = to_document(msgspec.structs.replace(state.open, cancel=reason))
@@ -105,33 +104,16 @@ def _stop(connection_id: str, snapshot: Snapshot | None, reason: str) -> Write:
 
 def _wake(services: Services, connection_id: str) -> None:
     """Have a task that no worker holds (deferred, or between slices) closed now, not by the next run."""
-    snapshot = services.store.get(ids.state_path(connection_id))
-    state = from_document(SyncState, snapshot.data) if snapshot is not None else SyncState()
-    if state.open is None or state.lease.owner is not None:
-        return
-    services.queue.publish(
-        [
-            Message(
-                kind="task",
-                run_id=state.open.run_id,
-                order=state.open.order,
-                deadline_at=state.open.deadline_at,
-                marketplace=ids.marketplace_of(state.open.shard),
-                shard=state.open.shard,
-                connection_id=connection_id,
-                slice=state.open.slice,
-                heal=True,
-            )
-        ]
-    )
+    state = SyncState.of(services.store.get(ids.state_path(connection_id)))
+    if state.open is not None and state.lease.owner is None:
+        services.queue.publish([state.open.message(connection_id)])
 
 
 def _await_release(services: Services, connection_id: str) -> None:
     """Wait until no task is open; none can be opened again, because the connection is deleted."""
     give_up_at = services.clock.monotonic() + RELEASE_WAIT_S
     while True:
-        snapshot = services.store.get(ids.state_path(connection_id))
-        state = from_document(SyncState, snapshot.data) if snapshot is not None else SyncState()
+        state = SyncState.of(services.store.get(ids.state_path(connection_id)))
         if state.open is None:
             return
         if services.clock.monotonic() > give_up_at:

@@ -206,7 +206,7 @@ def _open_connections(
 
 
 def _open_connection(name: str, shard: str, run_id: str, snapshot: Snapshot | None) -> OpenConnection:
-    state = from_document(SyncState, snapshot.data) if snapshot is not None else SyncState()
+    state = SyncState.of(snapshot)
     task, lease = state.open, state.lease
     if task is None or task.run_id != run_id:
         return OpenConnection(connection_id=name, shard=shard, state="not_started")

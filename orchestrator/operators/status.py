@@ -111,12 +111,9 @@ def _marketplaces(runs: list[Run], now: datetime) -> dict[str, MarketplaceStatus
         shares = [
             (run.started_at, run.by_marketplace[name].tasks) for run in closed if name in run.by_marketplace
         ]
-        total = TaskTotals(
-            **{
-                field: sum(getattr(tasks, field) for _, tasks in shares)
-                for field in TaskTotals.__struct_fields__
-            }
-        )
+        total = TaskTotals()
+        for _, tasks in shares:
+            total.add(tasks)
         tried = total.succeeded + total.failed
         complete_at = next((at for at, tasks in shares if tasks.succeeded and not tasks.failed), None)
         summed[name] = MarketplaceStatus(
@@ -137,26 +134,24 @@ def _failing(store: DocumentStore) -> list[FailingConnection]:
             found += store.query(Query("sync_state", where=where, limit=FAILING - len(found)))
     connections = store.get_many([ids.connection_path(state.id) for state in found])
     return [
-        _failing_connection(
-            state.id, from_document(SyncState, state.data), connection.data if connection else {}
-        )
+        _failing_connection(state, connection.data if connection is not None else {})
         for state, connection in zip(found, connections, strict=True)
     ]
 
 
-def _failing_connection(connection_id: str, state: SyncState, connection: Document) -> FailingConnection:
-    error = state.last_error
+def _failing_connection(snapshot: Snapshot, connection: Document) -> FailingConnection:
+    state = SyncState.of(snapshot)
+    remedy = state.last_error.action if state.last_error is not None else ""
     return FailingConnection(
-        connection_id=connection_id,
+        connection_id=snapshot.id,
         organization_id=_text(connection, "organization_id"),
         marketplace=_text(connection, "marketplace"),
         name=_text(connection, "name"),
         health=state.health,
         consecutive_failures=state.consecutive_failures,
         last_success_at=state.last_success_at,
-        last_error=error,
-        action=(error.action if error is not None else "")
-        or "nothing yet: the next run tries again; if it repeats, read the task's error",
+        last_error=state.last_error,
+        action=remedy or "nothing yet: the next run tries again; if it repeats, read the task's error",
     )
 
 

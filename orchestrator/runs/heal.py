@@ -1,32 +1,31 @@
-"""Heal: what stopped half-way is published again. Heal only publishes; the handlers decide."""
+"""Heal: publish the messages of work that stopped half-way. Heal only publishes; the handlers decide."""
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from orchestrator.model import ids
 from orchestrator.model.documents import from_document
 from orchestrator.model.messages import Message
 from orchestrator.model.run import Run, RunStatus
 from orchestrator.model.state import SyncState
 from orchestrator.ports import Filter, Query
-from orchestrator.runs.close import close_check
+from orchestrator.runs.close import close_check, open_shards
 from orchestrator.runs.start import dispatch_messages
 from orchestrator.services import Services
 
 RUNS = 10
 SWEEPS = 200
 TASKS = 200
-#: A dispatch that moved more recently is left to whoever moves it.
+#: A dispatch that moved more recently is left to its own worker.
 DISPATCH_IDLE = timedelta(minutes=2)
-#: A lease is taken for lost only so long after its end.
+#: A lease counts as lost only this long after its end.
 LEASE_GRACE = timedelta(seconds=60)
 
 OPEN = (RunStatus.DISPATCHING.value, RunStatus.RUNNING.value)
 
 
 def heal(services: Services) -> None:
-    """Publish what unfinished runs and lost leases need, a bounded amount of it.
+    """Publish the messages that unfinished runs and lost leases need, a bounded number of them.
 
     Raises:
         StoreUnavailable: Deliver the message again.
@@ -52,36 +51,15 @@ def heal(services: Services) -> None:
             limit=TASKS,
         )
     )
-    states = [(snapshot.id, from_document(SyncState, snapshot.data)) for snapshot in lost]
+    opened = [(snapshot.id, SyncState.of(snapshot).open) for snapshot in lost]
     services.queue.publish(
-        [
-            Message(
-                kind="task",
-                run_id=state.open.run_id,
-                order=state.open.order,
-                deadline_at=state.open.deadline_at,
-                marketplace=ids.marketplace_of(state.open.shard),
-                shard=state.open.shard,
-                connection_id=connection_id,
-                slice=state.open.slice,
-                heal=True,
-            )
-            for connection_id, state in states
-            if state.open is not None
-        ]
+        [task.message(connection_id) for connection_id, task in opened if task is not None]
     )
 
 
 def _heal_running(services: Services, run_id: str, run: Run, now: datetime, limit: int) -> int:
     """Look at one running run; returns how many sweeps were published."""
-    shards = services.store.query(
-        Query(
-            f"{ids.run_path(run_id)}/shards",
-            where=[Filter("open", ">", 0)],
-            order_by="open",
-            limit=max(limit, 1),
-        )
-    )
+    shards = open_shards(services, run_id, limit=max(limit, 1))
     if not shards:
         close_check(services, run_id)
     elif run.cancel_requested_at is not None:

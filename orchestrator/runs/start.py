@@ -9,41 +9,25 @@ import msgspec
 
 from orchestrator.errors import Conflict, NotFound, NotPossible, RequestError, StoreUnavailable
 from orchestrator.model import ids
-from orchestrator.model.connection import MARKETPLACES, STREAMS, ConnectionStatus, OrganizationId
+from orchestrator.model.connection import MARKETPLACES, STREAMS, OrganizationId
 from orchestrator.model.counts import TaskTotals
 from orchestrator.model.documents import from_document, to_document
 from orchestrator.model.messages import Message
-from orchestrator.model.run import Dispatch, Run, RunStatus, Selection, TaskStatus
-from orchestrator.model.state import SyncState
-from orchestrator.ports import Create, Filter, Query, Snapshot, Update
+from orchestrator.model.run import Dispatch, Run, RunStatus, Selection
+from orchestrator.ports import Create, Snapshot, Update, Write
+from orchestrator.runs.selection import count, named, refuse_busy
 from orchestrator.services import Services
 
 #: A schedule time further ahead belongs to a forced run: Cloud Scheduler stamps those with the next
 #: tick's time (cloud.google.com/scheduler/docs/configuring/deduplicate-job-requests).
 FORCED_AHEAD = timedelta(seconds=60)
-
-
-#: Who asks on the command line: whoever may reach the store, and nobody checks who that is.
+#: The caller's name on the command line, where anyone who can reach the store can start runs.
 COMMAND_LINE = "command line"
-
-
-#: Up to so many selected connections are looked at to tell whether all are busy.
-BUSY_LOOK = 100
-
-
-_PAGE = 300
-
-
-#: A conflict is somebody's progress on the run; only so much of it is waited out.
-_TRIES = 60
-
-
-#: What a retry takes up of a closed run.
-RETRIED = (TaskStatus.FAILED.value, TaskStatus.SKIPPED.value)
+_ALL_DUE = Selection()
 
 
 class Started(msgspec.Struct, kw_only=True, frozen=True):
-    """The answer to whoever started a run."""
+    """The answer to a request for a run."""
 
     run_id: str
     status: RunStatus
@@ -54,7 +38,7 @@ class Started(msgspec.Struct, kw_only=True, frozen=True):
 
 
 class TriggerRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """What a manual run covers; conditions narrow each other, and everything due where none is given."""
+    """The selection of a manual run; conditions narrow each other, and without any it is everything due."""
 
     connection_ids: list[str] | None = None
     marketplaces: list[str] | None = None
@@ -90,9 +74,14 @@ def start_tick(
         run_id, schedule_time = ids.forced_run_id(now, job), None
     else:
         run_id = ids.tick_run_id(schedule_time, job)
-    counts = _count_due(services, services.connectors, None)
     run = _new_run(
-        services, now, run_id, trigger, requested_by=requested_by, counts=counts, schedule_time=schedule_time
+        services,
+        now,
+        run_id,
+        trigger,
+        requested_by=requested_by,
+        counts=count(services, _ALL_DUE, services.connectors),
+        schedule_time=schedule_time,
     )
     return _start(services, run_id, run)
 
@@ -113,22 +102,18 @@ def start_manual(
     run_id = ids.manual_run_id(now, services.random, requested_by, idempotency_key)
     if idempotency_key is not None and (snapshot := services.store.get(ids.run_path(run_id))) is not None:
         return _again(services, run_id, snapshot)
-    by_marketplace = None
+    names = None
     if request.connection_ids is not None:
-        by_marketplace = _named(services, request)
-        counts = {marketplace: len(named) for marketplace, named in by_marketplace.items()}
-        _refuse_busy(services, [name for named in by_marketplace.values() for name in named])
-    else:
-        chosen = [m for m in services.connectors if request.marketplaces is None or m in request.marketplaces]
-        counts = _count_due(services, chosen, request.organization_id)
-        if 0 < sum(counts.values()) <= BUSY_LOOK:
-            _refuse_busy(services, _due_ids(services, chosen, request.organization_id))
+        names = named(services, request.connection_ids, request.marketplaces, request.organization_id)
     selection = Selection(
-        connection_ids=by_marketplace,
+        connection_ids=names,
         organization_id=request.organization_id,
         streams=tuple(request.streams) if request.streams is not None else None,
         full=request.full,
     )
+    chosen = [m for m in services.connectors if request.marketplaces is None or m in request.marketplaces]
+    counts = count(services, selection, chosen)
+    refuse_busy(services, selection, counts)
     run = _new_run(
         services, now, run_id, "manual", requested_by=requested_by, counts=counts, selection=selection
     )
@@ -136,13 +121,13 @@ def start_manual(
 
 
 def retry_run(services: Services, run_id: str, *, requested_by: str) -> Started:
-    """Start a new run over what failed or was left out of a closed one.
+    """Start a new run over the failed and skipped tasks of a closed one.
 
-    While an earlier retry of it is open, that one is the answer.
+    While an earlier retry of that run is open, the answer is the earlier retry.
 
     Raises:
         NotFound: No such run.
-        NotPossible: The run is not over, or nothing failed or was left out.
+        NotPossible: The run is not over, or no task of it failed or was skipped.
     """
     snapshot, run = read_run(services, run_id)
     if not run.status.is_final:
@@ -153,53 +138,17 @@ def retry_run(services: Services, run_id: str, *, requested_by: str) -> Started:
         if earlier is not None and not from_document(Run, earlier.data).status.is_final:
             return _again(services, run.retried_by, earlier)
         number = int(run.retried_by.rpartition(".r")[2]) + 1
-    tasks = f"{ids.run_path(run_id)}/tasks"
-    counts = {
-        marketplace: services.store.count(
-            tasks, [Filter("marketplace", "==", marketplace), Filter("status", "in", list(RETRIED))]
-        )
-        for marketplace in run.dispatch
-    }
-    counts = {marketplace: count for marketplace, count in counts.items() if count}
-    if not counts:
-        raise NotPossible(f"nothing failed or was left out in run {run_id}: there is nothing to retry")
     selection = Selection(retry_of=run_id, streams=run.selection.streams, full=run.selection.full)
+    counts = count(services, selection, run.dispatch)
+    if not counts:
+        raise NotPossible(f"no task of run {run_id} failed or was skipped: there is nothing to retry")
     new_id = ids.retry_run_id(run_id, number)
+    now = services.clock.now()
     new = _new_run(
-        services,
-        services.clock.now(),
-        new_id,
-        "retry",
-        requested_by=requested_by,
-        counts=counts,
-        selection=selection,
-        retry_of=run_id,
+        services, now, new_id, "retry", requested_by=requested_by, counts=counts, selection=selection
     )
-    try:
-        services.store.commit(
-            [
-                Create(ids.run_path(new_id), to_document(new)),
-                Update(ids.run_path(run_id), {"retried_by": new_id}, version=snapshot.version),
-            ]
-        )
-    except (Conflict, StoreUnavailable) as error:
-        found = services.store.get(ids.run_path(new_id))
-        if found is None:
-            raise StoreUnavailable(f"retry of run {run_id} was not recorded; ask again") from error
-        return _again(services, new_id, found)
-    _publish_dispatch(services, new_id, new)
-    return Started(run_id=new_id, status=new.status, tasks=new.tasks.total, duplicate=False)
-
-
-def due(marketplace: str, organization_id: str | None) -> list[Filter]:
-    """What makes a connection due: it is active."""
-    filters = [
-        Filter("marketplace", "==", marketplace),
-        Filter("status", "==", ConnectionStatus.ACTIVE.value),
-    ]
-    if organization_id is not None:
-        filters.append(Filter("organization_id", "==", organization_id))
-    return filters
+    retried = Update(ids.run_path(run_id), {"retried_by": new_id}, version=snapshot.version)
+    return _start(services, new_id, new, retried)
 
 
 def _new_run(
@@ -211,8 +160,7 @@ def _new_run(
     requested_by: str,
     counts: Mapping[str, int],
     schedule_time: datetime | None = None,
-    selection: Selection | None = None,
-    retry_of: str | None = None,
+    selection: Selection = _ALL_DUE,
 ) -> Run:
     settings = services.settings
     return Run(
@@ -220,14 +168,14 @@ def _new_run(
         requested_by=requested_by,
         schedule_time=schedule_time,
         order=ids.order_key(now, run_id),
-        # A run without a marketplace has nobody who could close it later.
+        # Without a marketplace there is no dispatch, so nothing would close the run later.
         status=RunStatus.DISPATCHING if counts else RunStatus.SUCCEEDED,
         dispatch={marketplace: Dispatch() for marketplace in sorted(counts)},
         dispatched_at=now,
         deadline_at=now + timedelta(seconds=settings.run_seconds),
-        retry_of=retry_of,
-        selection=selection or Selection(),
-        # An estimate until the run is closed: what was counted, before anything is planned.
+        retry_of=selection.retry_of,
+        selection=selection,
+        # An estimate until the run is closed: the count before anything is planned.
         tasks=TaskTotals(total=sum(counts.values())),
         started_at=now,
         finished_at=None if counts else now,
@@ -235,30 +183,25 @@ def _new_run(
     )
 
 
-def _start(services: Services, run_id: str, run: Run) -> Started:
-    """Create the run and publish its dispatches; a run that exists is gone on with."""
+def _start(services: Services, run_id: str, run: Run, *also: Write) -> Started:
+    """Create the run, with other writes, and publish its dispatches; a run that exists is continued."""
     try:
-        services.store.commit([Create(ids.run_path(run_id), to_document(run))])
+        services.store.commit([Create(ids.run_path(run_id), to_document(run)), *also])
     except (Conflict, StoreUnavailable) as error:
         snapshot = services.store.get(ids.run_path(run_id))
         if snapshot is None:
-            raise StoreUnavailable(f"run {run_id} was not recorded; deliver the request again") from error
+            raise StoreUnavailable(f"run {run_id} was not recorded; try again") from error
         return _again(services, run_id, snapshot)
-    _publish_dispatch(services, run_id, run)
+    services.queue.publish(dispatch_messages(run_id, run) or [Message(kind="heal")])
     return Started(run_id=run_id, status=run.status, tasks=run.tasks.total, duplicate=False)
 
 
 def _again(services: Services, run_id: str, snapshot: Snapshot) -> Started:
-    """A run that was started before: publish what it may lack, for its own marketplaces."""
+    """A run that was started before: publish the dispatches it may lack, for its own marketplaces."""
     run = from_document(Run, snapshot.data)
     if run.status is RunStatus.DISPATCHING:
-        _publish_dispatch(services, run_id, run)
+        services.queue.publish(dispatch_messages(run_id, run))
     return Started(run_id=run_id, status=run.status, tasks=run.tasks.total, duplicate=True)
-
-
-def _publish_dispatch(services: Services, run_id: str, run: Run) -> None:
-    messages = dispatch_messages(run_id, run)
-    services.queue.publish(messages or [Message(kind="heal")])
 
 
 def dispatch_messages(run_id: str, run: Run) -> list[Message]:
@@ -274,70 +217,6 @@ def dispatch_messages(run_id: str, run: Run) -> list[Message]:
         for marketplace, dispatch in sorted(run.dispatch.items())
         if not dispatch.done
     ]
-
-
-def _count_due(
-    services: Services, marketplaces: Sequence[str] | Mapping[str, object], organization_id: str | None
-) -> dict[str, int]:
-    """Active connections by marketplace; those without any are left out."""
-    names = list(marketplaces)
-    counted = services.executor.map(
-        lambda name: services.store.count("connections", due(name, organization_id)), names
-    )
-    return {name: count for name, count in zip(names, counted, strict=True) if count}
-
-
-def _due_ids(services: Services, marketplaces: Sequence[str], organization_id: str | None) -> list[str]:
-    return [
-        snapshot.id
-        for marketplace in marketplaces
-        for snapshot in services.store.query(
-            Query("connections", where=due(marketplace, organization_id), limit=BUSY_LOOK)
-        )
-    ]
-
-
-def _named(services: Services, request: TriggerRequest) -> dict[str, tuple[str, ...]]:
-    """The connections a request names, by marketplace, that its other conditions admit."""
-    names = sorted(set(request.connection_ids or ()))
-    snapshots = services.store.get_many(
-        [ids.connection_path(name) for name in names if ids.is_document_id(name)]
-    )
-    found = {snapshot.id: snapshot.data for snapshot in snapshots if snapshot is not None}
-    unknown = [name for name in names if name not in found]
-    if unknown:
-        raise NotFound(f"no such connections: {', '.join(unknown)}")
-    named: dict[str, list[str]] = {}
-    for name in names:
-        data = found[name]
-        if request.marketplaces is not None and data.get("marketplace") not in request.marketplaces:
-            continue
-        if request.organization_id is not None and data.get("organization_id") != request.organization_id:
-            continue
-        marketplace = data.get("marketplace")
-        if marketplace not in tuple(services.connectors):
-            raise RequestError(
-                f"connections/{name}: marketplace {marketplace!r} is not known; "
-                f"known are {', '.join(sorted(services.connectors))}",
-                action="correct the connection document",
-            )
-        named.setdefault(marketplace, []).append(name)
-    return {marketplace: tuple(names) for marketplace, names in named.items()}
-
-
-def _refuse_busy(services: Services, names: Sequence[str]) -> None:
-    if not names or len(names) > BUSY_LOOK:
-        return
-    now = services.clock.now()
-    for snapshot in services.store.get_many([ids.state_path(name) for name in names]):
-        if snapshot is None:
-            return
-        state = from_document(SyncState, snapshot.data)
-        if state.open is None or state.lease.expires_at is None or state.lease.expires_at <= now:
-            return
-    raise NotPossible(
-        f"{len(names)} selected, and all of them are being synced now; wait for that run or cancel it"
-    )
 
 
 def _require_known(field: str, names: Sequence[str] | None, known: Sequence[str]) -> None:

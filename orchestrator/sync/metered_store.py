@@ -1,4 +1,4 @@
-"""A document store that counts the documents read and written through it."""
+"""The document store of a task, with a meter."""
 
 from __future__ import annotations
 

@@ -1,43 +1,40 @@
-"""Reading a window's pages: joined until they are worth a commit, and one ahead of the writing."""
+"""Reading a window's pages: joined until they are worth a commit, and one page ahead of the writing."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from concurrent.futures import Future
 from contextvars import copy_context
 
 from orchestrator.errors import MarketplaceError, ResponseInvalid
-from orchestrator.marketplaces.spec import AnySession, AnyStream, Page, Window
-from orchestrator.services import Services
+from orchestrator.marketplaces.spec import AnyStream, Page, Window
+from orchestrator.model.state import OpenWindow
+from orchestrator.sync.task_context import TaskContext
 
-#: Small pages are joined until they hold so many records, but none waits longer than this for the next.
+#: Small pages are joined until they hold this many records, but no page waits longer than this for the next.
 JOINED_RECORDS = 250
 JOINED_SECONDS = 5.0
-#: Nor are they joined beyond so many bytes.
+#: Nor are they joined beyond this many bytes.
 JOINED_BYTES = 4 * 1024 * 1024
-#: A page with more rows is none that was asked for, and a longer token is none to be stored.
+#: A page with more rows was not asked for, and a longer token cannot be stored.
 MAX_RECORDS, MAX_TOKEN = 50_000, 16_384
 
-#: How often a wait for a page looks whether the slice is over.
+#: A wait for a page checks this often whether the slice is over.
 LOOK_S = 0.5
 
 
 class SliceOver(Exception):
-    """The slice's time is over; what is done is kept, the rest follows in another slice."""
+    """The slice's time is over; its progress is kept, and another slice continues."""
 
 
 class Pages:
     """The pages of one stream; the session is used by one thread at a time while the slice lasts.
 
-    A page that has not come when the slice is over is left alone: how long a marketplace may take for one
-    has no bound that fits every slice, and whoever waited for it would be ended without a result.
+    If the slice ends before a page arrives, the page is abandoned: the time that a marketplace takes for a
+    page has no bound that fits every slice, and waiting would only get this invocation killed.
     """
 
-    def __init__(
-        self, services: Services, session: AnySession, stream: AnyStream, time_left: Callable[[], float]
-    ) -> None:
-        self._services, self._session, self._stream = services, session, stream
-        self._time_left = time_left
+    def __init__(self, task: TaskContext, stream: AnyStream) -> None:
+        self._task, self._stream = task, stream
         self._ahead: Future[Page] | None = None
 
     @property
@@ -45,58 +42,57 @@ class Pages:
         """Whether a page that was read ahead can be taken without waiting."""
         return self._ahead is not None and self._ahead.done()
 
-    def take(self, window: Window, token: str | None) -> Page:
-        """The page at `token`: the one read ahead, where there is one.
+    def take(self, window: OpenWindow) -> Page:
+        """The page at the window's token: the page read ahead, if there is one.
 
         Raises:
             MarketplaceError: The page could not be read.
-            SliceOver: It has not come in time.
+            SliceOver: It has not arrived in time.
         """
-        if self._ahead is None:
-            self.read_ahead(window, token)
-        assert self._ahead is not None  # noqa: S101 - read_ahead has set it
-        if not self._comes(self._ahead):
+        ahead = self._ahead or self.read_ahead(window, window.token)
+        if not self._arrives(ahead):
             raise SliceOver
-        future, self._ahead = self._ahead, None
-        return future.result()
+        self._ahead = None
+        return ahead.result()
 
-    def read_ahead(self, window: Window, token: str | None) -> None:
+    def read_ahead(self, window: OpenWindow, token: str | None) -> Future[Page]:
         """Begin reading the page at `token`, which the next `take` will ask for."""
-        # In a copy of this context, so that the thread's log lines carry what they belong to.
-        self._ahead = self._services.executor.submit(copy_context().run, self._read, window, token)
+        # In a copy of this context, so that the thread's log lines carry its fields.
+        asked = Window(since=window.since, until=window.until)
+        self._ahead = self._task.services.executor.submit(copy_context().run, self._read, asked, token)
+        return self._ahead
 
     def drain(self) -> None:
-        """Wait for a page that nobody wants any more."""
+        """Wait for a page that is no longer wanted: the session is then free."""
         future, self._ahead = self._ahead, None
         if future is not None and not future.cancel():
-            self._comes(future)
+            self._arrives(future)
 
-    def _comes(self, future: Future[Page]) -> bool:
-        """Wait for a page; False where the slice is over first."""
+    def _arrives(self, future: Future[Page]) -> bool:
+        """Wait for a page; False if the slice is over first."""
         while True:
             try:
                 future.exception(timeout=LOOK_S)
             except TimeoutError:
-                if self._time_left() <= 0:
+                if self._task.time_left() <= 0:
                     return False
             else:
                 return True
 
     def _read(self, window: Window, token: str | None) -> Page:
-        clock = self._services.clock
+        clock, session = self._task.services.clock, self._task.session
         begun = clock.monotonic()
         records: list[bytes] = []
         listed, total = 0, None
         while True:
-            self._session.client.begin_page()
+            session.client.begin_page()
             try:
-                page = self._stream.fetch(self._session, window, token)
+                page = self._stream.fetch(session, window, token)
                 self._check(page)
             except MarketplaceError:
                 if not records:
                     raise
-                # What was read is stored first; the call is made again after that.
-                return Page(records, next_token=token, total=total, listed=listed)
+                break  # the records read so far are stored first; the call is made again after that
             if page.next_token is not None and page.next_token == token:
                 message = f"{self._stream.name}: the page token repeats, so the listing would never end"
                 raise ResponseInvalid(message)
@@ -107,10 +103,11 @@ class Pages:
             waited = clock.monotonic() - begun
             is_large = len(records) >= JOINED_RECORDS or sum(map(len, records)) >= JOINED_BYTES
             if token is None or is_large or waited > JOINED_SECONDS:
-                return Page(records, next_token=token, total=total, listed=listed)
+                break
+        return Page(records, next_token=token, total=total, listed=listed)
 
     def _check(self, page: Page) -> None:
-        """Refuse what cannot be worked on or stored.
+        """Refuse a page that cannot be worked on, or whose token cannot be stored.
 
         Raises:
             ResponseInvalid: More rows, or a longer page token, than any marketplace has.

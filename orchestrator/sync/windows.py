@@ -1,4 +1,4 @@
-"""Windows and cursors: what to ask for next, and what is certain afterwards. Pure functions."""
+"""Windows and cursors: the span to ask for next, and the certain progress afterwards. Pure functions."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 
-from orchestrator.marketplaces.spec import AnyStream, Listing, Window
+from orchestrator.marketplaces.spec import AnyStream, Listing
 from orchestrator.model.connection import Connection
 from orchestrator.model.state import Cursor, OpenWindow
 
-#: A long span may be read this much earlier than due, so that it stays with the same tick of the day.
+#: A long span may be read this much before it is due, so that it stays with the same tick of the day.
 LONG_SLACK = timedelta(minutes=30)
-#: A listing rests this many times as long as it took, a day at most; one shorter than this does not.
+#: A listing rests this many times as long as it took, a day at most; a shorter listing does not rest.
 REST_FACTOR = 9
 RESTLESS = timedelta(minutes=1)
 MAX_REST = timedelta(days=1)
@@ -25,10 +25,10 @@ _DAY_ZERO = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What a connection's windows depend on."""
+    """The values that a stream's windows depend on."""
 
     stream: AnyStream
-    #: Nothing before this is asked for.
+    #: No window reaches back before this.
     start: datetime
     lookback: timedelta
     #: How often the stream's long span is read.
@@ -47,8 +47,8 @@ def terms(stream: AnyStream, connection: Connection, epoch: datetime, lookback: 
 
 
 def scope_of(stream: AnyStream, connection: Connection) -> str:
-    """Hash of all that a stream's records depend on; another one means starting again."""
-    # Where a sandbox listens says nothing about what is in it.
+    """Hash of all that a stream's records depend on; a changed hash means starting again."""
+    # The address of a sandbox says nothing about its content.
     settings = {name: value for name, value in connection.settings.items() if name != "base_url"}
     basis = msgspec.json.encode(
         [
@@ -64,7 +64,7 @@ def scope_of(stream: AnyStream, connection: Connection) -> str:
 
 
 def open_window(terms: Terms, cursor: Cursor, now: datetime) -> OpenWindow | None:
-    """The window to read: the one that is open, or a new one; None where there is nothing to ask for."""
+    """The window to read: the open window, or a new one; None if it would be empty."""
     stream = terms.stream
     if cursor.window is not None:
         return cursor.window if stream.durable_token else without_token(terms, cursor.window)
@@ -82,17 +82,17 @@ def open_window(terms: Terms, cursor: Cursor, now: datetime) -> OpenWindow | Non
 
 
 def lists_all(stream: AnyStream, window: OpenWindow) -> bool:
-    """Whether a known record of the window's span that it does not show is one that may have vanished."""
+    """Whether known records of the window's span that it does not show may have vanished."""
     return stream.listing is Listing.SNAPSHOT or (stream.listing is Listing.INCREMENTAL and window.long)
 
 
 def _back(until: datetime, span: timedelta) -> datetime:
-    """So far back, or as far as time goes."""
+    """A span before a moment, but not before 1970."""
     return until - span if span < until - _DAY_ZERO else _DAY_ZERO
 
 
 def without_token(terms: Terms, window: OpenWindow) -> OpenWindow:
-    """The window from its last sure position: the start, unless rows are known to come in order."""
+    """The window from its last certain position: the start, unless rows are known to come in order."""
     return msgspec.structs.replace(
         window,
         since=window.position if terms.stream.ordered and window.position is not None else window.since,
@@ -103,17 +103,12 @@ def without_token(terms: Terms, window: OpenWindow) -> OpenWindow:
     )
 
 
-def asked(window: OpenWindow) -> Window:
-    """What the connector is asked for."""
-    return Window(since=window.since, until=window.until)
-
-
 def shortened(window: OpenWindow, server_time: datetime | None, age: timedelta) -> OpenWindow | None:
-    """A window that ends before the marketplace's own clock, where this one does not; None where it does.
+    """The window with an end before the marketplace's own clock; None if it has such an end already.
 
     Args:
-        window: Nothing was taken of it yet, else it is fixed.
-        server_time: The marketplace's clock, where it is known.
+        window: A window is fixed once a page of it was taken: then None is returned, too.
+        server_time: The marketplace's clock; None if it is not known.
         age: How old a window's end must be.
     """
     if server_time is None or window.token is not None or window.read:
@@ -123,10 +118,10 @@ def shortened(window: OpenWindow, server_time: datetime | None, age: timedelta) 
 
 
 def rest(stream: AnyStream, took: timedelta, now: datetime) -> datetime | None:
-    """Until when a stream that lists everything is left alone after a listing.
+    """Until when a stream that lists everything rests after a listing; None if it does not rest.
 
     A listing that took long (many items, a slow or limited marketplace) is not begun again at once: it
-    takes up a tenth of the time. A short one has no rest, also where it lay idle in between.
+    takes up a tenth of the time. A short listing has no rest, even if it lay idle in between.
     """
     if stream.listing is not Listing.SNAPSHOT or took < RESTLESS:
         return None
@@ -136,8 +131,8 @@ def rest(stream: AnyStream, took: timedelta, now: datetime) -> datetime | None:
 def completed(terms: Terms, cursor: Cursor, window: OpenWindow, took: timedelta) -> Cursor:
     """The cursor after the window's last page: only here does `since` move, and never back.
 
-    A window may end before the last one did, where the clock of another instance was behind. The long span
-    counts as read when it would have been without the time that the window lay idle.
+    A window may end before the last one did, if the clock of another instance was behind. `long_read_at`
+    becomes the time at which the long span would have been read had the window never lain idle.
     """
     since = window.until if cursor.since is None else max(cursor.since, window.until)
     read_at = window.until + terms.stream.age + took
@@ -145,7 +140,7 @@ def completed(terms: Terms, cursor: Cursor, window: OpenWindow, took: timedelta)
 
 
 def oldest_remembered(terms: Terms, until: datetime) -> int:
-    """The day before which a digest need not remember: no later window reads it; 0 where it must."""
+    """The first day that a digest must remember: no later window reads an earlier one; 0 means every day."""
     stream = terms.stream
     if stream.remembers_all:
         return 0
@@ -154,10 +149,10 @@ def oldest_remembered(terms: Terms, until: datetime) -> int:
 
 
 def oldest_listed(terms: Terms, window: OpenWindow) -> int:
-    """The first day of which a complete listing of this window shows every record; 0 where it shows all."""
+    """The first day of which a complete listing of this window shows every record; 0 if it shows all."""
     return 0 if window.since <= terms.start else day_of(window.since) + 1
 
 
 def day_of(moment: datetime) -> int:
-    """Days since 1970-01-01 UTC, as a digest entry keeps them."""
+    """Days since 1970-01-01 UTC, within the range of a digest entry."""
     return min(65_534, max(0, (moment - _DAY_ZERO).days))

@@ -1,7 +1,7 @@
 """Who may work on a connection: the protocol's claim table, as one pure function.
 
-Every question about time may be answered wrongly without harm: time decides who waits, the
-precondition on `sync_state` decides who writes.
+A wrong answer to a question about time does no harm: time decides who waits, the precondition on
+`sync_state` decides who writes.
 """
 
 from __future__ import annotations
@@ -13,10 +13,11 @@ import msgspec
 
 from orchestrator.model.connection import ConnectionStatus
 from orchestrator.model.messages import Message
-from orchestrator.model.run import Selection
-from orchestrator.model.state import Cursor, LastRun, Lease, Open, SyncState
+from orchestrator.model.run import Selection, TaskStatus
+from orchestrator.model.state import Cursor, Lease, Open, SyncState
+from orchestrator.tasks.ending import TOO_LATE, Ending, closed_state
 
-#: A wait up to this long is slept, a longer one is left to the next run.
+#: A wait up to this long is slept; a longer one is left to the next run.
 SLEPT = timedelta(seconds=60)
 #: A message younger than this is not looked up among the closed tasks.
 FRESH = timedelta(seconds=60)
@@ -31,15 +32,12 @@ class Finished:
 
 
 @dataclass(frozen=True, slots=True)
-class Skip:
-    """Close the task as skipped, without a claim."""
+class Close:
+    """Close the task without a claim."""
 
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class TooLate:
-    """Close the task as failed with `no_answer`."""
+    ending: Ending
+    #: Written in the same commit; None if the state stays as it is.
+    state: SyncState | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +49,7 @@ class Sleep:
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """Somebody seems to work on it: look again, and claim if nothing moves."""
+    """Another invocation seems to work on it: look again, and claim if nothing moves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,16 +66,16 @@ class Claim:
     older: Open | None = None
 
 
-Decision = Finished | Skip | TooLate | Sleep | Watch | Leave | Claim
+Decision = Finished | Close | Sleep | Watch | Leave | Claim
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What a decision is made from."""
+    """The input of a decision."""
 
     message: Message
     state: SyncState
-    #: None where the connection document is gone.
+    #: None if the connection document is gone.
     status: ConnectionStatus | None
     #: When people last edited the connection.
     edited_at: datetime | None
@@ -101,7 +99,7 @@ def decide(view: View) -> Decision:
     if message.deadline_at is None:
         return Leave()
     if message.heal and (opened is None or opened.run_id != message.run_id):
-        # It was sent for an open task, so that task is closed, also where its record's time is over.
+        # It was sent for an open task. That task is closed by now, even if its record has expired.
         return Finished(certain=True)
     if opened is None:
         if last is not None and last.run_id == message.run_id:
@@ -111,23 +109,31 @@ def decide(view: View) -> Decision:
         if (newer or now - started > FRESH) and not view.known_open:
             return Finished(certain=False)
         if skip := _skip_closed(view):
-            return Skip(skip)
+            return _skip(view, skip)
         if now > message.deadline_at:
-            return TooLate()
+            return Close(TOO_LATE, closed_state(state, message.run_id, message.order))
         return _when_due(view, Claim(_claimed(view, None)))
     if opened.run_id == message.run_id:
-        if state.lease.owner is not None and not _is_over(state, now) and not view.holder_silent:
+        if state.lease.owner is not None and not state.lease.is_over(now) and not view.holder_silent:
             return Watch()
         if state.lease.owner is None and _waits(state, now):
             return Leave()
         return _when_due(view, Claim(_claimed(view, opened)))
-    if not _is_over(state, now) or opened.order > message.order:
-        return Skip("waiting" if _waits(state, now, timedelta(0)) else "overlap")
+    if not state.lease.is_over(now) or opened.order > message.order:
+        return _skip(view, "waiting" if _waits(state, now, timedelta(0)) else "overlap")
     return Claim(_claimed(view, None), older=opened)
 
 
+def _skip(view: View, reason: str) -> Close:
+    """The task ends as skipped; a `full` request that met another run's work is kept for the next task."""
+    state = None
+    if view.selection.full and reason in {"overlap", "waiting"}:
+        state = msgspec.structs.replace(view.state, seq=view.state.seq + 1, requested_full=True)
+    return Close(Ending(TaskStatus.SKIPPED, reason), state)
+
+
 def _skip_closed(view: View) -> str | None:
-    """Why a connection that nobody works on is left alone."""
+    """Why a connection without an open task is skipped; None if it is not."""
     if view.status is None or view.status is ConnectionStatus.DISCONNECTED:
         return "gone"
     if view.status is ConnectionStatus.PAUSED:
@@ -141,12 +147,12 @@ def _skip_closed(view: View) -> str | None:
 
 
 def retry_after(state: SyncState) -> timedelta:
-    """How long refused credentials are left alone: an hour, doubling up to a day."""
+    """How long ticks skip a connection with refused credentials: an hour, doubling up to a day."""
     return timedelta(hours=min(24, 1 << min(max(state.consecutive_failures - 1, 0), 5)))
 
 
 def _when_due(view: View, claim: Claim) -> Decision:
-    """The claim, after sleeping what is left of a short wait."""
+    """The claim, after sleeping the rest of a short wait."""
     not_before = view.state.lease.not_before
     if not_before is not None and view.now < not_before:
         return Sleep((not_before - view.now).total_seconds())
@@ -184,13 +190,7 @@ def _claimed(view: View, opened: Open | None) -> SyncState:
     last = state.last_run
     if state.open is not None and state.open.run_id != message.run_id:
         # Taking over closes the older run's task here too.
-        last = (
-            LastRun(run_id=state.open.run_id, order=state.open.order)
-            if last is None
-            else max(
-                last, LastRun(run_id=state.open.run_id, order=state.open.order), key=lambda run: run.order
-            )
-        )
+        last = state.latest_run(state.open.run_id, state.open.order)
     return msgspec.structs.replace(state, seq=state.seq + 1, open=opened, lease=lease, last_run=last)
 
 
@@ -207,10 +207,6 @@ def _with_requests(state: SyncState, selection: Selection) -> SyncState:
     return msgspec.structs.replace(state, streams=streams, requested_full=False)
 
 
-def _is_over(state: SyncState, now: datetime) -> bool:
-    return state.lease.expires_at is None or state.lease.expires_at <= now
-
-
 def _waits(state: SyncState, now: datetime, slack: timedelta = SLEPT) -> bool:
-    """Whether the marketplace asked to wait, longer than is slept."""
+    """Whether the marketplace asked for a wait longer than `slack`."""
     return state.lease.not_before is not None and state.lease.not_before > now + slack

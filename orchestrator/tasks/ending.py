@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import logging
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import msgspec
@@ -14,23 +14,12 @@ from orchestrator.errors import (
     SecretMissing,
 )
 from orchestrator.model import ids
-from orchestrator.model.counts import (
-    COSTS,
-    COUNTS,
-    ErrorInfo,
-    TaskCost,
-)
+from orchestrator.model.counts import COSTS, COUNTS, Cost, ErrorInfo
 from orchestrator.model.documents import to_document
 from orchestrator.model.run import Task, TaskStatus
-from orchestrator.model.state import Health, LastRun, Open, SyncState
+from orchestrator.model.state import Health, Open, SyncState
 from orchestrator.ports import Create, Snapshot, Update, Write
 from orchestrator.services import Services
-
-log = logging.getLogger(__name__)
-
-
-_PAGE = 300
-
 
 #: A person has to act before these can succeed.
 _NEEDS_ATTENTION = {
@@ -38,21 +27,66 @@ _NEEDS_ATTENTION = {
 }
 
 
-_TRIES = 60
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """The outcome of a task; the fields are those of its record."""
+
+    status: TaskStatus
+    reason: str | None = None
+    error: ErrorInfo | None = None
+    #: Whether records are left for the next run.
+    incomplete: bool = False
+
+    @classmethod
+    def failed(cls, error: ErrorInfo) -> Ending:
+        """The end of a task by an error."""
+        return cls(TaskStatus.FAILED, error.kind, error)
+
+    def task(
+        self,
+        services: Services,
+        connection_id: str,
+        *,
+        run_id: str,
+        shard: str,
+        opened: Open | None,
+        organization_id: str | None = None,
+    ) -> Task:
+        """The record of a task that ends now, with the counts of its slices so far."""
+        now = services.clock.now()
+        return Task(
+            run_id=run_id,
+            shard=shard,
+            connection_id=connection_id,
+            organization_id=organization_id,
+            marketplace=ids.marketplace_of(shard),
+            status=self.status,
+            reason=self.reason,
+            incomplete=self.incomplete,
+            attempts=opened.claims if opened else 0,
+            slices=opened.slice + 1 if opened else 0,
+            streams=opened.progress if opened else {},
+            cost=(opened.cost if opened else None) or Cost(),
+            error=self.error,
+            started_at=opened.started_at if opened else None,
+            finished_at=now,
+            expires_at=expiry(services, now),
+        )
 
 
 NO_ANSWER = ErrorInfo(
     kind="no_answer",
     message="no worker had finished this connection when the run's deadline passed",
-    action="nothing: the next run goes on; if it repeats, look at the worker's instances and log",
+    action="nothing: the next run continues; if it repeats, look at the worker's instances and log",
 )
+TOO_LATE = Ending.failed(NO_ANSWER)
 
 
 def expiry(services: Services, now: datetime) -> datetime:
-    """When the record of a task that ends now may be removed: no message of it is left by then.
+    """When the record of a task that ends now may be removed: no message of the task is left by then.
 
-    Counted from its run's start, that of a run that an outage held up could go while the run is closed, and
-    the task would be closed, and counted, once more.
+    Counting from the run's start, a record could expire while an outage delays the close; its task would be
+    closed and counted twice.
     """
     return now + timedelta(days=services.settings.retention_days)
 
@@ -60,10 +94,10 @@ def expiry(services: Services, now: datetime) -> datetime:
 def closing_writes(task: Task) -> list[Write]:
     """The two writes that make a task final and count it."""
     increments = {"open": -1, f"tasks.{task.status.value}": 1, "tasks.total": 1}
-    increments |= {f"by_stream.{stream}.seen": 0 for stream in task.streams}
     if task.reason == "overlap":
         increments["overlap"] = 1
     for stream, counts in task.streams.items():
+        increments[f"by_stream.{stream}.seen"] = 0  # the stream is listed even if it had no records
         increments |= {
             f"by_stream.{stream}.{name}": value for name in COUNTS if (value := getattr(counts, name))
         }
@@ -80,46 +114,9 @@ def write_state(path: str, state: SyncState, snapshot: Snapshot | None) -> Creat
     return Create(path, document) if snapshot is None else Update(path, document, version=snapshot.version)
 
 
-def final_task(
-    connection_id: str,
-    *,
-    run_id: str,
-    shard: str,
-    status: TaskStatus,
-    reason: str | None,
-    opened: Open | None,
-    now: datetime,
-    expires_at: datetime,
-    organization_id: str | None = None,
-    incomplete: bool = False,
-    error: ErrorInfo | None = None,
-) -> Task:
-    """The record of a task's end, with what its slices counted so far."""
-    return Task(
-        run_id=run_id,
-        shard=shard,
-        connection_id=connection_id,
-        organization_id=organization_id,
-        marketplace=ids.marketplace_of(shard),
-        status=status,
-        reason=reason,
-        incomplete=incomplete,
-        attempts=opened.claims if opened else 0,
-        slices=opened.slice + 1 if opened else 0,
-        streams=opened.progress if opened else {},
-        cost=(opened.cost if opened else None) or TaskCost(),
-        error=error,
-        started_at=opened.started_at if opened else None,
-        finished_at=now,
-        expires_at=expires_at,
-    )
-
-
 def closed_state(state: SyncState, run_id: str, order: str) -> SyncState:
     """The state after this connection's task of a run was closed, whether or not it is the open one."""
-    last = state.last_run
-    if last is None or last.order < order:
-        last = LastRun(run_id=run_id, order=order)
+    last = state.latest_run(run_id, order)
     state = msgspec.structs.replace(state, seq=state.seq + 1, last_run=last)
     if state.open is not None and state.open.run_id == run_id:
         lease = msgspec.structs.replace(state.lease, owner=None, expires_at=None)
@@ -127,24 +124,24 @@ def closed_state(state: SyncState, run_id: str, order: str) -> SyncState:
     return state
 
 
-def with_health(state: SyncState, status: TaskStatus, error: ErrorInfo | None, now: datetime) -> SyncState:
-    """How the connection does after this task; skipped ones tell nothing."""
-    if status is TaskStatus.SUCCEEDED:
+def with_health(state: SyncState, task: Task) -> SyncState:
+    """The state with the connection's health after this task; a skipped task does not change it."""
+    if task.status is TaskStatus.SUCCEEDED:
         return msgspec.structs.replace(
             state,
             health=Health.OK,
             consecutive_failures=0,
             last_error=None,
-            last_success_at=now,
+            last_success_at=task.finished_at,
             refused_at=None,
         )
-    if status is TaskStatus.SKIPPED or error is None:
+    if task.status is TaskStatus.SKIPPED or task.error is None:
         return state
-    attention = error.kind in _NEEDS_ATTENTION
+    attention = task.error.kind in _NEEDS_ATTENTION
     return msgspec.structs.replace(
         state,
         health=Health.NEEDS_ATTENTION if attention else Health.FAILING,
         consecutive_failures=state.consecutive_failures + 1,
-        last_error=error,
-        refused_at=now if attention else None,
+        last_error=task.error,
+        refused_at=task.finished_at if attention else None,
     )

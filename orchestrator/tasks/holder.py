@@ -11,25 +11,25 @@ from typing import Any
 
 import msgspec
 
-from orchestrator.attempts import pause
+from orchestrator.attempts import Attempts
 from orchestrator.errors import Conflict, StoreUnavailable
 from orchestrator.model import ids
-from orchestrator.model.documents import from_document
 from orchestrator.model.run import Task
 from orchestrator.model.state import Open, StreamState, SyncState
 from orchestrator.ports import DocumentStore, Snapshot, Write
 from orchestrator.services import Services
 from orchestrator.tasks.ending import closing_writes, write_state
 
-_TRIES = 12
+#: Fewer than others make: all of them, with their back-off, have to fit the margin that a slice keeps free.
+TRIES = 12
 
 
 class Lost(Exception):
-    """Somebody else holds the connection now; stop, and leave everything as it is."""
+    """Another invocation holds the connection now: stop, and write nothing more."""
 
 
 class Stopped(Exception):
-    """Somebody asked the holder to stop.
+    """The holder was asked to stop.
 
     Args:
         reason: `cancelled`, `paused` or `gone`.
@@ -41,9 +41,9 @@ class Stopped(Exception):
 
 
 class Holder:
-    """The lease this invocation has, and the state it was last known to be in.
+    """The lease of this invocation, and the last known state of its connection.
 
-    Changes to streams are kept here until the next commit carries them.
+    Changes to streams are kept here until the next commit.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class Holder:
         self._snapshot: Snapshot | None = None
         self._lease_length = timedelta(seconds=services.settings.lease_seconds)
         self._owner, self._fence = state.lease.owner, state.lease.fence
-        #: Whether the version last read is somebody else's: then nothing may be written on top of it.
+        #: Whether the version last read is another holder's: then nothing may be written on top of it.
         self._is_lost = False
         #: When the state was last written, on the monotonic clock.
         self.written_at = services.clock.monotonic()
@@ -70,10 +70,10 @@ class Holder:
         return self.state.open
 
     def take(self, snapshot: Snapshot | None, writes: Sequence[Write]) -> None:
-        """Commit the claim that `state` is, with what it closes.
+        """Commit `state`, the claim, with the writes that close an older task.
 
         Raises:
-            Lost: Somebody else wrote the state in between; decide again.
+            Lost: The state was written in between; decide again.
             StoreUnavailable: The outcome cannot be found out; deliver again.
         """
         self._snapshot = snapshot
@@ -88,18 +88,18 @@ class Holder:
         self.state = msgspec.structs.replace(self.state, streams={**self.state.streams, name: stream})
 
     def commit(self, writes: Sequence[Write] = (), **changes: Any) -> None:
-        """Store the state as it is here, with `changes` to its fields, and the writes, in one commit.
+        """Store this state with `changes` to its fields, and the writes, in one commit; it extends the lease.
 
-        The lease is extended by it. When somebody touched the state without taking it, the commit is
-        made again on top of that.
+        If somebody changed the stored state without taking the lease, the commit is repeated on top of it.
 
         Raises:
-            Lost: Somebody else holds the connection.
-            Stopped: Somebody asked to stop; nothing of this commit was applied.
+            Lost: Another invocation holds the connection.
+            Stopped: The holder was asked to stop; nothing of this commit was applied.
             WriteRejected: The store refuses the data; nothing was applied.
             StoreUnavailable: The outcome cannot be found out.
         """
-        for attempt in range(_TRIES):
+        attempts = self._attempts("the checkpoint could not be stored")
+        while True:
             now = self._services.clock.now()
             lease = changes.get("lease") or msgspec.structs.replace(
                 self.state.lease, expires_at=now + self._lease_length
@@ -114,28 +114,28 @@ class Holder:
                 found = self._read()
                 if found != new:
                     self._rebase(found)
-                    pause(self._services, attempt)
+                    attempts.again()
                     continue
             self.state = new
             return
-        raise StoreUnavailable(f"connection {self.connection_id}: the checkpoint could not be stored")
 
     def finish(self, close: Callable[[SyncState], SyncState], task: Task) -> int | None:
         """Close the task: state, task record and countdown in one commit.
 
         Args:
-            close: What the state becomes; called again if somebody else touched it meanwhile.
+            close: Makes the closed state; called again if the stored state was changed meanwhile.
             task: The record.
 
         Returns:
-            The shard's open tasks after it; None where this commit did not move them.
+            The shard's open tasks after it; None if this commit did not count.
 
         Raises:
-            Lost: Somebody else holds the connection.
+            Lost: Another invocation holds the connection.
             StoreUnavailable: The outcome cannot be found out.
         """
         writes: Sequence[Write] = closing_writes(task)
-        for attempt in range(_TRIES):
+        attempts = self._attempts("its task could not be closed")
+        while True:
             new = close(self.state)
             try:
                 written = self._write(new, writes)
@@ -144,9 +144,7 @@ class Holder:
                 if found == new:
                     self.state = found
                     return None
-                if not self._is_mine(found):
-                    self._is_lost = True
-                    raise Lost from None
+                self._require_mine(found)
                 self.state = self._on_top_of(found)
                 shard, record = self._store.get_many(
                     [ids.shard_path(task.run_id, task.shard), ids.task_path(task.run_id, task.connection_id)]
@@ -154,14 +152,13 @@ class Holder:
                 if shard is None or record is not None:
                     # Skipped by a duplicate, swept, or expired: keep the data, count nothing.
                     writes = ()
-                pause(self._services, attempt)
+                attempts.again()
                 continue
             self.state = new
             return written[-1] if writes else None
-        raise StoreUnavailable(f"connection {self.connection_id}: its task could not be closed")
 
     def release(self) -> None:
-        """Let a redelivery claim at once, where our own side failed; never raises because of the store."""
+        """Let a redelivery claim at once after our own side failed; errors of the store are ignored."""
         if self._is_lost or self.state.open is None or self.state.lease.owner != self._owner:
             return
         lease = msgspec.structs.replace(self.state.lease, owner=None)
@@ -179,24 +176,27 @@ class Holder:
         return [result.increments.get("open", 0) for result in written]
 
     def _read(self) -> SyncState:
-        for attempt in range(_TRIES):
+        attempts = self._attempts("its state could not be read")
+        while True:
             try:
-                snapshot = self._store.get(self.path)
+                self._snapshot = self._store.get(self.path)
             except StoreUnavailable:
-                if attempt == _TRIES - 1:
-                    raise
-                pause(self._services, attempt)
-                continue
-            self._snapshot = snapshot
-            break
-        return from_document(SyncState, self._snapshot.data) if self._snapshot is not None else SyncState()
+                attempts.again()
+            else:
+                return SyncState.of(self._snapshot)
 
-    def _is_mine(self, found: SyncState) -> bool:
-        return found.lease.owner == self._owner and found.lease.fence == self._fence
+    def _attempts(self, failure: str) -> Attempts:
+        return Attempts(self._services, f"connection {self.connection_id}: {failure}", tries=TRIES)
+
+    def _require_mine(self, found: SyncState) -> None:
+        if found.lease.owner != self._owner or found.lease.fence != self._fence:
+            self._is_lost = True
+            raise Lost
 
     def _rebase(self, found: SyncState) -> None:
-        """Go on on top of what somebody else wrote: only they may set `open.cancel` and `requested_full`."""
-        if not self._is_mine(found) or found.open is None:
+        """Continue on top of another's write: others may only set `open.cancel` and `requested_full`."""
+        self._require_mine(found)
+        if found.open is None:
             self._is_lost = True
             raise Lost
         if found.open.cancel is not None:
@@ -205,7 +205,7 @@ class Holder:
         self.state = self._on_top_of(found)
 
     def _on_top_of(self, found: SyncState) -> SyncState:
-        """This holder's state with what others may write into it."""
+        """This holder's state with the fields that others may write."""
         return msgspec.structs.replace(
             self.state, seq=found.seq, requested_full=found.requested_full, last_run=found.last_run
         )

@@ -12,7 +12,7 @@ import grpc
 
 
 class Failure(Exception):
-    """What a method answers instead of a message."""
+    """An error that a method answers with instead of a message."""
 
     def __init__(self, code: grpc.StatusCode, details: str = "") -> None:
         super().__init__(details)
@@ -22,7 +22,7 @@ class Failure(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Method:
-    """One method: its message types, as proto-plus classes, and what it answers."""
+    """One method: its message types, as proto-plus classes, and its answer."""
 
     request: Any
     response: Any

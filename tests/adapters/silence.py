@@ -20,13 +20,13 @@ _STREAMING = {"BatchGetDocuments", "RunQuery", "RunAggregationQuery"}
 
 @dataclass
 class Silence:
-    """A server that accepts, and says so much and no more."""
+    """A server that accepts connections, says a fixed part of an answer, and no more."""
 
     url: str = ""
     host: str = ""
-    #: What was called: gRPC methods, or a note of each connection.
+    #: The called gRPC methods, or a note of each connection.
     calls: list[str] = field(default_factory=list)
-    #: Seconds that each gRPC call had left when it arrived; None where it had no end.
+    #: Seconds that each gRPC call had left when it arrived; None if it had no deadline.
     left_s: list[float | None] = field(default_factory=list)
     #: Set when a caller stayed to the server's own end.
     outlasted: threading.Event = field(default_factory=threading.Event)
@@ -77,7 +77,7 @@ def silent(begun: bytes = b"", drop: bytes = b"") -> Iterator[Silence]:
 
 @contextmanager
 def silent_service(*, drips: bool = False) -> Iterator[Silence]:
-    """A gRPC server that takes any call; a streaming one it answers for ever where it `drips`."""
+    """A gRPC server that takes any call; a streaming one it answers for ever if it `drips`."""
     server = Silence()
 
     def wait(context: grpc.ServicerContext) -> None:

@@ -16,9 +16,8 @@ from google.pubsub_v1.services.subscriber import SubscriberClient
 from google.pubsub_v1.services.subscriber.transports import SubscriberGrpcTransport
 
 from local.google.emulators import Emulators
-from orchestrator.adapters.embedded.dead_rows import LocalDeadLetters
 from orchestrator.adapters.embedded.delivery import Delivery
-from orchestrator.adapters.embedded.queue import LocalQueue
+from orchestrator.adapters.embedded.queue import LocalDeadLetters, LocalQueue
 from orchestrator.adapters.google import dead_subscription
 from orchestrator.adapters.google.calls import emulator_channel
 from orchestrator.adapters.google.dead_subscription import PubSubDeadLetters
@@ -36,7 +35,7 @@ ATTEMPTS = 5
 
 @dataclass(frozen=True, slots=True)
 class Dead:
-    """A queue that delivers to the worker, and what it gives up."""
+    """A queue that delivers to the worker, and its dead letters."""
 
     queue: TaskQueue
     letters: DeadLetters
@@ -47,7 +46,7 @@ class Dead:
             self.queue.bury(body.encode(), reason="nobody reads this", attributes={})
 
     def bodies(self) -> list[str]:
-        """What lies there; it stays there."""
+        """The dead letters, which stay there."""
         taken = self.letters.take(1000)
         self.letters.give_back(taken)
         return [message.body.decode() for message in taken]
@@ -96,7 +95,7 @@ def dead(
         queue = LocalQueue(tmp_path / "queue.db", worker.url, delivery=delivery)
         letters = LocalDeadLetters(tmp_path / "queue.db")
     else:
-        # The emulator answers at once; what is published is there when publishing returns.
+        # The emulator answers at once; a message is there when publishing returns.
         monkeypatch.setattr(dead_subscription, "_EMPTY_S", 1.0)
         emulators: Emulators = request.getfixturevalue("emulators")
         project, host = fresh_project(), emulators.pubsub_host
@@ -109,7 +108,7 @@ def dead(
 
 
 def test_a_message_that_keeps_failing_becomes_a_dead_letter(dead: Dead, worker: Worker) -> None:
-    """Whole, with what tells its run, how often it was tried, and when."""
+    """The message is whole, with its run, its attempts and its times."""
     run_id = f"fail-99-{uuid.uuid4().hex}"
     message = Message(kind="cancel", run_id=run_id, shard="shopify-000001")
     before = datetime.now(UTC) - timedelta(seconds=1)
@@ -138,7 +137,7 @@ def test_a_buried_message_is_kept_with_the_reason(dead: Dead) -> None:
 
 
 def test_looking_consumes_nothing(dead: Dead) -> None:
-    """What is given back is there for whoever looks next."""
+    """A message that was given back can be taken again."""
     dead.bury("one", "two")
 
     assert sorted(dead.bodies()) == ["one", "two"]
@@ -158,7 +157,7 @@ def test_what_is_removed_is_gone_and_the_rest_stays(dead: Dead) -> None:
 
 
 def test_no_more_is_taken_than_asked_for(dead: Dead) -> None:
-    """The limit holds, and what was not taken is not lost."""
+    """The limit holds, and the other messages are not lost."""
     dead.bury("one", "two", "three")
     taken = dead.letters.take(2)
     dead.letters.remove(taken)
@@ -218,7 +217,7 @@ def test_what_one_reader_took_another_does_not_get(
 
 @pytest.mark.emulator
 def test_a_missing_subscription_is_named(emulators: Emulators) -> None:
-    """The operator reads which subscription is missing and what to do."""
+    """The operator reads which subscription is missing, and the remedy."""
     letters = PubSubDeadLetters(project=fresh_project(), topic="nowhere", emulator_host=emulators.pubsub_host)
 
     with pytest.raises(QueueUnavailable, match=r"subscriptions/nowhere-dead") as caught:
@@ -229,7 +228,7 @@ def test_a_missing_subscription_is_named(emulators: Emulators) -> None:
 
 @pytest.mark.emulator
 def test_a_missing_dead_letter_topic_is_named(emulators: Emulators) -> None:
-    """Where nothing can be buried the message is to come again, and the log says why."""
+    """If a message cannot be buried it is redelivered, and the log says why."""
     queue = PubSubQueue(project=fresh_project(), topic="nowhere", emulator_host=emulators.pubsub_host)
 
     with pytest.raises(QueueUnavailable, match=r"topics/nowhere-dead"):
@@ -238,7 +237,7 @@ def test_a_missing_dead_letter_topic_is_named(emulators: Emulators) -> None:
 
 
 def test_no_answer_is_not_no_message(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A network that leads nowhere is an error, not an empty list."""
+    """An unreachable service is an error, not an empty list."""
     monkeypatch.setattr(dead_subscription, "_TIMEOUT_S", 0.3)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         host = f"127.0.0.1:{silent.getsockname()[1]}"

@@ -45,13 +45,13 @@ from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.long
 
-#: The bound of a call in these tests; and what is generous on a busy machine and far below the servers' own.
+#: The bound of a call in these tests; and one that a busy machine keeps, yet far below the servers'.
 SHORT_S = 0.4
 #: gRPC rounds a deadline up a little.
 ROUNDED_S = SHORT_S + 0.1
 GENEROUS_S = PATIENCE_S / 2
 OK = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
-#: Where an answer may stop or trickle: what comes at once, and what then comes drop by drop.
+#: Places for an answer to stop or trickle: the part sent at once, and the part sent drop by drop.
 ANSWERS = {
     "nothing": (b"", b""),
     "a status line that goes on": (b"HTTP/1.1 200 ", b"O"),
@@ -112,7 +112,7 @@ def test_every_connector_s_first_call(marketplace: str, monkeypatch: pytest.Monk
 
 
 def test_a_name_with_many_dead_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever owns a host's name cannot make a call longer by giving it more addresses."""
+    """The owner of a host's name cannot make a call longer by giving it more addresses."""
     monkeypatch.setattr(transport, "CONNECT_S", SHORT_S)
     monkeypatch.setattr(transport, "ADDRESSES_S", 2 * SHORT_S)
     tried: list[object] = []

@@ -1,4 +1,4 @@
-"""What the Firestore adapter makes of the service's errors, and of several databases."""
+"""The Firestore adapter's errors for those of the service, and its use of several databases."""
 
 from __future__ import annotations
 
@@ -142,7 +142,7 @@ def test_retries_end(store: FirestoreStore, service: Service, call: Callable[[Fi
 def test_errors_of_a_commit(
     store: FirestoreStore, service: Service, code: grpc.StatusCode, expected: type[StoreError]
 ) -> None:
-    """Each status is what the caller does next, decided at once."""
+    """Each status becomes the error for the caller's next step, at once."""
     service.failures = [Failure(code, "details")]
 
     with pytest.raises(expected, match="details"):
@@ -155,7 +155,7 @@ def test_errors_of_a_commit(
 @pytest.mark.parametrize(
     ("code", "action"),
     [
-        (Code.PERMISSION_DENIED, "grant this function's service account roles/datastore.user on project p"),
+        (Code.PERMISSION_DENIED, "grant this function's account roles/datastore.user on the project"),
         (Code.UNAUTHENTICATED, "gcloud auth application-default login"),
         (Code.NOT_FOUND, "create the database"),
         (Code.FAILED_PRECONDITION, "create the index"),
@@ -169,7 +169,7 @@ def test_errors_of_a_read(
     code: grpc.StatusCode,
     action: str,
 ) -> None:
-    """A read that fails names the database and says what to do."""
+    """A read that fails names the database and the remedy."""
     service.failures = [Failure(code, "details")]
 
     with pytest.raises(StoreUnavailable, match=r"projects/p/databases/\(default\)") as caught:

@@ -1,4 +1,4 @@
-"""What the embedded queue promises beyond the contract: it outlives processes and gives up in the end."""
+"""The embedded queue's promises beyond the contract: it outlives processes and gives up in the end."""
 
 from __future__ import annotations
 
@@ -25,25 +25,40 @@ from tests.adapters.worker import Worker
 from tests.support.project import ROOT
 from tests.support.waiting import wait_until
 
-FAST = Delivery(min_backoff_s=0.05, max_backoff_s=0.2, claim_s=0.6)
+FAST = Delivery(min_backoff_s=0.05, max_backoff_s=0.2)
 #: Publishes for the run ids on its command line and delivers until it is ended.
 HOLDER = """
 import sys, time
 from pathlib import Path
-from orchestrator.adapters.local_delivery import Delivery
-from orchestrator.adapters.local_queue import LocalQueue
-from orchestrator.messages import Message
-queue = LocalQueue(Path(sys.argv[1]), sys.argv[2], delivery=Delivery(min_backoff_s=0.05, claim_s=0.6))
+from orchestrator.adapters.embedded.delivery import Delivery
+from orchestrator.adapters.embedded.queue import LocalQueue
+from orchestrator.model.messages import Message
+queue = LocalQueue(Path(sys.argv[1]), sys.argv[2], delivery=Delivery(min_backoff_s=0.05))
 queue.publish([Message(kind="cancel", run_id=name) for name in sys.argv[3:]])
 queue.start()
+time.sleep(60)
+"""
+#: Forks while it delivers; the child ends last and must not keep its parent's lock.
+LOCKED_FORKER = """
+import os, sys, time
+from pathlib import Path
+from orchestrator.adapters.embedded.queue import LocalQueue
+queue = LocalQueue(Path(sys.argv[1]), sys.argv[2])
+queue.start()
+lock = Path(sys.argv[1] + ".lock")
+while not lock.exists():
+    time.sleep(0.01)
+time.sleep(0.2)
+if os.fork():
+    os._exit(0)
 time.sleep(60)
 """
 #: Forks after its first publish; the child publishes and delivers as well.
 FORKER = """
 import os, sys, time
 from pathlib import Path
-from orchestrator.adapters.local_queue import LocalQueue
-from orchestrator.messages import Message
+from orchestrator.adapters.embedded.queue import LocalQueue
+from orchestrator.model.messages import Message
 queue = LocalQueue(Path(sys.argv[1]), sys.argv[2], delivers=False)
 queue.publish([Message(kind="cancel", run_id=sys.argv[3])])
 if child := os.fork():
@@ -86,7 +101,7 @@ def _run_id(behaviour: str = "ok") -> str:
 
 
 def test_undelivered_messages_survive_a_restart(path: Path, worker: Worker) -> None:
-    """What one process published and nobody delivered, the next process delivers when it starts."""
+    """Messages that one process published and nobody delivered, the next process delivers when it starts."""
     run_id = _run_id()
     first = LocalQueue(path, worker.url, delivers=False)
     first.publish([Message(kind="cancel", run_id=run_id, shard=str(number)) for number in range(5)])
@@ -123,8 +138,8 @@ def test_a_message_whose_process_was_killed_is_delivered_again(
 
 
 @pytest.mark.processes
-def test_processes_share_the_work(path: Path, worker: Worker, start: Start) -> None:
-    """Several processes deliver from one file, and no message of theirs twice."""
+def test_one_process_delivers_for_all(path: Path, worker: Worker, start: Start) -> None:
+    """Several processes publish into one file, and no message of theirs is delivered twice."""
     names = [_run_id() for _ in range(150)]
     processes = [start(HOLDER, *names[index::3]) for index in range(3)]
     watching = LocalQueue(path, worker.url, delivers=False)
@@ -138,6 +153,29 @@ def test_processes_share_the_work(path: Path, worker: Worker, start: Start) -> N
 
 
 @pytest.mark.processes
+def test_the_next_process_takes_over_from_a_killed_deliverer(
+    path: Path, worker: Worker, start: Start
+) -> None:
+    """A process that waited while another one delivered, delivers once that one is killed."""
+    first = start(HOLDER, _run_id())
+    wait_until(lambda: path.with_name("queue.db.lock").exists())
+    other = LocalQueue(path, worker.url, delivery=FAST)
+    other.start()
+    wait_until(other.idle)
+
+    first.send_signal(signal.SIGSTOP)
+    run_id = _run_id()
+    other.publish([Message(kind="cancel", run_id=run_id)])
+    time.sleep(0.5)
+    assert worker.received(run_id) == []
+    first.send_signal(signal.SIGKILL)
+    wait_until(other.idle)
+    other.close()
+
+    assert len(worker.received(run_id)) == 1
+
+
+@pytest.mark.processes
 def test_a_forked_child_publishes_and_delivers(worker: Worker, start: Start) -> None:
     """A file opened before a fork is opened anew in the child."""
     run_ids = _run_id(), _run_id()
@@ -147,8 +185,22 @@ def test_a_forked_child_publishes_and_delivers(worker: Worker, start: Start) -> 
     assert [len(worker.received(run_id)) for run_id in run_ids] == [1, 1]
 
 
+@pytest.mark.processes
+def test_a_forked_child_does_not_keep_its_parents_lock(path: Path, worker: Worker, start: Start) -> None:
+    """The lock goes with the process that took it, whatever it forked meanwhile."""
+    run_id = _run_id()
+    assert start(LOCKED_FORKER).wait(30) == 0
+
+    queue = LocalQueue(path, worker.url)
+    queue.publish([Message(kind="cancel", run_id=run_id)])
+    wait_until(queue.idle)
+    queue.close()
+
+    assert len(worker.received(run_id)) == 1
+
+
 def test_a_slow_worker_keeps_its_message(path: Path, worker: Worker) -> None:
-    """A delivery that outlasts a claim is not repeated while its process is alive."""
+    """A slow delivery is not repeated while its process is alive."""
     run_id = _run_id("slow-1500")
     queue = LocalQueue(path, worker.url, delivery=FAST)
 
@@ -282,7 +334,7 @@ def test_many_threads_publish_at_once(path: Path, worker: Worker) -> None:
     started = set(threading.enumerate()) - others
     queue.close()
 
-    assert sum(thread.name == "queue-dispatcher" for thread in started) == 1
+    assert sum(thread.name == "queue-delivery-0" for thread in started) == 1
     assert len(worker.received(run_id)) == 64
 
 

@@ -99,7 +99,7 @@ def test_a_message_arrives_as_it_was(queue: TaskQueue, worker: Worker) -> None:
 
 
 def test_a_message_without_run_or_trace_arrives(queue: TaskQueue, worker: Worker) -> None:
-    """Empty attributes are left out, since Pub/Sub has no empty ones."""
+    """Empty attributes are dropped, since Pub/Sub has no empty ones."""
     run_id = _run_id()
 
     queue.publish([Message(kind="cancel", run_id=run_id)])
@@ -109,7 +109,7 @@ def test_a_message_without_run_or_trace_arrives(queue: TaskQueue, worker: Worker
 
 
 def test_a_failed_delivery_is_repeated(queue: TaskQueue, worker: Worker) -> None:
-    """What the worker answers 500 to comes again, the same message under the same id."""
+    """A message that the worker answers 500 to is redelivered under the same id."""
     run_id = _run_id("fail-1")
 
     queue.publish([Message(kind="cancel", run_id=run_id, shard="s")])
@@ -161,7 +161,7 @@ def test_a_held_message_never_arrives_early(queue: TaskQueue, worker: Worker) ->
 
 @pytest.mark.emulator
 def test_a_missing_topic_is_named(emulators: Emulators) -> None:
-    """The operator reads which topic is missing and what to do."""
+    """The operator reads which topic is missing, and the remedy."""
     queue = PubSubQueue(project=fresh_project(), topic="nowhere", emulator_host=emulators.pubsub_host)
 
     with pytest.raises(QueueUnavailable, match=r"topics/nowhere") as caught:

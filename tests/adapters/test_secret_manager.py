@@ -24,7 +24,7 @@ LATEST = f"{SECRET}/versions/latest"
 
 @dataclass(slots=True)
 class Service:
-    """Secret Manager as far as it is used: versions counted from 1, None where disabled."""
+    """Secret Manager as far as it is used: versions counted from 1, None if disabled."""
 
     versions: list[bytes | None] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
@@ -116,7 +116,7 @@ def test_what_was_read_is_kept_for_some_minutes(secrets: SecretManager, service:
 
 
 def test_fresh_asks_past_what_is_kept(secrets: SecretManager, service: Service) -> None:
-    """A caller whose content was refused gets what is there now, and so does everybody after."""
+    """A caller whose content was refused gets the current content, and so do all later callers."""
     secrets.get(LATEST)
     service.versions.append(b"newest")
 
@@ -148,7 +148,7 @@ def test_previous_is_the_newest_enabled_version_below(
 
 
 def test_an_added_version_is_the_latest_at_once(secrets: SecretManager, service: Service) -> None:
-    """What was written is read back without asking, and what it replaced is the previous."""
+    """A written version is read back without a call, and the replaced one is the previous."""
     assert secrets.get(LATEST) == "new"
 
     secrets.add_version(LATEST, "rotated")
@@ -193,7 +193,10 @@ def test_a_short_outage_is_retried(secrets: SecretManager, service: Service) -> 
 @pytest.mark.parametrize(
     ("code", "action"),
     [
-        (grpc.StatusCode.PERMISSION_DENIED, "grant roles/secretmanager.secretAccessor"),
+        (
+            grpc.StatusCode.PERMISSION_DENIED,
+            "grant this function's account roles/secretmanager.secretAccessor",
+        ),
         (grpc.StatusCode.NOT_FOUND, "create the secret"),
         (grpc.StatusCode.FAILED_PRECONDITION, "enable the version"),
         (grpc.StatusCode.INVALID_ARGUMENT, "correct the reference"),
@@ -236,8 +239,8 @@ def test_a_fixed_version_cannot_be_written(secrets: SecretManager, service: Serv
 
 @pytest.mark.parametrize("reference", ["", "token", "projects/p", "projects/p/secrets/s/versions", "vault:x"])
 def test_a_malformed_reference_is_refused(secrets: SecretManager, reference: str) -> None:
-    """What cannot be a reference is refused without a call."""
-    with pytest.raises(SecretMissing, match="is no reference"):
+    """A text that cannot be a reference is refused without a call."""
+    with pytest.raises(SecretMissing, match="is not a reference"):
         secrets.get(reference)
 
 

@@ -1,4 +1,4 @@
-"""Secrets by reference: a developer's environment and files, and where all others go."""
+"""Secrets by reference: a developer's environment and files, and the store of all others."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ CONTENT = '{"refresh_token": "hush"}'
 
 
 class Remembering:
-    """A secret store that notes what it is asked."""
+    """A secret store that notes its calls."""
 
     def __init__(self) -> None:
         self.asked: list[tuple[object, ...]] = []
@@ -48,7 +48,7 @@ def test_an_environment_variable(secrets: SecretStore) -> None:
 
 @pytest.mark.parametrize("reference", ["env:ABSENT", "env:EMPTY", "env:", "file:/nowhere/at/all", "file:"])
 def test_what_is_not_there_is_named(secrets: SecretStore, reference: str) -> None:
-    """A reference to nothing says which, and what to do."""
+    """The error for a missing secret names the reference and the remedy."""
     with pytest.raises(SecretError) as caught:
         secrets.get(reference)
 
@@ -117,7 +117,7 @@ def test_references_of_a_developer_are_refused_elsewhere(reference: str) -> None
 
 @pytest.mark.parametrize("is_development", [True, False])
 def test_all_other_references_go_to_secret_manager(is_development: bool) -> None:
-    """What is no developer's reference is handed on unchanged, to one store made on first use."""
+    """Any other reference is handed on unchanged, to one store made on first use."""
     made: list[Remembering] = []
 
     def make() -> Remembering:

@@ -20,11 +20,11 @@ from orchestrator.model.messages import Message
 from orchestrator.ports import Create, Put, Query, Update
 from tests.support.project import ROOT
 
-#: Adds 1 to a shared counter so many times, by read, decide and commit.
+#: Adds 1 to a shared counter a number of times, by read, decide and commit.
 COUNTER = """
 import sys
 from pathlib import Path
-from orchestrator.adapters.sqlite import SqliteStore
+from orchestrator.adapters.embedded.store import SqliteStore
 from orchestrator.errors import Conflict
 from orchestrator.ports import Create, Update
 store = SqliteStore(Path(sys.argv[1]))
@@ -44,7 +44,7 @@ for step in range(int(sys.argv[2])):
 WRITER = """
 import itertools, sys
 from pathlib import Path
-from orchestrator.adapters.sqlite import SqliteStore
+from orchestrator.adapters.embedded.store import SqliteStore
 from orchestrator.ports import Put
 store = SqliteStore(Path(sys.argv[1]))
 for n in itertools.count():
@@ -57,7 +57,7 @@ for n in itertools.count():
 FORKER = """
 import os, sys
 from pathlib import Path
-from orchestrator.adapters.sqlite import SqliteStore
+from orchestrator.adapters.embedded.store import SqliteStore
 from orchestrator.ports import Update
 store = SqliteStore(Path(sys.argv[1]))
 store.get("a/b")
@@ -81,7 +81,7 @@ def _run(script: str, *arguments: str) -> subprocess.Popen[bytes]:
 
 
 def test_documents_are_there_after_reopening(path: Path) -> None:
-    """The folder is made, and another store on the same file reads what was committed."""
+    """The folder is made, and another store on the same file reads the commit."""
     first = SqliteStore(path)
     first.commit([Create("a/b", {"n": 1})])
     first.close()
@@ -164,7 +164,7 @@ def test_many_threads_open_a_new_file(path: Path) -> None:
 
 
 def test_readers_go_on_beside_a_writer(path: Path) -> None:
-    """While another process holds the file for writing, reading answers with what is committed."""
+    """While another process holds the file for writing, reading answers with the last commit."""
     store = SqliteStore(path)
     store.commit([Create("a/b", {"n": 1})])
     other = sqlite3.connect(path, isolation_level=None)
@@ -209,7 +209,7 @@ def _of_the_queue(path: Path) -> str:
     queue = LocalQueue(path, "http://127.0.0.1:9/", delivers=False)
     queue.publish([Message(kind="heal")])
     queue.close()
-    return "another part's"
+    return "one of another kind"
 
 
 def _newer(path: Path) -> str:
@@ -219,7 +219,7 @@ def _newer(path: Path) -> str:
     connection = sqlite3.connect(path)
     connection.execute("PRAGMA user_version = 99")
     connection.close()
-    return "has schema version 99, this release knows 1"
+    return "has schema version 99, this release needs 1"
 
 
 @pytest.mark.parametrize("spoil", [_damaged, _of_another_program, _of_the_queue, _newer])

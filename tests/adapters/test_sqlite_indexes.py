@@ -1,4 +1,4 @@
-"""The embedded store's indexes: what every tick asks must not read all documents there are."""
+"""The embedded store's indexes: the queries of every tick must not read all documents."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _QUERIES: list[Callable[[SqliteStore], object]] = [
 def test_frequent_queries_look_into_few_documents(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, query: Callable[[SqliteStore], object]
 ) -> None:
-    """What dispatch, heal and the close check ask is answered from an index."""
+    """The queries of dispatch, heal and the close check are answered from an index."""
     store = SqliteStore(tmp_path / "store.db")
     writes: list[Write] = []
     for number in range(DOCUMENTS):

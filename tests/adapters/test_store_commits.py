@@ -1,4 +1,4 @@
-"""The document store's contract: commits are atomic and guarded by what was read."""
+"""The document store's contract: commits are atomic and guarded by the versions that were read."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_update_with_the_version_read_is_applied(store: DocumentStore) -> None:
 
 
 def test_update_with_an_older_version_is_refused(store: DocumentStore) -> None:
-    """Whoever decided on what has changed since must decide again."""
+    """A decision about a document that has changed since must be made again."""
     store.commit([Create("a/b", {"seq": 1})])
     read = _read(store, "a/b")
     store.commit([Update("a/b", {"seq": 2}, version=read.version)])
@@ -124,7 +124,7 @@ _REFUSED: list[Write] = [
 @pytest.mark.parametrize("refused", _REFUSED, ids=["create", "update", "size"])
 @pytest.mark.parametrize("is_last", [True, False])
 def test_a_refused_commit_writes_nothing(store: DocumentStore, refused: Write, is_last: bool) -> None:
-    """One write that is refused takes all others of its commit with it, wherever it stands."""
+    """One write that is refused takes all others of its commit with it, at any position."""
     before: Document = {"n": 1}
     store.commit([Put("a/exists", before), Put("a/gone", before)])
     others: list[Write] = [
@@ -217,7 +217,7 @@ def test_results_stand_in_the_order_of_the_writes(store: DocumentStore) -> None:
     ids=["text", "numbers", "bytes", "parts", "commit", "surrogate", "integer"],
 )
 def test_data_that_can_never_be_stored_is_rejected(store: DocumentStore, writes: Sequence[Write]) -> None:
-    """Too large documents and commits, and what is no valid value, are told apart from conflicts."""
+    """Oversized documents and commits, and invalid values, are told apart from conflicts."""
     with pytest.raises(WriteRejected) as caught:
         store.commit(writes)
 
@@ -233,7 +233,7 @@ def test_a_document_just_under_the_limit_is_stored(store: DocumentStore) -> None
     assert len(_read(store, "a/b").data["text"]) == 1_048_000
 
 
-def test_a_path_stands_once_in_a_commit(store: DocumentStore) -> None:
+def test_a_path_occurs_once_in_a_commit(store: DocumentStore) -> None:
     """Two writes to one document in one commit are a defect of the caller."""
     with pytest.raises(ValueError, match="at most once"):
         store.commit([Put("a/b", {}), Delete("a/b")])

@@ -1,4 +1,4 @@
-"""The document store's contract: what is read is what was written."""
+"""The document store's contract: reading returns the written document."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def _typed(value: Any) -> Any:
 
 
 def test_an_absent_document_is_none(store: DocumentStore) -> None:
-    """Reading what was never written gives None, in a collection that never was, too."""
+    """Reading an absent document gives None, in an absent collection too."""
     assert store.get("connections/c-1") is None
     assert store.get("runs/r-1/tasks/c-1") is None
 
@@ -133,7 +133,7 @@ def test_many_are_read_in_the_order_asked(store: DocumentStore) -> None:
 
 
 def test_put_replaces_the_whole_document(store: DocumentStore) -> None:
-    """A put leaves nothing of what was there."""
+    """A put leaves nothing of the former document."""
     store.commit([Put("a/b", {"old": 1, "kept": 1})])
     store.commit([Put("a/b", {"kept": 2})])
 

@@ -1,4 +1,4 @@
-"""The document store's contract: what queries find, and in which order."""
+"""The document store's contract: the results of queries, and their order."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_documents_come_in_the_order_of_their_ids_bytes(store: DocumentStore) ->
 
 @pytest.mark.parametrize("size", [1, 3, 16])
 def test_pages_give_each_document_once(store: DocumentStore, size: int) -> None:
-    """Going on behind the last id of a page meets every document once."""
+    """Continuing behind the last id of a page meets every document once."""
     _seed(store, "a", {name: {} for name in IDS})
     seen: list[str] = []
     after = None
@@ -87,7 +87,7 @@ def test_documents_without_the_field_are_left_out(store: DocumentStore) -> None:
 
 @pytest.mark.parametrize("descending", [False, True])
 def test_pages_in_order_of_a_field(store: DocumentStore, descending: bool) -> None:
-    """Going on behind (value, id) meets every document once, through ties."""
+    """Continuing behind (value, id) meets every document once, through ties."""
     _seed(store, "a", {f"d{number}": {"at": NOW + timedelta(seconds=number // 3)} for number in range(10)})
     seen: list[str] = []
     after = None
@@ -158,7 +158,7 @@ def test_filters_pages_and_limits_go_together(store: DocumentStore) -> None:
 
 
 def test_a_filter_and_another_order(store: DocumentStore) -> None:
-    """What matches may be ordered by another field."""
+    """The matches may be ordered by another field."""
     _seed(
         store, "runs", {f"r{number}": {"status": "running", "order": f"{9 - number}"} for number in range(4)}
     )
@@ -188,7 +188,7 @@ def test_values_of_different_types_have_an_order(store: DocumentStore) -> None:
 
 
 def test_counts_follow_writes(store: DocumentStore) -> None:
-    """A count sees what was committed and not what was deleted."""
+    """A count covers committed documents without the deleted ones."""
     _seed(store, "a", {str(number): {"open": number % 2} for number in range(7)})
     store.commit([Delete("a/1")])
 

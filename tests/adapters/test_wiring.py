@@ -12,8 +12,7 @@ import pytest
 
 from orchestrator import wiring
 from orchestrator.adapters.clock import SystemClock
-from orchestrator.adapters.embedded.dead_rows import LocalDeadLetters
-from orchestrator.adapters.embedded.queue import LocalQueue
+from orchestrator.adapters.embedded.queue import LocalDeadLetters, LocalQueue
 from orchestrator.adapters.embedded.store import SqliteStore
 from orchestrator.adapters.google.dead_subscription import PubSubDeadLetters
 from orchestrator.adapters.google.firestore import FirestoreStore
@@ -98,7 +97,7 @@ def test_cloud_adapters() -> None:
     ],
 )
 def test_the_queue_lies_beside_the_store(store: str, queue: str) -> None:
-    """The embedded queue's file is named after the embedded store's, where there is one."""
+    """The embedded queue's file is named after the embedded store's, if there is one."""
     settings = _settings({**EMBEDDED, "GOOGLE_CLOUD_PROJECT": "some-project", "SYNC_STORE": store})
 
     assert wiring.queue_path(settings) == Path(queue)

@@ -18,7 +18,7 @@ TOPIC_PATH = "projects/test-project/topics/work"
 
 @dataclass(frozen=True, slots=True)
 class Worker:
-    """Where the worker listens, and what it was given."""
+    """The worker's URL, and the messages it received."""
 
     url: str
     receipts: Path

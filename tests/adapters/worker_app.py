@@ -22,7 +22,7 @@ _lock = threading.Lock()
 
 @functions_framework.cloud_event
 def receive(event: CloudEvent) -> None:
-    """Note what came, then behave."""
+    """Note the message, then behave as its run id says."""
     message = event.data["message"]
     body = base64.b64decode(message["data"])
     fields = json.loads(body)

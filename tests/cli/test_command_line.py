@@ -12,10 +12,11 @@ from orchestrator.adapters.embedded.store import SqliteStore
 from orchestrator.cli.app import FAILED, main
 from orchestrator.cli.run_commands import NOT_SUCCEEDED
 from orchestrator.model.counts import (
-    Cost,
+    Counts,
     ErrorInfo,
     MarketplaceTotals,
     RecordTotals,
+    RunCost,
     StreamCounts,
     TaskTotals,
 )
@@ -52,9 +53,9 @@ def store(tmp_path: Path) -> SqliteStore:
 def put_run(store: SqliteStore, run_id: str = "t-1", status: RunStatus = RunStatus.PARTIAL) -> None:
     """A closed run with a task that succeeded and one that failed."""
     tasks = TaskTotals(total=2, succeeded=1, failed=1)
-    by_stream = {"orders": RecordTotals(seen=1234, written=1200, unchanged=34)}
+    by_stream = {"orders": Counts(seen=1234, written=1200, unchanged=34)}
     records = RecordTotals(seen=1234, written=1200, unchanged=34, by_stream=by_stream)
-    cost = Cost(document_reads=5, document_writes=1210, marketplace_calls=6, estimated_usd=0.001)
+    cost = RunCost(document_reads=5, document_writes=1210, marketplace_calls=6, estimated_usd=0.001)
     run = Run(
         trigger="scheduler",
         requested_by="scheduler",

@@ -274,7 +274,7 @@ def test_cancel_asks_a_run_to_stop(capsys: pytest.CaptureFixture[str], store: Sq
     ("command", "run_id", "line"),
     [
         ("retry", "t-2", "run t-2 is not over"),
-        ("retry", "t-3", "nothing failed or was left out in run t-3"),
+        ("retry", "t-3", "no task of run t-3 failed or was skipped"),
         ("retry", "t-9", "no such run: t-9"),
         ("cancel", "t-3", "run t-3 is over"),
         ("cancel", "t-9", "no such run: t-9"),

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.adapters.embedded.dead_rows import LocalDeadLetters
-from orchestrator.adapters.embedded.queue import LocalQueue
+from orchestrator.adapters.embedded.queue import LocalDeadLetters, LocalQueue
 from orchestrator.sync import pages
 from tests.core.grave import Grave
 from tests.support.world import World, fill

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from orchestrator.adapters.embedded.dead_rows import LocalDeadLetters
-from orchestrator.adapters.embedded.queue import LocalQueue
+from orchestrator.adapters.embedded.queue import LocalDeadLetters, LocalQueue
 from orchestrator.model.messages import Message, encode
 from orchestrator.operators.dead_letters import Effect, Report, Wanted, look, replay
 from orchestrator.ports import Query

@@ -1,4 +1,4 @@
-"""What has a limit: retries, what is held in memory, and how long one may keep others waiting."""
+"""Limits: retries, memory, and the time that one connection may keep others waiting."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 
+from orchestrator.attempts import TRIES
 from orchestrator.errors import StoreUnavailable
 from orchestrator.model import ids
 from orchestrator.model.messages import Message
 from orchestrator.model.run import RunStatus
 from orchestrator.ports import Query, Snapshot, Update, Write, Written
-from orchestrator.runs import cancel, dispatch, start
+from orchestrator.runs import close, dispatch
 from orchestrator.runs.cancel import cancel_run
 from tests.support.stores import WrappedStore
 from tests.support.world import World
@@ -40,7 +41,7 @@ class Moving(WrappedStore):
 
 
 def use(world: World, **fields: Any) -> None:
-    """Change what the world's use cases are given."""
+    """Replace fields of the world's services."""
     for name, value in fields.items():
         object.__setattr__(world.services, name, value)
 
@@ -57,7 +58,7 @@ def test_conflicts_over_many_pages_do_not_end_a_dispatch(
     use(world, store=moving)
     world.deliver(world.queue.messages.pop(0))
 
-    assert moving.conflicts > dispatch._TRIES
+    assert moving.conflicts > TRIES
     assert world.run(answer.run_id).status is RunStatus.RUNNING
     assert len({message.connection_id for message in world.queue.messages}) == 80
 
@@ -71,12 +72,12 @@ def test_a_dispatch_that_cannot_move_ends(world: World) -> None:
     with pytest.raises(StoreUnavailable):
         world.deliver(world.queue.messages.pop(0))
 
-    assert moving.conflicts == dispatch._TRIES
+    assert moving.conflicts == TRIES
     assert all(pause <= 0.4 for pause in world.clock.slept)
 
 
 def test_a_cancel_that_always_conflicts_ends(world: World) -> None:
-    """Whoever asks is told to ask again, after a bounded number of tries."""
+    """The caller is told to ask again, after a bounded number of tries."""
     world.connect("a")
     answer = world.tick()
     moving = Moving(world, always=True)
@@ -84,7 +85,7 @@ def test_a_cancel_that_always_conflicts_ends(world: World) -> None:
     with pytest.raises(StoreUnavailable, match="ask again"):
         cancel_run(world.services, answer.run_id, requested_by="me")
 
-    assert moving.conflicts == start._TRIES
+    assert moving.conflicts == TRIES
 
 
 class Watching(WrappedStore):
@@ -96,21 +97,21 @@ class Watching(WrappedStore):
         self.events: list[str] = []
 
     def query(self, query: Query) -> list[Snapshot]:
-        """Note how many shards come."""
+        """Note how many shards are read."""
         found = super().query(query)
         if query.collection.endswith("/shards") and found:
             self.events.append(f"read {len(found)}")
         return found
 
     def publish(self, messages: Sequence[Message], **options: Any) -> None:
-        """Note how many messages go."""
+        """Note how many messages are published."""
         self.events.append(f"publish {len(messages)}")
         self._queue.publish(messages, **options)
 
 
 def test_a_cancel_holds_one_page_of_shards(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """However many shards a run has, they are read and their messages published page by page."""
-    monkeypatch.setattr(cancel, "_PAGE", 2)
+    monkeypatch.setattr(close, "PAGE", 2)
     monkeypatch.setattr(dispatch, "SHARD_SIZE", 1)
     for name in "abcde":
         world.connect(name)

@@ -1,4 +1,4 @@
-"""The claim table: what a task message does, row by row of the protocol."""
+"""The claim table: the effect of a task message, row by row of the protocol."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from hypothesis import strategies as st
 
 from orchestrator.model.connection import ConnectionStatus
 from orchestrator.model.messages import Message
-from orchestrator.model.run import Selection
+from orchestrator.model.run import Selection, TaskStatus
 from orchestrator.model.state import Health, LastRun, Lease, Open, SyncState
 from orchestrator.tasks.claim_table import (
     Claim,
+    Close,
     Decision,
     Finished,
     Leave,
-    Skip,
     Sleep,
-    TooLate,
     View,
     Watch,
     decide,
     retry_after,
 )
+from orchestrator.tasks.ending import TOO_LATE, Ending
 from tests.support.world import START
 
 LENGTH = timedelta(hours=1)
@@ -57,7 +57,7 @@ def opened(run: str = "r2", **fields: object) -> Open:
 
 
 def held(ahead: int) -> Lease:
-    """Somebody's lease, so many seconds ahead of now."""
+    """Another's lease that ends this many seconds from now."""
     return Lease(owner="other", fence=4, expires_at=NOW + ahead * SECOND)
 
 
@@ -88,6 +88,11 @@ def view(state: SyncState | None = None, **fields: object) -> View:
     return View(**values)  # type: ignore[arg-type] # the table names fields as words
 
 
+def skip(reason: str) -> Close:
+    """The task is closed as skipped, and the state stays as it is."""
+    return Close(Ending(TaskStatus.SKIPPED, reason))
+
+
 LATE = START + LENGTH + SECOND
 R1, R2, R3 = (LastRun(run_id=f"r{n}", order=str(n)) for n in (1, 2, 3))
 
@@ -97,12 +102,12 @@ TABLE: list[tuple[str, View, Decision | type[Claim]]] = [
     ("a newer run has, and this one is open", view(SyncState(last_run=R3), known_open=True), Claim),
     ("an old message: look", view(now=START + 61 * SECOND), Finished(certain=False)),
     ("an old message whose task is open", view(now=START + 61 * SECOND, known_open=True), Claim),
-    ("the connection is gone", view(status=None), Skip("gone")),
-    ("it is disconnected", view(status=ConnectionStatus.DISCONNECTED), Skip("gone")),
-    ("it is paused", view(status=ConnectionStatus.PAUSED), Skip("paused")),
-    ("the marketplace said wait", view(SyncState(lease=free(not_before=61))), Skip("waiting")),
+    ("the connection is gone", view(status=None), skip("gone")),
+    ("it is disconnected", view(status=ConnectionStatus.DISCONNECTED), skip("gone")),
+    ("it is paused", view(status=ConnectionStatus.PAUSED), skip("paused")),
+    ("the marketplace said wait", view(SyncState(lease=free(not_before=61))), skip("waiting")),
     ("it said wait, briefly", view(SyncState(lease=free(not_before=60))), Sleep(60.0)),
-    ("past the deadline", view(now=LATE, known_open=True), TooLate()),
+    ("past the deadline", view(now=LATE, known_open=True), Close(TOO_LATE, SyncState(seq=1, last_run=R2))),
     ("nothing is open", view(), Claim),
     ("an older run was the last", view(SyncState(last_run=R1)), Claim),
     ("a continuation", view(SyncState(open=opened(), lease=free(500))), Claim),
@@ -111,9 +116,9 @@ TABLE: list[tuple[str, View, Decision | type[Claim]]] = [
     ("they are silent", view(SyncState(open=opened(), lease=held(1)), holder_silent=True), Claim),
     ("deferred, not due", view(SyncState(open=opened(), lease=free(300, not_before=300))), Leave()),
     ("deferred, nearly due", view(SyncState(open=opened(), lease=free(20, not_before=20))), Sleep(20.0)),
-    ("an older run's lease runs", view(SyncState(open=opened("r1"), lease=held(1))), Skip("overlap")),
-    ("a newer run's lease is over", view(SyncState(open=opened("r3"), lease=held(-1))), Skip("overlap")),
-    ("an older run waits", view(SyncState(open=opened("r1"), lease=free(9, not_before=9))), Skip("waiting")),
+    ("an older run's lease runs", view(SyncState(open=opened("r1"), lease=held(1))), skip("overlap")),
+    ("a newer run's lease is over", view(SyncState(open=opened("r3"), lease=held(-1))), skip("overlap")),
+    ("an older run waits", view(SyncState(open=opened("r1"), lease=free(9, not_before=9))), skip("waiting")),
     ("an older run's lease is over", view(SyncState(open=opened("r1"), lease=held(-1))), Claim),
 ]
 
@@ -160,7 +165,7 @@ def test_refused_credentials_are_left_alone_for_longer_and_longer() -> None:
     state = SyncState(health=Health.NEEDS_ATTENTION, refused_at=NOW - LENGTH / 2, consecutive_failures=1)
 
     assert [wait // timedelta(hours=1) for wait in waits] == [1, 2, 4, 8, 16, 24, 24]
-    assert decide(view(state)) == Skip("needs_attention")
+    assert decide(view(state)) == skip("needs_attention")
     assert isinstance(decide(view(state, is_manual=True)), Claim)
     assert isinstance(decide(view(state, edited_at=NOW - LENGTH / 4)), Claim)
     assert isinstance(decide(view(state, now=NOW + LENGTH / 2 + SECOND, known_open=True)), Claim)
@@ -184,7 +189,7 @@ states = st.builds(
 
 @given(state=states, late=st.booleans(), known=st.booleans(), silent=st.booleans())
 def test_no_state_is_claimed_wrongly(state: SyncState, late: bool, known: bool, silent: bool) -> None:
-    """Whatever the state: a claim grows seq and fence, and never takes from a newer or a live run."""
+    """In any state: a claim grows seq and fence, and never takes from a newer or a live run."""
     seen = view(state, now=LATE if late else NOW, known_open=known, holder_silent=silent)
     decision = decide(seen)
 

@@ -1,4 +1,4 @@
-"""The countdown of shards on a real store: in whatever order things come, counts are those of the records.
+"""The countdown of shards on a real store: in any order of events, the counts match the task records.
 
 Messages of several runs are delivered in any order, twice, late, in the middle of each other's work, and
 to workers that die; people cancel and pause, deadlines pass, shards are swept.
@@ -42,7 +42,7 @@ class Noting(WrappedStore):
         self.closed: Counter[str] = Counter()
 
     def commit(self, writes: Sequence[Write]) -> list[Written]:
-        """Commit, and note what closes a run."""
+        """Commit, and note the runs that the commit closes."""
         written = super().commit(writes)
         for write in writes:
             if isinstance(write, Update) and "finished_at" in write.fields:
@@ -77,7 +77,7 @@ class Countdown(RuleBasedStateMachine):
 
     @property
     def queue(self) -> list[Message]:
-        """What waits to be delivered."""
+        """The messages that wait to be delivered."""
         return self.world.queue.messages
 
     @precondition(lambda self: len(self.runs) < 3)
@@ -143,7 +143,7 @@ class Countdown(RuleBasedStateMachine):
 
     @rule(name=st.sampled_from(NAMES), pauses=st.booleans())
     def edit(self, name: str, pauses: bool) -> None:
-        """A person pauses a connection, or lets it go on."""
+        """A person pauses a connection, or resumes it."""
         (pause.pause if pauses else pause.resume)(self.world.services, name)
 
     @rule(seconds=st.sampled_from([60, 700, 4000]))
@@ -163,7 +163,7 @@ class Countdown(RuleBasedStateMachine):
             self.world.bazaar.at_call = None
 
     def _hand_over(self, message: Message) -> None:
-        """Deliver one message; whoever does not acknowledge it gets it again."""
+        """Deliver one message; it is redelivered unless it is acknowledged."""
         try:
             self.world.deliver(message)
         except (Killed, StoreUnavailable):
@@ -173,7 +173,7 @@ class Countdown(RuleBasedStateMachine):
 
     @invariant()
     def counters_are_the_records(self) -> None:
-        """Each shard counts exactly the tasks that have a record, by status; what has none is open."""
+        """Each shard counts exactly the tasks that have a record, by status; a task without one is open."""
         for run_id in getattr(self, "runs", ()):
             tasks = {task.connection_id: task for task in self.world.tasks(run_id)}
             planned = [name for shard in self.world.shards(run_id) for name in shard.ids]
@@ -188,7 +188,7 @@ class Countdown(RuleBasedStateMachine):
                     counts[status] for status in TaskStatus
                 ]
                 written = sum(each.written for task in mine for each in task.streams.values())
-                assert sum(each.get("written", 0) for each in shard.by_stream.values()) == written
+                assert sum(each.written for each in shard.by_stream.values()) == written
 
     @invariant()
     def a_run_closes_once_and_when_all_is_final(self) -> None:

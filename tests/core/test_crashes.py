@@ -1,4 +1,4 @@
-"""Whatever dies, repeats or goes unanswered, at every single step: the same documents, and the run ends."""
+"""A death, a repetition or a lost answer at any single step: the same documents, and the run ends."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Faulty:
             raise Killed
         if self._fault == "a commit that is applied but unanswered":
             raise StoreUnavailable("no answer")
-        # The client library sends again what was applied, and hears that its own precondition fails.
+        # The client library resends a commit that was applied, and hears that its own precondition fails.
         return self._commit(writes) or written
 
     def publish(self, messages: Sequence[Message], *, not_before: datetime | None = None) -> None:
@@ -88,7 +88,7 @@ def make(path: Path) -> World:
 
 
 def deliver_all(world: World, message: Message | None, started: bool) -> bool:
-    """Deliver until nothing waits; what dies or fails is delivered again. Returns whether anything died."""
+    """Deliver until nothing waits; messages whose worker died or failed are redelivered. True if any died."""
     disturbed = False
     for _ in range(400):
         try:
@@ -289,7 +289,7 @@ def test_a_holder_that_has_lost_releases_nothing(tmp_path: Path) -> None:
 
 
 def test_since_never_goes_back(tmp_path: Path) -> None:
-    """A window of an instance whose clock is behind ends before `since`, and leaves it where it is."""
+    """A window of an instance whose clock is behind ends before `since`, and does not move it."""
     world = make(tmp_path)
     world.bazaar.at_call = None
     deliver_all(world, None, started=False)

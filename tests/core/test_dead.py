@@ -8,7 +8,7 @@ from datetime import datetime
 import msgspec
 import pytest
 
-from orchestrator.adapters.embedded.dead_rows import LocalDeadLetters
+from orchestrator.adapters.embedded.queue import LocalDeadLetters
 from orchestrator.errors import QueueUnavailable, RequestError
 from orchestrator.model import ids
 from orchestrator.model.messages import Kind, Message

@@ -1,10 +1,13 @@
-"""Deletions: what a complete listing no longer shows is marked, and nothing else."""
+"""Deletions: exactly the records that a complete listing no longer shows are marked."""
 
 from __future__ import annotations
 
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
+
+from orchestrator.sync import changes
 from tests.support.world import START, FakeClient, World, fill
 
 HOUR = timedelta(hours=1)
@@ -29,7 +32,7 @@ def test_a_snapshot_marks_what_vanished_and_brings_it_back(world: World) -> None
 
 
 def test_a_short_listing_deletes_nothing(world: World) -> None:
-    """Where the marketplace's count is not what was read, nothing is taken as vanished."""
+    """If the marketplace counts more records than it listed, no record is taken as vanished."""
     world.connect("a", streams=["products"])
     fill(world, "products", 8)
     world.run_once()
@@ -56,7 +59,7 @@ def test_a_rejected_record_is_not_taken_as_vanished(world: World) -> None:
 
 
 def test_a_snapshot_in_slices_still_finds_what_vanished(world: World) -> None:
-    """What earlier slices have seen counts: only what no slice has listed is marked."""
+    """Records seen by earlier slices count: only records that no slice has listed are marked."""
     world.connect("a", streams=["products"])
     fill(world, "products", 30)
     world.run_once()
@@ -77,7 +80,7 @@ def test_a_snapshot_in_slices_still_finds_what_vanished(world: World) -> None:
 
 
 def test_a_reconcile_finds_what_an_incremental_feed_cannot_show(tmp_path: Path) -> None:
-    """Once a day everything is listed: what two windows in a row no longer show is marked deleted."""
+    """Once a day everything is listed: a record missing from two windows in a row is marked deleted."""
     world = World(tmp_path)
     stream = world.bazaar.connector.streams["orders"]
     object.__setattr__(stream, "long_span", timedelta.max)
@@ -123,8 +126,30 @@ def test_what_changes_during_a_reconcile_is_not_taken_as_vanished(tmp_path: Path
     assert not world.state("a").streams["orders"].suspects
 
 
+def test_a_record_edited_after_its_digest_entry_grew_old_is_not_taken_as_vanished(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first commit of a page forgets old entries; a record in the second one still counts as listed."""
+    monkeypatch.setattr(changes, "PART_DOCUMENTS", 1)
+    world = World(tmp_path)
+    object.__setattr__(world.bazaar.connector.streams["orders"], "long_span", timedelta(days=30))
+    world.connect("a")
+    fill(world, "orders", 3)
+    world.run_once()
+    world.clock.advance(40 * 24 * 3600)
+    for row in ("r0", "r1"):
+        world.bazaar.shop("a").put("orders", row, world.clock.now() - 5 * HOUR, "2")
+    assert world.run_once()[1].records.written == 2
+    assert not world.state("a").streams["orders"].suspects
+    world.clock.advance(900)
+    _, run = world.run_once()
+
+    assert run.records.deleted == 0
+    assert world.records("a", "orders") == {"r0": "2", "r1": "2", "r2": "1"}
+
+
 def test_a_reconcile_in_slices_remembers_what_it_has_seen(tmp_path: Path) -> None:
-    """A listing longer than a slice marks only what none of its slices has shown."""
+    """A listing longer than a slice marks only records that no slice of it has shown."""
     world = World(tmp_path)
     stream = world.bazaar.connector.streams["orders"]
     object.__setattr__(stream, "long_span", timedelta.max)

@@ -1,4 +1,4 @@
-"""The protocol's failure histories, by number, where no other test plays them.
+"""The protocol's failure histories, by number, unless another test plays them.
 
 2: test_crashes::test_a_holder_that_wakes_up_late_writes_nothing. 3 and 5:
 test_crashes::test_any_single_fault_changes_nothing_in_effect. 11: tests/system/simulation. 10:
@@ -17,8 +17,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.adapters.embedded.dead_rows import LocalDeadLetters
-from orchestrator.adapters.embedded.queue import LocalQueue
+from orchestrator.adapters.embedded.queue import LocalDeadLetters, LocalQueue
 from orchestrator.model import ids
 from orchestrator.model.messages import Message, encode
 from orchestrator.model.run import RunStatus, TaskStatus
@@ -100,7 +99,7 @@ def just_before(world: World, is_it: Callable[[Write], bool], act: Callable[[], 
 
 
 def test_4_each_of_two_last_tasks_looks_after_its_own_commit(tmp_path: Path) -> None:
-    """Another shard's last task ends while this one is about to: whoever is second closes the run."""
+    """Another shard's last task ends while this one is about to: the second of the two closes the run."""
     world = make(tmp_path)
     world.bazaar.at_call = None
     tasks = {message.connection_id: message for message in dispatched(world)}
@@ -167,7 +166,7 @@ def test_6_tasks_that_end_before_the_dispatch_does(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("copies", [0, 1, 2])
 def test_8_a_continuation_that_is_lost_or_comes_twice(tmp_path: Path, copies: int) -> None:
-    """Lost, the original's redelivery goes on; twice, one of them does: the same documents."""
+    """Lost: the original's redelivery continues. Twice: one of them continues. The same documents."""
     world, calm = make(tmp_path / "a"), make(tmp_path / "b")
     deliver_all(calm, None, started=False)
     publish = world.queue.publish
@@ -274,13 +273,13 @@ def test_12_everything_in_flight_vanishes_at_any_moment(tmp_path: Path) -> None:
 
 
 def test_13_a_day_of_queued_ticks(tmp_path: Path) -> None:
-    """The queue stood still for a day: late dispatches close unexpanded, and the last tick does the work."""
+    """The queue delivered nothing for a day: late dispatches close unexpanded, the last tick works."""
     world = make(tmp_path)
     world.bazaar.at_call = None
     for _ in range(96):
         world.tick()
         world.clock.advance(900)
-    # Each tick's heal republishes what it finds stuck, a bounded number: not more than that comes of it.
+    # Each tick's heal republishes a bounded number of stuck tasks: no more messages than that.
     world.drain(limit=96 * 30)
     runs = [world.run(snapshot.id) for snapshot in world.store.query(Query("runs", limit=200))]
 

@@ -19,13 +19,13 @@ moments = st.datetimes(
     datetime(2099, 12, 31),  # noqa: DTZ001 - the same
     timezones=st.just(UTC),
 )
-#: So far is another moment off: mostly too little for a coarse id to notice.
+#: The distance to another moment: mostly too little for a coarse id to notice.
 distances = st.sampled_from([0, 1, 999_999, 10**6, 59 * 10**6, 60 * 10**6, 10**9]).map(
     lambda us: timedelta(microseconds=us)
 )
-#: What Cloud Scheduler allows.
+#: The job names that Cloud Scheduler allows.
 jobs = st.from_regex(r"[A-Za-z0-9_-]{1,500}", fullmatch=True)
-#: Texts with more than their share of what is escaped, lone surrogates included.
+#: Texts with many characters that are escaped, and with lone surrogates.
 texts = st.text(st.characters() | st.sampled_from("/%._\0\n\x7f25FAab"), max_size=40)
 
 
@@ -94,7 +94,7 @@ def test_a_forced_run_is_one_a_minute(moment: datetime, job: str, zone: timezone
 def test_a_manual_run_is_its_caller_and_key(
     moment: datetime, seed: int, caller: str, key: str, other: str
 ) -> None:
-    """The same caller's same key is the same run at any time; whoever has another one gets another run."""
+    """The same caller's same key is the same run at any time; another key or caller gets another run."""
     first = ids.manual_run_id(moment, random.Random(seed), caller, key)
     again = ids.manual_run_id(moment + timedelta(days=9), random.Random(seed + 1), caller, key)
 
@@ -136,7 +136,7 @@ def test_manual_runs_sort_by_time(moment: datetime, later: timedelta, one: int, 
 @example("é" * 751)
 @example("/" * 501)
 def test_any_text_makes_an_id_and_comes_back(text: str) -> None:
-    """What cannot be one is refused as the record's fault; everything else is valid, and is itself again."""
+    """A text that cannot be an id is refused as the record's fault; any other is escaped and unescaped."""
     try:
         document_id = ids.escape(text)
     except RecordInvalid:

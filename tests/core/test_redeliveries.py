@@ -1,4 +1,4 @@
-"""Redeliveries that watch a holder, and messages that outlive what they are about."""
+"""Redeliveries that watch a holder, and messages that outlive their documents."""
 
 from __future__ import annotations
 
@@ -50,16 +50,9 @@ def test_whoever_watched_a_finish_repeats_the_close_check(tmp_path: Path) -> Non
 
     def finish() -> None:
         world.clock.meanwhile = None
-        snapshot, now = world.get("sync_state/a"), world.clock.now()
-        final = ending.final_task(
-            "a",
-            run_id=FIRST,
-            shard=task.shard,
-            status=TaskStatus.SUCCEEDED,
-            reason=None,
-            opened=world.state("a").open,
-            now=now,
-            expires_at=now,
+        snapshot = world.get("sync_state/a")
+        final = ending.Ending(TaskStatus.SUCCEEDED).task(
+            world.services, "a", run_id=FIRST, shard=task.shard, opened=world.state("a").open
         )
         closed = ending.closed_state(world.state("a"), FIRST, task.order)
         door = ending.write_state(snapshot.path, closed, snapshot)
@@ -72,7 +65,7 @@ def test_whoever_watched_a_finish_repeats_the_close_check(tmp_path: Path) -> Non
 
 
 def test_whoever_watched_a_hand_over_goes_on(tmp_path: Path) -> None:
-    """The watched holder hands over and dies before it publishes: the redelivery does what is left."""
+    """The watched holder hands over and dies before it publishes: the redelivery does the rest."""
     world = make(tmp_path)
     die_at(world, "3")
     task = next(message for message in dispatched(world) if message.connection_id == "a")
@@ -92,7 +85,7 @@ def test_whoever_watched_a_hand_over_goes_on(tmp_path: Path) -> None:
 
 
 def test_a_task_that_is_closed_late_outlives_its_messages(tmp_path: Path) -> None:
-    """After an outage longer than records are kept, whoever comes second still finds the task's record."""
+    """After an outage longer than records are kept, the second message still finds the task's record."""
     world = make(tmp_path)
     world.bazaar.at_call = None
     dispatched(world)

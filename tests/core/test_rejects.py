@@ -1,4 +1,4 @@
-"""Rejects go when their record is understood, whatever became of it in between."""
+"""A reject goes when its record is valid again, whatever happened in between."""
 
 from __future__ import annotations
 

@@ -14,10 +14,10 @@ from orchestrator.errors import NotFound, RequestError
 from orchestrator.model import ids
 from orchestrator.model.connection import Connection, ConnectionStatus
 from orchestrator.model.counts import (
-    Cost,
     ErrorInfo,
     MarketplaceTotals,
     RecordTotals,
+    RunCost,
     StreamCounts,
     TaskTotals,
 )
@@ -71,7 +71,7 @@ def add_run(
 def share(succeeded: int, failed: int) -> MarketplaceTotals:
     """A marketplace's part of a run."""
     tasks = TaskTotals(total=succeeded + failed, succeeded=succeeded, failed=failed)
-    return MarketplaceTotals(tasks=tasks, records=RecordTotals(), cost=Cost())
+    return MarketplaceTotals(tasks=tasks, records=RecordTotals(), cost=RunCost())
 
 
 def add_task(store: DocumentStore, run_id: str, connection_id: str, status: TaskStatus) -> None:

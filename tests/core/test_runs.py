@@ -95,7 +95,7 @@ def test_many_connections_are_dealt_into_shards(world: World) -> None:
 
 
 def test_a_paused_connection_is_not_due(world: World) -> None:
-    """Paused and disconnected connections are left out; one paused after planning is skipped."""
+    """Runs do not cover paused and disconnected connections; one paused after planning is skipped."""
     world.connect("a")
     world.connect("b", status="paused")
     world.connect("c", status="disconnected")
@@ -141,7 +141,7 @@ def test_a_manual_run_covers_what_is_named(world: World) -> None:
 
 @pytest.mark.parametrize("named", [None, ["a", "b"]])
 def test_a_run_of_one_organization_touches_no_other(world: World, named: list[str] | None) -> None:
-    """Conditions narrow each other: another organization's connection stays out, also where it is named."""
+    """Conditions narrow each other: another organization's connection stays out, even if it is named."""
     world.connect("a")
     world.connect("b", organization_id="org-2")
     for name in ("a", "b"):
@@ -156,7 +156,7 @@ def test_a_run_of_one_organization_touches_no_other(world: World, named: list[st
 
 
 def test_a_manual_run_over_busy_connections_is_refused(world: World) -> None:
-    """Where every selected connection is being synced, the answer says so."""
+    """If every selected connection is being synced, the answer says so."""
     world.connect("a")
     world.bazaar.shop("a").put("orders", "o", START - timedelta(days=1))
 
@@ -218,7 +218,7 @@ def test_retry_takes_up_what_was_left_out(world: World) -> None:
 
 
 def test_cancel_stops_at_the_next_page_and_leaves_a_valid_cursor(world: World) -> None:
-    """A cancelled run's worker stops at its next commit; the next run goes on and loses nothing."""
+    """A cancelled run's worker stops at its next commit; the next run continues and loses nothing."""
     world.connect("a")
     world.connect("b")
     for n in range(10):
@@ -251,7 +251,7 @@ def test_cancel_stops_at_the_next_page_and_leaves_a_valid_cursor(world: World) -
     world.run_once()
 
     assert len(world.records("a", "orders")) == 10
-    # It went on behind what was stored: the cancelled run's cursor was good.
+    # It continued behind the stored records: the cancelled run's cursor was good.
     assert world.bazaar.calls[0][3] == str(stored)
 
 

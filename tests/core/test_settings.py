@@ -1,4 +1,4 @@
-"""Settings: what is taken, what is refused, and how it is said."""
+"""Settings: values that are accepted or refused, and the words of a refusal."""
 
 from __future__ import annotations
 
@@ -42,7 +42,6 @@ def test_defaults() -> None:
     assert (settings.lookback_seconds, settings.max_attempts, settings.retention_days) == (600, 5, 30)
     assert settings.log_level == "INFO"
     assert not settings.is_development
-    assert auth.scheduler_auth == "oidc+secret"
     assert auth.requires_token
     assert auth.requires_secret
     assert auth.audience == "https://sync.example.test"
@@ -66,6 +65,15 @@ def test_empty_variables_count_as_unset() -> None:
     settings = Settings.from_environment({**CLOUD, "SLICE_SECONDS": "", "LOG_LEVEL": " "})
 
     assert (settings.slice_seconds, settings.log_level) == (480, "INFO")
+
+
+def test_leading_zeros_count_for_nothing() -> None:
+    """A number is its digits, and a project id of digits alone is no number."""
+    settings = Settings.from_environment(
+        {**CLOUD, "SLICE_SECONDS": "0400", "GOOGLE_CLOUD_PROJECT": "0123456"}
+    )
+
+    assert (settings.slice_seconds, settings.google_cloud_project) == (400, "0123456")
 
 
 def test_worker_needs_no_caller_settings() -> None:
@@ -125,7 +133,7 @@ def test_worker_needs_no_caller_settings() -> None:
     ],
 )
 def test_fault_is_named(base: dict[str, str], name: str, value: str) -> None:
-    """A missing or wrong variable is one line that names it, says what it takes and where to set it."""
+    """A missing or wrong variable is one line that names it, its possible values and the place to set it."""
     line = _refusal({**base, name: value})
 
     assert f" {name} " in line
@@ -152,7 +160,7 @@ def test_all_faults_are_reported_together() -> None:
 
 @pytest.mark.parametrize("value", ["projects/private/secrets", "env:private", "file:/private"])
 def test_fault_of_a_secret_does_not_quote_it(value: str) -> None:
-    """What was set as a secret is never printed."""
+    """The value of a secret is never printed."""
     assert "private" not in _refusal({**CLOUD, "SCHEDULER_SECRET": value})
 
 
@@ -201,7 +209,7 @@ def test_time_out_of_the_http_function_is_another() -> None:
     ],
 )
 def test_mode_asks_for_its_settings(mode: str, missing: set[str]) -> None:
-    """Each mode needs what it checks, and no more."""
+    """Each mode needs the settings that it checks, and no more."""
     names = ("SCHEDULER_AUDIENCE", "SCHEDULER_SERVICE_ACCOUNT", "SCHEDULER_SECRET")
     environ = {name: value for name, value in CLOUD.items() if name not in names}
     line = _refusal({**environ, "SCHEDULER_AUTH": mode})
@@ -215,7 +223,7 @@ def test_operators_need_an_audience() -> None:
 
 
 def test_skipping_needs_nothing() -> None:
-    """In development the scheduler's check can be left out, with all its settings."""
+    """In development the scheduler's check can be skipped, with all its settings."""
     environ = {**LOCAL, "SCHEDULER_AUTH": "", "SCHEDULER_SECRET": "", "SKIP_SCHEDULER_AUTH": "true"}
     _, auth = http_settings(environ)
 

@@ -1,4 +1,4 @@
-"""Slices, waits and rests: a task that takes longer than an invocation, or may not go on."""
+"""Slices, waits and rests: a task that takes longer than an invocation, or has to wait."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_a_long_task_goes_on_in_slices(world: World) -> None:
 
 
 def test_a_backlog_larger_than_a_run_goes_on_in_the_next(world: World) -> None:
-    """Past the run's deadline the task ends as succeeded and incomplete; the next run goes on from there."""
+    """Past the run's deadline the task ends as succeeded and incomplete; the next run continues."""
     world.connect("a")
     fill(world, "orders", 60)
     world.bazaar.at_call = lambda *_: world.clock.advance(300)
@@ -66,7 +66,7 @@ def test_a_slice_that_moves_nothing_twice_is_failed(world: World) -> None:
 def test_a_page_that_does_not_come_in_time_is_left_alone(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An invocation ends with its slice, whatever a marketplace takes for a page; the next one reads it."""
+    """An invocation ends with its slice, however slow a page is; the next invocation reads the page."""
     monkeypatch.setattr(pages, "LOOK_S", 0.01)
     world.connect("a")
     fill(world, "orders", 9)
@@ -153,7 +153,7 @@ def test_a_short_wait_is_slept(world: World) -> None:
 
 
 def test_a_rate_limit_past_the_deadline_ends_the_task(world: World) -> None:
-    """A wait beyond the run's deadline ends the task now, and the connection is left alone until then."""
+    """A wait beyond the run's deadline ends the task now, and the connection waits until then."""
     world.connect("a")
     fill(world, "orders", 9)
 
@@ -173,7 +173,7 @@ def test_a_rate_limit_past_the_deadline_ends_the_task(world: World) -> None:
 
 
 def test_a_limit_on_one_stream_holds_no_other_back(world: World) -> None:
-    """Products must wait for hours: orders go on at every tick, and products when they may again."""
+    """Products must wait for hours: orders continue at every tick, and products after the wait."""
     world.connect("a", streams=["orders", "products"])
     fill(world, "orders", 4)
     fill(world, "products", 4)
@@ -243,7 +243,7 @@ def test_a_listing_that_lay_idle_does_not_rest(world: World) -> None:
 
 
 def test_a_long_span_that_lay_idle_is_read_again(world: World) -> None:
-    """What changed unnoticed while an outage held up the nightly listing is found right after it."""
+    """A change that went unnoticed while an outage delayed the nightly listing is found right after it."""
     world.connect("a", streams=["inventory"])
     shop = world.bazaar.shop("a")
     for n in range(6):

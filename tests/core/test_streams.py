@@ -1,4 +1,4 @@
-"""Streams: windows, cursors, digests, rejects, deletions; what an operator finds afterwards."""
+"""Streams: windows, cursors, digests, rejects, deletions; the documents an operator finds afterwards."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from orchestrator.model.run import RunStatus, TaskStatus
 from orchestrator.model.state import Health
 from orchestrator.ports import Delete, Put, Write, Written
 from orchestrator.runs.start import TriggerRequest, start_manual
-from orchestrator.sync import absorbing
+from orchestrator.sync import changes
 from tests.support.world import START, FakeClient, World, fill
 
 HOUR = timedelta(hours=1)
@@ -145,7 +145,7 @@ def test_a_malformed_record_is_kept_raw_and_stops_nothing(world: World) -> None:
 
 @pytest.mark.parametrize("wanted", [False, True])
 def test_a_reject_keeps_a_buyer_only_where_that_is_wanted(world: World, wanted: bool) -> None:
-    """What is kept raw has lost its personal fields, unless the connection stores personal data."""
+    """A raw reject has lost its personal fields, unless the connection stores personal data."""
     world.connect("a", streams=["products"], store_buyer_pii=wanted)
     world.bazaar.shop("a").put("products", "r1", START - HOUR, broken=True)
     world.run_once()
@@ -205,7 +205,7 @@ def test_one_failing_stream_does_not_stop_the_others(world: World) -> None:
 
 
 def test_an_expired_page_token_starts_the_window_again(world: World) -> None:
-    """The window goes on from its last sure position, and loses nothing."""
+    """The window continues from its last certain position, and loses nothing."""
     world.connect("a")
     fill(world, "orders", 10)
     expired: list[str] = []
@@ -252,7 +252,7 @@ def test_a_window_ends_before_the_marketplace_s_own_clock(world: World) -> None:
 
 
 class Refusing:
-    """A store that refuses some documents, as Firestore does with what it cannot index."""
+    """A store that refuses some documents, as Firestore refuses values that it cannot index."""
 
     def __init__(self, world: World, refused: Callable[[Write], bool]) -> None:
         self._commit = world.store.commit
@@ -288,7 +288,7 @@ def test_a_page_over_the_commit_limit_is_split(world: World, monkeypatch: pytest
     world.connect("a")
     world.bazaar.page_size = 50
     fill(world, "orders", 120)
-    monkeypatch.setattr(absorbing, "PART_DOCUMENTS", 7)
+    monkeypatch.setattr(changes, "PART_DOCUMENTS", 7)
     commit, sizes = world.store.commit, []
 
     def sizing(writes: list[Write]) -> list[Written]:
@@ -304,7 +304,7 @@ def test_a_page_over_the_commit_limit_is_split(world: World, monkeypatch: pytest
 
 
 def test_a_full_run_writes_every_record_again(world: World) -> None:
-    """`full` repairs what somebody removed from the store, also where nothing changed at the marketplace."""
+    """`full` writes removed documents again, even if nothing changed at the marketplace."""
     world.connect("a", streams=["orders", "products"])
     fill(world, "orders", 5)
     fill(world, "products", 5)
@@ -321,7 +321,7 @@ def test_a_full_run_writes_every_record_again(world: World) -> None:
 
 
 def test_a_failure_at_the_first_page_moves_nothing(world: World) -> None:
-    """A window that fails before its first page is read leaves `since` where it was."""
+    """A window that fails before its first page is read does not move `since`."""
     world.connect("a")
     fill(world, "orders", 4)
     world.run_once()

@@ -1,4 +1,4 @@
-"""Windows and cursors, against a model of a marketplace: whatever `since` has passed has been listed.
+"""Windows and cursors, against a model of a marketplace: every row that `since` has passed was listed.
 
 Rows change at any time, some are indexed late; invocations of skewed clocks read pages, store the cursor
 or lose it, find their token expired, start again, are asked for everything or meet other settings.
@@ -46,7 +46,7 @@ def stream(listing: Listing, *, durable: bool, ordered: bool, short: timedelta, 
 
 
 class Reading(RuleBasedStateMachine):
-    """A stream's cursor over many invocations, and what the marketplace has."""
+    """A stream's cursor over many invocations, and the marketplace's rows."""
 
     @initialize(
         listing=st.sampled_from(Listing),
@@ -84,12 +84,12 @@ class Reading(RuleBasedStateMachine):
 
     @rule(seconds=st.sampled_from([1, 30, 300, 900, 7200, 43_200, 43_200, 86_400, 200_000]))
     def time_passes(self, seconds: int) -> None:
-        """Some of it."""
+        """Some virtual time."""
         self.now += seconds * SECOND
 
     @rule(name=NAMES, lag=st.integers(0, LOOKBACK_S), late=st.booleans())
     def change(self, name: str, lag: int, late: bool) -> None:
-        """A row changes; the marketplace may list it a little later, within what look-back covers."""
+        """A row changes; the marketplace may list it a little later, within the look-back."""
         self.now += SECOND
         self.changed[name] = self.now
         self.visible[name] = self.now
@@ -99,7 +99,7 @@ class Reading(RuleBasedStateMachine):
     @precondition(lambda self: self.window is None)
     @rule(skew=skews)
     def open(self, skew: timedelta) -> None:
-        """An invocation takes the stream up."""
+        """An invocation loads the stream."""
         before, now = self.cursor, self.now + skew
         window = windows.open_window(self.terms, before, now)
         if window is None:
@@ -115,7 +115,7 @@ class Reading(RuleBasedStateMachine):
         self.window = window
 
     def _check_new(self, window: OpenWindow, now: datetime) -> None:
-        """A new window joins what was read, looks back, and reads as far as its listing promises."""
+        """A new window joins the last one, looks back, and reaches as far as its listing promises."""
         terms, kind = self.terms, self.terms.stream
         assert window.until == now - AGE
         assert terms.start <= window.since < window.until
@@ -131,9 +131,8 @@ class Reading(RuleBasedStateMachine):
         assert windows.day_of(window.since) >= self.remembered
 
     def _check_same(self, before: OpenWindow, window: OpenWindow) -> None:
-        """A window that goes on is the one that was opened; in an ordered listing it may begin later."""
+        """A continued window is the window that was opened; in an ordered listing it may begin later."""
         assert (window.until, window.long, window.full) == (before.until, before.long, before.full)
-        assert windows.asked(window).until == before.until
         if window.since != before.since:
             assert self.terms.stream.ordered
             assert before.since < window.since <= before.until
@@ -150,7 +149,7 @@ class Reading(RuleBasedStateMachine):
             return
         self.window = msgspec.structs.replace(self.window, until=until)
         if self.window.since >= until:
-            # Nothing to ask for: the next invocation opens a window anew.
+            # An empty window: the next invocation opens a window anew.
             self.window = None
             self.cursor = msgspec.structs.replace(self.cursor, window=None)
 
@@ -177,7 +176,7 @@ class Reading(RuleBasedStateMachine):
             window,
             token=rest[size - 1] if len(rest) > size else None,
             read=window.read + len(rest[:size]),
-            # Also where rows come in no order, and it says nothing.
+            # Even if rows come in no order, and the position says nothing.
             position=position,
         )
         if window.token is None:
@@ -201,7 +200,7 @@ class Reading(RuleBasedStateMachine):
     @precondition(lambda self: self.window is not None and self.window.token is not None)
     @rule()
     def token_expires(self) -> None:
-        """The window starts again from its last sure position."""
+        """The window starts again from its last certain position."""
         before = self.window
         assert before is not None
         self.window = windows.without_token(self.terms, before)
@@ -211,7 +210,7 @@ class Reading(RuleBasedStateMachine):
 
     @rule()
     def crash(self) -> None:
-        """The invocation is gone; another one will take up what is stored."""
+        """The invocation is gone; another one will load the stored cursor."""
         self.window = None
 
     @precondition(lambda self: self.window is None)
@@ -225,7 +224,7 @@ class Reading(RuleBasedStateMachine):
 
     @invariant()
     def since_never_goes_back(self) -> None:
-        """Except where everything is read again."""
+        """Unless everything is read again."""
         if not hasattr(self, "cursor"):
             return
         since = self.cursor.since
@@ -254,7 +253,7 @@ moments = st.timedeltas(-500 * DAY, 500 * DAY).map(lambda ago: START + ago)
 def test_a_complete_listing_shows_all_from_its_oldest_day_on(
     start: datetime, since: datetime, ago: timedelta
 ) -> None:
-    """A remembered row of that day or later is inside the window, so that not to be shown means something."""
+    """A remembered row of that day or later is inside the window, so its absence from it tells something."""
     row = since - ago
     terms = Terms(
         stream(Listing.INCREMENTAL, durable=True, ordered=False, short=timedelta(0), long=DAY),
@@ -283,7 +282,7 @@ def test_a_long_listing_rests_nine_times_as_long(took: timedelta, listing: Listi
 
 @given(until=moments, since=st.timedeltas(timedelta(0), DAY))
 def test_no_window_is_empty(until: datetime, since: timedelta) -> None:
-    """Where no time has passed since the last window's end, or a clock is behind it, there is none."""
+    """No window is opened if no time has passed since the last one's end, or a clock is behind it."""
     kind = stream(Listing.INCREMENTAL, durable=True, ordered=True, short=timedelta(0), long=timedelta(0))
     terms = Terms(kind, START - 900 * DAY, timedelta(0), DAY)
 

@@ -33,7 +33,7 @@ from tests.support import issuer
 from tests.support.issuer import Issuer
 from tests.support.project import ROOT
 from tests.support.queues import ListQueue
-from tests.support.secrets import MemorySecrets
+from tests.support.secrets import RememberingSecrets
 
 MAIN = ROOT / "main.py"
 SECRET = "correct horse battery staple"
@@ -48,7 +48,7 @@ class Stage:
     services: Services
     store: SqliteStore
     queue: ListQueue
-    secrets: MemorySecrets
+    secrets: RememberingSecrets
     issuer: Issuer
 
     def call(
@@ -163,7 +163,7 @@ def services(settings_env: dict[str, str], tmp_path: Path) -> Iterator[Services]
             settings=Settings.from_environment(settings_env),
             store=store,
             queue=ListQueue(buries=True),
-            secrets=MemorySecrets(),
+            secrets=RememberingSecrets(),
             clock=SystemClock(),
             connectors=REGISTRY,
             executor=executor,
@@ -179,5 +179,5 @@ def stage(services: Services, certs: Issuer, monkeypatch: pytest.MonkeyPatch) ->
     client = served("sync_api")
     assert isinstance(services.store, SqliteStore)
     assert isinstance(services.queue, ListQueue)
-    assert isinstance(services.secrets, MemorySecrets)
+    assert isinstance(services.secrets, RememberingSecrets)
     return Stage(client, services, services.store, services.queue, services.secrets, certs)

@@ -25,7 +25,7 @@ def document() -> dict[str, Any]:
 
 
 def check(method: str, path: str, response: TestResponse) -> None:
-    """Fail where this answer is not among those described for its path and method.
+    """Fail if this answer is not among those described for its path and method.
 
     A 404 or 405 of the routing itself is described nowhere, and only has to be a problem.
     """

@@ -113,7 +113,7 @@ def test_outage_is_bridged_for_a_while(cache: Cache) -> None:
     ids=lambda body: repr(body[:20]),
 )
 def test_unusable_answer_is_no_answer(cache: Cache, body: bytes) -> None:
-    """What is not a map of RSA certificates counts as an outage."""
+    """An answer that is no map of RSA certificates counts as an outage."""
     cache.certs.body = body
 
     with pytest.raises(CertificatesUnavailable):
@@ -121,7 +121,7 @@ def test_unusable_answer_is_no_answer(cache: Cache, body: bytes) -> None:
 
 
 def test_redirect_is_not_followed(cache: Cache) -> None:
-    """Certificates come from the URL that was set and from nowhere else."""
+    """Certificates come only from the URL that was set."""
     cache.certs.status = 302
     cache.certs.headers = {"Location": cache.certs.url}
 
@@ -149,7 +149,7 @@ def test_one_thread_fetches_for_all(cache: Cache) -> None:
 
 
 def test_answer_is_503_without_certificates(stage: Stage) -> None:
-    """A good caller is asked to come back where the token cannot be checked."""
+    """A good caller is asked to come back if the token cannot be checked."""
     stage.issuer.status = 500
     response = stage.tick()
 

@@ -1,4 +1,4 @@
-"""Paths, methods and sizes; outages and defects: what holds for every route."""
+"""Paths, methods and sizes; outages and defects: rules for every route."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from tests.support.issuer import token
     ],
 )
 def test_unknown_path_is_not_found(stage: Stage, path: str) -> None:
-    """There is nothing beside the routes, and run ids are what they are and no paths."""
+    """No other path exists, and run ids are not paths."""
     assert stage.call("GET", path).status_code == 404
 
 
@@ -79,7 +79,7 @@ def test_largest_body_is_read(stage: Stage) -> None:
 
 @pytest.mark.parametrize("error", [StoreUnavailable("timed out"), QueueUnavailable("two of three refused")])
 def test_outage_asks_to_come_back(stage: Stage, error: Exception) -> None:
-    """Where store or queue do not answer, the scheduler is asked to deliver again."""
+    """If store or queue do not answer, the scheduler is asked to deliver again."""
     stage.connect("c-1")
     stage.queue.error = error
     response = stage.tick()

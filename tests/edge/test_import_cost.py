@@ -25,7 +25,7 @@ HEAVY = (
 
 @pytest.mark.processes
 def test_main_imports_no_client() -> None:
-    """Clients, their transports and what only the command line needs are imported where they are used."""
+    """Clients, their transports and the command line's libraries are imported at their first use."""
     program = f"import sys, main; print([name for name in {HEAVY!r} if name in sys.modules])"
     # As on a developer's machine: no function is being served.
     env = {name: value for name, value in os.environ.items() if name not in {"FUNCTION_TARGET", "K_SERVICE"}}

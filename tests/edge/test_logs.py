@@ -1,4 +1,4 @@
-"""Log lines are what Cloud Logging reads, and hold no credential."""
+"""Log lines have Cloud Logging's form, and hold no credential."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_line_has_cloud_loggings_fields(capsys: pytest.CaptureFixture[str]) -> N
 
 
 def test_line_without_context(capsys: pytest.CaptureFixture[str]) -> None:
-    """Nothing is invented where nothing is bound, and a trace without its project is left out."""
+    """Without bound fields none is invented, and a trace without its project is dropped."""
     logs.configure("INFO", "")
     with log_context.bind(trace=TRACE):
         _log.info("ready")

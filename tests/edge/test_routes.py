@@ -175,7 +175,7 @@ def test_trigger_names_unknown_connections(stage: Stage) -> None:
 
 
 def test_trigger_refuses_what_is_busy(stage: Stage) -> None:
-    """Where every selected connection is being synced there is nothing to start: 409."""
+    """If every selected connection is being synced, there is nothing to start: 409."""
     stage.connect("c-1")
     later = datetime.now(UTC) + timedelta(minutes=5)
     at_work = {
@@ -257,7 +257,7 @@ def test_run_is_shown_with_its_tasks(stage: Stage) -> None:
 
 
 def test_status_tells_what_to_do(stage: Stage) -> None:
-    """The status names failing connections with their error and what to do."""
+    """The status names failing connections with their error and its remedy."""
     stage.connect("c-1")
     stage.tick()
     error = {"kind": "credentials_rejected", "message": "401 from the shop", "action": "renew the token"}
@@ -273,7 +273,7 @@ def test_status_tells_what_to_do(stage: Stage) -> None:
 
 
 def test_retry_makes_a_new_run(stage: Stage) -> None:
-    """What failed in a closed run is taken up by a new one."""
+    """The failed tasks of a closed run are taken up by a new one."""
     stage.connect("c-1")
     run_id = stage.tick().get_json()["run_id"]
     not_over = stage.call("POST", f"/api/sync/runs/{run_id}/retry")

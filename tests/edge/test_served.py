@@ -1,4 +1,4 @@
-"""The functions under the real server: what a test client cannot send."""
+"""The functions under the real server: requests that a test client cannot send."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def _post(port: int, path: str, headers: dict[str, str], body: bytes | Iterator[
 
 
 def test_body_is_bounded_without_its_length(port: int) -> None:
-    """A chunked body is read as far as the limit, refused or accepted, and the server goes on."""
+    """A chunked body is read as far as the limit, refused or accepted, and the server keeps serving."""
     scheduler = {
         "Authorization": f"Bearer {token()}",
         "x-scheduler-secret": SECRET,

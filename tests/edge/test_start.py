@@ -63,7 +63,7 @@ def test_good_settings_start(target: str) -> None:
 
 
 def test_worker_needs_no_authentication_settings() -> None:
-    """The worker starts without what only the HTTP function needs."""
+    """The worker starts without the HTTP function's own settings."""
     env = {"SYNC_QUEUE": "pubsub:work", "GOOGLE_CLOUD_PROJECT": "project-1", "FUNCTION_TARGET": "sync_worker"}
 
     assert _import_main(env).returncode == 0

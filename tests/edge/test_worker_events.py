@@ -1,4 +1,4 @@
-"""What the worker makes of everything that may be posted to it."""
+"""The worker's reaction to everything that may be posted to it."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def message_of(message: Message = CANCEL, **more: Any) -> dict[str, Any]:
 
 
 def push(**more: Any) -> dict[str, Any]:
-    """What a push subscription sends."""
+    """The body of a push subscription."""
     return {
         "subscription": "projects/project-1/subscriptions/work",
         "message": message_of(**more),
@@ -172,7 +172,7 @@ def test_structured_event_is_handled(worker: Worker) -> None:
 def test_unreadable_is_acknowledged_and_logged(
     worker: Worker, capsys: pytest.CaptureFixture[str], body: bytes, headers: dict[str, str]
 ) -> None:
-    """What can never be understood is not delivered again and again; the log keeps that it came."""
+    """A message that can never be understood is not redelivered; the log notes it."""
     status = worker.post(body, {"Authorization": "Bearer private", **headers})
     lines = log_lines(capsys.readouterr().out)
 
@@ -265,7 +265,7 @@ def test_invalid_message_found_late_is_dead_lettered(worker: Worker, queue: List
     [{"traceparent": TRACEPARENT}, {"googclient_traceparent": TRACEPARENT}],
 )
 def test_trace_of_the_publisher_is_bound(worker: Worker, attributes: dict[str, str]) -> None:
-    """Log lines belong to the trace of whoever published, before that of the delivery."""
+    """Log lines belong to the publisher's trace, before that of the delivery."""
     worker.post(push(attributes=attributes), {"traceparent": f"00-{'1' * 32}-{'2' * 16}-01"})
 
     assert worker.bound[0]["trace"] == TRACE

@@ -45,3 +45,26 @@ class MemorySecrets:
 
     def _of(self, reference: str) -> list[str]:
         return self.versions.get(reference, self._default)
+
+
+class RememberingSecrets(MemorySecrets):
+    """Keeps read versions in memory until a `fresh` read, as Secret Manager's adapter does."""
+
+    def __init__(self, versions: Mapping[str, Sequence[str]] | None = None) -> None:
+        super().__init__(versions)
+        #: The two latest versions as they were last read, oldest first.
+        self.kept: dict[str, list[str]] = {}
+
+    def get(self, reference: str, *, fresh: bool = False) -> str:
+        """The latest version: the kept one, unless `fresh` or never read."""
+        if fresh or reference not in self.kept:
+            if self.error is None:
+                self.kept.pop(reference, None)
+            super().get(reference)
+            self.kept[reference] = self._of(reference)[-2:]
+        return self.kept[reference][-1]
+
+    def previous(self, reference: str) -> str | None:
+        """The version before the latest, as it was last read."""
+        kept = self.kept[reference]
+        return kept[-2] if len(kept) > 1 else None

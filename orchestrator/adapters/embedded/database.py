@@ -1,7 +1,7 @@
 """One SQLite file, shared by the threads and processes of one machine.
 
-Write-ahead logging lets readers go on beside the one writer. `synchronous=NORMAL`: a commit survives
-the death of any process; a power cut may take the last ones, never the file's consistency.
+Write-ahead logging lets readers work beside the one writer. `synchronous=NORMAL`: a commit survives
+the death of any process; a power cut may lose the last commits, but leaves the file consistent.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from pathlib import Path
 
 from orchestrator.errors import SyncError
 
-#: How long anything waits for another process's commit before it is reported as unavailable.
+#: Seconds to wait for another process's commit before the file is reported as unavailable.
 BUSY_S = 30.0
-_PAGE_BYTES = 8192  # holds several 1 KB documents, which the default of 4096 does badly
+_PAGE_BYTES = 8192  # holds several 1 KB documents; the default of 4096 fits them badly
 _CHECKPOINT_PAGES = 2048
 
 
@@ -30,10 +30,10 @@ class Database:
 
     Args:
         path: The file; it and its directory are made on first use.
-        application_id: Marks the file as ours, of this sort (SQLite's `application_id`).
+        application_id: Marks the file as one of this kind (SQLite's `application_id`).
         schema: The statements that make an empty file ready; their version is `schema_version`.
         schema_version: A file with another one is refused.
-        unavailable: The error raised for everything that goes wrong in SQLite.
+        unavailable: The error raised for every fault of SQLite.
         prepare: Called with each new connection, to add functions.
     """
 
@@ -59,14 +59,14 @@ class Database:
     def _begin_process(self) -> None:
         self._pid = os.getpid()
         self._idle: deque[sqlite3.Connection] = deque()
-        # Python 3.13 warns of connections that nobody closed. Not at exit: a fork's exit is not its parent's.
+        # Python 3.13 warns of unclosed connections. Not at exit: a fork's exit is not its parent's.
         weakref.finalize(self, _close_all, self._idle).atexit = False
-        # In one process writers queue here, fairly; SQLite's own waiting is polling.
+        # Writers of one process queue here, fairly; SQLite itself would poll.
         self._writer = threading.Lock()
 
     @contextmanager
     def read(self) -> Iterator[sqlite3.Connection]:
-        """A connection for one statement, or for several inside BEGIN and COMMIT of the caller."""
+        """A connection for one statement, or for several between the caller's BEGIN and COMMIT."""
         with self._translated():
             connection = self._take()
             try:
@@ -97,7 +97,7 @@ class Database:
                 self._give_back(connection)
 
     def close(self) -> None:
-        """Close what is idle; using the database again opens it again."""
+        """Close idle connections; using the database again opens it again."""
         _close_all(self._idle)
 
     def _take(self) -> sqlite3.Connection:
@@ -141,7 +141,7 @@ class Database:
         return connection
 
     def _use_write_ahead_log(self, connection: sqlite3.Connection) -> None:
-        # Switching a new file over needs it alone, and SQLite does not wait for that.
+        # Switching a new file over needs exclusive access, and SQLite does not wait for it.
         give_up_at = time.monotonic() + BUSY_S
         while True:
             try:
@@ -157,7 +157,7 @@ class Database:
         ours = (self._application_id, self._schema_version)
         if _marks(connection) == ours:
             return
-        connection.execute("BEGIN IMMEDIATE")  # others may be making it at this moment
+        connection.execute("BEGIN IMMEDIATE")  # other processes may be making it at this moment
         application_id, version = marks = _marks(connection)
         (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
         if marks == ours:
@@ -169,11 +169,12 @@ class Database:
             connection.execute(f"PRAGMA user_version = {self._schema_version}")
         elif application_id != self._application_id:
             raise self._unavailable(
-                f"{self.path}: is another program's or another part's database", action="name another file"
+                f"{self.path}: is another program's database, or one of another kind",
+                action="name another file",
             )
         else:
             raise self._unavailable(
-                f"{self.path}: has schema version {version}, this release knows {self._schema_version}",
+                f"{self.path}: has schema version {version}, this release needs {self._schema_version}",
                 action="use the release that wrote the file, or name another file",
             )
         connection.execute("COMMIT")
@@ -185,11 +186,11 @@ class Database:
         except sqlite3.Error as error:
             message = str(error)
             if "not a database" in message or "malformed" in message:
-                action = "the file is damaged or not SQLite: restore it, or remove it to begin anew"
+                action = "the file is damaged or not SQLite: restore it, or remove it to start afresh"
             elif "locked" in message or "busy" in message:
                 action = f"another process held it for {BUSY_S:.0f} s: end that process or try again"
             else:
-                action = "check the disk's space, the file's permissions and that it lies on a local disk"
+                action = "check the disk's space, the file's permissions and that it is on a local disk"
             raise self._unavailable(f"{self.path}: {message}", action=action) from error
 
 
@@ -199,7 +200,7 @@ def _close_all(connections: deque[sqlite3.Connection]) -> None:
 
 
 def _marks(connection: sqlite3.Connection) -> tuple[int, int]:
-    """Whose file it is, and its schema's version."""
+    """The file's application id and its schema's version."""
     (application_id,) = connection.execute("PRAGMA application_id").fetchone()
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     return application_id, version

@@ -1,23 +1,21 @@
 """How the embedded queue's messages reach the worker.
 
-A row is claimed for a short time, which its process keeps extending while the worker has the
-message; when the process dies, another one claims the row soon after. Pub/Sub's own servers do not die
-with a delivery, so the much longer ack deadline is only how long the worker may take.
+One process delivers at a time: the one that holds the lock on the file beside the queue's. The lock goes
+with its process, however that ends; another process then takes over and redelivers its messages.
 """
 
 from __future__ import annotations
 
 import base64
+import fcntl
 import logging
 import random
 import sqlite3
 import threading
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from queue import SimpleQueue
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 import msgspec
 import urllib3
@@ -27,8 +25,9 @@ from orchestrator.errors import QueueUnavailable
 from orchestrator.timed_http import TimedPoolManager
 
 _SUBSCRIPTION = "projects/local/subscriptions/local"
-#: A message of another process is seen after this long; one of this process at once.
+#: Wait before the deliverer looks for messages of other processes, and before others look for a free lock.
 _POLL_S = 0.05
+_UNAVAILABLE_S = 1.0
 _CLOSE_S = 5.0
 
 logger = logging.getLogger(__name__)
@@ -39,28 +38,26 @@ class Delivery:
     """How messages are pushed; the defaults are those of the production subscription.
 
     Args:
-        concurrency: Messages that one process delivers at once.
+        concurrency: Messages that are delivered at once.
         ack_deadline_s: How long the worker may take to answer.
         min_backoff_s: Wait before the first redelivery; doubles with each one.
         max_backoff_s: The longest wait.
-        max_attempts: After so many failed deliveries a message is dead-lettered.
-        claim_s: How long after its process died a message is delivered again.
+        max_attempts: A message becomes a dead letter after this many failed deliveries.
     """
 
-    concurrency: int = 8
+    concurrency: int = 16
     ack_deadline_s: float = 600.0
     min_backoff_s: float = 10.0
     max_backoff_s: float = 600.0
     max_attempts: int = 20
-    claim_s: float = 15.0
 
     def backoff_s(self, attempt: int) -> float:
-        """The wait after this attempt (the first is 1) failed."""
+        """The wait after a failed attempt; the first is 1."""
         return min(self.max_backoff_s, self.min_backoff_s * 2.0 ** min(attempt - 1, 60))
 
 
 class Claim(NamedTuple):
-    """A message that this process may deliver for now."""
+    """A message that is being delivered."""
 
     id: int
     body: bytes
@@ -69,13 +66,8 @@ class Claim(NamedTuple):
     attempt: int
 
 
-class _Outcome(NamedTuple):
-    claim: Claim
-    accepted: bool
-
-
-class Dispatcher:
-    """One process's deliveries: a thread that owns all claims, and one for each delivery at a time."""
+class Deliverer:
+    """Threads that deliver one message each at a time, while this process holds the queue's lock."""
 
     def __init__(self, database: Database, worker_url: str, delivery: Delivery) -> None:
         self._database = database
@@ -86,22 +78,18 @@ class Dispatcher:
             timeout=urllib3.Timeout(connect=min(10.0, delivery.ack_deadline_s), read=delivery.ack_deadline_s),
             retries=False,
         )
-        self._work: SimpleQueue[Claim | None] = SimpleQueue()
-        self._outcomes: SimpleQueue[_Outcome] = SimpleQueue()
+        self._looking = threading.Lock()
         self._woken = threading.Event()
         self._stopping = threading.Event()
-        #: By id and attempt: a claim that was lost may be out beside its successor.
-        self._in_flight: set[tuple[int, int]] = set()
-        self._extended_at = 0.0
-        self._thread = threading.Thread(target=self._run, name="queue-dispatcher", daemon=True)
-        self._posters = [
-            threading.Thread(target=self._post_all, name=f"queue-delivery-{number}", daemon=True)
+        self._lock: BinaryIO | None = None
+        self._threads = [
+            threading.Thread(target=self._run, name=f"queue-delivery-{number}", daemon=True)
             for number in range(delivery.concurrency)
         ]
 
     def start(self) -> None:
-        """Begin to deliver."""
-        for thread in (self._thread, *self._posters):
+        """Begin to deliver, or to wait for the lock."""
+        for thread in self._threads:
             thread.start()
 
     def wake(self) -> None:
@@ -109,117 +97,112 @@ class Dispatcher:
         self._woken.set()
 
     def stop(self) -> None:
-        """Claim nothing more, wait a little for what is out, and end."""
+        """Claim nothing more, wait a little for the deliveries under way, and end."""
         self._stopping.set()
         self._woken.set()
-        self._thread.join(_CLOSE_S + 1.0)
-        for _ in self._posters:
-            self._work.put(None)
+        give_up_at = time.monotonic() + _CLOSE_S
+        for thread in self._threads:
+            thread.join(max(0.0, give_up_at - time.monotonic()))
+        self.unlock()
         self._pool.clear()
 
+    def unlock(self) -> None:
+        """Close the lock's file; a forked child does too, or it would hold its dead parent's lock."""
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
+
     def _run(self) -> None:
-        stop_at: float | None = None
-        while True:
-            self._woken.clear()
-            if self._stopping.is_set():
-                stop_at = stop_at or time.monotonic() + _CLOSE_S
-                if not self._in_flight or time.monotonic() > stop_at:
-                    return
+        while (claim := self._next()) is not None:
+            self._settle(claim, accepted=self._post(claim))
+
+    def _next(self) -> Claim | None:
+        """Wait for a message; None if the queue is closed. Only one thread looks, so idling costs little."""
+        with self._looking:
+            while not self._stopping.is_set():
+                self._woken.clear()
+                try:
+                    claim = self._claim() if self._lock is not None or self._take_over() else None
+                except (QueueUnavailable, OSError) as error:
+                    logger.warning("embedded queue: %s", error)
+                    self._woken.wait(_UNAVAILABLE_S)
+                    continue
+                if claim is not None:
+                    return claim
+                self._woken.wait(_POLL_S)
+        return None
+
+    def _take_over(self) -> bool:
+        """Become the file's deliverer if there is none; whether that succeeded."""
+        path = self._database.path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._lock = path.with_name(f"{path.name}.lock").open("ab")
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            with self._database.write() as connection:
+                # The claims of a deliverer that ended before their answers came.
+                connection.execute(
+                    "UPDATE messages SET claimed = 0, due_at = ? WHERE claimed", (time.time(),)
+                )
+        except (OSError, QueueUnavailable) as error:
+            self.unlock()
+            if isinstance(error, BlockingIOError):
+                return False
+            raise
+        return True
+
+    def _claim(self) -> Claim | None:
+        """The message that is due longest, marked as being delivered."""
+        with self._database.read() as connection:
+            row = connection.execute(
+                "SELECT id, body, attributes, published_at, attempts + 1 FROM messages"
+                " WHERE due_at <= ? AND NOT claimed ORDER BY due_at, id LIMIT 1",
+                (time.time(),),
+            ).fetchone()
+        if row is None:
+            return None
+        claim = Claim(*row)
+        if claim.attempt > self._delivery.max_attempts:  # its deliverers died, again and again
+            self._settle(claim._replace(attempt=claim.attempt - 1), accepted=False)
+            return None
+        with self._database.write() as connection:
+            connection.execute(
+                "UPDATE messages SET claimed = 1, attempts = ? WHERE id = ?", (claim.attempt, claim.id)
+            )
+        return claim
+
+    def _settle(self, claim: Claim, *, accepted: bool) -> None:
+        """Remove an accepted message, put back or give up another; repeated until the file takes it."""
+        while self._lock is not None:
             try:
-                self._turn(may_claim=stop_at is None)
+                with self._database.write() as connection:
+                    self._write_outcome(connection, claim, accepted=accepted)
             except QueueUnavailable as error:
                 logger.warning("embedded queue: %s", error)
-                self._woken.wait(1.0)
+                time.sleep(_UNAVAILABLE_S)
             else:
-                self._woken.wait(_POLL_S)
+                return
 
-    def _turn(self, *, may_claim: bool) -> None:
-        """Settle what was answered, extend what is still out, claim what is due."""
-        outcomes = []
-        while not self._outcomes.empty():
-            outcomes.append(self._outcomes.get())
-        now = time.time()
-        extends = bool(self._in_flight) and time.monotonic() - self._extended_at > self._delivery.claim_s / 3
-        free = self._delivery.concurrency - len(self._in_flight) + len(outcomes) if may_claim else 0
-        if not outcomes and not extends and not (free and self._is_due(now)):
-            return
-        try:
-            with self._database.write() as connection:
-                self._settle(connection, outcomes, now)
-                if extends:
-                    self._extend(connection, now)
-                claims = self._claim(connection, free, now)
-        except QueueUnavailable:
-            for outcome in outcomes:  # the answers are still good when the file is back
-                self._outcomes.put(outcome)
-            raise
-        for outcome in outcomes:
-            self._in_flight.remove((outcome.claim.id, outcome.claim.attempt))
-        if extends:
-            self._extended_at = time.monotonic()
-        for claim in claims:
-            self._in_flight.add((claim.id, claim.attempt))
-            self._work.put(claim)
-
-    def _is_due(self, now: float) -> bool:
-        with self._database.read() as connection:
-            row = connection.execute("SELECT 1 FROM messages WHERE due_at <= ? LIMIT 1", (now,)).fetchone()
-        return row is not None
-
-    def _settle(self, connection: sqlite3.Connection, outcomes: Sequence[_Outcome], now: float) -> None:
-        """Remove the accepted, put back or give up the others; a claim that was lost counts for nothing."""
-        for claim, accepted in outcomes:
-            mine = (claim.id, claim.attempt)
-            if accepted:
-                connection.execute("DELETE FROM messages WHERE id = ? AND attempts = ?", mine)
-            elif claim.attempt >= self._delivery.max_attempts:
-                self._bury(connection, claim, now)
-            else:
-                due_at = now + self._delivery.backoff_s(claim.attempt) * random.uniform(1.0, 1.1)  # noqa: S311 - jitter
-                connection.execute(
-                    "UPDATE messages SET claimed = 0, due_at = ? WHERE id = ? AND attempts = ?",
-                    (due_at, *mine),
-                )
-
-    def _extend(self, connection: sqlite3.Connection, now: float) -> None:
-        connection.executemany(
-            "UPDATE messages SET due_at = ? WHERE id = ? AND attempts = ? AND claimed",
-            [(now + self._delivery.claim_s, *mine) for mine in self._in_flight],
-        )
-
-    def _claim(self, connection: sqlite3.Connection, limit: int, now: float) -> list[Claim]:
-        rows = connection.execute(
-            "SELECT id, body, attributes, published_at, attempts + 1 FROM messages WHERE due_at <= ?"
-            " ORDER BY due_at, id LIMIT ?",
-            (now, limit),
-        ).fetchall()
-        claims = []
-        for claim in map(Claim._make, rows):
-            if claim.attempt > self._delivery.max_attempts:  # its processes died, again and again
-                self._bury(connection, claim._replace(attempt=claim.attempt - 1), now)
-                continue
+    def _write_outcome(self, connection: sqlite3.Connection, claim: Claim, *, accepted: bool) -> None:
+        # The attempt tells this claim from one of a later deliverer.
+        now, mine = time.time(), (claim.id, claim.attempt)
+        if not accepted and claim.attempt < self._delivery.max_attempts:
+            due_at = now + self._delivery.backoff_s(claim.attempt) * random.uniform(1.0, 1.1)  # noqa: S311 - jitter
             connection.execute(
-                "UPDATE messages SET claimed = 1, attempts = ?, due_at = ? WHERE id = ?",
-                (claim.attempt, now + self._delivery.claim_s, claim.id),
+                "UPDATE messages SET claimed = 0, due_at = ? WHERE id = ? AND attempts = ?", (due_at, *mine)
             )
-            claims.append(claim)
-        return claims
-
-    def _bury(self, connection: sqlite3.Connection, claim: Claim, now: float) -> None:
-        deleted = connection.execute(
-            "DELETE FROM messages WHERE id = ? AND attempts = ?", (claim.id, claim.attempt)
-        ).rowcount
-        if deleted:
-            connection.execute("INSERT INTO dead_messages VALUES (?, ?, ?, ?, ?, ?)", (*claim, now))
+            return
+        if not accepted:
+            connection.execute(
+                "INSERT INTO dead_messages SELECT id, body, attributes, published_at, attempts, ?"
+                " FROM messages WHERE id = ? AND attempts = ?",
+                (now, *mine),
+            )
             logger.error("message %d: dead-lettered after %d deliveries", claim.id, claim.attempt)
-
-    def _post_all(self) -> None:
-        while (claim := self._work.get()) is not None:
-            self._outcomes.put(_Outcome(claim, self._post(claim)))
-            self._woken.set()
+        connection.execute("DELETE FROM messages WHERE id = ? AND attempts = ?", mine)
 
     def _post(self, claim: Claim) -> bool:
-        """Give the worker one message; whether it took it."""
+        """Give the worker one message; whether it accepted."""
         try:
             answer = self._pool.request(
                 "POST", self._url, body=push_envelope(claim), headers={"Content-Type": "application/json"}

@@ -14,7 +14,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
 
-def sort_key(value: Any) -> bytes:
+def sort_key(value: object) -> bytes:
     """Bytes that compare as Firestore compares values: by type, then by value."""
     if value is None:
         return b"\x01"
@@ -35,7 +35,7 @@ def _number_key(value: float) -> bytes:
     nearest = float(value)
     (bits,) = struct.unpack(">Q", struct.pack(">d", nearest + 0.0))  # + 0.0 makes one of both zeros
     bits = bits ^ 0xFFFFFFFFFFFFFFFF if bits >> 63 else bits | 1 << 63
-    # What a large integer has beyond a double's 53 bits decides between neighbours.
+    # The digits of a large integer beyond a double's 53 bits decide between neighbours.
     rest = value - int(nearest) if isinstance(value, int) else 0
     return struct.pack(">QQ", bits, rest + 2**63)
 
@@ -51,11 +51,11 @@ def _field_decoder(field: str) -> tuple[msgspec.msgpack.Decoder[Any], int]:
 
 
 def sort_key_of_field(body: bytes, field: str) -> bytes | None:
-    """The key of the value at a (dotted) field of an encoded document; None where it is missing."""
+    """The key of the value at a (dotted) field of an encoded document; None if it is missing."""
     decoder, depth = _field_decoder(field)
     try:
         value = decoder.decode(body)
-    except msgspec.ValidationError:  # something on the way is no map
+    except msgspec.ValidationError:  # a part of the path is no map
         return None
     for _ in range(depth):
         value = value.value
@@ -65,5 +65,5 @@ def sort_key_of_field(body: bytes, field: str) -> bytes | None:
 
 
 def add_sort_key(connection: sqlite3.Connection) -> None:
-    """Give a connection the SQL function `sort_key(body, field)`: NULL where the field is missing."""
+    """Give a connection the SQL function `sort_key(body, field)`: NULL if the field is missing."""
     connection.create_function("sort_key", 2, sort_key_of_field, deterministic=True)

@@ -1,8 +1,8 @@
 """The document store on one SQLite file, with Firestore's semantics.
 
-A document is one MessagePack value: it keeps times and bytes apart from text without a walk over
-the fields, and is several times cheaper than tagged JSON both ways. Queries see into it through the SQL
-function `sort_key`, whose bytes order as Firestore orders values.
+A document is one MessagePack value: it tells times and bytes from text without a walk over the fields, and
+encodes and decodes several times faster than tagged JSON. Queries look into it through the SQL function
+`sort_key`, whose bytes order as Firestore orders values.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
@@ -30,7 +30,7 @@ CREATE TABLE documents (
 -- One number for all commits: a document that is deleted and made again never repeats a version.
 CREATE TABLE commits (version INTEGER NOT NULL);
 INSERT INTO commits VALUES (0);
--- What dispatch, heal and the close check ask at every tick, however many documents there are.
+-- For the queries of dispatch, heal and the close check: every tick asks them, over any number of documents.
 CREATE INDEX connections_due
     ON documents (collection, sort_key(body, 'marketplace'), sort_key(body, 'status'), id)
     WHERE collection = 'connections';
@@ -98,7 +98,7 @@ class SqliteStore:
             order = f"{key}{direction}, id{direction}"
             conditions.append(f"{key} IS NOT NULL")
             if after is not None:
-                # Spelled out, because SQLite seeks by a row value only in columns.
+                # Spelled out, because SQLite seeks by a row value only in plain columns.
                 conditions.append(f"{key} {beyond}= ? AND ({key} {beyond} ? OR id {beyond} ?)")
                 values += [sort_key(after[0]), sort_key(after[0]), after[1]]
         sql = (
@@ -121,7 +121,7 @@ class SqliteStore:
         """Apply all writes or none, in one transaction."""
         if not writes:
             return []
-        batch = _sort(writes)
+        batch = _batch(writes)
         increments: dict[str, Mapping[str, int]] = {}
         with self._database.write() as connection:
             connection.execute("UPDATE commits SET version = version + 1")
@@ -167,7 +167,7 @@ class _Batch(NamedTuple):
     size: int
 
 
-def _sort(writes: Sequence[Write]) -> _Batch:
+def _batch(writes: Sequence[Write]) -> _Batch:
     batch = _Batch([], [], [], [], 0)
     size = 0
     for write in writes:
@@ -181,17 +181,17 @@ def _sort(writes: Sequence[Write]) -> _Batch:
         elif isinstance(write, Update):
             batch.updates.append(write)
     if len({write.path for write in writes}) != len(writes):
-        raise ValueError("a path stands at most once in a commit")
+        raise ValueError("a path occurs at most once in a commit")
     _check_commit(size)
     return batch._replace(size=size)
 
 
-def _body(path: str, data: Mapping[str, Any]) -> bytes:
+def _body(path: str, data: Mapping[str, object]) -> bytes:
     try:
         body = _encode(data)
     except (UnicodeEncodeError, OverflowError, RecursionError) as error:
         raise WriteRejected(f"{path}: cannot be stored: {error}") from error
-    # Only what may be too large is measured exactly: a walk costs more than the write itself.
+    # Only a document that may be too large is measured exactly: a walk costs more than the write itself.
     if len(body) * _MAX_COMPRESSION > MAX_DOCUMENT_BYTES and document_bytes(path, data) > MAX_DOCUMENT_BYTES:
         raise WriteRejected(f"{path}: is larger than a document may be ({MAX_DOCUMENT_BYTES} bytes)")
     return body
@@ -225,8 +225,8 @@ def _update(connection: sqlite3.Connection, update: Update, version: int) -> tup
     return len(_encode(update.fields)) + len(update.path), results
 
 
-def _increment(data: Document, path: str, by: int) -> Any:
-    """Add to the number at a dotted path; what is missing or of another type is replaced."""
+def _increment(data: Document, path: str, by: int) -> int:
+    """Add to the number at a dotted path; a missing value or one of another type is replaced."""
     *parents, name = path.split(".")
     for parent in parents:
         inner = data.get(parent)
@@ -234,11 +234,10 @@ def _increment(data: Document, path: str, by: int) -> Any:
         data[parent] = dict(inner) if isinstance(inner, dict) else {}
         data = data[parent]
     value = data.get(name)
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        data[name] = value + by
-    else:
-        data[name] = by
-    return data[name]
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    data[name] = data[name] + by if is_number else by
+    total: int = data[name]
+    return total
 
 
 def _split(path: str) -> tuple[str, str]:
@@ -262,10 +261,10 @@ def _named(rows: Sequence[tuple[str, str, bytes]]) -> str:
     )
 
 
-def _conditions(collection: str, where: Sequence[Filter]) -> tuple[list[str], list[Any]]:
+def _conditions(collection: str, where: Sequence[Filter]) -> tuple[list[str], list[object]]:
     conditions: list[str] = ["collection = ?"]
-    values: list[Any] = [collection]
-    # SQLite is sure to use a partial index where the query repeats the index's own words.
+    values: list[object] = [collection]
+    # SQLite is sure to use a partial index if the query repeats the index's own condition.
     if collection in {"connections", "sync_state", "runs"}:
         conditions.append(f"collection = '{collection}'")
     elif collection.startswith("runs/") and collection.endswith("/shards"):
@@ -279,7 +278,7 @@ def _conditions(collection: str, where: Sequence[Filter]) -> tuple[list[str], li
             bound = sort_key(value)
             conditions.append(f"{key} {_OPERATORS[op]} ?")
             values.append(bound)
-            if op != "==":  # a range is of one type, which the first byte says
+            if op != "==":  # a range covers one type, named by the first byte
                 conditions.append(f"{key} >= ? AND {key} < ?")
                 values += [bound[:1], bytes([bound[0] + 1])]
     return conditions, values

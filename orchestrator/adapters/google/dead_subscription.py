@@ -1,6 +1,6 @@
 """Dead letters on Pub/Sub: the subscription of the dead-letter topic, read by pulling.
 
-Apart from the publisher, since only the command line pulls.
+It is separate from the publisher because only the command line pulls.
 """
 
 from __future__ import annotations
@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
-from functools import partial
 from typing import TypeVar
 
 from google.api_core import exceptions
@@ -16,22 +15,26 @@ from google.pubsub_v1 import types
 from google.pubsub_v1.services.subscriber import SubscriberClient
 from google.pubsub_v1.services.subscriber.transports import SubscriberGrpcTransport
 
-from orchestrator.adapters.google.calls import CallFailed, Lazy, emulator_channel, explain, retry
+from orchestrator.adapters.google.calls import Client, Remedies, retry
 from orchestrator.adapters.google.pubsub import dead_letters_of, topic_path
 from orchestrator.errors import QueueUnavailable
 from orchestrator.ports import DeadMessage
 
 T = TypeVar("T")
 
-#: One request: far below the 1,000 messages a pull may ask for and the 512 KB of ids another may hold.
+#: Messages in one request: a pull may ask for 1,000, and the others may hold 512 KB of ids.
 _BATCH = 500
-#: The longest time that Pub/Sub keeps a message from others.
+#: The longest time that Pub/Sub withholds a pulled message from others.
 _HELD_S = 600
 _TIMEOUT_S = 10.0
-#: A pull waits on the server for a first message; where none comes for so long, there is none.
+#: A pull waits on the server for a first message; if this time passes, the subscription is empty.
 _EMPTY_S = 5.0
 _RETRY = retry(exceptions.Aborted, total_s=20.0)
-#: What Pub/Sub itself notes on a message it gives up (cloud.google.com/pubsub/docs/dead-letter-topics).
+_REMEDIES: Remedies = {
+    exceptions.NotFound: "create the subscription (terraform apply), or correct SYNC_QUEUE",
+    exceptions.PermissionDenied: "have roles/pubsub.subscriber on the subscription granted to this account",
+}
+#: Attributes that Pub/Sub adds to a dead letter (cloud.google.com/pubsub/docs/dead-letter-topics).
 _PUBLISHED = "CloudPubSubDeadLetterSourceTopicPublishTime"
 _DELIVERIES = "CloudPubSubDeadLetterSourceDeliveryCount"
 
@@ -40,7 +43,7 @@ class PubSubDeadLetters:
     """The DeadLetters port.
 
     Args:
-        project: The topic's project, where `topic` does not name one.
+        project: The topic's project, if `topic` does not name one.
         topic: The queue's topic, `TOPIC` or `projects/PROJECT/topics/TOPIC`.
         emulator_host: `HOST:PORT` of Google's emulator; empty for the service itself.
     """
@@ -48,21 +51,23 @@ class PubSubDeadLetters:
     def __init__(self, *, project: str, topic: str, emulator_host: str = "") -> None:
         name = dead_letters_of(topic_path(project, topic))
         self._subscription = name.replace("/topics/", "/subscriptions/")
-        self._emulator_host = emulator_host
-        self._client = Lazy(self._make)
+        self._client = Client(
+            SubscriberClient, QueueUnavailable, _REMEDIES, SubscriberGrpcTransport, emulator_host
+        )
 
     def close(self) -> None:
         """Close the connection to Pub/Sub; the next call opens it again."""
         self._client.close()
 
     def take(self, limit: int) -> list[DeadMessage]:
-        """Pull until nothing new comes, and hold what came for as long as may be."""
-        self._greet()
+        """Pull until nothing new comes, and hold the messages as long as Pub/Sub can."""
+        # Have Pub/Sub answer once: a pull that never reached it ends like one without messages.
+        self._set_deadline((), 0)
         taken: dict[str, DeadMessage] = {}
         while len(taken) < limit:
             known = len(taken)
             found = self._pull(min(_BATCH, limit - known))
-            self._set_deadline(found, _HELD_S)
+            self._set_deadlines(found, _HELD_S)
             taken |= {message.id: message for message in found}
             if len(taken) == known:
                 break
@@ -70,65 +75,43 @@ class PubSubDeadLetters:
 
     def give_back(self, messages: Sequence[DeadMessage]) -> None:
         """Let Pub/Sub deliver them again now."""
-        self._set_deadline(messages, 0)
+        self._set_deadlines(messages, 0)
 
     def remove(self, messages: Sequence[DeadMessage]) -> None:
         """Acknowledge them."""
         for ids in _batches(messages):
             request = types.AcknowledgeRequest(subscription=self._subscription, ack_ids=ids)
-            acknowledge = self._client.get().acknowledge
-            self._call(partial(acknowledge, request=request, retry=None, timeout=_TIMEOUT_S))
+            self._call(lambda client: client.acknowledge(request=request, retry=None, timeout=_TIMEOUT_S))  # noqa: B023 - called at once
 
     def _pull(self, limit: int) -> list[DeadMessage]:
         request = types.PullRequest(subscription=self._subscription, max_messages=limit)
 
-        def pull() -> types.PullResponse:
+        def pull(client: SubscriberClient) -> types.PullResponse:
             try:
-                return self._client.get().pull(request=request, retry=None, timeout=_EMPTY_S)
+                return client.pull(request=request, retry=None, timeout=_EMPTY_S)
             except exceptions.DeadlineExceeded:
                 return types.PullResponse()
 
         return [_dead_message(found) for found in self._call(pull).received_messages]
 
-    def _set_deadline(self, messages: Sequence[DeadMessage], seconds: int) -> None:
+    def _set_deadlines(self, messages: Sequence[DeadMessage], seconds: int) -> None:
         for ids in _batches(messages):
-            request = types.ModifyAckDeadlineRequest(
-                subscription=self._subscription, ack_ids=ids, ack_deadline_seconds=seconds
-            )
-            modify = self._client.get().modify_ack_deadline
-            self._call(partial(modify, request=request, retry=None, timeout=_TIMEOUT_S))
+            self._set_deadline(ids, seconds)
 
-    def _greet(self) -> None:
-        """Have Pub/Sub answer once: a pull that it never heard of ends like one without messages."""
-        request = types.ModifyAckDeadlineRequest(subscription=self._subscription, ack_deadline_seconds=0)
-
-        def greet() -> None:
-            # It asks for nothing, which is refused; so is everything else that is wrong, and that is told.
-            with suppress(exceptions.InvalidArgument):
-                self._client.get().modify_ack_deadline(request=request, retry=None, timeout=_TIMEOUT_S)
-
-        self._call(greet)
-
-    def _call(self, call: Callable[[], T]) -> T:
-        try:
-            return _RETRY(call)()
-        except CallFailed as error:
-            what, action = explain(
-                error,
-                {
-                    exceptions.NotFound: "create the subscription (terraform apply), or correct SYNC_QUEUE",
-                    exceptions.PermissionDenied: "have roles/pubsub.subscriber granted on the subscription "
-                    "to the account of this command",
-                },
-            )
-            raise QueueUnavailable(f"Pub/Sub {self._subscription}: {what}", action=action) from error
-
-    def _make(self) -> SubscriberClient:
-        if not self._emulator_host:
-            return SubscriberClient()
-        return SubscriberClient(
-            transport=SubscriberGrpcTransport(channel=emulator_channel(self._emulator_host))
+    def _set_deadline(self, ids: Sequence[str], seconds: int) -> None:
+        request = types.ModifyAckDeadlineRequest(
+            subscription=self._subscription, ack_ids=ids, ack_deadline_seconds=seconds
         )
+
+        def modify(client: SubscriberClient) -> None:
+            # Without ids it asks for nothing, which is refused; any other fault is told all the same.
+            with suppress(*() if ids else (exceptions.InvalidArgument,)):
+                client.modify_ack_deadline(request=request, retry=None, timeout=_TIMEOUT_S)
+
+        self._call(modify)
+
+    def _call(self, call: Callable[[SubscriberClient], T]) -> T:
+        return self._client.call(f"Pub/Sub {self._subscription}", _RETRY, call)
 
 
 def _batches(messages: Sequence[DeadMessage]) -> list[list[str]]:

@@ -1,20 +1,20 @@
 """The document store on Firestore: optimistic commits with preconditions, no transactions.
 
-A version is the document's update time. A write that changes nothing leaves it as it was, which is
-why whoever relies on versions changes a field (`seq`) in every commit.
+A version is the document's update time. A write that changes nothing keeps it, so code that relies on
+versions changes a field (`seq`) in every commit.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from collections.abc import Sequence
+from typing import Any
 
 from google.api_core import exceptions
 from google.cloud.firestore_v1 import types
 from google.cloud.firestore_v1.services.firestore import FirestoreClient
 from google.cloud.firestore_v1.services.firestore.transports import FirestoreGrpcTransport
 
-from orchestrator.adapters.google.calls import CallFailed, Lazy, emulator_channel, explain, first_line, retry
+from orchestrator.adapters.google.calls import Client, Refusals, Remedies, retry
 from orchestrator.adapters.google.firestore_values import (
     field_path,
     fill_fields,
@@ -28,9 +28,9 @@ from orchestrator.ports import Create, Delete, Filter, Put, Query, Snapshot, Upd
 
 #: One attempt; the largest commit takes a few seconds.
 _TIMEOUT_S = 12.0
-# With a last attempt 20 s, so that a slice whose store is away still ends inside its margin.
+# With a last attempt 20 s, so a slice whose store is unavailable still ends inside its margin.
 _RETRY = retry(total_s=8.0)
-#: The emulator takes no larger request.
+#: The emulator accepts no larger request.
 _EMULATOR_COMMIT_BYTES = 4 * 1024 * 1024
 _Operator = types.StructuredQuery.FieldFilter.Operator
 _OPERATORS = {
@@ -45,13 +45,23 @@ _ASCENDING, _DESCENDING = (
     types.StructuredQuery.Direction.ASCENDING,
     types.StructuredQuery.Direction.DESCENDING,
 )
+_REMEDIES: Remedies = {
+    exceptions.PermissionDenied: "grant this function's account roles/datastore.user on the project",
+    exceptions.NotFound: "create the database, or correct GOOGLE_CLOUD_PROJECT and FIRESTORE_DATABASE",
+    exceptions.FailedPrecondition: "create the index that the query needs (terraform apply)",
+}
+_COMMIT_REFUSALS: Refusals = {
+    exceptions.AlreadyExists: Conflict,
+    exceptions.FailedPrecondition: Conflict,
+    exceptions.NotFound: Conflict,
+    exceptions.Aborted: Conflict,
+    exceptions.InvalidArgument: WriteRejected,
+}
 _CommitRequest = types.CommitRequest.pb()
 _BatchGetRequest = types.BatchGetDocumentsRequest.pb()
 _QueryRequest = types.RunQueryRequest.pb()
 _AggregationRequest = types.RunAggregationQueryRequest.pb()
 _StructuredQuery = types.StructuredQuery.pb()
-
-T = TypeVar("T")
 
 
 class FirestoreStore:
@@ -64,14 +74,15 @@ class FirestoreStore:
     """
 
     def __init__(self, *, project: str, database: str, emulator_host: str = "") -> None:
-        self._project = project
         self._database = f"projects/{project}/databases/{database}"
+        self._name = f"Firestore {self._database}"
         self._root = f"{self._database}/documents"
-        self._emulator_host = emulator_host
         self._metadata = [("google-cloud-resource-prefix", self._database)]
-        if self._emulator_host:
+        if emulator_host:
             self._metadata.append(("authorization", "Bearer owner"))  # past its security rules
-        self._client = Lazy(self._make)
+        self._client = Client(
+            FirestoreClient, StoreUnavailable, _REMEDIES, FirestoreGrpcTransport, emulator_host
+        )
 
     def close(self) -> None:
         """Close the connection to Firestore; using the store again opens it again."""
@@ -88,14 +99,14 @@ class FirestoreStore:
         names = [f"{self._root}/{path}" for path in paths]
         request = _BatchGetRequest(database=self._database, documents=dict.fromkeys(names))
 
-        def read() -> dict[str, Snapshot]:
-            answers = self._client.get().batch_get_documents(
+        def read(client: FirestoreClient) -> dict[str, Snapshot]:
+            answers = client.batch_get_documents(
                 request=types.BatchGetDocumentsRequest.wrap(request), **self._options()
             )
             found = (types.BatchGetDocumentsResponse.pb(answer) for answer in answers)
             return {one.found.name: self._snapshot(one.found) for one in found if one.HasField("found")}
 
-        snapshots = self._read(read)
+        snapshots = self._client.call(self._name, _RETRY, read)
         return [snapshots.get(name) for name in names]
 
     def query(self, query: Query) -> list[Snapshot]:
@@ -114,14 +125,12 @@ class FirestoreStore:
         structured.limit.value = query.limit
         request = _QueryRequest(parent=parent, structured_query=structured)
 
-        def read() -> list[Snapshot]:
-            answers = self._client.get().run_query(
-                request=types.RunQueryRequest.wrap(request), **self._options()
-            )
+        def read(client: FirestoreClient) -> list[Snapshot]:
+            answers = client.run_query(request=types.RunQueryRequest.wrap(request), **self._options())
             found = (types.RunQueryResponse.pb(answer) for answer in answers)
             return [self._snapshot(one.document) for one in found if one.HasField("document")]
 
-        return self._read(read)
+        return self._client.call(self._name, _RETRY, read)
 
     def count(self, collection: str, where: Sequence[Filter] = ()) -> int:
         """Count documents; billed as one read per thousand."""
@@ -132,8 +141,8 @@ class FirestoreStore:
         request.structured_aggregation_query.structured_query.CopyFrom(query)
         request.structured_aggregation_query.aggregations.add(alias="n").count.SetInParent()
 
-        def read() -> int:
-            answers = self._client.get().run_aggregation_query(
+        def read(client: FirestoreClient) -> int:
+            answers = client.run_aggregation_query(
                 request=types.RunAggregationQueryRequest.wrap(request), **self._options()
             )
             found = (types.RunAggregationQueryResponse.pb(answer) for answer in answers)
@@ -141,7 +150,7 @@ class FirestoreStore:
                 one.result.aggregate_fields["n"].integer_value for one in found if one.HasField("result")
             )
 
-        return self._read(read)
+        return self._client.call(self._name, _RETRY, read)
 
     def commit(self, writes: Sequence[Write]) -> list[Written]:
         """Apply all writes or none, in one request."""
@@ -149,27 +158,16 @@ class FirestoreStore:
             return []
         request = self._commit_request(writes)
 
-        def send() -> Any:
-            return self._client.get().commit(request=types.CommitRequest.wrap(request), **self._options())
+        def send(client: FirestoreClient) -> types.CommitResponse:
+            return client.commit(request=types.CommitRequest.wrap(request), **self._options())
 
-        try:
-            answer = types.CommitResponse.pb(_RETRY(send)())
-        except (
-            exceptions.AlreadyExists,
-            exceptions.FailedPrecondition,
-            exceptions.NotFound,
-            exceptions.Aborted,
-        ) as error:
-            raise Conflict(f"commit of {len(writes)} writes: {first_line(error)}") from error
-        except exceptions.InvalidArgument as error:
-            raise WriteRejected(f"commit of {len(writes)} writes: {first_line(error)}") from error
-        except CallFailed as error:
-            raise self._unavailable(error) from error
+        about = f"{self._name}: commit of {len(writes)} writes"
+        answer = types.CommitResponse.pb(self._client.call(about, _RETRY, send, _COMMIT_REFUSALS))
         return [_written(write, result) for write, result in zip(writes, answer.write_results, strict=True)]
 
     def _commit_request(self, writes: Sequence[Write]) -> Any:
         if len({write.path for write in writes}) != len(writes):
-            raise ValueError("a path stands at most once in a commit")
+            raise ValueError("a path occurs at most once in a commit")
         request = _CommitRequest(database=self._database)
         for write in writes:
             try:
@@ -177,7 +175,7 @@ class FirestoreStore:
             except (ValueError, RecursionError) as error:
                 raise WriteRejected(f"{write.path}: cannot be stored: {error}") from error
         size = request.ByteSize()
-        # The service refuses both as well, but answers a request that is too large in several ways.
+        # The service refuses both as well, but its answers to an oversized request vary.
         if size > MAX_DOCUMENT_BYTES // 2:
             _check_documents(writes, request.writes)
         if size > MAX_COMMIT_BYTES:
@@ -230,39 +228,13 @@ class FirestoreStore:
         path = document.name.removeprefix(f"{self._root}/")
         return Snapshot(path, read_fields(document.fields), document.update_time)
 
-    def _read(self, read: Callable[[], T]) -> T:
-        try:
-            return _RETRY(read)()
-        except CallFailed as error:
-            raise self._unavailable(error) from error
-
     def _options(self) -> dict[str, Any]:
         return {"retry": None, "timeout": _TIMEOUT_S, "metadata": self._metadata}
-
-    def _make(self) -> FirestoreClient:
-        if not self._emulator_host:
-            return FirestoreClient()
-        return FirestoreClient(
-            transport=FirestoreGrpcTransport(channel=emulator_channel(self._emulator_host))
-        )
-
-    def _unavailable(self, error: Exception) -> StoreUnavailable:
-        what, action = explain(
-            error,
-            {
-                exceptions.PermissionDenied: "grant this function's service account roles/datastore.user "
-                f"on project {self._project}",
-                exceptions.NotFound: "create the database, or correct GOOGLE_CLOUD_PROJECT and "
-                "FIRESTORE_DATABASE",
-                exceptions.FailedPrecondition: "create the index that the query needs (terraform apply)",
-            },
-        )
-        return StoreUnavailable(f"Firestore {self._database}: {what}", action=action)
 
 
 def _check_documents(writes: Sequence[Write], messages: Sequence[Any]) -> None:
     for write, message in zip(writes, messages, strict=True):
-        # Counting exactly costs a walk, so only what comes near is counted.
+        # Counting exactly costs a walk, so only large documents are counted.
         if not isinstance(write, Create | Put) or message.ByteSize() <= MAX_DOCUMENT_BYTES // 2:
             continue
         if document_bytes(write.path, write.data) > MAX_DOCUMENT_BYTES:

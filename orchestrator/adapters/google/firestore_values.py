@@ -1,7 +1,7 @@
 """Documents to Firestore's protocol messages and back.
 
-The client library's own conversion builds a wrapper object around every single value, which costs
-several times what the rest of a commit does; these functions fill the messages underneath directly.
+The client library's own conversion builds a wrapper object around every single value and takes several
+times as long as the rest of a commit; these functions fill the underlying messages directly.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ def fill_fields(fields: Any, data: Mapping[str, Any]) -> None:
 
     Raises:
         ValueError: A text is not valid Unicode, or an integer has more than 64 bits.
-        TypeError: A value is of a type that documents do not have.
+        TypeError: A value's type is not one of a document's.
     """
     for name, value in data.items():
         fill_value(fields[name], value)
@@ -32,7 +32,7 @@ def fill_value(target: Any, value: Any) -> None:
         target.string_value = value
     elif value is None:
         target.null_value = 0
-    elif isinstance(value, bool):  # before int, which it is too
+    elif isinstance(value, bool):  # before int: a bool is one, too
         target.boolean_value = value
     elif isinstance(value, int):
         target.integer_value = value
@@ -62,7 +62,7 @@ def read_fields(fields: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def read_value(value: Any) -> Any:
-    """One Value as plain data; times lose what is finer than a microsecond."""
+    """One Value as plain data; times are cut to microseconds."""
     kind = value.WhichOneof("value_type")
     if kind == "map_value":
         return read_fields(value.map_value.fields)
@@ -77,7 +77,7 @@ def read_value(value: Any) -> Any:
 
 
 def field_path(names: Iterable[str]) -> str:
-    """Names of nested fields as Firestore writes their path, quoted where they have to be."""
+    """Names of nested fields as Firestore writes their path, quoted if necessary."""
     return ".".join(name if _SIMPLE_NAME.fullmatch(name) else _quoted(name) for name in names)
 
 

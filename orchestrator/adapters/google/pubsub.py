@@ -1,7 +1,7 @@
 """The task queue on Pub/Sub: publishing only; a push subscription of our own delivers.
 
-Publishing is one awaited request for many messages. The client library's batching publisher would add
-a background thread, which a function loses between requests, and win nothing where all messages are at hand.
+Publishing is one awaited request for many messages. The client library's batching publisher would add a
+background thread, which a function loses between requests; all messages are known, so it would gain nothing.
 """
 
 from __future__ import annotations
@@ -15,26 +15,30 @@ from google.pubsub_v1.services.publisher import PublisherClient
 from google.pubsub_v1.services.publisher.transports import PublisherGrpcTransport
 
 from orchestrator.adapters.attributes import attributes, buried
-from orchestrator.adapters.google.calls import CallFailed, Lazy, emulator_channel, explain, retry
+from orchestrator.adapters.google.calls import Client, Remedies, retry
 from orchestrator.errors import QueueUnavailable
 from orchestrator.model.messages import Message, encode
 
-#: The most that one request may hold; ours have far less than 1 KB each, and a request may have 10 MB.
+#: The most messages in one request. Ours are far below 1 KB each; a request may have 10 MB.
 _BATCH = 1000
 _TIMEOUT_S = 5.0
-# Publishing again after an unknown outcome only repeats messages, which their readers bear.
+# Publishing again after an unknown outcome only repeats messages, and their readers are idempotent.
 _RETRY = retry(exceptions.DeadlineExceeded, exceptions.Aborted, total_s=8.0)
 
+_REMEDIES: Remedies = {
+    exceptions.NotFound: "create the topic (terraform apply), or correct SYNC_QUEUE",
+    exceptions.PermissionDenied: "grant this function's account roles/pubsub.publisher on the topic",
+}
 _PublishRequest = types.PublishRequest.pb()
 
 
 def topic_path(project: str, topic: str) -> str:
-    """The topic's full name, from that or from its id."""
+    """The topic's full name, from its full name or its id."""
     return topic if topic.startswith("projects/") else f"projects/{project}/topics/{topic}"
 
 
 def dead_letters_of(name: str) -> str:
-    """The topic for what is given up; its subscription has the same name (terraform/modules/queue)."""
+    """The topic of dead letters; its subscription has the same name (terraform/modules/queue)."""
     return f"{name}-dead"
 
 
@@ -42,15 +46,16 @@ class PubSubQueue:
     """The TaskQueue port; safe for threads. The client is made on first use, so after a fork.
 
     Args:
-        project: The topic's project, where `topic` does not name one.
+        project: The topic's project, if `topic` does not name one.
         topic: `TOPIC` or `projects/PROJECT/topics/TOPIC`.
         emulator_host: `HOST:PORT` of Google's emulator; empty for the service itself.
     """
 
     def __init__(self, *, project: str, topic: str, emulator_host: str = "") -> None:
         self._topic = topic_path(project, topic)
-        self._emulator_host = emulator_host
-        self._client = Lazy(self._make)
+        self._client = Client(
+            PublisherClient, QueueUnavailable, _REMEDIES, PublisherGrpcTransport, emulator_host
+        )
 
     def close(self) -> None:
         """Close the connection to Pub/Sub; publishing again opens it again."""
@@ -73,25 +78,8 @@ class PubSubQueue:
         self._send(types.PublishRequest.wrap(request))
 
     def _send(self, request: types.PublishRequest) -> None:
-        def send() -> None:
-            self._client.get().publish(request=request, retry=None, timeout=_TIMEOUT_S)
-
-        try:
-            _RETRY(send)()
-        except CallFailed as error:
-            what, action = explain(
-                error,
-                {
-                    exceptions.NotFound: "create the topic (terraform apply), or correct SYNC_QUEUE",
-                    exceptions.PermissionDenied: "grant this function's service account "
-                    "roles/pubsub.publisher on the topic",
-                },
-            )
-            raise QueueUnavailable(f"Pub/Sub {request.topic}: {what}", action=action) from error
-
-    def _make(self) -> PublisherClient:
-        if not self._emulator_host:
-            return PublisherClient()
-        return PublisherClient(
-            transport=PublisherGrpcTransport(channel=emulator_channel(self._emulator_host))
+        self._client.call(
+            f"Pub/Sub {request.topic}",
+            _RETRY,
+            lambda client: client.publish(request=request, retry=None, timeout=_TIMEOUT_S),
         )

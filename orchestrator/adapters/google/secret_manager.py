@@ -1,7 +1,7 @@
 """Secrets in Google's Secret Manager, by reference `projects/P/secrets/S[/versions/V]`.
 
-Needs `roles/secretmanager.secretAccessor` only, and `…secretVersionAdder` for what is written. What
-is kept in memory outlives an outage of the service.
+Reading needs `roles/secretmanager.secretAccessor`, adding versions `…secretVersionAdder`. Values kept in
+memory bridge an outage of the service.
 """
 
 from __future__ import annotations
@@ -15,26 +15,33 @@ from typing import NamedTuple, TypeVar
 from google.api_core import exceptions
 from google.cloud.secretmanager_v1 import SecretManagerServiceClient, SecretPayload
 
-from orchestrator.adapters.google.calls import CallFailed, Lazy, explain, retry
+from orchestrator.adapters.google.calls import Client, Remedies, retry
 from orchestrator.errors import SecretMissing, SecretUnavailable
 
 #: A rotated secret is noticed after at most this long.
 CACHE_S = 300.0
 #: After a failure the kept value is used this long before the service is asked again.
 _STALE_S = 30.0
-#: How many disabled or destroyed versions below the latest `previous` looks past.
+#: Versions below the latest that `previous` tries, past disabled and destroyed ones.
 _SEARCH = 5
 _TIMEOUT_S = 5.0
 _RETRY = retry(exceptions.DeadlineExceeded, total_s=10.0)
 
 _REFERENCE = re.compile(r"(projects/[^/]+/secrets/[^/]+)(?:/versions/([^/]+))?")
+_REMEDIES: Remedies = {
+    exceptions.PermissionDenied: "grant this function's account roles/secretmanager.secretAccessor on it, "
+    "and secretmanager.secretVersionAdder if its tokens rotate",
+    exceptions.NotFound: "create the secret and its first version, or correct the reference",
+    exceptions.FailedPrecondition: "enable the version, or add another one",
+    exceptions.InvalidArgument: "correct the reference",
+}
 _NO_SUCH = (exceptions.NotFound, exceptions.FailedPrecondition)
 
 T = TypeVar("T")
 
 
 class _Version(NamedTuple):
-    """A secret's version; its `content` is None where the version says that there is none."""
+    """A secret's version; its `content` is None if no enabled version was found."""
 
     number: int
     content: str | None
@@ -50,7 +57,7 @@ class SecretManager:
 
     Args:
         make_client: Makes the client.
-        monotonic: Seconds that never go back, for the age of what is kept.
+        monotonic: Seconds that never go back, for the age of kept values.
     """
 
     def __init__(
@@ -59,13 +66,13 @@ class SecretManager:
         *,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._client = Lazy(make_client)
+        self._client = Client(make_client, SecretUnavailable, _REMEDIES, refused=SecretMissing)
         self._monotonic = monotonic
         self._lock = threading.Lock()
         self._kept: dict[str, _Kept] = {}
 
     def close(self) -> None:
-        """Close the connection to Secret Manager and forget what was read."""
+        """Close the connection to Secret Manager and forget all values."""
         with self._lock:
             self._kept.clear()
         self._client.close()
@@ -83,7 +90,7 @@ class SecretManager:
         ).content
 
     def add_version(self, reference: str, content: str) -> None:
-        """Store a new latest version; when its answer is lost it may be stored twice, which is harmless."""
+        """Store a new latest version; if the answer is lost it may be stored twice, which is harmless."""
         secret, version = _parse(reference)
         if version != "latest":
             raise SecretMissing(
@@ -93,7 +100,6 @@ class SecretManager:
         payload = SecretPayload(data=content.encode())
         answer = self._call(
             reference,
-            "secretmanager.secretVersionAdder",
             lambda client: client.add_secret_version(
                 parent=secret, payload=payload, retry=None, timeout=_TIMEOUT_S
             ),
@@ -131,7 +137,6 @@ class SecretManager:
     def _read(self, name: str, reference: str) -> _Version:
         answer = self._call(
             reference,
-            "secretmanager.secretAccessor",
             lambda client: client.access_secret_version(name=name, retry=None, timeout=_TIMEOUT_S),
         )
         try:
@@ -151,26 +156,15 @@ class SecretManager:
                     raise
         return _Version(above, None)
 
-    def _call(self, reference: str, role: str, call: Callable[[SecretManagerServiceClient], T]) -> T:
-        try:
-            return _RETRY(lambda: call(self._client.get()))()
-        except CallFailed as error:
-            actions: dict[type[Exception], str] = {
-                exceptions.PermissionDenied: f"grant roles/{role} on it to this function's account",
-                exceptions.NotFound: "create the secret and its first version, or correct the reference",
-                exceptions.FailedPrecondition: "enable the version, or add another one",
-                exceptions.InvalidArgument: "correct the reference",
-            }
-            what, action = explain(error, actions)
-            failed = SecretMissing if isinstance(error, tuple(actions)) else SecretUnavailable
-            raise failed(f"secret {reference}: {what}", action=action) from error
+    def _call(self, reference: str, call: Callable[[SecretManagerServiceClient], T]) -> T:
+        return self._client.call(f"secret {reference}", _RETRY, call)
 
 
 def _parse(reference: str) -> tuple[str, str]:
     match = _REFERENCE.fullmatch(reference)
     if match is None:
         raise SecretMissing(
-            f"secret {reference!r}: is no reference to Secret Manager",
+            f"secret {reference!r}: is not a reference to Secret Manager",
             action="write projects/PROJECT/secrets/SECRET/versions/latest",
         )
     return match[1], match[2] or "latest"

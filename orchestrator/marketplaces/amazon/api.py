@@ -61,12 +61,14 @@ class SellerSettings(Settings, frozen=True, kw_only=True):
         Literal["na", "eu", "fe"], Meta(description="Amazon's region: Americas, Europe, Far East.")
     ]
     marketplace_ids: Annotated[
-        tuple[str, ...], Meta(description="Amazon's ids of 1 to 50 marketplaces, such as A1F83G8C2ARO7P.")
+        tuple[str, ...],
+        Meta(description="Ids of 1 to 50 marketplaces of this region, such as A1F83G8C2ARO7P."),
     ]
     seller_id: Annotated[str, Meta(description="Merchant token `A…`: Settings > Account Info.")]
 
     def __post_init__(self) -> None:
         """Refuse texts that cannot be ids."""
+        # A search for orders accepts at most 50.
         ids = self.marketplace_ids
         if not (0 < len(ids) <= 50 and len(set(ids)) == len(ids) and all(map(_is_id, ids))):
             raise ValueError("marketplace_ids takes a list of 1 to 50 ids such as A1F83G8C2ARO7P, each once")

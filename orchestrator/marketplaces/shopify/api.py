@@ -111,7 +111,7 @@ ACCESS = Access(
         ),
     ),
     lifetime="Client credentials last until the app is removed, for shops of the app's own organization. "
-    "Refresh tokens are replaced on each use. Admin-made tokens do not expire; none can be made since 2026.",
+    "Refresh tokens are replaced on each use. Admin-made tokens do not expire; no new ones since 2026-01-01.",
     sources=(
         "https://shopify.dev/docs/apps/build/dev-dashboard/get-api-access-tokens",
         "https://shopify.dev/docs/apps/build/authentication-authorization/access-tokens",

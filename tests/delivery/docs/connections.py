@@ -17,7 +17,7 @@ from msgspec.structs import FieldInfo, fields
 
 from local.processes import ROOT
 from orchestrator.marketplaces.registry import REGISTRY
-from orchestrator.marketplaces.spec import Access, Connector, Scope
+from orchestrator.marketplaces.spec import Access, AnyConnector, Scope
 from tests.delivery.docs.examples import EXAMPLES, Example
 
 PAGE = ROOT / "docs" / "connections.md"
@@ -40,7 +40,7 @@ def with_parts(text: str) -> str:
     return text
 
 
-def section(connector: Connector, example: Example) -> str:
+def section(connector: AnyConnector, example: Example) -> str:
     """All that the connector says of one marketplace, with the example."""
     return "\n\n".join(
         [
@@ -55,7 +55,7 @@ def section(connector: Connector, example: Example) -> str:
     )
 
 
-def own_settings(connector: Connector) -> dict[str, FieldInfo]:
+def own_settings(connector: AnyConnector) -> dict[str, FieldInfo]:
     """The settings that not every marketplace takes."""
     common = _fields(connector.settings for connector in REGISTRY.values())
     own = _fields([connector.settings])

@@ -12,17 +12,16 @@ from google.api_core.retry import Retry
 from functions import events, requests
 from functions.auth import certificates
 from local.processes import ROOT
-from orchestrator import errors
+from orchestrator import attempts, errors
 from orchestrator.adapters.embedded import database
 from orchestrator.adapters.embedded.delivery import Delivery
 from orchestrator.adapters.google import firestore, pubsub, secret_manager
 from orchestrator.marketplaces import client, transport
 from orchestrator.model.run import SHARD_SIZE
-from orchestrator.operators import connections
-from orchestrator.runs import dispatch, heal, start
+from orchestrator.runs import dispatch, heal
 from orchestrator.sync import pages, stream_sync
 from orchestrator.sync import slice as tasks
-from orchestrator.tasks import claim, claim_table, ending, holder
+from orchestrator.tasks import claim, claim_table, holder
 
 PAGE = ROOT / "docs" / "reliability.md"
 _MIB = 1024 * 1024
@@ -89,11 +88,9 @@ ROWS = [
     ),
     _limit(
         "a commit that conflicts, or whose outcome is unknown",
-        "tasks/holder.py, tasks/claim.py, runs/close.py, runs/cancel.py, runs/dispatch.py, "
-        "operators/connections.py",
-        f"{holder._TRIES} tries of a holder",
-        f"{claim._TRIES} of a claim, {ending._TRIES} of a close, {start._TRIES} of a cancel",
-        f"{dispatch._TRIES} in a row of a dispatch, {connections._COMMIT_ATTEMPTS} of an edit",
+        "attempts.py, tasks/holder.py",
+        f"{holder.TRIES} tries of a holder, {attempts.TRIES} of everything else",
+        "a dispatch counts those in a row without a page of its own",
         "up to 0.4 s between two, with jitter",
     ),
     _limit(
@@ -135,7 +132,7 @@ ROWS = [
         "messages worked on at once",
         "terraform/modules/marketplace_sync, adapters/embedded/delivery.py",
         "`events.concurrency` times `events.max_instances`",
-        f"embedded {_DELIVERY.concurrency} a process",
+        f"embedded {_DELIVERY.concurrency}",
     ),
     _limit(
         "waiting for another process's commit to the embedded store",

@@ -142,7 +142,7 @@ def exercise(path: Path, monkeypatch: pytest.MonkeyPatch) -> RecordingStore:
     world.queue.messages.clear()
     world.clock.advance(7200)
     world.run_once()
-    vanished.deletions(store, "connections/c1/orders", [1], world.clock.now())
+    list(vanished.deletions(store, "connections/c1/orders", [1], world.clock.now))
     pause.remove(world.services, "c1", purge_records=True)
     return store
 

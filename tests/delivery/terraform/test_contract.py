@@ -13,8 +13,8 @@ from local.google import topics
 from local.processes import ROOT
 from orchestrator.errors import SettingsInvalid
 from orchestrator.model.run import RunStatus
-from orchestrator.settings import MARGIN_SECONDS, Settings, http_settings
-from orchestrator.settings_table import SETTINGS
+from orchestrator.settings import Settings, http_settings
+from orchestrator.settings_table import MARGIN_SECONDS, SETTINGS
 from orchestrator.tasks import ending
 from tests.delivery.terraform.plans import PROJECT, SECRET, TERRAFORM, Plan
 
@@ -62,7 +62,7 @@ def test_the_api_function_starts_with_its_environment(prod: Plan) -> None:
     assert settings.google_cloud_project == PROJECT
     assert settings.firestore_database == prod.only("module.store.google_firestore_database.this")["name"]
     assert settings.sync_queue == f"pubsub:{prod.only('module.queue.google_pubsub_topic.tasks')['name']}"
-    assert auth.scheduler_auth == "oidc+secret"
+    assert auth.requires_token
     assert auth.scheduler_service_account == prod.accounts["scheduler"]
     assert auth.operators == {prod.accounts["op-jane"]}
     assert auth.secret_is_reference

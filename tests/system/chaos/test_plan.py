@@ -7,7 +7,7 @@ from pathlib import Path
 
 from orchestrator.adapters.embedded.store import SqliteStore
 from orchestrator.ports import Create, Update
-from orchestrator.settings import MARGIN_SECONDS
+from orchestrator.settings_table import MARGIN_SECONDS
 from tests.system.chaos.evidence import Watch
 from tests.system.chaos.plan import plan
 from tests.system.chaos.pusher import TIMEOUT_S

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from orchestrator.marketplaces.registry import REGISTRY
-from orchestrator.model.counts import RecordTotals, StreamCounts, TaskCost, TaskTotals
+from orchestrator.model.counts import Cost, Counts, RecordTotals, StreamCounts, TaskTotals
 from orchestrator.model.run import Dispatch, Run, RunStatus, Shard, Task, TaskStatus
 from orchestrator.model.state import Cursor, Lease, Open, OpenWindow, StreamState, SyncState
 from tests.system.chaos.verdict import Account, Evidence, Held, RunRecord, Tick, Verdict, judge
@@ -19,7 +19,7 @@ CALM = datetime(2026, 11, 23, 6, 0, tzinfo=UTC)
 TICK = CALM - timedelta(minutes=5)
 LATER = CALM + timedelta(days=1)
 RUN, SHARD = "t-1", "takealot-000000"
-COST = TaskCost(document_reads=2, document_writes=5, marketplace_calls=3, marketplace_bytes=700)
+COST = Cost(document_reads=2, document_writes=5, marketplace_calls=3, marketplace_bytes=700)
 SEEN = RecordTotals(seen=3, written=2, unchanged=1)
 
 
@@ -41,7 +41,7 @@ def good() -> Evidence:
         ids=("takealot-0",),
         open=0,
         tasks=TaskTotals(total=1, succeeded=1),
-        by_stream={"orders": {"seen": 3, "written": 2, "unchanged": 1}},
+        by_stream={"orders": Counts(seen=3, written=2, unchanged=1)},
         cost=COST,
         expires_at=LATER,
     )
@@ -193,9 +193,9 @@ CASES: dict[str, tuple[str, str, Callable[[], Evidence]]] = {
     "a shard counts its records wrong": (
         "doubled",
         "counts records",
-        lambda: shard_with(by_stream={"orders": {"seen": 6, "written": 4, "unchanged": 2}}),
+        lambda: shard_with(by_stream={"orders": Counts(seen=6, written=4, unchanged=2)}),
     ),
-    "a shard counts its cost wrong": ("doubled", "counts cost", lambda: shard_with(cost=TaskCost())),
+    "a shard counts its cost wrong": ("doubled", "counts cost", lambda: shard_with(cost=Cost())),
     "a run counts its tasks wrong": (
         "doubled",
         "counts tasks",

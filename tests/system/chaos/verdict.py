@@ -185,7 +185,7 @@ def _miscounted(record: RunRecord) -> Iterator[str]:
         where = f"run {record.run_id}, shard {name}"
         yield from _differing(where, "tasks", _totals(tasks), msgspec.to_builtins(shard.tasks))
         yield from _differing(where, "open", len(shard.ids) - len(tasks), shard.open)
-        counted = {stream: _full(counts) for stream, counts in shard.by_stream.items()}
+        counted = {name: _full(msgspec.to_builtins(counts)) for name, counts in shard.by_stream.items()}
         yield from _differing(where, "records", _by_stream(tasks), counted)
         cost = sum((Counter(msgspec.to_builtins(task.cost)) for task in tasks), Counter())
         yield from _differing(

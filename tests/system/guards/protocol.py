@@ -38,8 +38,8 @@ PROTOCOL = (
     Guard(
         "rule 7: a duplicate of a finished task repeats the close check",
         "orchestrator/tasks/claim.py",
-        "check_shard(self.services, message.run_id, message.shard, None)\n            case Skip",
-        "pass\n            case Skip",
+        "check_shard(self.services, message.run_id, message.shard, None)\n            case Close",
+        "pass\n            case Close",
         CORE + "test_crashes.py::test_any_single_fault_changes_nothing_in_effect",
     ),
     Guard(
@@ -106,7 +106,9 @@ PROTOCOL = (
         "history 4: whoever closes looks after the own commit, not before",
         "orchestrator/sync/slice.py",
         "            still_open = holder.finish(close, task)\n",
-        """            shards = services.store.query(f"{ids.run_path(message.run_id)}/shards", limit=9)
+        """            from orchestrator.model import ids
+            from orchestrator.ports import Query
+            shards = services.store.query(Query(f"{ids.run_path(message.run_id)}/shards", limit=9))
             others = [shard for shard in shards if shard.id != message.shard and shard.data["open"]]
             still_open = 1 if holder.finish(close, task) is None or others else 0
 """,
@@ -115,8 +117,8 @@ PROTOCOL = (
     Guard(
         "history 5: a crash between finish and close: the redelivery looks again",
         "orchestrator/tasks/claim.py",
-        "check_shard(self.services, message.run_id, message.shard, None)\n            case Skip",
-        "pass\n            case Skip",
+        "check_shard(self.services, message.run_id, message.shard, None)\n            case Close",
+        "pass\n            case Close",
         CORE + "test_crashes.py::test_any_single_fault_changes_nothing_in_effect",
     ),
     Guard(
@@ -129,8 +131,8 @@ PROTOCOL = (
     Guard(
         "history 7: two marketplaces end at once: `done` is set on the run as it was read",
         "orchestrator/runs/dispatch.py",
-        "services.store.commit([Update(update.path, fields, version=version)])",
-        "services.store.commit([Update(update.path, fields)])",
+        "services.store.commit([Update(ids.run_path(run_id), fields, version=version)])",
+        "services.store.commit([Update(ids.run_path(run_id), fields)])",
         HISTORIES + "test_7_the_last_two_marketplaces_are_done_at_once",
     ),
     Guard(
@@ -143,21 +145,21 @@ PROTOCOL = (
     Guard(
         "history 9: a lease that ran out is found by heal",
         "orchestrator/runs/heal.py",
-        "for connection_id, state in states\n",
-        "for connection_id, state in states[:0]\n",
+        "for connection_id, task in opened if task is not None",
+        "for connection_id, task in opened[:0] if task is not None",
         HISTORIES + "test_9_a_duplicate_is_acknowledged_and_then_the_holder_dies[heal]",
     ),
     Guard(
         "history 9: the next run takes over a lease that ran out",
         "orchestrator/tasks/claim_table.py",
         "return Claim(_claimed(view, None), older=opened)",
-        'return Skip("overlap")',
+        'return _skip(view, "overlap")',
         HISTORIES + "test_9_a_duplicate_is_acknowledged_and_then_the_holder_dies[the next run]",
     ),
     Guard(
         "history 10: taking over closes the older task in the same commit",
         "orchestrator/tasks/claim.py",
-        "writes = self._older_writes(older, _state(read.state))",
+        "writes = self._older_writes(older, read.state)",
         "writes = []",
         CORE + "test_crashes.py::test_the_next_run_takes_over_from_a_dead_worker",
     ),
@@ -192,12 +194,8 @@ PROTOCOL = (
     Guard(
         "history 14: a backlog longer than a run ends it as incomplete, and the next goes on",
         "orchestrator/sync/slice.py",
-        """            self._finish(TaskStatus.SUCCEEDED, None, incomplete=True)
-            return
-        stalled""",
-        """            self._finish(TaskStatus.FAILED, "no_answer")
-            return
-        stalled""",
+        "return Ending(TaskStatus.SUCCEEDED, incomplete=True)\n        stalled",
+        "return Ending.failed(NO_ANSWER)\n        stalled",
         CORE + "test_slices.py::test_a_backlog_larger_than_a_run_goes_on_in_the_next",
     ),
     Guard(

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import msgspec
 import pytest
@@ -14,11 +16,15 @@ from hypothesis import strategies as st
 from orchestrator.adapters.embedded.store import SqliteStore
 from orchestrator.model.connection import Connection, ConnectionStatus
 from orchestrator.model.counts import StreamCounts
+from orchestrator.model.state import OpenWindow
 from orchestrator.ports import DocumentStore, Put
-from orchestrator.sync.absorbing import MAX_RAW_BYTES, Absorber, Change
+from orchestrator.sync import windows
+from orchestrator.sync.changes import Change
 from orchestrator.sync.digest import Digest
+from orchestrator.sync.normalizer import Normalizer
+from orchestrator.sync.rejects import MAX_RAW_BYTES
+from tests.support.clocks import START, VirtualClock
 from tests.support.examples import examples
-from tests.support.world import START
 from tests.system.hostile.samples import Kind, kinds, samples
 from tests.system.hostile.values import FRAGMENTS, mutations, places, planted
 
@@ -27,8 +33,8 @@ KINDS = kinds()
 _encode = msgspec.json.Encoder(order="deterministic").encode
 
 
-def absorbed(kind: Kind, records: Sequence[bytes], *, store_buyer_pii: bool = False) -> list[Change]:
-    """What a page of these records has to write; each is counted, and none meets a defect."""
+def normalized(kind: Kind, records: Sequence[bytes], *, store_buyer_pii: bool = False) -> list[Change]:
+    """The changes that a page of these records makes; each is counted, and none meets a defect."""
     connection = Connection(
         organization_id="org",
         marketplace=kind.market.name,
@@ -39,18 +45,17 @@ def absorbed(kind: Kind, records: Sequence[bytes], *, store_buyer_pii: bool = Fa
         created_at=START,
         updated_at=START,
     )
-    absorber = Absorber(
-        connection_id="c",
+    task: Any = SimpleNamespace(
         connection=connection,
         connector=kind.connector,
-        stream=kind.stream,
+        holder=SimpleNamespace(connection_id="c"),
         run_id="r",
-        now=lambda: START,
-        counts=StreamCounts(),
-        until=START + timedelta(minutes=1),
+        services=SimpleNamespace(clock=VirtualClock()),
     )
-    changes = absorber.page(records, Digest(b"", []))
-    counts = absorber.counts
+    terms = windows.terms(kind.stream, connection, kind.connector.epoch, timedelta(0))
+    window = OpenWindow(since=terms.start, until=START + timedelta(minutes=1))
+    counts = StreamCounts()
+    changes = Normalizer(task, terms, window, counts, set()).changes(records, Digest())
 
     assert counts.seen == len(records) == counts.written + counts.unchanged + counts.rejected
     for put in _puts(changes):
@@ -74,22 +79,21 @@ def _puts(changes: Sequence[Change]) -> list[Put]:
     return [write for change in changes for write in change.writes if isinstance(write, Put)]
 
 
-@pytest.mark.hypothesis
 @pytest.mark.parametrize("kind", KINDS, ids=str)
 def test_a_mutated_record_is_stored_or_rejected(kind: Kind, tmp_path: Path) -> None:
     """Whatever stands anywhere in a record, it is normalized or kept as a reject, beside a good one."""
     store = SqliteStore(tmp_path / "store.db")
     valid = samples(kind)
 
-    @examples(60, any_health=True)
+    @examples(60)
     @given(raw=st.sampled_from(valid).flatmap(mutations), pii=st.booleans())
     def check(raw: bytes, pii: bool) -> None:
         good = valid[-1]
-        changes = absorbed(kind, [raw, good], store_buyer_pii=pii)
+        changes = normalized(kind, [raw, good], store_buyer_pii=pii)
         commit(store, changes)
 
         stored = [put for put in _puts(changes) if "/rejects/" not in put.path]
-        assert _puts(absorbed(kind, [good]))[0].path in {put.path for put in stored}
+        assert _puts(normalized(kind, [good]))[0].path in {put.path for put in stored}
 
     check()
     store.close()
@@ -102,7 +106,7 @@ def test_what_is_written_is_accepted(kind: Kind, store: DocumentStore) -> None:
     found = list(places(msgspec.json.decode(raw)))
     waiting: dict[str, Change] = {}
     for number, fragment in enumerate(FRAGMENTS):
-        for change in absorbed(kind, [planted(raw, found[number % len(found)], fragment)]):
+        for change in normalized(kind, [planted(raw, found[number % len(found)], fragment)]):
             if change.writes[0].path in waiting:
                 commit(store, list(waiting.values()))
                 waiting = {}

@@ -11,7 +11,7 @@ from orchestrator.marketplaces.spec import AnySession, Page, Window
 from orchestrator.model.record import Order, Record
 from orchestrator.model.run import RunStatus
 from orchestrator.ports import DocumentStore, Snapshot
-from orchestrator.sync.absorbing import MAX_RAW_BYTES
+from orchestrator.sync.rejects import MAX_RAW_BYTES
 from tests.marketplaces.conformance.case import every
 from tests.support.world import START, World
 

@@ -10,7 +10,7 @@ from types import ModuleType
 
 from orchestrator.runs import dispatch
 from orchestrator.settings import Settings
-from orchestrator.sync import absorbing, pages
+from orchestrator.sync import changes, pages
 from orchestrator.sync import digest as digests
 from tests.system.simulation.edges import ENVIRONMENT
 from tests.system.simulation.loop import chance
@@ -39,8 +39,8 @@ def choose(rng: random.Random) -> Knobs:
     values: list[tuple[ModuleType, str, int]] = [(pages, "JOINED_RECORDS", rng.choice([1, 1, 5]))]
     if chance(rng, 0.5):
         values += [
-            (absorbing, "PART_DOCUMENTS", rng.randint(1, 4)),
-            (absorbing, "PART_BYTES", rng.choice([200, 500, 3_000_000])),
+            (changes, "PART_DOCUMENTS", rng.randint(1, 4)),
+            (changes, "PART_BYTES", rng.choice([200, 500, 3_000_000])),
         ]
     if chance(rng, 0.5):
         values += [

@@ -45,17 +45,17 @@ REGRESSIONS = (
     Regression(
         "seen-of-another-digest",
         "What a snapshot had seen was stored as bits of entries that were not yet stored.",
-        "orchestrator/sync/stream_sync.py",
-        "seen=self._loaded().seen_bits(), blind",
+        "orchestrator/sync/page_writer.py",
+        "seen=self.digest.seen_bits(), blind",
         "seen=window.seen, blind",
         113,
     ),
     Regression(
         "refused-without-a-name",
         "A record that the store refuses was kept as a reject under a hash, and the reject stayed for ever.",
-        "orchestrator/sync/absorbing.py",
-        'reason, record.get("id"))',
-        "reason, None)",
+        "orchestrator/sync/rejects.py",
+        'self._name(record.get("id"), raw)',
+        "self._name(None, raw)",
         4,
     ),
     Regression(
@@ -87,8 +87,8 @@ REGRESSIONS = (
         "A person's request was taken for a dead holder's sign of life, and nobody went on with its task.",
         "orchestrator/tasks/claim.py",
         "if state.lease != lease:",
-        "if state != _state(read.state):",
-        20,
+        "if state != read.state:",
+        24,
     ),
     Regression(
         "handed-over-to-nobody",

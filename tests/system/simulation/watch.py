@@ -14,7 +14,7 @@ from orchestrator.model.counts import TaskTotals
 from orchestrator.model.documents import from_document
 from orchestrator.model.run import Run, RunStatus, Shard, Task
 from orchestrator.ports import Create, Delete, Document, Put, Query, Update, Write
-from orchestrator.sync import absorbing, digest
+from orchestrator.sync import changes, digest
 from tests.system.simulation.loop import START
 from tests.system.simulation.process import MOST_FROZEN_S
 
@@ -68,16 +68,14 @@ class Watch:
 
     def _size(self, writes: Sequence[Write]) -> None:
         """A commit's documents are bounded, apart from a digest's that is laid out anew."""
-        most = 2 * absorbing.PART_DOCUMENTS + max(digest.FOLDS_PER_COMMIT, 4) + 4
+        most = 2 * changes.PART_DOCUMENTS + max(digest.FOLDS_PER_COMMIT, 4) + 4
         counted = [write for write in writes if not write.path.startswith(("sync_state/", "runs/"))]
         self._history.most_writes = max(self._history.most_writes, len(counted))
         if len(counted) > max(most, 250):
             self._history.violated(f"{len(counted)} records in one commit")
         records = [write for write in counted if isinstance(write, Put)]
-        if len(records) > absorbing.PART_DOCUMENTS:
-            self._history.violated(
-                f"{len(records)} records in a commit of at most {absorbing.PART_DOCUMENTS}"
-            )
+        if len(records) > changes.PART_DOCUMENTS:
+            self._history.violated(f"{len(records)} records in a commit of at most {changes.PART_DOCUMENTS}")
 
     def _leaks(self, write: Create | Put | Update) -> None:
         data = write.fields if isinstance(write, Update) else write.data

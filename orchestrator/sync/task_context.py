@@ -1,4 +1,4 @@
-"""What the streams of a task work with."""
+"""The values that all streams of a task share."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from orchestrator.services import Services
 from orchestrator.tasks.holder import Holder
 
 
-@dataclass(slots=True)
-class Work:
-    """What every stream of a task shares."""
+@dataclass(frozen=True, slots=True)
+class TaskContext:
+    """One slice of a task, as its streams see it."""
 
     services: Services
-    #: Counts what the task reads and writes.
+    #: Counts the documents that the task reads and writes.
     store: DocumentStore
     holder: Holder
     connection: Connection
     connector: AnyConnector
     session: AnySession
     run_id: str
-    #: Seconds left in this slice; the task stops between pages when there are none.
+    #: Seconds left in this slice; at 0 the task stops between two pages.
     time_left: Callable[[], float]

@@ -1,0 +1,147 @@
+"""From raw records to the changes they make: normalized, and compared with the digest."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from orchestrator.errors import RecordInvalid
+from orchestrator.marketplaces.spec import Listing
+from orchestrator.model import ids
+from orchestrator.model.counts import StreamCounts
+from orchestrator.model.record import Order, Record
+from orchestrator.model.state import OpenWindow
+from orchestrator.ports import Put
+from orchestrator.sync.changes import Change
+from orchestrator.sync.digest import Digest, content_of, key_of
+from orchestrator.sync.rejects import Rejects
+from orchestrator.sync.task_context import TaskContext
+from orchestrator.sync.windows import Terms, day_of, lists_all, oldest_remembered
+
+#: A record larger than this becomes a reject: a document takes 1 MiB, index and names included.
+MAX_RECORD_BYTES = 900_000
+
+_encode = msgspec.json.Encoder().encode
+_BUILTIN = (datetime, bytes)
+
+
+class Normalizer:
+    """Turns the raw records of one window of a stream into changes."""
+
+    def __init__(
+        self, task: TaskContext, terms: Terms, window: OpenWindow, counts: StreamCounts, suspects: set[int]
+    ) -> None:
+        self._stream = stream = terms.stream
+        self._pii = task.connection.store_buyer_pii
+        self._until, self._full, self._counts = window.until, window.full, counts
+        self._salt = f"{stream.name}.{stream.version}.{'pii' if self._pii else ''}".encode()
+        #: The path of the stream's documents.
+        self.collection = f"{ids.connection_path(task.holder.connection_id)}/{stream.name}"
+        self.rejects = Rejects(task, stream, counts, window.full)
+        #: No entries of days before this are made: a later window cannot read their records again.
+        self.oldest_day = oldest_remembered(terms, window.until)
+        #: Whether records that the window does not show may have vanished.
+        self.lists_all = lists_all(stream, window)
+        #: Records that an earlier complete listing did not show, and this window has not shown so far.
+        self.suspects = suspects
+        #: Latest modification time read so far; None if the marketplace's order cannot be trusted.
+        self.position = window.position if stream.ordered else None
+        #: Whether some record's id could not be read.
+        self.blind = window.blind
+
+    def changes(self, records: Sequence[bytes], digest: Digest) -> list[Change]:
+        """The changes that records make, one for each id; the later of two versions of a record wins."""
+        changes: dict[int, Change] = {}
+        normalize, pii = self._stream.normalize, self._pii
+        self._counts.seen += len(records)
+        for raw in records:
+            try:
+                record = normalize(raw, pii)
+                document_id = ids.escape(record.id)
+                encoded = _encoded(record)
+            except Exception as error:  # noqa: BLE001 - a failing record does not stop the others
+                self._reject(raw, error, digest, changes)
+                continue
+            key = key_of(record.id)
+            day = self._observe(record)
+            content = content_of(encoded, self._salt)
+            known = digest.get(key)
+            remembered = known is not None or day >= self.oldest_day
+            if remembered:
+                self._see(key, digest)
+            earlier = changes.get(key)
+            if known == content and not self._full and earlier is None:
+                self._counts.unchanged += 1
+                continue
+            if self.rejects.was_refused(record.id, content, digest):
+                continue
+            if earlier is not None and _is_older(record.updated_at, earlier.updated_at):
+                self._counts.unchanged += 1
+                continue
+            self._counts.written += 1
+            put = Put(f"{self.collection}/{document_id}", _document(record, key))
+            entries = [(key, content, day)] if remembered else []
+            change = changes[key] = Change([put], entries, len(encoded), record.updated_at)
+            self.rejects.clear(record.id, digest, change)
+        return list(changes.values())
+
+    def _reject(self, raw: bytes, error: Exception, digest: Digest, changes: dict[int, Change]) -> None:
+        try:
+            record_id = self._stream.record_id(raw)
+        except Exception:  # noqa: BLE001 - a record without a readable id is still kept
+            record_id = None
+        if record_id is None:
+            self.blind = True
+        elif digest.get(key_of(record_id)) is not None:
+            self._see(key_of(record_id), digest)
+        change = self.rejects.unreadable(raw, content_of(raw, self._salt), record_id, error, digest)
+        if change is not None:
+            changes[change.entries[0][0]] = change
+
+    def _see(self, key: int, digest: Digest) -> None:
+        if self.lists_all:
+            digest.see(key)
+        self.suspects.discard(key)
+
+    def _observe(self, record: Record) -> int:
+        """Keep the latest position; returns the record's day in the digest."""
+        if self._stream.listing is Listing.SNAPSHOT:
+            return 0
+        if self._stream.listing is Listing.ROLLING:
+            moment = record.created_at if isinstance(record, Order) else None
+        else:
+            moment = record.updated_at
+        if moment is None:
+            return self.oldest_day
+        # A row that was edited after the window's end does not tell how far the listing has come.
+        is_in_order = self._stream.ordered and moment <= self._until
+        if is_in_order and (self.position is None or moment > self.position):
+            self.position = moment
+        return day_of(moment)
+
+
+def signed(key: int) -> int:
+    """A 64-bit hash as a store's signed integer: `id_hash` of every record."""
+    return key - (1 << 64) if key >= 1 << 63 else key
+
+
+def _document(record: Record, key: int) -> dict[str, Any]:
+    document: dict[str, Any] = msgspec.to_builtins(record, builtin_types=_BUILTIN)
+    document["deleted_at"] = None
+    document["id_hash"] = signed(key)
+    return document
+
+
+def _encoded(record: Record) -> bytes:
+    encoded = _encode(record)
+    if len(encoded) > MAX_RECORD_BYTES:
+        message = f"the normalized record is {len(encoded)} bytes; a document takes {MAX_RECORD_BYTES}"
+        raise RecordInvalid(message)
+    return encoded
+
+
+def _is_older(mine: datetime | None, other: datetime | None) -> bool:
+    return mine is not None and other is not None and mine < other

@@ -1,0 +1,158 @@
+"""Writing a stream's pages: each commit holds documents, digest entries and the cursor together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import Future
+from contextvars import copy_context
+from datetime import timedelta
+
+import msgspec
+
+from orchestrator.errors import WriteRejected
+from orchestrator.marketplaces.spec import AnyStream
+from orchestrator.model.state import Cursor, StreamState
+from orchestrator.ports import Write
+from orchestrator.sync import vanished
+from orchestrator.sync.changes import Change
+from orchestrator.sync.digest import Digest
+from orchestrator.sync.digest_store import DigestStore
+from orchestrator.sync.normalizer import Normalizer
+from orchestrator.sync.task_context import TaskContext
+
+
+class PageWriter:
+    """Commits a stream's changes, one commit at a time; the caller may prepare the next one meanwhile."""
+
+    def __init__(
+        self, task: TaskContext, stream: AnyStream, normalizer: Normalizer, state: StreamState
+    ) -> None:
+        self._task, self._stream, self._normalizer = task, stream, normalizer
+        #: As last committed, with the changes that `keep` leaves to the next commit.
+        self.state = state
+        self._digests = DigestStore(task.store, f"{task.holder.path}/digests/{stream.name}")
+        self._digest: Digest | None = None
+        #: The commit under way: its changes, and the stream's state once it is made.
+        self._under_way: tuple[Future[None], list[Change], StreamState] | None = None
+        #: When reading the open window would have begun, had all of it been in this slice; monotonic.
+        self._began = task.services.clock.monotonic() - state.took_s
+
+    @property
+    def digest(self) -> Digest:
+        """The digest, read when it is first needed."""
+        if self._digest is None:
+            self._digest = self._digests.load(self.state)
+        return self._digest
+
+    @property
+    def took(self) -> timedelta:
+        """How long reading the open window has taken so far, in all slices."""
+        return timedelta(seconds=round(self._task.services.clock.monotonic() - self._began, 3))
+
+    def write(self, changes: list[Change], cursor: Cursor) -> None:
+        """Commit changes with their digest entries and the cursor."""
+        self.begin(changes, cursor)
+        self.settle()
+
+    def begin(self, changes: list[Change], cursor: Cursor) -> None:
+        """Begin to commit changes, while no other commit is under way; `settle` waits for it."""
+        digest = self.digest
+        for change in changes:
+            for entry in change.entries:
+                digest.put(*entry)
+        inline, documents = digest.stage(oldest_day=self._normalizer.oldest_day)
+        writes = [*(write for change in changes for write in change.writes), *self._digests.writes(documents)]
+        state = self._next_state(inline, cursor)
+        # In a copy of this context, so that the thread's log lines carry its fields.
+        done = self._task.services.executor.submit(copy_context().run, self._store, writes, state)
+        self._under_way = done, changes, state
+
+    def settle(self) -> None:
+        """Wait for the commit under way, if there is one; a refused commit is bisected.
+
+        Raises:
+            WriteRejected: The store refuses even the reject that replaces a refused record.
+            Lost, Stopped, StoreUnavailable: See Holder.
+        """
+        under_way, self._under_way = self._under_way, None
+        if under_way is None:
+            return
+        done, changes, state = under_way
+        try:
+            done.result()
+        except WriteRejected as error:
+            self._bisect(changes, state.cursor, error)
+        else:
+            self.state = state
+
+    def make_room(self) -> None:
+        """Lay out the digest's documents anew if one of them has grown too full."""
+        if self.digest.is_outgrown:
+            self.settle()
+            self._commit((), b"", self.digest.regrow(oldest_day=self._normalizer.oldest_day))
+
+    def forget(self, keys: Sequence[int], writes: Sequence[Write]) -> None:
+        """Commit writes, and remove their records' keys from the digest."""
+        for key in keys:
+            self.digest.remove(key)
+        self._commit(writes, *self.digest.stage())
+
+    def keep(self, **changes: object) -> None:
+        """Leave changes of the stream's state to the next commit."""
+        self.state = msgspec.structs.replace(self.state, **changes)
+        self._task.holder.set_stream(self._stream.name, self.state)
+
+    def keep_progress(self, cursor: Cursor) -> None:
+        """Leave the progress to the next commit: records may have been read, and none of them written."""
+        self.keep(**self._progress(cursor))
+
+    def start_again(self, cursor: Cursor) -> None:
+        """Leave the cursor of a window's new start to the next commit; no record counts as seen any more."""
+        self.keep(cursor=cursor)
+        self._digest = None
+
+    def _bisect(self, changes: list[Change], cursor: Cursor, error: WriteRejected) -> None:
+        """Commit the halves of refused changes; a single refused record becomes a reject."""
+        # The digest in memory is ahead of the store now; the records that the scan has shown stay seen.
+        seen = self.digest.seen_keys()
+        self._digest = None
+        for key in seen:
+            self.digest.see(key)
+        if len(changes) > 1:
+            middle = len(changes) // 2
+            self.write(changes[:middle], self.state.cursor)
+            self.write(changes[middle:], cursor)
+        elif changes[0].rejected:
+            raise error
+        else:
+            reject = self._normalizer.rejects.refused(changes[0], error.message, self.digest)
+            self.write([reject], cursor)
+
+    def _commit(self, writes: Sequence[Write], inline: bytes, documents: dict[int, bytes]) -> None:
+        """Commit at once, with the cursor as it is."""
+        state = self._next_state(inline, self.state.cursor)
+        self._store([*writes, *self._digests.writes(documents)], state)
+        self.state = state
+
+    def _store(self, writes: Sequence[Write], state: StreamState) -> None:
+        holder = self._task.holder
+        holder.commit(writes, streams={**holder.state.streams, self._stream.name: state})
+
+    def _next_state(self, inline: bytes, cursor: Cursor) -> StreamState:
+        buckets = self.digest.bucket_count
+        return msgspec.structs.replace(
+            self.state, digest=inline, digest_buckets=buckets, **self._progress(cursor)
+        )
+
+    def _progress(self, cursor: Cursor) -> dict[str, object]:
+        """The fields of the stream's state that tell how far the window has been read."""
+        suspects = vanished.pack(self._normalizer.suspects)
+        return {"cursor": self._with_seen(cursor), "suspects": suspects, "took_s": self.took.total_seconds()}
+
+    def _with_seen(self, cursor: Cursor) -> Cursor:
+        """The cursor with the marks of an unfinished listing: bits that fit the entries as they are now."""
+        window, normalizer = cursor.window, self._normalizer
+        if window is None or window.token is None or not normalizer.lists_all:
+            return cursor
+        window = msgspec.structs.replace(window, seen=self.digest.seen_bits(), blind=normalizer.blind)
+        return msgspec.structs.replace(cursor, window=window)

@@ -1,0 +1,142 @@
+"""Rejects: records that could not be normalized or stored, kept raw under `rejects/`."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from dataclasses import dataclass
+
+import msgspec
+
+from orchestrator.decoding import UNREADABLE
+from orchestrator.errors import RecordInvalid, SyncError, locate, one_line
+from orchestrator.marketplaces.scrub import scrub
+from orchestrator.marketplaces.spec import AnyStream
+from orchestrator.model import ids
+from orchestrator.model.counts import StreamCounts
+from orchestrator.ports import Delete, Put
+from orchestrator.sync.changes import Change
+from orchestrator.sync.digest import KEPT_DAY, Digest, key_of
+from orchestrator.sync.task_context import TaskContext
+
+log = logging.getLogger(__name__)
+
+#: At most this much of a reject's raw body is kept.
+MAX_RAW_BYTES = 500_000
+#: A larger raw record is not searched for personal data: parsed JSON takes forty times its length in memory.
+MAX_SEARCHED_BYTES = 1_000_000
+
+#: Hash of a stored record whose latest version was rejected. Any valid version differs from it, the stored
+#: one too, and clears the reject.
+_SUPERSEDED = 1
+
+_encode = msgspec.json.Encoder().encode
+
+
+@dataclass(slots=True)
+class Rejects:
+    """Makes and removes the rejects of one stream; the digest remembers the content of each."""
+
+    task: TaskContext
+    stream: AnyStream
+    counts: StreamCounts
+    #: Every reject is written, even if the digest knows its content.
+    full: bool
+
+    def unreadable(
+        self, raw: bytes, content: int, record_id: str | None, error: Exception, digest: Digest
+    ) -> Change | None:
+        """The change that keeps a raw record that could not be normalized; None if it is kept already.
+
+        `content` is the hash of `raw`; `record_id` is None if it cannot be read.
+        """
+        self.counts.rejected += 1
+        is_defect = not isinstance(error, (SyncError, *UNREADABLE))
+        reason = f"the connector failed with {type(error).__name__}" if is_defect else one_line(str(error))
+        if is_defect:
+            log.error("connector defect: %s", locate(error), extra={"action": "record_failed"})
+        name = self._name(record_id, raw)
+        if digest.get(_key(name)) == content and not self.full:
+            return None
+        log.warning(
+            "record rejected: %s", reason, extra={"action": "record_rejected", "stream": self.stream.name}
+        )
+        change = self._change(name, raw, reason, record_id)
+        change.entries.append((_key(name), content, KEPT_DAY))
+        stored = key_of(record_id) if record_id is not None else None
+        if stored is not None and digest.get(stored) is not None:
+            change.entries.append((stored, _SUPERSEDED, digest.day(stored)))
+        return change
+
+    def refused(self, change: Change, why: str, digest: Digest) -> Change:
+        """The change that keeps a normalized record which the store refused, instead of storing it."""
+        self.counts.written -= 1
+        self.counts.rejected += 1
+        first = change.writes[0]
+        record = first.data if isinstance(first, Put) else {}
+        raw = _encode(record)
+        name = self._name(record.get("id"), raw)
+        kept = self._change(name, raw, f"the store refuses it: {why}", record.get("id"))
+        for stored, content, day in change.entries[:1]:
+            kept.entries.append((_key(name), content, KEPT_DAY))
+            if digest.get(stored):
+                kept.entries.append((stored, _SUPERSEDED, day))
+        return kept
+
+    def was_refused(self, record_id: str, content: int, digest: Digest) -> bool:
+        """Whether the store has refused exactly this content before: then it is not asked again."""
+        if digest.get(_key(self._name(record_id))) != content or self.full:
+            return False
+        self.counts.rejected += 1
+        return True
+
+    def clear(self, record_id: str, digest: Digest, change: Change) -> None:
+        """Add the removal of the record's reject, if it has one, to the change that stores the record."""
+        name = self._name(record_id)
+        if digest.get(_key(name)) is not None:
+            change.writes.append(Delete(self._path(name)))
+            change.entries.append((_key(name), 0, 0))
+
+    def _change(self, name: str, raw: bytes, reason: str, record_id: str | None) -> Change:
+        kept = self._kept(raw)
+        document = {
+            "stream": self.stream.name,
+            "record_id": record_id if len((record_id or "").encode()) <= ids.MAX_ID_BYTES else None,
+            "reason": reason,
+            "run_id": self.task.run_id,
+            "rejected_at": self.task.services.clock.now(),
+            "raw": kept,
+            "raw_bytes": len(raw),
+            "raw_hash": _hash(raw),
+        }
+        return Change([Put(self._path(name), document)], [], len(kept), rejected=True)
+
+    def _name(self, record_id: str | None, raw: bytes = b"") -> str:
+        return f"{self.stream.name}-{_hash(raw) if record_id is None else record_id}"
+
+    def _path(self, name: str) -> str:
+        try:
+            escaped = ids.escape(name)
+        except RecordInvalid:
+            escaped = f"{self.stream.name}-{_hash(name.encode())}"
+        return f"{ids.connection_path(self.task.holder.connection_id)}/rejects/{escaped}"
+
+    def _kept(self, raw: bytes) -> str:
+        """The part of a raw record that a document keeps: without personal data, and cut."""
+        if self.task.connection.store_buyer_pii:
+            kept = raw
+        elif len(raw) > MAX_SEARCHED_BYTES:
+            kept = _encode({"unsearched_bytes": len(raw)})
+        else:
+            kept = scrub(raw, self.task.connector.personal_fields)
+        # Cut once more after decoding: the replacement of a bad byte takes three bytes.
+        text = kept[:MAX_RAW_BYTES].decode(errors="replace")
+        return text.encode()[:MAX_RAW_BYTES].decode(errors="ignore")
+
+
+def _key(name: str) -> int:
+    return key_of(f"\0reject/{name}")
+
+
+def _hash(content: bytes) -> str:
+    return hashlib.blake2b(content, digest_size=16).hexdigest()
