@@ -116,11 +116,11 @@ class Details:
 
     @property
     def warnings(self) -> Warnings:
-        """The names of the unreadable details, each once, in the order of reading; unset if there are none."""
+        """The names of the unreadable details, each once, in reading order; unset if there are none."""
         return tuple(self._unread) or msgspec.UNSET
 
     def read(self, name: str, reader: Callable[[], T]) -> T | None:
-        """A detail as `reader` finds it; None, with a warning, if `reader` raises RecordInvalid or ValidationError."""
+        """A detail as `reader` finds it; None with a warning if `reader` cannot understand it."""
         try:
             return reader()
         except (RecordInvalid, *UNREADABLE):
@@ -131,10 +131,12 @@ class Details:
         """An amount of any JSON type; None without a warning if there is none (null or empty text)."""
         if amount is None or amount == "":
             return None
-        return self.read(
-            name,
-            lambda: money(msgspec.convert(amount, Amount), msgspec.convert(currency, str).strip().upper()),
-        )
+
+        def reader() -> Money:
+            code = msgspec.convert(currency, str).strip().upper()
+            return money(msgspec.convert(amount, Amount), code)
+
+        return self.read(name, reader)
 
 
 def utc(value: datetime) -> datetime:

@@ -15,7 +15,7 @@ OrderStatus = Literal[
     "pending", "open", "partially_fulfilled", "fulfilled", "cancelled", "refunded", "returned", "unknown"
 ]
 ProductStatus = Literal["active", "inactive", "draft", "archived", "unknown"]
-#: A number of pieces: an integer if it is whole, else an exact decimal string ("1.52" of an item sold by weight).
+#: A number of pieces: an integer if it is whole, else an exact decimal string ("1.52", sold by weight).
 Quantity = int | str
 #: Names of details that could not be read and are null; absent if all could be read.
 Warnings = tuple[str, ...] | msgspec.UnsetType
