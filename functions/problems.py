@@ -9,7 +9,6 @@ import flask
 import msgspec
 from werkzeug.exceptions import BadRequest
 
-from functions.auth.certificates import CertificatesUnavailable
 from orchestrator.errors import (
     Conflict,
     NotFound,
@@ -23,7 +22,7 @@ from orchestrator.errors import (
 #: Seconds after which a caller may repeat a request that failed for the moment.
 RETRY_AFTER = 5
 
-_UNAVAILABLE = (StoreUnavailable, QueueUnavailable, SecretUnavailable, CertificatesUnavailable, Conflict)
+_UNAVAILABLE = (StoreUnavailable, QueueUnavailable, SecretUnavailable, Conflict)
 
 
 class Problem(Exception):
@@ -56,6 +55,14 @@ class Problem(Exception):
         )
 
 
+class Unavailable(Problem):
+    """A service behind this one does not answer; the caller may repeat the request."""
+
+    def __init__(self) -> None:
+        detail = "a service behind this one does not answer; asking again is safe"
+        super().__init__(HTTPStatus.SERVICE_UNAVAILABLE, detail, {"Retry-After": str(RETRY_AFTER)})
+
+
 def problem_of(error: Exception) -> Problem:
     """The answer for an error; an unexpected one tells the caller nothing."""
     if isinstance(error, Problem):
@@ -63,8 +70,7 @@ def problem_of(error: Exception) -> Problem:
     if isinstance(error, BadRequest):
         return Problem(HTTPStatus.BAD_REQUEST, "the request could not be read to its end")
     if isinstance(error, _UNAVAILABLE):
-        detail = "a service behind this one does not answer; asking again is safe"
-        return Problem(HTTPStatus.SERVICE_UNAVAILABLE, detail, {"Retry-After": str(RETRY_AFTER)})
+        return Unavailable()
     if isinstance(error, RequestError):
         detail = f"{error.message}; {error.action}" if error.action else error.message
         if isinstance(error, NotFound):

@@ -30,7 +30,6 @@ A message never holds a token, a body, a query string or anything about a buyer.
 
 from __future__ import annotations
 
-import re
 import traceback
 from pathlib import Path
 from typing import ClassVar
@@ -47,11 +46,8 @@ class SyncError(Exception):
         action: One line with the remedy; empty if nobody can act.
     """
 
-    #: The class's name in lower snake case. Documents and logs hold it: renaming a class changes them.
+    #: The word for it in documents and logs; a connector's own subclass keeps that of its base.
     kind: ClassVar[str] = "error"
-
-    def __init_subclass__(cls) -> None:
-        cls.kind = re.sub(r"(?<!^)(?=[A-Z])", "_", cls.__name__).lower()
 
     def __init__(self, message: str, *, action: str = "") -> None:
         self.message = one_line(message)
@@ -77,53 +73,79 @@ def locate(error: BaseException) -> str:
 class SettingsInvalid(SyncError):
     """An environment variable is missing or wrong."""
 
+    kind = "settings_invalid"
+
 
 class MessageInvalid(SyncError):
     """A queue message that cannot be understood, now or ever."""
+
+    kind = "message_invalid"
 
 
 class ConnectionInvalid(SyncError):
     """A connection document, its settings or its credential's content is malformed."""
 
+    kind = "connection_invalid"
+
 
 class RecordInvalid(SyncError):
     """A marketplace's record that cannot be normalized."""
+
+    kind = "record_invalid"
 
 
 class StoreError(SyncError):
     """Base of the document store's errors."""
 
+    kind = "store_error"
+
 
 class Conflict(StoreError):
     """A precondition did not hold; nothing of the commit was applied."""
+
+    kind = "conflict"
 
 
 class StoreUnavailable(StoreError):
     """The store did not answer; a commit may or may not have been applied."""
 
+    kind = "store_unavailable"
+
 
 class WriteRejected(StoreError):
     """The store refuses the data itself (too large, malformed); nothing was applied."""
+
+    kind = "write_rejected"
 
 
 class QueueUnavailable(SyncError):
     """Not every message was accepted; publishing again is safe."""
 
+    kind = "queue_unavailable"
+
 
 class SecretError(SyncError):
     """Base of the secret store's errors."""
+
+    kind = "secret_error"
 
 
 class SecretMissing(SecretError):
     """The reference names no secret, or none for this identity."""
 
+    kind = "secret_missing"
+
 
 class SecretUnavailable(SecretError):
     """The secret store did not answer."""
 
+    kind = "secret_unavailable"
+
 
 class MarketplaceError(SyncError):
     """Base of a marketplace's errors."""
+
+    kind = "marketplace_error"
 
 
 #: The longest wait that a marketplace may ask for: a day.
@@ -137,6 +159,8 @@ class RateLimited(MarketplaceError):
         wait_s: Seconds from now until the next call may be made; a day if it is more, or not a number.
     """
 
+    kind = "rate_limited"
+
     def __init__(self, message: str, *, wait_s: float, action: str = "") -> None:
         super().__init__(message, action=action)
         self.wait_s = max(0.0, wait_s) if wait_s < MAX_WAIT_S else MAX_WAIT_S
@@ -145,34 +169,52 @@ class RateLimited(MarketplaceError):
 class MarketplaceUnavailable(MarketplaceError):
     """No usable answer after bounded retries: 5xx, timeout, reset, truncated body."""
 
+    kind = "marketplace_unavailable"
+
 
 class CredentialsRejected(MarketplaceError):
     """The marketplace refuses the credentials, also after one refresh."""
+
+    kind = "credentials_rejected"
 
 
 class PermissionDenied(MarketplaceError):
     """The credentials are good but lack a permission (scope, role) for this call."""
 
+    kind = "permission_denied"
+
 
 class RequestRejected(MarketplaceError):
     """The marketplace refuses the request itself (400, 404, 422)."""
+
+    kind = "request_rejected"
 
 
 class ResponseInvalid(MarketplaceError):
     """The answer breaks the API's promise: not JSON, missing fields, repeated page token."""
 
+    kind = "response_invalid"
+
 
 class PageTokenExpired(MarketplaceError):
     """The page token is no longer accepted; the window continues without it."""
+
+    kind = "page_token_expired"
 
 
 class RequestError(SyncError):
     """Base of errors that are told to the person who made the request."""
 
+    kind = "request_error"
+
 
 class NotFound(RequestError):
     """The named run or connections do not exist."""
 
+    kind = "not_found"
+
 
 class NotPossible(RequestError):
     """The request contradicts the current state (409)."""
+
+    kind = "not_possible"

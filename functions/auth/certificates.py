@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 import urllib3
 
+from functions.problems import Unavailable
 from orchestrator.timed_http import TimedPoolManager
 
 if TYPE_CHECKING:
@@ -42,8 +43,20 @@ _MAX_AGE = re.compile(r"(?:^|[,\s])max-age\s*=\s*\"?(\d{1,9})")
 _certificates = msgspec.json.Decoder(dict[str, str])
 
 
-class CertificatesUnavailable(Exception):
-    """No usable certificate is in memory, and fetching fails."""
+class CertificatesUnavailable(Unavailable):
+    """No usable certificate is in memory, and fetching fails.
+
+    Args:
+        reason: For the log alone.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__()
+        self.reason = reason
+
+    def __str__(self) -> str:
+        """The reason."""
+        return self.reason
 
 
 class _Keys(NamedTuple):
