@@ -29,6 +29,7 @@ from orchestrator.errors import (
     StoreUnavailable,
     SyncError,
 )
+from orchestrator.services import Services
 from orchestrator.settings import Settings
 
 FAILED = 1
@@ -42,13 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     try:
         services = wiring.build(Settings.from_environment(os.environ), delivers=False)
-        answer: Answer = options.run(services, options)
-        if options.json:
-            print_json(answer.value() if callable(answer.value) else answer.value)
-        elif callable(answer.text):
-            answer.text(console())
-        else:
-            print(answer.text)
+        return run(services, options)
     except SyncError as error:
         print(f"error: {safe(error.message)}", file=sys.stderr)
         if error.action:
@@ -59,8 +54,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     except KeyboardInterrupt:
         return INTERRUPTED
+
+
+def run(services: Services, options: argparse.Namespace) -> int:
+    """Run the command of parsed arguments and print its answer; returns the exit code."""
+    answer: Answer = options.run(services, options)
+    if options.json:
+        print_json(answer.value() if callable(answer.value) else answer.value)
+    elif callable(answer.text):
+        answer.text(console())
     else:
-        return answer.exit_code
+        print(answer.text)
+    return answer.exit_code
 
 
 def parser() -> argparse.ArgumentParser:
