@@ -94,7 +94,8 @@ def _line(view: RunView) -> str:
     done, total = _done(view)
     status = view.run["status"]
     if total is None:
-        return f"{status}: {done} connections done"
+        # Until all connections are planned, 0 would read as a run that does not move.
+        return f"{status}: {done} connections done" if done else str(status)
     return f"{status}: {done} of {total} connections done, {seen(view):,} records read"
 
 

@@ -76,3 +76,13 @@ def test_the_callback_may_end_it(services: Services) -> None:
 
     with pytest.raises(ChildProcessError, match="t-1"):
         follow(services.store, services.clock, "t-1", Console(file=io.StringIO()), look=look)
+
+
+def test_a_run_that_is_still_planned_names_no_count(services: Services, clock: VirtualClock) -> None:
+    """Before all connections are planned, a count of 0 would read as a run that does not move."""
+    services.store.commit([Update("runs/t-1", {"status": RunStatus.DISPATCHING.value})])
+    clock.meanwhile = lambda: close(services)
+    shown = io.StringIO()
+    follow(services.store, clock, "t-1", Console(file=shown, force_terminal=False, width=100))
+
+    assert shown.getvalue() == "dispatching\n"
