@@ -381,6 +381,7 @@ def test_real_data_keeps_its_oddities(tmp_path: Path) -> None:
         Retail(tmp_path / "none", "shopify", 0, 1, sales=1, items=1, until=0)
 
 
+@pytest.mark.long
 @pytest.mark.skipif(not REAL_DATA.is_dir(), reason="SANDBOX_DATA names no folder of real data")
 @pytest.mark.parametrize("marketplace", ALL)
 def test_the_real_data_set_is_read_whole(marketplace: str) -> None:
