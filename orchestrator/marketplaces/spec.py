@@ -43,6 +43,21 @@ class Window:
 
 
 @dataclass(frozen=True, slots=True)
+class Unshown:
+    """A record that the marketplace lists but cannot show: each call for it fails."""
+
+    #: Its id, or its place in the listing if the id is unknown; names the reject.
+    name: str
+    #: The marketplace's error, in one line.
+    reason: str
+    #: The record's id if it is known; it does not count as vanished then.
+    record_id: str | None = None
+    #: Its modification time lies between these, if the listing tells.
+    changed_since: datetime | None = None
+    changed_until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Page:
     """One page of raw records, each the JSON bytes that the marketplace sent."""
 
@@ -53,6 +68,8 @@ class Page:
     total: int | None = None
     #: The rows of that count on this page, if that is not the number of `records`.
     listed: int | None = None
+    #: Records of this page that the marketplace cannot show.
+    unshown: Sequence[Unshown] = ()
 
 
 @dataclass(frozen=True, slots=True)

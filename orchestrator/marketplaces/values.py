@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from decimal import Context, Decimal, InvalidOperation
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 
 from orchestrator.decoding import UNREADABLE
 from orchestrator.errors import RecordInvalid
-from orchestrator.model.record import Money
+from orchestrator.model.record import Money, Quantity, Warnings
+
+T = TypeVar("T")
 
 #: An instant with its offset, as JSON text.
 Instant = Annotated[datetime, msgspec.Meta(tz=True)]
@@ -83,6 +85,58 @@ def whole_number(number: int | Decimal) -> int:
     if number != int(number):
         raise RecordInvalid("a quantity is not a whole number")
     return int(number)
+
+
+def quantity(number: int | Decimal) -> Quantity:
+    """A number of pieces: an integer if it is whole, else its exact decimal notation ("1.52").
+
+    Raises:
+        RecordInvalid: It is not a number of reasonable size.
+    """
+    if isinstance(number, int):
+        number = Decimal(number)
+    # Checked before converting: as an integer "1e999999999" would take all memory.
+    if not number.is_finite() or number.adjusted() >= _MAX_DIGITS:
+        raise RecordInvalid("a quantity is not a number of reasonable size")
+    exponent = number.as_tuple().exponent
+    if not isinstance(exponent, int) or exponent < -_MAX_DIGITS:
+        raise RecordInvalid("a quantity has too many decimals")
+    return int(number) if number == int(number) else f"{number:f}".rstrip("0")
+
+
+class Details:
+    """Reads details that a record can be without: an unreadable one is None and named in `warnings`.
+
+    For money and quantities that a record stands for (an order's total, a level's stock), use `money` and
+    `quantity`, which refuse the record instead.
+    """
+
+    def __init__(self) -> None:
+        self._unread: dict[str, None] = {}
+
+    @property
+    def warnings(self) -> Warnings:
+        """The names of the unreadable details, each once, in reading order; unset if there are none."""
+        return tuple(self._unread) or msgspec.UNSET
+
+    def read(self, name: str, reader: Callable[[], T]) -> T | None:
+        """A detail as `reader` finds it; None with a warning if `reader` cannot understand it."""
+        try:
+            return reader()
+        except (RecordInvalid, *UNREADABLE):
+            self._unread[name] = None
+            return None
+
+    def money(self, name: str, amount: object, currency: object) -> Money | None:
+        """An amount of any JSON type; None without a warning if there is none (null or empty text)."""
+        if amount is None or amount == "":
+            return None
+
+        def reader() -> Money:
+            code = msgspec.convert(currency, str).strip().upper()
+            return money(msgspec.convert(amount, Amount), code)
+
+        return self.read(name, reader)
 
 
 def utc(value: datetime) -> datetime:

@@ -15,6 +15,10 @@ OrderStatus = Literal[
     "pending", "open", "partially_fulfilled", "fulfilled", "cancelled", "refunded", "returned", "unknown"
 ]
 ProductStatus = Literal["active", "inactive", "draft", "archived", "unknown"]
+#: A number of pieces: an integer if it is whole, else an exact decimal string ("1.52", sold by weight).
+Quantity = int | str
+#: Names of details that could not be read and are null; absent if all could be read.
+Warnings = tuple[str, ...] | msgspec.UnsetType
 
 
 class Money(msgspec.Struct, frozen=True):
@@ -47,7 +51,7 @@ class OrderLine(msgspec.Struct, frozen=True, kw_only=True):
     product_id: str | None = None
     variant_id: str | None = None
     title: str | None = None
-    quantity: int
+    quantity: Quantity
     unit_price: Money | None = None
     #: The line after discounts, as the marketplace states it.
     total: Money | None = None
@@ -72,6 +76,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     lines: tuple[OrderLine, ...] = ()
     #: None unless the connection stores personal data.
     buyer: Buyer | None = None
+    warnings: Warnings = msgspec.UNSET
 
 
 class Variant(msgspec.Struct, frozen=True, kw_only=True):
@@ -95,6 +100,7 @@ class Product(msgspec.Struct, frozen=True, kw_only=True):
     created_at: datetime | None = None
     updated_at: datetime | None = None
     variants: tuple[Variant, ...] = ()
+    warnings: Warnings = msgspec.UNSET
 
 
 class StockLevel(msgspec.Struct, frozen=True, kw_only=True):
@@ -107,12 +113,13 @@ class StockLevel(msgspec.Struct, frozen=True, kw_only=True):
     location_id: str
     location_name: str | None = None
     #: Free to sell now; None if the marketplace does not track it.
-    available: int | None = None
-    on_hand: int | None = None
-    committed: int | None = None
-    incoming: int | None = None
-    reserved: int | None = None
+    available: Quantity | None = None
+    on_hand: Quantity | None = None
+    committed: Quantity | None = None
+    incoming: Quantity | None = None
+    reserved: Quantity | None = None
     updated_at: datetime | None = None
+    warnings: Warnings = msgspec.UNSET
 
 
 Record = Order | Product | StockLevel
