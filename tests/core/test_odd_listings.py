@@ -200,3 +200,15 @@ def test_a_limit_met_within_joined_pages_costs_no_further_call(
 
     assert len(world.bazaar.calls) == 3
     assert len(world.records("a", "orders")) == 6
+
+
+def test_a_record_that_a_page_shows_twice_counts_as_one_written(world: World) -> None:
+    """`written` is the number of documents; the later of two versions is stored."""
+    world.connect("a")
+    versions = [Row(id="r1", updated_at=START - n * HOUR, value=str(n)) for n in (3, 1, 1, 2)]
+    custom(world, "orders", lambda *_: Page([msgspec.json.encode(each) for each in versions], None))
+    _, run = world.run_once()
+
+    counts = run.records
+    assert (counts.seen, counts.written, counts.unchanged) == (4, 1, 3)
+    assert world.records("a", "orders") == {"r1": "1"}
