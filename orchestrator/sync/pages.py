@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from concurrent.futures import Future
 from contextvars import copy_context
+from dataclasses import replace
 
-from orchestrator.errors import MarketplaceError, ResponseInvalid
-from orchestrator.marketplaces.spec import AnyStream, Page, Window
+from orchestrator.errors import MarketplaceError, RateLimited, ResponseInvalid
+from orchestrator.marketplaces.spec import AnyStream, Page, Unshown, Window
 from orchestrator.model.state import OpenWindow
 from orchestrator.sync.task_context import TaskContext
 
@@ -36,6 +37,7 @@ class Pages:
     def __init__(self, task: TaskContext, stream: AnyStream) -> None:
         self._task, self._stream = task, stream
         self._ahead: Future[Page] | None = None
+        self._limited: RateLimited | None = None
 
     @property
     def is_ready(self) -> bool:
@@ -57,8 +59,9 @@ class Pages:
 
     def read_ahead(self, window: OpenWindow, token: str | None) -> Future[Page]:
         """Begin reading the page at `token`, which the next `take` will ask for."""
+        attempt = window.failures + 1 if token == window.token else self._later_attempt(window.failures + 1)
+        asked = Window(since=window.since, until=window.until, attempt=attempt)
         # In a copy of this context, so that the thread's log lines carry its fields.
-        asked = Window(since=window.since, until=window.until)
         self._ahead = self._task.services.executor.submit(copy_context().run, self._read, asked, token)
         return self._ahead
 
@@ -80,31 +83,45 @@ class Pages:
                 return True
 
     def _read(self, window: Window, token: str | None) -> Page:
-        clock, session = self._task.services.clock, self._task.session
+        if self._limited is not None:
+            # The marketplace asked for a wait while the pages before were read: it gets no other call.
+            limited, self._limited = self._limited, None
+            raise limited
+        clock, session, first = self._task.services.clock, self._task.session, token
         begun = clock.monotonic()
         records: list[bytes] = []
-        listed, total = 0, None
+        unshown: list[Unshown] = []
+        listed, total, outside = 0, None, 0
         while True:
             session.client.begin_page()
             try:
                 page = self._stream.fetch(session, window, token)
                 self._check(page)
-            except MarketplaceError:
-                if not records:
+            except MarketplaceError as error:
+                if token == first:
                     raise
-                break  # the records read so far are stored first; the call is made again after that
+                # The pages read so far are kept first, empty ones too; then the call is made again.
+                self._limited = error if isinstance(error, RateLimited) else None
+                break
             if page.next_token is not None and page.next_token == token:
                 message = f"{self._stream.name}: the page token repeats, so the listing would never end"
                 raise ResponseInvalid(message)
             records += page.records
-            listed += page.listed if page.listed is not None else len(page.records)
+            unshown += page.unshown
+            outside += page.outside
+            listed += page.listed if page.listed is not None else len(page.records) + len(page.unshown)
             total = page.total if page.total is not None else total
             token = page.next_token
+            window = replace(window, attempt=self._later_attempt(window.attempt))
             waited = clock.monotonic() - begun
             is_large = len(records) >= JOINED_RECORDS or sum(map(len, records)) >= JOINED_BYTES
             if token is None or is_large or waited > JOINED_SECONDS:
                 break
-        return Page(records, next_token=token, total=total, listed=listed)
+        return Page(records, next_token=token, total=total, listed=listed, unshown=unshown, outside=outside)
+
+    def _later_attempt(self, attempt: int) -> int:
+        """The attempt that reading a later page is: failures belong to one token, if it outlives them."""
+        return 1 if self._stream.durable_token else attempt
 
     def _check(self, page: Page) -> None:
         """Refuse a page that cannot be worked on, or whose token cannot be stored.
