@@ -43,6 +43,7 @@ class Listings:
             "product": self._product_by_id,
             "locations": self._locations,
             "location": self._location_by_id,
+            "inventoryLevel": self._level_by_id,
         }
 
     def _orders(
@@ -171,6 +172,18 @@ class Listings:
 
     def _location_by_id(self, id: str) -> Node | None:  # noqa: A002 - Shopify's name
         return next((each for each in self._all_locations() if each["id"] == id), None)
+
+    def _level_by_id(self, id: str) -> Node | None:  # noqa: A002 - Shopify's name
+        account = self._account
+        found = (
+            level
+            for place in range(len(rows.LOCATIONS))
+            for index in account.listed()
+            if rows.holds(index, place)
+            for number in range(account.item(index).variants)
+            if (level := rows.level(account, index, number, place))["id"] == id
+        )
+        return next(found, None)
 
     def _start(self, after: str | None, bound: str) -> Place | None:
         """The place after a cursor's.
