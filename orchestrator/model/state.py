@@ -126,6 +126,28 @@ class OpenWindow(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
     seen: bytes = b""
     #: Whether some record's id could not be read: then no record counts as vanished.
     blind: bool = False
+    #: Ticks in a row that failed at this token; of a listing whose token is not kept, in this window.
+    failures: int = 0
+
+
+class Hidden(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
+    """A record that the marketplace could not show; its span of modification times is read again."""
+
+    #: Names its reject.
+    name: str
+    #: None if only the record's place in the listing is known.
+    record_id: str | None = None
+    #: Its span; None if the listing does not tell.
+    since: datetime | None = None
+    until: datetime | None = None
+    #: When it was first met.
+    first_at: datetime
+    #: The span is not read again before then; None if only the reconcile reads it.
+    retry_at: datetime | None = None
+    #: How often the span was read again in vain.
+    retries: int = 0
+    #: The end of the last window that met it.
+    window_until: datetime
 
 
 class StreamState(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
@@ -143,6 +165,8 @@ class StreamState(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True)
     suspects: bytes = b""
     #: Seconds that reading the open window has taken so far, the marketplace's waits included.
     took_s: float = 0.0
+    #: Records that the marketplace could not show, at most 20.
+    hidden: tuple[Hidden, ...] = ()
     #: The marketplace allows no call for this stream before then.
     not_before: datetime | None = None
     #: No new long listing before then, so that listings do not take up all of the time.

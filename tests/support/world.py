@@ -23,6 +23,7 @@ from orchestrator.marketplaces.spec import (
     Page,
     Session,
     Stream,
+    Unshown,
     Window,
 )
 from orchestrator.model import ids
@@ -118,6 +119,10 @@ class Bazaar:
         self.calls: list[tuple[str, str, Window, str | None]] = []
         #: Called at each call with (connection, stream, token); may raise or let time pass.
         self.at_call: Callable[[FakeClient, str, str | None], None] | None = None
+        #: Rows that it shows with a page although they lie outside of the window.
+        self.strays: list[Row] = []
+        #: Rows that the marketplace lists and cannot show, with the connector's word for each.
+        self.unshown: dict[str, Callable[[Row], Unshown]] = {}
         self.total: Callable[[int], int | None] = lambda count: count
         self.durable = {"orders": True, "products": True, "inventory": True}
         chosen = {
@@ -177,8 +182,13 @@ class Bazaar:
         start = int(token or 0)
         page = rows[start : start + self.page_size]
         following = start + len(page)
+        unshown = [row for row in page if row.id in self.unshown]
+        strays = [self.strays.pop()] if self.strays and page else []
         return Page(
-            records=[msgspec.json.encode(row) for row in page],
+            records=[msgspec.json.encode(row) for row in [*page, *strays] if row not in unshown],
+            listed=len(page),
+            outside=len(strays),
+            unshown=[self.unshown[row.id](row) for row in unshown],
             next_token=str(following) if following < len(rows) else None,
             total=self.total(len(rows)) if listing is Listing.SNAPSHOT else None,
         )
