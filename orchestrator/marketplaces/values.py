@@ -134,7 +134,10 @@ class Details:
 
         def reader() -> Money:
             code = msgspec.convert(currency, str).strip().upper()
-            return money(msgspec.convert(amount, Amount), code)
+            # msgspec has no union of text and Decimal. A float has lost digits already.
+            if isinstance(amount, bool) or not isinstance(amount, str | int | Decimal):
+                raise RecordInvalid("amount is not a number")
+            return money(amount, code)
 
         return self.read(name, reader)
 

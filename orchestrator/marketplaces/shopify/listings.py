@@ -53,8 +53,8 @@ class _Listing(msgspec.Struct):
 
 
 class _One(msgspec.Struct):
-    #: None if it was deleted after its page was read.
-    row: msgspec.Raw | None = None
+    #: `null` if it was deleted after its page was read.
+    row: msgspec.Raw = msgspec.Raw(b"null")
 
 
 class _Parent(msgspec.Struct):
@@ -166,11 +166,13 @@ class _Reading:
     def _whole(self, raw: msgspec.Raw, row: _Row, *, bare: bool) -> bytes | None:
         """The row with the later pages of its nested connection; None if it was deleted meanwhile."""
         if bare:
-            found = ask(self.session, self.operation, self.one, _One, id=row.id).row
-            if found is None or bytes(found) == b"null":
+            raw = ask(self.session, self.operation, self.one, _One, id=row.id).row
+            if bytes(raw) == b"null":
                 return None
-            raw = found
-            row = msgspec.json.decode(raw, type=_Row)
+            try:
+                row = msgspec.json.decode(raw, type=_Row)
+            except UNREADABLE:
+                return bytes(raw)
         listed = row.line_items or row.variants
         cursor = listed.page_info.following(f"shopify {self.nested}", None) if listed else None
         if cursor is None:

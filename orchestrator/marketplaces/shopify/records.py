@@ -7,11 +7,12 @@ quantities of its lines and the stock that is free to sell are never guessed: th
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Annotated, Any, TypeVar
+from typing import TypeVar
 
 import msgspec
 
 from orchestrator.errors import RecordInvalid
+from orchestrator.marketplaces.shopify import rows
 from orchestrator.marketplaces.values import (
     EXACT,
     Details,
@@ -70,164 +71,10 @@ _PRODUCT: dict[str, ProductStatus] = {
     "UNLISTED": "active",
 }
 
-_Text = Annotated[str, msgspec.Meta(min_length=1)]
-_Number = int | Decimal
 _When = Instant | None
 
-
-class _Row(msgspec.Struct, rename="camel"):
-    """Shopify's fields are in camel case; a field that is optional there is optional here."""
-
-
-class _Ref(_Row):
-    id: _Text
-
-
-class _Amount(_Row):
-    amount: str
-    currency_code: str
-
-
-class _Bag(_Row):
-    shop_money: _Amount
-
-
-class _Discount(_Row):
-    allocated_amount_set: _Bag
-
-
-class _Line(_Row, kw_only=True):
-    id: _Text
-    sku: Any = None
-    title: Any = None
-    #: As ordered, with the units that were refunded or removed, and without them.
-    quantity: _Number
-    current_quantity: Any = None
-    variant: Any = None
-    product: Any = None
-    original_unit_price_set: Any = None
-    discounted_total_set: Any = None
-    discount_allocations: Any = None
-
-
-class _Lines(_Row):
-    nodes: list[_Line]
-
-
-class _Customer(_Row):
-    display_name: str | None = None
-
-
-class _Address(_Row):
-    name: str | None = None
-    phone: str | None = None
-    address1: str | None = None
-    address2: str | None = None
-    city: str | None = None
-    province: str | None = None
-    zip: str | None = None
-    country_code: str | None = msgspec.field(default=None, name="countryCodeV2")
-
-
-class _Person(_Row):
-    """The buyer's share of an order."""
-
-    email: str | None = None
-    phone: str | None = None
-    customer: _Customer | None = None
-    shipping_address: _Address | None = None
-
-
-class _Order(_Row, kw_only=True):
-    legacy_resource_id: _Text
-    name: str
-    created_at: Instant
-    updated_at: Instant
-    cancelled_at: Instant | None = None
-    test: bool = False
-    #: Whether the seller has edited it after it was placed.
-    edited: bool | None = None
-    display_financial_status: str | None = None
-    display_fulfillment_status: str | None = None
-    #: Before returns and refunds; after them and after edits.
-    total_price_set: _Bag | None = None
-    current_total_price_set: _Bag | None = None
-    total_refunded_set: Any = None
-    line_items: _Lines
-
-
-class _Variant(_Row, kw_only=True):
-    id: _Text
-    sku: Any = None
-    barcode: Any = None
-    title: Any = None
-    price: Any = None
-    compare_at_price: Any = None
-
-
-class _Variants(_Row):
-    nodes: list[_Variant]
-
-
-class _Product(_Row, kw_only=True):
-    legacy_resource_id: _Text
-    title: Any = None
-    status: str
-    created_at: Any = None
-    updated_at: Instant
-    variants: _Variants
-
-
-class _Priced(_Row):
-    currency: str
-    product: _Product
-
-
-class _SoldAs(_Row):
-    """The variant of an inventory item."""
-
-    id: _Text
-    product: _Ref | None = None
-
-
-class _SoldAsList(_Row):
-    nodes: list[_SoldAs]
-
-
-class _Item(_Row, kw_only=True):
-    id: _Text
-    sku: Any = None
-    #: Whether Shopify counts its stock; if not, its quantities mean nothing.
-    tracked: bool = True
-    variants: Any = None
-    #: The only one, as older API versions tell it.
-    variant: Any = None
-
-
-class _Site(_Row):
-    id: _Text
-    name: Any = None
-
-
-class _Quantity(_Row):
-    name: str
-    quantity: Any
-
-
-class _Level(_Row, kw_only=True):
-    item: _Item
-    location: _Site
-    quantities: list[_Quantity]
-    updated_at: Instant
-
-
-class _LevelId(_Row):
-    item: _Ref
-    location: _Ref
-
-
-order_id = id_at("legacyResourceId", kind=_Text)
-product_id = id_at("product", "legacyResourceId", kind=_Text)
+order_id = id_at("legacyResourceId", kind=rows.Text)
+product_id = id_at("product", "legacyResourceId", kind=rows.Text)
 
 
 def number(gid: str) -> str:
@@ -240,7 +87,7 @@ def number(gid: str) -> str:
 
 def order(raw: bytes, with_buyer: bool) -> Order:
     """An order; amounts are in the shop's own currency."""
-    row, details = msgspec.json.decode(raw, type=_Order), Details()
+    row, details = msgspec.json.decode(raw, type=rows.OrderRow), Details()
     financial, fulfillment = row.display_financial_status, row.display_fulfillment_status
     refunded = _amount(details, "refunded", row.total_refunded_set)
     is_edited = _is_edited(row, refunded)
@@ -263,7 +110,7 @@ def order(raw: bytes, with_buyer: bool) -> Order:
 
 def product(raw: bytes, with_buyer: bool) -> Product:  # noqa: ARG001 - the contract's signature
     """A product with its variants, priced in the shop's currency."""
-    priced, details = msgspec.json.decode(raw, type=_Priced), Details()
+    priced, details = msgspec.json.decode(raw, type=rows.Priced), Details()
     row = priced.product
     return Product(
         id=row.legacy_resource_id,
@@ -279,18 +126,18 @@ def product(raw: bytes, with_buyer: bool) -> Product:  # noqa: ARG001 - the cont
 
 def level(raw: bytes, with_buyer: bool) -> StockLevel:  # noqa: ARG001 - the contract's signature
     """The stock of one item at one location; no amount is told of an item whose stock is not counted."""
-    row, details = msgspec.json.decode(raw, type=_Level), Details()
+    row, details = msgspec.json.decode(raw, type=rows.Level), Details()
     amounts = {each.name: each.quantity for each in row.quantities if row.item.tracked}
     available = amounts.get("available")
     sold_as = _sold_as(details, row.item)
     return StockLevel(
         id=_level_id(row),
         sku=_detail(details, "sku", row.item.sku, str) or None,
-        product_id=number(sold_as.product.id) if sold_as and sold_as.product else None,
-        variant_id=number(sold_as.id) if sold_as else None,
+        product_id=_id(details, "product_id", sold_as.product) if sold_as else None,
+        variant_id=_id(details, "variant_id", sold_as),
         location_id=number(row.location.id),
         location_name=_detail(details, "location_name", row.location.name, str),
-        available=None if available is None else quantity(msgspec.convert(available, _Number)),
+        available=None if available is None else quantity(msgspec.convert(available, rows.Number)),
         on_hand=_pieces(details, "on_hand", amounts.get("on_hand")),
         committed=_pieces(details, "committed", amounts.get("committed")),
         incoming=_pieces(details, "incoming", amounts.get("incoming")),
@@ -303,22 +150,22 @@ def level(raw: bytes, with_buyer: bool) -> StockLevel:  # noqa: ARG001 - the con
 @id_reader
 def level_id(raw: bytes) -> str:
     """The stock level's id."""
-    return _level_id(msgspec.json.decode(raw, type=_LevelId))
+    return _level_id(msgspec.json.decode(raw, type=rows.LevelId))
 
 
-def _level_id(row: _LevelId | _Level) -> str:
+def _level_id(row: rows.LevelId | rows.Level) -> str:
     return f"{number(row.item.id)}@{number(row.location.id)}"
 
 
-def _sold_as(details: Details, item: _Item) -> _SoldAs | None:
+def _sold_as(details: Details, item: rows.Item) -> rows.SoldAs | None:
     """The variant that an inventory item is sold as; None if it is not told."""
     if item.variants is None:
-        return _detail(details, "variant_id", item.variant, _SoldAs)
-    variants = _detail(details, "variant_id", item.variants, _SoldAsList)
+        return _detail(details, "variant_id", item.variant, rows.SoldAs)
+    variants = _detail(details, "variant_id", item.variants, rows.SoldAsList)
     return next(iter(variants.nodes), None) if variants else None
 
 
-def _order_status(row: _Order) -> OrderStatus:
+def _order_status(row: rows.OrderRow) -> OrderStatus:
     if row.cancelled_at is not None:
         return "cancelled"
     if row.display_financial_status == "REFUNDED":
@@ -329,7 +176,7 @@ def _order_status(row: _Order) -> OrderStatus:
     return _FULFILLMENT.get(word, "unknown")
 
 
-def _is_edited(row: _Order, refunded: Money | None) -> bool:
+def _is_edited(row: rows.OrderRow, refunded: Money | None) -> bool:
     """Whether units that are missing from the order were removed by an edit.
 
     Shopify takes removed and refunded units off alike. Only while nothing is refunded they are known to be
@@ -339,28 +186,24 @@ def _is_edited(row: _Order, refunded: Money | None) -> bool:
     return row.edited is not False and row.cancelled_at is None and nothing_refunded
 
 
-def _total(row: _Order, *, is_edited: bool) -> Money | None:
+def _total(row: rows.OrderRow, *, is_edited: bool) -> Money | None:
     """The total as sold: edits change it, returns and refunds do not."""
     sold, current = row.total_price_set, row.current_total_price_set
     bag = (current or sold) if is_edited else (sold or current)
     return None if bag is None else money(bag.shop_money.amount, bag.shop_money.currency_code)
 
 
-def _line(details: Details, line: _Line, *, is_edited: bool) -> OrderLine:
+def _line(details: Details, line: rows.Line, *, is_edited: bool) -> OrderLine:
     ordered = quantity(line.quantity)
     left = _pieces(details, "lines.quantity", line.current_quantity) if is_edited else None
     kept = ordered if left is None or Decimal(left) > Decimal(ordered) else left
     unit_price = _amount(details, "lines.unit_price", line.original_unit_price_set)
-    product, variant = (
-        _detail(details, f"lines.{name}_id", ref, _Ref)
-        for name, ref in (("product", line.product), ("variant", line.variant))
-    )
     return OrderLine(
         id=number(line.id),
         sku=_detail(details, "lines.sku", line.sku, str) or None,
         # None once the product or variant is deleted.
-        product_id=number(product.id) if product else None,
-        variant_id=number(variant.id) if variant else None,
+        product_id=_id(details, "lines.product_id", line.product),
+        variant_id=_id(details, "lines.variant_id", line.variant),
         title=_detail(details, "lines.title", line.title, str),
         quantity=kept,
         unit_price=unit_price,
@@ -368,13 +211,13 @@ def _line(details: Details, line: _Line, *, is_edited: bool) -> OrderLine:
     )
 
 
-def _line_total(line: _Line, unit: Money | None, ordered: Quantity, kept: Quantity) -> Money | None:
+def _line_total(line: rows.Line, unit: Money | None, ordered: Quantity, kept: Quantity) -> Money | None:
     """The line after all discounts, of the units that edits have left in the order.
 
     Raises:
         RecordInvalid: An amount is not one, or the units left have no exact share of the discounts.
     """
-    discounts = msgspec.convert(line.discount_allocations or [], list[_Discount])
+    discounts = msgspec.convert(line.discount_allocations or [], list[rows.Discount])
     if discounts and unit is not None:
         found = EXACT.multiply(Decimal(unit.amount), Decimal(ordered))
         for discount in discounts:
@@ -382,7 +225,7 @@ def _line_total(line: _Line, unit: Money | None, ordered: Quantity, kept: Quanti
             found = EXACT.subtract(found, Decimal(money(share.amount, unit.currency).amount))
         currency = unit.currency
     elif line.discounted_total_set is not None:
-        whole = msgspec.convert(line.discounted_total_set, _Bag).shop_money
+        whole = msgspec.convert(line.discounted_total_set, rows.Bag).shop_money
         found, currency = Decimal(money(whole.amount, whole.currency_code).amount), whole.currency_code
     else:
         return None
@@ -391,7 +234,7 @@ def _line_total(line: _Line, unit: Money | None, ordered: Quantity, kept: Quanti
     return money(found, currency)
 
 
-def _variant(details: Details, variant: _Variant, currency: str) -> Variant:
+def _variant(details: Details, variant: rows.VariantRow, currency: str) -> Variant:
     return Variant(
         id=number(variant.id),
         sku=_detail(details, "variants.sku", variant.sku, str) or None,
@@ -407,18 +250,29 @@ def _detail(details: Details, name: str, value: object, kind: type[T]) -> T | No
     return None if value is None else details.read(name, lambda: msgspec.convert(value, kind))
 
 
+def _id(details: Details, name: str, ref: object) -> str | None:
+    """The number of a node; None if there is no node."""
+    return None if ref is None else details.read(name, lambda: number(_ref(ref).id))
+
+
+def _ref(node: object) -> rows.Ref:
+    return msgspec.convert(node, rows.Ref, from_attributes=True)
+
+
 def _pieces(details: Details, name: str, value: object) -> Quantity | None:
-    return None if value is None else details.read(name, lambda: quantity(msgspec.convert(value, _Number)))
+    return (
+        None if value is None else details.read(name, lambda: quantity(msgspec.convert(value, rows.Number)))
+    )
 
 
 def _amount(details: Details, name: str, bag: object) -> Money | None:
-    found = _detail(details, name, bag, _Bag)
+    found = _detail(details, name, bag, rows.Bag)
     return details.money(name, found.shop_money.amount, found.shop_money.currency_code) if found else None
 
 
 def _buyer(raw: bytes) -> Buyer:
-    row = msgspec.json.decode(raw, type=_Person)
-    address = row.shipping_address or _Address()
+    row = msgspec.json.decode(raw, type=rows.Person)
+    address = row.shipping_address or rows.Address()
     return Buyer(
         name=(row.customer and row.customer.display_name) or address.name,
         email=row.email,
