@@ -314,6 +314,21 @@ def test_rows_read_one_by_one_are_the_same(shop: Sandbox, stream: str) -> None:
     assert decoded[0]
 
 
+@pytest.mark.parametrize("stream", ["orders", "products", "inventory"])
+def test_the_sandbox_hides_one_row_and_the_others_are_read(shop: Sandbox, stream: str) -> None:
+    """The full page fails, and so does the row's own query."""
+    shown = SHOPIFY.streams[stream].fetch(shop.session(), AGAIN, None).records
+    first = msgspec.json.decode(shown[3])
+    record = first.get("product", first)["id"]
+    shop.control("POST", "faults", {"kind": "unshown", "record": record})
+    page = SHOPIFY.streams[stream].fetch(shop.session(), AGAIN, None)
+    shop.control("DELETE", "faults")
+
+    assert list(page.records) == [raw for raw in shown if raw != shown[3]]
+    (unshown,) = page.unshown
+    assert unshown.record_id in {None, SHOPIFY.streams[stream].record_id(shown[3])}
+
+
 def test_discounts_of_the_sandbox_add_up_to_its_orders(shop: Sandbox) -> None:
     """Lines after all discounts are worth the order's total, whatever the discount."""
     for record in read(SHOPIFY, shop.session(), "orders").records.values():
