@@ -194,6 +194,8 @@ class Client:
         self.received_bytes = 0
         #: The marketplace's clock in its latest answer; aware UTC.
         self.server_time: datetime | None = None
+        #: Seconds slept: for limits, before retries, and while an answer is prepared.
+        self.slept_s = 0.0
         self._page_calls = self._page_bytes = 0
         self._page_faults: set[str] = set()
         self._given = request
@@ -245,7 +247,7 @@ class Client:
         attempt = 1
         while True:
             if self._pace and (pause := self._pace.wait_s(operation)) > 0:
-                self._given.wait(pause)
+                self.pause(pause)
             credentials = self._credentials(operation) if authenticated else {}
             sent = {**_SENT, **content, **(headers or {}), **credentials}
             try:
@@ -261,11 +263,11 @@ class Client:
                     raise
                 attempt += 1
                 # A little jitter: callers that were refused together must not come back together.
-                self._given.wait(error.wait_s + self._given.random.uniform(0, min(1, error.wait_s / 10)))
+                self.pause(error.wait_s + self._given.random.uniform(0, min(1, error.wait_s / 10)))
             except MarketplaceUnavailable:
                 if attempt >= ATTEMPTS or clock.monotonic() - started > RETRY_WITHIN_S:
                     raise
-                clock.sleep(self._backoff(BACKOFF_S, attempt))
+                self._sleep(clock.sleep, self._backoff(BACKOFF_S, attempt))
                 attempt += 1
 
     def begin_page(self) -> None:
@@ -274,12 +276,20 @@ class Client:
         self._page_faults = set()
 
     def pause(self, seconds: float) -> None:
-        """Wait while the marketplace prepares an answer, as for its limits.
+        """Wait for the marketplace's limits, or while it prepares an answer.
 
         Raises:
             RateLimited: The wait is too long to sleep.
         """
-        self._given.wait(seconds)
+        self._sleep(self._given.wait, seconds)
+
+    def _sleep(self, sleep: Callable[[float], None], seconds: float) -> None:
+        """Sleep, and count the time as slept."""
+        begun = self._given.clock.monotonic()
+        try:
+            sleep(seconds)
+        finally:
+            self.slept_s += self._given.clock.monotonic() - begun
 
     def _credentials(self, operation: str) -> Mapping[str, str]:
         found = self._auth.headers(self)

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from orchestrator.errors import RecordInvalid
-from orchestrator.marketplaces.spec import Listing
+from orchestrator.marketplaces.spec import Listing, Unshown
 from orchestrator.model import ids
 from orchestrator.model.counts import StreamCounts
 from orchestrator.model.record import Order, Record
@@ -88,18 +88,33 @@ class Normalizer:
             self.rejects.clear(record.id, digest, change)
         return list(changes.values())
 
+    def unshown(self, unshown: Sequence[Unshown], digest: Digest) -> list[Change]:
+        """The changes that keep the records of a page that the marketplace cannot show."""
+        changes = []
+        for each in unshown:
+            self._counts.seen += 1
+            self._see_named(each.record_id, digest)
+            change = self.rejects.unshown(each, digest)
+            if change is not None:
+                changes.append(change)
+        return changes
+
     def _reject(self, raw: bytes, error: Exception, digest: Digest, changes: dict[int, Change]) -> None:
         try:
             record_id = self._stream.record_id(raw)
         except Exception:  # noqa: BLE001 - a record without a readable id is still kept
             record_id = None
+        self._see_named(record_id, digest)
+        change = self.rejects.unreadable(raw, content_of(raw, self._salt), record_id, error, digest)
+        if change is not None:
+            changes[change.entries[0][0]] = change
+
+    def _see_named(self, record_id: str | None, digest: Digest) -> None:
+        """Note that a record was listed that cannot be stored; without its id, none counts as vanished."""
         if record_id is None:
             self.blind = True
         elif digest.get(key_of(record_id)) is not None:
             self._see(key_of(record_id), digest)
-        change = self.rejects.unreadable(raw, content_of(raw, self._salt), record_id, error, digest)
-        if change is not None:
-            changes[change.entries[0][0]] = change
 
     def _see(self, key: int, digest: Digest) -> None:
         if self.lists_all:

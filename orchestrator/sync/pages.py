@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from concurrent.futures import Future
 from contextvars import copy_context
+from dataclasses import replace
 
 from orchestrator.errors import MarketplaceError, ResponseInvalid
-from orchestrator.marketplaces.spec import AnyStream, Page, Window
+from orchestrator.marketplaces.spec import AnyStream, Page, Unshown, Window
 from orchestrator.model.state import OpenWindow
 from orchestrator.sync.task_context import TaskContext
 
@@ -57,8 +58,9 @@ class Pages:
 
     def read_ahead(self, window: OpenWindow, token: str | None) -> Future[Page]:
         """Begin reading the page at `token`, which the next `take` will ask for."""
+        attempt = window.failures + 1 if token == window.token else self._later_attempt(window.failures + 1)
+        asked = Window(since=window.since, until=window.until, attempt=attempt)
         # In a copy of this context, so that the thread's log lines carry its fields.
-        asked = Window(since=window.since, until=window.until)
         self._ahead = self._task.services.executor.submit(copy_context().run, self._read, asked, token)
         return self._ahead
 
@@ -83,7 +85,8 @@ class Pages:
         clock, session = self._task.services.clock, self._task.session
         begun = clock.monotonic()
         records: list[bytes] = []
-        listed, total = 0, None
+        unshown: list[Unshown] = []
+        listed, total, outside = 0, None, 0
         while True:
             session.client.begin_page()
             try:
@@ -97,14 +100,21 @@ class Pages:
                 message = f"{self._stream.name}: the page token repeats, so the listing would never end"
                 raise ResponseInvalid(message)
             records += page.records
+            unshown += page.unshown
+            outside += page.outside
             listed += page.listed if page.listed is not None else len(page.records)
             total = page.total if page.total is not None else total
             token = page.next_token
+            window = replace(window, attempt=self._later_attempt(window.attempt))
             waited = clock.monotonic() - begun
             is_large = len(records) >= JOINED_RECORDS or sum(map(len, records)) >= JOINED_BYTES
             if token is None or is_large or waited > JOINED_SECONDS:
                 break
-        return Page(records, next_token=token, total=total, listed=listed)
+        return Page(records, next_token=token, total=total, listed=listed, unshown=unshown, outside=outside)
+
+    def _later_attempt(self, attempt: int) -> int:
+        """The attempt that reading a later page is: failures belong to one token, if it outlives them."""
+        return 1 if self._stream.durable_token else attempt
 
     def _check(self, page: Page) -> None:
         """Refuse a page that cannot be worked on, or whose token cannot be stored.

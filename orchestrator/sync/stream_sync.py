@@ -7,21 +7,30 @@ its own commit waits for the one under way.
 
 from __future__ import annotations
 
+import logging
 from datetime import timedelta
 
 import msgspec
 
-from orchestrator.errors import MarketplaceError, PageTokenExpired
+from orchestrator.errors import (
+    MarketplaceError,
+    MarketplaceUnavailable,
+    PageTokenExpired,
+    RequestRejected,
+    ResponseInvalid,
+)
 from orchestrator.marketplaces.spec import AnyStream, Listing, Page
 from orchestrator.model.counts import StreamCounts
 from orchestrator.model.state import Cursor, OpenWindow, StreamState
-from orchestrator.sync import vanished, windows
+from orchestrator.sync import hidden, vanished, windows
 from orchestrator.sync.changes import Change, parts, portions
 from orchestrator.sync.normalizer import Normalizer
 from orchestrator.sync.page_writer import PageWriter
 from orchestrator.sync.pages import Pages, SliceOver
 from orchestrator.sync.task_context import TaskContext
 from orchestrator.sync.windows import Terms
+
+log = logging.getLogger(__name__)
 
 #: A live holder writes its state at least this often, so that nobody takes it for dead (90 s).
 SIGN_OF_LIFE_S = 45.0
@@ -47,6 +56,8 @@ def sync_stream(task: TaskContext, stream: AnyStream, counts: StreamCounts) -> N
         task.holder.set_stream(stream.name, msgspec.structs.replace(state, last_success_at=now))
     else:
         StreamSync(task, terms, state, window, counts).run(window)
+    if state.hidden:
+        hidden.reread(task, terms, counts)
 
 
 def _current_state(task: TaskContext, stream: AnyStream) -> StreamState:
@@ -58,6 +69,13 @@ def _current_state(task: TaskContext, stream: AnyStream) -> StreamState:
     if state.scope != scope:
         state = msgspec.structs.replace(state, scope=scope, cursor=Cursor(full=state.cursor.full))
     return state if state.cursor.window is not None else msgspec.structs.replace(state, took_s=0.0)
+
+
+def _failed(window: OpenWindow, error: Exception) -> OpenWindow:
+    """The window with the failure counted, if it is one that a smaller page may avoid."""
+    if isinstance(error, (MarketplaceUnavailable, RequestRejected, ResponseInvalid)):
+        return msgspec.structs.replace(window, failures=window.failures + 1)
+    return window
 
 
 class StreamSync:
@@ -97,9 +115,10 @@ class StreamSync:
                     break
                 if self._task.time_left() <= 0 and not self._pages.is_ready:
                     raise SliceOver
-        except (SliceOver, MarketplaceError):
+        except (SliceOver, MarketplaceError) as error:
             # Pages that were read stay read, even if none of them was worth a commit of its own.
             self._writer.settle()
+            window = _failed(window, error)
             self._writer.keep_progress(self._inside(window))
             raise
         finally:
@@ -128,13 +147,24 @@ class StreamSync:
                     writer.write(group, self._cursor)
             writer.make_room()
             groups = list(parts(normalizer.changes(portion, writer.digest)))
+        groups += parts(normalizer.unshown(page.unshown, writer.digest))
         if page.total is not None:
             # A count that changes during the listing: a row may have slipped past between two pages.
             normalizer.blind = normalizer.blind or self._total not in {None, page.total}
             self._total = page.total
         writer.settle()
+        if page.outside:
+            action = {"action": "rows_outside_window"}
+            log.warning(
+                "%d rows are outside of the window and stored all the same", page.outside, extra=action
+            )
+        if page.unshown:
+            now = self._task.services.clock.now()
+            writer.keep(hidden=hidden.met(writer.state.hidden, page.unshown, window, now))
         window = msgspec.structs.replace(
             window,
+            # The token dies with the invocation: then the next one has to come to the failing page again.
+            failures=0 if self._stream.durable_token else window.failures,
             token=page.next_token,
             read=window.read + (page.listed or 0),
             position=normalizer.position,
@@ -171,9 +201,15 @@ class StreamSync:
         for keys, writes in vanished.deletions(self._task.store, normalizer.collection, gone, clock.now):
             writer.forget(keys, writes)
             self._counts.deleted += len(writes)
+        shown = hidden.no_longer(self._terms, writer.state.hidden, window)
+        for each in shown:
+            change = normalizer.rejects.shown(each.name, each.record_id, writer.digest)
+            if change is not None:
+                writer.write([change], self._cursor)
         now = clock.now()
         writer.keep(
             cursor=cursor,
+            hidden=tuple(each for each in writer.state.hidden if each not in shown),
             suspects=vanished.pack(suspects),
             not_before=None,
             rests_until=windows.rest(self._stream, writer.took, now),
