@@ -78,6 +78,8 @@ CONNECTOR = Connector(
         ),
     ),
     epoch=datetime(2006, 1, 1, tzinfo=UTC),
+    # One bucket of points for each app and shop (shopify.dev/docs/api/usage/limits).
+    limiter=Limiter.CONNECTION,
     open=open_session,
     check=check,
     personal_fields=records.PERSONAL_FIELDS,
