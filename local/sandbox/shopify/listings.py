@@ -139,7 +139,7 @@ class Listings:
         return Row(key, partial(build, place[1]))
 
     def _shown(self, node: Node) -> Node:
-        """The node; more of it than id and time cannot be shown if a fault hides it."""
+        """The node; more of it than ids and time cannot be shown if a fault hides it."""
         if node["id"] not in self._unshown:
             return node
 
@@ -147,7 +147,8 @@ class Listings:
             error = {"message": "Internal error", "extensions": {"code": "INTERNAL_SERVER_ERROR"}}
             raise Refused([error])
 
-        return {name: value if name in {"id", "updatedAt"} else fail for name, value in node.items()}
+        told = {"id", "updatedAt", "item", "location"}
+        return {name: value if name in told else fail for name, value in node.items()}
 
     def _within(self, terms: Search, updated: int) -> bool:
         return terms.since <= updated <= min(terms.until, self._newest)

@@ -12,8 +12,8 @@ from typing import Any
 import msgspec
 
 from orchestrator.decoding import UNREADABLE
-from orchestrator.marketplaces.ebay.order_records import Number, Row, detail, money_of
-from orchestrator.marketplaces.values import Details, id_at, id_reader, quantity
+from orchestrator.marketplaces.ebay.order_records import Row, money_of
+from orchestrator.marketplaces.values import Details, Number, id_at, id_reader, quantity
 from orchestrator.model.record import Product, ProductStatus, StockLevel, Variant
 
 #: The location of stock for which eBay names none.
@@ -151,7 +151,7 @@ def product(raw: bytes, with_buyer: bool) -> Product:  # noqa: ARG001 - the cont
     variants = {variant.id: variant for variant in found}
     return Product(
         id=item.sku,
-        title=detail(details, "title", item.product.title, str),
+        title=details.text("title", item.product.title),
         status=next(status for status in _FIRST if status in statuses),
         marketplace_status=", ".join(words) or "no offer",
         variants=tuple(variants.values()) or (_variant(details, item, None),),
@@ -183,12 +183,12 @@ def _level_id(row: _Level) -> str:
 
 
 def _variant(details: Details, item: _Item, offer: _Offer | None) -> Variant:
-    told = detail(details, "variants.price", offer.pricing_summary, _Prices) if offer else None
+    told = details.part("variants.price", offer.pricing_summary, _Prices) if offer else None
     prices = told or _Prices()
     numbers = (
         number
         for each in (item.product.ean, item.product.upc, item.product.isbn)
-        for number in detail(details, "variants.barcode", each, tuple[str, ...]) or ()
+        for number in details.part("variants.barcode", each, tuple[str, ...]) or ()
     )
     return Variant(
         # Order lines name the listing, so it joins them to the variant.

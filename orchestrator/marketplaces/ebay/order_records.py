@@ -18,6 +18,7 @@ from orchestrator.marketplaces.values import (
     EXACT,
     Details,
     Instant,
+    Number,
     id_at,
     joined,
     money,
@@ -28,9 +29,6 @@ from orchestrator.marketplaces.values import (
 from orchestrator.model.record import Buyer, Money, Order, OrderLine, OrderStatus, Quantity
 
 T = TypeVar("T")
-
-#: A number of pieces.
-Number = int | Decimal
 
 #: Raw fields that hold personal data.
 PERSONAL_FIELDS = frozenset(
@@ -169,7 +167,7 @@ def _order_status(row: _Order) -> OrderStatus:
 
 def _line(details: Details, item: _LineItem) -> OrderLine:
     sold = quantity(item.quantity)
-    sku = detail(details, "lines.sku", item.sku, str) or None
+    sku = details.text("lines.sku", item.sku)
     cost = money_of(details, "lines.unit_price", item.line_item_cost)
     discounted = money_of(details, "lines.total", item.discounted_line_item_cost)
     return OrderLine(
@@ -178,13 +176,11 @@ def _line(details: Details, item: _LineItem) -> OrderLine:
         sku=sku,
         product_id=sku,
         variant_id=details.read("lines.variant_id", lambda: _variant_id(item, sku)),
-        title=detail(details, "lines.title", item.title, str),
+        title=details.text("lines.title", item.title),
         quantity=sold,
         unit_price=_unit_price(cost, sold) if cost else None,
         total=discounted if item.discounted_line_item_cost is not None else cost,
-        marketplace_status=detail(
-            details, "lines.marketplace_status", item.line_item_fulfillment_status, str
-        ),
+        marketplace_status=details.text("lines.marketplace_status", item.line_item_fulfillment_status),
     )
 
 
@@ -225,14 +221,9 @@ def _moment(value: object) -> datetime | None:
     return None if value is None else utc(msgspec.convert(value, Instant))
 
 
-def detail(details: Details, name: str, value: object, kind: type[T]) -> T | None:
-    """A detail of this type; None with a warning if it has another."""
-    return None if value is None else details.read(name, lambda: msgspec.convert(value, kind))
-
-
 def money_of(details: Details, name: str, value: object) -> Money | None:
     """An amount that the record can be without."""
-    amount = detail(details, name, value, Amount)
+    amount = details.part(name, value, Amount)
     return details.money(name, amount.value, amount.currency) if amount else None
 
 

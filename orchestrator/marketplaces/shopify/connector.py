@@ -83,6 +83,4 @@ CONNECTOR = Connector(
     open=open_session,
     check=check,
     personal_fields=records.PERSONAL_FIELDS,
-    # One bucket of points for the app in the shop.
-    limiter=Limiter.CONNECTION,
 )

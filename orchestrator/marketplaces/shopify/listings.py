@@ -28,7 +28,7 @@ from orchestrator.errors import MarketplaceError, MarketplaceUnavailable, Record
 from orchestrator.marketplaces.paging import read_position, single_step, write_position
 from orchestrator.marketplaces.shopify import queries
 from orchestrator.marketplaces.shopify.api import PageInfo, Shop, ask
-from orchestrator.marketplaces.shopify.records import number
+from orchestrator.marketplaces.shopify.records import level_id, number
 from orchestrator.marketplaces.spec import Page, Session, Unshown, Window
 from orchestrator.marketplaces.values import Instant, whole_second
 
@@ -144,7 +144,7 @@ class _Reading:
                 whole = self._whole(raw, row, bare=bare)
             except (MarketplaceUnavailable, ResponseInvalid) as error:
                 failure = error
-                self.unshown.append(_unshown(row, self.operation, error))
+                self.unshown.append(_unshown(raw, row, error))
                 if len(self.unshown) > MOST_UNSHOWN and self.window.attempt == 1:
                     raise
                 continue
@@ -254,10 +254,10 @@ def _following(rows: _Connection[T], operation: str, cursor: str | None, size: i
     return info.following(f"shopify {operation}", cursor)
 
 
-def _unshown(row: _Row, operation: str, error: MarketplaceError) -> Unshown:
-    """A row whose own call fails; the id of a stock level is not in its global id."""
+def _unshown(raw: msgspec.Raw, row: _Row, error: MarketplaceError) -> Unshown:
+    """A row whose own call fails."""
     try:
-        record_id = None if operation == "inventory" else number(row.id)
+        record_id = level_id(bytes(raw)) or number(row.id)
     except RecordInvalid:
         record_id = None
     return Unshown(record_id or row.id, error.message, record_id, row.updated_at, row.updated_at)

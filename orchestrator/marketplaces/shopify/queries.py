@@ -35,8 +35,9 @@ _LEVEL = (
     "id updatedAt item{id sku tracked variants(first:1){nodes{id product{id}}}} location{id name} "
     'quantities(names:["available","on_hand","committed","reserved","incoming"]){name quantity}'
 )
-#: Of a row that a full page cannot be asked with.
+#: The id and the time of a row, for a page that fails with all its fields.
 _BARE = "id updatedAt"
+_BARE_LEVEL = "id updatedAt item{id} location{id}"
 
 
 def _orders(fields: str, size: int) -> str:
@@ -88,6 +89,6 @@ VARIANTS = (
     f"rows:variants(first:250,after:$after){{nodes{{{_VARIANT}}} {_PAGE_INFO}}}}}}}"
 )
 LEVELS = _levels(_LEVEL, LEVELS_SIZE)
-BARE_LEVELS = _levels(_BARE, LEVELS_SIZE)
+BARE_LEVELS = _levels(_BARE_LEVEL, LEVELS_SIZE)
 LEVEL = _one("inventoryLevel", _LEVEL)
 SHOP = "{shop{name myshopifyDomain}}"

@@ -17,6 +17,7 @@ from orchestrator.marketplaces.values import (
     EXACT,
     Details,
     Instant,
+    Number,
     id_at,
     id_reader,
     joined,
@@ -114,7 +115,7 @@ def product(raw: bytes, with_buyer: bool) -> Product:  # noqa: ARG001 - the cont
     row = priced.product
     return Product(
         id=row.legacy_resource_id,
-        title=_detail(details, "title", row.title, str),
+        title=details.text("title", row.title),
         status=_PRODUCT.get(row.status, "unknown"),
         marketplace_status=row.status,
         created_at=details.read("created_at", lambda: optional_utc(msgspec.convert(row.created_at, _When))),
@@ -132,16 +133,16 @@ def level(raw: bytes, with_buyer: bool) -> StockLevel:  # noqa: ARG001 - the con
     sold_as = _sold_as(details, row.item)
     return StockLevel(
         id=_level_id(row),
-        sku=_detail(details, "sku", row.item.sku, str) or None,
+        sku=details.text("sku", row.item.sku),
         product_id=_id(details, "product_id", sold_as.product) if sold_as else None,
         variant_id=_id(details, "variant_id", sold_as),
         location_id=number(row.location.id),
-        location_name=_detail(details, "location_name", row.location.name, str),
-        available=None if available is None else quantity(msgspec.convert(available, rows.Number)),
-        on_hand=_pieces(details, "on_hand", amounts.get("on_hand")),
-        committed=_pieces(details, "committed", amounts.get("committed")),
-        incoming=_pieces(details, "incoming", amounts.get("incoming")),
-        reserved=_pieces(details, "reserved", amounts.get("reserved")),
+        location_name=details.text("location_name", row.location.name),
+        available=None if available is None else quantity(msgspec.convert(available, Number)),
+        on_hand=details.quantity("on_hand", amounts.get("on_hand")),
+        committed=details.quantity("committed", amounts.get("committed")),
+        incoming=details.quantity("incoming", amounts.get("incoming")),
+        reserved=details.quantity("reserved", amounts.get("reserved")),
         updated_at=utc(row.updated_at),
         warnings=details.warnings,
     )
@@ -160,8 +161,8 @@ def _level_id(row: rows.LevelId | rows.Level) -> str:
 def _sold_as(details: Details, item: rows.Item) -> rows.SoldAs | None:
     """The variant that an inventory item is sold as; None if it is not told."""
     if item.variants is None:
-        return _detail(details, "variant_id", item.variant, rows.SoldAs)
-    variants = _detail(details, "variant_id", item.variants, rows.SoldAsList)
+        return details.part("variant_id", item.variant, rows.SoldAs)
+    variants = details.part("variant_id", item.variants, rows.SoldAsList)
     return next(iter(variants.nodes), None) if variants else None
 
 
@@ -195,16 +196,16 @@ def _total(row: rows.OrderRow, *, is_edited: bool) -> Money | None:
 
 def _line(details: Details, line: rows.Line, *, is_edited: bool) -> OrderLine:
     ordered = quantity(line.quantity)
-    left = _pieces(details, "lines.quantity", line.current_quantity) if is_edited else None
+    left = details.quantity("lines.quantity", line.current_quantity) if is_edited else None
     kept = ordered if left is None or Decimal(left) > Decimal(ordered) else left
     unit_price = _amount(details, "lines.unit_price", line.original_unit_price_set)
     return OrderLine(
         id=number(line.id),
-        sku=_detail(details, "lines.sku", line.sku, str) or None,
+        sku=details.text("lines.sku", line.sku),
         # None once the product or variant is deleted.
         product_id=_id(details, "lines.product_id", line.product),
         variant_id=_id(details, "lines.variant_id", line.variant),
-        title=_detail(details, "lines.title", line.title, str),
+        title=details.text("lines.title", line.title),
         quantity=kept,
         unit_price=unit_price,
         total=details.read("lines.total", lambda: _line_total(line, unit_price, ordered, kept)),
@@ -237,17 +238,12 @@ def _line_total(line: rows.Line, unit: Money | None, ordered: Quantity, kept: Qu
 def _variant(details: Details, variant: rows.VariantRow, currency: str) -> Variant:
     return Variant(
         id=number(variant.id),
-        sku=_detail(details, "variants.sku", variant.sku, str) or None,
-        barcode=_detail(details, "variants.barcode", variant.barcode, str) or None,
-        title=_detail(details, "variants.title", variant.title, str),
+        sku=details.text("variants.sku", variant.sku),
+        barcode=details.text("variants.barcode", variant.barcode),
+        title=details.text("variants.title", variant.title),
         price=details.money("variants.price", variant.price, currency),
         list_price=details.money("variants.list_price", variant.compare_at_price, currency),
     )
-
-
-def _detail(details: Details, name: str, value: object, kind: type[T]) -> T | None:
-    """A detail of this type; None with a warning if it has another."""
-    return None if value is None else details.read(name, lambda: msgspec.convert(value, kind))
 
 
 def _id(details: Details, name: str, ref: object) -> str | None:
@@ -259,14 +255,8 @@ def _ref(node: object) -> rows.Ref:
     return msgspec.convert(node, rows.Ref, from_attributes=True)
 
 
-def _pieces(details: Details, name: str, value: object) -> Quantity | None:
-    return (
-        None if value is None else details.read(name, lambda: quantity(msgspec.convert(value, rows.Number)))
-    )
-
-
 def _amount(details: Details, name: str, bag: object) -> Money | None:
-    found = _detail(details, name, bag, rows.Bag)
+    found = details.part(name, bag, rows.Bag)
     return details.money(name, found.shop_money.amount, found.shop_money.currency_code) if found else None
 
 

@@ -5,16 +5,14 @@ A detail that a record can be without has any type here: `records` reads it, and
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import Annotated, Any
 
 import msgspec
 
-from orchestrator.marketplaces.values import Instant
+from orchestrator.marketplaces.values import Instant, Number
 
-#: A text that is not empty; a number of pieces.
+#: A text that is not empty.
 Text = Annotated[str, msgspec.Meta(min_length=1)]
-Number = int | Decimal
 
 
 class Row(msgspec.Struct, rename="camel"):

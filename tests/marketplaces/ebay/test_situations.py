@@ -194,8 +194,8 @@ def test_an_order_whose_payment_is_not_there_is_not_open() -> None:
     [
         ({"lineItems": [{**LINE, "lineItemCost": {"value": "x", "currency": "GBP"}}]}, "lines.unit_price"),
         ({"lineItems": [{**LINE, "discountedLineItemCost": {"value": "1", "currency": "£"}}]}, "lines.total"),
-        ({"lineItems": [{**LINE, "title": 5}]}, "lines.title"),
-        ({"lineItems": [{**LINE, "sku": 5}]}, "lines.sku"),
+        ({"lineItems": [{**LINE, "title": [5]}]}, "lines.title"),
+        ({"lineItems": [{**LINE, "sku": [5]}]}, "lines.sku"),
         ({"lineItems": [{**LINE, "legacyItemId": 5}]}, "lines.variant_id"),
         ({"paymentSummary": {"refunds": {"0": {}}}}, "refunded"),
         ({"paymentSummary": {"refunds": [{"amount": pounds("x"), "refundStatus": "REFUNDED"}]}}, "refunded"),
@@ -226,7 +226,7 @@ def test_an_unusable_price_leaves_the_product() -> None:
     """Null and named; other details likewise."""
     odd = product({**OFFER, "pricingSummary": {"price": {"value": "?", "currency": "GBP"}}})
     assert (odd.variants[0].price, odd.warnings) == (None, ("variants.price",))
-    bare = product(OFFER, product={"title": 5, "ean": {"0": "1"}})
+    bare = product(OFFER, product={"title": [5], "ean": {"0": "1"}})
     assert (bare.title, bare.variants[0].barcode, bare.warnings) == (
         None,
         None,

@@ -183,7 +183,7 @@ def test_products_without_the_shops_currency_are_invalid() -> None:
 
 def test_trap_products_of_every_status_are_listed(shop: Sandbox) -> None:
     """Without a status term Shopify lists active ones only."""
-    found = {record.status for record in read(SHOPIFY, shop.session(), "products").records.values()}  # type: ignore[union-attr] # these are products
+    found = {record.status for record in read(SHOPIFY, shop.session(), "products").records.values()}
 
     assert found == {"active", "draft", "archived"}
 
