@@ -54,7 +54,7 @@ def test_whoever_watched_a_finish_repeats_the_close_check(tmp_path: Path) -> Non
         final = ending.Ending(TaskStatus.SUCCEEDED).task(
             world.services, "a", run_id=FIRST, shard=task.shard, opened=world.state("a").open
         )
-        closed = ending.closed_state(world.state("a"), FIRST, task.order)
+        closed = ending.closed_state(world.state("a"), FIRST, task.order, task.shard)
         door = ending.write_state(snapshot.path, closed, snapshot)
         world.store.commit([door, *ending.closing_writes(final)])
 
