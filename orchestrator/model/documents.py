@@ -53,7 +53,7 @@ def readable(kind: type[T], snapshots: Iterable[S | None]) -> Iterator[tuple[S, 
             continue
         try:
             value = from_document(kind, snapshot.data)
-        except msgspec.ValidationError as error:
+        except (msgspec.ValidationError, RecursionError) as error:
             _tell(snapshot, error)
         else:
             yield snapshot, value
@@ -64,6 +64,6 @@ def read_or_none(kind: type[T], snapshot: Stored | None) -> T | None:
     return next((value for _, value in readable(kind, [snapshot])), None)
 
 
-def _tell(snapshot: Stored, error: msgspec.ValidationError) -> None:
+def _tell(snapshot: Stored, error: Exception) -> None:
     fields = {"action": "document_unreadable", "document": snapshot.path}
     log.error("%s cannot be read: %s", snapshot.path, error, extra=fields)

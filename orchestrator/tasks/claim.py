@@ -210,9 +210,9 @@ class Claimer:
         lease = read.state.lease
         waited = 0.0
         while waited < WATCHED_S:
+            self._sleep(WATCH_EVERY_S)
             if self.services.stopping():
                 return False
-            self.services.clock.sleep(WATCH_EVERY_S)
             waited += WATCH_EVERY_S
             state = SyncState.read(self.store.get(ids.state_path(message.connection_id)))
             if state is None:

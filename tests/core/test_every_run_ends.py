@@ -131,6 +131,18 @@ def test_planned_twice_and_all_is_lost(world: World) -> None:
     assert second.data["reason"] == "no_answer"
 
 
+def test_a_sweep_of_one_of_two_tasks_leaves_the_other_alone(world: World) -> None:
+    """One task of the connection has a live holder; the other one's shard is swept."""
+    task = next(each for each in planned_twice(world) if each.shard != SHARD and each.connection_id == "a")
+    world.queue.messages.clear()
+    kill_at_work(world, task)
+    before = world.state("a")
+    world.deliver(Message(kind="sweep", run_id=FIRST, shard=SHARD))
+
+    assert world.task(FIRST, "a").shard == SHARD
+    assert (world.state("a").open, world.state("a").lease) == (before.open, before.lease)
+
+
 # Edited documents
 
 

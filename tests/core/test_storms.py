@@ -83,11 +83,13 @@ def test_a_day_of_queued_ticks_comes_to_rest(tmp_path: Path, lost: int, seconds:
     assert all(world.state(f"lost-{n:03d}").open is None for n in range(lost))
 
 
-def test_a_tick_delivered_many_times_heals_once(tmp_path: Path) -> None:
-    """Twenty deliveries of one dispatch publish what is lost once; a minute later it may be done again."""
+def test_a_tick_delivered_many_times_heals_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Twenty deliveries of one dispatch heal one run of three; a minute later it is the next one's turn."""
     world = World(tmp_path)
     world.connect("a")
-    world.tick()
+    monkeypatch.setattr("orchestrator.runs.heal.RUNS", 1)
+    for n in range(3):
+        world.tick(at=START + timedelta(seconds=n))
     world.queue.messages.clear()
     world.clock.advance(900)
     world.tick()
@@ -95,10 +97,12 @@ def test_a_tick_delivered_many_times_heals_once(tmp_path: Path) -> None:
     world.queue.messages.clear()
     for _ in range(20):
         world.deliver(dispatch)
-    lost = ids.tick_run_id(START, "sync")
-    healed = [message for message in world.queue.messages if message.run_id == lost]
+    healed = [message for message in world.queue.messages if message.heal]
 
-    assert [(message.kind, message.heal) for message in healed] == [("dispatch", True)]
+    assert [message.run_id for message in healed] == [ids.tick_run_id(START, "sync")]
+    world.clock.advance(60)
+    world.deliver(Message(kind="heal"))
+    assert world.queue.messages[-1].run_id == ids.tick_run_id(START + timedelta(seconds=1), "sync")
 
 
 def test_a_healed_dispatch_heals_nothing(tmp_path: Path) -> None:

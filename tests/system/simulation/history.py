@@ -22,6 +22,7 @@ from tests.system.simulation import knobs
 from tests.system.simulation.accounts import Account, SimSecrets, Vault
 from tests.system.simulation.edges import Edges
 from tests.system.simulation.faulty import Faults, SimQueue, SimStore
+from tests.system.simulation.hands import Hands
 from tests.system.simulation.judge import Judge
 from tests.system.simulation.leaks import LOGGERS, Leaks
 from tests.system.simulation.loop import START, Loop, SimClock, SimExecutor, chance
@@ -76,6 +77,7 @@ class History:
         self.outbox = Outbox(self)
         self.edges = Edges(self)
         self.people = People(self)
+        self.hands = Hands(self)
         self.watch = Watch(self)
         Losses(self)
         self.judge = Judge(self)
@@ -285,8 +287,13 @@ class History:
                 self.loop.at(n * TICK_S + rng.uniform(0, TICK_S - 2), self._change)
             for _ in range(rng.choice([0, 0, 1, 1, 2, 3])):
                 self.loop.at(n * TICK_S + rng.uniform(0, TICK_S - 2), self.people.act)
+        if chance(rng, 0.3):
+            self.seen["workers away"] += 1
+            begins = rng.uniform(0, (stormy - 1) * TICK_S)
+            self.loop.at(begins, partial(setattr, self.edges, "away_until_s", stormy * TICK_S))
         self.loop.run(stormy * TICK_S - 1)
         self.calm()
+        self.judge.backlog()
         # Perhaps nothing ticks for so long that documents' time to live is over.
         idle_s = MOST_FROZEN_S + rng.choice([0, 0, 0, 4 * 24 * HOUR_S])
         ticks = (*SETTLING, *CHECKED, *(MENDED if self.apple.kind else ()))
@@ -308,6 +315,7 @@ class History:
         self.market.behaviour = Behaviour()
         self.quiet_s = self.loop.now_s
         self.market.mend()
+        self.hands.repair_all()
 
     def _change(self) -> None:
         rng = self.loop.rng
