@@ -83,8 +83,8 @@ def test_a_day_of_queued_ticks_comes_to_rest(tmp_path: Path, lost: int, seconds:
     assert all(world.state(f"lost-{n:03d}").open is None for n in range(lost))
 
 
-def test_a_tick_delivered_many_times_heals_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Twenty deliveries of one dispatch heal one run of three; a minute later it is the next one's turn."""
+def test_the_dispatches_of_one_minute_heal_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Twenty runs are dispatched, and one of three lost runs is healed; a minute later the next one is."""
     world = World(tmp_path)
     world.connect("a")
     monkeypatch.setattr("orchestrator.runs.heal.RUNS", 1)
@@ -92,10 +92,11 @@ def test_a_tick_delivered_many_times_heals_once(tmp_path: Path, monkeypatch: pyt
         world.tick(at=START + timedelta(seconds=n))
     world.queue.messages.clear()
     world.clock.advance(900)
-    world.tick()
-    (dispatch,) = world.queue.messages
+    for n in range(20):
+        world.tick(at=world.clock.now() + timedelta(seconds=n))
+    dispatches = list(world.queue.messages)
     world.queue.messages.clear()
-    for _ in range(20):
+    for dispatch in dispatches:
         world.deliver(dispatch)
     healed = [message for message in world.queue.messages if message.heal]
 

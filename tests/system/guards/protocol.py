@@ -75,7 +75,7 @@ PROTOCOL = (
         "orchestrator/model/healing.py",
         "return self.run == run_id and not self.done",
         "return True",
-        CORE + "test_storms.py::test_a_tick_delivered_many_times_heals_once",
+        CORE + "test_storms.py::test_the_dispatches_of_one_minute_heal_once",
     ),
     Guard(
         "a dispatch that heal has published never heals",

@@ -38,6 +38,8 @@ TICK_S = 900
 #: Clocks of two instances differ by twice as much at most.
 MOST_SKEW_S = 30.0
 HOUR_S = 3600
+#: Workers may be away for so many ticks more.
+AWAY_TICKS = 40
 #: Quiet ticks, in seconds: what is left over ends, deadlines pass, all are well except the bad apple, ...
 SETTLING = (0, 900, 4500, 5400, 6300)
 #: ... a reconcile and one more; the bad apple is mended; and the same for it.
@@ -289,7 +291,10 @@ class History:
                 self.loop.at(n * TICK_S + rng.uniform(0, TICK_S - 2), self.people.act)
         if chance(rng, 0.3):
             self.seen["workers away"] += 1
-            begins = rng.uniform(0, (stormy - 1) * TICK_S)
+            begins, longer = rng.uniform(0, (stormy - 1) * TICK_S), rng.choice([0, 0, 0, AWAY_TICKS])
+            for n in range(stormy, stormy + longer):
+                self.loop.at(n * TICK_S, self.tick)
+            stormy += longer
             self.loop.at(begins, partial(setattr, self.edges, "away_until_s", stormy * TICK_S))
         self.loop.run(stormy * TICK_S - 1)
         self.calm()

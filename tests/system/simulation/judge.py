@@ -78,7 +78,7 @@ class Judge:
         self._is(status.is_final, f"{run_id} never ends: {status}")
         due_s = max(started_s + RUN_S, history.quiet_s + MOST_FROZEN_S)
         later = sorted(tick_s for tick_s in history.tick_s if tick_s >= due_s)
-        if len(later) > 1:
+        if status.is_final and len(later) > 1:
             late_s = history.watch.closed_s[run_id] - later[1]
             self._is(
                 late_s <= PROMPT_S, f"{run_id} ends {late_s:.0f} s after the second tick past its deadline"
