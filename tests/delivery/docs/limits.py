@@ -17,8 +17,9 @@ from orchestrator.adapters.embedded import database
 from orchestrator.adapters.embedded.delivery import Delivery
 from orchestrator.adapters.google import firestore, pubsub, secret_manager
 from orchestrator.marketplaces import client, transport
+from orchestrator.model import healing
 from orchestrator.model.run import SHARD_SIZE
-from orchestrator.runs import dispatch, heal
+from orchestrator.runs import dispatch, heal, sweeps
 from orchestrator.sync import pages, stream_sync
 from orchestrator.sync import slice as tasks
 from orchestrator.tasks import claim, claim_table, holder
@@ -120,7 +121,22 @@ ROWS = [
     _limit("a page of connections", "runs/dispatch.py", f"{dispatch.PAGE:,}"),
     _limit("a shard", "model/run.py", f"{SHARD_SIZE} connections"),
     _limit(
-        "what one tick heals", "runs/heal.py", f"{heal.RUNS} runs, {heal.SWEEPS} sweeps, {heal.TASKS} tasks"
+        "heals, whatever is delivered",
+        "model/healing.py",
+        f"one in {healing.APART.total_seconds():g} s",
+        "a run or a lost lease is healed again after half of `LEASE_SECONDS` at the earliest",
+    ),
+    _limit(
+        "what one heal publishes",
+        "runs/heal.py",
+        f"{heal.RUNS} runs, {heal.TASKS} tasks",
+        "the next heal continues there",
+    ),
+    _limit(
+        "a sweep or cancel message",
+        "runs/sweeps.py",
+        f"{sweeps.RANGE} shards",
+        f"{sweeps.MESSAGES} messages for a run in one heal",
     ),
     _limit(
         "deliveries of a message",
