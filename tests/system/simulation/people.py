@@ -268,9 +268,11 @@ class People:
 
     def mend(self, connection_id: str) -> None:
         """Everything about a connection is put right."""
+        good = {"settings": {}, "status": "active", "credential": _reference(connection_id)}
         self._authorize(connection_id)
         self._add(
-            connection_id, then=lambda: self._edit_so(connection_id, {"settings": {}, "status": "active"})
+            connection_id,
+            then=lambda: self._edit_so(connection_id, {**self._usable(connection_id), **good}),
         )
 
     def ask_for(self, connection_id: str) -> None:

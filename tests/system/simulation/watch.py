@@ -38,8 +38,7 @@ class Watch:
         self.started_s: dict[str, float] = {}
         self.closed_s: dict[str, float] = {}
         self.expired: set[str] = set()
-        #: When the last heal began, and for which run if it has not ended.
-        self._healed_s = float("-inf")
+        #: Whose heal has begun and not ended.
         self._healing_run: str | None = None
         history.store.watchers.append(self.look)
 
@@ -72,7 +71,7 @@ class Watch:
                 case ["runs", run_id, "shards", _]:
                     self._open_run(write.path, run_id)
                 case ["healing", "heal"]:
-                    self._heal(write)
+                    self._heal(write, before[write.path])
 
     def _size(self, writes: Sequence[Write]) -> None:
         """A commit's documents are bounded, apart from a digest's that is laid out anew."""
@@ -153,17 +152,17 @@ class Watch:
         holder = self._history.holder(earlier)
         self._history.seen["taken over while alive"] += holder is not None and holder.is_alive
 
-    def _heal(self, write: Write) -> None:
+    def _heal(self, write: Write, before: Document | None) -> None:
         """At most one heal a minute for all together, but for the redelivery of one that died."""
         history, now = self._history, self._store.documents[write.path][1]
         if now["done"]:
             self._healing_run = None
             return
-        after_s = history.loop.now_s - self._healed_s
-        mine = self._healing_run == now["run"]
-        if after_s < HEALS_APART_S - 2 * history.skew_s - 1 and not mine:
-            history.violated(f"healed again after {after_s:.0f} s, for {now['run']}")
-        self._healed_s, self._healing_run = history.loop.now_s, now["run"]
+        if before is not None and self._healing_run != now["run"]:
+            after_s = (now["at"] - before["at"]).total_seconds()
+            if after_s < HEALS_APART_S:
+                history.violated(f"healed again after {after_s:.0f} s, for {now['run']}")
+        self._healing_run = now["run"]
 
     # Runs
 
