@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 import msgspec
 
+from orchestrator.errors import MarketplaceError
 from orchestrator.model.record import Record
 
 if TYPE_CHECKING:
@@ -85,6 +86,11 @@ class Page:
     unshown: Sequence[Unshown] = ()
     #: Rows of this page outside of the window; they are stored like the others, with one warning.
     outside: int = 0
+    #: Of the last page: a fact about the account that a person is told once, such as "no Fulfillment by Amazon".
+    notice: str = ""
+    #: Of the last page: a part of the listing could not be read. The rest is stored, no record counts as
+    #: vanished, and the stream fails with this error.
+    failure: MarketplaceError | None = None
 
 
 @dataclass(frozen=True, slots=True)

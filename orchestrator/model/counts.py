@@ -29,11 +29,14 @@ class StreamCounts(Counts, kw_only=True):
 
     duration_s: float = 0.0
     error: ErrorInfo | None = None
+    #: A fact about the account, in the task that met it first.
+    notice: str | msgspec.UnsetType = msgspec.UNSET
 
     def plus(self, later: StreamCounts) -> StreamCounts:
         """The sum with a later slice's counts; only the later error is kept."""
         took = round(self.duration_s + later.duration_s, 3)
-        total = msgspec.structs.replace(self, duration_s=took, error=later.error)
+        notice = later.notice or self.notice
+        total = msgspec.structs.replace(self, duration_s=took, error=later.error, notice=notice)
         total.add(later)
         return total
 

@@ -165,6 +165,8 @@ class StreamState(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True)
     suspects: bytes = b""
     #: Seconds that reading the open window has taken so far, the marketplace's waits included.
     took_s: float = 0.0
+    #: The fact about the account that was told last; it is told again only if it changes.
+    notice: str = ""
     #: Records that the marketplace could not show, at most 20.
     hidden: tuple[Hidden, ...] = ()
     #: The marketplace allows no call for this stream before then.

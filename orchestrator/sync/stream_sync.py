@@ -93,6 +93,7 @@ class StreamSync:
     def run(self, window: OpenWindow) -> None:
         """Read and write pages until the window is complete; raises as `sync_stream` does."""
         restarts = 0
+        failure: MarketplaceError | None = None
         try:
             while True:
                 try:
@@ -112,6 +113,7 @@ class StreamSync:
                     continue
                 window = self._take(window, page)
                 if page.next_token is None:
+                    failure = page.failure
                     break
                 if self._task.time_left() <= 0 and not self._pages.is_ready:
                     raise SliceOver
@@ -124,6 +126,8 @@ class StreamSync:
         finally:
             self._pages.drain()
             self._writer.settle()
+        if failure is not None:
+            raise failure
 
     def _start_again(self, window: OpenWindow) -> OpenWindow:
         self._writer.settle()
@@ -177,7 +181,7 @@ class StreamSync:
         if is_last:
             if groups:
                 writer.write(groups[-1], self._cursor if normalizer.lists_all else cursor)
-            self._complete(window, cursor)
+            self._complete(window, cursor, page)
         elif groups:
             writer.begin(groups[-1], cursor)
         elif self._task.services.clock.monotonic() - self._task.holder.written_at > SIGN_OF_LIFE_S:
@@ -185,18 +189,10 @@ class StreamSync:
             self._task.holder.commit()
         return window
 
-    def _complete(self, window: OpenWindow, cursor: Cursor) -> None:
+    def _complete(self, window: OpenWindow, cursor: Cursor, page: Page) -> None:
         """Mark the vanished records, and leave the moved `since` to the next commit."""
         normalizer, writer, clock = self._normalizer, self._writer, self._task.services.clock
-        gone: list[int] = []
-        if normalizer.lists_all and not normalizer.blind:
-            oldest_day = windows.oldest_listed(self._terms, window)
-            gone = vanished.missing(window, self._total, writer.digest, oldest_day)
-        suspects: set[int] = set()
-        if self._stream.listing is not Listing.SNAPSHOT:
-            # A record changed after this window's end may be missing from it: the next has to miss it too.
-            suspects = set(gone) - normalizer.suspects
-            gone = sorted(normalizer.suspects)
+        gone, suspects = self._vanished(window, page)
         normalizer.suspects = set()
         for keys, writes in vanished.deletions(self._task.store, normalizer.collection, gone, clock.now):
             writer.forget(keys, writes)
@@ -206,15 +202,33 @@ class StreamSync:
             change = normalizer.rejects.shown(each.name, each.record_id, writer.digest)
             if change is not None:
                 writer.write([change], self._cursor)
+        if page.notice and page.notice != writer.state.notice:
+            self._counts.notice = page.notice
+            log.info("%s", page.notice, extra={"action": "account_notice"})
         now = clock.now()
         writer.keep(
             cursor=cursor,
+            notice=page.notice,
             hidden=tuple(each for each in writer.state.hidden if each not in shown),
             suspects=vanished.pack(suspects),
             not_before=None,
             rests_until=windows.rest(self._stream, writer.took, now),
-            last_success_at=now,
+            last_success_at=now if page.failure is None else writer.state.last_success_at,
         )
+
+    def _vanished(self, window: OpenWindow, page: Page) -> tuple[list[int], set[int]]:
+        """Records that have vanished, and those that have if the next complete listing misses them too."""
+        normalizer = self._normalizer
+        if page.failure is not None:
+            return [], normalizer.suspects
+        gone: list[int] = []
+        if normalizer.lists_all and not normalizer.blind:
+            oldest_day = windows.oldest_listed(self._terms, window)
+            gone = vanished.missing(window, self._total, self._writer.digest, oldest_day)
+        if self._stream.listing is Listing.SNAPSHOT:
+            return gone, set()
+        # A record changed after this window's end may be missing from it: the next has to miss it too.
+        return sorted(normalizer.suspects), set(gone) - normalizer.suspects
 
     @property
     def _cursor(self) -> Cursor:

@@ -147,6 +147,15 @@ def merchant_stock(listing: msgspec.Raw) -> list[msgspec.Raw]:
     return [msgspec.Raw(msgspec.json.encode(share)) for share in shares]
 
 
+def lies_with_amazon(listing: msgspec.Raw) -> bool:
+    """Whether Amazon fulfils a listing's orders."""
+    try:
+        found = msgspec.json.decode(listing, type=_Stocked)
+    except UNREADABLE:
+        return False
+    return any(share.fulfillment_channel_code.startswith(AMAZON) for share in found.fulfillment_availability)
+
+
 def product(raw: bytes, with_buyer: bool) -> Product:  # noqa: ARG001 - the contract's signature
     """A listing is a product with one variant, in one marketplace."""
     found = msgspec.json.decode(raw, type=_ListingRow)
