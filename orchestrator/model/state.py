@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 import msgspec
@@ -150,6 +150,26 @@ class Hidden(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
     window_until: datetime
 
 
+class Refused(msgspec.Struct, kw_only=True, frozen=True):
+    """A stream whose calls the marketplace refuses, while the credential itself is accepted."""
+
+    #: The last refusal.
+    at: datetime
+    #: Refusals in a row.
+    times: int = 1
+    error: ErrorInfo
+
+    @property
+    def until(self) -> datetime:
+        """Ticks do not ask for the stream before then."""
+        return self.at + refused_for(self.times)
+
+
+def refused_for(times: int) -> timedelta:
+    """How long ticks do not repeat what was refused: an hour, doubled with each refusal, up to a day."""
+    return timedelta(hours=min(24, 1 << min(max(times - 1, 0), 5)))
+
+
 class StreamState(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
     """The stored state of one stream of a connection."""
 
@@ -163,7 +183,7 @@ class StreamState(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True)
     #: Known records that the last complete listing of an incremental stream did not show, 8 bytes
     #: each. A record that the next window does not show either has vanished.
     suspects: bytes = b""
-    #: Seconds that reading the open window has taken so far, the marketplace's waits included.
+    #: Seconds that reading the open window has taken so far, without waits.
     took_s: float = 0.0
     #: The fact about the account that was told last; it is told again only if it changes.
     notice: str = ""
@@ -171,6 +191,10 @@ class StreamState(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True)
     hidden: tuple[Hidden, ...] = ()
     #: The marketplace allows no call for this stream before then.
     not_before: datetime | None = None
+    #: The marketplace's word for that wait.
+    waits_for: str = ""
+    #: None once its calls are accepted.
+    refused: Refused | None = None
     #: No new long listing before then, so that listings do not take up all of the time.
     rests_until: datetime | None = None
     last_success_at: datetime | None = None
@@ -192,6 +216,8 @@ class SyncState(msgspec.Struct, kw_only=True, frozen=True):
     requested_full: bool = False
     #: When its credentials were refused; ticks skip it for a while, unless it is edited.
     refused_at: datetime | None = None
+    #: Such refusals in a row.
+    refusals: int = 0
 
     @classmethod
     def of(cls, stored: Stored | None) -> SyncState:

@@ -36,6 +36,7 @@ class PageWriter:
         self._under_way: tuple[Future[None], list[Change], StreamState] | None = None
         #: When reading the open window would have begun, had all of it been in this slice; monotonic.
         self._began = task.services.clock.monotonic() - state.took_s
+        self._slept_before_s = task.session.client.slept_s
 
     @property
     def digest(self) -> Digest:
@@ -46,8 +47,10 @@ class PageWriter:
 
     @property
     def took(self) -> timedelta:
-        """How long reading the open window has taken so far, in all slices."""
-        return timedelta(seconds=round(self._task.services.clock.monotonic() - self._began, 3))
+        """How long reading the open window has taken so far, in all slices; sleeping for limits aside."""
+        slept_s = self._task.session.client.slept_s - self._slept_before_s
+        took_s = self._task.services.clock.monotonic() - self._began - slept_s
+        return timedelta(seconds=max(0.0, round(took_s, 3)))
 
     def write(self, changes: list[Change], cursor: Cursor) -> None:
         """Commit changes with their digest entries and the cursor."""

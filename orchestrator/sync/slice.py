@@ -141,11 +141,16 @@ class Slice:
         except SliceOver:
             return self._slice_over(moved=_cursors(self.claimed.holder.state) != before)
         opened = self._progress()
-        for counts in opened.progress.values():
-            if counts.error is not None:
-                return Ending.failed(counts.error)
+        if self.streams.refused is not None:
+            return Ending.failed(self.streams.refused)
         until = self.streams.limited_until
-        return self._limited(opened, until) if until is not None else Ending(TaskStatus.SUCCEEDED)
+        if until is not None and not opened.done and until < opened.deadline_at:
+            self._defer(until)
+            return None
+        failed = Ending.failed_streams(opened.progress.values())
+        if failed is not None or until is None:
+            return failed or Ending(TaskStatus.SUCCEEDED)
+        return self._limited(opened, until)
 
     def _open(self) -> Streams:
         """Read the connection's document, and open a session with its marketplace."""
@@ -216,17 +221,17 @@ class Slice:
         self.services.queue.publish([following])
         return None
 
-    def _limited(self, opened: Open, until: datetime) -> Ending | None:
-        """End or defer a task whose remaining streams have to wait; the next runs leave them until then."""
+    def _defer(self, until: datetime) -> None:
+        """Leave the task until the marketplace allows its streams; the next run or a heal continues it."""
+        following = self._hand_over(stalled=0, expires_at=until, not_before=until)
+        log.info("deferred until %s", until, extra={"action": "task_deferred"})
+        self.services.queue.publish([following], not_before=until)
+
+    def _limited(self, opened: Open, until: datetime) -> Ending:
+        """End a task whose remaining streams have to wait; the next runs leave them until then."""
         limited = Ending(TaskStatus.SUCCEEDED, "rate_limited", incomplete=True)
         if opened.done:
             return limited
-        if until < opened.deadline_at:
-            # The next run or a heal continues the task when the marketplace allows.
-            following = self._hand_over(stalled=0, expires_at=until, not_before=until)
-            log.info("deferred until %s", until, extra={"action": "task_deferred"})
-            self.services.queue.publish([following], not_before=until)
-            return None
         holder = self.claimed.holder
         lease = msgspec.structs.replace(holder.state.lease, not_before=until)
         holder.state = msgspec.structs.replace(holder.state, lease=lease)

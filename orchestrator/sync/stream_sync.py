@@ -38,8 +38,10 @@ SIGN_OF_LIFE_S = 45.0
 RESTARTS = 3
 
 
-def sync_stream(task: TaskContext, stream: AnyStream, counts: StreamCounts) -> None:
+def sync_stream(task: TaskContext, stream: AnyStream, counts: StreamCounts) -> MarketplaceError | None:
     """Bring one stream up to date, as far as the slice's time allows.
+
+    Returns the error of a part of the listing that could not be read; the rest of it is stored.
 
     Raises:
         SliceOver: Time is up; the holder has the progress, the caller stores it.
@@ -52,12 +54,14 @@ def sync_stream(task: TaskContext, stream: AnyStream, counts: StreamCounts) -> N
     state = _current_state(task, stream)
     now = task.services.clock.now()
     window = windows.open_window(terms, state.cursor, now)
+    failure: MarketplaceError | None = None
     if window is None:
         task.holder.set_stream(stream.name, msgspec.structs.replace(state, last_success_at=now))
     else:
-        StreamSync(task, terms, state, window, counts).run(window)
+        failure = StreamSync(task, terms, state, window, counts).run(window)
     if state.hidden:
         hidden.reread(task, terms, counts)
+    return failure
 
 
 def _current_state(task: TaskContext, stream: AnyStream) -> StreamState:
@@ -90,8 +94,8 @@ class StreamSync:
         self._normalizer = Normalizer(task, terms, window, counts, vanished.unpack(state.suspects))
         self._writer = PageWriter(task, self._stream, self._normalizer, state)
 
-    def run(self, window: OpenWindow) -> None:
-        """Read and write pages until the window is complete; raises as `sync_stream` does."""
+    def run(self, window: OpenWindow) -> MarketplaceError | None:
+        """Read and write pages until the window is complete; returns and raises as `sync_stream` does."""
         restarts = 0
         failure: MarketplaceError | None = None
         try:
@@ -126,8 +130,7 @@ class StreamSync:
         finally:
             self._pages.drain()
             self._writer.settle()
-        if failure is not None:
-            raise failure
+        return failure
 
     def _start_again(self, window: OpenWindow) -> OpenWindow:
         self._writer.settle()

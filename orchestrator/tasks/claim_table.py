@@ -14,7 +14,7 @@ import msgspec
 from orchestrator.model.connection import ConnectionStatus
 from orchestrator.model.messages import Message
 from orchestrator.model.run import Selection, TaskStatus
-from orchestrator.model.state import Cursor, Lease, Open, SyncState
+from orchestrator.model.state import Cursor, Lease, Open, SyncState, refused_for
 from orchestrator.tasks.ending import TOO_LATE, Ending, closed_state
 
 #: A wait up to this long is slept; a longer one is left to the next run.
@@ -143,12 +143,7 @@ def _skip_closed(view: View) -> str | None:
     refused_at = view.state.refused_at
     if refused_at is None or view.is_manual or (view.edited_at is not None and view.edited_at > refused_at):
         return None
-    return "needs_attention" if view.now < refused_at + retry_after(view.state) else None
-
-
-def retry_after(state: SyncState) -> timedelta:
-    """How long ticks skip a connection with refused credentials: an hour, doubling up to a day."""
-    return timedelta(hours=min(24, 1 << min(max(state.consecutive_failures - 1, 0), 5)))
+    return "needs_attention" if view.now < refused_at + refused_for(view.state.refusals) else None
 
 
 def _when_due(view: View, claim: Claim) -> Decision:

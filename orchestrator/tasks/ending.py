@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -14,7 +15,7 @@ from orchestrator.errors import (
     SecretMissing,
 )
 from orchestrator.model import ids
-from orchestrator.model.counts import COSTS, COUNTS, Cost, ErrorInfo
+from orchestrator.model.counts import COSTS, COUNTS, Cost, ErrorInfo, StreamCounts
 from orchestrator.model.documents import to_document
 from orchestrator.model.run import Task, TaskStatus
 from orchestrator.model.state import Health, Open, SyncState
@@ -25,6 +26,8 @@ from orchestrator.services import Services
 _NEEDS_ATTENTION = {
     error.kind for error in (CredentialsRejected, PermissionDenied, ConnectionInvalid, SecretMissing)
 }
+#: A marketplace can refuse these for one stream alone.
+_OF_A_STREAM = {CredentialsRejected.kind, PermissionDenied.kind}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,13 @@ class Ending:
     def failed(cls, error: ErrorInfo) -> Ending:
         """The end of a task by an error."""
         return cls(TaskStatus.FAILED, error.kind, error)
+
+    @classmethod
+    def failed_streams(cls, streams: Iterable[StreamCounts]) -> Ending | None:
+        """The end of a task by its streams' errors: the first that needs a person, else the first."""
+        errors = [counts.error for counts in streams if counts.error is not None]
+        errors.sort(key=lambda error: error.kind not in _NEEDS_ATTENTION)
+        return cls.failed(errors[0]) if errors else None
 
     def task(
         self,
@@ -134,14 +144,18 @@ def with_health(state: SyncState, task: Task) -> SyncState:
             last_error=None,
             last_success_at=task.finished_at,
             refused_at=None,
+            refusals=0,
         )
     if task.status is TaskStatus.SKIPPED or task.error is None:
         return state
     attention = task.error.kind in _NEEDS_ATTENTION
+    # A refused stream waits by itself, and ticks continue with the others.
+    is_whole = attention and (task.error.stream is None or task.error.kind not in _OF_A_STREAM)
     return msgspec.structs.replace(
         state,
         health=Health.NEEDS_ATTENTION if attention else Health.FAILING,
         consecutive_failures=state.consecutive_failures + 1,
         last_error=task.error,
-        refused_at=task.finished_at if attention else None,
+        refused_at=task.finished_at if is_whole else None,
+        refusals=state.refusals + 1 if is_whole else 0,
     )

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from orchestrator.model.connection import ConnectionStatus
 from orchestrator.model.messages import Message
 from orchestrator.model.run import Selection, TaskStatus
-from orchestrator.model.state import Health, LastRun, Lease, Open, SyncState
+from orchestrator.model.state import Health, LastRun, Lease, Open, SyncState, refused_for
 from orchestrator.tasks.claim_table import (
     Claim,
     Close,
@@ -23,7 +23,6 @@ from orchestrator.tasks.claim_table import (
     View,
     Watch,
     decide,
-    retry_after,
 )
 from orchestrator.tasks.ending import TOO_LATE, Ending
 from tests.support.world import START
@@ -161,8 +160,8 @@ def test_taking_over_closes_the_older_task() -> None:
 
 def test_refused_credentials_are_left_alone_for_longer_and_longer() -> None:
     """An hour, doubling to a day; an edit or a person's own request ends it at once."""
-    waits = [retry_after(SyncState(consecutive_failures=n)) for n in range(1, 8)]
-    state = SyncState(health=Health.NEEDS_ATTENTION, refused_at=NOW - LENGTH / 2, consecutive_failures=1)
+    waits = [refused_for(n) for n in range(1, 8)]
+    state = SyncState(health=Health.NEEDS_ATTENTION, refused_at=NOW - LENGTH / 2, refusals=1)
 
     assert [wait // timedelta(hours=1) for wait in waits] == [1, 2, 4, 8, 16, 24, 24]
     assert decide(view(state)) == skip("needs_attention")

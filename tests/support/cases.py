@@ -1,7 +1,7 @@
 """Situations that people reported, as small inputs: `tests/marketplaces/cases/*.json`.
 
-A case of kind `normalize` has raw records for a stream's normalizer. A case of kind `http` has the routes of a
-little server; the engine runs a number of ticks against it, on the embedded store and on virtual time.
+A case of kind `normalize` has raw records for a stream's normalizer. A case of kind `http` has the routes
+of a little server; the engine runs a number of ticks against it, on the embedded store and on virtual time.
 """
 
 from __future__ import annotations

@@ -32,7 +32,7 @@ from orchestrator.model.messages import Message
 from orchestrator.model.record import Order, Record
 from orchestrator.model.run import Run, Shard, Task
 from orchestrator.model.state import SyncState
-from orchestrator.ports import DocumentStore, Filter, Put, Query, Snapshot
+from orchestrator.ports import Clock, DocumentStore, Filter, Put, Query, Snapshot
 from orchestrator.runs.start import Started, start_tick
 from orchestrator.services import Services
 from orchestrator.settings import Settings
@@ -104,7 +104,17 @@ class FakeClient:
     calls: int = 0
     received_bytes: int = 0
     server_time: datetime | None = None
-    wait: Callable[[float], None] = lambda _: None
+    clock: Clock = field(default_factory=VirtualClock)
+    sleep: Callable[[float], None] = lambda _: None
+    slept_s: float = 0.0
+
+    def wait(self, seconds: float) -> None:
+        """Wait for a limit, as the shared client does."""
+        begun = self.clock.monotonic()
+        try:
+            self.sleep(seconds)
+        finally:
+            self.slept_s += self.clock.monotonic() - begun
 
     def begin_page(self) -> None:
         """A made-up page has no bounds."""
@@ -165,7 +175,7 @@ class Bazaar:
 
     def _open(self, opening: SessionRequest) -> AnySession:
         opening.secrets.get(opening.connection.credential)
-        client: Any = FakeClient(opening.connection_id, wait=opening.wait)
+        client: Any = FakeClient(opening.connection_id, clock=opening.clock, sleep=opening.wait)
         return Session(client=client, settings=None, store_buyer_pii=opening.connection.store_buyer_pii)
 
     def _fetch(

@@ -14,7 +14,7 @@ from orchestrator.marketplaces.amazon import listing_records, order_records
 from orchestrator.marketplaces.amazon.api import ACCESS, Credential, Seller, SellerSettings, ask, open_session
 from orchestrator.marketplaces.amazon.listings import fetch_orders, fetch_products
 from orchestrator.marketplaces.amazon.stock import fetch_inventory
-from orchestrator.marketplaces.spec import Connector, Listing, Session, Stream, by_name
+from orchestrator.marketplaces.spec import Connector, Limiter, Listing, Session, Stream, by_name
 
 
 class _Marketplace(msgspec.Struct):
@@ -88,6 +88,8 @@ CONNECTOR = Connector(
     ),
     # Other sellers have been admitted since November 2000.
     epoch=datetime(2000, 11, 1, tzinfo=UTC),
+    # A bucket for each operation (developer-docs.amazon.com/sp-api/docs/usage-plans-and-rate-limits).
+    limiter=Limiter.STREAM,
     open=open_session,
     check=check,
     personal_fields=order_records.PERSONAL_FIELDS,

@@ -217,7 +217,7 @@ def _page(session: Session[Seller], wanted: Wanted, search: Search, until: datet
 
 
 def _ends_early(found: _Found, read: int) -> bool:
-    """Whether results are missing behind a last page: fewer came than told, or it is full and none is told."""
+    """Whether a last page lacks results: fewer came than told, or it is full and none is told."""
     if found.number_of_results is None:
         return len(found.items) >= PAGE_SIZE
     return read < found.number_of_results

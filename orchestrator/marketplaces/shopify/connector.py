@@ -12,7 +12,7 @@ import msgspec
 from orchestrator.marketplaces.shopify import queries, records
 from orchestrator.marketplaces.shopify.api import ACCESS, Credential, Shop, ShopSettings, ask, open_session
 from orchestrator.marketplaces.shopify.listings import fetch_inventory, fetch_orders, fetch_products
-from orchestrator.marketplaces.spec import Connector, Listing, Session, Stream, by_name
+from orchestrator.marketplaces.spec import Connector, Limiter, Listing, Session, Stream, by_name
 
 
 class _Name(msgspec.Struct, rename="camel"):
@@ -74,6 +74,8 @@ CONNECTOR = Connector(
         ),
     ),
     epoch=datetime(2006, 1, 1, tzinfo=UTC),
+    # One bucket of points for each app and shop (shopify.dev/docs/api/usage/limits).
+    limiter=Limiter.CONNECTION,
     open=open_session,
     check=check,
     personal_fields=records.PERSONAL_FIELDS,

@@ -7,19 +7,17 @@ from typing import Any
 
 import msgspec
 
-from orchestrator.model.record import StockLevel
+from orchestrator.marketplaces.amazon.listing_records import level, within
 from orchestrator.model.run import TaskStatus
-from tests.support.cases import Case, Played, Route, load, normalized, play, prepared
-
-FBA = "/fba/inventory/v1/summaries"
+from tests.support.cases import Case, Played, Route, load, play, prepared
 
 
 def available(played: Played) -> dict[str, Any]:
     """The quantities of the stored stock by SKU, of levels that have not vanished."""
     return {
-        level["sku"]: level["available"]
-        for level in played.stored("inventory").values()
-        if level["deleted_at"] is None
+        each["sku"]: each["available"]
+        for each in played.stored("inventory").values()
+        if each["deleted_at"] is None
     }
 
 
@@ -102,12 +100,14 @@ def test_a_403_on_the_stock_at_amazon_leaves_the_other_streams_syncing(tmp_path:
 
 def test_stock_without_details_is_a_level_with_the_quantity_on_hand() -> None:
     """An empty list instead of the details, or none at all."""
-    found = normalized(load("amazon-details-empty-array"))
-
-    for level in found:
-        assert isinstance(level, StockLevel)
-        assert (level.sku, level.on_hand, level.available, level.incoming) == ("S", 5, None, None)
-        assert "inventoryDetails" in level.warnings
+    rows = [msgspec.json.decode(raw) for raw in load("amazon-details-empty-array").raw]
+    assert len(rows) == 2
+    for row in rows:
+        found = level(
+            within(row["marketplace"], row["kind"], msgspec.Raw(msgspec.json.encode(row["row"]))), False
+        )
+        assert (found.sku, found.on_hand, found.available, found.incoming) == ("S", 5, None, None)
+        assert found.warnings == ("inventoryDetails",)
 
 
 def test_an_empty_page_with_a_token_does_not_end_the_listing(tmp_path: Path) -> None:

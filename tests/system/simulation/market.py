@@ -68,6 +68,7 @@ class Client:
     calls: int = 0
     received_bytes: int = 0
     server_time: datetime | None = None
+    slept_s: float = 0.0
     auth: Any = None
 
     def begin_page(self) -> None:
