@@ -9,7 +9,8 @@ Source: the models named in `api`, read 2026-11-23. Facts that this module depen
 - Only the data asked for is sent: the status is in `FULFILLMENT`, totals in `PROCEEDS`. Buyers are asked
   for only if the connection stores personal data.
 - Orders have been missing from lists for a while: an absent order is never taken as vanished.
-- A search for orders tells no count. A full page without a token is not trusted, and read again by halves.
+- A search for orders tells no count. So a full page without a token is not taken for the last at once: a
+  first page is read again by halves, a later one is asked for once more.
 """
 
 from __future__ import annotations
@@ -62,7 +63,9 @@ def fetch_orders(session: Session[Seller], window: Window, token: str | None) ->
         if window.attempt == 1:
             raise
         return _page([], *whole.missed(error))
-    if found.ends_early and whole.can_halve:
+    if found.ends_early and token is not None:
+        found = _search(session, *whole.first, token)
+    elif found.ends_early and whole.can_halve:
         return _page(found.orders, whole.halved())
     following = single_step("amazon orders", token, found.next_token)
     return Page([bytes(row) for row in found.orders], following)
@@ -74,7 +77,7 @@ def _halve(session: Session[Seller], spans: Spans) -> Page:
         found = _search(session, *spans.first, spans.page)
     except MarketplaceUnavailable as error:
         return _page([], *spans.missed(error))
-    if found.ends_early and spans.can_halve:
+    if found.ends_early and spans.page is None and spans.can_halve:
         return _page(found.orders, spans.halved())
     return _page(found.orders, spans.after_page(single_step("amazon orders", spans.page, found.next_token)))
 

@@ -217,3 +217,17 @@ def patient(server: Scripted, **settings: Any) -> AnySession:
     bench = Bench()
     bench.longest_wait = 1e9
     return session(server, bench, **settings)
+
+
+def test_a_later_full_page_without_a_token_is_asked_for_once_more() -> None:
+    """It may have a token then; if not, the number of orders is a multiple of a page."""
+    rows_of_page = [Shop(rows(1), set()).order("R-000")] * 100
+    full = Reply.json(200, {"orders": rows_of_page})
+    more = Reply.json(200, {"orders": rows_of_page, "pagination": {"nextToken": "B"}})
+    with scripted(TOKEN, full, more, full) as server:
+        opened = patient(server)
+        first = AMAZON.streams["orders"].fetch(opened, WINDOW, "A")
+        last = AMAZON.streams["orders"].fetch(opened, WINDOW, "B")
+
+    assert (first.next_token, last.next_token) == ("B", None)
+    assert len(server.requests) == 5
