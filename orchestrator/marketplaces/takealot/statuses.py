@@ -9,9 +9,12 @@ sellers' tools for v2, read 2026-11-28. v1 also writes them in snake case. A wor
 from __future__ import annotations
 
 import re
+from typing import TypeVar
 
 from orchestrator.marketplaces.values import Details
 from orchestrator.model.record import OrderStatus, ProductStatus
+
+S = TypeVar("S", OrderStatus, ProductStatus)
 
 _SALE: dict[str, OrderStatus] = {
     **dict.fromkeys(("pending", "pending payment", "payment pending", "unpaid"), "pending"),
@@ -43,18 +46,12 @@ _OFFER: dict[str, ProductStatus] = {
 
 def sale_status(word: str, details: Details) -> OrderStatus:
     """The status of one item of an order; a word that is not known is named."""
-    found = _SALE.get(_plain(word), "unknown")
-    if found == "unknown":
-        details.unknown("sale_status", word)
-    return found
+    return _known(_SALE.get(_plain(word), "unknown"), "sale_status", word, details)
 
 
 def offer_status(word: str, details: Details) -> ProductStatus:
     """The status of an offer; a word that is not known is named."""
-    found = _OFFER.get(_plain(word), "unknown")
-    if found == "unknown":
-        details.unknown("status", word)
-    return found
+    return _known(_OFFER.get(_plain(word), "unknown"), "status", word, details)
 
 
 def order_status(statuses: set[OrderStatus]) -> OrderStatus:
@@ -67,6 +64,14 @@ def order_status(statuses: set[OrderStatus]) -> OrderStatus:
     if "fulfilled" in left:
         return "partially_fulfilled" if left & {"open", "pending"} else "fulfilled"
     return "open" if "open" in left else "pending" if "pending" in left else "returned"
+
+
+def _known(status: S, name: str, word: str, details: Details) -> S:
+    if status == "unknown" and word:
+        details.unknown(name, word)
+    elif status == "unknown":
+        details.missing(name)
+    return status
 
 
 def _plain(word: str) -> str:
