@@ -201,6 +201,8 @@ class StreamState(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True)
     suspects: bytes = b""
     #: Seconds that reading the open window has taken so far, without waits.
     took_s: float = 0.0
+    #: The fact about the account that was told last; it is told again only if it changes.
+    notice: str = ""
     #: Whether the last listing was shorter than the marketplace's own count.
     short: bool = False
     #: Tasks in a row that ended before the stream was up to date, counted from the latest with progress.

@@ -101,6 +101,50 @@ INVARIANTS = (
         CORE + "test_deletions.py::test_a_count_that_changes_during_the_scan_deletes_nothing",
     ),
     Guard(
+        "invariant 2: `since` stays if a listing ends before the marketplace's count",
+        "orchestrator/sync/stream_sync.py",
+        "if not self._is_short(window):\n",
+        "if True:\n",
+        CORE + "test_odd_listings.py::test_a_listing_that_ends_early_is_no_success",
+    ),
+    Guard(
+        "invariant 2: a listing that repeats itself ends",
+        "orchestrator/sync/stream_sync.py",
+        "self._repeats.refuse(window)",
+        "pass",
+        CORE + "test_odd_listings.py::test_a_marketplace_that_repeats_itself_fails_the_stream_soon",
+    ),
+    Guard(
+        "invariant 2: empty pages that were read stay read, also before an error",
+        "orchestrator/sync/pages.py",
+        "if token == first:\n",
+        "if not records:\n",
+        CORE + "test_odd_listings.py::test_empty_spans_are_progress_also_before_an_error",
+    ),
+    Guard(
+        "invariant 6: a refusal belongs to its stream",
+        "orchestrator/tasks/ending.py",
+        "refused_at=task.finished_at if is_whole else None,",
+        "refused_at=task.finished_at if attention else None,",
+        CORE + "test_refusals.py::test_a_403_on_one_endpoint_leaves_the_other_streams_syncing",
+    ),
+    Guard(
+        "invariant 6: a limiter of the whole key binds all streams",
+        "orchestrator/sync/streams.py",
+        "for each in names if is_shared else [name]:",
+        "for each in [name]:",
+        CORE + "test_refusals.py::test_a_limiter_of_the_whole_key_binds_all_streams",
+    ),
+    Guard(
+        "invariant 6: a record that the marketplace cannot show does not count as vanished",
+        "orchestrator/sync/normalizer.py",
+        "self._see_named(each.record_id, digest)",
+        "pass",
+        CORE
+        + "test_unshown.py::test_a_hidden_product_is_not_taken_as_vanished_and_its_reject_goes_with_the_next"
+        "_listing",
+    ),
+    Guard(
         "invariant 3: what changed during a reconcile is not taken as vanished",
         "orchestrator/sync/stream_sync.py",
         "gone = sorted(normalizer.suspects)",
