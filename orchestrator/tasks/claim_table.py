@@ -134,7 +134,8 @@ def _skip(view: View, reason: str) -> Close:
 
 def _skip_closed(view: View) -> str | None:
     """Why a connection without an open task is skipped; None if it is not."""
-    if view.status is None or view.status is ConnectionStatus.DISCONNECTED:
+    if view.status is None or view.status is ConnectionStatus.DISCONNECTED or view.state.removing:
+        # While a removal is not finished, it may still delete records: none is stored under its id.
         return "gone"
     if view.status is ConnectionStatus.PAUSED:
         return "paused"
@@ -191,7 +192,17 @@ def _claimed(view: View, opened: Open | None) -> SyncState:
     if state.open is not None and state.open.run_id != message.run_id:
         # Taking over closes the older run's task here too.
         last = state.latest_run(state.open.run_id, state.open.order)
-    return msgspec.structs.replace(state, seq=state.seq + 1, open=opened, lease=lease, last_run=last)
+    return msgspec.structs.replace(
+        state,
+        seq=state.seq + 1,
+        open=opened,
+        lease=lease,
+        last_run=last,
+        marketplace=state.marketplace or message.marketplace,
+        # People may write a document where a removed connection's tombstone is; a live state never expires.
+        removed_at=None,
+        expires_at=None,
+    )
 
 
 def _with_requests(state: SyncState, selection: Selection) -> SyncState:
