@@ -25,11 +25,13 @@ from orchestrator.model import ids
 from orchestrator.model.connection import STREAMS, Connection, ConnectionStatus, connection_from_document
 from orchestrator.model.documents import attempt, to_document
 from orchestrator.model.state import Lease, SyncState
-from orchestrator.ports import Create, Document, Filter, Query, Snapshot, Update, Write
+from orchestrator.ports import Create, Document, DocumentStore, Filter, Query, Snapshot, Update, Write
 from orchestrator.services import Services
 
 #: Seconds that a check waits at most if the marketplace asks it to wait.
 MAX_CHECK_WAIT_S = 30.0
+#: Unfinished removals that are named.
+UNFINISHED = 20
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
 
@@ -173,6 +175,12 @@ def list_page(
     )
     states = services.store.get_many([ids.state_path(snapshot.id) for snapshot in snapshots])
     return [_view(snapshot, state) for snapshot, state in zip(snapshots, states, strict=True)]
+
+
+def unfinished_removals(store: DocumentStore) -> list[str]:
+    """Ids of connections whose removal was interrupted, at most `UNFINISHED`."""
+    query = Query("sync_state", where=[Filter("removing", "==", True)], limit=UNFINISHED)
+    return [snapshot.id for snapshot in store.query(query)]
 
 
 def check(services: Services, connection_id: str) -> str:
