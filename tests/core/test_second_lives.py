@@ -314,7 +314,7 @@ def test_a_document_written_by_hand_over_a_tombstone_is_a_second_life_too(world:
 
 
 def test_a_marketplace_edited_by_hand_is_named(world: World) -> None:
-    """A connection's marketplace never changes: an edited one is shown as such, and is what it was in `add`."""
+    """A connection's marketplace never changes: an edited one is shown as such, and `add` keeps the first."""
     assert connections.show(world.services, "a").warning == ""
     world.connect("a", marketplace="takealot")
 

@@ -18,6 +18,7 @@ from orchestrator.adapters.embedded.delivery import Delivery
 from orchestrator.adapters.google import firestore, pubsub, secret_manager
 from orchestrator.marketplaces import client, transport
 from orchestrator.model.run import SHARD_SIZE
+from orchestrator.operators import reject_views
 from orchestrator.runs import dispatch, heal
 from orchestrator.sync import pages, stream_sync
 from orchestrator.sync import slice as tasks
@@ -121,6 +122,17 @@ ROWS = [
     _limit("a shard", "model/run.py", f"{SHARD_SIZE} connections"),
     _limit(
         "what one tick heals", "runs/heal.py", f"{heal.RUNS} runs, {heal.SWEEPS} sweeps, {heal.TASKS} tasks"
+    ),
+    _limit(
+        "a list of rejects",
+        "operators/reject_views.py",
+        f"{reject_views.LIMIT} a page, at most {reject_views.MOST}",
+        f"{reject_views.SCANNED} connections",
+    ),
+    _limit(
+        "the state that a removed connection leaves",
+        "operators/pause.py",
+        "`RETENTION_DAYS`, from the end of its removal",
     ),
     _limit(
         "deliveries of a message",
