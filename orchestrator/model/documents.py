@@ -9,6 +9,8 @@ from typing import Any, Protocol, TypeVar
 
 import msgspec
 
+from orchestrator.errors import one_line
+
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
@@ -24,7 +26,7 @@ class Stored(Protocol):
 
     @property
     def path(self) -> str:
-        """Where it is."""
+        """Its path."""
         ...
 
 
@@ -42,28 +44,47 @@ def from_document(kind: type[T], document: Mapping[str, Any]) -> T:
     return msgspec.convert(document, kind)
 
 
-def readable(kind: type[T], snapshots: Iterable[S | None]) -> Iterator[tuple[S, T]]:
+def attempt(kind: type[T], stored: Stored) -> tuple[T | None, str]:
+    """Read a document that may be unreadable: edited by people, or written by a later release.
+
+    Returns:
+        The value and an empty text; or None and the fault, in one line that names the document.
+    """
+    try:
+        return from_document(kind, stored.data), ""
+    except (msgspec.ValidationError, RecursionError) as error:
+        return None, one_line(f"{stored.path} cannot be read: {error}; see docs/operating.md")
+
+
+def read_all(kind: type[T], stored: Iterable[S]) -> tuple[list[tuple[S, T]], list[str]]:
+    """The documents of a list that can be read, each with its value; and the faults of the others."""
+    found: list[tuple[S, T]] = []
+    faults: list[str] = []
+    for one in stored:
+        value, fault = attempt(kind, one)
+        if value is None:
+            faults.append(fault)
+        else:
+            found.append((one, value))
+    return found, faults
+
+
+def readable(kind: type[T], stored: Iterable[S | None]) -> Iterator[tuple[S, T]]:
     """Read each document of a list; one that cannot be read is logged by its path and left out.
 
     A wrong type or a word of a later release in one document must not stop the others. Absent documents
     (None) are left out too.
     """
-    for snapshot in snapshots:
-        if snapshot is None:
+    for one in stored:
+        if one is None:
             continue
-        try:
-            value = from_document(kind, snapshot.data)
-        except (msgspec.ValidationError, RecursionError) as error:
-            _tell(snapshot, error)
+        value, fault = attempt(kind, one)
+        if value is None:
+            log.error("%s", fault, extra={"action": "document_unreadable", "document": one.path})
         else:
-            yield snapshot, value
+            yield one, value
 
 
-def read_or_none(kind: type[T], snapshot: Stored | None) -> T | None:
+def read_or_none(kind: type[T], stored: Stored | None) -> T | None:
     """Read one document; None if it is absent, or if it cannot be read, which is logged by its path."""
-    return next((value for _, value in readable(kind, [snapshot])), None)
-
-
-def _tell(snapshot: Stored, error: Exception) -> None:
-    fields = {"action": "document_unreadable", "document": snapshot.path}
-    log.error("%s cannot be read: %s", snapshot.path, error, extra=fields)
+    return next((value for _, value in readable(kind, [stored])), None)

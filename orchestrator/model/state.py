@@ -238,6 +238,16 @@ class SyncState(msgspec.Struct, kw_only=True, frozen=True):
     refused_at: datetime | None = None
     #: Such refusals in a row.
     refusals: int = 0
+    #: The marketplace of its first task since it was added, or of its removal; empty if unknown. It never
+    #: changes: a run that plans one connection for two marketplaces would count it twice.
+    marketplace: str = ""
+    #: Whether a removal has begun that is not finished: until then the connection cannot be added again.
+    removing: bool = False
+    #: When the removal began, which tells it from a later one; None if the connection is not removed.
+    removed_at: datetime | None = None
+    #: When the state of a removed connection may be deleted: no message of its tasks is left by then. None
+    #: in every other state, because the store deletes documents by this field.
+    expires_at: datetime | None = None
 
     @classmethod
     def of(cls, stored: Stored | None) -> SyncState:

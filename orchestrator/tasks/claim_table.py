@@ -141,7 +141,8 @@ def _skip(view: View, reason: str) -> Close:
 
 def _unwanted(view: View) -> str | None:
     """Why a connection takes no part in the message's run any more; None if it does."""
-    if view.status is None or view.status is ConnectionStatus.DISCONNECTED:
+    if view.status is None or view.status is ConnectionStatus.DISCONNECTED or view.state.removing:
+        # While a removal is not finished, it may still delete records: none is stored under its id.
         return "gone"
     if view.marketplace not in {None, ids.marketplace_of(view.message.shard)}:
         return "gone"
@@ -200,7 +201,17 @@ def _claimed(view: View, opened: Open | None) -> SyncState:
     if state.open is not None and not state.open.is_of(message.run_id, message.shard):
         # Taking over closes the older task here too.
         last = state.latest_run(state.open.run_id, state.open.order, state.open.shard)
-    return msgspec.structs.replace(state, seq=state.seq + 1, open=opened, lease=lease, last_run=last)
+    return msgspec.structs.replace(
+        state,
+        seq=state.seq + 1,
+        open=opened,
+        lease=lease,
+        last_run=last,
+        marketplace=state.marketplace or message.marketplace,
+        # People may write a document where a removed connection's tombstone is; a live state never expires.
+        removed_at=None,
+        expires_at=None,
+    )
 
 
 def _with_requests(state: SyncState, selection: Selection) -> SyncState:

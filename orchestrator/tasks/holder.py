@@ -220,5 +220,12 @@ class Holder:
     def _on_top_of(self, found: SyncState) -> SyncState:
         """This holder's state with the fields that others may write."""
         return msgspec.structs.replace(
-            self.state, seq=found.seq, requested_full=found.requested_full, last_run=found.last_run
+            self.state,
+            seq=found.seq,
+            requested_full=found.requested_full,
+            last_run=found.last_run,
+            marketplace=found.marketplace,
+            removing=found.removing,
+            removed_at=found.removed_at,
+            expires_at=found.expires_at,
         )

@@ -20,6 +20,7 @@ from orchestrator.adapters.google import firestore, pubsub, secret_manager
 from orchestrator.marketplaces import client, transport
 from orchestrator.model import healing, state
 from orchestrator.model.run import SHARD_SIZE
+from orchestrator.operators import reject_views
 from orchestrator.runs import dispatch, heal, sweeps
 from orchestrator.sync import hidden, pages, repeats, stream_sync
 from orchestrator.sync import slice as tasks
@@ -166,6 +167,17 @@ ROWS = [
         "runs/sweeps.py",
         f"{sweeps.RANGE} shards",
         f"{sweeps.MESSAGES} messages for a run in one heal",
+    ),
+    _limit(
+        "a list of rejects",
+        "operators/reject_views.py",
+        f"{reject_views.LIMIT} a page, at most {reject_views.MOST}",
+        f"{reject_views.SCANNED} connections",
+    ),
+    _limit(
+        "the state that a removed connection leaves",
+        "operators/pause.py",
+        "`RETENTION_DAYS`, from the end of its removal",
     ),
     _limit(
         "deliveries of a message",

@@ -159,6 +159,63 @@ INVARIANTS = (
         CORE + "test_crashes.py::test_a_holder_that_wakes_up_late_writes_nothing",
     ),
     Guard(
+        "invariant 2: a stalled removal deletes nothing of the connection that was added again",
+        "orchestrator/operators/pause.py",
+        "if snapshot is None or not state.removing or state.removed_at != self._began_at:",
+        "if snapshot is None:",
+        CORE
+        + "test_second_lives.py::"
+        + "test_a_purge_that_goes_on_after_the_connection_was_added_again_deletes_nothing_of_it",
+    ),
+    Guard(
+        "invariant 2: a purge ends with its own removal",
+        "orchestrator/operators/pause.py",
+        "if snapshot is None or not state.removing or state.removed_at != self._began_at:",
+        "if snapshot is None or not state.removing:",
+        CORE + "test_second_lives.py::test_a_purge_of_another_removal_is_not_carried_on",
+    ),
+    Guard(
+        "invariant 2: a connection is not added while one of its id is being removed",
+        "orchestrator/operators/connections.py",
+        "    if state.removing:\n        raise NotPossible(",
+        "    if False:\n        raise NotPossible(",
+        CORE
+        + "test_second_lives.py::"
+        + "test_an_interrupted_purge_is_not_forgotten_by_an_add_and_finished_by_the_same_command",
+    ),
+    Guard(
+        "invariant 2: a worker that closes its task keeps the removal that has begun",
+        "orchestrator/tasks/holder.py",
+        "removing=found.removing,",
+        "removing=False,",
+        CORE
+        + "test_second_lives.py::"
+        + "test_a_removal_is_kept_by_a_worker_that_closes_its_task_at_the_same_moment",
+    ),
+    Guard(
+        "invariant 4: the state of a live connection does not expire",
+        "orchestrator/tasks/claim_table.py",
+        "        removed_at=None,\n        expires_at=None,\n",
+        "",
+        CORE + "test_second_lives.py::test_a_document_written_by_hand_over_a_tombstone_is_a_second_life_too",
+    ),
+    Guard(
+        "invariant 5: a connection is added again for its own marketplace alone",
+        "orchestrator/operators/connections.py",
+        'if state.marketplace not in {"", connection.marketplace}:',
+        "if False:",
+        CORE
+        + "test_second_lives.py::"
+        + "test_removed_and_added_again_for_another_marketplace_within_one_run_is_refused",
+    ),
+    Guard(
+        "invariant 6: a document that cannot be read stops no list",
+        "orchestrator/model/documents.py",
+        "except (msgspec.ValidationError, RecursionError) as error:\n        return None, one_line(",
+        "except RecursionError as error:\n        return None, one_line(",
+        "tests/cli/test_unreadable.py",
+    ),
+    Guard(
         "invariant 4: a holder that has lost releases nothing",
         "orchestrator/tasks/holder.py",
         "if self._is_lost or self.state.open is None",

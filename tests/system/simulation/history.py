@@ -194,6 +194,10 @@ class History:
     def step(self, process: Process, *, writes: bool) -> None:
         """A process is about to do something: others may go first, and it may end here."""
         process.calls += 1
+        if process.calls == process.stalls_after:
+            self.seen["stalled"] += 1
+            self.say("stalls")
+            process.thaws_at_s = self.loop.now_s + process.stalls_s
         if process.is_function and self.happens(self.faults.frozen):
             self.seen["frozen"] += 1
             self.say("freezes")

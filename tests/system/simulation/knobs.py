@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import ModuleType
 
+from orchestrator.operators import pause
 from orchestrator.runs import dispatch, heal, sweeps
 from orchestrator.settings import Settings
 from orchestrator.sync import changes, pages
@@ -36,7 +37,11 @@ def choose(rng: random.Random) -> Knobs:
             "MAX_ATTEMPTS": rng.choice(["2", "5"]),
         }
     )
-    values: list[tuple[ModuleType, str, int]] = [(pages, "JOINED_RECORDS", rng.choice([1, 1, 5]))]
+    values: list[tuple[ModuleType, str, int]] = [
+        (pages, "JOINED_RECORDS", rng.choice([1, 1, 5])),
+        (pause, "_RECORDS_PAGE", 2),
+        (pause, "_DIGESTS_PAGE", 1),
+    ]
     if chance(rng, 0.5):
         values += [
             (changes, "PART_DOCUMENTS", rng.randint(1, 4)),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -26,6 +28,8 @@ ORGANIZATIONS = ("org-a", "org-b")
 MARKETPLACES = ("shopify", "takealot")
 #: Ticks are so far apart while things go wrong.
 TICK_S = 900
+#: A command that stalls goes on after so many seconds at most: before everything is put right.
+MOST_STALLED_S = 1000.0
 #: How often each is done.
 WEIGHTS = {
     "cancel": 3,
@@ -37,7 +41,7 @@ WEIGHTS = {
     "pause": 2,
     "resume": 3,
     "remove": 1,
-    "add": 2,
+    "second_life": 2,
     "edit": 4,
     "edit_anything": 4,
     "move": 3,
@@ -63,6 +67,8 @@ class People:
         #: Records whose connection's memory was deleted: that they vanish is noticed by nobody.
         self.forgotten: set[str] = set()
         self._beginnings: dict[str, datetime] = {}
+        #: Chooses how connections are removed and added again.
+        self._lives = random.Random(history.seed)
         history.store.watchers.append(self._note)
 
     def beginning(self, connection_id: str) -> datetime:
@@ -147,10 +153,14 @@ class People:
         *,
         then: Callable[[], None] | None = None,
         tries: int = 12,
+        stalls: bool = False,
     ) -> None:
         """A command, repeated where it failed and may be repeated."""
         history = self._history
         process = history.process(f"person {name}")
+        if stalls:
+            process.stalls_after = self._lives.randint(1, 12)
+            process.stalls_s = self._lives.uniform(60, MOST_STALLED_S)
 
         def again(after_s: float = 30) -> None:
             if tries > 1:
@@ -194,23 +204,65 @@ class People:
             f"remove {connection_id}",
             lambda services: pause.remove(services, connection_id, purge_records=purge),
             tries=self._history.loop.rng.choice([1, 12]),
+            stalls=chance(self._lives, 0.3),
         )
 
-    def _add(self, connection_id: str, *, then: Callable[[], None] | None = None) -> None:
-        streams = self._history.rng.sample(STREAMS, self._history.rng.randint(1, 3))
+    def _second_life(self, connection_id: str) -> None:
+        """A connection is removed, and added again at any moment of its removal or after it."""
+        rng, loop = self._lives, self._history.loop
+        purge = chance(rng, 0.7)
         self._command(
-            f"add {connection_id}",
-            lambda services: connections.add(
-                services,
-                connection_id,
-                organization_id=self.organizations[connection_id],
-                marketplace=self.marketplaces[connection_id],
-                name=connection_id,
-                credential=_reference(connection_id),
-                settings={},
-                streams=streams,
-            ),
-            then=then,
+            f"remove {connection_id}",
+            lambda services: pause.remove(services, connection_id, purge_records=purge),
+            tries=rng.choice([1, 2]),
+            stalls=chance(rng, 0.6),
+        )
+        for _ in range(rng.randint(0, 2)):
+            loop.at(rng.uniform(0, 300), partial(self._add_elsewhere, connection_id))
+        loop.at(rng.choice([rng.uniform(0, 2), rng.uniform(0, 900)]), partial(self._add, connection_id))
+
+    def _add(self, connection_id: str, *, then: Callable[[], None] | None = None) -> None:
+        """Add it; where a removal of it is not finished, finish that first, as the answer says."""
+        streams = self._history.rng.sample(STREAMS, self._history.rng.randint(1, 3))
+
+        def do(services: Services) -> None:
+            try:
+                self._add_as(self.marketplaces[connection_id], connection_id, streams, services)
+            except NotPossible as error:
+                if "is being removed" in error.message:
+                    self._history.seen["added too early"] += 1
+                    with suppress(NotFound):
+                        pause.remove(services, connection_id, purge_records=chance(self._lives, 0.5))
+                raise
+
+        self._command(f"add {connection_id}", do, then=then)
+
+    def _add_elsewhere(self, connection_id: str) -> None:
+        """Add it for another marketplace: that is refused, at any moment."""
+        (other,) = {*MARKETPLACES} - {self.marketplaces[connection_id]}
+
+        def do(services: Services) -> None:
+            try:
+                self._add_as(other, connection_id, STREAMS, services)
+            except NotPossible:
+                self._history.seen["another marketplace refused"] += 1
+            else:
+                self._history.violated(f"{connection_id} was added for {other}")
+
+        self._command(f"add {connection_id} as one of {other}", do, tries=1)
+
+    def _add_as(
+        self, marketplace: str, connection_id: str, streams: Sequence[str], services: Services
+    ) -> None:
+        connections.add(
+            services,
+            connection_id,
+            organization_id=self.organizations[connection_id],
+            marketplace=marketplace,
+            name=connection_id,
+            credential=_reference(connection_id),
+            settings={},
+            streams=streams,
         )
 
     # In documents, and at the marketplace
@@ -305,7 +357,9 @@ class People:
                     self.active_since_s.setdefault(name, self._history.loop.now_s)
                     if (beginning := found[1]["backfill_since"]) is not None:
                         self._beginnings[name] = max(self.beginning(name), beginning)
-                case ["sync_state", name] | ["sync_state", name, "digests", _] if isinstance(write, Delete):
+                case ["sync_state", name, "digests", _] if isinstance(write, Delete):
+                    self._forget(name)
+                case ["sync_state", name] if isinstance(write, Update) and write.fields.get("expires_at"):
                     self._history.seen["memory deleted"] += 1
                     self._forget(name)
 

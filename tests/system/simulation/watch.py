@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -58,10 +59,12 @@ class Watch:
                 self._leaks(write)
                 self._expiry(write)
             match write.path.split("/"):
-                case ["connections", connection_id, _, _] if not isinstance(write, Delete):
+                case ["connections", connection_id, _, _]:
                     if connection_id not in doors:
-                        history.violated(f"{write.path} is stored without its connection's state")
-                    self._holder(write.path, connection_id, before.get(f"sync_state/{connection_id}"))
+                        history.violated(f"{write.path} is written without its connection's state")
+                    left = before.get(f"sync_state/{connection_id}")
+                    if not (isinstance(write, Delete) and _is_being_removed(left)):
+                        self._holder(write.path, connection_id, left)
                 case ["sync_state", connection_id] if not isinstance(write, Delete):
                     self._state(write, connection_id, before[write.path])
                 case ["runs", run_id]:
@@ -94,12 +97,32 @@ class Watch:
     def _expiry(self, write: Create | Put | Update) -> None:
         """Schedule the end of what has a time to live; nothing is written again for what is gone."""
         history, path = self._history, write.path
+        if path.startswith("sync_state/"):
+            self._tombstone(path)
+            return
         if path in self.expired and not isinstance(write, Update):
             history.violated(f"{path} is written again after its time to live")
         expires_at = write.data.get("expires_at") if not isinstance(write, Update) else None
         if isinstance(expires_at, datetime):
             gone_s = (expires_at - START).total_seconds() - history.loop.now_s
             history.loop.at(gone_s + history.loop.rng.uniform(0, TTL_S), lambda: self._expire(path))
+
+    def _tombstone(self, path: str) -> None:
+        """Schedule the end of a removed connection's state, if it is still one by then."""
+        history = self._history
+        expires_at = self._store.documents[path][1].get("expires_at")
+        if not isinstance(expires_at, datetime):
+            return
+        version = self._store.documents[path][0]
+
+        def end() -> None:
+            found = self._store.documents.get(path)
+            if found is not None and found[1].get("expires_at") == expires_at:
+                history.seen["tombstone expired"] += 1
+                self._store.remove(path)
+
+        gone_s = (expires_at - START).total_seconds() - history.loop.now_s
+        history.loop.at(gone_s + random.Random(version).uniform(0, TTL_S), end)
 
     def _expire(self, path: str) -> None:
         self._history.seen["expired"] += 1
@@ -254,6 +277,10 @@ class Watch:
 
 def _scope(state: Document, stream: str) -> object:
     return state["streams"].get(stream, {}).get("scope")
+
+
+def _is_being_removed(state: Document | None) -> bool:
+    return state is not None and state.get("removing") is True and state["open"] is None
 
 
 def _since(state: Document, stream: str) -> datetime | None:
