@@ -128,6 +128,12 @@ class OpenWindow(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
     blind: bool = False
     #: Ticks in a row that failed at this token; of a listing whose token is not kept, in this window.
     failures: int = 0
+    #: Hashes of the latest pages, 8 bytes each.
+    recent: bytes = b""
+    #: Pages in a row that brought only rows that were shown before.
+    stale: int = 0
+    #: Pages without a row.
+    empty: int = 0
 
 
 class Hidden(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
@@ -185,6 +191,10 @@ class StreamState(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True)
     suspects: bytes = b""
     #: Seconds that reading the open window has taken so far, without waits.
     took_s: float = 0.0
+    #: Whether the last listing was shorter than the marketplace's own count.
+    short: bool = False
+    #: Tasks in a row that ended before the stream was up to date, counted from the latest with progress.
+    stuck: int = 0
     #: Records that the marketplace could not show, at most 20.
     hidden: tuple[Hidden, ...] = ()
     #: The marketplace allows no call for this stream before then.

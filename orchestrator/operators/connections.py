@@ -1,11 +1,12 @@
-"""What operators do with connections, apart from stopping them: add, show, list, check."""
+"""Adding, showing, listing and checking connections."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from orchestrator.attempts import Attempts
@@ -26,20 +27,20 @@ from orchestrator.model.state import Lease, SyncState
 from orchestrator.ports import Create, Document, Filter, Query, Snapshot, Update, Write
 from orchestrator.services import Services
 
-#: Longest pause, in seconds, that a check makes because the marketplace asks for it.
+#: Seconds that a check waits at most if the marketplace asks it to wait.
 MAX_CHECK_WAIT_S = 30.0
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
 
 @dataclass(frozen=True, slots=True)
-class View:
-    """A connection as an operator sees it."""
+class ConnectionView:
+    """A connection's document and state, for operators."""
 
     id: str
     document: Document
     #: None until its first task.
     state: SyncState | None
-    #: Why the document cannot be used; empty where it can.
+    #: The reason why the document is invalid; empty if it is valid.
     fault: str
 
 
@@ -56,14 +57,14 @@ def add(
     backfill_since: datetime | None = None,
     store_buyer_pii: bool = False,
 ) -> Connection:
-    """Add a connection after checking all that can be checked without calling the marketplace.
+    """Add a connection after every check that needs no call to the marketplace.
 
     Raises:
-        RequestError: The id cannot be used, or no such marketplace or stream.
+        RequestError: The id has another form, or no such marketplace or stream.
         ConnectionInvalid: The settings or the secret's content do not fit the marketplace.
-        SecretMissing: The secret does not exist, or may not be read by whoever adds.
+        SecretMissing: The secret does not exist, or the caller may not read it.
         NotPossible: The connection exists, or a run still works on a removed one of its id.
-        StoreUnavailable: The removed connection's state changes too often; try again.
+        StoreUnavailable: The state of a removed one changes too often; try again.
     """
     if not _ID.fullmatch(connection_id):
         raise RequestError(
@@ -71,6 +72,12 @@ def add(
             action="use up to 128 letters, digits, '.', '_' and '-', a letter or digit first",
         )
     connector = _connector(services, marketplace)
+    chosen = [name for name in STREAMS if name in connector.streams] if streams is None else streams
+    unknown = [stream for stream in chosen if stream not in connector.streams]
+    if unknown:
+        raise RequestError(
+            f"{marketplace} has no stream {', '.join(unknown)}; it has {', '.join(connector.streams)}"
+        )
     now = services.clock.now()
     connection = Connection(
         organization_id=organization_id,
@@ -79,56 +86,44 @@ def add(
         status=ConnectionStatus.ACTIVE,
         credential=credential,
         settings=dict(settings),
-        streams=tuple(name for name in STREAMS if name in connector.streams)
-        if streams is None
-        else tuple(streams),
+        streams=tuple(chosen),
         backfill_since=backfill_since,
         store_buyer_pii=store_buyer_pii,
         created_at=now,
         updated_at=now,
     )
-    unknown = [stream for stream in connection.streams if stream not in connector.streams]
-    if unknown:
-        raise RequestError(
-            f"{marketplace} has no stream {', '.join(unknown)}; it has {', '.join(connector.streams)}"
-        )
     connector.open(_opening(services, connection_id, connection))
-    attempts = Attempts(services, f"connection {connection_id} changes too often to be added; try again")
-    while not _begun(services, connection_id, connection):
-        attempts.again()
+    edit(services, connection_id, partial(_first_writes, connection_id, connection))
     return connection
 
 
-def _begun(services: Services, connection_id: str, connection: Connection) -> bool:
-    """Store a new connection; False where somebody changed what is left of an earlier one of its id.
+def _first_writes(
+    connection_id: str, connection: Connection, found: Snapshot | None, left: Snapshot | None
+) -> list[Write]:
+    """Store a new connection, and start its state anew if a removed connection of its id left one.
 
-    Of that nothing is remembered: a removal that was broken off may have deleted records that the state
-    still holds for stored.
+    The new state takes over no cursor and no digest: an interrupted removal may have deleted records that
+    the old digest still counts as stored.
     """
-    found, left = services.store.get_many(paths(connection_id))
     if found is not None:
         raise NotPossible(
             f"connection {connection_id} exists already", action="choose another id, or remove it first"
         )
-    writes: list[Write] = [Create(ids.connection_path(connection_id), to_document(connection))]
-    if left is not None:
-        state = SyncState.of(left)
-        if state.open is not None:
-            raise NotPossible(
-                f"connection {connection_id} was removed, and run {state.open.run_id} still works on it",
-                action="add it when that run is over",
-            )
-        fresh = SyncState(seq=state.seq + 1, lease=Lease(fence=state.lease.fence), last_run=state.last_run)
-        writes.append(Update(left.path, to_document(fresh), version=left.version))
-    try:
-        services.store.commit(writes)
-    except Conflict:
-        return False
-    return True
+    create = Create(ids.connection_path(connection_id), to_document(connection))
+    if left is None:
+        return [create]
+    state = SyncState.of(left)
+    if state.open is not None:
+        raise NotPossible(
+            f"connection {connection_id} was removed, and run {state.open.run_id} still works on it",
+            action="add it when that run is over",
+        )
+    fresh = SyncState(seq=state.seq + 1, lease=Lease(fence=state.lease.fence), last_run=state.last_run)
+    return [create, Update(left.path, to_document(fresh), version=left.version)]
 
 
-def show(services: Services, connection_id: str) -> View:
-    """Read one connection and how it does.
+def show(services: Services, connection_id: str) -> ConnectionView:
+    """Read one connection with its state.
 
     Raises:
         NotFound: No such connection.
@@ -147,8 +142,8 @@ def list_page(
     status: ConnectionStatus | None = None,
     after: str | None = None,
     limit: int,
-) -> list[View]:
-    """Read connections in id order, at most `limit` of them, behind the id `after`."""
+) -> list[ConnectionView]:
+    """Read at most `limit` connections in id order, those after the id `after`."""
     wanted = {"organization_id": organization_id, "marketplace": marketplace, "status": status}
     snapshots = services.store.query(
         Query(
@@ -158,14 +153,12 @@ def list_page(
             limit=limit,
         )
     )
-    if not snapshots:
-        return []
     states = services.store.get_many([ids.state_path(snapshot.id) for snapshot in snapshots])
     return [_view(snapshot, state) for snapshot, state in zip(snapshots, states, strict=True)]
 
 
 def check(services: Services, connection_id: str) -> str:
-    """Make one authenticated call to the marketplace; returns a line that names the account.
+    """Make one authenticated call to the marketplace; returns a line that names the seller's account.
 
     Raises:
         NotFound: No such connection.
@@ -212,8 +205,36 @@ def _connector(services: Services, marketplace: str) -> AnyConnector:
     return connector
 
 
+def edit(
+    services: Services,
+    connection_id: str,
+    decide: Callable[[Snapshot | None, Snapshot | None], list[Write]],
+) -> None:
+    """Read connection and state, decide, commit; after a conflict, start again.
+
+    Args:
+        services: The ports.
+        connection_id: The connection.
+        decide: Is given both documents, None if absent, and returns the writes. Their preconditions must
+            refuse a commit that was decided on an older state.
+
+    Raises:
+        NotFound: No document can have this id.
+        StoreUnavailable: They change too often; try again.
+    """
+    attempts = Attempts(services, f"connection {connection_id} changes too often to be changed; try again")
+    while True:
+        connection, state = services.store.get_many(paths(connection_id))
+        try:
+            services.store.commit(decide(connection, state))
+        except Conflict:
+            attempts.again()
+        else:
+            return
+
+
 def paths(connection_id: str) -> list[str]:
-    """Where a connection's own document and its `sync_state` are, in this order.
+    """The paths of a connection's document and of its `sync_state`, in this order.
 
     Raises:
         NotFound: No document can have this id.
@@ -224,19 +245,19 @@ def paths(connection_id: str) -> list[str]:
 
 
 def not_found(connection_id: str) -> NotFound:
-    """What to raise for an unknown connection."""
+    """The error for an unknown connection."""
     return NotFound(
         f"no connection {connection_id!r}", action="`python -m orchestrator connections list` names them"
     )
 
 
-def _view(connection: Snapshot, state: Snapshot | None) -> View:
+def _view(connection: Snapshot, state: Snapshot | None) -> ConnectionView:
     fault = ""
     try:
         connection_from_document(connection.id, connection.data)
     except ConnectionInvalid as error:
         fault = error.message
-    return View(
+    return ConnectionView(
         id=connection.id,
         document=connection.data,
         state=SyncState.of(state) if state is not None else None,

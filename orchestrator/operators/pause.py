@@ -1,50 +1,44 @@
-"""Pausing, resuming and removing connections, also while a worker is on them.
+"""Pausing, resuming and removing connections, even while a worker holds them.
 
-All of it goes through `sync_state`, as every other decision on a connection does, under the
-precondition that nobody else has changed it: a claim or a commit based on the older state is
-refused, reads again, and obeys.
+Like every other decision on a connection, these write its `sync_state` with its version as precondition.
+A claim or commit that was decided before is refused; it reads again and obeys.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import msgspec
 
-from orchestrator.attempts import Attempts
-from orchestrator.errors import Conflict, NotPossible
+from orchestrator.errors import NotPossible
 from orchestrator.model import ids
 from orchestrator.model.connection import STREAMS, ConnectionStatus
 from orchestrator.model.documents import to_document
 from orchestrator.model.state import SyncState
-from orchestrator.operators.connections import not_found, paths
+from orchestrator.operators.connections import edit, not_found
 from orchestrator.ports import Create, Delete, Query, Snapshot, Update, Write
 from orchestrator.services import Services
 
-#: How long, in seconds, `remove` waits for a running worker to let go.
+#: Seconds that `remove` waits until the worker has closed its task.
 RELEASE_WAIT_S = 120.0
 _RELEASE_POLL_S = 0.5
-#: Documents read and deleted at a time; a digest's may be close to 1 MiB.
+#: Documents read and deleted at a time; those of a digest may be close to 1 MiB each.
 _RECORDS_PAGE = 250
 _DIGESTS_PAGE = 10
 
 
 def pause(services: Services, connection_id: str) -> None:
-    """Keep a connection out of runs; a worker on it stops at its next commit.
+    """Keep a connection out of runs; a worker that holds it stops at its next commit.
 
     Raises:
         NotFound: No such connection.
     """
 
     def decide(connection: Snapshot | None, state: Snapshot | None) -> list[Write]:
-        if connection is None:
-            raise not_found(connection_id)
-        fields = {"status": ConnectionStatus.PAUSED.value, "updated_at": services.clock.now()}
-        update = Update(connection.path, fields, version=connection.version)
-        return [update, _stop(connection_id, state, "paused")]
+        paused = _with_status(services, connection_id, connection, ConnectionStatus.PAUSED)
+        return [paused, _stop(connection_id, state, "paused")]
 
-    _commit(services, connection_id, decide)
+    edit(services, connection_id, decide)
     _wake(services, connection_id)
 
 
@@ -55,25 +49,21 @@ def resume(services: Services, connection_id: str) -> None:
         NotFound: No such connection.
     """
 
-    def decide(connection: Snapshot | None, state: Snapshot | None) -> list[Write]:
-        del state
-        if connection is None:
-            raise not_found(connection_id)
-        fields = {"status": ConnectionStatus.ACTIVE.value, "updated_at": services.clock.now()}
-        return [Update(connection.path, fields, version=connection.version)]
+    def decide(connection: Snapshot | None, _: Snapshot | None) -> list[Write]:
+        return [_with_status(services, connection_id, connection, ConnectionStatus.ACTIVE)]
 
-    _commit(services, connection_id, decide)
+    edit(services, connection_id, decide)
 
 
 def remove(services: Services, connection_id: str, *, purge_records: bool = False) -> None:
-    """Delete a connection with its state and digests; its records stay unless they are purged too.
+    """Delete a connection with its state and digests; its records stay unless `purge_records`.
 
-    A worker on it is asked to stop and waited for, so that nothing is written afterwards. May be
-    called again after it was interrupted. The secret is not touched.
+    A worker that holds it is asked to stop. `remove` waits for it, so that nothing is written afterwards.
+    An interrupted `remove` may be called again. The secret is not touched.
 
     Raises:
-        NotFound: No such connection, nor anything left of one.
-        NotPossible: The worker did not let go in time; the connection itself is gone already.
+        NotFound: There is neither a connection nor a state of this id.
+        NotPossible: The worker did not close its task in time; the connection itself is deleted already.
     """
 
     def decide(connection: Snapshot | None, state: Snapshot | None) -> list[Write]:
@@ -81,7 +71,7 @@ def remove(services: Services, connection_id: str, *, purge_records: bool = Fals
             raise not_found(connection_id)
         return [Delete(ids.connection_path(connection_id)), _stop(connection_id, state, "gone")]
 
-    _commit(services, connection_id, decide)
+    edit(services, connection_id, decide)
     _wake(services, connection_id)
     _await_release(services, connection_id)
     state_path = ids.state_path(connection_id)
@@ -92,8 +82,17 @@ def remove(services: Services, connection_id: str, *, purge_records: bool = Fals
     services.store.commit([Delete(state_path)])
 
 
+def _with_status(
+    services: Services, connection_id: str, connection: Snapshot | None, status: ConnectionStatus
+) -> Write:
+    if connection is None:
+        raise not_found(connection_id)
+    fields = {"status": status.value, "updated_at": services.clock.now()}
+    return Update(connection.path, fields, version=connection.version)
+
+
 def _stop(connection_id: str, snapshot: Snapshot | None, reason: str) -> Write:
-    """Change `sync_state` so that a claim or commit based on the old one is refused."""
+    """Change `sync_state`, so that a claim or commit based on the old state is refused."""
     if snapshot is None:
         return Create(ids.state_path(connection_id), to_document(SyncState(seq=1)))
     state = SyncState.of(snapshot)
@@ -103,32 +102,15 @@ def _stop(connection_id: str, snapshot: Snapshot | None, reason: str) -> Write:
     return Update(snapshot.path, fields, version=snapshot.version)
 
 
-def _commit(
-    services: Services,
-    connection_id: str,
-    decide: Callable[[Snapshot | None, Snapshot | None], list[Write]],
-) -> None:
-    """Read connection and state, decide, commit; again from the start where somebody was faster."""
-    attempts = Attempts(services, f"connection {connection_id} changes too often to be changed; try again")
-    while True:
-        connection, state = services.store.get_many(paths(connection_id))
-        try:
-            services.store.commit(decide(connection, state))
-        except Conflict:
-            attempts.again()
-        else:
-            return
-
-
 def _wake(services: Services, connection_id: str) -> None:
-    """Have a task nobody holds now (between slices, deferred) closed at once, not at the next run."""
+    """Have a task that no worker holds (deferred, or between slices) closed now, not by the next run."""
     state = SyncState.of(services.store.get(ids.state_path(connection_id)))
     if state.open is not None and state.lease.owner is None:
         services.queue.publish([state.open.message(connection_id)])
 
 
 def _await_release(services: Services, connection_id: str) -> None:
-    """Wait until no task is open; nothing can open one, for the connection is gone."""
+    """Wait until no task is open; none can be opened again, because the connection is deleted."""
     give_up_at = services.clock.monotonic() + RELEASE_WAIT_S
     while True:
         state = SyncState.of(services.store.get(ids.state_path(connection_id)))

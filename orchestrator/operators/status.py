@@ -1,4 +1,4 @@
-"""Health at a glance: what an operator looks at first.
+"""The sync's health at a glance, for operators.
 
 It costs a bounded number of document reads, however many connections there are.
 """
@@ -18,28 +18,28 @@ from orchestrator.model.state import Health, SyncState
 from orchestrator.operators.run_views import with_id
 from orchestrator.ports import Clock, Document, DocumentStore, Filter, Query, Snapshot
 
-#: Failing connections that are shown, and recent runs that the marketplaces' figures are made of.
+#: Failing connections that are shown.
 FAILING = 50
+#: Recent runs that the marketplaces' figures are made of, and the number of them that are shown.
 RECENT_RUNS = 20
-#: Of those runs, how many are shown.
 SHOWN_RUNS = 5
 
 
 class MarketplaceStatus(msgspec.Struct, kw_only=True, frozen=True):
-    """How one marketplace does, by the recent closed runs it took part in."""
+    """One marketplace's figures over the recent closed runs that it took part in."""
 
     runs: int
     tasks: TaskTotals
-    #: Succeeded tasks among those that succeeded or failed, 0 to 1; None where there were none.
+    #: Succeeded tasks ÷ (succeeded + failed tasks), 0 to 1; None if there are none of either.
     success: float | None
-    #: When the latest run began in which at least one task succeeded and none failed.
+    #: Start of the latest run in which at least one task succeeded and no task failed.
     complete_at: datetime | None
-    #: Seconds since then.
+    #: Seconds since `complete_at`.
     lag_s: float | None
 
 
 class FailingConnection(msgspec.Struct, kw_only=True, frozen=True):
-    """A connection that somebody may have to look at."""
+    """A connection whose health is `failing` or `needs_attention`."""
 
     connection_id: str
     organization_id: str | None
@@ -49,12 +49,12 @@ class FailingConnection(msgspec.Struct, kw_only=True, frozen=True):
     consecutive_failures: int
     last_success_at: datetime | None
     last_error: ErrorInfo | None
-    #: What to do about it.
+    #: The remedy, for people.
     action: str
 
 
 class ConnectionCounts(msgspec.Struct, kw_only=True, frozen=True):
-    """Connections by how they do."""
+    """Active connections, and connections by health."""
 
     active: int
     failing: int
@@ -65,18 +65,18 @@ class StatusView(msgspec.Struct, kw_only=True, frozen=True):
     """Health at a glance."""
 
     at: datetime
-    #: The worst of what follows.
+    #: The worst health among the connections and the latest closed run.
     health: Health
     last_tick_at: datetime | None
     runs: list[Document]
     marketplaces: dict[str, MarketplaceStatus]
     connections: ConnectionCounts
-    #: At most 50, those that need attention first.
+    #: At most `FAILING` connections, those that need attention first.
     failing: list[FailingConnection]
 
 
 def status(store: DocumentStore, clock: Clock) -> StatusView:
-    """Say how the sync does: recent runs, marketplaces, and connections that fail."""
+    """Sum up recent runs, marketplaces and failing connections."""
     now = clock.now()
     recent = store.query(Query("runs", order_by="order", descending=True, limit=RECENT_RUNS))
     runs = [from_document(Run, snapshot.data) for snapshot in recent]
@@ -104,7 +104,7 @@ def status(store: DocumentStore, clock: Clock) -> StatusView:
 
 
 def _marketplaces(runs: list[Run], now: datetime) -> dict[str, MarketplaceStatus]:
-    """Sum up the closed ones of these runs, newest first, by marketplace."""
+    """Sum up the closed ones among these runs, newest first, by marketplace."""
     closed = [run for run in runs if run.status.is_final]
     summed = {}
     for name in sorted({name for run in closed for name in run.by_marketplace}):
@@ -134,29 +134,29 @@ def _failing(store: DocumentStore) -> list[FailingConnection]:
             found += store.query(Query("sync_state", where=where, limit=FAILING - len(found)))
     connections = store.get_many([ids.connection_path(state.id) for state in found])
     return [
-        _failing_connection(state.id, SyncState.of(state), connection.data if connection else {})
+        _failing_connection(state, connection.data if connection is not None else {})
         for state, connection in zip(found, connections, strict=True)
     ]
 
 
-def _failing_connection(connection_id: str, state: SyncState, connection: Document) -> FailingConnection:
-    error = state.last_error
+def _failing_connection(snapshot: Snapshot, connection: Document) -> FailingConnection:
+    state = SyncState.of(snapshot)
+    remedy = state.last_error.action if state.last_error is not None else ""
     return FailingConnection(
-        connection_id=connection_id,
+        connection_id=snapshot.id,
         organization_id=_text(connection, "organization_id"),
         marketplace=_text(connection, "marketplace"),
         name=_text(connection, "name"),
         health=state.health,
         consecutive_failures=state.consecutive_failures,
         last_success_at=state.last_success_at,
-        last_error=error,
-        action=(error.action if error is not None else "")
-        or "nothing yet: the next run tries again; if it repeats, read the task's error",
+        last_error=state.last_error,
+        action=remedy or "nothing yet: the next run tries again; if it repeats, read the task's error",
     )
 
 
 def _text(document: Document, field: str) -> str | None:
-    """What people wrote, where it is a text."""
+    """A field that people wrote; None if it is no text."""
     value = document.get(field)
     return value if isinstance(value, str) else None
 

@@ -237,12 +237,12 @@ PROTOCOL = (
         "history 18: a dead letter is removed after it is published, never before",
         "orchestrator/operators/dead_letters.py",
         """            services.queue.publish([one.message for one in batch if one.message is not None])
-            remove(batch)
+            taken.remove(batch)
 """,
-        """            remove(batch)
+        """            taken.remove(batch)
             services.queue.publish([one.message for one in batch if one.message is not None])
 """,
-        CORE + "test_dead.py::test_what_cannot_be_published_stays",
+        CORE + "test_dead.py::test_messages_that_cannot_be_published_stay",
     ),
     Guard(
         "rule 6: what cannot be read is a dead letter before it is acknowledged",
