@@ -117,7 +117,15 @@ class Pages:
             is_large = len(records) >= JOINED_RECORDS or sum(map(len, records)) >= JOINED_BYTES
             if token is None or is_large or waited > JOINED_SECONDS:
                 break
-        return Page(records, next_token=token, total=total, listed=listed, unshown=unshown, outside=outside)
+        return replace(
+            page,
+            records=records,
+            next_token=token,
+            total=total,
+            listed=listed,
+            unshown=unshown,
+            outside=outside,
+        )
 
     def _later_attempt(self, attempt: int) -> int:
         """The attempt that reading a later page is: failures belong to one token, if it outlives them."""

@@ -41,8 +41,10 @@ RESTARTS = 3
 REPEATED = 4
 
 
-def sync_stream(task: TaskContext, stream: AnyStream, counts: StreamCounts) -> None:
+def sync_stream(task: TaskContext, stream: AnyStream, counts: StreamCounts) -> MarketplaceError | None:
     """Bring one stream up to date, as far as the slice's time allows.
+
+    Returns the error of a part of the listing that could not be read; the rest of it is stored.
 
     Raises:
         SliceOver: Time is up; the holder has the progress, the caller stores it.
@@ -55,12 +57,14 @@ def sync_stream(task: TaskContext, stream: AnyStream, counts: StreamCounts) -> N
     state = _current_state(task, stream)
     now = task.services.clock.now()
     window = windows.open_window(terms, state.cursor, now)
+    failure: MarketplaceError | None = None
     if window is None:
         task.holder.set_stream(stream.name, msgspec.structs.replace(state, last_success_at=now))
     else:
-        StreamSync(task, terms, state, window, counts).run(window)
+        failure = StreamSync(task, terms, state, window, counts).run(window)
     if state.hidden:
         hidden.reread(task, terms, counts)
+    return failure
 
 
 def _current_state(task: TaskContext, stream: AnyStream) -> StreamState:
@@ -102,9 +106,10 @@ class StreamSync:
         self._normalizer = Normalizer(task, terms, window, counts, vanished.unpack(state.suspects))
         self._writer = PageWriter(task, self._stream, self._normalizer, state)
 
-    def run(self, window: OpenWindow) -> None:
-        """Read and write pages until the window is complete; raises as `sync_stream` does."""
+    def run(self, window: OpenWindow) -> MarketplaceError | None:
+        """Read and write pages until the window is complete; returns and raises as `sync_stream` does."""
         restarts = 0
+        failure: MarketplaceError | None = None
         try:
             while True:
                 try:
@@ -125,6 +130,7 @@ class StreamSync:
                 window = self._take(window, page)
                 if page.next_token is None:
                     if not self._is_short(window):
+                        failure = page.failure
                         break
                     window = self._listed_again(window)
                     continue
@@ -146,6 +152,7 @@ class StreamSync:
         finally:
             self._pages.drain()
             self._writer.settle()
+        return failure
 
     def _start_again(self, window: OpenWindow) -> OpenWindow:
         self._writer.settle()
@@ -203,7 +210,7 @@ class StreamSync:
         if is_last:
             if groups:
                 writer.write(groups[-1], self._cursor if self._normalizer.lists_all else cursor)
-            self._complete(window, cursor)
+            self._complete(window, cursor, page)
         elif groups:
             writer.begin(groups[-1], cursor)
         elif self._task.services.clock.monotonic() - self._task.holder.written_at > SIGN_OF_LIFE_S:
@@ -248,18 +255,10 @@ class StreamSync:
             blind=normalizer.blind,
         )
 
-    def _complete(self, window: OpenWindow, cursor: Cursor) -> None:
+    def _complete(self, window: OpenWindow, cursor: Cursor, page: Page) -> None:
         """Mark the vanished records, and leave the moved `since` to the next commit."""
         normalizer, writer, clock = self._normalizer, self._writer, self._task.services.clock
-        gone: list[int] = []
-        if normalizer.lists_all and not normalizer.blind:
-            oldest_day = windows.oldest_listed(self._terms, window)
-            gone = vanished.missing(window, self._total, writer.digest, oldest_day)
-        suspects: set[int] = set()
-        if self._stream.listing is not Listing.SNAPSHOT:
-            # A record changed after this window's end may be missing from it: the next has to miss it too.
-            suspects = set(gone) - normalizer.suspects
-            gone = sorted(normalizer.suspects)
+        gone, suspects = self._vanished(window, page)
         normalizer.suspects = set()
         for keys, writes in vanished.deletions(self._task.store, normalizer.collection, gone, clock.now):
             writer.forget(keys, writes)
@@ -269,17 +268,35 @@ class StreamSync:
             change = normalizer.rejects.shown(each.name, each.record_id, writer.digest)
             if change is not None:
                 writer.write([change], self._cursor)
+        if page.notice and page.notice != writer.state.notice:
+            self._counts.notice = page.notice
+            log.info("%s", page.notice, extra={"action": "account_notice"})
         now = clock.now()
         writer.keep(
             cursor=cursor,
+            notice=page.notice,
             hidden=tuple(each for each in writer.state.hidden if each not in shown),
             suspects=vanished.pack(suspects),
             short=False,
             stuck=0,
             not_before=None,
             rests_until=windows.rest(self._stream, writer.took, now),
-            last_success_at=now,
+            last_success_at=now if page.failure is None else writer.state.last_success_at,
         )
+
+    def _vanished(self, window: OpenWindow, page: Page) -> tuple[list[int], set[int]]:
+        """Records that have vanished, and those that have if the next complete listing misses them too."""
+        normalizer = self._normalizer
+        if page.failure is not None:
+            return [], normalizer.suspects
+        gone: list[int] = []
+        if normalizer.lists_all and not normalizer.blind:
+            oldest_day = windows.oldest_listed(self._terms, window)
+            gone = vanished.missing(window, self._total, self._writer.digest, oldest_day)
+        if self._stream.listing is Listing.SNAPSHOT:
+            return gone, set()
+        # A record changed after this window's end may be missing from it: the next has to miss it too.
+        return sorted(normalizer.suspects), set(gone) - normalizer.suspects
 
     @property
     def _cursor(self) -> Cursor:

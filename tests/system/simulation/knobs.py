@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import ModuleType
 
-from orchestrator.runs import dispatch
+from orchestrator.runs import dispatch, heal, sweeps
 from orchestrator.settings import Settings
 from orchestrator.sync import changes, pages
 from orchestrator.sync import digest as digests
@@ -55,6 +55,13 @@ def choose(rng: random.Random) -> Knobs:
             (dispatch, "PAGE", page),
             (dispatch, "SHARD_SIZE", shard),
             (dispatch, "REPUBLISHED", -(-page // shard)),
+        ]
+    if chance(rng, 0.5):
+        values += [
+            (heal, "TASKS", rng.choice([1, 3])),
+            (sweeps, "RANGE", rng.choice([1, 2])),
+            (heal, "LISTED", listed := rng.choice([1, 2])),
+            (sweeps, "LISTED", listed),
         ]
     return Knobs(settings, chance(rng, 0.5), values)
 

@@ -7,6 +7,8 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from orchestrator.errors import Conflict, NotFound, NotPossible, SyncError
 from orchestrator.model import ids
 from orchestrator.model.connection import STREAMS
@@ -14,6 +16,7 @@ from orchestrator.operators import connections, pause
 from orchestrator.ports import Create, Delete, Document, Query, Update, Write
 from orchestrator.services import Services
 from tests.system.simulation.accounts import Account
+from tests.system.simulation.hands import any_field
 from tests.system.simulation.loop import START, chance
 
 if TYPE_CHECKING:
@@ -21,6 +24,8 @@ if TYPE_CHECKING:
 
 ORGANIZATIONS = ("org-a", "org-b")
 MARKETPLACES = ("shopify", "takealot")
+#: Ticks are so far apart while things go wrong.
+TICK_S = 900
 #: How often each is done.
 WEIGHTS = {
     "cancel": 3,
@@ -34,6 +39,9 @@ WEIGHTS = {
     "remove": 1,
     "add": 2,
     "edit": 4,
+    "edit_anything": 4,
+    "move": 3,
+    "spoil_state": 3,
     "revoke": 1,
     "authorize": 1,
 }
@@ -46,6 +54,10 @@ class People:
         self._history = history
         self.organizations: dict[str, str] = {}
         self.marketplaces: dict[str, str] = {}
+        self.all_marketplaces, self.all_organizations = MARKETPLACES, ORGANIZATIONS
+        #: Connections that were edited to another marketplace, and those edited to another organization.
+        self.moved: set[str] = set()
+        self.changed_hands: set[str] = set()
         #: Since when connections have been active without a break, in true seconds.
         self.active_since_s: dict[str, float] = {}
         #: Records whose connection's memory was deleted: that they vanish is noticed by nobody.
@@ -67,9 +79,23 @@ class People:
     def settle(self) -> None:
         """Everything is put right: what was removed is there again, active, and let in."""
         for connection_id in self._history.connections:
+            good: dict[str, Any] = {"credential": _reference(connection_id)}
             if connection_id != self._history.apple.connection_id:
                 self._authorize(connection_id)
-            self._add(connection_id, then=partial(self._resume, connection_id))
+                good |= self._usable(connection_id)
+            self._add(connection_id, then=partial(self._put_right, connection_id, good))
+
+    def _usable(self, connection_id: str) -> dict[str, Any]:
+        """The fields that somebody has edited to nonsense, with sense."""
+        found = self._history.store.documents.get(ids.connection_path(connection_id))
+        if found is None:
+            return {}
+        fields: dict[str, Any] = {"settings": {}} if "nonsense" in found[1]["settings"] else {}
+        return fields if found[1]["streams"] else {**fields, "streams": list(STREAMS)}
+
+    def _put_right(self, connection_id: str, fields: Mapping[str, Any]) -> None:
+        self._edit_so(connection_id, fields)
+        self._resume(connection_id)
 
     # Over HTTP
 
@@ -136,6 +162,13 @@ class People:
                 do(history.services(process))
             except NotFound:
                 pass
+            except msgspec.ValidationError as error:
+                # A command that meets a state that cannot be read says so, and is repeated.
+                if not history.hands.is_at_work:
+                    raise
+                history.say(f"cannot read: {error}")
+                again()
+                return
             except SyncError as error:
                 history.say(f"is told: {error}")
                 is_over = history.loop.now_s > history.quiet_s and name.startswith("remove")
@@ -197,6 +230,22 @@ class People:
         self._history.seen["edited"] += 1
         self._edit_so(connection_id, fields)
 
+    def _edit_anything(self, connection_id: str) -> None:
+        self._history.seen["edited anything"] += 1
+        self._edit_so(connection_id, any_field(self._history, connection_id))
+
+    def _move(self, connection_id: str) -> None:
+        """To the other marketplace, some moments after the next tick: it may be planned for both."""
+        history = self._history
+        (other,) = {*MARKETPLACES} - {self.marketplaces[connection_id]}
+        history.loop.at(
+            TICK_S - history.loop.now_s % TICK_S + history.loop.rng.uniform(0, 4),
+            lambda: self._edit_so(connection_id, {"marketplace": other}),
+        )
+
+    def _spoil_state(self, connection_id: str) -> None:
+        self._history.hands.spoil(connection_id)
+
     def _edit_so(self, connection_id: str, fields: Mapping[str, Any]) -> None:
         self._command(f"edit {connection_id}: {fields}", partial(edit, connection_id, fields))
 
@@ -219,9 +268,11 @@ class People:
 
     def mend(self, connection_id: str) -> None:
         """Everything about a connection is put right."""
+        good = {"settings": {}, "status": "active", "credential": _reference(connection_id)}
         self._authorize(connection_id)
         self._add(
-            connection_id, then=lambda: self._edit_so(connection_id, {"settings": {}, "status": "active"})
+            connection_id,
+            then=lambda: self._edit_so(connection_id, {**self._usable(connection_id), **good}),
         )
 
     def ask_for(self, connection_id: str) -> None:
@@ -244,6 +295,8 @@ class People:
             match write.path.split("/"):
                 case ["connections", name]:
                     found = store.documents.get(write.path)
+                    if found is not None:
+                        self._moved(name, found[1])
                     if found is None or found[1]["status"] != "active":
                         self.active_since_s.pop(name, None)
                         continue
@@ -255,6 +308,18 @@ class People:
                 case ["sync_state", name] | ["sync_state", name, "digests", _] if isinstance(write, Delete):
                     self._history.seen["memory deleted"] += 1
                     self._forget(name)
+
+    def _moved(self, connection_id: str, document: Document) -> None:
+        """To another marketplace it counts as new; what the former one listed is noticed by nobody."""
+        if self.marketplaces[connection_id] != document["marketplace"]:
+            self._history.seen["moved"] += 1
+            self.moved.add(connection_id)
+            self.active_since_s.pop(connection_id, None)
+            self._forget(connection_id)
+        if self.organizations[connection_id] != document["organization_id"]:
+            self.changed_hands.add(connection_id)
+        self.marketplaces[connection_id] = document["marketplace"]
+        self.organizations[connection_id] = document["organization_id"]
 
     def _forget(self, connection_id: str) -> None:
         prefix = f"connections/{connection_id}/"
