@@ -145,7 +145,8 @@ class _Reading:
             except (MarketplaceUnavailable, ResponseInvalid) as error:
                 failure = error
                 self.unshown.append(_unshown(raw, row, error))
-                if len(self.unshown) > MOST_UNSHOWN and self.window.attempt == 1:
+                is_odd = isinstance(error, ResponseInvalid) or len(self.unshown) > MOST_UNSHOWN
+                if is_odd and self.window.attempt == 1:
                     raise
                 continue
             if whole is not None:

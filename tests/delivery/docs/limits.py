@@ -18,6 +18,10 @@ from orchestrator.adapters.embedded import database
 from orchestrator.adapters.embedded.delivery import Delivery
 from orchestrator.adapters.google import firestore, pubsub, secret_manager
 from orchestrator.marketplaces import client, transport
+from orchestrator.marketplaces.ebay import limits as ebay_limits
+from orchestrator.marketplaces.ebay import listings as ebay
+from orchestrator.marketplaces.ebay import narrowing
+from orchestrator.marketplaces.shopify import listings as shopify
 from orchestrator.model import healing, state
 from orchestrator.model.run import SHARD_SIZE
 from orchestrator.operators import reject_views
@@ -62,6 +66,22 @@ ROWS = [
         "sync/slice.py, errors.py",
         f"up to {claim_table.SLEPT.total_seconds():g} s it is slept where it fits the slice",
         f"else the stream is left until then, at most {errors.MAX_WAIT_S / 3600:g} h",
+    ),
+    _limit(
+        "tries of an eBay resource that is refused without a told wait",
+        "marketplaces/ebay/limits.py",
+        f"{ebay_limits.PROBE_S:g} s apart, doubling to {ebay_limits.LONGEST_PROBE_S / 3600:g} h",
+        "a day that eBay proves used up waits for its reset",
+    ),
+    _limit(
+        "records of a page with calls of their own that fail, at its first attempt",
+        "marketplaces/shopify/listings.py, marketplaces/ebay/listings.py",
+        f"Shopify {shopify.MOST_UNSHOWN}, eBay {ebay.MOST_UNSHOWN}; beyond them it may be an outage",
+    ),
+    _limit(
+        "calls that narrow a failing span of eBay's orders down to one order",
+        "marketplaces/ebay/narrowing.py",
+        f"{narrowing.MOST_PARTS}; the rest of the span is another page",
     ),
     _limit(
         "a page of a listing, with all that belongs to its rows",
