@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 import msgspec
 
+from orchestrator.errors import MarketplaceError
 from orchestrator.model.record import Record
 
 if TYPE_CHECKING:
@@ -85,6 +86,11 @@ class Page:
     unshown: Sequence[Unshown] = ()
     #: Rows of this page outside of the window; they are stored like the others, with one warning.
     outside: int = 0
+    #: Of the last page: a fact about the account that is told once, such as a service it does not use.
+    notice: str = ""
+    #: Of the last page: a part of the listing could not be read. The rest is stored, no record counts as
+    #: vanished, and the stream fails with this error; it is read again at the next tick, whatever the error.
+    failure: MarketplaceError | None = None
 
 
 @dataclass(frozen=True, slots=True)

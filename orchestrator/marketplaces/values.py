@@ -54,6 +54,8 @@ EXACT = Context(prec=64)
 _UNSEEN = re.compile(r"<!--.*?-->|<(script|style)\b.*?</\1\s*>", re.IGNORECASE | re.DOTALL)
 _BREAK = re.compile(r"<(?:br|hr|/?(?:p|div|li|ul|ol|h[1-6]|tr|td|th|table))(?:\s[^<>]*)?/?>", re.IGNORECASE)
 _TAG = re.compile(r"</?[a-zA-Z][^<>]*>")
+#: The most characters of a word in a warning.
+_NAMED_WORD = 60
 _UNREADABLE = object()
 # Made here, before any thread decodes (see orchestrator/decoding.py).
 _any = msgspec.json.Decoder(float_hook=exact)
@@ -177,8 +179,12 @@ class Details:
         return tuple(self._unread) or msgspec.UNSET
 
     def note(self, name: str) -> None:
-        """Name a detail that is incomplete."""
+        """Name a detail that is incomplete, or that was asked for and did not come."""
         self._unread[name] = None
+
+    def unknown(self, name: str, word: str) -> None:
+        """Name a word of the marketplace's that has no meaning here."""
+        self._unread[f'{name} "{word[:_NAMED_WORD]}"'] = None
 
     def read(self, name: str, reader: Callable[[], T]) -> T | None:
         """A detail as `reader` finds it; None with a warning if `reader` cannot understand it."""

@@ -35,10 +35,13 @@ class StreamCounts(Counts, kw_only=True):
     waits_until: datetime | msgspec.UnsetType = msgspec.UNSET
     #: Why it waits, in one line; set only if it waits.
     waits_for: str | msgspec.UnsetType = msgspec.UNSET
+    #: A fact about the account; set only in the task that met it first.
+    notice: str | msgspec.UnsetType = msgspec.UNSET
 
     def plus(self, later: StreamCounts) -> StreamCounts:
         """The sum with a later slice's counts; only the later error and wait are kept."""
-        total = msgspec.structs.replace(later, duration_s=round(self.duration_s + later.duration_s, 3))
+        took, notice = round(self.duration_s + later.duration_s, 3), later.notice or self.notice
+        total = msgspec.structs.replace(later, duration_s=took, notice=notice)
         total.add(self)
         return total
 

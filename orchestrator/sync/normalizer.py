@@ -81,7 +81,10 @@ class Normalizer:
             if earlier is not None and _is_older(record.updated_at, earlier.updated_at):
                 self._counts.unchanged += 1
                 continue
-            self._counts.written += 1
+            if earlier is None:
+                self._counts.written += 1
+            else:
+                self._counts.unchanged += 1  # one document is written, however often the page shows it
             put = Put(f"{self.collection}/{document_id}", _document(record, key))
             entries = [(key, content, day)] if remembered else []
             change = changes[key] = Change([put], entries, len(encoded), record.updated_at)

@@ -6,7 +6,7 @@ from concurrent.futures import Future
 from contextvars import copy_context
 from dataclasses import replace
 
-from orchestrator.errors import MarketplaceError, ResponseInvalid
+from orchestrator.errors import MarketplaceError, RateLimited, ResponseInvalid
 from orchestrator.marketplaces.spec import AnyStream, Page, Unshown, Window
 from orchestrator.model.state import OpenWindow
 from orchestrator.sync.task_context import TaskContext
@@ -37,6 +37,7 @@ class Pages:
     def __init__(self, task: TaskContext, stream: AnyStream) -> None:
         self._task, self._stream = task, stream
         self._ahead: Future[Page] | None = None
+        self._limited: RateLimited | None = None
 
     @property
     def is_ready(self) -> bool:
@@ -82,7 +83,11 @@ class Pages:
                 return True
 
     def _read(self, window: Window, token: str | None) -> Page:
-        clock, session = self._task.services.clock, self._task.session
+        if self._limited is not None:
+            # The marketplace asked for a wait while the pages before were read: it gets no other call.
+            limited, self._limited = self._limited, None
+            raise limited
+        clock, session, first = self._task.services.clock, self._task.session, token
         begun = clock.monotonic()
         records: list[bytes] = []
         unshown: list[Unshown] = []
@@ -92,17 +97,19 @@ class Pages:
             try:
                 page = self._stream.fetch(session, window, token)
                 self._check(page)
-            except MarketplaceError:
-                if not records:
+            except MarketplaceError as error:
+                if token == first:
                     raise
-                break  # the records read so far are stored first; the call is made again after that
+                # The pages read so far are kept first, empty ones too; then the call is made again.
+                self._limited = error if isinstance(error, RateLimited) else None
+                break
             if page.next_token is not None and page.next_token == token:
                 message = f"{self._stream.name}: the page token repeats, so the listing would never end"
                 raise ResponseInvalid(message)
             records += page.records
             unshown += page.unshown
             outside += page.outside
-            listed += page.listed if page.listed is not None else len(page.records)
+            listed += page.listed if page.listed is not None else len(page.records) + len(page.unshown)
             total = page.total if page.total is not None else total
             token = page.next_token
             window = replace(window, attempt=self._later_attempt(window.attempt))
@@ -110,7 +117,15 @@ class Pages:
             is_large = len(records) >= JOINED_RECORDS or sum(map(len, records)) >= JOINED_BYTES
             if token is None or is_large or waited > JOINED_SECONDS:
                 break
-        return Page(records, next_token=token, total=total, listed=listed, unshown=unshown, outside=outside)
+        return replace(
+            page,
+            records=records,
+            next_token=token,
+            total=total,
+            listed=listed,
+            unshown=unshown,
+            outside=outside,
+        )
 
     def _later_attempt(self, attempt: int) -> int:
         """The attempt that reading a later page is: failures belong to one token, if it outlives them."""

@@ -33,6 +33,8 @@ log = logging.getLogger(__name__)
 NAP_S = 1.0
 #: A task fails after this many slices in a row without progress; it might never end otherwise.
 STALLED = 2
+#: A stream is late after this many tasks in a row that left it incomplete and read nothing new of it.
+LATE = 4
 #: Writes of the finishing commit itself: state, task, shard.
 _FINISH_WRITES = 3
 
@@ -125,7 +127,7 @@ class Slice:
                     action="look at the worker's memory and log; the next run tries again",
                 )
             )
-        if status == ConnectionStatus.DISCONNECTED:
+        if status == ConnectionStatus.DISCONNECTED or self.claimed.is_of_another_marketplace:
             return Ending(TaskStatus.SKIPPED, "gone")
         return Ending(TaskStatus.SKIPPED, "paused") if status == ConnectionStatus.PAUSED else None
 
@@ -245,9 +247,33 @@ class Slice:
         holder.commit(open=opened, lease=msgspec.structs.replace(holder.state.lease, owner=None, **lease))
         return msgspec.structs.replace(self.message, slice=opened.slice, heal=False)
 
+    def _late(self) -> Ending | None:
+        """Count the streams that this task has not brought on; the end of a task with a late one."""
+        holder, now = self.claimed.holder, self.services.clock.now()
+        done = {*self.opened.done, *(self.streams.done if self.streams is not None else ())}
+        late = None
+        for name, state in holder.state.streams.items():
+            waits = state.not_before is not None and state.not_before > now
+            if name in done or not (waits or state.cursor.window is not None):
+                continue
+            stuck = state.stuck + 1
+            holder.set_stream(name, msgspec.structs.replace(state, stuck=stuck))
+            if stuck > LATE:
+                since = state.cursor.since.isoformat() if state.cursor.since is not None else "its beginning"
+                why = f"; it waits until {state.not_before}: {state.waits_for}" if waits else ""
+                late = ErrorInfo(
+                    kind="late",
+                    message=f"{name}: {stuck - 1} runs in a row read nothing new beyond {since}{why}",
+                    action="look at its calls in the log: the marketplace limits them, or repeats itself",
+                    stream=name,
+                )
+        return Ending(TaskStatus.FAILED, late.kind, late, incomplete=True) if late is not None else None
+
     def _finish(self, ending: Ending) -> None:
         """Close the task, count it down, and close the run if it was the last."""
         services, message, holder = self.services, self.message, self.claimed.holder
+        if ending.incomplete:
+            ending = self._late() or ending
         task = ending.task(
             services,
             message.connection_id,
@@ -258,7 +284,7 @@ class Slice:
         )
 
         def close(state: SyncState) -> SyncState:
-            return with_health(closed_state(state, message.run_id, message.order), task)
+            return with_health(closed_state(state, message.run_id, message.order, message.shard), task)
 
         try:
             still_open = holder.finish(close, task)

@@ -80,7 +80,7 @@ class Streams:
         begun = clock.monotonic()
         try:
             with log_context.bind(stream=name):
-                sync_stream(self.task, self.task.connector.streams[name], counts)
+                failure = sync_stream(self.task, self.task.connector.streams[name], counts)
         except RateLimited as error:
             if self.task.time_left() <= error.wait_s <= SLEPT.total_seconds():
                 raise SliceOver from error
@@ -100,7 +100,11 @@ class Streams:
             defect = SyncError(f"defect: {locate(error)}", action="report it with the worker's log")
             self._note(name, defect)
         else:
-            self.done.append(name)
+            if failure is not None:
+                # A part of the listing failed. The rest is read at every tick: the stream does not wait.
+                self._note(name, failure)
+            else:
+                self.done.append(name)
             self._change(name, refused=None)
         finally:
             counts.duration_s = round(clock.monotonic() - begun, 3)

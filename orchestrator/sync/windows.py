@@ -100,7 +100,23 @@ def without_token(terms: Terms, window: OpenWindow) -> OpenWindow:
         read=0,
         seen=b"",
         blind=False,
+        recent=b"",
+        stale=0,
     )
+
+
+def from_start(window: OpenWindow) -> OpenWindow:
+    """The window as if none of it had been read."""
+    return OpenWindow(since=window.since, until=window.until, long=window.long, full=window.full)
+
+
+def given_up(terms: Terms, cursor: Cursor, window: OpenWindow) -> Cursor:
+    """The cursor after a window whose listing ended early: `since` stays, and the next window ends later.
+
+    A long span is not read again before it is due, so that the stream keeps up with changes meanwhile.
+    """
+    read_at = window.until + terms.stream.age if window.long else cursor.long_read_at
+    return msgspec.structs.replace(cursor, window=None, long_read_at=read_at)
 
 
 def shortened(window: OpenWindow, server_time: datetime | None, age: timedelta) -> OpenWindow | None:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 
 from google.api_core.retry import Retry
 
@@ -17,9 +18,11 @@ from orchestrator.adapters.embedded import database
 from orchestrator.adapters.embedded.delivery import Delivery
 from orchestrator.adapters.google import firestore, pubsub, secret_manager
 from orchestrator.marketplaces import client, transport
+from orchestrator.model import healing, state
 from orchestrator.model.run import SHARD_SIZE
-from orchestrator.runs import dispatch, heal
-from orchestrator.sync import pages, stream_sync
+from orchestrator.operators import reject_views
+from orchestrator.runs import dispatch, heal, sweeps
+from orchestrator.sync import hidden, pages, repeats, stream_sync
 from orchestrator.sync import slice as tasks
 from orchestrator.tasks import claim, claim_table, holder
 
@@ -30,6 +33,10 @@ _DELIVERY = Delivery()
 
 def _limit(what: str, where: str, *bounds: str) -> tuple[str, str, str]:
     return what, "; ".join(bounds), where
+
+
+def _hours(span: timedelta) -> str:
+    return f"{span.total_seconds() / 3600:g}"
 
 
 def _google(timeout_s: float, retry: Retry) -> str:
@@ -76,6 +83,30 @@ ROWS = [
     ),
     _limit("slices in a row that move nothing", "sync/slice.py", str(tasks.STALLED)),
     _limit(
+        "incomplete runs in a row that read nothing new of a stream",
+        "sync/slice.py",
+        f"{tasks.LATE}, then its task fails as `late`",
+    ),
+    _limit(
+        "pages in a row with only rows shown before",
+        "sync/repeats.py",
+        f"{repeats.STALE_PAGES}, then the stream fails",
+    ),
+    _limit(
+        "a refused stream, or a connection whose credential no stream is accepted with",
+        "model/state.py",
+        f"asked for again after {_hours(state.refused_for(1))} h, "
+        f"doubling to {_hours(state.refused_for(99))} h",
+        "at once after an edit or by a person",
+    ),
+    _limit(
+        "records that a marketplace cannot show",
+        "sync/hidden.py",
+        f"{hidden.MAX_HIDDEN} of a stream are asked for again after {_hours(hidden.FIRST_RETRY)} h, "
+        f"doubling to {_hours(hidden.LONGEST_RETRY)} h, for {hidden.RETRIED_FOR.days} days",
+        "then the reconcile reads them",
+    ),
+    _limit(
         "a window started again because of its token",
         "sync/stream_sync.py",
         f"{stream_sync.RESTARTS} times a slice",
@@ -120,7 +151,33 @@ ROWS = [
     _limit("a page of connections", "runs/dispatch.py", f"{dispatch.PAGE:,}"),
     _limit("a shard", "model/run.py", f"{SHARD_SIZE} connections"),
     _limit(
-        "what one tick heals", "runs/heal.py", f"{heal.RUNS} runs, {heal.SWEEPS} sweeps, {heal.TASKS} tasks"
+        "heals, whatever is delivered",
+        "model/healing.py",
+        f"one in {healing.APART.total_seconds():g} s",
+        "a run or a lost lease is healed again after half of `LEASE_SECONDS` at the earliest",
+    ),
+    _limit(
+        "what one heal publishes",
+        "runs/heal.py",
+        f"{heal.RUNS} runs, {heal.TASKS} tasks",
+        "the next heal continues there",
+    ),
+    _limit(
+        "a sweep or cancel message",
+        "runs/sweeps.py",
+        f"{sweeps.RANGE} shards",
+        f"{sweeps.MESSAGES} messages for a run in one heal",
+    ),
+    _limit(
+        "a list of rejects",
+        "operators/reject_views.py",
+        f"{reject_views.LIMIT} a page, at most {reject_views.MOST}",
+        f"{reject_views.SCANNED} connections",
+    ),
+    _limit(
+        "the state that a removed connection leaves",
+        "operators/pause.py",
+        "`RETENTION_DAYS`, from the end of its removal",
     ),
     _limit(
         "deliveries of a message",

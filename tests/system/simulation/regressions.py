@@ -114,4 +114,12 @@ REGRESSIONS = (
         "pass",
         1386,
     ),
+    Regression(
+        "purge-outlives-its-removal",
+        "A removal that stalled deleted the records of the connection that was added again under its id.",
+        "orchestrator/operators/pause.py",
+        "if snapshot is None or not state.removing or state.removed_at != self._began_at:",
+        "if snapshot is None:",
+        1,
+    ),
 )
