@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import re
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from decimal import Context, Decimal, InvalidOperation
@@ -50,6 +52,10 @@ EXACT = Context(prec=64)
 
 #: The most characters of a word in a warning.
 _NAMED_WORD = 60
+#: HTML that shows no text, tags that separate words, and tags.
+_UNSEEN = re.compile(r"<!--.*?-->|<(script|style)\b.*?</\1\s*>", re.IGNORECASE | re.DOTALL)
+_BREAK = re.compile(r"<(?:br|hr|/?(?:p|div|li|ul|ol|h[1-6]|tr|td|th|table))(?:\s[^<>]*)?/?>", re.IGNORECASE)
+_TAG = re.compile(r"</?[a-zA-Z][^<>]*>")
 _UNREADABLE = object()
 # Made here, before any thread decodes (see orchestrator/decoding.py).
 _any = msgspec.json.Decoder(float_hook=exact)
@@ -172,8 +178,8 @@ class Details:
         """The names of the unreadable details, each once, in reading order; unset if there are none."""
         return tuple(self._unread) or msgspec.UNSET
 
-    def missing(self, name: str) -> None:
-        """Name a detail that was asked for and did not come."""
+    def note(self, name: str) -> None:
+        """Name a detail that is incomplete, or was asked for and did not come."""
         self._unread[name] = None
 
     def unknown(self, name: str, word: str) -> None:
@@ -224,6 +230,18 @@ class Details:
             return None
         return self.read(name, lambda: msgspec.convert(plain, kind))
 
+    def items(self, name: str, value: object, kind: type[T]) -> list[T] | None:
+        """A list of `kind`, empty if there is none; None with a warning if one of its items is unreadable."""
+        plain = _plain(value)
+        if _is_nothing(plain) or plain is False:
+            return []
+
+        def reader() -> list[T]:
+            rows = numbered(plain) if isinstance(plain, dict) else plain
+            return msgspec.convert(rows, list[kind])  # type: ignore[valid-type] # a variable, at run time
+
+        return self.read(name, reader)
+
 
 def _plain(value: object) -> object:
     """A detail's value, with exact numbers."""
@@ -243,6 +261,14 @@ def _text(plain: object) -> str:
     if isinstance(plain, bool) or not isinstance(plain, str | int | Decimal):
         raise RecordInvalid("a text is none")
     return plain if isinstance(plain, str) else str(plain)
+
+
+def plain_text(markup: str) -> str:
+    """A text that may be HTML, such as a title, as plain text; one without HTML stays as it is."""
+    if "<" not in markup and "&" not in markup:
+        return markup
+    text = html.unescape(_TAG.sub("", _BREAK.sub(" ", _UNSEEN.sub("", markup))))
+    return markup if text == markup else " ".join(text.split())
 
 
 def utc(value: datetime) -> datetime:

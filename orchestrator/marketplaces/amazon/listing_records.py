@@ -303,7 +303,7 @@ def _read(details: Details, told: Detail) -> _Details:
         ValidationError: They tell a quantity for sale that is no number.
     """
     if details.part("inventoryDetails", told, dict[str, Any]) is None:
-        details.missing("inventoryDetails")
+        details.note("inventoryDetails")
         return _NOT_TOLD
     return msgspec.json.decode(told, type=_Details)
 

@@ -70,7 +70,7 @@ def _known(status: S, name: str, word: str, details: Details) -> S:
     if status == "unknown" and word:
         details.unknown(name, word)
     elif status == "unknown":
-        details.missing(name)
+        details.note(name)
     return status
 
 
