@@ -316,8 +316,9 @@ def _halve(session: Session[Seller], place: Spans, wanted: Wanted) -> Step:
     page = single_step("amazon listings", place.page, found.next_token)
     is_large = (found.number_of_results or 0) > CEILING
     is_short = page is None and place.page is None and _ends_early(found, len(found.items))
-    if place.can_halve and (is_large or is_short):
-        return Step(found.items, place.halved())
+    if place.can_halve and place.page is None and (is_large or is_short or page is not None):
+        # Its rows are left out: they come with the halves, and a later page might fail.
+        return Step([], place.answered_in_part())
     return Step(found.items, place.after_page(page) or _since(place, wanted))
 
 

@@ -68,6 +68,10 @@ class Spans(msgspec.Struct, frozen=True, array_like=True, tag="spans"):
             self, todo=((since, middle), (middle, until), *self.todo[1:]), page=None
         )
 
+    def answered_in_part(self) -> Spans:
+        """The position after an answer that is not the whole first span: its halves are read instead."""
+        return msgspec.structs.replace(self.halved(), answered=True, misses=0)
+
     def missed(self, error: MarketplaceUnavailable) -> tuple[Spans | None, list[Unshown]]:
         """The position after a search without an answer, and the second that Amazon cannot show.
 

@@ -7,8 +7,10 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from local.sandbox.http import Reply, Request, Server
@@ -19,7 +21,10 @@ from orchestrator.marketplaces.amazon.narrowing import MOST_MISSES, Spans
 from orchestrator.marketplaces.paging import write_position
 from orchestrator.marketplaces.registry import REGISTRY
 from orchestrator.marketplaces.spec import AnySession, Page, Unshown, Window
+from orchestrator.model.run import TaskStatus
 from tests.marketplaces.amazon.answers import TOKEN, session
+from tests.support.cases import load, prepared
+from tests.support.clocks import START
 from tests.support.scripted import Bench, Scripted, running, scripted
 
 AMAZON = REGISTRY["amazon"]
@@ -217,6 +222,51 @@ def patient(server: Scripted, **settings: Any) -> AnySession:
     bench = Bench()
     bench.longest_wait = 1e9
     return session(server, bench, **settings)
+
+
+class Answers:
+    """The one route of a case that a shop answers."""
+
+    def __init__(self, shop: Shop) -> None:
+        self.shop = shop
+        self.request: Request | None = None
+
+    def fits(self, request: Request) -> bool:
+        """It does."""
+        self.request = request
+        return True
+
+    def reply(self, number: int) -> Reply:
+        """The shop's answer."""
+        assert self.request is not None
+        return self.shop.answer(self.request)
+
+
+@pytest.mark.parametrize("count", [90, 700])
+@pytest.mark.parametrize("stream", ["orders", "products", "inventory"])
+def test_a_row_that_is_never_shown_costs_its_stream_two_ticks(
+    stream: str, count: int, tmp_path: Path
+) -> None:
+    """Then the others are stored, the reject says what is the matter, and later ticks read new rows."""
+    shop = Shop(
+        {name: START - timedelta(days=2, minutes=7 * at) for at, name in enumerate(rows(count))}, {"R-031"}
+    )
+    case = load("amazon-empty-page-with-token")
+    settings = {"region": "eu", "marketplace_ids": [PLACE], "seller_id": "ASELLER01"}
+    routes: Any = (Answers(shop),)
+    case = msgspec.structs.replace(case, streams=(stream,), settings=settings, routes=routes)
+    with prepared(case, tmp_path) as played:
+        for _ in range(3):
+            played.tick()
+        shop.rows = {**shop.rows, "R-900": played.world.clock.now()}
+        played.tick()
+        task = played.tick()
+
+    assert task.status is TaskStatus.SUCCEEDED
+    assert {name.partition("@")[0] for name in played.stored(stream)} == set(shop.rows) - {"R-031"}
+    assert ["the marketplace cannot show it" in str(each["reason"]) for each in played.rejects()] == [
+        True
+    ] * 2
 
 
 def test_a_later_full_page_without_a_token_is_asked_for_once_more() -> None:

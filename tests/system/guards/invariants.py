@@ -147,9 +147,33 @@ INVARIANTS = (
     Guard(
         "invariant 3: what changed during a reconcile is not taken as vanished",
         "orchestrator/sync/stream_sync.py",
-        "gone = sorted(normalizer.suspects)",
-        "gone = sorted(gone)",
+        "return sorted(normalizer.suspects), set(gone) - normalizer.suspects",
+        "return sorted(gone), set(gone) - normalizer.suspects",
         CORE + "test_deletions.py::test_what_changes_during_a_reconcile_is_not_taken_as_vanished",
+    ),
+    Guard(
+        "invariant 3: a part of a listing that could not be read has not vanished",
+        "orchestrator/sync/stream_sync.py",
+        "return [], normalizer.suspects",
+        "pass",
+        "tests/marketplaces/amazon/test_amazon_cases.py"
+        "::test_levels_at_amazon_do_not_vanish_while_amazon_refuses_to_list_them",
+    ),
+    Guard(
+        "invariant 2: sales of Takealot's that come short of its count are not complete",
+        "orchestrator/marketplaces/takealot/listings.py",
+        "if told is not None and came < told:",
+        "if told is not None and came < 0:",
+        "tests/marketplaces/takealot/test_takealot_short.py"
+        "::test_a_day_of_which_rows_are_missing_fails_the_stream",
+    ),
+    Guard(
+        "invariant 2: a search of Amazon's for listings that ends early continues",
+        "orchestrator/marketplaces/amazon/listing_search.py",
+        "return read < found.number_of_results",
+        "return False",
+        "tests/marketplaces/amazon/test_amazon_hidden.py"
+        "::test_a_search_for_listings_that_ends_early_continues_from_its_last_time",
     ),
     Guard(
         "invariant 4, rules 1 and 10: every commit is made on the state as it was read",
