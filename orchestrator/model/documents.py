@@ -24,7 +24,7 @@ class Stored(Protocol):
 
     @property
     def path(self) -> str:
-        """Where it is."""
+        """Its path."""
         ...
 
 
@@ -43,10 +43,10 @@ def from_document(kind: type[T], document: Mapping[str, Any]) -> T:
 
 
 def readable(kind: type[T], snapshots: Iterable[S | None]) -> Iterator[tuple[S, T]]:
-    """Read each document of a list; one that cannot be read is logged by its path and left out.
+    """Read each document of a list; one that cannot be read is logged by its path and not returned.
 
     A wrong type or a word of a later release in one document must not stop the others. Absent documents
-    (None) are left out too.
+    (None) are not returned either.
     """
     for snapshot in snapshots:
         if snapshot is None:
