@@ -70,10 +70,10 @@ def read_all(kind: type[T], stored: Iterable[S]) -> tuple[list[tuple[S, T]], lis
 
 
 def readable(kind: type[T], stored: Iterable[S | None]) -> Iterator[tuple[S, T]]:
-    """Read each document of a list; one that cannot be read is logged by its path and left out.
+    """Read each document of a list; one that cannot be read is logged by its path and not returned.
 
     A wrong type or a word of a later release in one document must not stop the others. Absent documents
-    (None) are left out too.
+    (None) are not returned either.
     """
     for one in stored:
         if one is None:

@@ -1,4 +1,4 @@
-"""The record of the last heal: at most one heal a minute, and where the next one continues."""
+"""The record of the last heal: at most one heal a minute, and the place at which the next one continues."""
 
 from __future__ import annotations
 

@@ -144,7 +144,7 @@ def _expand(worker: _Dispatcher, run: Run, version: Version, *, late: bool) -> N
 
 
 def _found_expanded(services: Services, run_id: str, run: Run) -> None:
-    """Whoever set it `running` may have died before it looked."""
+    """The worker that set it `running` may have died before it looked."""
     if run.status is RunStatus.RUNNING:
         sweep_late(services, run_id, run)
         close_check(services, run_id)

@@ -28,8 +28,8 @@ _DIGITS = 6
 def sweep_late(services: Services, run_id: str, run: Run) -> None:
     """Publish `sweep` for the open shards of a running run that is past its deadline; else do nothing.
 
-    Whoever makes or finds a run `running` past its deadline has it swept at once: with the last dispatch
-    nothing may have been published for its shards.
+    The worker that makes or finds a run `running` past its deadline has it swept at once: the messages of its
+    shards may have been lost.
 
     Raises:
         StoreUnavailable: Deliver the message again.

@@ -88,7 +88,7 @@ class Claimer:
     message: Message
     owner: str = field(init=False)
     known_open: bool = False
-    #: Where the task's record belongs, if that is not the usual place.
+    #: The path of the task's record, if it is not the usual one.
     record_path: str | None = None
     holder_silent: bool = False
 
@@ -191,7 +191,7 @@ class Claimer:
         return Close(state_invalid(self.message.connection_id))
 
     def _is_final(self) -> bool:
-        """Look for the task's record, and remember where it belongs."""
+        """Look for the task's record, and remember its path."""
         message = self.message
         first = self.store.get(ids.task_path(message.run_id, message.connection_id))
         place = record_of(self.store, message.run_id, message.shard, message.connection_id, first)

@@ -116,7 +116,7 @@ def expiry(services: Services, now: datetime) -> datetime:
 def record_of(
     store: DocumentStore, run_id: str, shard: str, connection_id: str, first: Snapshot | None
 ) -> tuple[str, Snapshot | None]:
-    """Where the record of a task is or belongs, and the record if the task is final.
+    """The path of a task's record, and the record if the task is final.
 
     Args:
         store: Read only if the connection is planned twice in the run.
@@ -136,7 +136,7 @@ def closing_writes(task: Task, path: str | None = None) -> list[Write]:
 
     Args:
         task: The record.
-        path: Where it belongs; None for the usual place.
+        path: The record's path; None for the usual one.
     """
     increments = {"open": -1, f"tasks.{task.status.value}": 1, "tasks.total": 1}
     if task.reason == "overlap":

@@ -158,7 +158,7 @@ class Holder:
             return written[-1] if writes else None
 
     def _record(self, task: Task) -> tuple[str, Snapshot | None, Snapshot | None]:
-        """Where the record of the task belongs, the record if it is there, and the task's shard."""
+        """The path of the task's record, the record if it is there, and the task's shard."""
         shard, first = self._store.get_many(
             [ids.shard_path(task.run_id, task.shard), ids.task_path(task.run_id, task.connection_id)]
         )

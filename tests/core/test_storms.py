@@ -10,10 +10,12 @@ import pytest
 
 from orchestrator.model import ids
 from orchestrator.model.documents import to_document
+from orchestrator.model.healing import HEALING_PATH, Healing
 from orchestrator.model.messages import Message
 from orchestrator.model.run import RunStatus
 from orchestrator.model.state import Lease, Open, SyncState
 from orchestrator.ports import Create, Query, Snapshot
+from tests.support.stores import CountingStore, Killed
 from tests.support.world import START, World, fill
 
 TICKS = 96
@@ -156,3 +158,55 @@ def test_more_open_runs_than_a_heal_looks_at(tmp_path: Path, monkeypatch: pytest
         world.queue.messages.clear()
 
     assert len(healed) == 10
+
+
+def test_a_tick_s_heal_costs_a_read_and_two_writes(tmp_path: Path) -> None:
+    """With nothing to heal: the record of the last heal, two queries as before, and the record twice."""
+    world = World(tmp_path)
+    counting = CountingStore(world.store)
+    object.__setattr__(world.services, "store", counting)
+    world.deliver(Message(kind="heal"))
+    counting.reads = counting.writes = 0
+    world.clock.advance(900)
+    world.deliver(Message(kind="heal"))
+    assert (counting.reads, counting.writes) == (1 + 2, 2)
+
+    world.deliver(Message(kind="heal"))  # within the minute
+    assert (counting.reads, counting.writes) == (3 + 1, 2)
+
+
+def test_a_healer_that_died_heals_when_its_message_comes_again(tmp_path: Path) -> None:
+    """Its record says that it has not published; another run's message leaves it to that one."""
+    world = World(tmp_path)
+    world.connect("a")
+    world.tick()
+    world.queue.messages.clear()
+    world.clock.advance(900)
+    publish = world.queue.publish
+
+    def die(*_: object, **__: object) -> None:
+        raise Killed
+
+    object.__setattr__(world.queue, "publish", die)
+    with pytest.raises(Killed):
+        world.deliver(Message(kind="heal", run_id="one"))
+    object.__setattr__(world.queue, "publish", publish)
+    world.deliver(Message(kind="heal", run_id="another"))
+    assert world.queue.messages == []
+    world.deliver(Message(kind="heal", run_id="one"))
+    assert len(world.queue.messages) == 1
+
+
+@pytest.mark.parametrize("ahead", [timedelta(minutes=20), timedelta(minutes=40)])
+def test_a_record_of_a_clock_that_was_ahead(tmp_path: Path, ahead: timedelta) -> None:
+    """It holds the next heals back for half an hour at most."""
+    world = World(tmp_path)
+    world.connect("a")
+    world.tick()
+    world.queue.messages.clear()
+    record = Healing(at=START + ahead, run="x", done=True, round_at=START + ahead)
+    world.store.commit([Create(HEALING_PATH, to_document(record))])
+    world.clock.advance(300)
+    world.deliver(Message(kind="heal"))
+
+    assert bool(world.queue.messages) is (ahead > timedelta(minutes=30))
