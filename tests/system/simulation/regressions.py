@@ -114,4 +114,20 @@ REGRESSIONS = (
         "pass",
         1386,
     ),
+    Regression(
+        "forced-run-eats-a-tick",
+        "An instance whose clock was ahead took a forced run for the coming tick, which was then skipped.",
+        "orchestrator/runs/start.py",
+        "received_at = services.store.now() or now",
+        "received_at = now",
+        0,
+    ),
+    Regression(
+        "end-in-the-future",
+        "A worker whose clock was ahead ended a window in the future: changes after the listing were lost.",
+        "orchestrator/sync/windows.py",
+        "min(now, told or now) - stream.age",
+        "now - stream.age",
+        22,
+    ),
 )
