@@ -6,6 +6,7 @@ from tests.system.guards.guard import Guard
 
 CORE = "tests/core/"
 EDGE = "tests/edge/"
+SLOW = "tests/system/hostile/test_slow_clients.py::"
 CALLS = "tests/marketplaces/test_client.py::"
 INVARIANTS = (
     Guard(
@@ -218,6 +219,27 @@ INVARIANTS = (
         "if not self.bucket_count or self.bucket_count >= MAX_BUCKETS:",
         "if True:",
         CORE + "test_digests.py::test_no_document_outgrows_firestore",
+    ),
+    Guard(
+        "invariant 7: a client without headers costs no thread",
+        "functions/process.py",
+        "    server.install()\n",
+        "",
+        SLOW + "test_a_connection_without_headers_is_closed[silent]",
+    ),
+    Guard(
+        "invariant 7: a refusal does not wait for the body",
+        "functions/process.py",
+        "flask.current_app.before_request(requests.hide_body)",
+        "pass",
+        SLOW + "test_a_refusal_does_not_wait_for_the_body[Content-Length: 50-POST /nowhere]",
+    ),
+    Guard(
+        "invariant 7: a slow body ends, and its event is redelivered",
+        "functions/events.py",
+        "with time_limit(request.environ):",
+        "if True:",
+        SLOW + "test_an_event_that_drips_is_redelivered",
     ),
     Guard(
         "invariant 8: an unexpected error's text is not kept",

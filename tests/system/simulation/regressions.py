@@ -48,7 +48,7 @@ REGRESSIONS = (
         "orchestrator/sync/page_writer.py",
         "seen=self.digest.seen_bits(), blind",
         "seen=window.seen, blind",
-        113,
+        1720,
     ),
     Regression(
         "refused-without-a-name",
@@ -132,7 +132,7 @@ REGRESSIONS = (
     ),
     Regression(
         "taken-over-by-a-failure",
-        "A holder lost its connection to a worker that then failed; both deliveries were over, nobody went on.",
+        "A holder lost its connection to a worker that then failed; both were acknowledged, nobody went on.",
         "orchestrator/tasks/holder.py",
         "if found.open is not None and found.open.run_id == run_id and found.lease.owner is None:",
         "if False:",
