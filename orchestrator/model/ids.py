@@ -70,8 +70,11 @@ def tick_run_id(schedule_time: datetime, job: str) -> str:
 
 
 def forced_run_id(received_at: datetime, job: str) -> str:
-    """The run of a tick that a person forced; never a scheduled tick's id."""
-    return f"f-{received_at.astimezone(UTC):%Y%m%dT%H%MZ}-{escape(job)}"
+    """The run of a tick that a person forced: one a second, and never a scheduled tick's id.
+
+    A coarser id could take a tick that is delivered a moment early for a forced run before it.
+    """
+    return f"f-{received_at.astimezone(UTC):%Y%m%dT%H%M%SZ}-{escape(job)}"
 
 
 def manual_run_id(now: datetime, rng: random.Random, caller: str, idempotency_key: str | None) -> str:

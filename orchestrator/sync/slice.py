@@ -76,6 +76,7 @@ class Slice:
                 self._finish(ending)
         except Lost:
             log.warning("the connection was taken over", extra={"action": "lease_lost"})
+            self.claimed.holder.require_successor(self.message.run_id)
         except Stopped as stop:
             self._finish(Ending(TaskStatus.SKIPPED, stop.reason))
         except Exception:

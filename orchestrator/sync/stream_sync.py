@@ -56,7 +56,7 @@ def sync_stream(task: TaskContext, stream: AnyStream, counts: StreamCounts) -> M
     terms = windows.terms(stream, task.connection, task.connector.epoch, lookback)
     state = _current_state(task, stream)
     now = task.services.clock.now()
-    window = windows.open_window(terms, state.cursor, now)
+    window = windows.open_window(terms, state.cursor, now, task.store.now())
     failure: MarketplaceError | None = None
     if window is None:
         task.holder.set_stream(stream.name, msgspec.structs.replace(state, last_success_at=now))

@@ -63,12 +63,25 @@ def scope_of(stream: AnyStream, connection: Connection) -> str:
     return hashlib.blake2b(basis, digest_size=8).hexdigest()
 
 
-def open_window(terms: Terms, cursor: Cursor, now: datetime) -> OpenWindow | None:
-    """The window to read: the open window, or a new one; None if it would be empty."""
+def open_window(
+    terms: Terms, cursor: Cursor, now: datetime, told: datetime | None = None
+) -> OpenWindow | None:
+    """The window to read: the open window, or a new one; None if it would be empty.
+
+    A clock that is ahead must not put an end into the future: `since` would pass changes that are made
+    after the listing. So the earliest clock counts: here this process's and the store's, in `shortened` the
+    marketplace's own.
+
+    Args:
+        terms: The stream's terms.
+        cursor: Its cursor.
+        now: The time by this process's clock.
+        told: The store's time; None if it tells none.
+    """
     stream = terms.stream
     if cursor.window is not None:
         return cursor.window if stream.durable_token else without_token(terms, cursor.window)
-    until = now - stream.age
+    until = min(now, told or now) - stream.age
     read_at = cursor.long_read_at
     long = bool(stream.long_span) and (read_at is None or now - read_at >= terms.long_every - LONG_SLACK)
     if cursor.since is None or stream.listing is Listing.SNAPSHOT:

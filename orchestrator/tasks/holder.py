@@ -176,6 +176,18 @@ class Holder:
         except (Conflict, StoreUnavailable):
             return
 
+    def require_successor(self, run_id: str) -> None:
+        """After this holder lost the connection: make sure that somebody else continues the run's task.
+
+        The worker that took it over may have failed since, after its own delivery was given to this one.
+
+        Raises:
+            StoreUnavailable: Nobody holds the open task; deliver again.
+        """
+        found = self._read()
+        if found.open is not None and found.open.run_id == run_id and found.lease.owner is None:
+            raise StoreUnavailable("the worker that took the connection over released it; deliver again")
+
     def _write(self, state: SyncState, writes: Sequence[Write]) -> list[int]:
         door = write_state(self.path, state, self._snapshot)
         written = self._store.commit([door, *writes])

@@ -259,9 +259,11 @@ class World:
 
     def tick(self, *, at: datetime | None = None) -> Started:
         """A scheduler's tick, now unless said."""
-        return start_tick(
-            self.services, job="sync", schedule_time=at or self.clock.now(), requested_by="scheduler"
-        )
+        return self.start(at or self.clock.now())
+
+    def start(self, schedule_time: datetime | None) -> Started:
+        """A call of the scheduler's job, with the time it is stamped with."""
+        return start_tick(self.services, job="sync", schedule_time=schedule_time, requested_by="scheduler")
 
     def deliver(self, message: Message) -> None:
         """Hand one message to a worker."""

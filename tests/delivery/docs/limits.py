@@ -10,7 +10,7 @@ from datetime import timedelta
 
 from google.api_core.retry import Retry
 
-from functions import events, requests
+from functions import bodies, events, requests, server
 from functions.auth import certificates
 from local.processes import ROOT
 from orchestrator import attempts, errors
@@ -166,8 +166,26 @@ ROWS = [
         f"{certificates._RETRIES.total} retry, with jitter",
         f"{certificates.FAILURE_INTERVAL:g} s apart while it fails",
     ),
-    _limit("the body of a request", "functions/requests.py", f"{requests.LARGEST_BODY // 1024} KiB"),
-    _limit("the body of an event", "functions/events.py", f"{events.LARGEST_EVENT // _MIB} MiB"),
+    _limit(
+        "the headers of a request",
+        "functions/server.py",
+        f"{server.HEAD_SECONDS:g} s for all of them, {server.LARGEST_HEAD // 1024} KiB",
+    ),
+    _limit(
+        "the body of a request",
+        "functions/requests.py, functions/bodies.py",
+        f"{requests.LARGEST_BODY // 1024} KiB, {bodies.BODY_SECONDS:g} s for the whole body",
+    ),
+    _limit(
+        "the body of an event",
+        "functions/events.py, functions/bodies.py",
+        f"{events.LARGEST_EVENT // _MIB} MiB, {bodies.BODY_SECONDS:g} s for the whole body",
+    ),
+    _limit(
+        "what a client still sends after its answer",
+        "functions/server.py",
+        f"dropped for {server.PARTING_SECONDS:g} s or {server.PARTING_BYTES // _MIB} MiB, without a thread",
+    ),
     _limit("a page of connections", "runs/dispatch.py", f"{dispatch.PAGE:,}"),
     _limit("a shard", "model/run.py", f"{SHARD_SIZE} connections"),
     _limit(

@@ -6,6 +6,7 @@ from tests.system.guards.guard import Guard
 
 CORE = "tests/core/"
 EDGE = "tests/edge/"
+SLOW = "tests/system/hostile/test_slow_clients.py::"
 CALLS = "tests/marketplaces/test_client.py::"
 INVARIANTS = (
     Guard(
@@ -18,9 +19,23 @@ INVARIANTS = (
     Guard(
         "invariant 1: a forced run has an id space of its own",
         "orchestrator/runs/start.py",
-        "if schedule_time is None or schedule_time > now + FORCED_AHEAD:",
+        "if schedule_time is None or schedule_time > received_at:",
         "if schedule_time is None:",
         CORE + "test_runs.py::test_a_forced_run_never_eats_the_real_tick",
+    ),
+    Guard(
+        "invariant 1: the store's time tells a tick from a forced run",
+        "orchestrator/runs/start.py",
+        "received_at = services.store.now() or now",
+        "received_at = now",
+        CORE + "test_clocks.py::test_a_forced_run_just_before_a_tick_leaves_the_tick_its_run",
+    ),
+    Guard(
+        "invariant 1: forced runs of one minute are different runs",
+        "orchestrator/model/ids.py",
+        'f"f-{received_at.astimezone(UTC):%Y%m%dT%H%M%SZ}',
+        'f"f-{received_at.astimezone(UTC):%Y%m%dT%H%MZ}',
+        CORE + "test_clocks.py::test_a_tick_delivered_early_is_not_taken_for_a_forced_run_before_it",
     ),
     Guard(
         "invariant 2: `since` moves only with the window's last page",
@@ -35,6 +50,13 @@ INVARIANTS = (
         "min(cursor.since - terms.lookback, _back(until, span))",
         "min(cursor.since, _back(until, span))",
         CORE + "test_streams.py::test_what_is_indexed_late_is_found_by_lookback",
+    ),
+    Guard(
+        "invariant 2: a window ends before the store's time",
+        "orchestrator/sync/windows.py",
+        "min(now, told or now) - stream.age",
+        "now - stream.age",
+        CORE + "test_clocks.py::test_a_worker_s_clock_costs_no_record",
     ),
     Guard(
         "invariant 2: a window ends before the marketplace's own clock",
@@ -343,6 +365,27 @@ INVARIANTS = (
         "if not self.bucket_count or self.bucket_count >= MAX_BUCKETS:",
         "if True:",
         CORE + "test_digests.py::test_no_document_outgrows_firestore",
+    ),
+    Guard(
+        "invariant 7: a client without headers costs no thread",
+        "functions/process.py",
+        "    server.install()\n",
+        "",
+        SLOW + "test_a_connection_without_headers_is_closed[silent]",
+    ),
+    Guard(
+        "invariant 7: a refusal does not wait for the body",
+        "functions/process.py",
+        "flask.current_app.before_request(requests.hide_body)",
+        "pass",
+        SLOW + "test_a_refusal_does_not_wait_for_the_body[Content-Length: 50-POST /nowhere]",
+    ),
+    Guard(
+        "invariant 7: a slow body ends, and its event is redelivered",
+        "functions/events.py",
+        "with time_limit(request.environ):",
+        "if True:",
+        SLOW + "test_an_event_that_drips_is_redelivered",
     ),
     Guard(
         "invariant 8: an unexpected error's text is not kept",

@@ -257,7 +257,7 @@ PROTOCOL = (
     Guard(
         "history 16: a forced run that carries the next tick's time is a run of its own",
         "orchestrator/runs/start.py",
-        "if schedule_time is None or schedule_time > now + FORCED_AHEAD:",
+        "if schedule_time is None or schedule_time > received_at:",
         "if schedule_time is None:",
         CORE + "test_runs.py::test_a_forced_run_never_eats_the_real_tick",
     ),

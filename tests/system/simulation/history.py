@@ -36,7 +36,7 @@ from tests.system.simulation.watch import Watch
 
 TICK_S = 900
 #: Clocks of two instances differ by twice as much at most.
-MOST_SKEW_S = 30.0
+MOST_SKEW_S = 1200.0
 HOUR_S = 3600
 #: Workers may be away for so many ticks more.
 AWAY_TICKS = 40
@@ -118,7 +118,7 @@ class History:
             no_secrets=some(0.08),
             stale_secret=some(1.0),
             unstorable=some(0.15, 0.3),
-            skew_s=rng.choice([0.0, 5.0, MOST_SKEW_S]),
+            skew_s=rng.choice([0.0, 30.0, MOST_SKEW_S]),
         )
 
     def _choose_market(self) -> Market:

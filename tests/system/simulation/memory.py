@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from orchestrator.errors import Conflict
@@ -66,6 +67,10 @@ class MemoryStore:
     def count(self, collection: str, where: Sequence[Filter] = ()) -> int:
         """See DocumentStore."""
         return len(self.query(Query(collection, where=where, limit=10**9)))
+
+    def now(self) -> datetime | None:
+        """See DocumentStore; each process is told by what it reaches the store through."""
+        return None
 
     def commit(self, writes: Sequence[Write]) -> list[Written]:
         """See DocumentStore."""

@@ -48,7 +48,7 @@ REGRESSIONS = (
         "orchestrator/sync/page_writer.py",
         "seen=self.digest.seen_bits(), blind",
         "seen=window.seen, blind",
-        113,
+        1720,
     ),
     Regression(
         "refused-without-a-name",
@@ -56,7 +56,7 @@ REGRESSIONS = (
         "orchestrator/sync/rejects.py",
         'self._name(record.get("id"), raw)',
         "self._name(None, raw)",
-        4,
+        5,
     ),
     Regression(
         "long-span-held-up",
@@ -64,7 +64,7 @@ REGRESSIONS = (
         "orchestrator/sync/windows.py",
         "window.until + terms.stream.age + took",
         "window.until + timedelta(days=1)",
-        70,
+        1,
     ),
     Regression(
         "reject-is-forgotten",
@@ -72,7 +72,7 @@ REGRESSIONS = (
         "orchestrator/sync/digest.py",
         "oldest_day <= day < KEPT_DAY]",
         "oldest_day <= day]",
-        16,
+        56,
     ),
     Regression(
         "task-recorded-after-its-time",
@@ -80,7 +80,7 @@ REGRESSIONS = (
         "orchestrator/tasks/ending.py",
         "return now + timedelta(days=services.settings.retention_days)",
         "return now",
-        4,
+        15,
     ),
     Regression(
         "others-are-no-sign-of-life",
@@ -88,7 +88,7 @@ REGRESSIONS = (
         "orchestrator/tasks/claim.py",
         "if state.lease != lease:",
         "if state != read.state:",
-        24,
+        55,
     ),
     Regression(
         "handed-over-to-nobody",
@@ -145,5 +145,29 @@ REGRESSIONS = (
         "except (msgspec.ValidationError, RecursionError) as error:",
         "except ZeroDivisionError as error:",
         0,
+    ),
+    Regression(
+        "forced-run-eats-a-tick",
+        "An instance whose clock was ahead took a forced run for the coming tick, which was then skipped.",
+        "orchestrator/runs/start.py",
+        "received_at = services.store.now() or now",
+        "received_at = now",
+        0,
+    ),
+    Regression(
+        "end-in-the-future",
+        "A worker whose clock was ahead ended a window in the future: changes after the listing were lost.",
+        "orchestrator/sync/windows.py",
+        "min(now, told or now) - stream.age",
+        "now - stream.age",
+        22,
+    ),
+    Regression(
+        "taken-over-by-a-failure",
+        "A holder lost its connection to a worker that then failed; both were acknowledged, nobody went on.",
+        "orchestrator/tasks/holder.py",
+        "if found.open is not None and found.open.run_id == run_id and found.lease.owner is None:",
+        "if False:",
+        1324,
     ),
 )
