@@ -21,7 +21,7 @@ from orchestrator.marketplaces import client, transport
 from orchestrator.model import state
 from orchestrator.model.run import SHARD_SIZE
 from orchestrator.runs import dispatch, heal
-from orchestrator.sync import hidden, pages, repeats, stream_sync
+from orchestrator.sync import hidden, pages, stream_sync
 from orchestrator.sync import slice as tasks
 from orchestrator.tasks import claim, claim_table, holder
 
@@ -88,8 +88,8 @@ ROWS = [
     ),
     _limit(
         "pages in a row with only rows shown before",
-        "sync/repeats.py",
-        f"{repeats.STALE_PAGES}, then the stream fails",
+        "sync/pages.py",
+        f"{pages.STALE_PAGES}, then the stream fails",
     ),
     _limit(
         "a refused stream, or a connection whose credential no stream is accepted with",
