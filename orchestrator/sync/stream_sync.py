@@ -26,8 +26,7 @@ from orchestrator.sync import hidden, vanished, windows
 from orchestrator.sync.changes import Change, parts, portions
 from orchestrator.sync.normalizer import Normalizer
 from orchestrator.sync.page_writer import PageWriter
-from orchestrator.sync.pages import Pages, SliceOver
-from orchestrator.sync.repeats import Repeats, is_progress
+from orchestrator.sync.pages import Pages, Repeats, SliceOver, is_progress
 from orchestrator.sync.task_context import TaskContext
 from orchestrator.sync.windows import Terms
 

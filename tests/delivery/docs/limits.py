@@ -109,8 +109,8 @@ ROWS = [
     ),
     _limit(
         "pages in a row with only rows shown before",
-        "sync/repeats.py",
-        f"{repeats.STALE_PAGES}, then the stream fails",
+        "sync/pages.py",
+        f"{pages.STALE_PAGES}, then the stream fails",
     ),
     _limit(
         "a refused stream, or a connection whose credential no stream is accepted with",
