@@ -23,14 +23,14 @@ KEPT = ROOT / "docs" / "benchmarks.json"
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Measure the rows asked for; returns 0 if every one of them gave its figures, met or not."""
+    """Measure the named rows; returns 0 if each of them gave its figures, met or not."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=main.__doc__)
     parser.add_argument("--rows", type=_rows, default=list(ROWS), help=f"some of {','.join(ROWS)}")
     parser.add_argument("--quick", action="store_true", help="show only that every row works; keeps nothing")
     parser.add_argument("--output", type=Path, help="keep the figures here; without --quick in docs/")
     options = parser.parse_args(arguments)
     output = options.output or (None if options.quick else KEPT)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is ended
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that every started process is ended
     screen = console()
     figures: list[Figure] = []
     left_out = 0
@@ -49,7 +49,7 @@ def main(arguments: list[str] | None = None) -> int:
                 continue
             figures += measured
             if output is not None:
-                keep(output, measured)  # at once: a later row may be interrupted
+                keep(output, measured)  # now, because a later row may be interrupted
             screen.print(f"{name}: measured in {time.monotonic() - started:.0f} s", style="dim")
     screen.print(table(figures))
     for note in dict.fromkeys(figure.note for figure in figures if figure.note):
@@ -60,7 +60,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def table(figures: list[Figure]) -> Table:
-    """The figures for people."""
+    """The table of figures, for people."""
     shown = Table()
     for title in ("what", "value", "floor", "unit", "ratio", "reach", "met"):
         numeric = title in {"value", "floor", "ratio", "reach"}

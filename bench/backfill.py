@@ -1,6 +1,6 @@
-"""One backfill in a process of its own, to see its memory: `python -m bench.backfill ORDERS STORE`.
+"""One backfill in its own process, to measure its memory: `python -m bench.backfill ORDERS STORE`.
 
-Loads what a worker has loaded at its first marketplace call: `main` with its server, and the transport.
+Imports the same modules as a worker at its first marketplace call: `main` with its server, and the transport.
 Prints the process's peak resident memory in KiB and the run's seconds.
 """
 
@@ -22,7 +22,7 @@ __all__ = ["functions", "transport"]
 
 
 def main() -> None:
-    """Sync so many simulated orders into a new embedded store."""
+    """Sync a number of simulated orders into a new embedded store."""
     orders, path = int(sys.argv[1]), Path(sys.argv[2])
     with (
         closing(SqliteStore(path)) as store,

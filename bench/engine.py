@@ -1,4 +1,4 @@
-"""The core in this process, on any store: real executor, clock and secrets, and its messages in a list."""
+"""The core in this process, on any store, with real executor, clock and secrets, and messages in a list."""
 
 from __future__ import annotations
 
@@ -36,26 +36,26 @@ _ENVIRONMENT = {
 
 
 class Messages:
-    """A queue whose messages wait for whoever takes them."""
+    """A queue whose messages wait in a list until they are taken."""
 
     def __init__(self) -> None:
         self.waiting: deque[Message] = deque()
 
     def publish(self, messages: Sequence[Message], *, not_before: datetime | None = None) -> None:
-        """Keep them; one that has to wait is dropped, as on Pub/Sub."""
+        """Keep the messages; a delayed message is dropped, as on Pub/Sub."""
         if not_before is None:
             self.waiting.extend(messages)
 
-    def bury(self, body: bytes, *, reason: str, attributes: Mapping[str, str]) -> None:  # noqa: ARG002 - the port's
-        """Every message here can be read."""
+    def bury(self, body: bytes, *, reason: str, attributes: Mapping[str, str]) -> None:  # noqa: ARG002 - the port's signature
+        """Fail: no message here is unreadable."""
         raise AssertionError(reason)
 
 
 class Engine:
-    """Runs ticks from beginning to end, one message after the other.
+    """Runs ticks to their end, one message after the other.
 
     Args:
-        store: Where everything is kept; the caller closes it.
+        store: The documents; the caller closes it.
         connectors: The marketplaces.
     """
 
@@ -96,16 +96,16 @@ class Engine:
         self.store.commit([Put(ids.connection_path(connection_id), document)])
 
     def run(self, around: Callable[[Message, Callable[[], None]], None] | None = None) -> str:
-        """Deliver a tick and work until no message waits; returns the run's id.
+        """Deliver a tick and handle messages until there are none; returns the run's id.
 
         Args:
-            around: Called with each message and with what handles it.
+            around: Called with each message and its handler.
 
         Raises:
-            RuntimeError: The run did not succeed, so that what was measured means nothing.
+            RuntimeError: The run did not succeed, so the measured value means nothing.
         """
         self._ticks += 1
-        # Each tick has a time of its own, long past, so that none is taken for a repetition or for forced.
+        # Each tick has its own past time, so that no tick counts as a redelivery or as forced.
         moment = datetime.now(UTC) - timedelta(days=1) + timedelta(minutes=self._ticks)
         started = start_tick(self.services, job="bench", schedule_time=moment, requested_by="bench")
         while self.messages.waiting:

@@ -1,6 +1,6 @@
-"""The worker of the fairness benchmark: `sync_worker` as it is, on marketplaces simulated in its process.
+"""The worker of the fairness benchmark: the real `sync_worker`, on marketplaces simulated in its process.
 
-Accounts are told apart by their marketplace: `shopify` is an ordinary one of one page, `takealot` has
+The marketplace marks the kind of account: `shopify` is an ordinary account of one page, `takealot` has
 `LARGE_PAGES`, `ebay` takes `SLOW_PAGE_S` for every page. A page's time is slept, so that the machine's cores
 are the product's. The process keeps its peak of memory in `PEAK_FILE`. Served by functions-framework as
 `--source`.

@@ -1,4 +1,4 @@
-"""What a row comes to, how it is kept, and how product and floor are measured side by side."""
+"""Figures: their ratio and its bound, their file, and measuring product and floor side by side."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from typing import NamedTuple
 
 import msgspec
 
-#: Decimals that a ratio is kept with, and compared by.
+#: Decimals of a ratio in the file and in comparisons.
 _DECIMALS = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figure:
-    """A value, its floor, and what their ratio has to be.
+    """A value, its floor, and the bound of their ratio.
 
     Exactly one of `at_most` and `at_least` is given.
     """
@@ -27,7 +27,7 @@ class Figure:
     unit: str
     at_most: float | None = None
     at_least: float | None = None
-    #: What else was seen; for the person who reads the table.
+    #: Other observations, for the reader of the table.
     note: str = ""
 
     @property
@@ -37,12 +37,12 @@ class Figure:
 
     @property
     def reach(self) -> str:
-        """What the ratio has to be."""
+        """The bound of the ratio."""
         return f"<= {self.at_most:g}" if self.at_most is not None else f">= {self.at_least:g}"
 
     @property
     def met(self) -> bool:
-        """Whether it is."""
+        """Whether the ratio keeps to its bound."""
         if self.at_most is not None:
             return self.ratio <= self.at_most
         return self.at_least is not None and self.ratio >= self.at_least
@@ -61,7 +61,7 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def keep(path: Path, figures: Iterable[Figure]) -> None:
-    """Write the figures into a file; those of other rows that are in it already stay there."""
+    """Write the figures into a file; it keeps its figures of other rows."""
     before = msgspec.json.decode(path.read_bytes(), type=list[Kept]) if path.exists() else []
     kept = {each.name: each for each in before}
     for figure in figures:
@@ -85,15 +85,15 @@ class Measured(NamedTuple):
 
     @property
     def median(self) -> float:
-        """The value in the middle."""
+        """The median."""
         return statistics.median(self.values)
 
 
 def in_turn(rounds: int, *measures: Callable[[], float]) -> list[Measured]:
-    """The values of each measure over some rounds, taken in turn and in alternating order.
+    """The values of each measure over some rounds, measured in turn and in alternating order.
 
-    What slows the machine down for a while then meets all of them, and no one always goes first. A round
-    before these, which warms everything up, does not count.
+    A temporary slowdown of the machine then affects all measures, and no measure is always first. A round
+    before these warms everything up and does not count.
     """
     taken: list[list[float]] = [[] for _ in measures]
     for number in range(rounds + 1):
@@ -104,11 +104,11 @@ def in_turn(rounds: int, *measures: Callable[[], float]) -> list[Measured]:
 
 
 def spread(above: Measured, below: Measured) -> str:
-    """Between what the ratio lay in single rounds: where that is wide, the machine was not quiet."""
+    """The range of the ratio over single rounds; a wide range means that the machine was not quiet."""
     ratios = [one / other for one, other in zip(above.values, below.values, strict=True)]
     return f"{min(ratios):.2f} to {max(ratios):.2f} in single rounds"
 
 
 def _rounded(value: float) -> float:
-    """Four significant digits, and all those before the point."""
+    """A number with four significant digits, and all digits before the point."""
     return float(f"{value:.4g}") if abs(value) < 1000 else round(value)

@@ -1,7 +1,7 @@
-"""The floor of the answer to a tick: a function that makes one count, one create and one publish, unasked.
+"""The floor of the answer to a tick: a function that makes one count, one create and one publish.
 
-Served by functions-framework as `--source`, with the product's own settings, stores and clients; it checks
-nobody and decides nothing.
+Served by functions-framework as `--source`, with the product's own settings, stores and clients. It neither
+authenticates its callers nor decides anything.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from orchestrator.settings import Settings
 
 _DUE = (Filter("marketplace", "==", "shopify"), Filter("status", "==", "active"))
 _NOW = datetime.now(UTC)
-#: As large as a run's document is.
+#: As large as a run's document.
 _DOCUMENT = to_document(
     Run(
         trigger="scheduler",
@@ -42,7 +42,7 @@ _made: list[Services] = []
 
 
 @functions_framework.http
-def floor(request: flask.Request) -> flask.Response:  # noqa: ARG001 - nothing is asked
+def floor(request: flask.Request) -> flask.Response:  # noqa: ARG001 - every request gets the same answer
     """Count, create, publish."""
     if not _made:  # in the forked worker, where clients may be made
         _made.append(wiring.build(Settings.from_environment(os.environ)))

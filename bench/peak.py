@@ -1,4 +1,4 @@
-"""The most memory that a process has had."""
+"""A process's peak of memory."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _STATUS = Path("/proc/self/status")
 def peak_kib() -> int:
     """This process's peak resident memory."""
     if _STATUS.exists():
-        # getrusage would count what this process was before it became Python.
+        # getrusage would include this process's memory from before it became Python.
         found = re.search(r"^VmHWM:\s+(\d+) kB$", _STATUS.read_text(), flags=re.MULTILINE)
         if found is not None:
             return int(found[1])

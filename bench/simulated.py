@@ -1,7 +1,7 @@
-"""A Shopify account of any size without a server: its pages are made, or lie ready, in this process.
+"""A Shopify account of any size without a server: this process makes its pages, or has them ready.
 
 Everything but the fetching is the product's own connector. Rows are a pure function of their index and
-come, as Shopify's do, in order of modification, spread over two years; nothing is held in memory.
+come in order of modification, as Shopify's do, spread over two years; no row is kept in memory.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _LINE = (
 
 
 def row(index: int, orders: int, until: datetime) -> bytes:
-    """The order at an index of so many, the last one changed just before `until`."""
+    """The order at an index among a number of orders, the last of which changed just before `until`."""
     moment = until - _HISTORY + _HISTORY * (index + 1) / (orders + 1)
     number = 6_023_419_000_000 + index
     first, second = (
@@ -60,11 +60,11 @@ def row(index: int, orders: int, until: datetime) -> bytes:
 
 
 def connector(orders: int, *, ready: bool = False) -> AnyConnector:
-    """A marketplace whose accounts have so many orders.
+    """A marketplace whose accounts have a number of orders.
 
     Args:
-        orders: How many.
-        ready: Whether all rows are made now and kept, so that fetching them takes no time.
+        orders: That number.
+        ready: Whether all rows are made now and kept, so that a fetch takes no time.
     """
     until = datetime.now(UTC) - timedelta(hours=1)
     kept = [row(index, orders, until) for index in range(orders)] if ready else None
@@ -77,7 +77,7 @@ def connector(orders: int, *, ready: bool = False) -> AnyConnector:
         return Page(rows, str(stop) if stop < orders else None)
 
     def first(since: datetime) -> int:
-        """The index of the first row changed since then."""
+        """The index of the first row that changed since a time."""
         return max(0, math.ceil((since - (until - _HISTORY)) / _HISTORY * (orders + 1)) - 1)
 
     stream = replace(CONNECTOR.streams["orders"], fetch=fetch)

@@ -1,4 +1,4 @@
-"""What rows run in: a folder for files, the processes they start, and how thorough they are."""
+"""The surroundings of the rows: a folder for files, the processes they start, and their thoroughness."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ class Site:
     """One run of the benchmarks.
 
     Args:
-        folder: For files; removed afterwards by whoever made it.
-        processes: Ends what was started.
-        quick: Whether to show only that everything works; the figures are then worth little.
+        folder: For files; its maker removes it afterwards.
+        processes: Ends the started processes.
+        quick: Whether to show only that everything works; the figures then mean little.
     """
 
     folder: Path
     processes: Processes
     quick: bool
-    #: Nothing in a sandbox is newer: old enough for every stream's window.
+    #: No record of a sandbox is newer, so that every stream's window covers it.
     until: datetime = field(default_factory=lambda: datetime.now(UTC) - timedelta(hours=1))
 
     def amount(self, thorough: int, quick: int) -> int:
-        """How many of something."""
+        """A number of repetitions or records: the first, or the second if `quick`."""
         return quick if self.quick else thorough
 
     @functools.cached_property
@@ -42,15 +42,15 @@ class Site:
             EmulatorsMissing: This machine does not have them.
         """
         emulators = start_emulators(self.processes)
-        os.environ.update(emulators.variables)  # where Google's client libraries look
+        os.environ.update(emulators.variables)  # read by Google's client libraries
         return emulators
 
     def file(self) -> Path:
-        """A path that nothing lies at."""
+        """The path of a new file, which does not exist."""
         return self.folder / uuid.uuid4().hex
 
     def sandbox(self, marketplace: str, *, orders: int, products: int) -> str:
-        """Start a sandbox with two such accounts; returns its URL."""
+        """Start a sandbox with two accounts of this kind; returns its URL."""
         (port,) = free_ports(1)
         name, url = f"sandbox-{port}", f"http://127.0.0.1:{port}"
         self.start(
@@ -75,5 +75,5 @@ class Site:
 
 
 def fresh_project() -> str:
-    """A project id that nothing was ever stored under."""
+    """The id of a new, empty project."""
     return f"bench-{uuid.uuid4().hex[:12]}"

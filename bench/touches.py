@@ -1,4 +1,4 @@
-"""Counts the documents that a task touches, at the store's port and apart from the task's own counting."""
+"""Counts the documents that a task touches, at the store's port, independent of the task's own counts."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ class Touched:
 
 
 def touched_by(engine: Engine, store: CountingStore, connection_id: str) -> tuple[Touched, Touched]:
-    """Run a tick; what the task of a connection touched, counted here, and as its own record says.
+    """Run a tick; returns the documents touched by a connection's task, as counted here and in its record.
 
-    Another connection has to have its task after it, so that the run is not closed by this one.
+    Another connection's task must come after it, so that this task does not close the run.
 
     Raises:
-        RuntimeError: It was the last task, or something was new after all.
+        RuntimeError: It was the last task, or a record was new.
     """
     counted: dict[str, Touched] = {}
 

@@ -1,1 +1,1 @@
-"""What deploys to Google Cloud; the rest of this folder is Terraform."""
+"""The tick at the end of a deployment; the rest of this folder is Terraform."""

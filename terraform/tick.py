@@ -23,7 +23,8 @@ from orchestrator.operators import run_views
 from orchestrator.services import Services
 from orchestrator.settings import Settings
 
-#: A forced run of a job is sent within seconds; the function may have to be started first.
+#: Seconds until the run must appear. Cloud Scheduler sends a forced run within seconds, but the function may
+#: have to start first.
 APPEAR_S = 180.0
 _POLL_S = 2.0
 _LOOK = 20
@@ -31,11 +32,11 @@ _COMMAND_S = 120.0
 
 
 class TickFailed(Exception):
-    """The tick did not become a run; the message says what to look at."""
+    """The tick did not become a run; the message names the places to look at."""
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Send the tick to the environment in a folder; returns 0 where its run succeeded."""
+    """Send the tick to the environment in a folder; returns 0 if its run succeeded."""
     (folder,) = arguments
     try:
         outputs = json.loads(
@@ -54,10 +55,10 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def send(services: Services, scheduler: Mapping[str, str], project: str) -> str:
-    """Have Cloud Scheduler run its job now; returns the id of the run that comes of it.
+    """Have Cloud Scheduler run its job now; returns the id of the resulting run.
 
     Args:
-        services: The deployed store.
+        services: The ports of the deployed environment.
         scheduler: The `job` and its `region`.
         project: The job's project.
 
@@ -90,7 +91,7 @@ def _run_ids(services: Services) -> list[str]:
 
 
 def _exported(lines: str) -> dict[str, str]:
-    """Export lines as the environment they make."""
+    """The environment that export lines define."""
     words = [shlex.split(line)[1] for line in lines.splitlines()]
     return dict(word.split("=", 1) for word in words)
 

@@ -8,7 +8,7 @@ from bench.figures import Figure
 from bench.rows import answer, embedded, fairness, firestore, idle, memory, startup, unchanged
 from bench.site import Site
 
-#: In the order in which they are measured.
+#: In order of measurement.
 ROWS: Mapping[str, Callable[[Site], Sequence[Figure]]] = {
     "answer": answer.measure,
     "start-up": startup.measure,

@@ -2,8 +2,8 @@
 
 Product: `POST /api/sync/scheduler` of a real functions-framework process with the default OIDC token and
 secret, on the Firestore and Pub/Sub emulators. Each request is a new tick, so each creates a run; there
-are 100 connections on each of two marketplaces (and, for comparison, in another project on one). Nobody
-subscribes, so that no worker competes for the machine.
+are 100 connections on each of two marketplaces (and, for comparison, in another project on one). The topic
+has no subscription, so that no worker competes for the machine.
 
 Floor: `bench.floor_function` under the same server on the same emulators, with the product's own clients.
 
@@ -31,7 +31,7 @@ from orchestrator.settings import Settings
 _TOPIC = "ticks"
 _CONNECTIONS = 100
 _ACCOUNT = "scheduler@bench.iam.gserviceaccount.com"
-_SECRET = "a-secret-of-the-benchmark"  # noqa: S105 - it opens nothing
+_SECRET = "a-secret-of-the-benchmark"  # noqa: S105 - made up for this run
 _MAIN = ROOT / "main.py"
 _FLOOR = ROOT / "bench" / "floor_function.py"
 _WARM_UP = 20
@@ -68,8 +68,8 @@ class _Caller:
     """Calls one function over one connection.
 
     Args:
-        url: Where.
-        headers: What to send, given a time that no other call has.
+        url: The function's URL.
+        headers: Makes the request's headers from a time that no other call has.
     """
 
     def __init__(self, url: str, headers: Callable[[datetime], Mapping[str, str]]) -> None:
@@ -78,7 +78,7 @@ class _Caller:
         self._moments = _moments()
 
     def call(self) -> float:
-        """Seconds that one call takes."""
+        """Make one call; returns its seconds."""
         headers = self._headers(next(self._moments))
         started = time.perf_counter()
         answer = self._http.request("POST", self._url, headers=headers, body=b"{}")

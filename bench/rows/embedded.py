@@ -1,7 +1,7 @@
 """Sync, embedded: orders/s from tick to closed run ÷ orders/s of fetch, decode and insert without logic.
 
-Product: one connection's first sync of the Shopify sandbox (a process of its own) into a new embedded
-store, with the executor that production has.
+Product: one connection's first sync of the Shopify sandbox (its own process) into a new embedded store,
+with production's executor.
 
 Floor: the same client makes the same requests; each row is decoded and inserted, as it came, into a new
 SQLite file with the same journal and batches of the same size. No normalizing, digest, cursor or lease.
@@ -95,7 +95,7 @@ def _floor(path: Path, url: str, orders: int) -> float:
 def _opening(engine: Engine) -> SessionRequest:
     services = engine.services
     snapshot = engine.store.get(ids.connection_path("c"))
-    assert snapshot is not None  # noqa: S101 - it was just stored
+    assert snapshot is not None  # noqa: S101 - the line above stored it
     return SessionRequest(
         connection_id="c",
         connection=connection_from_document("c", snapshot.data),

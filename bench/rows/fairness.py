@@ -1,11 +1,11 @@
-"""Fairness: when 95 % of the others are done beside a very large and a very slow connection ÷ without these.
+"""Fairness: time until 95 % of ordinary connections are done, beside two hard ones ÷ without these.
 
 Four worker processes under functions-framework, eight threads each, on one embedded store and queue; 200
-connections in one run. In the value one of them has a hundred times the orders of another and one takes
-ten seconds for every page; in the floor these two are as the others. Measured is the time from the tick to
-the end of the task which 95 % of the other 198 have ended by. The two take two of 32 threads, and the large
-one its share of the machine's cores, for which 1.25 leaves room; whoever had to wait for them would take
-several times as long, for they go on long after the others.
+connections in one run. In the value, one of them has a hundred times the orders of another, and one takes
+ten seconds for every page; in the floor, these two are like the others. The measure is the time from the
+tick until 95 % of the other 198 tasks have ended. The two take two of 32 threads, and the large one takes
+its share of the machine's cores; 1.25 leaves room for that. A connection that had to wait for the two would
+take several times as long, because they work long after the others.
 
 Memory under load: the largest worker's peak in the runs with the two ÷ in a run that has one ordinary
 connection for each thread.
@@ -45,7 +45,7 @@ _MIB = 1024
 
 
 class _Load(NamedTuple):
-    """What one run showed."""
+    """The measurements of one run."""
 
     p95_s: float
     #: When the last connection was done.
@@ -60,7 +60,7 @@ def measure(site: Site) -> list[Figure]:
     floors: list[_Load] = []
     values: list[_Load] = []
     for number in range(rounds):
-        # In alternating order, so that what slows the machine down for a while meets both.
+        # In alternating order, so that a temporary slowdown of the machine affects both.
         for two in (False, True) if number % 2 else (True, False):
             (values if two else floors).append(_load(site, others=others, two=two))
     ratios = [value.p95_s / floor.p95_s for value, floor in zip(values, floors, strict=True)]
@@ -88,7 +88,7 @@ def measure(site: Site) -> list[Figure]:
 
 
 def _load(site: Site, *, others: int, two: bool) -> _Load:
-    """One run over so many connections and two more, on workers of its own."""
+    """One run over a number of connections and two more, on its own workers."""
     names = {f"c{n:03d}": "shopify" for n in range(others)}
     names |= {"large": "takealot" if two else "shopify", "slow": "ebay" if two else "shopify"}
     store = site.file()
@@ -132,7 +132,7 @@ def _peak_file(store: Path, number: int) -> Path:
 
 
 def _start(site: Site, processes: Processes, store: Path, number: int) -> str:
-    """Start one worker, which delivers to itself what it takes from the queue they share; its URL."""
+    """Start one worker, which delivers messages of the shared queue to itself; returns its URL."""
     (port,) = free_ports(1)
     url = f"http://127.0.0.1:{port}"
     environment = {
@@ -151,7 +151,7 @@ def _start(site: Site, processes: Processes, store: Path, number: int) -> str:
 
 
 def _wake(url: str) -> None:
-    """Have a worker make its services, which begin to deliver, with a message that asks for nothing."""
+    """Have a worker make its services, which then deliver messages, by a message without effect."""
     body = push_envelope(Claim(1, encode(Message(kind="heal")), "{}", time.time(), 1))
     headers = {"Content-Type": "application/json"}
     answer = urllib3.request("POST", url, body=body, headers=headers, timeout=60.0, retries=False)
@@ -176,7 +176,7 @@ def _connect(services: Services, name: str, marketplace: str) -> None:
 
 
 def _await(services: Services, processes: Processes, run_id: str) -> Run:
-    """The run, once it has succeeded."""
+    """Wait until the run has succeeded; returns it."""
     give_up_at = time.monotonic() + _TIMEOUT_S
     while time.monotonic() < give_up_at:
         processes.check()

@@ -1,9 +1,9 @@
 """Sync, Firestore: orders/s from tick to closed run ÷ orders/s of bare commits of the same documents.
 
 Product: one connection's first sync into an empty project of the Firestore emulator. The marketplace is
-simulated and its pages lie ready in this process, so that the store is what is measured.
+simulated and its pages lie ready in this process, so that only the store is measured.
 
-Floor: the very order documents that the product wrote, in commits of the same sizes, through the same
+Floor: the same order documents as the product wrote, in commits of the same sizes, through the same
 adapter, one after the other into another empty project of the same emulator: without run, shard, task,
 state, digest, reading or deciding.
 """
@@ -57,7 +57,7 @@ def measure(site: Site) -> list[Figure]:
     batches = store.batches
     if sum(map(len, batches)) != orders:
         raise RuntimeError(f"{sum(map(len, batches))} orders were written, not {orders}")
-    # Not more: the emulator was seen to stall when it had taken some 120,000 documents.
+    # No more than this: the emulator stalled in tests after some 120,000 documents.
     product, floor = in_turn(site.amount(3, 1), lambda: _product(host, shop), lambda: _floor(host, batches))
     return [
         Figure(
@@ -97,7 +97,7 @@ def _floor(host: str, batches: Sequence[Sequence[Put]]) -> float:
 
 @contextmanager
 def _emptied(host: str, kind: type[S]) -> Iterator[S]:
-    """A store in a project of its own, which is emptied again: the emulator keeps everything in memory."""
+    """A store in its own project, emptied at the end, because the emulator keeps everything in memory."""
     project = fresh_project()
     with closing(kind(project=project, database="(default)", emulator_host=host)) as store:
         yield store

@@ -1,9 +1,9 @@
-"""An idle connection: documents that a task which finds nothing new touches, the run's own close aside.
+"""An idle connection: documents touched by a task that finds nothing new, without the run's own close.
 
 A connection to each sandbox syncs orders, products and stock, and is then synced again with nothing new:
 on Shopify, the look-back reads some changes a second time; on Takealot, the short span and all offers are
 read a second time. Reads and writes are counted twice, at the store's port and by the task's own record;
-the larger number and the worse marketplace are reported, against what is allowed.
+the larger number and the worse marketplace are reported, against the allowed number.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from orchestrator.adapters.embedded.store import SqliteStore
 from tests.support.stores import CountingStore
 
 _ALLOWED = 4
-#: Changed shortly before the first sync, so that the second one's look-back meets them.
+#: Changed shortly before the first sync, so that the look-back of the second sync reads them again.
 _CHANGES = {"orders": 5, "prices": 5, "stock": 5}
 
 

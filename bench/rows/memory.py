@@ -1,9 +1,9 @@
 """Memory: peak resident memory of a 1,000,000-order backfill ÷ of a 10,000-order one.
 
-Each is a process of its own, with all that a worker loads, that syncs one connection into a new embedded
-store, from tick to closed run. The marketplace is simulated in that process: orders spread over two years,
-each made when its page is asked for, so that it needs no memory of its own. Everything counts: interpreter,
-libraries, SQLite's cache, the digest of what the reconcile reads again.
+Each is its own process with all of a worker's imports. It syncs one connection into a new embedded store,
+from tick to closed run. The marketplace is simulated in that process: orders spread over two years,
+each made when its page is fetched, so that it needs no memory. Everything counts: interpreter, libraries,
+SQLite's cache, the digest of the records that the reconcile reads again.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Start-up: import of `main` ÷ import of functions-framework and the Firestore client alone.
 
-Each import happens in a fresh interpreter that times it itself, the two in turn. `main` is imported as the
-server does it for `sync_api`: with the settings of a production function, which it checks. What a first
-request imports beyond that, because a refused caller should not pay for it, is in the note.
+A fresh interpreter makes and times each import, the two in turn. `main` is imported as the server imports it
+for `sync_api`: with the settings of a production function, which it checks. The note gives the further
+imports of a first request; they are made later, so that a refused caller does not cost them.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""An unchanged catalogue: documents that a task touches which lists 10,000 unchanged items.
+"""An unchanged catalogue: documents touched by a task that lists 10,000 unchanged items.
 
 A Takealot connection lists the sandbox's 10,000 offers (a snapshot: everything is listed each time), and
-then once more. Counted as for an idle connection, reads and writes together, against the naive floor of
-one write an item.
+then once more. Reads and writes are counted as for an idle connection, and added; the naive floor is one
+write an item.
 """
 
 from __future__ import annotations

@@ -3,9 +3,9 @@
 | exit code | means |
 | --- | --- |
 | 0 | done |
-| 1 | refused or failed; one line on standard error says what, and what to do |
+| 1 | refused or failed; standard error names the error and the remedy |
 | 2 | wrong usage |
-| 3 | `runs watch`: the run ended otherwise than succeeded |
+| 3 | `runs watch`: the run did not succeed |
 | 4 | a service could not be reached; try again |
 | 130 | interrupted |
 """
@@ -18,8 +18,9 @@ import sys
 from collections.abc import Sequence
 
 from orchestrator import wiring
-from orchestrator.cli import connection_commands, dead_commands, run_commands
-from orchestrator.cli.output import safe
+from orchestrator.cli import connection_commands, dead_commands, reject_commands, run_commands
+from orchestrator.cli.answer import Answer
+from orchestrator.cli.output import console, print_json, safe
 from orchestrator.errors import (
     MarketplaceUnavailable,
     QueueUnavailable,
@@ -28,6 +29,7 @@ from orchestrator.errors import (
     StoreUnavailable,
     SyncError,
 )
+from orchestrator.services import Services
 from orchestrator.settings import Settings
 
 FAILED = 1
@@ -41,26 +43,36 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     try:
         services = wiring.build(Settings.from_environment(os.environ), delivers=False)
-        code: int = options.run(services, options)
+        return run(services, options)
     except SyncError as error:
         print(f"error: {safe(error.message)}", file=sys.stderr)
         if error.action:
             print(f"       {safe(error.action)}", file=sys.stderr)
         return UNREACHABLE if isinstance(error, _TRY_AGAIN) else FAILED
     except BrokenPipeError:  # `… | head`
-        sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115 - what the interpreter flushes at its end goes nowhere
+        sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115 - the interpreter's last flush goes nowhere
         return 0
     except KeyboardInterrupt:
         return INTERRUPTED
+
+
+def run(services: Services, options: argparse.Namespace) -> int:
+    """Run the command of parsed arguments and print its answer; returns the exit code."""
+    answer: Answer = options.run(services, options)
+    if options.json:
+        print_json(answer.value() if callable(answer.value) else answer.value)
+    elif callable(answer.text):
+        answer.text(console())
     else:
-        return code
+        print(answer.text)
+    return answer.exit_code
 
 
 def parser() -> argparse.ArgumentParser:
     """Describe all commands."""
     described = argparse.ArgumentParser(
         prog="python -m orchestrator",
-        description="Operate the marketplace sync. The store is the one that the environment names "
+        description="Operate the marketplace sync. The environment names the store "
         "(SYNC_STORE and the others, as for the functions).",
         epilog="Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 the watched run did not succeed, "
         "4 a service could not be reached, 130 interrupted.",
@@ -68,8 +80,9 @@ def parser() -> argparse.ArgumentParser:
     groups = described.add_subparsers(required=True, metavar="GROUP")
     for name, add_parsers, text in (
         ("connections", connection_commands.add_parsers, "sellers' marketplace accounts"),
-        ("runs", run_commands.add_parsers, "what was synced, and what is being synced"),
-        ("dead", dead_commands.add_parsers, "messages that were given up"),
+        ("runs", run_commands.add_parsers, "closed and open runs"),
+        ("rejects", reject_commands.add_parsers, "records that could not be stored"),
+        ("dead", dead_commands.add_parsers, "dead letters: messages that failed too often"),
     ):
         group = groups.add_parser(name, help=text)
         add_parsers(group.add_subparsers(required=True, metavar="COMMAND"))

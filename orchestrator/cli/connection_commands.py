@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
+from rich.console import Console
 
-from orchestrator.cli.output import console, print_json, safe, table
+from orchestrator.cli.answer import JSON, Answer
+from orchestrator.cli.output import print_faults, safe, table
 from orchestrator.errors import RequestError
 from orchestrator.model.connection import MARKETPLACES, STREAMS, ConnectionStatus
 from orchestrator.operators import connections, pause
-from orchestrator.operators.connections import View
+from orchestrator.operators.connections import ConnectionView
 from orchestrator.services import Services
 
 _LIST_LIMIT = 100
@@ -20,16 +23,14 @@ _LIST_LIMIT = 100
 
 def add_parsers(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Describe the commands."""
-    json = argparse.ArgumentParser(add_help=False)
-    json.add_argument("--json", action="store_true", help="print JSON")
-    named = argparse.ArgumentParser(add_help=False, parents=[json])
-    named.add_argument("connection_id", metavar="ID")
-
-    add = commands.add_parser("add", parents=[named], help="add a connection; refuses to overwrite one")
+    epilog = "docs/connections.md lists each marketplace's settings, secret and scopes."
+    text = "add a connection; refuses to overwrite one"
+    add = commands.add_parser("add", parents=[JSON], help=text, epilog=epilog)
     add.set_defaults(run=_add)
+    add.add_argument("connection_id", metavar="ID")
     add.add_argument("--marketplace", required=True, choices=MARKETPLACES)
-    add.add_argument("--organization", required=True, metavar="ID", help="who owns it")
-    add.add_argument("--name", help="for people; the id where not given")
+    add.add_argument("--organization", required=True, metavar="ID", help="its owner")
+    add.add_argument("--name", help="for people; default: the id")
     add.add_argument(
         "--credential",
         required=True,
@@ -47,27 +48,29 @@ def add_parsers(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     add.add_argument("--backfill-since", type=_day, metavar="YYYY-MM-DD", help="default: everything")
     add.add_argument("--store-buyer-pii", action="store_true", help="keep buyers' names and addresses")
 
-    many = commands.add_parser("list", parents=[json], help="list connections and how they do")
+    many = commands.add_parser("list", parents=[JSON], help="list connections with their health")
     many.set_defaults(run=_list)
     many.add_argument("--organization", metavar="ID")
     many.add_argument("--marketplace", choices=MARKETPLACES)
     many.add_argument("--status", choices=[status.value for status in ConnectionStatus])
-    many.add_argument("--after", metavar="ID", help="go on behind this connection")
+    many.add_argument("--after", metavar="ID", help="continue after this connection")
     many.add_argument("--limit", type=int, default=_LIST_LIMIT, help=f"default: {_LIST_LIMIT}")
 
     for name, run, text in (
         ("show", _show, "show one connection with its cursors and last error"),
-        ("pause", _pause, "keep it out of runs; one under way stops at its next commit"),
-        ("resume", _resume, "let it take part again, from where it stopped"),
+        ("pause", _pause, "keep it out of runs; an open task stops at its next commit"),
+        ("resume", _resume, "let it take part again, from its cursors"),
         ("check", _check, "make one authenticated call to its marketplace"),
+        ("remove", _remove, "delete it; its records and its secret stay"),
     ):
-        commands.add_parser(name, parents=[named], help=text).set_defaults(run=run)
-    remove = commands.add_parser("remove", parents=[named], help="delete it; its records and its secret stay")
-    remove.set_defaults(run=_remove)
+        one = commands.add_parser(name, parents=[JSON], help=text)
+        one.set_defaults(run=run)
+        one.add_argument("connection_id", metavar="ID")
+    remove = commands.choices["remove"]
     remove.add_argument("--purge-records", action="store_true", help="delete its records too")
 
 
-def _add(services: Services, options: argparse.Namespace) -> int:
+def _add(services: Services, options: argparse.Namespace) -> Answer:
     connections.add(
         services,
         options.connection_id,
@@ -83,7 +86,7 @@ def _add(services: Services, options: argparse.Namespace) -> int:
     return _done(services, options, "added; the next run syncs it")
 
 
-def _list(services: Services, options: argparse.Namespace) -> int:
+def _list(services: Services, options: argparse.Namespace) -> Answer:
     views = connections.list_page(
         services,
         organization_id=options.organization,
@@ -92,41 +95,53 @@ def _list(services: Services, options: argparse.Namespace) -> int:
         after=options.after,
         limit=options.limit,
     )
-    if options.json:
-        print_json([_summary(view) for view in views])
-        return 0
+
+    def show(screen: Console) -> None:
+        _print_list(screen, views, options.limit)
+        if options.after is None:
+            for name in connections.unfinished_removals(services.store):
+                print(f"Its removal is not finished: python -m orchestrator connections remove {safe(name)}")
+
+    return Answer([_summary(view) for view in views], show)
+
+
+def _print_list(screen: Console, views: Sequence[ConnectionView], limit: int) -> None:
     rows = [
         (
             view.id,
             view.document.get("marketplace"),
             view.document.get("organization_id"),
             view.document.get("status"),
-            "invalid document" if view.fault else _health(view),
+            _health(view),
             view.state.last_success_at if view.state else None,
             _problem(view),
         )
         for view in views
     ]
     columns = ("connection", "marketplace", "organization", "status", "health", "last success", "problem")
-    console().print(table(f"{len(rows)} connections", columns, rows))
-    if len(views) == options.limit:
+    screen.print(table(f"{len(rows)} connections", columns, rows))
+    if len(views) == limit:
         print(f"There may be more: --after {safe(views[-1].id)}")
-    return 0
 
 
-def _show(services: Services, options: argparse.Namespace) -> int:
+def _show(services: Services, options: argparse.Namespace) -> Answer:
     view = connections.show(services, options.connection_id)
-    if options.json:
-        print_json(_summary(view))
-        return 0
-    screen = console()
+    return Answer(_summary(view), lambda screen: _print_view(screen, view))
+
+
+def _print_view(screen: Console, view: ConnectionView) -> None:
     facts = [(name, view.document[name]) for name in sorted(view.document)]
     screen.print(table(f"connection {safe(view.id)}", ("field", "value"), facts))
     if view.fault:
         screen.print(f"Cannot be synced: {safe(view.fault)}", style="red")
+    if view.warning:
+        screen.print(f"Attention: {safe(view.warning)}", style="red")
+    if view.state_fault:
+        print_faults(screen, [view.state_fault])
+        return
     if view.state is None:
         screen.print("No run has worked on it yet.")
-        return 0
+        return
     screen.print()
     state = view.state
     rows = [
@@ -145,55 +160,46 @@ def _show(services: Services, options: argparse.Namespace) -> int:
         ("error", state.last_error.message if state.last_error else None),
         ("what to do", state.last_error.action if state.last_error else None),
     ]
-    screen.print(table("how it does", ("", ""), health))
-    return 0
+    screen.print(table("health", ("", ""), health))
 
 
-def _pause(services: Services, options: argparse.Namespace) -> int:
+def _pause(services: Services, options: argparse.Namespace) -> Answer:
     pause.pause(services, options.connection_id)
     return _done(services, options, "paused; one that is being synced stops at its next commit")
 
 
-def _resume(services: Services, options: argparse.Namespace) -> int:
+def _resume(services: Services, options: argparse.Namespace) -> Answer:
     pause.resume(services, options.connection_id)
     return _done(services, options, "active; the next run syncs it")
 
 
-def _remove(services: Services, options: argparse.Namespace) -> int:
-    pause.remove(services, options.connection_id, purge_records=options.purge_records)
-    if options.json:
-        print_json({"id": options.connection_id, "removed": True, "records_purged": options.purge_records})
-    else:
-        purged = "removed with its records; its secret stays"
-        how = purged if options.purge_records else "removed; its records and its secret stay"
-        print(f"{options.connection_id}: {how}")
-    return 0
+def _remove(services: Services, options: argparse.Namespace) -> Answer:
+    name, purge = options.connection_id, options.purge_records
+    pause.remove(services, name, purge_records=purge)
+    kept = " with its records; its secret stays" if purge else "; its records and its secret stay"
+    value = {"id": name, "removed": True, "records_purged": purge}
+    return Answer(value, f"{name}: removed{kept}")
 
 
-def _check(services: Services, options: argparse.Namespace) -> int:
-    account = connections.check(services, options.connection_id)
-    if options.json:
-        print_json({"id": options.connection_id, "ok": True, "account": account})
-    else:
-        print(f"{options.connection_id}: the marketplace answers: {safe(account)}")
-    return 0
+def _check(services: Services, options: argparse.Namespace) -> Answer:
+    name = options.connection_id
+    account = connections.check(services, name)
+    value = {"id": name, "ok": True, "account": account}
+    return Answer(value, f"{name}: the marketplace answers: {safe(account)}")
 
 
-def _done(services: Services, options: argparse.Namespace, text: str) -> int:
-    if options.json:
-        print_json(_summary(connections.show(services, options.connection_id)))
-    else:
-        print(f"{options.connection_id}: {text}")
-    return 0
+def _done(services: Services, options: argparse.Namespace, text: str) -> Answer:
+    name = options.connection_id
+    return Answer(lambda: _summary(connections.show(services, name)), f"{name}: {text}")
 
 
-def _summary(view: View) -> dict[str, Any]:
-    """The document and the state without what only the sync can read."""
+def _summary(view: ConnectionView) -> dict[str, Any]:
+    """The document, and the part of the state that people can read."""
     state = view.state
     return {
         "id": view.id,
         **view.document,
-        "fault": view.fault or None,
+        "fault": view.fault or view.state_fault or view.warning or None,
         "state": None
         if state is None
         else {
@@ -215,13 +221,17 @@ def _summary(view: View) -> dict[str, Any]:
     }
 
 
-def _health(view: View) -> str:
+def _health(view: ConnectionView) -> str:
+    if view.fault:
+        return "invalid document"
+    if view.state_fault:
+        return "unreadable state"
     return view.state.health.value if view.state else "new"
 
 
-def _problem(view: View) -> str:
-    if view.fault:
-        return view.fault
+def _problem(view: ConnectionView) -> str:
+    if fault := view.fault or view.state_fault or view.warning:
+        return fault
     return view.state.last_error.message if view.state and view.state.last_error else ""
 
 

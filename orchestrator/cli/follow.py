@@ -1,11 +1,9 @@
-"""Follows a run until it is over: a moving bar on a terminal, plain lines elsewhere."""
+"""Follows a run until it is closed: a moving bar on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
-from types import TracebackType
-from typing import Protocol, Self
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
@@ -14,9 +12,9 @@ from orchestrator.operators import run_views
 from orchestrator.operators.run_views import RunView
 from orchestrator.ports import Clock, DocumentStore
 
-#: Seconds between two looks at the run; a look costs a few document reads.
+#: Seconds between two reads of the run; each costs a few document reads.
 POLL_S = 0.5
-#: Seconds between two lines where the output is no terminal.
+#: Seconds between two lines if the output is no terminal.
 _LINE_EVERY_S = 2.0
 
 
@@ -29,94 +27,67 @@ def follow(
     poll_s: float = POLL_S,
     look: Callable[[RunView], None] | None = None,
 ) -> RunView:
-    """Wait until a run is over, showing how far it is.
+    """Show a run's progress until the run is closed.
 
     Args:
-        store: Where the run is.
-        clock: Sleeps between two looks.
+        store: The documents.
+        clock: Sleeps between two reads.
         run_id: The run.
-        screen: Where to show it.
-        poll_s: Seconds between two looks.
-        look: Called with every look; whatever it raises ends the waiting.
+        screen: Shows the progress.
+        poll_s: Seconds between two reads.
+        look: Called with every view of the open run; an error that it raises ends the waiting.
 
     Raises:
         NotFound: No such run.
     """
-    display: _Display = _Bar(screen) if screen.is_terminal else _Lines(screen, clock)
-    with display:
+    with _bar(screen) if screen.is_terminal else _lines(screen, clock) as show:
         while True:
             view = run_views.show_run(store, run_id)
             if view.progress is None:
                 return view
             if look is not None:
                 look(view)
-            display.show(view)
+            show(view)
             clock.sleep(poll_s)
 
 
 def seen(view: RunView) -> int:
-    """Records read so far, as far as the tasks and checkpoints that the view holds tell."""
-    final: int = sum(counts["seen"] for task in view.tasks for counts in task["streams"].values())
+    """Records read so far, as counted by the tasks and checkpoints in the view."""
+    final: int = sum(counts["seen"] for task in view.tasks for counts in task.get("streams", {}).values())
     return final + sum(known.seen for known in (view.progress.connections if view.progress else ()))
 
 
-class _Display(AbstractContextManager["_Display"], Protocol):
-    def show(self, view: RunView) -> None: ...
+@contextmanager
+def _bar(screen: Console) -> Iterator[Callable[[RunView], None]]:
+    with Progress(
+        SpinnerColumn(),
+        BarColumn(),
+        TextColumn("{task.description}", markup=False),
+        TimeElapsedColumn(),
+        console=screen,
+        transient=True,
+    ) as bar:
+        task = bar.add_task("waiting for the run", total=None)
+
+        def show(view: RunView) -> None:
+            done, total = _done(view)
+            bar.update(task, completed=done, total=total, description=_line(view))
+
+        yield show
 
 
-class _Bar:
-    def __init__(self, screen: Console) -> None:
-        self._progress = Progress(
-            SpinnerColumn(),
-            BarColumn(),
-            TextColumn("{task.description}", markup=False),
-            TimeElapsedColumn(),
-            console=screen,
-            transient=True,
-        )
-        self._task = self._progress.add_task("waiting for the run", total=None)
+@contextmanager
+def _lines(screen: Console, clock: Clock) -> Iterator[Callable[[RunView], None]]:
+    last, next_at = "", clock.monotonic()
 
-    def __enter__(self) -> Self:
-        self._progress.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._progress.stop()
-
-    def show(self, view: RunView) -> None:
-        done, total = _done(view)
-        self._progress.update(self._task, completed=done, total=total, description=_line(view))
-
-
-class _Lines:
-    def __init__(self, screen: Console, clock: Clock) -> None:
-        self._screen = screen
-        self._clock = clock
-        self._next_at = clock.monotonic()
-        self._last = ""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        return None
-
-    def show(self, view: RunView) -> None:
+    def show(view: RunView) -> None:
+        nonlocal last, next_at
         line = _line(view)
-        if line != self._last and self._clock.monotonic() >= self._next_at:
-            self._screen.print(line)
-            self._last = line
-            self._next_at = self._clock.monotonic() + _LINE_EVERY_S
+        if line != last and clock.monotonic() >= next_at:
+            screen.print(line)
+            last, next_at = line, clock.monotonic() + _LINE_EVERY_S
+
+    yield show
 
 
 def _line(view: RunView) -> str:
@@ -128,7 +99,7 @@ def _line(view: RunView) -> str:
 
 
 def _done(view: RunView) -> tuple[int, int | None]:
-    """Final tasks, and how many there will be; None while that is not known."""
+    """Final tasks, and all tasks; None while the number of all tasks is unknown."""
     progress = view.progress
     if progress is None:
         return view.run["tasks"]["total"], view.run["tasks"]["total"]

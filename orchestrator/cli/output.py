@@ -1,4 +1,4 @@
-"""How the command line prints: JSON for programs, tables and plain sentences for people."""
+"""Output of the command line: JSON for programs, tables and plain sentences for people."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-#: Columns where the output is no terminal: enough that nothing is cut off.
+#: Columns if the output is no terminal: enough that nothing is cut off.
 _WIDE = 240
 STYLES = {
     "succeeded": "green",
@@ -30,11 +30,11 @@ STYLES = {
 
 
 def console(*, to_stderr: bool = False) -> Console:
-    """Where people read."""
-    plain = Console(markup=False, highlight=False, stderr=to_stderr)
-    return (
-        plain if plain.is_terminal else Console(markup=False, highlight=False, stderr=to_stderr, width=_WIDE)
-    )
+    """The screen for tables and progress."""
+    screen = Console(markup=False, highlight=False, stderr=to_stderr)
+    if not screen.is_terminal:
+        screen.width = _WIDE
+    return screen
 
 
 def print_json(value: object) -> None:
@@ -42,8 +42,14 @@ def print_json(value: object) -> None:
     print(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())
 
 
+def print_faults(screen: Console, faults: Iterable[str]) -> None:
+    """Print documents that could not be read, a sentence each."""
+    for fault in faults:
+        screen.print(safe(fault), style="red")
+
+
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:
-    """A table; columns that hold numbers only are aligned to the right."""
+    """A table; columns of numbers are aligned to the right."""
     cells = [list(row) for row in rows]
     drawn = Table(
         title=Text(title), title_justify="left", title_style="bold", show_edge=False, pad_edge=False

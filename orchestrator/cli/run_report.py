@@ -1,26 +1,34 @@
-"""A run as tables: what was synced, by marketplace and stream, what failed, what it cost."""
+"""A run as tables: its records by marketplace and stream, its failed tasks, its cost."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from operator import attrgetter
 
+import msgspec
 from rich.console import Console
 from rich.text import Text
 
-from orchestrator.cli.output import STYLES, safe, table
-from orchestrator.model.counts import Counts, RecordTotals, RunCost
+from orchestrator.cli.output import STYLES, print_faults, safe, table
+from orchestrator.model.counts import COUNTS
 from orchestrator.model.documents import from_document
 from orchestrator.model.run import Run, Task
-from orchestrator.operators.run_views import RunView
+from orchestrator.operators.run_views import Progress, RunPage, RunView
 from orchestrator.ports import Document
 
-_COUNTS = ("seen", "written", "unchanged", "deleted", "rejected")
+_counts = attrgetter(*COUNTS)
+_used = attrgetter("document_reads", "document_writes", "marketplace_calls", "marketplace_bytes")
 _COST = ("marketplace", "document reads", "document writes", "calls", "bytes", "estimated USD")
 
 
 def print_run(screen: Console, view: RunView) -> None:
-    """Print one run, with the tasks of this page that did not simply succeed."""
-    run = from_document(Run, view.run)
+    """Print one run, with the failed, skipped and incomplete tasks of this page."""
+    print_faults(screen, view.faults)
+    try:
+        run = from_document(Run, view.run)
+    except msgspec.ValidationError:  # it is among the faults
+        screen.print(table(f"run {safe(view.run['run_id'])}", ("field", "value"), sorted(view.run.items())))
+        return
     headline = Text.assemble(
         f"run {safe(view.run['run_id'])}: ", (run.status.value, f"bold {STYLES[run.status.value]}")
     )
@@ -30,11 +38,11 @@ def print_run(screen: Console, view: RunView) -> None:
         screen.print(f"{safe(run.error.message)} {safe(run.error.action)}", style="red")
     if run.by_marketplace:
         screen.print()
-        screen.print(table("records", ("marketplace", "stream", *_COUNTS), _record_rows(run)))
+        screen.print(table("records", ("marketplace", "stream", *COUNTS), _record_rows(run)))
         screen.print()
         screen.print(table("cost", _COST, _cost_rows(run)))
     if view.progress is not None:
-        _print_progress(screen, view)
+        _print_progress(screen, view.progress)
     unusual = _unusual(view.tasks)
     if unusual:
         columns = ("connection", "status", "reason", "attempts", "error", "what to do")
@@ -44,28 +52,29 @@ def print_run(screen: Console, view: RunView) -> None:
         screen.print(f"There are more tasks: --page-token {view.next_page_token}")
 
 
-def print_runs(screen: Console, runs: Sequence[Document]) -> None:
-    """Print a list of runs."""
-    rows = []
-    for document in runs:
-        run = from_document(Run, document)
-        tasks = run.tasks
-        rows.append(
-            (
-                document["run_id"],
-                run.status.value,
-                run.trigger,
-                run.started_at,
-                _seconds(run),
-                tasks.total,
-                tasks.failed,
-                tasks.skipped,
-                run.records.seen,
-                run.records.written,
-            )
+def print_runs(screen: Console, page: RunPage) -> None:
+    """Print a page of a list of runs."""
+    runs = [(document["run_id"], from_document(Run, document)) for document in page.runs]
+    rows = [
+        (
+            run_id,
+            run.status.value,
+            run.trigger,
+            run.started_at,
+            _seconds(run),
+            run.tasks.total,
+            run.tasks.failed,
+            run.tasks.skipped,
+            run.records.seen,
+            run.records.written,
         )
+        for run_id, run in runs
+    ]
     columns = ("run", "status", "trigger", "started", "s", "tasks", "failed", "skipped", "seen", "written")
     screen.print(table(f"{len(rows)} runs", columns, rows))
+    print_faults(screen, page.faults)
+    if page.next_page_token is not None:
+        print(f"There are more: --page-token {page.next_page_token}")
 
 
 def _sentence(run: Run) -> str:
@@ -86,35 +95,19 @@ def _seconds(run: Run) -> float | None:
 
 def _record_rows(run: Run) -> Iterator[Sequence[object]]:
     for marketplace, share in sorted(run.by_marketplace.items()):
-        for stream, records in _by_stream(share.records):
+        for stream, records in sorted((share.records.by_stream or {}).items()):
             yield marketplace, stream, *_counts(records)
     yield "all", "all", *_counts(run.records)
 
 
-def _by_stream(records: RecordTotals) -> list[tuple[str, Counts]]:
-    return sorted(records.by_stream.items()) if isinstance(records.by_stream, dict) else []
-
-
-def _counts(records: Counts) -> tuple[int, ...]:
-    return tuple(getattr(records, name) for name in _COUNTS)
-
-
 def _cost_rows(run: Run) -> Iterator[Sequence[object]]:
-    for marketplace, share in sorted(run.by_marketplace.items()):
-        yield marketplace, *_cost(share.cost)
-    yield "all", *_cost(run.cost)
+    costs = {name: share.cost for name, share in sorted(run.by_marketplace.items())}
+    for name, cost in {**costs, "all": run.cost}.items():
+        # At list price, one connection costs millionths of a dollar.
+        yield name, *_used(cost), f"{cost.estimated_usd:.6f}"
 
 
-def _cost(cost: RunCost) -> tuple[object, ...]:
-    # At list price, one connection costs millionths of a dollar.
-    usd = f"{cost.estimated_usd:.6f}"
-    return cost.document_reads, cost.document_writes, cost.marketplace_calls, cost.marketplace_bytes, usd
-
-
-def _print_progress(screen: Console, view: RunView) -> None:
-    progress = view.progress
-    if progress is None:
-        return
+def _print_progress(screen: Console, progress: Progress) -> None:
     screen.print()
     screen.print(f"{progress.tasks.total} connections are done, {progress.open_shards} shards are open.")
     rows = [
@@ -127,21 +120,15 @@ def _print_progress(screen: Console, view: RunView) -> None:
 
 
 def _unusual(tasks: Sequence[Document]) -> list[Sequence[object]]:
-    rows: list[Sequence[object]] = []
-    for document in tasks:
-        task = from_document(Task, document)
-        if task.status == "succeeded" and not task.incomplete:
-            continue
-        reason = "goes on in the next run" if task.incomplete else task.reason
-        error = task.error
-        rows.append(
-            (
-                task.connection_id,
-                task.status.value,
-                reason,
-                task.attempts,
-                error.message if error else None,
-                error.action if error else None,
-            )
+    return [
+        (
+            task.connection_id,
+            task.status.value,
+            "continues in the next run" if task.incomplete else task.reason,
+            task.attempts,
+            task.error.message if task.error else None,
+            task.error.action if task.error else None,
         )
-    return rows
+        for task in (from_document(Task, document) for document in tasks)
+        if task.status != "succeeded" or task.incomplete
+    ]

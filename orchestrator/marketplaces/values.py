@@ -50,12 +50,12 @@ _BINARY = Context(prec=15)
 #: Room for sums of such amounts; Python's own 28 digits would round them.
 EXACT = Context(prec=64)
 
-#: The most characters of a word in a warning.
-_NAMED_WORD = 60
 #: HTML that shows no text, tags that separate words, and tags.
 _UNSEEN = re.compile(r"<!--.*?-->|<(script|style)\b.*?</\1\s*>", re.IGNORECASE | re.DOTALL)
 _BREAK = re.compile(r"<(?:br|hr|/?(?:p|div|li|ul|ol|h[1-6]|tr|td|th|table))(?:\s[^<>]*)?/?>", re.IGNORECASE)
 _TAG = re.compile(r"</?[a-zA-Z][^<>]*>")
+#: The most characters of a word in a warning.
+_NAMED_WORD = 60
 _UNREADABLE = object()
 # Made here, before any thread decodes (see orchestrator/decoding.py).
 _any = msgspec.json.Decoder(float_hook=exact)
@@ -179,7 +179,7 @@ class Details:
         return tuple(self._unread) or msgspec.UNSET
 
     def note(self, name: str) -> None:
-        """Name a detail that is incomplete, or was asked for and did not come."""
+        """Name a detail that is incomplete, or that was asked for and did not come."""
         self._unread[name] = None
 
     def unknown(self, name: str, word: str) -> None:

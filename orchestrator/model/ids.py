@@ -121,6 +121,15 @@ def task_path(run_id: str, connection_id: str) -> str:
     return f"runs/{run_id}/tasks/{connection_id}"
 
 
+def second_task_path(run_id: str, shard: str, connection_id: str) -> str:
+    """`runs/{run_id}/shards/{shard}/tasks/{connection_id}`.
+
+    The record's place if another shard's task has the usual one: only edited documents have a connection
+    planned twice in one run.
+    """
+    return f"{shard_path(run_id, shard)}/tasks/{connection_id}"
+
+
 def connection_path(connection_id: str) -> str:
     """`connections/{connection_id}`."""
     return f"connections/{connection_id}"

@@ -9,7 +9,7 @@ import msgspec
 
 from orchestrator.model import ids
 from orchestrator.model.counts import Cost, ErrorInfo, StreamCounts
-from orchestrator.model.documents import Stored, from_document
+from orchestrator.model.documents import Stored, from_document, read_or_none
 from orchestrator.model.messages import Message
 
 
@@ -67,6 +67,10 @@ class Open(msgspec.Struct, kw_only=True, frozen=True):
     progress: dict[str, StreamCounts] = {}
     cost: Cost | None = None
 
+    def is_of(self, run_id: str, shard: str) -> bool:
+        """Whether this is that task: only edited documents have a connection in two shards of one run."""
+        return self.run_id == run_id and self.shard == shard
+
     @property
     def has_progress(self) -> bool:
         """Whether any slice of the task has read a record."""
@@ -92,6 +96,12 @@ class LastRun(msgspec.Struct, kw_only=True, frozen=True):
 
     run_id: str
     order: str
+    #: Tells two tasks of one run apart; empty in documents of earlier releases.
+    shard: str = ""
+
+    def is_of(self, run_id: str, shard: str) -> bool:
+        """Whether it is this task that was closed."""
+        return self.run_id == run_id and self.shard in {"", shard}
 
 
 class Cursor(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
@@ -228,14 +238,29 @@ class SyncState(msgspec.Struct, kw_only=True, frozen=True):
     refused_at: datetime | None = None
     #: Such refusals in a row.
     refusals: int = 0
+    #: The marketplace of its first task since it was added, or of its removal; empty if unknown. It never
+    #: changes: a run that plans one connection for two marketplaces would count it twice.
+    marketplace: str = ""
+    #: Whether a removal has begun that is not finished: until then the connection cannot be added again.
+    removing: bool = False
+    #: When the removal began, which tells it from a later one; None if the connection is not removed.
+    removed_at: datetime | None = None
+    #: When the state of a removed connection may be deleted: no message of its tasks is left by then. None
+    #: in every other state, because the store deletes documents by this field.
+    expires_at: datetime | None = None
 
     @classmethod
     def of(cls, stored: Stored | None) -> SyncState:
         """Read a `sync_state` document; the initial state if it is absent."""
         return from_document(cls, stored.data) if stored is not None else cls()
 
-    def latest_run(self, run_id: str, order: str) -> LastRun:
+    @classmethod
+    def read(cls, stored: Stored | None) -> SyncState | None:
+        """Read a `sync_state` document like `of`; None if it cannot be read, which is logged by its path."""
+        return read_or_none(cls, stored) if stored is not None else cls()
+
+    def latest_run(self, run_id: str, order: str, shard: str) -> LastRun:
         """The value of `last_run` after a task of this run was closed: the later of the two."""
-        if self.last_run is not None and self.last_run.order >= order:
+        if self.last_run is not None and self.last_run.order > order:
             return self.last_run
-        return LastRun(run_id=run_id, order=order)
+        return LastRun(run_id=run_id, order=order, shard=shard)

@@ -1,11 +1,12 @@
-"""What operators do with connections, apart from stopping them: add, show, list, check."""
+"""Adding, showing, listing and checking connections."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from orchestrator.attempts import Attempts
@@ -16,31 +17,38 @@ from orchestrator.errors import (
     NotPossible,
     RateLimited,
     RequestError,
+    one_line,
 )
 from orchestrator.marketplaces.session_request import SessionRequest
 from orchestrator.marketplaces.spec import AnyConnector, AnySession
 from orchestrator.model import ids
 from orchestrator.model.connection import STREAMS, Connection, ConnectionStatus, connection_from_document
-from orchestrator.model.documents import to_document
+from orchestrator.model.documents import attempt, to_document
 from orchestrator.model.state import Lease, SyncState
-from orchestrator.ports import Create, Document, Filter, Query, Snapshot, Update, Write
+from orchestrator.ports import Create, Document, DocumentStore, Filter, Query, Snapshot, Update, Write
 from orchestrator.services import Services
 
-#: Longest pause, in seconds, that a check makes because the marketplace asks for it.
+#: Seconds that a check waits at most if the marketplace asks it to wait.
 MAX_CHECK_WAIT_S = 30.0
+#: Unfinished removals that are named.
+UNFINISHED = 20
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
 
 @dataclass(frozen=True, slots=True)
-class View:
-    """A connection as an operator sees it."""
+class ConnectionView:
+    """A connection's document and state, for operators."""
 
     id: str
     document: Document
     #: None until its first task.
     state: SyncState | None
-    #: Why the document cannot be used; empty where it can.
+    #: The reason why the document is invalid; empty if it is valid.
     fault: str
+    #: The reason why the state cannot be read; empty if it can, or if there is none.
+    state_fault: str = ""
+    #: A note about a document that people have edited in a way that the sync does not support; else empty.
+    warning: str = ""
 
 
 def add(
@@ -56,14 +64,15 @@ def add(
     backfill_since: datetime | None = None,
     store_buyer_pii: bool = False,
 ) -> Connection:
-    """Add a connection after checking all that can be checked without calling the marketplace.
+    """Add a connection after every check that needs no call to the marketplace.
 
     Raises:
-        RequestError: The id cannot be used, or no such marketplace or stream.
+        RequestError: The id has another form, or no such marketplace or stream.
         ConnectionInvalid: The settings or the secret's content do not fit the marketplace.
-        SecretMissing: The secret does not exist, or may not be read by whoever adds.
-        NotPossible: The connection exists, or a run still works on a removed one of its id.
-        StoreUnavailable: The removed connection's state changes too often; try again.
+        SecretMissing: The secret does not exist, or the caller may not read it.
+        NotPossible: The connection exists; or one of its id is being removed, is worked on by a run, or was
+            one of another marketplace.
+        StoreUnavailable: The state of a removed one changes too often; try again.
     """
     if not _ID.fullmatch(connection_id):
         raise RequestError(
@@ -71,6 +80,12 @@ def add(
             action="use up to 128 letters, digits, '.', '_' and '-', a letter or digit first",
         )
     connector = _connector(services, marketplace)
+    chosen = [name for name in STREAMS if name in connector.streams] if streams is None else streams
+    unknown = [stream for stream in chosen if stream not in connector.streams]
+    if unknown:
+        raise RequestError(
+            f"{marketplace} has no stream {', '.join(unknown)}; it has {', '.join(connector.streams)}"
+        )
     now = services.clock.now()
     connection = Connection(
         organization_id=organization_id,
@@ -79,63 +94,63 @@ def add(
         status=ConnectionStatus.ACTIVE,
         credential=credential,
         settings=dict(settings),
-        streams=tuple(name for name in STREAMS if name in connector.streams)
-        if streams is None
-        else tuple(streams),
+        streams=tuple(chosen),
         backfill_since=backfill_since,
         store_buyer_pii=store_buyer_pii,
         created_at=now,
         updated_at=now,
     )
-    unknown = [stream for stream in connection.streams if stream not in connector.streams]
-    if unknown:
-        raise RequestError(
-            f"{marketplace} has no stream {', '.join(unknown)}; it has {', '.join(connector.streams)}"
-        )
     connector.open(_opening(services, connection_id, connection))
-    attempts = Attempts(services, f"connection {connection_id} changes too often to be added; try again")
-    while not _begun(services, connection_id, connection):
-        attempts.again()
+    edit(services, connection_id, partial(_first_writes, connection_id, connection))
     return connection
 
 
-def _begun(services: Services, connection_id: str, connection: Connection) -> bool:
-    """Store a new connection; False where somebody changed what is left of an earlier one of its id.
+def _first_writes(
+    connection_id: str, connection: Connection, found: Snapshot | None, left: Snapshot | None
+) -> list[Write]:
+    """Store a new connection, and start its state anew if a removed connection of its id left one.
 
-    Of that nothing is remembered: a removal that was broken off may have deleted records that the state
-    still holds for stored.
+    The new state takes over no cursor and no digest: an interrupted removal may have deleted records that
+    the old digest still counts as stored.
     """
-    found, left = services.store.get_many(paths(connection_id))
     if found is not None:
         raise NotPossible(
             f"connection {connection_id} exists already", action="choose another id, or remove it first"
         )
-    writes: list[Write] = [Create(ids.connection_path(connection_id), to_document(connection))]
-    if left is not None:
-        state = SyncState.of(left)
-        if state.open is not None:
-            raise NotPossible(
-                f"connection {connection_id} was removed, and run {state.open.run_id} still works on it",
-                action="add it when that run is over",
-            )
-        fresh = SyncState(seq=state.seq + 1, lease=Lease(fence=state.lease.fence), last_run=state.last_run)
-        writes.append(Update(left.path, to_document(fresh), version=left.version))
-    try:
-        services.store.commit(writes)
-    except Conflict:
-        return False
-    return True
+    create = Create(ids.connection_path(connection_id), to_document(connection))
+    if left is None:
+        return [create]
+    state = read_state(left)
+    if state.removing:
+        raise NotPossible(
+            f"connection {connection_id} is being removed{_since(state.removed_at)}; that is not finished",
+            action=f"{_finish(connection_id)}; then add it",
+        )
+    if state.open is not None:
+        raise NotPossible(
+            f"connection {connection_id} was removed, and run {state.open.run_id} still works on it",
+            action="add it when that run is over",
+        )
+    if state.marketplace not in {"", connection.marketplace}:
+        until = f", or wait until {state.expires_at:%Y-%m-%d %H:%M}Z" if state.expires_at is not None else ""
+        raise NotPossible(
+            f"connection {connection_id} was one of {state.marketplace}, and a connection's marketplace "
+            "never changes",
+            action=f"choose another id{until}",
+        )
+    fresh = SyncState(seq=state.seq + 1, lease=Lease(fence=state.lease.fence), last_run=state.last_run)
+    return [create, Update(left.path, to_document(fresh), version=left.version)]
 
 
-def show(services: Services, connection_id: str) -> View:
-    """Read one connection and how it does.
+def show(services: Services, connection_id: str) -> ConnectionView:
+    """Read one connection with its state.
 
     Raises:
         NotFound: No such connection.
     """
     connection, state = services.store.get_many(paths(connection_id))
     if connection is None:
-        raise not_found(connection_id)
+        raise not_found(connection_id, state)
     return _view(connection, state)
 
 
@@ -147,8 +162,8 @@ def list_page(
     status: ConnectionStatus | None = None,
     after: str | None = None,
     limit: int,
-) -> list[View]:
-    """Read connections in id order, at most `limit` of them, behind the id `after`."""
+) -> list[ConnectionView]:
+    """Read at most `limit` connections in id order, those after the id `after`."""
     wanted = {"organization_id": organization_id, "marketplace": marketplace, "status": status}
     snapshots = services.store.query(
         Query(
@@ -158,14 +173,18 @@ def list_page(
             limit=limit,
         )
     )
-    if not snapshots:
-        return []
     states = services.store.get_many([ids.state_path(snapshot.id) for snapshot in snapshots])
     return [_view(snapshot, state) for snapshot, state in zip(snapshots, states, strict=True)]
 
 
+def unfinished_removals(store: DocumentStore) -> list[str]:
+    """Ids of connections whose removal was interrupted, at most `UNFINISHED`."""
+    query = Query("sync_state", where=[Filter("removing", "==", True)], limit=UNFINISHED)
+    return [snapshot.id for snapshot in store.query(query)]
+
+
 def check(services: Services, connection_id: str) -> str:
-    """Make one authenticated call to the marketplace; returns a line that names the account.
+    """Make one authenticated call to the marketplace; returns a line that names the seller's account.
 
     Raises:
         NotFound: No such connection.
@@ -212,8 +231,36 @@ def _connector(services: Services, marketplace: str) -> AnyConnector:
     return connector
 
 
+def edit(
+    services: Services,
+    connection_id: str,
+    decide: Callable[[Snapshot | None, Snapshot | None], list[Write]],
+) -> None:
+    """Read connection and state, decide, commit; after a conflict, start again.
+
+    Args:
+        services: The ports.
+        connection_id: The connection.
+        decide: Is given both documents, None if absent, and returns the writes. Their preconditions must
+            refuse a commit that was decided on an older state.
+
+    Raises:
+        NotFound: No document can have this id.
+        StoreUnavailable: They change too often; try again.
+    """
+    attempts = Attempts(services, f"connection {connection_id} changes too often to be changed; try again")
+    while True:
+        connection, state = services.store.get_many(paths(connection_id))
+        try:
+            services.store.commit(decide(connection, state))
+        except Conflict:
+            attempts.again()
+        else:
+            return
+
+
 def paths(connection_id: str) -> list[str]:
-    """Where a connection's own document and its `sync_state` are, in this order.
+    """The paths of a connection's document and of its `sync_state`, in this order.
 
     Raises:
         NotFound: No document can have this id.
@@ -223,22 +270,67 @@ def paths(connection_id: str) -> list[str]:
     return [ids.connection_path(connection_id), ids.state_path(connection_id)]
 
 
-def not_found(connection_id: str) -> NotFound:
-    """What to raise for an unknown connection."""
-    return NotFound(
-        f"no connection {connection_id!r}", action="`python -m orchestrator connections list` names them"
+def not_found(connection_id: str, left: Snapshot | None = None) -> NotFound:
+    """The error for an unknown connection, or for a removed one by the state that it left."""
+    state = attempt(SyncState, left)[0] if left is not None else None
+    if state is None or not (state.removing or state.removed_at):
+        return NotFound(
+            f"no connection {connection_id!r}", action="`python -m orchestrator connections list` names them"
+        )
+    removed = f"no connection {connection_id!r}: it was removed{_since(state.removed_at)}"
+    if state.removing:
+        return NotFound(f"{removed}, and that is not finished", action=_finish(connection_id))
+    return NotFound(removed, action="`connections add` adds it again, for the same marketplace")
+
+
+def _since(began_at: datetime | None) -> str:
+    """The beginning of a removal, for a sentence; empty if it is unknown."""
+    return "" if began_at is None else f" (begun {began_at:%Y-%m-%d %H:%M}Z)"
+
+
+def _finish(connection_id: str) -> str:
+    """The remedy for a removal that was interrupted."""
+    return (
+        f"finish it with `python -m orchestrator connections remove {connection_id}` "
+        "(with --purge-records if its records are to go too)"
     )
 
 
-def _view(connection: Snapshot, state: Snapshot | None) -> View:
+def read_state(snapshot: Snapshot | None) -> SyncState:
+    """A `sync_state` document; the initial state if it is absent.
+
+    Raises:
+        NotPossible: It cannot be read.
+    """
+    state, fault = attempt(SyncState, snapshot) if snapshot is not None else (SyncState(), "")
+    if state is None:
+        raise NotPossible(fault, action="correct the field that the message names, then do it again")
+    return state
+
+
+def _view(connection: Snapshot, state: Snapshot | None) -> ConnectionView:
     fault = ""
     try:
         connection_from_document(connection.id, connection.data)
     except ConnectionInvalid as error:
         fault = error.message
-    return View(
+    known, state_fault = attempt(SyncState, state) if state is not None else (None, "")
+    return ConnectionView(
         id=connection.id,
         document=connection.data,
-        state=SyncState.of(state) if state is not None else None,
+        state=known,
         fault=fault,
+        state_fault=state_fault,
+        warning=edited_marketplace(connection.data, known) if known is not None else "",
+    )
+
+
+def edited_marketplace(connection: Document, state: SyncState) -> str:
+    """A sentence about a connection whose marketplace was edited by hand; empty if it was not."""
+    now = connection.get("marketplace")
+    if not state.marketplace or now == state.marketplace:
+        return ""
+    return one_line(
+        f"its marketplace was edited from {state.marketplace} to {now}, which is not supported: set it back, "
+        "and add a connection of another id"
     )

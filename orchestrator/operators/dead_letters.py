@@ -1,47 +1,50 @@
-"""Dead letters: what was given up, what replaying it would do, and doing it.
+"""Dead letters: listing them, predicting the effect of a replay, and replaying them.
 
-The protocol's Dead event. A message whose task is open is published again. One whose task is closed would be
-acknowledged and do nothing, so its connection is synced by a new run instead; closed runs never change.
+This is the protocol's Dead event. A message of an open task is published again. A message of a closed task
+would be acknowledged without effect, so a new run syncs its connection instead; closed runs never change.
 
-Everything may be repeated, or end anywhere. Messages are removed only after what they are replayed as was
-published, and a new run's id is made of the run that the dead messages belong to: replaying them again
-finds the same run.
+A replay may be interrupted at any point and repeated. Messages are removed only after their replacement was
+published. A new run's id derives from the run of the dead messages, so that a repeated replay finds the
+same run.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from itertools import count
+from typing import Self
 
 import msgspec
 
-from orchestrator.errors import MessageInvalid, NotPossible, RequestError
+from orchestrator.errors import MessageInvalid, NotPossible
 from orchestrator.model import ids, messages
 from orchestrator.model.connection import ConnectionStatus
-from orchestrator.model.documents import from_document
+from orchestrator.model.documents import attempt
 from orchestrator.model.messages import Message
 from orchestrator.model.run import Run, Selection, Task, TaskStatus
-from orchestrator.ports import DeadLetters, DeadMessage, Document, DocumentStore
-from orchestrator.runs.start import COMMAND_LINE, Started, TriggerRequest, start_manual
+from orchestrator.operators.paging import require_between
+from orchestrator.ports import DeadLetters, DeadMessage, DocumentStore, Snapshot
+from orchestrator.runs.start import COMMAND_LINE, Started, TriggerRequest, read_run, start_manual
 from orchestrator.services import Services
 
-#: Messages that are looked at in one go, unless said otherwise, and at most.
+#: Messages taken by one look or replay: by default, and at most.
 LIMIT = 500
 MOST = 5000
 #: Messages published, or connections given to a new run, in a second.
 PER_SECOND = 20.0
-#: They are published by so many, then removed, then there is a pause.
+#: Messages that are published and removed between two pauses.
 BATCH = 50
-#: What was taken is others' again after ten minutes: no more is taken than this pace gets done before.
+#: Messages that were taken are available to others again after ten minutes. A replay takes no more messages
+#: than its pace can finish in this time.
 _WORKED_S = 480.0
 _READ = 300
 
 
 class Effect(StrEnum):
-    """What a replay does with a dead message."""
+    """The effect of a replay on a dead message."""
 
     PUBLISH = "publish again"
     NEW_RUN = "new run"
@@ -50,10 +53,10 @@ class Effect(StrEnum):
 
 
 class Letter(msgspec.Struct, kw_only=True):
-    """A dead message as people see it: all but its body."""
+    """A dead message without its body, for people."""
 
     id: str
-    #: None where it cannot be read.
+    #: None if the message is unreadable.
     kind: str | None
     run_id: str | None
     connection_id: str | None
@@ -62,113 +65,129 @@ class Letter(msgspec.Struct, kw_only=True):
     deliveries: int
     size_bytes: int
     effect: Effect
+    #: The reason for the effect.
     why: str
 
 
 class Wanted(msgspec.Struct, kw_only=True, frozen=True):
-    """Which dead messages are meant: those that fit, among the first `limit`."""
+    """Selects dead messages: those that match, among the first `limit`."""
 
     connection_id: str | None = None
     run_id: str | None = None
     limit: int = LIMIT
-    #: Whether those that cannot be read are removed.
+    #: Whether unreadable messages are removed.
     discard_unreadable: bool = False
 
 
-class Looked(msgspec.Struct, kw_only=True, frozen=True):
-    """Dead messages, and what became of them or would."""
+class Report(msgspec.Struct, kw_only=True, frozen=True):
+    """The selected dead messages, each with its effect: predicted by `look`, done by `replay`."""
 
     letters: list[Letter]
-    #: Whether there may be more of them.
+    #: Whether there may be more dead messages.
     more: bool
-    #: New runs, where they were replayed.
+    #: The new runs that the replay started.
     started: list[Started] = []
 
 
-@dataclass(slots=True)
-class _Found:
-    """A dead message that is meant."""
-
-    dead: DeadMessage
-    message: Message | None
-    letter: Letter
-    selection: Selection
-
-
-def look(services: Services, dead: DeadLetters, wanted: Wanted) -> Looked:
-    """Say what there is and what a replay would do; changes nothing.
+def look(services: Services, dead: DeadLetters, wanted: Wanted) -> Report:
+    """List dead messages with the effect that a replay would have; changes nothing.
 
     Raises:
         RequestError: The limit is out of range.
         QueueUnavailable: Try again.
         StoreUnavailable: Try again.
     """
-    _require("limit", wanted.limit, 1, MOST)
-    taken = dead.take(wanted.limit)
-    try:
-        found = _judge(services, taken, wanted)
-    finally:
-        dead.give_back(taken)
-    return Looked(letters=[one.letter for one in found], more=len(taken) == wanted.limit)
+    require_between("limit", wanted.limit, 1, MOST)
+    with _Taken(dead, wanted.limit) as taken:
+        found = _judge(services, taken.messages, wanted)
+    return Report(letters=[one.letter for one in found], more=len(taken.messages) == wanted.limit)
 
 
 def replay(
     services: Services, dead: DeadLetters, wanted: Wanted, *, per_second: float = PER_SECOND
-) -> Looked:
-    """Do what `look` says, at a pace; safe to repeat, wherever an earlier one ended.
+) -> Report:
+    """Apply to each dead message the effect that `look` predicts, at a pace.
+
+    It is safe to repeat, wherever an earlier replay ended.
 
     Args:
-        services: The world.
+        services: The ports.
         dead: The dead letters.
-        wanted: Which of them.
-        per_second: How many messages and connections become work in a second.
+        wanted: Selects among them.
+        per_second: Messages published, or connections given to a new run, in a second.
 
     Raises:
         RequestError: A number is out of range.
-        QueueUnavailable: Not all is done; replay again.
-        StoreUnavailable: Not all is done; replay again.
+        QueueUnavailable: Some messages are not replayed yet; replay again.
+        StoreUnavailable: Some messages are not replayed yet; replay again.
     """
-    _require("limit", wanted.limit, 1, MOST)
-    _require("per second", per_second, 0.1, 1000)
+    require_between("limit", wanted.limit, 1, MOST)
+    require_between("per second", per_second, 0.1, 1000)
     limit = min(wanted.limit, int(per_second * _WORKED_S))
-    taken = dead.take(limit)
-    left = {message.id: message for message in taken}
     started: list[Started] = []
-
-    def remove(found: Sequence[_Found]) -> None:
-        dead.remove([one.dead for one in found])
-        for one in found:
-            del left[one.dead.id]
-
-    try:
-        found = _judge(services, taken, wanted)
-        remove([one for one in found if one.letter.effect is Effect.REMOVE])
+    with _Taken(dead, limit) as taken:
+        found = _judge(services, taken.messages, wanted)
+        taken.remove(_having(Effect.REMOVE, found))
         pause_s = 0.0
-        for batch in _batches([one for one in found if one.letter.effect is Effect.PUBLISH]):
+        again = _having(Effect.PUBLISH, found)
+        for batch in (again[start : start + BATCH] for start in range(0, len(again), BATCH)):
             services.clock.sleep(pause_s)
             services.queue.publish([one.message for one in batch if one.message is not None])
-            remove(batch)
+            taken.remove(batch)
             pause_s = len(batch) / per_second
-        for run_id, group in _groups(found).items():
+        for run_id, group in _by_run(_having(Effect.NEW_RUN, found)).items():
             services.clock.sleep(pause_s)
             names = {one.letter.connection_id or "" for one in group}
             try:
-                started += _start(services, run_id, group[0].selection, names)
+                started += _start_runs(services, run_id, group[0].selection, names)
             except NotPossible as error:
                 for one in group:
                     one.letter.effect, one.letter.why = Effect.KEEP, error.message
                 pause_s = 0.0
-                continue
-            remove(group)
-            pause_s = len(names) / per_second
-    finally:
-        dead.give_back(list(left.values()))
-    return Looked(letters=[one.letter for one in found], more=len(taken) == limit, started=started)
+            else:
+                taken.remove(group)
+                pause_s = len(names) / per_second
+    return Report(letters=[one.letter for one in found], more=len(taken.messages) == limit, started=started)
+
+
+@dataclass(slots=True)
+class _Found:
+    """A selected dead message."""
+
+    #: None if it is unreadable.
+    message: Message | None
+    letter: Letter
+    #: The streams that its run was asked for.
+    selection: Selection
+
+
+class _Taken:
+    """Dead messages that are hidden from others; those that are not removed are given back at the end."""
+
+    def __init__(self, dead: DeadLetters, limit: int) -> None:
+        self._dead = dead
+        self.messages = dead.take(limit)
+        self._left = {message.id: message for message in self.messages}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self._dead.give_back(list(self._left.values()))
+
+    def remove(self, found: Sequence[_Found]) -> None:
+        self._dead.remove([self._left[one.letter.id] for one in found])
+        for one in found:
+            del self._left[one.letter.id]
+
+
+def _having(effect: Effect, found: Iterable[_Found]) -> list[_Found]:
+    return [one for one in found if one.letter.effect is effect]
 
 
 def _judge(services: Services, taken: Sequence[DeadMessage], wanted: Wanted) -> list[_Found]:
-    """Those that are meant, each with what is to be done with it and why."""
-    found = [one for one in map(_read, taken) if _is_meant(one.letter, wanted)]
+    """Select messages, and decide the effect on each of them."""
+    found = [one for one in map(_read, taken) if _is_wanted(one.letter, wanted)]
     read = [one.message for one in found if one.message is not None]
     tasks = [message for message in read if message.kind == "task"]
     documents = _documents(
@@ -182,10 +201,13 @@ def _judge(services: Services, taken: Sequence[DeadMessage], wanted: Wanted) -> 
     now = services.clock.now()
     for one in found:
         if one.message is not None:
-            run = documents.get(ids.run_path(one.message.run_id))
-            known = from_document(Run, run) if run is not None else None
-            one.selection = known.selection if known is not None else Selection()
-            one.letter.effect, one.letter.why = _decide(one.message, known, documents, now)
+            snapshot = documents.get(ids.run_path(one.message.run_id))
+            run, fault = attempt(Run, snapshot) if snapshot is not None else (None, "")
+            if fault:
+                one.letter.why = fault
+                continue
+            one.selection = run.selection if run is not None else Selection()
+            one.letter.effect, one.letter.why = _decide(one.message, run, documents, now)
         elif wanted.discard_unreadable:
             one.letter.effect = Effect.REMOVE
     return found
@@ -197,11 +219,10 @@ def _read(dead: DeadMessage) -> _Found:
         message = messages.decode(dead.body)
     except MessageInvalid as error:
         why = dead.reason or str(error)
-    noted = dead.attributes.get
     letter = Letter(
         id=dead.id,
         kind=message.kind if message else None,
-        run_id=(message.run_id if message else noted("run_id")) or None,
+        run_id=(message.run_id if message else dead.attributes.get("run_id")) or None,
         connection_id=(message.connection_id if message else None) or None,
         published_at=dead.published_at,
         died_at=dead.died_at,
@@ -210,19 +231,17 @@ def _read(dead: DeadMessage) -> _Found:
         effect=Effect.KEEP,
         why=why,
     )
-    return _Found(dead, message, letter, Selection())
+    return _Found(message, letter, Selection())
 
 
-def _is_meant(letter: Letter, wanted: Wanted) -> bool:
-    return (wanted.run_id is None or letter.run_id == wanted.run_id) and (
-        wanted.connection_id is None or letter.connection_id == wanted.connection_id
-    )
+def _is_wanted(letter: Letter, wanted: Wanted) -> bool:
+    return wanted.run_id in {None, letter.run_id} and wanted.connection_id in {None, letter.connection_id}
 
 
 def _decide(
-    message: Message, run: Run | None, documents: dict[str, Document], now: datetime
+    message: Message, run: Run | None, documents: dict[str, Snapshot], now: datetime
 ) -> tuple[Effect, str]:
-    """What to do with a message that can be read, by what has become of its run and task."""
+    """The effect on a readable message, and the reason, from the current state of its run and task."""
     if message.kind == "heal":
         return Effect.REMOVE, "every tick heals by itself"
     over = f"its run is {run.status.value}" if run is not None else "its run is no longer kept"
@@ -230,47 +249,47 @@ def _decide(
     if message.kind != "task":
         return (Effect.PUBLISH, over) if is_open else (Effect.REMOVE, f"{over}: nothing is left to do")
     record = documents.get(ids.task_path(message.run_id, message.connection_id))
-    task = from_document(Task, record) if record is not None else None
+    task, fault = attempt(Task, record) if record is not None else (None, "")
+    if fault:
+        return Effect.KEEP, fault
     if task is not None:
         over = f"its task is {task.status.value}" + (f" ({task.reason})" if task.reason else "")
     elif run is not None and is_open:
-        # Past its deadline a task is closed and not worked, so the message would do nothing.
+        # After the deadline a worker closes the task unworked, so the message would have no effect.
         if now <= run.deadline_at:
             return Effect.PUBLISH, "its task is open"
         over = "its run is past its deadline"
     if task is not None and task.status is TaskStatus.SUCCEEDED:
         return Effect.REMOVE, f"{over}: nothing is left to do"
-    connection = documents.get(ids.connection_path(message.connection_id))
-    if connection is None or connection.get("status") == ConnectionStatus.DISCONNECTED:
+    found = documents.get(ids.connection_path(message.connection_id))
+    status = found.data.get("status") if found is not None else ConnectionStatus.DISCONNECTED
+    if status == ConnectionStatus.DISCONNECTED:
         return Effect.REMOVE, f"{over}, and the connection is gone"
-    if connection.get("status") == ConnectionStatus.PAUSED:
+    if status == ConnectionStatus.PAUSED:
         return Effect.KEEP, f"{over}, and the connection is paused: resume it first"
     return Effect.NEW_RUN, over
 
 
-def _groups(found: Iterable[_Found]) -> dict[str, list[_Found]]:
-    """The messages that new runs are started for, by the run that each of these is for.
+def _by_run(found: Iterable[_Found]) -> dict[str, list[_Found]]:
+    """Messages that need a new run, by the dead run that it replaces.
 
-    A connection that several runs have left dead messages of is synced once, for the latest of them.
+    If several runs left dead messages of one connection, it is synced once, for the latest of these runs.
     """
-    members: dict[tuple[object, ...], list[_Found]] = {}
-    latest: dict[tuple[object, ...], str] = {}
-    for one in sorted(found, key=lambda one: one.message.order if one.message else ""):
-        if one.letter.effect is Effect.NEW_RUN and one.message is not None:
-            work = (one.message.connection_id, one.selection.streams, one.selection.full)
-            members.setdefault(work, []).append(one)
-            latest[work] = one.message.run_id
+    same_work: dict[tuple[object, ...], list[_Found]] = {}
+    for one in sorted(found, key=lambda one: one.message.order if one.message is not None else ""):
+        work = (one.letter.connection_id, one.selection.streams, one.selection.full)
+        same_work.setdefault(work, []).append(one)
     groups: dict[str, list[_Found]] = {}
-    for same, run_id in latest.items():
-        groups.setdefault(run_id, []).extend(members[same])
+    for members in same_work.values():
+        groups.setdefault(members[-1].letter.run_id or "", []).extend(members)
     return groups
 
 
-def _start(services: Services, run_id: str, selection: Selection, names: set[str]) -> list[Started]:
-    """Have every one of these connections in a new run that was started for dead messages of this run.
+def _start_runs(services: Services, run_id: str, selection: Selection, names: set[str]) -> list[Started]:
+    """Find or start new runs for this dead run, until every one of these connections is in one of them.
 
-    There may be such runs already, from a replay that ended before it had removed the messages, or of
-    other connections. Numbers tell them apart: the next one is only made for what they do not cover.
+    Such runs may exist: for other connections, or from a replay that was interrupted before it removed the
+    messages. Each has a number; the next number is only used for the connections that are in no earlier run.
     """
     runs = []
     for number in count(1):
@@ -284,11 +303,8 @@ def _start(services: Services, run_id: str, selection: Selection, names: set[str
             requested_by=COMMAND_LINE,
             idempotency_key=f"dead letters of {run_id}, {number}",
         )
-        snapshot = services.store.get(ids.run_path(started.run_id))
-        selected = (
-            from_document(Run, snapshot.data).selection.connection_ids if snapshot is not None else None
-        )
-        missing = names.difference(*(selected or {}).values())
+        _, run = read_run(services, started.run_id)
+        missing = names.difference(*(run.selection.connection_ids or {}).values())
         if missing != names:
             runs.append(started)
         if not missing:
@@ -297,21 +313,11 @@ def _start(services: Services, run_id: str, selection: Selection, names: set[str
     return runs
 
 
-def _documents(store: DocumentStore, paths: Iterable[str]) -> dict[str, Document]:
-    """Those of these documents that exist, by path."""
+def _documents(store: DocumentStore, paths: Iterable[str]) -> dict[str, Snapshot]:
+    """The existing documents among these, by path."""
     ordered = sorted(paths)
-    found: dict[str, Document] = {}
+    found: dict[str, Snapshot] = {}
     for start in range(0, len(ordered), _READ):
-        for snapshot in store.get_many(ordered[start : start + _READ]):
-            if snapshot is not None:
-                found[snapshot.path] = snapshot.data
+        snapshots = store.get_many(ordered[start : start + _READ])
+        found |= {snapshot.path: snapshot for snapshot in snapshots if snapshot is not None}
     return found
-
-
-def _batches(found: Sequence[_Found]) -> Iterator[Sequence[_Found]]:
-    return (found[start : start + BATCH] for start in range(0, len(found), BATCH))
-
-
-def _require(name: str, value: float, least: float, most: float) -> None:
-    if not least <= value <= most:
-        raise RequestError(f"{name}: it takes a number from {least:,} to {most:,}")

@@ -192,7 +192,7 @@ def _start(services: Services, run_id: str, run: Run, *also: Write) -> Started:
         if snapshot is None:
             raise StoreUnavailable(f"run {run_id} was not recorded; try again") from error
         return _again(services, run_id, snapshot)
-    services.queue.publish(dispatch_messages(run_id, run) or [Message(kind="heal")])
+    services.queue.publish(dispatch_messages(run_id, run) or [Message(kind="heal", run_id=run_id)])
     return Started(run_id=run_id, status=run.status, tasks=run.tasks.total, duplicate=False)
 
 
@@ -204,8 +204,8 @@ def _again(services: Services, run_id: str, snapshot: Snapshot) -> Started:
     return Started(run_id=run_id, status=run.status, tasks=run.tasks.total, duplicate=True)
 
 
-def dispatch_messages(run_id: str, run: Run) -> list[Message]:
-    """One message for each marketplace that is not yet expanded."""
+def dispatch_messages(run_id: str, run: Run, *, heal: bool = False) -> list[Message]:
+    """One message for each marketplace that is not yet expanded; `heal` marks those that a heal publishes."""
     return [
         Message(
             kind="dispatch",
@@ -213,6 +213,7 @@ def dispatch_messages(run_id: str, run: Run) -> list[Message]:
             order=run.order,
             deadline_at=run.deadline_at,
             marketplace=marketplace,
+            heal=heal,
         )
         for marketplace, dispatch in sorted(run.dispatch.items())
         if not dispatch.done

@@ -54,7 +54,7 @@ def met(
             since=since if has_span else None,
             until=until if has_span else None,
             first_at=before.first_at if before is not None else now,
-            retry_at=before.retry_at if before is not None else now + FIRST_RETRY,
+            retry_at=before.retry_at if before is not None else now + FIRST_RETRY if has_span else None,
             retries=before.retries if before is not None else 0,
             window_until=window.until,
         )

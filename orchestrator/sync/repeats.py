@@ -14,7 +14,7 @@ import msgspec
 from orchestrator.errors import ResponseInvalid
 from orchestrator.model.state import OpenWindow
 
-#: So many pages in a row may bring only rows that the window has shown before.
+#: A listing is refused after this number of pages in a row with only rows that the window has shown before.
 STALE_PAGES = 3
 #: Rows of a window that one slice remembers by hash, and pages that the open window keeps, 8 bytes each.
 REMEMBERED_ROWS, REMEMBERED_PAGES = 20_000, 16

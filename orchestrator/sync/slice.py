@@ -127,7 +127,7 @@ class Slice:
                     action="look at the worker's memory and log; the next run tries again",
                 )
             )
-        if status == ConnectionStatus.DISCONNECTED:
+        if status == ConnectionStatus.DISCONNECTED or self.claimed.is_of_another_marketplace:
             return Ending(TaskStatus.SKIPPED, "gone")
         return Ending(TaskStatus.SKIPPED, "paused") if status == ConnectionStatus.PAUSED else None
 
@@ -284,7 +284,7 @@ class Slice:
         )
 
         def close(state: SyncState) -> SyncState:
-            return with_health(closed_state(state, message.run_id, message.order), task)
+            return with_health(closed_state(state, message.run_id, message.order, message.shard), task)
 
         try:
             still_open = holder.finish(close, task)

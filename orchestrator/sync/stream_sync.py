@@ -37,7 +37,7 @@ log = logging.getLogger(__name__)
 SIGN_OF_LIFE_S = 45.0
 #: A window is started again this often because of its page token, then it has failed.
 RESTARTS = 3
-#: A listing that repeats itself is started again after so many ticks in a row that failed because of it.
+#: A listing that repeats itself is started again once this number of ticks in a row failed because of it.
 REPEATED = 4
 
 

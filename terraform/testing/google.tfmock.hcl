@@ -1,4 +1,4 @@
-# What Google would answer, as far as the tests look at it. Account e-mails are as Google makes them.
+# Google's answers to the modules' plans, as far as the tests read them.
 
 mock_data "google_project" {
   defaults = {

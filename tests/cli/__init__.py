@@ -1,1 +1,1 @@
-"""The operators' command line and the use cases that only it has, on an embedded store."""
+"""The operators' command line, and the use cases that only it has, on an embedded store."""

@@ -36,7 +36,7 @@ class NoAuth:
     """Sends no credentials."""
 
     def headers(self, client: Client) -> dict[str, str]:
-        """None."""
+        """There are none."""
         return {}
 
     def refresh(self, client: Client) -> bool:
@@ -101,7 +101,7 @@ def queue() -> ListQueue:
 
 @pytest.fixture
 def services(tmp_path: Path, clock: VirtualClock, queue: ListQueue) -> Iterator[Services]:
-    """An embedded store and the made-up marketplace."""
+    """An embedded store and the invented marketplace."""
     store = SqliteStore(tmp_path / "store.db")
     with ThreadPoolExecutor(1) as executor:
         yield Services(

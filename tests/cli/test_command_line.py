@@ -36,7 +36,7 @@ ADD = [
 
 @pytest.fixture(autouse=True)
 def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The embedded store, as a developer's shell names it."""
+    """The embedded store, named in the environment as by a developer's shell."""
     monkeypatch.setenv("ENVIRONMENT", "development")
     monkeypatch.setenv("SYNC_STORE", f"sqlite:{tmp_path / 'store.db'}")
     monkeypatch.setenv("SYNC_QUEUE", "local:http://127.0.0.1:1")
@@ -83,7 +83,7 @@ def put_run(store: SqliteStore, run_id: str = "t-1", status: RunStatus = RunStat
 
 
 def task(run_id: str, connection_id: str, error: ErrorInfo | None = None) -> Task:
-    """A final task; failed where there is an error."""
+    """A final task; failed if there is an error."""
     return Task(
         run_id=run_id,
         shard="shopify-000000",
@@ -107,7 +107,7 @@ def run_json(capsys: pytest.CaptureFixture[str], *arguments: str) -> object:
 
 
 def test_a_connections_life(capsys: pytest.CaptureFixture[str]) -> None:
-    """Add, list, pause, resume and remove do what they say, each in one sentence."""
+    """Add, list, pause, resume and remove work, and each prints one sentence."""
     assert main(ADD) == 0
     assert "shop-1: added" in capsys.readouterr().out
     assert main(["connections", "list"]) == 0
@@ -124,7 +124,7 @@ def test_a_connections_life(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_show_tells_document_and_state(capsys: pytest.CaptureFixture[str]) -> None:
-    """JSON holds the stored fields and how the sync does; the secret's content is in neither form."""
+    """JSON holds the stored fields and the state; neither output holds the secret's content."""
     main(ADD)
     capsys.readouterr()
     shown = run_json(capsys, "connections", "show", "shop-1")
@@ -153,7 +153,7 @@ def test_show_tells_document_and_state(capsys: pytest.CaptureFixture[str]) -> No
 def test_what_is_refused_is_one_line(
     capsys: pytest.CaptureFixture[str], arguments: list[str], line: str
 ) -> None:
-    """Errors are a line for people on standard error, without a traceback, and exit code 1."""
+    """An error is one line for people on standard error, without a traceback, with exit code 1."""
     assert main(arguments) == FAILED
     captured = capsys.readouterr()
     assert captured.out == ""
@@ -172,7 +172,7 @@ def test_adding_twice_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
 def test_wrong_settings_are_named(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An environment that cannot work is refused before anything is done."""
+    """A wrong environment is refused before anything is changed."""
     monkeypatch.setenv("SYNC_STORE", "mysql:there")
 
     assert main(["runs", "list"]) == FAILED
@@ -181,14 +181,14 @@ def test_wrong_settings_are_named(
 
 @pytest.mark.parametrize("arguments", [[], ["connections"], ["connections", "add"], ["runs", "wach", "t-1"]])
 def test_wrong_usage_exits_with_2(arguments: list[str]) -> None:
-    """As with every command line."""
+    """Wrong usage has the usual exit code."""
     with pytest.raises(SystemExit) as stopped:
         main(arguments)
     assert stopped.value.code == 2
 
 
 def test_a_run_is_shown_with_what_failed(capsys: pytest.CaptureFixture[str], store: SqliteStore) -> None:
-    """Counts a stream, cost, and for every failed task what to do."""
+    """The output has counts by stream, the cost, and the remedy for every failed task."""
     put_run(store)
     assert main(["runs", "show", "t-1"]) == 0
 
@@ -199,7 +199,7 @@ def test_a_run_is_shown_with_what_failed(capsys: pytest.CaptureFixture[str], sto
 
 
 def test_runs_are_listed_in_pages(capsys: pytest.CaptureFixture[str], store: SqliteStore) -> None:
-    """The newest first, and a token leads to the next page."""
+    """The newest run is first, and a token leads to the next page."""
     for run_id in ("t-1", "t-2", "t-3"):
         put_run(store, run_id)
     first = run_json(capsys, "runs", "list", "--limit", "2")

@@ -24,7 +24,7 @@ GOOD: dict[str, Any] = {
 
 
 def test_a_connection_is_stored_as_documented(services: Services) -> None:
-    """All fields stand in the document, and it takes part in runs at once."""
+    """The document has all fields, and the connection takes part in the next run."""
     connections.add(services, "shop-1", **GOOD)
 
     document = connections.show(services, "shop-1").document
@@ -43,7 +43,7 @@ def test_a_connection_is_stored_as_documented(services: Services) -> None:
 
 
 def test_a_connection_is_never_overwritten(services: Services) -> None:
-    """An id that is taken is refused, and the old document stays."""
+    """An existing id is refused, and the old document stays."""
     connections.add(services, "shop-1", **GOOD)
 
     with pytest.raises(NotPossible, match="shop-1 exists already"):
@@ -62,10 +62,10 @@ def test_a_connection_is_never_overwritten(services: Services) -> None:
         ({"credential": "env:OTHER"}, SecretMissing, "env:OTHER"),
     ],
 )
-def test_what_could_never_sync_is_refused(
+def test_a_connection_that_cannot_sync_is_refused(
     services: Services, change: dict[str, Any], error: type[Exception], match: str
 ) -> None:
-    """The message names what is wrong, and nothing is stored."""
+    """The message names the fault, and nothing is stored."""
     with pytest.raises(error, match=match):
         connections.add(services, "shop-1", **{**GOOD, **change})
     with pytest.raises(NotFound):
@@ -74,13 +74,13 @@ def test_what_could_never_sync_is_refused(
 
 @pytest.mark.parametrize("connection_id", ["", "a/b", ".hidden", "two words", "x" * 129, "naïve"])
 def test_ids_are_plain(services: Services, connection_id: str) -> None:
-    """An id that a path, a shell or a URL would trip over is refused."""
+    """An id that is not safe in a path, a shell or a URL is refused."""
     with pytest.raises(RequestError, match="cannot be a connection's id"):
         connections.add(services, connection_id, **GOOD)
 
 
-def test_what_is_left_of_an_earlier_connection_is_forgotten(services: Services) -> None:
-    """A removal that was broken off may have deleted records: a connection of the same id begins anew."""
+def test_the_state_of_an_earlier_connection_is_reset(services: Services) -> None:
+    """An interrupted removal may have deleted records, so a new connection of the same id starts anew."""
     digest = {"orders": StreamState(digest=b"18 bytes an entry.", scope="0")}
     left = SyncState(seq=7, lease=Lease(fence=3), streams=digest)
     services.store.commit([Put("sync_state/shop", to_document(left))])
@@ -92,7 +92,7 @@ def test_what_is_left_of_an_earlier_connection_is_forgotten(services: Services) 
 
 
 def test_a_connection_is_not_added_while_its_predecessor_is_worked_on(services: Services) -> None:
-    """Whoever still holds the state of a removed connection would go on with the new one's secret."""
+    """A worker that still holds the removed connection's state would continue with the new one's secret."""
     now = services.clock.now()
     opened = Open(run_id="r", order="r", deadline_at=now, shard="takealot-000000", started_at=now)
     services.store.commit([Put("sync_state/shop", to_document(SyncState(seq=7, open=opened)))])
@@ -117,7 +117,7 @@ def test_connections_are_listed_in_pages(services: Services) -> None:
 
 
 def test_a_malformed_document_is_shown_with_its_fault(services: Services) -> None:
-    """A document that people spoilt is listed, not hidden, and says why it cannot be synced."""
+    """A document with a fault is listed with that fault, and not hidden."""
     services.store.commit([Put("connections/odd", {"marketplace": "takealot"})])
 
     (view,) = connections.list_page(services, limit=10)
@@ -125,13 +125,13 @@ def test_a_malformed_document_is_shown_with_its_fault(services: Services) -> Non
 
 
 def test_check_names_the_account(services: Services) -> None:
-    """A check opens a session and asks the marketplace who this is."""
+    """A check opens a session and asks the marketplace for the account."""
     connections.add(services, "shop-1", **GOOD)
 
     assert connections.check(services, "shop-1") == "account of one"
 
 
 def test_check_of_an_unknown_connection_says_so(services: Services) -> None:
-    """No such id, no call."""
+    """An unknown id is refused without a call."""
     with pytest.raises(NotFound, match="no connection 'shop-9'"):
         connections.check(services, "shop-9")

@@ -31,7 +31,7 @@ QUEUE = "http://127.0.0.1:1"
 
 @pytest.fixture(autouse=True)
 def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The embedded store and queue, as a developer's shell names them."""
+    """The embedded store and queue, named in the environment as by a developer's shell."""
     monkeypatch.setenv("ENVIRONMENT", "development")
     monkeypatch.setenv("SYNC_STORE", f"sqlite:{tmp_path / 'store.db'}")
     monkeypatch.setenv("SYNC_QUEUE", f"local:{QUEUE}")
@@ -99,14 +99,14 @@ def task_message(run_id: str, connection_id: str) -> Message:
 
 
 def bury(queue: LocalQueue, *messages: Message) -> None:
-    """Have messages lie dead."""
+    """Make messages dead letters."""
     for message in messages:
         queue.bury(encode(message), reason="", attributes={})
 
 
 @pytest.fixture
 def three(store: SqliteStore, queue: LocalQueue) -> None:
-    """A dead message of an open task, one of a closed one, and one that cannot be read."""
+    """A dead message of an open task, one of a closed task, and an unreadable one."""
     put_run(store, "t-1", RunStatus.PARTIAL, "shop-1")
     put_run(store, "t-2", RunStatus.RUNNING)
     bury(queue, task_message("t-1", "shop-1"), task_message("t-2", "shop-2"))
@@ -120,17 +120,17 @@ def answer(capsys: pytest.CaptureFixture[str], *arguments: str) -> Any:
 
 
 def published(tmp_path: Path) -> list[Message]:
-    """What waits in the queue's file."""
+    """The messages in the queue's file."""
     connection = sqlite3.connect(tmp_path / "store-queue.db")
     bodies = [body for (body,) in connection.execute("SELECT body FROM messages ORDER BY id")]
     connection.close()
     return [decode(body) for body in bodies]
 
 
-def test_dead_messages_are_listed_with_what_a_replay_would_do(
+def test_dead_messages_are_listed_with_the_effect_of_a_replay(
     capsys: pytest.CaptureFixture[str], three: None, queue: LocalQueue
 ) -> None:
-    """Kind, run, connection, times, deliveries, and why; nothing of a body, and nothing moves."""
+    """The list has kind, run, connection, times, deliveries and reason, but no body; no message moves."""
     assert main(["dead", "list"]) == 0
     text = capsys.readouterr().out
 
@@ -145,7 +145,7 @@ def test_dead_messages_are_listed_with_what_a_replay_would_do(
 
 
 def test_the_list_is_json_for_programs(capsys: pytest.CaptureFixture[str], three: None) -> None:
-    """Each message as an object without its body."""
+    """Each message is an object without its body."""
     listed = answer(capsys, "dead", "list", "--run", "t-2")
 
     (letter,) = listed["letters"]
@@ -167,10 +167,10 @@ def test_a_replay_is_a_dry_run_first(
     assert (queue.counts().dead, published(tmp_path)) == (3, [])
 
 
-def test_a_replay_does_what_was_said(
+def test_a_replay_has_the_effect_that_was_shown(
     capsys: pytest.CaptureFixture[str], three: None, queue: LocalQueue, tmp_path: Path
 ) -> None:
-    """Messages and new run are in the queue, what cannot be read is kept, and a second one does nothing."""
+    """Message and new run are published, the unreadable message is kept; a second replay has no effect."""
     assert main(["dead", "replay", "--execute"]) == 0
     text = capsys.readouterr().out
     again, dispatch = published(tmp_path)
@@ -185,10 +185,10 @@ def test_a_replay_does_what_was_said(
     assert len(published(tmp_path)) == 2
 
 
-def test_what_cannot_be_read_is_discarded_when_asked(
+def test_unreadable_messages_are_discarded_on_request(
     capsys: pytest.CaptureFixture[str], three: None, queue: LocalQueue
 ) -> None:
-    """The dry run says it too."""
+    """The dry run shows it too."""
     dry = answer(capsys, "dead", "replay", "--discard-unreadable")
     assert [letter["effect"] for letter in dry["letters"]] == ["new run", "publish again", "only remove"]
     answer(capsys, "dead", "replay", "--discard-unreadable", "--execute")
@@ -203,7 +203,7 @@ def test_dead_letters_of_pubsub_are_listed_and_replayed(
     emulators: Emulators,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The same commands on the topics that Terraform makes: a list takes nothing, a replay settles it."""
+    """The same commands work on the topics that Terraform makes: a list removes nothing, a replay does."""
     project = fresh_project()
     monkeypatch.setattr(dead_subscription, "_EMPTY_S", 1.0)
     monkeypatch.setenv("SYNC_QUEUE", f"pubsub:{topics.TOPIC}")
@@ -225,7 +225,7 @@ def test_dead_letters_of_pubsub_are_listed_and_replayed(
 
 
 def test_an_empty_list_is_a_list(capsys: pytest.CaptureFixture[str], store: SqliteStore) -> None:
-    """Nothing dead is nothing wrong."""
+    """Without dead messages the list is empty, and no error."""
     assert main(["dead", "list"]) == 0
     assert "0 dead messages" in capsys.readouterr().out
 
@@ -235,7 +235,7 @@ def test_an_empty_list_is_a_list(capsys: pytest.CaptureFixture[str], store: Sqli
     [["dead", "list", "--limit", "0"], ["dead", "replay", "--execute", "--per-second", "0"]],
 )
 def test_numbers_out_of_range_are_one_line(capsys: pytest.CaptureFixture[str], arguments: list[str]) -> None:
-    """As with every refusal."""
+    """They are refused like every other error."""
     assert main(arguments) == FAILED
     assert capsys.readouterr().err.startswith("error: ")
 
@@ -243,7 +243,7 @@ def test_numbers_out_of_range_are_one_line(capsys: pytest.CaptureFixture[str], a
 def test_retry_starts_a_new_run_and_says_how_to_watch_it(
     capsys: pytest.CaptureFixture[str], store: SqliteStore, tmp_path: Path
 ) -> None:
-    """Over what failed; asked again while that one is open, it is the same."""
+    """The new run covers the failed tasks; while it is open, a second retry returns it again."""
     put_run(store, "t-1", RunStatus.PARTIAL, "shop-1")
     assert main(["runs", "retry", "t-1"]) == 0
     text = capsys.readouterr().out
@@ -258,7 +258,7 @@ def test_retry_starts_a_new_run_and_says_how_to_watch_it(
 
 
 def test_cancel_asks_a_run_to_stop(capsys: pytest.CaptureFixture[str], store: SqliteStore) -> None:
-    """It says that the run ends with its last task, and who asked is on record."""
+    """The output says that the run ends with its last task; the run records the requester."""
     put_run(store, "t-1", RunStatus.RUNNING)
     assert main(["runs", "cancel", "t-1"]) == 0
     text = capsys.readouterr().out
@@ -280,10 +280,10 @@ def test_cancel_asks_a_run_to_stop(capsys: pytest.CaptureFixture[str], store: Sq
         ("cancel", "t-9", "no such run: t-9"),
     ],
 )
-def test_what_cannot_be_retried_or_cancelled_is_refused(
+def test_an_impossible_retry_or_cancel_is_refused(
     capsys: pytest.CaptureFixture[str], store: SqliteStore, command: str, run_id: str, line: str
 ) -> None:
-    """One line on standard error, exit code 1."""
+    """The error is one line on standard error, with exit code 1."""
     put_run(store, "t-2", RunStatus.RUNNING)
     put_run(store, "t-3", RunStatus.SUCCEEDED)
 

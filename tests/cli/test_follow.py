@@ -1,4 +1,4 @@
-"""Following a run until it is over."""
+"""Following a run until it is closed."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def close(services: Services) -> None:
 
 @pytest.mark.parametrize("terminal", [False, True])
 def test_it_ends_with_the_run(services: Services, clock: VirtualClock, *, terminal: bool) -> None:
-    """The final view is returned, after the progress was shown on a terminal or as lines."""
+    """The final view is returned; the progress was shown on a terminal, or as lines."""
     clock.meanwhile = lambda: close(services)
     shown = io.StringIO()
     screen = Console(file=shown, force_terminal=terminal, width=100)
@@ -68,8 +68,8 @@ def test_it_ends_with_the_run(services: Services, clock: VirtualClock, *, termin
         assert shown.getvalue() == "running: 0 of 2 connections done, 0 records read\n"
 
 
-def test_whoever_looks_may_end_it(services: Services) -> None:
-    """An error raised by the callback ends the waiting: this is how a dead process is noticed."""
+def test_the_callback_may_end_it(services: Services) -> None:
+    """An error raised by the callback ends the waiting; the local stack notices a dead process by it."""
 
     def look(view: RunView) -> None:
         raise ChildProcessError(view.run["run_id"])

@@ -1,4 +1,4 @@
-"""Pausing, resuming and removing, also against a worker at its work."""
+"""Pausing, resuming and removing, even while a worker holds the connection."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def connection(services: Services) -> None:
 
 
 def put_state(services: Services, *, owner: str | None = "worker-1", is_open: bool = True) -> Snapshot:
-    """A state as in the middle of a task, or after it."""
+    """A state in the middle of a task, or after it."""
     task = Open(
         run_id="t-1",
         order="2026|t-1",
@@ -62,15 +62,24 @@ def state(services: Services) -> SyncState:
     return from_document(SyncState, snapshot.data)
 
 
+def assert_removed(services: Services) -> None:
+    """The state is a tombstone: it keeps what later claims are held against, and nothing else."""
+    left = state(services)
+    assert (left.open, left.streams, left.removing) == (None, {}, False)
+    assert left.lease in {Lease(fence=3), Lease()}
+    assert left.marketplace == "takealot"
+    assert left.expires_at == services.clock.now() + timedelta(days=services.settings.retention_days)
+
+
 def status(services: Services) -> str:
-    """What the connection's document says."""
+    """The status in the connection's document."""
     snapshot = services.store.get("connections/shop-1")
     assert snapshot is not None
     return str(snapshot.data["status"])
 
 
 def test_pause_stops_the_worker_at_its_next_commit(services: Services, queue: ListQueue) -> None:
-    """A commit based on the state before the pause is refused, and the state says why."""
+    """A commit based on the state before the pause is refused, and the state has the reason."""
     before = put_state(services)
     pause.pause(services, "shop-1")
 
@@ -85,7 +94,7 @@ def test_pause_stops_the_worker_at_its_next_commit(services: Services, queue: Li
 
 
 def test_pause_beats_a_claim_that_was_decided_before(services: Services) -> None:
-    """Where nothing is open, or nothing was ever synced, a claim decided earlier is refused as well."""
+    """A claim that was decided before is refused even if no task is open, or none ever was."""
     before = put_state(services, is_open=False)
     pause.pause(services, "shop-1")
 
@@ -94,14 +103,14 @@ def test_pause_beats_a_claim_that_was_decided_before(services: Services) -> None
 
 
 def test_pause_of_a_new_connection_leaves_a_state(services: Services) -> None:
-    """The first claim, which expects no state, is refused and reads again."""
+    """The first claim expects no state; it is refused and reads again."""
     pause.pause(services, "shop-1")
 
     assert state(services).seq == 1
 
 
 def test_pause_has_a_task_between_slices_closed_at_once(services: Services, queue: ListQueue) -> None:
-    """A deferred task, which nobody holds, does not stay open until the next run."""
+    """A deferred task that no worker holds does not stay open until the next run."""
     put_state(services, owner=None)
     pause.pause(services, "shop-1")
 
@@ -110,7 +119,7 @@ def test_pause_has_a_task_between_slices_closed_at_once(services: Services, queu
     assert (message.shard, message.marketplace, message.heal) == ("takealot-000000", "takealot", True)
 
 
-def test_pause_decides_again_when_somebody_was_faster(
+def test_pause_decides_again_after_a_conflict(
     services: Services, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A page committed between reading and writing costs a retry, not the pause."""
@@ -139,17 +148,18 @@ def test_resume_lets_it_take_part_again(services: Services) -> None:
 
 
 def test_remove_keeps_the_records(services: Services) -> None:
-    """Document, state and digests are gone; what was synced stays."""
+    """Document, cursors and digests are deleted; a tombstone and the synced records stay."""
     put_state(services, is_open=False)
     pause.remove(services, "shop-1")
 
-    gone = services.store.get_many(["connections/shop-1", STATE, f"{STATE}/digests/orders-0"])
-    assert gone == [None, None, None]
+    gone = services.store.get_many(["connections/shop-1", f"{STATE}/digests/orders-0"])
+    assert gone == [None, None]
+    assert_removed(services)
     assert services.store.count("connections/shop-1/orders") == 2
 
 
 def test_remove_purges_records_of_this_connection_alone(services: Services) -> None:
-    """With the option, records and rejects go too, and nobody else's."""
+    """With the option, its records and rejects are deleted too, and no other connection's."""
     pause.remove(services, "shop-1", purge_records=True)
 
     for collection in ("orders", "products", "rejects"):
@@ -158,7 +168,7 @@ def test_remove_purges_records_of_this_connection_alone(services: Services) -> N
 
 
 def test_remove_waits_for_the_worker(services: Services, clock: VirtualClock) -> None:
-    """The state is deleted only after the worker has seen the cancellation and finished."""
+    """The tombstone is left only after the worker has seen the cancellation and finished."""
     put_state(services)
     seen: list[str | None] = []
 
@@ -171,11 +181,13 @@ def test_remove_waits_for_the_worker(services: Services, clock: VirtualClock) ->
     pause.remove(services, "shop-1")
 
     assert seen == ["gone"]
-    assert services.store.get(STATE) is None
+    assert_removed(services)
 
 
-def test_remove_may_be_repeated_where_the_worker_holds_on(services: Services, clock: VirtualClock) -> None:
-    """After a bounded wait the operator is told; once the run is over, a second remove finishes it."""
+def test_remove_may_be_repeated_if_the_worker_does_not_let_go(
+    services: Services, clock: VirtualClock
+) -> None:
+    """After a bounded wait an error names the run; once it is over, a second remove finishes."""
     put_state(services)
     with pytest.raises(NotPossible, match="run t-1 still holds its state"):
         pause.remove(services, "shop-1")
@@ -184,13 +196,13 @@ def test_remove_may_be_repeated_where_the_worker_holds_on(services: Services, cl
 
     services.store.commit([Update(STATE, {"open": None, "seq": 9})])
     pause.remove(services, "shop-1")
-    assert services.store.get(STATE) is None
+    assert_removed(services)
 
 
 @pytest.mark.parametrize("command", [pause.pause, pause.resume, pause.remove])
 @pytest.mark.parametrize("connection_id", ["shop-9", "", "a/b"])
 def test_unknown_connections_are_named(services: Services, command: object, connection_id: str) -> None:
-    """No such id: nothing is written."""
+    """An unknown id is refused, and nothing is written."""
     assert callable(command)
     with pytest.raises(NotFound, match="no connection"):
         command(services, connection_id)

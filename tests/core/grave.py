@@ -8,7 +8,7 @@ import msgspec
 
 from orchestrator.adapters.embedded.queue import LocalDeadLetters, LocalQueue
 from orchestrator.model.messages import Message, encode
-from orchestrator.operators.dead_letters import Effect, Looked, Wanted, look, replay
+from orchestrator.operators.dead_letters import Effect, Report, Wanted, look, replay
 from orchestrator.ports import Query
 from tests.support.world import World
 
@@ -55,11 +55,11 @@ class Grave:
         assert self.world.run(run_id).status.is_final
         return run_id, dead
 
-    def look(self, **wanted: object) -> Looked:
+    def look(self, **wanted: object) -> Report:
         """What there is."""
         return look(self.world.services, self.letters, msgspec.convert(wanted, Wanted))
 
-    def replay(self, *, per_second: float = 1000.0, **wanted: object) -> Looked:
+    def replay(self, *, per_second: float = 1000.0, **wanted: object) -> Report:
         """Do it."""
         asked = msgspec.convert(wanted, Wanted)
         return replay(self.world.services, self.letters, asked, per_second=per_second)

@@ -75,6 +75,7 @@ def view(state: SyncState | None = None, **fields: object) -> View:
         "message": MESSAGE,
         "state": state or SyncState(),
         "status": ConnectionStatus.ACTIVE,
+        "marketplace": "shopify",
         "edited_at": START - LENGTH,
         "selection": Selection(),
         "is_manual": False,
@@ -93,7 +94,16 @@ def skip(reason: str) -> Close:
 
 
 LATE = START + LENGTH + SECOND
-R1, R2, R3 = (LastRun(run_id=f"r{n}", order=str(n)) for n in (1, 2, 3))
+R1, R2, R3 = (LastRun(run_id=f"r{n}", order=str(n), shard="shopify-000000") for n in (1, 2, 3))
+#: Records of the last release do not tell the shard.
+UNTOLD = LastRun(run_id="r2", order="2")
+TWIN = LastRun(run_id="r2", order="2", shard="takealot-000000")
+
+
+def twin(ahead: int) -> SyncState:
+    """The same run's task of the same connection, planned for another marketplace, is being worked on."""
+    return SyncState(open=opened(shard="takealot-000000"), lease=held(ahead))
+
 
 TABLE: list[tuple[str, View, Decision | type[Claim]]] = [
     ("this run's task is closed", view(SyncState(last_run=R2)), Finished(certain=True)),
@@ -119,6 +129,14 @@ TABLE: list[tuple[str, View, Decision | type[Claim]]] = [
     ("a newer run's lease is over", view(SyncState(open=opened("r3"), lease=held(-1))), skip("overlap")),
     ("an older run waits", view(SyncState(open=opened("r1"), lease=free(9, not_before=9))), skip("waiting")),
     ("an older run's lease is over", view(SyncState(open=opened("r1"), lease=held(-1))), Claim),
+    ("this run's task is closed, an old record", view(SyncState(last_run=UNTOLD)), Finished(certain=True)),
+    ("planned twice: the other task is closed", view(SyncState(last_run=TWIN)), Finished(certain=False)),
+    ("planned twice: and this one is open", view(SyncState(last_run=TWIN), known_open=True), Claim),
+    ("planned twice: somebody works on the other", view(twin(1)), skip("overlap")),
+    ("planned twice: the other's lease is over", view(twin(-1)), Claim),
+    ("planned twice: and moved", view(twin(-1), marketplace="takealot"), skip("gone")),
+    ("it has moved to another marketplace", view(marketplace="takealot"), skip("gone")),
+    ("its marketplace is no word", view(marketplace=None), Claim),
 ]
 
 

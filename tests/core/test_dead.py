@@ -1,4 +1,4 @@
-"""Dead letters: what a replay makes of each, once however often it is done, at a pace, losing none."""
+"""Dead letters: the effect of a replay, the same however often it is repeated, at a pace, without loss."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from orchestrator.errors import QueueUnavailable, RequestError
 from orchestrator.model import ids
 from orchestrator.model.messages import Kind, Message
 from orchestrator.model.run import RunStatus, TaskStatus
-from orchestrator.operators.dead_letters import Effect, Looked
+from orchestrator.operators.dead_letters import Effect, Report
 from orchestrator.ports import DeadMessage, Delete, Query
 from orchestrator.runs.start import TriggerRequest, start_manual
 from tests.core.grave import Grave
@@ -21,7 +21,7 @@ from tests.support.stores import Killed
 
 
 def dying(letters: LocalDeadLetters, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The next removal is never made: whoever replays is killed before it."""
+    """The process is killed before its next removal."""
 
     def die(messages: Sequence[DeadMessage]) -> None:
         if messages:
@@ -32,7 +32,7 @@ def dying(letters: LocalDeadLetters, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_message_of_an_open_task_is_published_again(grave: Grave) -> None:
-    """The run goes on as if the message had never died."""
+    """The run continues as if the message had never died."""
     run_id = grave.dispatch()
     grave.bury(*grave.take("task", "a"))
     grave.world.drain()
@@ -49,7 +49,7 @@ def test_the_message_of_an_open_task_is_published_again(grave: Grave) -> None:
 
 
 def test_looking_changes_nothing(grave: Grave) -> None:
-    """As often as it is done: no message moves, no document is written."""
+    """However often it is repeated, no message moves and no document is written."""
     run_id, dead = grave.lose("a")
     grave.bury(*dead)
     before = grave.world.store.query(Query("runs", limit=10))
@@ -63,8 +63,8 @@ def test_looking_changes_nothing(grave: Grave) -> None:
     assert grave.world.queue.messages == []
 
 
-def test_what_is_not_removed_is_given_back(grave: Grave, monkeypatch: pytest.MonkeyPatch) -> None:
-    """After a look all of it, after a replay what is kept or not meant, all where anything fails."""
+def test_messages_that_are_not_removed_are_given_back(grave: Grave, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All of them after a look or an error; after a replay those that are kept or not selected."""
     grave.dispatch()
     grave.bury(*grave.take("task"))
     grave.queue.bury(b"junk", reason="junk", attributes={})
@@ -81,7 +81,7 @@ def test_what_is_not_removed_is_given_back(grave: Grave, monkeypatch: pytest.Mon
 
 
 def test_connections_of_closed_runs_share_one_new_run(grave: Grave) -> None:
-    """Not a run for each message: both connections, and what two runs left of one of them, are one run."""
+    """One new run covers both connections, although two runs left messages of one of them."""
     _, first = grave.lose("a")
     latest, second = grave.lose("a", "b")
     grave.bury(*first, *second)
@@ -102,7 +102,7 @@ def test_connections_of_closed_runs_share_one_new_run(grave: Grave) -> None:
 def test_a_replay_that_was_killed_is_repeated_with_the_same_run(
     grave: Grave, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Killed between start and removal: the messages are still there, and lead to the run that there is."""
+    """After a kill between start and removal, the remaining messages lead to the existing run."""
     _, dead = grave.lose("a", "b")
     grave.bury(*dead)
     dying(grave.letters, monkeypatch)
@@ -121,7 +121,7 @@ def test_a_replay_that_was_killed_is_repeated_with_the_same_run(
 def test_a_new_run_of_other_connections_does_not_swallow_these(
     grave: Grave, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A killed replay of one connection, then one of all: each is in a run, and none in two."""
+    """After a killed replay of one connection, a replay of all has each connection in exactly one run."""
     _, dead = grave.lose("a", "b")
     grave.bury(*dead)
     dying(grave.letters, monkeypatch)
@@ -136,7 +136,7 @@ def test_a_new_run_of_other_connections_does_not_swallow_these(
 
 
 def test_a_message_published_twice_does_nothing_twice(grave: Grave, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Killed between publishing and removal: the second replay finds the task done, and only removes."""
+    """After a kill between publishing and removal, the second replay finds a closed task and only removes."""
     run_id = grave.dispatch()
     grave.bury(*grave.take("task", "a"))
     dying(grave.letters, monkeypatch)
@@ -152,8 +152,8 @@ def test_a_message_published_twice_does_nothing_twice(grave: Grave, monkeypatch:
     assert grave.look().letters == []
 
 
-def test_what_cannot_be_published_stays(grave: Grave) -> None:
-    """The queue is down: the error is told, and no message is lost."""
+def test_messages_that_cannot_be_published_stay(grave: Grave) -> None:
+    """If the queue is down, the error is raised and no message is lost."""
     grave.dispatch()
     grave.bury(*grave.take("task"))
     grave.world.queue.error = QueueUnavailable("the queue is down")
@@ -164,7 +164,7 @@ def test_what_cannot_be_published_stays(grave: Grave) -> None:
 
 
 def test_a_task_past_its_deadline_gets_a_new_run(grave: Grave) -> None:
-    """The worker would close it unworked, so the message alone would do nothing."""
+    """The worker would close it unworked, so the message alone would have no effect."""
     grave.dispatch()
     grave.bury(*grave.take("task", "a"))
     grave.world.clock.advance(3601)
@@ -173,7 +173,7 @@ def test_a_task_past_its_deadline_gets_a_new_run(grave: Grave) -> None:
 
 
 def test_a_run_that_is_no_longer_kept_gets_a_new_one(grave: Grave) -> None:
-    """Run and task were removed after their time; the connection is still to be synced."""
+    """Run and task expired; the connection still has to be synced."""
     run_id, dead = grave.lose("a")
     grave.bury(*dead)
     grave.world.store.commit([Delete(ids.run_path(run_id)), Delete(ids.task_path(run_id, "a"))])
@@ -193,7 +193,7 @@ def test_a_run_that_is_no_longer_kept_gets_a_new_one(grave: Grave) -> None:
 def test_a_connection_that_is_not_synced_gets_no_new_run(
     grave: Grave, status: str | None, effect: Effect, why: str
 ) -> None:
-    """Paused, its message waits until it is resumed; gone, it never will be."""
+    """The message of a paused connection waits for its resume; that of a deleted one is removed."""
     _, dead = grave.lose("a")
     grave.bury(*dead)
     if status is None:
@@ -208,7 +208,7 @@ def test_a_connection_that_is_not_synced_gets_no_new_run(
 
 @pytest.mark.parametrize("kind", ["dispatch", "sweep", "cancel"])
 def test_other_messages_are_published_again_while_their_run_is_open(grave: Grave, kind: Kind) -> None:
-    """After that nothing is left to do, and they are only removed."""
+    """Once the run is closed nothing is left to do, and they are only removed."""
     run_id = grave.dispatch()
     run = grave.world.run(run_id)
     message = Message(
@@ -237,8 +237,8 @@ def test_a_heal_message_is_only_removed(grave: Grave) -> None:
     assert (grave.look().letters, grave.world.queue.messages) == ([], [])
 
 
-def test_what_cannot_be_read_is_kept_until_it_is_discarded(grave: Grave) -> None:
-    """Its size and the worker's reason are told, and nothing of its body."""
+def test_an_unreadable_message_is_kept_until_it_is_discarded(grave: Grave) -> None:
+    """The report has its size and the worker's reason, but nothing of its body."""
     body = b'{"v":"9","kind":"task","connection_id":"private"}'
     grave.queue.bury(body, reason="not understood", attributes={"kind": "task", "run_id": "t-1"})
     (letter,) = grave.replay().letters
@@ -252,7 +252,7 @@ def test_what_cannot_be_read_is_kept_until_it_is_discarded(grave: Grave) -> None
     assert grave.look().letters == []
 
 
-def test_a_new_run_does_what_the_old_one_was_asked_for(grave: Grave) -> None:
+def test_a_new_run_has_the_streams_and_options_of_the_old_one(grave: Grave) -> None:
     """A dead message of a full run over some streams is not replayed as an ordinary one."""
     request = TriggerRequest(connection_ids=["a"], streams=["orders"], full=True)
     start_manual(grave.world.services, request, requested_by="me", idempotency_key="k")
@@ -271,11 +271,11 @@ def test_a_new_run_does_what_the_old_one_was_asked_for(grave: Grave) -> None:
     assert [one.streams for one in asked if not one.full] == [None]
 
 
-def test_connections_that_are_being_synced_are_left_alone(grave: Grave) -> None:
-    """All of them are busy: the message stays, and the reason is told."""
+def test_messages_of_busy_connections_are_kept(grave: Grave) -> None:
+    """If all connections are busy, the message stays and the report has the reason."""
     _, dead = grave.lose("a")
     grave.bury(*dead)
-    said: list[Looked] = []
+    said: list[Report] = []
 
     def replay_meanwhile(*_: object) -> None:
         if not said:
@@ -293,8 +293,8 @@ def test_connections_that_are_being_synced_are_left_alone(grave: Grave) -> None:
     assert len(grave.look().letters) == 1
 
 
-def test_only_what_is_meant_is_replayed(grave: Grave) -> None:
-    """By connection and by run."""
+def test_only_selected_messages_are_replayed(grave: Grave) -> None:
+    """They are selected by connection and by run."""
     first = grave.dispatch()
     grave.bury(*grave.take("task"))
 
@@ -305,7 +305,7 @@ def test_only_what_is_meant_is_replayed(grave: Grave) -> None:
 
 
 def test_a_replay_is_paced(grave: Grave, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Messages go out by fifty, with pauses that keep to the rate, and no more than ten minutes allow."""
+    """Messages are published by fifty, with pauses for the rate, and no more than fit into ten minutes."""
     for n in range(120):
         grave.world.connect(f"c{n:03d}")
     grave.dispatch()
@@ -334,13 +334,13 @@ def test_a_replay_is_paced(grave: Grave, monkeypatch: pytest.MonkeyPatch) -> Non
 def test_numbers_out_of_range_are_refused(
     grave: Grave, number: dict[str, float], wanted: dict[str, int]
 ) -> None:
-    """Before anything is taken."""
+    """They are refused before any message is taken."""
     with pytest.raises(RequestError, match="it takes a number"):
         grave.replay(per_second=number.get("per_second", 1.0), **wanted)
 
 
 def test_a_task_that_never_reached_a_worker_is_failed_at_the_deadline(grave: Grave) -> None:
-    """Its messages died: the run is closed with a failed task all the same, without a replay."""
+    """If its messages died, the run is closed with a failed task even without a replay."""
     run_id, _ = grave.lose("a")
 
     task = grave.world.task(run_id, "a")

@@ -1,4 +1,4 @@
-"""Lists, runs and status: what they say and what they cost."""
+"""Lists, runs and status: their content and their cost."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def add_run(
     marketplaces: Sequence[str] = ("shopify",),
     by_marketplace: dict[str, MarketplaceTotals] | None = None,
 ) -> None:
-    """Store a run that started so many minutes before now."""
+    """Store a run that started a number of minutes before now."""
     at = NOW - timedelta(minutes=minute)
     run = Run(
         trigger="scheduler",
@@ -101,7 +101,7 @@ def _ids(page: run_views.RunPage) -> list[str]:
 
 
 def test_runs_are_paged_newest_first(store: CountingStore) -> None:
-    """Pages join without gap or overlap, also when two runs started at the same moment."""
+    """Pages join without gap or overlap, even if two runs started at the same moment."""
     for number in range(7):
         add_run(store, f"t-{number}", minute=number // 2)
     seen: list[str] = []
@@ -135,7 +135,7 @@ def test_filters_narrow_each_other(store: CountingStore) -> None:
 
 
 def test_marketplace_is_paged_too(store: CountingStore) -> None:
-    """A filtered list goes on behind the last run that was shown."""
+    """A filtered list continues after the last run that was shown."""
     for number in range(6):
         add_run(store, f"t-{number}", number, marketplaces=["shopify"] if number % 2 else ["takealot"])
     first = run_views.list_runs(store, marketplace="shopify", limit=2)
@@ -146,7 +146,7 @@ def test_marketplace_is_paged_too(store: CountingStore) -> None:
 
 
 def test_rare_marketplace_costs_a_bounded_scan(store: CountingStore) -> None:
-    """A search that finds nothing stops after 500 runs, and says where to go on."""
+    """A search that finds nothing stops after 500 runs, with a token for the next ones."""
     for number in range(520):
         add_run(store, f"t-{number:03}", number)
     add_run(store, "t-old", 10_000, marketplaces=["ebay"])
@@ -162,7 +162,7 @@ def test_rare_marketplace_costs_a_bounded_scan(store: CountingStore) -> None:
     "token", ["", "junk", "!", "W10", "WyJhIl0", "WzFd", "bnVsbA", "WyJhIiwiYi9jIl0", "\u00e9"]
 )
 def test_foreign_page_token_is_refused(store: CountingStore, token: str) -> None:
-    """A token that was not given out is the caller's mistake."""
+    """A token of another origin is the caller's mistake."""
     with pytest.raises(RequestError, match="page_token"):
         run_views.list_runs(store, page_token=token)
 
@@ -197,8 +197,8 @@ def test_tasks_are_paged_by_connection(store: CountingStore) -> None:
     assert first.run["run_id"] == "t-1"
 
 
-def test_open_run_shows_what_it_waits_for(store: CountingStore) -> None:
-    """Each connection without a final task is shown with what it is at."""
+def test_open_run_shows_its_open_connections(store: CountingStore) -> None:
+    """Each connection without a final task is shown with its state."""
     add_run(store, "t-1", 0, status=RunStatus.RUNNING)
     planned = ["done", "fresh", "between", "waiting", "working", "elsewhere"]
     add_shard(store, "t-1", 0, planned, 5)
@@ -240,7 +240,7 @@ def test_open_run_shows_what_it_waits_for(store: CountingStore) -> None:
 
 
 def test_open_run_costs_a_bounded_number_of_reads(store: CountingStore) -> None:
-    """However many shards are open, only some are looked into; all are counted."""
+    """However many shards are open, all are counted but only some are read."""
     add_run(store, "t-1", 0, status=RunStatus.RUNNING)
     for number in range(40):
         add_shard(store, "t-1", number, [f"c-{number:02}-{each:02}" for each in range(64)], 64)
@@ -254,7 +254,7 @@ def test_open_run_costs_a_bounded_number_of_reads(store: CountingStore) -> None:
 
 
 def test_status_sums_up_marketplaces(store: CountingStore) -> None:
-    """Success and lag are those of the recent closed runs a marketplace took part in."""
+    """Success and lag come from the recent closed runs that a marketplace took part in."""
     add_run(store, "t-0", 5, status=RunStatus.RUNNING, marketplaces=["shopify", "takealot"])
     both = {"shopify": share(3, 0), "takealot": share(1, 1)}
     add_run(store, "t-1", 20, status=RunStatus.PARTIAL, by_marketplace=both)
@@ -269,14 +269,14 @@ def test_status_sums_up_marketplaces(store: CountingStore) -> None:
 
 
 def test_status_of_nothing(store: CountingStore) -> None:
-    """Before the first tick everything is empty and well."""
+    """Before the first tick everything is empty and healthy."""
     view = status.status(store, VirtualClock(NOW))
 
     assert (view.health, view.last_tick_at, view.runs, view.failing) == (Health.OK, None, [], [])
 
 
 def test_status_lists_the_worst_first(store: CountingStore) -> None:
-    """Connections that need attention come before those that merely fail, each with what to do."""
+    """Connections that need attention come before those that only fail, each with its remedy."""
     connection = Connection(
         organization_id="org-1",
         marketplace="shopify",
@@ -305,7 +305,7 @@ def test_status_lists_the_worst_first(store: CountingStore) -> None:
 
 
 def test_failed_run_is_no_good_health(store: CountingStore) -> None:
-    """The latest closed run decides where no connection is known to fail."""
+    """The latest closed run decides if no connection is known to fail."""
     add_run(store, "t-0", 5, status=RunStatus.RUNNING)
     add_run(store, "t-1", 20, status=RunStatus.FAILED)
     add_run(store, "t-2", 35)

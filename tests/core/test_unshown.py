@@ -139,6 +139,25 @@ def test_a_connector_is_told_that_the_last_tick_failed_here(world: World) -> Non
     assert len(world.records("a", "orders")) == 9
 
 
+def test_a_listing_whose_token_dies_counts_failures_of_its_window(world: World) -> None:
+    """The next tick comes to the failing page from the start, and each of its pages is a second attempt."""
+    world.connect("a", streams=["products"])
+    fill(world, "products", 9)
+    object.__setattr__(world.bazaar.connector.streams["products"], "durable_token", False)
+
+    def fail(client: FakeClient, stream: str, token: str | None) -> None:
+        if token == "6" and world.bazaar.calls[-1][2].attempt == 1:
+            raise MarketplaceUnavailable("bazaar products: answered 500")
+
+    world.bazaar.at_call = fail
+    for _ in range(3):
+        world.run_once()
+        world.clock.advance(900)
+
+    assert [call[2].attempt for call in world.bazaar.calls] == [1, 1, 1, 2, 2, 2, 1, 1, 1]
+    assert len(world.records("a", "products")) == 9
+
+
 def rejects(world: World) -> list[str]:
     """The ids of the connection's rejects."""
     return [found.id for found in world.store.query(Query("connections/a/rejects", limit=100))]

@@ -138,7 +138,8 @@ def _listed(request: Request, query: Query, selected: Selected, number: int) -> 
     """One page of the selected rows, with the headers that count all."""
     page = selected.rows
     if request.malformed:
-        broken = {"id": 999_000_111, "sku": 5, "status": None, "name": 7, "type": "simple", "line_items": 3}
+        broken = {"id": 999_000_111, "status": None, "name": 7, "type": "simple", "line_items": 3}
+        broken |= {"manage_stock": True, "stock_quantity": "many"}
         page.insert(len(page) // 2, broken)
     if query.fields:
         page = [{name: value for name, value in row.items() if name in query.fields} for row in page]

@@ -8,12 +8,12 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from orchestrator.marketplaces.ebay import item_records, order_records
-from orchestrator.marketplaces.ebay.api import ACCESS, Credential, SiteSettings, open_session
+from orchestrator.marketplaces.ebay.api import ACCESS, Credential, Seller, SiteSettings, open_session
 from orchestrator.marketplaces.ebay.listings import count_items, fetch_inventory, fetch_orders, fetch_products
 from orchestrator.marketplaces.spec import Connector, Limiter, Listing, Session, Stream, by_name
 
 
-def check(session: Session[SiteSettings]) -> str:
+def check(session: Session[Seller]) -> str:
     """Count the inventory items that the credential can read."""
     return (
         f"ebay: {session.settings.marketplace_id}, {count_items(session)} inventory items; "

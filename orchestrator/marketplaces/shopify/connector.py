@@ -46,6 +46,8 @@ CONNECTOR = Connector(
             record_id=records.order_id,
             age=_AGE,
             durable_token=True,
+            # 2: totals before refunds, lines after all discounts, orders without a payment are pending.
+            version=2,
             ordered=True,
             remembers_all=False,
             # Deleted orders leave no trace; only recent ones matter.
@@ -70,6 +72,8 @@ CONNECTOR = Connector(
             record_id=records.level_id,
             age=_AGE,
             durable_token=True,
+            # 2: stock that is not counted is null, levels name product and variant.
+            version=2,
             long_span=timedelta.max,
         ),
     ),

@@ -7,7 +7,7 @@ module "sync" {
   operators        = var.operators
   alerts           = { emails = var.alert_emails }
 
-  # Small, and gone without a trace on `terraform destroy`.
+  # Small; `terraform destroy` removes everything.
   protected = false
   api       = { max_instances = 2 }
   worker    = { max_instances = 3 }

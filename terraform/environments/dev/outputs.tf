@@ -4,7 +4,7 @@ output "command_line_environment" {
 }
 
 output "connection_prefix" {
-  description = "What the names of the sellers' credentials start with in Secret Manager."
+  description = "Prefix of the names of the sellers' credentials in Secret Manager."
   value       = module.sync.connection_prefix
 }
 
@@ -29,6 +29,6 @@ output "scheduler" {
 }
 
 output "url" {
-  description = "URL of the HTTP function, and what operators' tokens are made out to."
+  description = "URL of the HTTP function, and audience of operators' tokens."
   value       = module.sync.url
 }

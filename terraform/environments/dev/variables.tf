@@ -1,14 +1,14 @@
-# What differs from one deployment to the next; the module checks the values. Give them in terraform.tfvars.
+# Values that differ from one deployment to the next; the module checks them. Give them in terraform.tfvars.
 
 variable "alert_emails" {
-  description = "Who is told when something needs a person."
+  description = "E-mail addresses of the alerts."
   type        = set(string)
   default     = []
   nullable    = false
 }
 
 variable "operators" {
-  description = "Who may look at runs and start, retry and cancel them: IAM members by a short name."
+  description = "Operators, who may read, start, retry and cancel runs: IAM members by a short name."
   type        = map(string)
   default     = {}
   nullable    = false

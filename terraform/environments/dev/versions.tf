@@ -20,7 +20,7 @@ terraform {
     }
   }
 
-  # The bucket is asked for by `terraform init`, or given: -backend-config=bucket=NAME. The state holds the
+  # `terraform init` asks for the bucket, or takes it as -backend-config=bucket=NAME. The state holds the
   # scheduler's secret (in the job's header), so only those who deploy may read the bucket.
   backend "gcs" {
     prefix = "marketplace-sync/dev"

@@ -1,8 +1,8 @@
-# The source archive, where it is kept, and the account and image repository that functions are built with.
+# The source archive, its bucket, and the account and image repository for the functions' builds.
 
 locals {
-  # Exactly what runs on Google Cloud (tests/delivery/terraform/test_archive.py): neither what the command line alone
-  # uses, nor descriptions.
+  # Exactly the files that run on Google Cloud (tests/delivery/terraform/test_archive.py), without those that only
+  # the command line uses, and without descriptions.
   _command_line = ["orchestrator/__main__.py", "orchestrator/operators/connections.py", "orchestrator/operators/dead_letters.py", "orchestrator/operators/pause.py"]
   _excluded     = "(^|/)(__pycache__|cli)/|\\.(pyc|ya?ml|md|typed)$"
   files = sort(concat(
@@ -14,7 +14,7 @@ locals {
       ) : file if length(regexall(local._excluded, file)) == 0 && !contains(local._command_line, file)
     ],
   ))
-  # Of names and contents alone: the same on every machine, whatever the zip looks like.
+  # A hash of names and contents alone, so that it is the same on every machine, unlike the zip's own.
   digest = sha256(join("\n", [for file in local.files : "${filesha256("${var.root}/${file}")}  ${file}"]))
 }
 
@@ -34,7 +34,7 @@ data "archive_file" "source" {
 }
 
 resource "google_storage_bucket" "source" {
-  #checkov:skip=CKV_GCP_62: holds only what is in this repository; who reads it stands in the audit log
+  #checkov:skip=CKV_GCP_62: holds only files of this repository; the audit log records its readers
   project                     = var.project_id
   name                        = "${var.project_id}-${var.name}-source"
   location                    = var.region
@@ -92,7 +92,7 @@ resource "google_service_account" "build" {
   project      = var.project_id
   account_id   = "${var.name}-build"
   display_name = "${var.name} build"
-  description  = "What Cloud Build builds the functions as."
+  description  = "Identity of Cloud Build for the functions' builds."
 }
 
 resource "google_storage_bucket_iam_member" "build_source" {
@@ -128,7 +128,7 @@ resource "google_project_iam_member" "build_logs" {
   member  = google_service_account.build.member
 }
 
-# New permissions take up to a minute to hold everywhere; the first build fails without them.
+# New permissions take up to a minute to propagate; the first build fails without them.
 resource "time_sleep" "permissions" {
   create_duration = "60s"
 

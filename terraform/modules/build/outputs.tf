@@ -1,5 +1,5 @@
 output "build" {
-  description = "What a function is built from and by, as the function module takes it; usable once the permissions hold."
+  description = "Source and account of a function's build, for the function module; usable once the permissions have propagated."
   value = {
     bucket          = google_storage_bucket.source.name
     object          = google_storage_bucket_object.source.name
@@ -10,6 +10,6 @@ output "build" {
 }
 
 output "files" {
-  description = "What the source archive holds."
+  description = "Content of the source archive."
   value       = local.files
 }

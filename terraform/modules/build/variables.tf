@@ -11,7 +11,7 @@ variable "labels" {
 }
 
 variable "name" {
-  description = "What all names start with."
+  description = "Prefix of all names."
   type        = string
   nullable    = false
 
@@ -44,7 +44,7 @@ variable "project_number" {
 }
 
 variable "protected" {
-  description = "Whether Terraform must be told twice before it deletes anything that holds data."
+  description = "Whether Terraform refuses to delete anything with data until this is set to false."
   type        = bool
   nullable    = false
 }

@@ -4,7 +4,7 @@ resource "google_service_account" "this" {
   project      = var.project_id
   account_id   = var.name
   display_name = "${var.name} (function)"
-  description  = "What ${var.entry_point} runs as."
+  description  = "Identity of ${var.entry_point}."
 }
 
 resource "google_cloudfunctions2_function" "this" {
@@ -27,7 +27,7 @@ resource "google_cloudfunctions2_function" "this" {
       }
     }
 
-    # Google mends the base image of a deployed function without a deployment of ours.
+    # Google patches the base image of a deployed function without a deployment of ours.
     automatic_update_policy {}
   }
 
@@ -43,14 +43,14 @@ resource "google_cloudfunctions2_function" "this" {
     all_traffic_on_latest_revision   = true
 
     environment_variables = merge(var.environment, {
-      # The framework's own: as many threads as the platform sends requests at once, else they queue unseen.
+      # Read by functions-framework: as many threads as concurrent requests, or requests queue unseen.
       THREADS          = tostring(var.instance.concurrency)
       LOG_EXECUTION_ID = "true"
     })
   }
 }
 
-# On the Cloud Run service beneath, which has the function's name: the function itself takes no run.invoker.
+# On the function's Cloud Run service, which has its name: the function itself takes no run.invoker.
 resource "google_cloud_run_v2_service_iam_member" "invoker" {
   for_each = var.invokers
 

@@ -1,5 +1,5 @@
 variable "build" {
-  description = "What the function is built from and by: source bucket and object, build service account, image repository (their full names). The build module gives it."
+  description = "Source and account of the function's build: source bucket and object, build service account, image repository (their full names). The build module gives it."
   type = object({
     bucket          = string
     object          = string
@@ -15,7 +15,7 @@ variable "build" {
 }
 
 variable "description" {
-  description = "What the function does, for the console."
+  description = "Purpose of the function, for the console."
   type        = string
   default     = "Marketplace sync"
   nullable    = false
@@ -49,7 +49,7 @@ variable "environment" {
 }
 
 variable "ingress" {
-  description = "From where requests are let through to the identity check."
+  description = "Origins whose requests reach the identity check."
   type        = string
   nullable    = false
 
@@ -60,7 +60,7 @@ variable "ingress" {
 }
 
 variable "instance" {
-  description = "One instance's size and how many there may be."
+  description = "Size of one instance, and bounds of their number."
   type = object({
     concurrency     = number
     cpu             = number
@@ -94,7 +94,7 @@ variable "instance" {
 }
 
 variable "invokers" {
-  description = "Who may call the function: members by a name of their own choice."
+  description = "Who may call the function: members by a name of the caller's choice."
   type        = map(string)
   nullable    = false
 
@@ -157,6 +157,6 @@ variable "runtime" {
 
   validation {
     condition     = contains(["python311", "python312", "python313"], var.runtime)
-    error_message = "runtime is \"python311\", \"python312\" or \"python313\": what requirements.txt is pinned for."
+    error_message = "runtime is \"python311\", \"python312\" or \"python313\": requirements.txt is pinned for these."
   }
 }

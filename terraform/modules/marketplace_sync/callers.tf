@@ -4,7 +4,7 @@ resource "google_service_account" "scheduler" {
   project      = var.project_id
   account_id   = "${var.name}-scheduler"
   display_name = "${var.name} scheduler"
-  description  = "What Cloud Scheduler calls the HTTP function as."
+  description  = "Identity of Cloud Scheduler's calls to the HTTP function."
 
   depends_on = [google_project_service.this]
 }
@@ -17,7 +17,7 @@ resource "google_service_account" "operator" {
   project      = var.project_id
   account_id   = "${var.name}-op-${each.key}"
   display_name = "${var.name} operator ${each.key}"
-  description  = "What ${each.value} calls the HTTP function as."
+  description  = "Identity of ${each.value} for calls to the HTTP function."
 
   depends_on = [google_project_service.this]
 }

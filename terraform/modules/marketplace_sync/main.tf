@@ -13,14 +13,14 @@ locals {
   uses_secret       = var.scheduler_auth == "oidc+secret"
   labels            = merge({ app = "marketplace-sync" }, var.labels)
 
-  # Minutes between two ticks, where the schedule says so in a plain way.
+  # Minutes between two ticks, if the schedule has one of these two forms.
   interval_minutes = try(
     tonumber(regex("^\\*/([0-9]+) \\* \\* \\* \\*$", var.scheduler.cron)[0]),
     can(regex("^[0-9]+ \\* \\* \\* \\*$", var.scheduler.cron)) ? 60 : null,
   )
   no_success_minutes = var.alerts.no_success_minutes != null ? var.alerts.no_success_minutes : 2 * local.interval_minutes + 5
 
-  # What both functions and the command line read.
+  # Environment of both functions and of the command line.
   environment = {
     ENVIRONMENT          = "production"
     FIRESTORE_DATABASE   = var.firestore.database

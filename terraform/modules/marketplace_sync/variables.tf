@@ -1,8 +1,8 @@
 variable "alerts" {
-  description = "Who is told when something needs a person, and when."
+  description = "Recipients and thresholds of the alerts."
   type = object({
     emails                 = optional(set(string), [])
-    no_success_minutes     = optional(number) # two intervals and five minutes, where the schedule is */N or hourly
+    no_success_minutes     = optional(number) # default: two intervals and five minutes, if the schedule is */N or hourly
     notification_channels  = optional(set(string), [])
     oldest_unacked_seconds = optional(number, 1800)
   })
@@ -11,7 +11,7 @@ variable "alerts" {
 
   validation {
     condition     = var.alerts.no_success_minutes != null || can(regex("^(\\*/[0-9]+|[0-9]+) \\* \\* \\* \\*$", var.scheduler.cron))
-    error_message = "alerts.no_success_minutes: say after how many minutes without a successful run somebody is told; it follows by itself only from schedules such as \"*/15 * * * *\" and \"0 * * * *\"."
+    error_message = "alerts.no_success_minutes: give the number of minutes without a successful run that raises an alert; it has a default only for schedules such as \"*/15 * * * *\" and \"0 * * * *\"."
   }
 }
 
@@ -47,15 +47,15 @@ variable "delivery" {
 
   validation {
     condition     = var.worker.timeout_seconds <= var.delivery.ack_deadline_seconds
-    error_message = "delivery.ack_deadline_seconds must be at least worker.timeout_seconds: else a message is delivered again while it is worked on."
+    error_message = "delivery.ack_deadline_seconds must be at least worker.timeout_seconds: or a message is redelivered while a worker handles it."
   }
   validation {
     condition     = var.delivery.ack_deadline_seconds <= var.sync.lease_seconds
-    error_message = "delivery.ack_deadline_seconds must not exceed sync.lease_seconds: else a lease ends before its message comes again."
+    error_message = "delivery.ack_deadline_seconds must not exceed sync.lease_seconds: or a lease ends before its message is redelivered."
   }
   validation {
     condition     = var.delivery.max_attempts > var.sync.max_attempts
-    error_message = "delivery.max_attempts must be above sync.max_attempts: a task has to fail by itself before its message is given up."
+    error_message = "delivery.max_attempts must be above sync.max_attempts: a task must fail before its message becomes a dead letter."
   }
 }
 
@@ -87,7 +87,7 @@ variable "labels" {
 }
 
 variable "name" {
-  description = "What all names start with; another one for a second environment in the same project."
+  description = "Prefix of all names; another one for a second environment in the same project."
   type        = string
   default     = "sync"
   nullable    = false
@@ -99,7 +99,7 @@ variable "name" {
 }
 
 variable "operators" {
-  description = "Who may look at runs and start, retry and cancel them: IAM members by a short name, which run records carry."
+  description = "Operators, who may read, start, retry and cancel runs: IAM members by a short name, which run records carry."
   type        = map(string)
   default     = {}
   nullable    = false
@@ -150,12 +150,12 @@ variable "runtime" {
 
   validation {
     condition     = contains(["python311", "python312", "python313"], var.runtime)
-    error_message = "runtime is \"python311\", \"python312\" or \"python313\": what requirements.txt is pinned for."
+    error_message = "runtime is \"python311\", \"python312\" or \"python313\": requirements.txt is pinned for these."
   }
 }
 
 variable "scheduler" {
-  description = "When ticks are sent; `region` where Cloud Scheduler is not in the region of the rest."
+  description = "Times of the ticks; `region` if Cloud Scheduler is in another region than the rest."
   type = object({
     cron      = optional(string, "*/15 * * * *")
     paused    = optional(bool, false)
@@ -178,7 +178,7 @@ variable "scheduler" {
 }
 
 variable "scheduler_auth" {
-  description = "What the HTTP function asks of the scheduler. Cloud Run asks for its token in any case."
+  description = "Credentials that the HTTP function requires of the scheduler. Cloud Run always requires the token."
   type        = string
   default     = "oidc+secret"
   nullable    = false
@@ -202,7 +202,7 @@ variable "scheduler_secret" {
 }
 
 variable "sync" {
-  description = "How the sync works; the README's settings table says what each value means."
+  description = "The sync's own settings; docs/settings.md explains each value."
   type = object({
     lease_seconds    = optional(number, 600)
     log_level        = optional(string, "INFO")

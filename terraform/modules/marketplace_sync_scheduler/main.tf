@@ -1,7 +1,7 @@
 # The Cloud Scheduler job that starts a run at every tick.
 
 locals {
-  # Left out, the whole URL with its path would be the audience, which Cloud Run refuses.
+  # The default audience is the whole URL with its path, which Cloud Run refuses.
   audience = regex("^https://[^/]+", var.sync_endpoint_url)
 }
 
@@ -20,7 +20,7 @@ resource "google_cloud_scheduler_job" "this" {
     min_backoff_duration = "${var.retry_config.min_backoff_seconds}s"
     max_backoff_duration = "${var.retry_config.max_backoff_seconds}s"
     max_doublings        = var.retry_config.max_doublings
-    # Both bounds would have to be exhausted: only the number counts.
+    # Retries end when both bounds are exhausted; with 0 here only the number counts.
     max_retry_duration = "0s"
   }
 

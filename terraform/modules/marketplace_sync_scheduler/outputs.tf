@@ -1,5 +1,5 @@
 output "audience" {
-  description = "What the job's tokens are made out to."
+  description = "Audience of the job's tokens."
   value       = local.audience
 }
 

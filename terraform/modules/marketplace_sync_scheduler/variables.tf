@@ -1,5 +1,5 @@
 variable "attempt_deadline_seconds" {
-  description = "How long one attempt may take; more than the function's time-out."
+  description = "Seconds that one attempt may take; more than the function's timeout."
   type        = number
   default     = 150
   nullable    = false
@@ -52,7 +52,7 @@ variable "region" {
 }
 
 variable "retry_config" {
-  description = "What is done about a tick that was not answered with 2xx."
+  description = "Retries of a tick that was not answered with 2xx."
   type = object({
     max_backoff_seconds = optional(number, 60)
     max_doublings       = optional(number, 3)
@@ -75,29 +75,29 @@ variable "retry_config" {
     error_message = "retry_config.max_doublings is from 0 to 16."
   }
   validation {
-    # A tick that is due while the one before is still retried is left out.
+    # Cloud Scheduler skips a tick that is due while it retries the one before.
     condition = (
       (var.attempt_deadline_seconds * (var.retry_config.retry_count + 1) + var.retry_config.max_backoff_seconds * var.retry_config.retry_count)
       <= 60 * try(tonumber(regex("^\\*/([0-9]+) ", var.schedule_cron)[0]), 1440)
     )
-    error_message = "attempt_deadline_seconds × (retry_count + 1) + max_backoff_seconds × retry_count must not exceed the minutes between two ticks: Cloud Scheduler leaves a tick out while it retries the one before."
+    error_message = "attempt_deadline_seconds × (retry_count + 1) + max_backoff_seconds × retry_count must not exceed the minutes between two ticks: Cloud Scheduler skips a tick while it retries the one before."
   }
 }
 
 variable "schedule_cron" {
-  description = "When ticks are sent, in unix-cron form."
+  description = "Times of the ticks, in unix-cron form."
   type        = string
   default     = "*/15 * * * *"
   nullable    = false
 
   validation {
     condition     = can(regex("^(\\*|[0-9]+(-[0-9]+)?)(/[1-9][0-9]*)?(,(\\*|[0-9]+(-[0-9]+)?)(/[1-9][0-9]*)?)*( (\\*|[0-9A-Za-z]+(-[0-9A-Za-z]+)?)(/[1-9][0-9]*)?(,(\\*|[0-9A-Za-z]+(-[0-9A-Za-z]+)?)(/[1-9][0-9]*)?)*){4}$", var.schedule_cron))
-    error_message = "schedule_cron has five unix-cron fields (minute, hour, day, month, weekday), such as \"*/15 * * * *\". The form \"every 15 minutes\" promises no schedule time, which runs are told apart by."
+    error_message = "schedule_cron has five unix-cron fields (minute, hour, day, month, weekday), such as \"*/15 * * * *\". The form \"every 15 minutes\" promises no schedule time, and runs need it for their ids."
   }
 }
 
 variable "scheduler_secret" {
-  description = "What is sent as x-scheduler-secret; null sends none."
+  description = "Value of the header x-scheduler-secret; null sends no header."
   type        = string
   default     = null
   sensitive   = true

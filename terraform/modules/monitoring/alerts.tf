@@ -28,7 +28,7 @@ locals {
       period     = "300s"
       duration   = "0s"
       missing    = null
-      action     = "The worker failed on them ${var.max_delivery_attempts} times, or could not read them; its log says why. `python -m orchestrator dead list` shows them, `dead replay` says what to do about each and does it with `--execute` (docs/operating.md). The next runs go on without them."
+      action     = "The worker failed on them ${var.max_delivery_attempts} times, or could not read them; its log has the reason. `python -m orchestrator dead list` shows them, `dead replay` shows the effect of a replay on each and replays them with `--execute` (docs/operating.md). The next runs continue without them."
     }
     oldest-unacked = {
       title      = "messages wait too long"
@@ -67,7 +67,7 @@ locals {
       period     = "900s"
       duration   = "0s"
       missing    = null
-      action     = "A marketplace refused a seller's credentials, or a connection's document is wrong: `GET /api/sync/status` lists them, with what to do."
+      action     = "A marketplace refused a seller's credentials, or a connection's document is wrong: `GET /api/sync/status` lists them, each with its remedy."
     }
   }
 }

@@ -1,5 +1,5 @@
 locals {
-  # Title, metric, aligner, what is shown apart.
+  # Title, metric, aligner, label that splits the chart.
   _charts = [
     ["Runs by how they ended", local._metric.runs, "ALIGN_SUM", "metric.label.status"],
     ["Connections synced, by outcome", local._metric.tasks, "ALIGN_SUM", "metric.label.status"],

@@ -1,16 +1,16 @@
-# What the functions' logs say as metrics, and who is told when something needs a person.
+# Metrics from the functions' logs, and alerts for everything that needs a person.
 
 locals {
-  # Kinds of errors that only a person can mend.
+  # Kinds of errors that only a person can remedy.
   _attention = ["connection_invalid", "credentials_rejected", "permission_denied", "secret_missing"]
 
   _functions = "resource.type=\"cloud_run_revision\" AND resource.labels.service_name=(${join(" OR ", [for name in var.functions : "\"${name}\""])})"
   # Log lines by their `action` word.
   _metrics = {
     attention = { filter = "jsonPayload.action=\"sync_failed\" AND jsonPayload.kind=(${join(" OR ", [for kind in local._attention : "\"${kind}\""])})", label = "kind", description = "Connections whose credentials, permissions or settings were refused." }
-    refused   = { filter = "jsonPayload.action=\"caller_refused\"", label = "status", description = "Callers of the HTTP function that were not let in." }
-    rejects   = { filter = "jsonPayload.action=\"record_rejected\"", label = "stream", description = "Records that could not be understood." }
-    runs      = { filter = "jsonPayload.action=\"run_closed\"", label = "status", description = "Runs that came to their end." }
+    refused   = { filter = "jsonPayload.action=\"caller_refused\"", label = "status", description = "Callers of the HTTP function that were refused." }
+    rejects   = { filter = "jsonPayload.action=\"record_rejected\"", label = "stream", description = "Records that could not be read." }
+    runs      = { filter = "jsonPayload.action=\"run_closed\"", label = "status", description = "Runs that were closed." }
     tasks     = { filter = "jsonPayload.action=\"task_finished\"", label = "status", description = "Connections' shares of runs." }
   }
 

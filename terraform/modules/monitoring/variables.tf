@@ -1,5 +1,5 @@
 variable "emails" {
-  description = "Who is told; each address gets a mail of Google's that asks for nothing."
+  description = "E-mail addresses of the alerts; Google sends each address a mail that needs no answer."
   type        = set(string)
   default     = []
   nullable    = false
@@ -34,7 +34,7 @@ variable "labels" {
 }
 
 variable "max_delivery_attempts" {
-  description = "After how many attempts a message is dead; for the alert's text."
+  description = "Attempts until a message becomes a dead letter; for the alert's text."
   type        = number
   nullable    = false
 
@@ -45,7 +45,7 @@ variable "max_delivery_attempts" {
 }
 
 variable "name" {
-  description = "What all names start with."
+  description = "Prefix of all names."
   type        = string
   nullable    = false
 
@@ -56,7 +56,7 @@ variable "name" {
 }
 
 variable "no_success_minutes" {
-  description = "An alert is raised when no run succeeded for so long: two intervals and some minutes."
+  description = "An alert is raised after this many minutes without a successful run: two intervals and some minutes."
   type        = number
   nullable    = false
 

@@ -1,4 +1,4 @@
-# The task topic, our own push subscription to the worker, and where messages go that never succeed.
+# The task topic, its push subscription to the worker, and the dead-letter topic.
 
 resource "google_pubsub_topic" "tasks" {
   #checkov:skip=CKV_GCP_83: messages hold ids only (orchestrator/model/messages.py); Google's own key encrypts them
@@ -18,7 +18,7 @@ resource "google_service_account" "push" {
   project      = var.project_id
   account_id   = "${var.name}-push"
   display_name = "${var.name} push"
-  description  = "What Pub/Sub calls the worker as."
+  description  = "Identity of Pub/Sub's calls to the worker."
 }
 
 resource "google_pubsub_subscription" "worker" {
@@ -54,7 +54,7 @@ resource "google_pubsub_subscription" "worker" {
   }
 }
 
-# Without a subscription a dead-letter topic forgets what it is sent.
+# Without a subscription a dead-letter topic drops its messages.
 resource "google_pubsub_subscription" "dead" {
   project                    = var.project_id
   name                       = "${var.name}-tasks-dead"
@@ -99,7 +99,7 @@ resource "google_pubsub_subscription_iam_member" "dead_letters_out" {
   member       = google_project_service_identity.pubsub.member
 }
 
-# What the worker can never understand it puts there itself, instead of failing on it again and again.
+# The worker publishes unreadable messages there itself, so that they are not redelivered again and again.
 resource "google_pubsub_topic_iam_member" "unreadable_in" {
   project = var.project_id
   topic   = google_pubsub_topic.dead.name

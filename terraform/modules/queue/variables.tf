@@ -1,5 +1,5 @@
 variable "delivery" {
-  description = "How messages are delivered to the worker: how long it may take over one, how long to wait before the next attempt, and after how many a message is dead."
+  description = "Delivery of messages to the worker: seconds for one attempt, back-off before the next attempt, and attempts until a message becomes a dead letter."
   type = object({
     ack_deadline_seconds = number
     max_attempts         = number
@@ -10,7 +10,7 @@ variable "delivery" {
 
   validation {
     condition     = var.delivery.ack_deadline_seconds >= 10 && var.delivery.ack_deadline_seconds <= 600
-    error_message = "delivery.ack_deadline_seconds is from 10 to 600, and at least the worker's time-out."
+    error_message = "delivery.ack_deadline_seconds is from 10 to 600, and at least the worker's timeout."
   }
   validation {
     condition     = var.delivery.max_attempts >= 5 && var.delivery.max_attempts <= 100
@@ -35,7 +35,7 @@ variable "labels" {
 }
 
 variable "name" {
-  description = "What all names start with."
+  description = "Prefix of all names."
   type        = string
   nullable    = false
 
@@ -57,7 +57,7 @@ variable "project_id" {
 }
 
 variable "publishers" {
-  description = "Who may publish tasks: members by a name of their own choice."
+  description = "Who may publish tasks: members by a name of the caller's choice."
   type        = map(string)
   nullable    = false
 
@@ -68,7 +68,7 @@ variable "publishers" {
 }
 
 variable "worker_member" {
-  description = "The worker's account, as an IAM member: what it cannot understand it publishes to the dead-letter topic."
+  description = "The worker's account, as an IAM member: it publishes unreadable messages to the dead-letter topic."
   type        = string
   nullable    = false
 
@@ -79,7 +79,7 @@ variable "worker_member" {
 }
 
 variable "worker_url" {
-  description = "The worker's URL, which is also what Pub/Sub's tokens are made out to."
+  description = "The worker's URL, which is also the audience of Pub/Sub's tokens."
   type        = string
   nullable    = false
 

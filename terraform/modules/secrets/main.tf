@@ -23,7 +23,7 @@ resource "google_secret_manager_secret_version" "scheduler" {
 
   secret         = google_secret_manager_secret.scheduler[0].id
   secret_data_wo = var.scheduler_secret
-  # A write-only value is not in the state, so this tells Terraform when there is another one.
+  # A write-only value is not in the state, so this tells Terraform that it has changed.
   secret_data_wo_version = parseint(substr(sha256(var.scheduler_secret), 0, 7), 16)
   # The version before stays enabled: both are accepted until it is disabled by hand (docs/deploy.md).
   deletion_policy = "ABANDON"
@@ -38,8 +38,8 @@ resource "google_secret_manager_secret_iam_member" "scheduler" {
   member    = var.api_member
 }
 
-# By the beginning of the name, because connections come and go without Terraform. A marketplace that
-# rotates its refresh tokens has the new one added as a version.
+# By the prefix of the name, because connections are added and removed without Terraform. If a marketplace
+# rotates its refresh tokens, the worker adds the new one as a version.
 resource "google_project_iam_member" "credentials" {
   for_each = toset(["roles/secretmanager.secretAccessor", "roles/secretmanager.secretVersionAdder"])
 

@@ -1,5 +1,5 @@
 output "scheduler_secret_reference" {
-  description = "What the HTTP function reads the scheduler's secret by: its latest version and, while enabled, the one before. Null where there is none; usable once the secret has a value that the function may read."
+  description = "Reference by which the HTTP function reads the scheduler's secret: its latest version and, while enabled, the one before. Null if there is no secret; usable once the secret has a value that the function may read."
   value       = local.has_scheduler_secret ? "projects/${var.project_id}/secrets/${google_secret_manager_secret.scheduler[0].secret_id}/versions/latest" : null
   depends_on  = [google_secret_manager_secret_version.scheduler, google_secret_manager_secret_iam_member.scheduler]
 }

@@ -10,7 +10,7 @@ variable "api_member" {
 }
 
 variable "connection_prefix" {
-  description = "What the names of the sellers' credentials start with in Secret Manager."
+  description = "Prefix of the names of the sellers' credentials in Secret Manager."
   type        = string
   nullable    = false
 
@@ -33,7 +33,7 @@ variable "labels" {
 }
 
 variable "name" {
-  description = "What all names start with."
+  description = "Prefix of all names."
   type        = string
   nullable    = false
 
@@ -66,13 +66,13 @@ variable "project_number" {
 }
 
 variable "protected" {
-  description = "Whether Terraform must be told twice before it deletes anything that holds data."
+  description = "Whether Terraform refuses to delete anything with data until this is set to false."
   type        = bool
   nullable    = false
 }
 
 variable "scheduler_secret" {
-  description = "What the scheduler shows in x-scheduler-secret; null where it shows none."
+  description = "The scheduler's header x-scheduler-secret; null if it sends none."
   type        = string
   default     = null
   sensitive   = true

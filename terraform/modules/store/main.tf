@@ -1,5 +1,5 @@
-# The Firestore database: what its queries need beyond the automatic indexes, what is never asked for,
-# what is deleted by age, and who reads and writes it.
+# The Firestore database: indexes for queries that the automatic ones do not answer, fields without an index,
+# deletion by age, and the accounts that read and write it.
 
 locals {
   # Every query of orchestrator/ that single-field indexes and their merging do not answer.
@@ -9,11 +9,11 @@ locals {
     tasks-that-a-retry-covers = { collection = "tasks", fields = [["marketplace", "ASCENDING"], ["status", "ASCENDING"]] }
   }
 
-  # Documents that are deleted when their time has come.
-  _expiring = ["runs", "shards", "tasks"]
+  # Collections whose documents are deleted by age.
+  _expiring = ["runs", "shards", "sync_state", "tasks"]
 
-  # Never asked for: maps and lists with an index entry for each part, texts, and times that only grow,
-  # which would make all writers meet at the end of one index.
+  # Never queried: maps and lists with an index entry for each part, texts, and times that only grow, whose
+  # index would have all writers meet at its end.
   _unindexed = {
     digests    = ["entries"]
     inventory  = ["updated_at"]
@@ -22,7 +22,7 @@ locals {
     rejects    = ["raw", "reason", "rejected_at"]
     runs       = ["by_marketplace", "cost", "dispatch", "error", "expires_at", "records", "selection", "tasks"]
     shards     = ["by_stream", "cost", "expires_at", "ids", "tasks"]
-    sync_state = ["last_error", "last_run", "last_success_at", "open", "streams"]
+    sync_state = ["expires_at", "last_error", "last_run", "last_success_at", "open", "streams"]
     tasks      = ["cost", "error", "expires_at", "finished_at", "started_at", "streams"]
   }
   unindexed = merge([
@@ -44,7 +44,8 @@ resource "google_firestore_database" "this" {
   database_edition                  = "STANDARD"
   point_in_time_recovery_enablement = var.protected ? "POINT_IN_TIME_RECOVERY_ENABLED" : "POINT_IN_TIME_RECOVERY_DISABLED"
   delete_protection_state           = var.protected ? "DELETE_PROTECTION_ENABLED" : "DELETE_PROTECTION_DISABLED"
-  # Not ABANDON: destroying a protected database is an error, rather than done as far as Terraform can see.
+  # Not ABANDON: with it, destroying a protected database would only remove it from Terraform's state. Here it
+  # is an error.
   deletion_policy = "DELETE"
 }
 

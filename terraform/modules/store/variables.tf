@@ -11,7 +11,7 @@ variable "database" {
 }
 
 variable "location" {
-  description = "Where the database is; it can never be moved."
+  description = "Location of the database; it can never be changed."
   type        = string
   nullable    = false
 
@@ -33,13 +33,13 @@ variable "project_id" {
 }
 
 variable "protected" {
-  description = "Whether Terraform must be told twice before it deletes anything that holds data."
+  description = "Whether Terraform refuses to delete anything with data until this is set to false."
   type        = bool
   nullable    = false
 }
 
 variable "users" {
-  description = "Who reads and writes documents: members by a name of their own choice."
+  description = "Accounts that read and write documents: members by a name of the caller's choice."
   type        = map(string)
   nullable    = false
 

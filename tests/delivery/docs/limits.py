@@ -18,9 +18,14 @@ from orchestrator.adapters.embedded import database
 from orchestrator.adapters.embedded.delivery import Delivery
 from orchestrator.adapters.google import firestore, pubsub, secret_manager
 from orchestrator.marketplaces import client, transport
-from orchestrator.model import state
+from orchestrator.marketplaces.ebay import limits as ebay_limits
+from orchestrator.marketplaces.ebay import listings as ebay
+from orchestrator.marketplaces.ebay import narrowing
+from orchestrator.marketplaces.shopify import listings as shopify
+from orchestrator.model import healing, state
 from orchestrator.model.run import SHARD_SIZE
-from orchestrator.runs import dispatch, heal
+from orchestrator.operators import reject_views
+from orchestrator.runs import dispatch, heal, sweeps
 from orchestrator.sync import hidden, pages, repeats, stream_sync
 from orchestrator.sync import slice as tasks
 from orchestrator.tasks import claim, claim_table, holder
@@ -61,6 +66,22 @@ ROWS = [
         "sync/slice.py, errors.py",
         f"up to {claim_table.SLEPT.total_seconds():g} s it is slept where it fits the slice",
         f"else the stream is left until then, at most {errors.MAX_WAIT_S / 3600:g} h",
+    ),
+    _limit(
+        "tries of an eBay resource that is refused without a told wait",
+        "marketplaces/ebay/limits.py",
+        f"{ebay_limits.PROBE_S:g} s apart, doubling to {ebay_limits.LONGEST_PROBE_S / 3600:g} h",
+        "a day that eBay proves used up waits for its reset",
+    ),
+    _limit(
+        "records of a page with calls of their own that fail, at its first attempt",
+        "marketplaces/shopify/listings.py, marketplaces/ebay/listings.py",
+        f"Shopify {shopify.MOST_UNSHOWN}, eBay {ebay.MOST_UNSHOWN}; beyond them it may be an outage",
+    ),
+    _limit(
+        "calls that narrow a failing span of eBay's orders down to one order",
+        "marketplaces/ebay/narrowing.py",
+        f"{narrowing.MOST_PARTS}; the rest of the span is another page",
     ),
     _limit(
         "a page of a listing, with all that belongs to its rows",
@@ -150,7 +171,33 @@ ROWS = [
     _limit("a page of connections", "runs/dispatch.py", f"{dispatch.PAGE:,}"),
     _limit("a shard", "model/run.py", f"{SHARD_SIZE} connections"),
     _limit(
-        "what one tick heals", "runs/heal.py", f"{heal.RUNS} runs, {heal.SWEEPS} sweeps, {heal.TASKS} tasks"
+        "heals, whatever is delivered",
+        "model/healing.py",
+        f"one in {healing.APART.total_seconds():g} s",
+        "a run or a lost lease is healed again after half of `LEASE_SECONDS` at the earliest",
+    ),
+    _limit(
+        "what one heal publishes",
+        "runs/heal.py",
+        f"{heal.RUNS} runs, {heal.TASKS} tasks",
+        "the next heal continues there",
+    ),
+    _limit(
+        "a sweep or cancel message",
+        "runs/sweeps.py",
+        f"{sweeps.RANGE} shards",
+        f"{sweeps.MESSAGES} messages for a run in one heal",
+    ),
+    _limit(
+        "a list of rejects",
+        "operators/reject_views.py",
+        f"{reject_views.LIMIT} a page, at most {reject_views.MOST}",
+        f"{reject_views.SCANNED} connections",
+    ),
+    _limit(
+        "the state that a removed connection leaves",
+        "operators/pause.py",
+        "`RETENTION_DAYS`, from the end of its removal",
     ),
     _limit(
         "deliveries of a message",

@@ -183,6 +183,63 @@ INVARIANTS = (
         CORE + "test_crashes.py::test_a_holder_that_wakes_up_late_writes_nothing",
     ),
     Guard(
+        "invariant 2: a stalled removal deletes nothing of the connection that was added again",
+        "orchestrator/operators/pause.py",
+        "if snapshot is None or not state.removing or state.removed_at != self._began_at:",
+        "if snapshot is None:",
+        CORE
+        + "test_second_lives.py::"
+        + "test_a_purge_that_goes_on_after_the_connection_was_added_again_deletes_nothing_of_it",
+    ),
+    Guard(
+        "invariant 2: a purge ends with its own removal",
+        "orchestrator/operators/pause.py",
+        "if snapshot is None or not state.removing or state.removed_at != self._began_at:",
+        "if snapshot is None or not state.removing:",
+        CORE + "test_second_lives.py::test_a_purge_of_another_removal_is_not_carried_on",
+    ),
+    Guard(
+        "invariant 2: a connection is not added while one of its id is being removed",
+        "orchestrator/operators/connections.py",
+        "    if state.removing:\n        raise NotPossible(",
+        "    if False:\n        raise NotPossible(",
+        CORE
+        + "test_second_lives.py::"
+        + "test_an_interrupted_purge_is_not_forgotten_by_an_add_and_finished_by_the_same_command",
+    ),
+    Guard(
+        "invariant 2: a worker that closes its task keeps the removal that has begun",
+        "orchestrator/tasks/holder.py",
+        "removing=found.removing,",
+        "removing=False,",
+        CORE
+        + "test_second_lives.py::"
+        + "test_a_removal_is_kept_by_a_worker_that_closes_its_task_at_the_same_moment",
+    ),
+    Guard(
+        "invariant 4: the state of a live connection does not expire",
+        "orchestrator/tasks/claim_table.py",
+        "        removed_at=None,\n        expires_at=None,\n",
+        "",
+        CORE + "test_second_lives.py::test_a_document_written_by_hand_over_a_tombstone_is_a_second_life_too",
+    ),
+    Guard(
+        "invariant 5: a connection is added again for its own marketplace alone",
+        "orchestrator/operators/connections.py",
+        'if state.marketplace not in {"", connection.marketplace}:',
+        "if False:",
+        CORE
+        + "test_second_lives.py::"
+        + "test_removed_and_added_again_for_another_marketplace_within_one_run_is_refused",
+    ),
+    Guard(
+        "invariant 6: a document that cannot be read stops no list",
+        "orchestrator/model/documents.py",
+        "except (msgspec.ValidationError, RecursionError) as error:\n        return None, one_line(",
+        "except RecursionError as error:\n        return None, one_line(",
+        "tests/cli/test_unreadable.py",
+    ),
+    Guard(
         "invariant 4: a holder that has lost releases nothing",
         "orchestrator/tasks/holder.py",
         "if self._is_lost or self.state.open is None",
@@ -199,21 +256,21 @@ INVARIANTS = (
     Guard(
         "invariant 5, rule 3: a final task is created, never rewritten",
         "orchestrator/tasks/ending.py",
-        "Create(ids.task_path(task.run_id, task.connection_id), to_document(task)),",
-        "Put(ids.task_path(task.run_id, task.connection_id), to_document(task)),",
+        "Create(path or ids.task_path(task.run_id, task.connection_id), to_document(task)),",
+        "Put(path or ids.task_path(task.run_id, task.connection_id), to_document(task)),",
         "tests/system/simulation/test_histories.py::test_nothing_is_lost_and_every_run_ends[0]",
     ),
     Guard(
         "invariant 5: heal publishes lost dispatches",
         "orchestrator/runs/heal.py",
-        "services.queue.publish(dispatch_messages(snapshot.id, run))",
-        "dispatch_messages(snapshot.id, run)",
+        "services.queue.publish(dispatch_messages(run_id, run, heal=True))",
+        "dispatch_messages(run_id, run, heal=True)",
         CORE + "test_runs.py::test_a_lost_dispatch_is_healed_by_the_next_tick",
     ),
     Guard(
         "invariant 5: heal sweeps what is past its deadline",
         "orchestrator/runs/heal.py",
-        "elif now > run.deadline_at and limit > 0:",
+        "elif self.now > run.deadline_at:",
         "elif False:",
         CORE + "test_runs.py::test_what_vanishes_is_closed_after_the_deadline",
     ),
@@ -230,6 +287,27 @@ INVARIANTS = (
         "attempts=opened.attempts + 1,",
         "attempts=opened.attempts,",
         CORE + "test_crashes.py::test_a_connection_that_kills_its_workers_is_given_up",
+    ),
+    Guard(
+        "invariant 5: a shard that still counts open tasks is settled when every lease has ended",
+        "orchestrator/tasks/sweep.py",
+        "        if self.is_overdue:\n            return self._settle(name)",
+        "        if False:\n            return self._settle(name)",
+        CORE + "test_every_run_ends.py::test_a_shard_that_counts_too_many_is_settled_with_a_reason",
+    ),
+    Guard(
+        "invariant 5: a sweep covers a range of shards",
+        "orchestrator/runs/sweeps.py",
+        "    end = max(first, min(last, first + RANGE - 1))\n",
+        "    end = first\n",
+        CORE + "test_every_run_ends.py::test_a_run_over_a_hundred_thousand_connections_ends_within_two_ticks",
+    ),
+    Guard(
+        "invariant 6: a document that cannot be read stops no other",
+        "orchestrator/model/documents.py",
+        "except (msgspec.ValidationError, RecursionError) as error:",
+        "except ZeroDivisionError as error:",
+        CORE + "test_unreadable.py::test_an_unreadable_state_with_a_lost_lease_stops_no_tick",
     ),
     Guard(
         "invariant 6: one record's failure stops no other",

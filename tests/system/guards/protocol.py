@@ -52,7 +52,7 @@ PROTOCOL = (
     Guard(
         "rule 8: whoever sets the last `done` closes",
         "orchestrator/runs/dispatch.py",
-        "    if last:\n        close_check(services, run_id)",
+        "    if last:\n        sweep_late(services, run_id, run)\n        close_check(services, run_id)",
         "    if last:\n        pass",
         CORE + "test_failure_histories.py::test_6_tasks_that_end_before_the_dispatch_does",
     ),
@@ -62,6 +62,55 @@ PROTOCOL = (
         "if mine.n > worker.published and run.cancel_requested_at is None and not late:",
         "if False:",
         CORE + "test_crashes.py::test_any_single_fault_changes_nothing_in_effect",
+    ),
+    Guard(
+        "rule 8: whoever makes a late run `running` has its open shards swept",
+        "orchestrator/runs/dispatch.py",
+        "    if last:\n        sweep_late(services, run_id, run)",
+        "    if last:",
+        CORE + "test_every_run_ends.py::test_a_dispatch_that_ends_past_the_deadline_has_the_rest_swept",
+    ),
+    Guard(
+        "a heal a minute for all deliveries together, whoever asks",
+        "orchestrator/model/healing.py",
+        "return self.run == run_id and not self.done",
+        "return True",
+        CORE + "test_storms.py::test_the_dispatches_of_one_minute_heal_once",
+    ),
+    Guard(
+        "a dispatch that heal has published never heals",
+        "orchestrator/runs/dispatch.py",
+        "if not healed and not message.heal and",
+        "if not healed and",
+        CORE + "test_storms.py::test_a_healed_dispatch_heals_nothing",
+    ),
+    Guard(
+        "a heal continues where the last one stopped",
+        "orchestrator/runs/heal.py",
+        "return Walk(after=_place(found[-1], sort_field))",
+        "return Walk()",
+        CORE + "test_storms.py::test_more_open_runs_than_a_heal_looks_at",
+    ),
+    Guard(
+        "planned twice in a run: a task is told apart by its shard",
+        "orchestrator/model/state.py",
+        "return self.run_id == run_id and self.shard == shard",
+        "return self.run_id == run_id",
+        CORE + "test_every_run_ends.py::test_a_sweep_of_one_of_two_tasks_leaves_the_other_alone",
+    ),
+    Guard(
+        "planned twice in a run: the message of another marketplace is skipped",
+        "orchestrator/tasks/claim_table.py",
+        "if view.marketplace not in {None, ids.marketplace_of(view.message.shard)}:",
+        "if False:",
+        CORE + "test_claim.py",
+    ),
+    Guard(
+        "planned twice in a run: each task has its own record",
+        "orchestrator/tasks/ending.py",
+        'if first is None or first.data.get("shard", shard) == shard:',
+        "if True:",
+        CORE + "test_every_run_ends.py::test_planned_twice_and_all_is_lost",
     ),
     Guard(
         "rule 9: what is older than its deadline is closed, not worked",
@@ -180,7 +229,7 @@ PROTOCOL = (
     Guard(
         "history 12: what vanished in flight is closed by the next ticks",
         "orchestrator/runs/heal.py",
-        "elif now > run.deadline_at and limit > 0:",
+        "elif self.now > run.deadline_at:",
         "elif False:",
         HISTORIES + "test_12_everything_in_flight_vanishes_at_any_moment",
     ),
@@ -237,12 +286,12 @@ PROTOCOL = (
         "history 18: a dead letter is removed after it is published, never before",
         "orchestrator/operators/dead_letters.py",
         """            services.queue.publish([one.message for one in batch if one.message is not None])
-            remove(batch)
+            taken.remove(batch)
 """,
-        """            remove(batch)
+        """            taken.remove(batch)
             services.queue.publish([one.message for one in batch if one.message is not None])
 """,
-        CORE + "test_dead.py::test_what_cannot_be_published_stays",
+        CORE + "test_dead.py::test_messages_that_cannot_be_published_stay",
     ),
     Guard(
         "rule 6: what cannot be read is a dead letter before it is acknowledged",

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.cli.app import parser
+from orchestrator.cli.app import parser, run
 from orchestrator.errors import ConnectionInvalid, RequestError, WriteRejected
 from orchestrator.marketplaces.registry import REGISTRY
 from orchestrator.model.connection import Connection, ConnectionStatus, connection_from_document
@@ -185,7 +185,7 @@ def _is_shown(world: World) -> None:
     msgspec.json.encode(seen)
     for arguments in (["list"], ["list", "--json"], ["show", "bad"], ["show", "bad", "--json"]):
         options = parser().parse_args(["connections", *arguments])
-        assert options.run(world.services, options) == 0
+        assert run(world.services, options) == 0
 
 
 @pytest.mark.parametrize(

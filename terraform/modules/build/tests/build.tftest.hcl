@@ -1,4 +1,4 @@
-# What the build module promises.
+# The promises of the build module.
 
 mock_provider "google" {
   source          = "../../testing"

@@ -1,4 +1,4 @@
-# What the function module promises.
+# The promises of the function module.
 
 mock_provider "google" {
   source          = "../../testing"

@@ -1,4 +1,4 @@
-# What an environment promises, whichever it is.
+# The promises of every environment.
 
 mock_provider "google" {
   source          = "../../testing"
@@ -170,7 +170,7 @@ run "environment" {
 
   assert {
     condition     = strcontains(output.command_line_environment, "export SYNC_QUEUE='pubsub:sync-tasks'")
-    error_message = "the command line can be told where everything is"
+    error_message = "the command line's environment is an output"
   }
 
   assert {
@@ -229,7 +229,7 @@ run "without_shared_secret" {
 
   assert {
     condition     = module.secrets.scheduler_secret_reference == null
-    error_message = "no shared secret where the token alone decides"
+    error_message = "no shared secret if the token alone decides"
   }
 }
 

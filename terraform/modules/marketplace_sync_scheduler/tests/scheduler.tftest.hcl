@@ -1,4 +1,4 @@
-# What the scheduler module promises.
+# The promises of the scheduler module.
 
 mock_provider "google" {
   source          = "../../testing"
@@ -33,7 +33,7 @@ run "job" {
 
   assert {
     condition     = output.audience == google_cloud_scheduler_job.this.http_target[0].oidc_token[0].audience
-    error_message = "the audience is given to whoever has to check it"
+    error_message = "the audience is an output, for the function that checks it"
   }
 
   assert {

@@ -1,4 +1,4 @@
-# What the monitoring module promises.
+# The promises of the monitoring module.
 
 mock_provider "google" {
   source          = "../../testing"
@@ -74,7 +74,7 @@ run "monitoring" {
 
   assert {
     condition     = alltrue([for policy in google_monitoring_alert_policy.this : length(policy.documentation[0].content) > 0])
-    error_message = "every alert says what to do"
+    error_message = "every alert names the remedy"
   }
 
   assert {

@@ -1,4 +1,4 @@
-# What the queue module promises.
+# The promises of the queue module.
 
 mock_provider "google" {
   source          = "../../testing"
@@ -129,7 +129,7 @@ run "queue" {
 
   assert {
     condition     = google_pubsub_topic_iam_member.unreadable_in.role == "roles/pubsub.publisher" && google_pubsub_topic_iam_member.unreadable_in.topic == "sync-tasks-dead" && google_pubsub_topic_iam_member.unreadable_in.member == var.worker_member
-    error_message = "the worker may put what it cannot understand among the dead messages"
+    error_message = "the worker may publish unreadable messages to the dead-letter topic"
   }
 
   assert {

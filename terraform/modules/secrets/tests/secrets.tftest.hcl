@@ -1,4 +1,4 @@
-# What the secrets module promises.
+# The promises of the secrets module.
 
 mock_provider "google" {
   source          = "../../testing"

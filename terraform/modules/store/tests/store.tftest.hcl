@@ -1,4 +1,4 @@
-# What the store module promises.
+# The promises of the store module.
 
 mock_provider "google" {
   source          = "../../testing"
@@ -26,8 +26,8 @@ run "store" {
   }
 
   assert {
-    condition     = alltrue([for collection in ["runs", "shards", "tasks"] : length(google_firestore_field.unindexed["${collection}.expires_at"].ttl_config) == 1])
-    error_message = "runs, shards and tasks are deleted by age"
+    condition     = alltrue([for collection in ["runs", "shards", "sync_state", "tasks"] : length(google_firestore_field.unindexed["${collection}.expires_at"].ttl_config) == 1])
+    error_message = "runs, shards, tasks and the states of removed connections are deleted by age"
   }
 
   assert {
@@ -37,7 +37,7 @@ run "store" {
 
   assert {
     condition     = alltrue([for field in google_firestore_field.unindexed : length(field.index_config) == 1 && length(field.index_config[0].indexes) == 0])
-    error_message = "what is never asked for has no index"
+    error_message = "fields that are never queried have no index"
   }
 
   assert {
