@@ -171,9 +171,13 @@ def _search(session: Session[Seller], place: Search, wanted: Wanted) -> Step:
         return _searched(session, place, wanted)
     except MarketplaceUnavailable as error:
         until = wanted.until or session.client.server_time
-        if wanted.attempt == 1 or until is None:
+        # An earlier page of the same search was shown: then Amazon answers, and this page has a row to blame.
+        is_only_one = wanted.attempt > 1 or place.read > 0
+        if not is_only_one or until is None:
             raise
-        following, unshown = Spans.of(place.marketplace, place.after or _OLDEST, until).missed(error)
+        # In ascending order, all that is older than the latest time has been shown.
+        since = min(place.last or place.after or _OLDEST, until)
+        following, unshown = Spans.of(place.marketplace, since, until).missed(error)
         return Step([], following, unshown)
 
 

@@ -48,7 +48,7 @@ class _Orders(Paged):
     @property
     def ends_early(self) -> bool:
         """Whether the page is full, and yet the last one."""
-        return len(self.orders) >= _PAGE_SIZE and not self.next_token
+        return len(self.orders) == _PAGE_SIZE and not self.next_token
 
 
 def fetch_orders(session: Session[Seller], window: Window, token: str | None) -> Page:

@@ -113,7 +113,8 @@ def _offers(
     try:
         listing = _ask(session, "offers", number, _Offers)
     except MarketplaceUnavailable:
-        if attempt == 1:
+        # An earlier page was shown: then Takealot answers, and this page has a row to blame.
+        if attempt == 1 and number == 1:
             raise
         listing, unshown = _narrowed(session, number)
     is_last = number * PAGE_SIZE >= listing.total_results or not (listing.offers or unshown)

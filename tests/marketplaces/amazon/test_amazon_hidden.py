@@ -244,10 +244,10 @@ class Answers:
 
 @pytest.mark.parametrize("count", [90, 700])
 @pytest.mark.parametrize("stream", ["orders", "products", "inventory"])
-def test_a_row_that_is_never_shown_costs_its_stream_two_ticks(
+def test_a_row_that_is_never_shown_costs_its_stream_one_tick_at_most(
     stream: str, count: int, tmp_path: Path
 ) -> None:
-    """Then the others are stored, the reject says what is the matter, and later ticks read new rows."""
+    """At most; then the others are stored, the reject says why, and later ticks read new rows."""
     shop = Shop(
         {name: START - timedelta(days=2, minutes=7 * at) for at, name in enumerate(rows(count))}, {"R-031"}
     )
@@ -264,9 +264,9 @@ def test_a_row_that_is_never_shown_costs_its_stream_two_ticks(
 
     assert task.status is TaskStatus.SUCCEEDED
     assert {name.partition("@")[0] for name in played.stored(stream)} == set(shop.rows) - {"R-031"}
-    assert ["the marketplace cannot show it" in str(each["reason"]) for each in played.rejects()] == [
-        True
-    ] * 2
+    # Its time is a whole second, which both the span before it and the span after it include.
+    assert len(played.rejects()) == 2
+    assert all("the marketplace cannot show it" in str(each["reason"]) for each in played.rejects())
 
 
 def test_a_later_full_page_without_a_token_is_asked_for_once_more() -> None:
