@@ -107,6 +107,14 @@ REGRESSIONS = (
         1386,
     ),
     Regression(
+        "skipped-and-then-claimed",
+        "A task was skipped, and its redelivery claimed it after all: nobody closed the run in time.",
+        "orchestrator/tasks/claim_table.py",
+        "    if not view.known_open:\n        # A skip",
+        "    if False:\n        # A skip",
+        2150,
+    ),
+    Regression(
         "heal-on-every-delivery",
         "Each delivery of a dispatch healed, and its messages healed again: a backlog multiplied itself.",
         "orchestrator/model/healing.py",
