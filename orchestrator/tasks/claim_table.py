@@ -123,11 +123,20 @@ def decide(view: View) -> Decision:
         if state.lease.owner is None and _waits(state, now):
             return Leave()
         return _when_due(view, Claim(_claimed(view, opened)))
+    return _another(view, opened)
+
+
+def _another(view: View, opened: Open) -> Decision:
+    """Another task of the connection is open: of another run, or of another shard of this run."""
+    message, state, now = view.message, view.state, view.now
     if opened.run_id == message.run_id and (skip := _unwanted(view)):
         # The run has this connection in two shards; the one of its former marketplace gives way.
         return _skip(view, skip)
     if not state.lease.is_over(now) or opened.order > message.order:
         return _skip(view, "waiting" if _waits(state, now, timedelta(0)) else "overlap")
+    if not view.known_open:
+        # A skip leaves the state as it is: an earlier delivery may have closed this task already.
+        return Finished(certain=False)
     return Claim(_claimed(view, None), older=opened)
 
 

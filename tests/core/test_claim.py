@@ -128,12 +128,21 @@ TABLE: list[tuple[str, View, Decision | type[Claim]]] = [
     ("an older run's lease runs", view(SyncState(open=opened("r1"), lease=held(1))), skip("overlap")),
     ("a newer run's lease is over", view(SyncState(open=opened("r3"), lease=held(-1))), skip("overlap")),
     ("an older run waits", view(SyncState(open=opened("r1"), lease=free(9, not_before=9))), skip("waiting")),
-    ("an older run's lease is over", view(SyncState(open=opened("r1"), lease=held(-1))), Claim),
+    (
+        "an older run's lease is over",
+        view(SyncState(open=opened("r1"), lease=held(-1))),
+        Finished(certain=False),
+    ),
+    (
+        "an older run's is, and this task is open",
+        view(SyncState(open=opened("r1"), lease=held(-1)), known_open=True),
+        Claim,
+    ),
     ("this run's task is closed, an old record", view(SyncState(last_run=UNTOLD)), Finished(certain=True)),
     ("planned twice: the other task is closed", view(SyncState(last_run=TWIN)), Finished(certain=False)),
     ("planned twice: and this one is open", view(SyncState(last_run=TWIN), known_open=True), Claim),
     ("planned twice: somebody works on the other", view(twin(1)), skip("overlap")),
-    ("planned twice: the other's lease is over", view(twin(-1)), Claim),
+    ("planned twice: the other's lease is over", view(twin(-1), known_open=True), Claim),
     ("planned twice: and moved", view(twin(-1), marketplace="takealot"), skip("gone")),
     ("it has moved to another marketplace", view(marketplace="takealot"), skip("gone")),
     ("its marketplace is no word", view(marketplace=None), Claim),
@@ -167,7 +176,7 @@ def test_a_claim_takes_the_lease_and_counts() -> None:
 def test_taking_over_closes_the_older_task() -> None:
     """The claim of a newer run names the older task, and remembers that run as the last."""
     older = opened("r1")
-    decision = decide(view(SyncState(open=older, lease=held(-1))))
+    decision = decide(view(SyncState(open=older, lease=held(-1)), known_open=True))
 
     assert isinstance(decision, Claim)
     assert decision.older == older

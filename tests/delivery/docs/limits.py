@@ -26,7 +26,7 @@ from orchestrator.model import healing, state
 from orchestrator.model.run import SHARD_SIZE
 from orchestrator.operators import reject_views
 from orchestrator.runs import dispatch, heal, sweeps
-from orchestrator.sync import hidden, pages, repeats, stream_sync
+from orchestrator.sync import hidden, pages, stream_sync
 from orchestrator.sync import slice as tasks
 from orchestrator.tasks import claim, claim_table, holder
 
