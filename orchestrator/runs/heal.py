@@ -43,9 +43,9 @@ def heal(services: Services, run_id: str) -> None:
     """Publish the messages that unfinished runs and lost leases need, a bounded number of them.
 
     Nothing is done within a minute of another message's heal. A round goes once through all open runs,
-    another one through all lost leases. Each continues where the last heal stopped, so that no number of documents
-    hides the others. The next round begins half a lease after the last one at the earliest: the published
-    messages get time to be delivered.
+    another one through all lost leases. Each continues where the last heal stopped, so that no number of
+    documents hides the others. The next round begins half a lease after the last one at the earliest: the
+    published messages get time to be delivered.
 
     Args:
         services: The world.

@@ -116,7 +116,7 @@ REGRESSIONS = (
     ),
     Regression(
         "rounds-wait-for-each-other",
-        "The round through the open runs waited for the one through lost leases: a run stayed open for a day.",
+        "The round through open runs waited for the one through lost leases: a run stayed open for a day.",
         "orchestrator/runs/heal.py",
         "runs=before.runs.following(now, round_length),",
         "runs=before.runs.following(now, round_length) if before.leases.ended else before.runs,",
