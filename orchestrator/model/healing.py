@@ -16,12 +16,19 @@ AHEAD = timedelta(minutes=30)
 
 
 class Walk(msgspec.Struct, kw_only=True, frozen=True):
-    """How far the current round has come in one list."""
+    """How far the current round through one list has come; one list's round does not wait for another's."""
 
+    #: When the round began.
+    began_at: datetime
     #: The sort field and the id of the last document looked at; None at the beginning.
     after: tuple[Any, str] | None = None
     #: Whether the round has reached the list's end.
     ended: bool = False
+
+    def following(self, now: datetime, round_length: timedelta) -> Walk:
+        """This round, or the next one if this one has ended and it is time."""
+        is_due = self.ended and abs(now - self.began_at) >= round_length
+        return Walk(began_at=now) if is_due else self
 
 
 class Healing(msgspec.Struct, kw_only=True, frozen=True):
@@ -34,10 +41,9 @@ class Healing(msgspec.Struct, kw_only=True, frozen=True):
     run: str
     #: Whether everything is published. A message whose worker died before that heals again.
     done: bool = False
-    #: When the current round through both lists began.
-    round_at: datetime
-    runs: Walk = Walk()
-    leases: Walk = Walk()
+    #: Open runs, and leases that are over.
+    runs: Walk
+    leases: Walk
 
     def allows(self, run_id: str, now: datetime) -> bool:
         """Whether a message of this run may heal now."""

@@ -27,7 +27,7 @@ from orchestrator.runs.start import dispatch_messages
 from orchestrator.runs.sweeps import LISTED, is_overdue, shard_messages
 from orchestrator.services import Services
 
-RUNS = 100
+RUNS = 300
 TASKS = 200
 #: A heal stops after this long; the next one continues there.
 LONGEST_S = 60.0
@@ -42,9 +42,10 @@ OPEN = (RunStatus.DISPATCHING.value, RunStatus.RUNNING.value)
 def heal(services: Services, run_id: str) -> None:
     """Publish the messages that unfinished runs and lost leases need, a bounded number of them.
 
-    Nothing is done within a minute of another message's heal. Each round goes once through all open runs and
-    lost leases, and continues where the last heal stopped, so that no number of them hides the others. The
-    next round begins half a lease later at the earliest: what was published gets time to be delivered.
+    Nothing is done within a minute of another message's heal. A round goes once through all open runs,
+    another one through all lost leases. Each continues where the last heal stopped, so that no number of
+    documents hides the others. The next round begins half a lease after the last one at the earliest: the
+    published messages get time to be delivered.
 
     Args:
         services: The world.
@@ -90,13 +91,18 @@ def _begin(services: Services, run_id: str) -> tuple[Healing, Version] | None:
 
 
 def _following(before: Healing | None, run_id: str, now: datetime, round_length: timedelta) -> Healing:
-    """The record of a heal that begins now: it continues the round, or begins the next one if it is time."""
+    """The record of a heal that begins now: it continues the rounds, or begins the next ones when due."""
     if before is None:
-        return Healing(at=now, run=run_id, round_at=now)
-    record = msgspec.structs.replace(before, seq=before.seq + 1, at=now, run=run_id, done=False)
-    if before.runs.ended and before.leases.ended and abs(now - before.round_at) >= round_length:
-        record = msgspec.structs.replace(record, round_at=now, runs=Walk(), leases=Walk())
-    return record
+        return Healing(at=now, run=run_id, runs=Walk(began_at=now), leases=Walk(began_at=now))
+    return msgspec.structs.replace(
+        before,
+        seq=before.seq + 1,
+        at=now,
+        run=run_id,
+        done=False,
+        runs=before.runs.following(now, round_length),
+        leases=before.leases.following(now, round_length),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,8 +131,8 @@ class _Healer:
             if run is not None:
                 self._run(snapshot.id, run)
             if self.services.clock.monotonic() > self.ends_at:
-                return Walk(after=_place(snapshot, "order"), ended=n == len(found) - 1 < RUNS - 1)
-        return _walked(found, RUNS, "order")
+                return _walked(walk, found[: n + 1], n + 1, "order")
+        return _walked(walk, found, RUNS, "order")
 
     def _run(self, run_id: str, run: Run) -> None:
         services = self.services
@@ -159,13 +165,14 @@ class _Healer:
         self.services.queue.publish(
             [task.message(connection_id) for connection_id, task in opened if task is not None]
         )
-        return _walked(lost, TASKS, "lease.expires_at")
+        return _walked(walk, lost, TASKS, "lease.expires_at")
 
 
-def _walked(found: Sequence[Snapshot], limit: int, sort_field: str) -> Walk:
+def _walked(walk: Walk, found: Sequence[Snapshot], limit: int, sort_field: str) -> Walk:
+    """The round after these documents were looked at; fewer than the limit were the last ones."""
     if len(found) < limit:
-        return Walk(ended=True)
-    return Walk(after=_place(found[-1], sort_field))
+        return msgspec.structs.replace(walk, ended=True)
+    return msgspec.structs.replace(walk, after=_place(found[-1], sort_field))
 
 
 def _place(snapshot: Snapshot, sort_field: str) -> tuple[Any, str]:

@@ -355,3 +355,17 @@ def test_a_run_over_a_hundred_thousand_connections_ends_within_two_ticks(world: 
     assert (run.data["tasks"]["failed"], run.data["tasks"]["total"]) == (100_000, 100_000)
     assert deliveries < 100
     assert not store.query(Query("runs", limit=10))[0].data["error"]
+
+
+def test_a_pile_of_lost_leases_holds_no_run_open(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One heal has room for few of them: the runs' round does not wait for the leases' round."""
+    monkeypatch.setattr("orchestrator.runs.heal.TASKS", 1)
+    world.connect("a")
+    for n in range(40):
+        lease = {"owner": "gone", "fence": 1, "expires_at": START - timedelta(hours=1)}
+        world.store.commit([Create(ids.state_path(f"lost-{n:02d}"), {"seq": "one", "lease": lease})])
+    world.run_once()
+    world.clock.advance(900)
+    run_id = left_open(world)
+
+    assert adds_up(two_ticks_past_the_deadline(world, run_id))

@@ -10,7 +10,7 @@ import pytest
 
 from orchestrator.model import ids
 from orchestrator.model.documents import to_document
-from orchestrator.model.healing import HEALING_PATH, Healing
+from orchestrator.model.healing import HEALING_PATH, Healing, Walk
 from orchestrator.model.messages import Message
 from orchestrator.model.run import RunStatus
 from orchestrator.model.state import Lease, Open, SyncState
@@ -204,7 +204,8 @@ def test_a_record_of_a_clock_that_was_ahead(tmp_path: Path, ahead: timedelta) ->
     world.connect("a")
     world.tick()
     world.queue.messages.clear()
-    record = Healing(at=START + ahead, run="x", done=True, round_at=START + ahead)
+    walk = Walk(began_at=START + ahead, ended=True)
+    record = Healing(at=START + ahead, run="x", done=True, runs=walk, leases=walk)
     world.store.commit([Create(HEALING_PATH, to_document(record))])
     world.clock.advance(300)
     world.deliver(Message(kind="heal"))

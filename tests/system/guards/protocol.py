@@ -87,8 +87,8 @@ PROTOCOL = (
     Guard(
         "a heal continues where the last one stopped",
         "orchestrator/runs/heal.py",
-        "return Walk(after=_place(found[-1], sort_field))",
-        "return Walk()",
+        "return msgspec.structs.replace(walk, after=_place(found[-1], sort_field))",
+        "return walk",
         CORE + "test_storms.py::test_more_open_runs_than_a_heal_looks_at",
     ),
     Guard(

@@ -123,6 +123,14 @@ REGRESSIONS = (
         2150,
     ),
     Regression(
+        "rounds-wait-for-each-other",
+        "The round through open runs waited for the one through lost leases: a run stayed open for a day.",
+        "orchestrator/runs/heal.py",
+        "runs=before.runs.following(now, round_length),",
+        "runs=before.runs.following(now, round_length) if before.leases.ended else before.runs,",
+        2573,
+    ),
+    Regression(
         "heal-on-every-delivery",
         "Each delivery of a dispatch healed, and its messages healed again: a backlog multiplied itself.",
         "orchestrator/model/healing.py",

@@ -22,7 +22,7 @@ BLOCK = 100
 #: What has to happen among the histories, and how often in sixty of them at least.
 OFTEN = {
     "killed": 100,
-    "frozen": 20,
+    "frozen": 15,
     "told to stop": 20,
     "reordered": 100,
     "lost": 10,
@@ -48,7 +48,7 @@ OFTEN = {
     "edited anything": 20,
     "moved": 5,
     "planned twice": 1,
-    "state unreadable": 20,
+    "state unreadable": 15,
     "workers away": 8,
     "apple": 10,
     "digest documents": 10,
