@@ -91,21 +91,21 @@ def test_the_dispatches_of_one_minute_heal_once(tmp_path: Path, monkeypatch: pyt
     world.connect("a")
     monkeypatch.setattr("orchestrator.runs.heal.RUNS", 1)
     for n in range(3):
-        world.tick(at=START + timedelta(seconds=n))
+        world.tick(at=START - timedelta(seconds=n))
     world.queue.messages.clear()
     world.clock.advance(900)
     for n in range(20):
-        world.tick(at=world.clock.now() + timedelta(seconds=n))
+        world.tick(at=world.clock.now() - timedelta(seconds=n))
     dispatches = list(world.queue.messages)
     world.queue.messages.clear()
     for dispatch in dispatches:
         world.deliver(dispatch)
     healed = [message for message in world.queue.messages if message.heal]
 
-    assert [message.run_id for message in healed] == [ids.tick_run_id(START, "sync")]
+    assert [message.run_id for message in healed] == [ids.tick_run_id(START - timedelta(seconds=2), "sync")]
     world.clock.advance(60)
     world.deliver(Message(kind="heal"))
-    assert world.queue.messages[-1].run_id == ids.tick_run_id(START + timedelta(seconds=1), "sync")
+    assert world.queue.messages[-1].run_id == ids.tick_run_id(START - timedelta(seconds=1), "sync")
 
 
 def test_a_healed_dispatch_heals_nothing(tmp_path: Path) -> None:
@@ -134,7 +134,7 @@ def test_a_closed_run_s_dispatch_heals_nothing(tmp_path: Path) -> None:
     world.tick()
     dispatch = world.queue.messages[0]
     world.drain()
-    world.tick(at=START + timedelta(seconds=1))
+    world.tick(at=START - timedelta(seconds=1))
     world.queue.messages.clear()
     world.clock.advance(900)
     world.deliver(dispatch)
@@ -148,7 +148,7 @@ def test_more_open_runs_than_a_heal_looks_at(tmp_path: Path, monkeypatch: pytest
     world.connect("a")
     monkeypatch.setattr("orchestrator.runs.heal.RUNS", 3)
     for n in range(10):
-        world.tick(at=START + timedelta(seconds=n))
+        world.tick(at=START - timedelta(seconds=n))
     world.queue.messages.clear()
     healed: set[str] = set()
     for _ in range(4):

@@ -445,16 +445,6 @@ run "refuses_one_day_of_retention" {
   expect_failures = [var.sync]
 }
 
-run "refuses_a_retention_shorter_than_a_run" {
-  command = plan
-
-  variables {
-    sync = { retention_days = 2, run_seconds = 604800 }
-  }
-
-  expect_failures = [var.sync]
-}
-
 run "refuses_a_retention_without_a_day_after_the_run" {
   command = plan
 
