@@ -100,10 +100,8 @@ class Response:
         except msgspec.ValidationError as error:
             raise self.broken_promise(error) from None
         except UNREADABLE:
-            message = (
-                f"{self.call}: answered {self.status} with a body that is not JSON ({_content_type(self)})"
-            )
-            raise MarketplaceUnavailable(message) from None
+            fault = f"a body that is not JSON ({_content_type(self)})"
+            raise MarketplaceUnavailable(f"{self.call}: answered {self.status} with {fault}") from None
         if body is not self.body:
             self._tell("the answer has characters that are none; they are replaced")
         return found
