@@ -148,7 +148,6 @@ class Api:
                 response = self._answer(request)
             except Exception as error:  # noqa: BLE001 - every error has an answer and a log line
                 response = _failed(request, error)
-            requests.discard_rest(request)
             response.headers.update(_HEADERS)
             return response
 

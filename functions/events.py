@@ -18,11 +18,13 @@ from werkzeug.exceptions import (
     BadRequest,
     HTTPException,
     RequestEntityTooLarge,
+    RequestTimeout,
     ServiceUnavailable,
     UnsupportedMediaType,
 )
 
 from functions import traces
+from functions.bodies import time_limit
 from functions.traces import Fields
 from orchestrator import log_context
 from orchestrator.errors import MessageInvalid, SyncError
@@ -145,9 +147,13 @@ def acknowledge_unreadable(app: flask.Flask) -> None:
     def check() -> None:
         request = flask.request
         try:
-            body = request.get_data()
+            with time_limit(request.environ):
+                body = request.get_data()
             if request.method == "POST" and not _is_binary(request.headers):
                 _body.decode(body)
+        except RequestTimeout as error:  # the message may be a good one
+            _log.warning("message is to be redelivered: %s", error, extra={"action": "message_late"})
+            raise
         except HTTPException:
             raise
         except Exception as error:  # each server has its own errors for a malformed body

@@ -7,7 +7,7 @@ from http import HTTPStatus
 
 import flask
 import msgspec
-from werkzeug.exceptions import BadRequest
+from werkzeug.exceptions import BadRequest, RequestTimeout
 
 from orchestrator.errors import (
     Conflict,
@@ -69,6 +69,8 @@ def problem_of(error: Exception) -> Problem:
         return error
     if isinstance(error, BadRequest):
         return Problem(HTTPStatus.BAD_REQUEST, "the request could not be read to its end")
+    if isinstance(error, RequestTimeout):
+        return Problem(HTTPStatus.REQUEST_TIMEOUT, error.description or "")
     if isinstance(error, _UNAVAILABLE):
         return Unavailable()
     if isinstance(error, RequestError):

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 
 import flask
 
-from functions import events, logs
+from functions import events, logs, requests
 from functions.api import Api
 from functions.auth.certificates import CertificateCache
 from functions.auth.gate import Gate
@@ -80,5 +80,12 @@ def start(environ: Mapping[str, str]) -> None:
         raise SystemExit(str(error)) from None
     logs.configure(settings.log_level, settings.google_cloud_project)
     decoding.prepare()
-    if target == "sync_worker" and flask.has_app_context():
+    if not flask.has_app_context():
+        return
+    from functions import server  # noqa: PLC0415 - of use to the framework's server alone
+
+    server.install()
+    if target == "sync_worker":
         events.acknowledge_unreadable(flask.current_app)
+    elif target == "sync_api":
+        flask.current_app.before_request(requests.hide_body)

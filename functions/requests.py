@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Collection
-from contextlib import suppress
 from datetime import UTC, datetime
 from http import HTTPStatus
-from typing import Annotated, TypeVar
+from typing import IO, Annotated, TypeVar
 
 import flask
 import msgspec
+from werkzeug.wsgi import get_input_stream
 
+from functions.bodies import time_limit
 from functions.problems import Problem
 from orchestrator.decoding import UNREADABLE
 
 #: Bytes; a larger body is refused.
 LARGEST_BODY = 64 * 1024
 
-_CHUNK = 64 * 1024
+_TOO_LARGE = f"the body is larger than {LARGEST_BODY} bytes"
+#: The server's stream of the body, in the request's environment.
+_BODY = "sync.body"
 #: A job's short name; cloud.google.com/scheduler/docs/reference/rest/v1/projects.locations.jobs.
 _JOB = re.compile(r"[A-Za-z0-9_-]{1,500}")
 _KEY = re.compile(r"[!-~]{1,255}")
@@ -31,6 +35,16 @@ class Nothing(msgspec.Struct, forbid_unknown_fields=True):
     """The body of a call without arguments: absent or `{}`."""
 
 
+def hide_body() -> None:
+    """Keep a request's body from the framework, which reads all of it before any answer is sent.
+
+    A caller who is refused has the answer at once, whatever is still to come of the body. `body_of` reads it.
+    """
+    environ = flask.request.environ
+    environ[_BODY] = get_input_stream(environ)
+    environ["wsgi.input"], environ["wsgi.input_terminated"] = io.BytesIO(), True
+
+
 def body_of(request: flask.Request) -> bytes:
     """The whole body, also of a chunked request.
 
@@ -39,27 +53,21 @@ def body_of(request: flask.Request) -> bytes:
 
     Raises:
         Problem: 413; it is too large. 400; it breaks off.
+        RequestTimeout: It does not arrive in time.
     """
+    if (request.content_length or 0) > LARGEST_BODY:
+        raise Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, _TOO_LARGE)
+    stream: IO[bytes] = request.environ.get(_BODY) or request.stream
     body = b""
-    if (request.content_length or 0) <= LARGEST_BODY:
+    with time_limit(request.environ):
         try:
-            while len(body) <= LARGEST_BODY and (part := request.stream.read(LARGEST_BODY + 1 - len(body))):
+            while len(body) <= LARGEST_BODY and (part := stream.read(LARGEST_BODY + 1 - len(body))):
                 body += part
         except Exception as error:  # each server has its own errors for a body that breaks off
             raise Problem(HTTPStatus.BAD_REQUEST, "the request could not be read to its end") from error
-        if len(body) <= LARGEST_BODY:
-            return body
-    raise Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the body is larger than {LARGEST_BODY} bytes")
-
-
-def discard_rest(request: flask.Request) -> None:
-    """Read the rest of the body piece by piece; the framework would read it into memory at once.
-
-    The platform bounds a body to 32 MiB (cloud.google.com/run/quotas). A caller who left is no fault.
-    """
-    with suppress(Exception):
-        while request.stream.read(_CHUNK):
-            pass
+    if len(body) > LARGEST_BODY:
+        raise Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, _TOO_LARGE)
+    return body
 
 
 def decoded(body: bytes, kind: type[T]) -> T:

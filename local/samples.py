@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -109,9 +109,11 @@ SAMPLES = (
 MARKETPLACES = tuple(sorted({sample.marketplace for sample in SAMPLES}))
 
 
-def add_samples(services: Services, folder: Folder, base_urls: Mapping[str, str]) -> None:
+def add_samples(
+    services: Services, folder: Folder, base_urls: Mapping[str, str], samples: Sequence[Sample] = SAMPLES
+) -> None:
     """Add the sample connections; existing ones get the sandboxes' current addresses."""
-    for sample in SAMPLES:
+    for sample in samples:
         credential = folder.secret(sample.id, msgspec.json.encode(sample.credential).decode())
         settings = {**sample.settings, "base_url": base_urls[sample.marketplace]}
         try:

@@ -190,7 +190,12 @@ def variables_of(folder: Folder, api: int, worker: int, certs: int) -> dict[str,
 
 
 def start_sandboxes(
-    processes: Processes, environment: Mapping[str, str], ports: list[int], data: SandboxData
+    processes: Processes,
+    environment: Mapping[str, str],
+    ports: list[int],
+    data: SandboxData,
+    *,
+    accounts: int = ACCOUNTS,
 ) -> dict[str, str]:
     """Start a sandbox of each marketplace; returns their URLs by marketplace."""
     urls = {}
@@ -201,7 +206,7 @@ def start_sandboxes(
             f"--seed={data.seed}",
             f"--orders={data.orders}",
             f"--products={data.products}",
-            f"--accounts={ACCOUNTS}",
+            f"--accounts={accounts}",
             f"--until={data.until:%Y-%m-%dT%H:%M:%SZ}",
         ]
         if data.data is not None:

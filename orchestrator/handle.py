@@ -8,7 +8,7 @@ from orchestrator.runs.dispatch import dispatch
 from orchestrator.runs.heal import heal
 from orchestrator.services import Services
 from orchestrator.sync.slice import run_task
-from orchestrator.tasks.sweep import cancel_shard, sweep_shard
+from orchestrator.tasks.sweep import cancel_shards, sweep_shards
 
 
 def handle(services: Services, message: Message) -> None:
@@ -25,8 +25,8 @@ def handle(services: Services, message: Message) -> None:
         case "task":
             run_task(services, message)
         case "sweep":
-            sweep_shard(services, message)
+            sweep_shards(services, message)
         case "cancel":
-            cancel_shard(services, message)
+            cancel_shards(services, message)
         case "heal":
-            heal(services)
+            heal(services, message.run_id)

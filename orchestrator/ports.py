@@ -141,6 +141,13 @@ class DocumentStore(Protocol):
     def count(self, collection: str, where: Sequence[Filter] = ()) -> int:
         """Count documents without reading them."""
 
+    def now(self) -> datetime | None:
+        """The store's own time: never ahead of it, and never a read.
+
+        It is the time of the last answer, plus this process's monotonic time since. None if the store has
+        no clock but this machine's, or has not answered yet: then the machine's clock has to do.
+        """
+
     def commit(self, writes: Sequence[Write]) -> list[Written]:
         """Apply all writes or none; one result a write, in order. A path occurs at most once.
 

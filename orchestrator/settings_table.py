@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 #: The worker stops this many seconds before its time is over: one page, one commit, one publish.
 MARGIN_SECONDS = 30
+_DAY_S = 86_400
 
 _GOOGLE_CERTS = "https://www.googleapis.com/oauth2/v1/certs"
 _NUMBER = re.compile(r"[0-9]{1,9}")
@@ -139,6 +140,19 @@ def _lease(value: str, given: Variables) -> Iterator[str]:
         yield f"is {value}, the worker's timeout is {given.worker_timeout()}"
 
 
+def _retention(value: str, given: Variables) -> Iterator[str]:
+    """A run's documents outlive the run by a day at least.
+
+    A run and its shards expire RETENTION_DAYS after the run's start, and so may the record of its first
+    task. The run is open for RUN_SECONDS and two more ticks, and its messages are worked on for LEASE_SECONDS
+    (at most a day) after that: an expired record would be counted again, an expired shard not at all.
+    """
+    yield from _whole(2, 3_650)(value, given)
+    run = given.number("RUN_SECONDS")
+    if given.number("RETENTION_DAYS") * _DAY_S < run + _DAY_S:
+        yield f"is {value}, and RUN_SECONDS with a day more are {run + _DAY_S} seconds"
+
+
 def _operators(_value: str, given: Variables) -> Iterator[str]:
     for email in sorted(given.operators()):
         if not re.fullmatch(_EMAIL, email):
@@ -245,7 +259,12 @@ TABLE: tuple[Setting, ...] = (
         "a whole number from 1 to 19 (below the subscription's max_delivery_attempts)",
         "5",
     ),
-    Setting("RETENTION_DAYS", _whole(2, 3_650), "whole days from 2 to 3650", "30"),
+    Setting(
+        "RETENTION_DAYS",
+        _retention,
+        "whole days from 2 to 3650, and at least a day more than RUN_SECONDS",
+        "30",
+    ),
     Setting(
         "LOG_LEVEL",
         _matching("DEBUG|INFO|WARNING|ERROR|CRITICAL"),

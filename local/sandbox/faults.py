@@ -14,6 +14,7 @@
 | `expired_token` | refuses a page token as expired | |
 | `late` | hides changes of the last seconds, as a search index does | `seconds` |
 | `churn` | before it answers, changes an order, a price and a stock level and adds an order | `account` |
+| `unshown` | answers 500 to a call for this record, and to each page with it (eBay, Shopify) | `record` |
 | `malformed` | adds a record without its required fields to a page | |
 | `unordered` | reverses the order of a page's records | |
 | `duplicate` | begins a page with the previous page's last record | |
@@ -53,6 +54,8 @@ class Fault(msgspec.Struct, forbid_unknown_fields=True):
     html: bool = False
     seconds: float = 1.0
     account: int = 0
+    #: An id; eBay's offers of a SKU are named `offers/SKU`.
+    record: str = ""
 
     def __post_init__(self) -> None:
         """Refuse unknown kinds and impossible rates."""
@@ -86,6 +89,10 @@ def _breaks(fault: Fault, request: Request) -> None:
     request.breakage = fault.kind
 
 
+def _hides(fault: Fault, request: Request) -> None:
+    request.unshown.append(fault.record)
+
+
 def _marks(name: str) -> Callable[[Fault, Request], None]:
     return lambda _, request: setattr(request, name, True)
 
@@ -106,6 +113,7 @@ KINDS: Mapping[str, Callable[[Fault, Request], Reply | None]] = {
     "expired_token": _marks("expired_token"),
     "late": _late,
     "churn": _churn,
+    "unshown": _hides,
     "malformed": _marks("malformed"),
     "unordered": _distorts,
     "duplicate": _distorts,

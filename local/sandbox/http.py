@@ -39,6 +39,8 @@ class Request:
     #: Changes of this many last seconds are hidden: see `newest`.
     late_s: float = 0.0
     churned_account: int | None = None
+    #: Records that cannot be shown, by the names that the marketplace's sandbox gives them.
+    unshown: list[str] = field(default_factory=list)
     #: The fault in the answer's transfer; empty if it arrives.
     breakage: str = ""
     #: Faults in the records of a good answer.

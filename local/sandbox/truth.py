@@ -25,14 +25,12 @@ def true_order(sale: Sale, order_id: str, number: str, status: str, total: Truth
     }
 
 
-def true_product(
-    product_id: str, title: str | None, status: str, skus: Sequence[str | None], price: Truth
-) -> Truth:
-    """A product with its variants' SKUs; the price is the first variant's."""
+def true_product(product_id: str, title: str, status: str, skus: Sequence[str | None], price: Truth) -> Truth:
+    """A product with its variants' SKUs; the price is the first variant's, and an empty title is none."""
     return {
         "stream": "products",
         "id": product_id,
-        "title": title,
+        "title": title or None,
         "status": status,
         "skus": skus,
         "price": price,

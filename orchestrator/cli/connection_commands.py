@@ -11,7 +11,7 @@ import msgspec
 from rich.console import Console
 
 from orchestrator.cli.answer import JSON, Answer
-from orchestrator.cli.output import safe, table
+from orchestrator.cli.output import print_faults, safe, table
 from orchestrator.errors import RequestError
 from orchestrator.model.connection import MARKETPLACES, STREAMS, ConnectionStatus
 from orchestrator.operators import connections, pause
@@ -95,9 +95,14 @@ def _list(services: Services, options: argparse.Namespace) -> Answer:
         after=options.after,
         limit=options.limit,
     )
-    return Answer(
-        [_summary(view) for view in views], lambda screen: _print_list(screen, views, options.limit)
-    )
+
+    def show(screen: Console) -> None:
+        _print_list(screen, views, options.limit)
+        if options.after is None:
+            for name in connections.unfinished_removals(services.store):
+                print(f"Its removal is not finished: python -m orchestrator connections remove {safe(name)}")
+
+    return Answer([_summary(view) for view in views], show)
 
 
 def _print_list(screen: Console, views: Sequence[ConnectionView], limit: int) -> None:
@@ -107,7 +112,7 @@ def _print_list(screen: Console, views: Sequence[ConnectionView], limit: int) ->
             view.document.get("marketplace"),
             view.document.get("organization_id"),
             view.document.get("status"),
-            "invalid document" if view.fault else view.state.health if view.state else "new",
+            _health(view),
             view.state.last_success_at if view.state else None,
             _problem(view),
         )
@@ -129,6 +134,11 @@ def _print_view(screen: Console, view: ConnectionView) -> None:
     screen.print(table(f"connection {safe(view.id)}", ("field", "value"), facts))
     if view.fault:
         screen.print(f"Cannot be synced: {safe(view.fault)}", style="red")
+    if view.warning:
+        screen.print(f"Attention: {safe(view.warning)}", style="red")
+    if view.state_fault:
+        print_faults(screen, [view.state_fault])
+        return
     if view.state is None:
         screen.print("No run has worked on it yet.")
         return
@@ -189,7 +199,7 @@ def _summary(view: ConnectionView) -> dict[str, Any]:
     return {
         "id": view.id,
         **view.document,
-        "fault": view.fault or None,
+        "fault": view.fault or view.state_fault or view.warning or None,
         "state": None
         if state is None
         else {
@@ -211,9 +221,17 @@ def _summary(view: ConnectionView) -> dict[str, Any]:
     }
 
 
-def _problem(view: ConnectionView) -> str:
+def _health(view: ConnectionView) -> str:
     if view.fault:
-        return view.fault
+        return "invalid document"
+    if view.state_fault:
+        return "unreadable state"
+    return view.state.health.value if view.state else "new"
+
+
+def _problem(view: ConnectionView) -> str:
+    if fault := view.fault or view.state_fault or view.warning:
+        return fault
     return view.state.last_error.message if view.state and view.state.last_error else ""
 
 

@@ -53,7 +53,7 @@ def follow(
 
 def seen(view: RunView) -> int:
     """Records read so far, as counted by the tasks and checkpoints in the view."""
-    final: int = sum(counts["seen"] for task in view.tasks for counts in task["streams"].values())
+    final: int = sum(counts["seen"] for task in view.tasks for counts in task.get("streams", {}).values())
     return final + sum(known.seen for known in (view.progress.connections if view.progress else ()))
 
 

@@ -42,6 +42,12 @@ def print_json(value: object) -> None:
     print(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())
 
 
+def print_faults(screen: Console, faults: Iterable[str]) -> None:
+    """Print documents that could not be read, a sentence each."""
+    for fault in faults:
+        screen.print(safe(fault), style="red")
+
+
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:
     """A table; columns of numbers are aligned to the right."""
     cells = [list(row) for row in rows]

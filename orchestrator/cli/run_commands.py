@@ -63,7 +63,7 @@ def _show(services: Services, options: argparse.Namespace) -> Answer:
 def _watch(services: Services, options: argparse.Namespace) -> Answer:
     # With --json standard output takes nothing but the JSON, so progress is shown on standard error.
     view = follow(services.store, services.clock, options.run_id, console(to_stderr=options.json))
-    code = 0 if view.run["status"] == RunStatus.SUCCEEDED else NOT_SUCCEEDED
+    code = 0 if view.run.get("status") == RunStatus.SUCCEEDED else NOT_SUCCEEDED
     return Answer(view, lambda screen: print_run(screen, view), code)
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from operator import attrgetter
 
+import msgspec
 from rich.console import Console
 from rich.text import Text
 
-from orchestrator.cli.output import STYLES, safe, table
+from orchestrator.cli.output import STYLES, print_faults, safe, table
 from orchestrator.model.counts import COUNTS
 from orchestrator.model.documents import from_document
 from orchestrator.model.run import Run, Task
@@ -22,7 +23,12 @@ _COST = ("marketplace", "document reads", "document writes", "calls", "bytes", "
 
 def print_run(screen: Console, view: RunView) -> None:
     """Print one run, with the failed, skipped and incomplete tasks of this page."""
-    run = from_document(Run, view.run)
+    print_faults(screen, view.faults)
+    try:
+        run = from_document(Run, view.run)
+    except msgspec.ValidationError:  # it is among the faults
+        screen.print(table(f"run {safe(view.run['run_id'])}", ("field", "value"), sorted(view.run.items())))
+        return
     headline = Text.assemble(
         f"run {safe(view.run['run_id'])}: ", (run.status.value, f"bold {STYLES[run.status.value]}")
     )
@@ -66,6 +72,7 @@ def print_runs(screen: Console, page: RunPage) -> None:
     ]
     columns = ("run", "status", "trigger", "started", "s", "tasks", "failed", "skipped", "seen", "written")
     screen.print(table(f"{len(rows)} runs", columns, rows))
+    print_faults(screen, page.faults)
     if page.next_page_token is not None:
         print(f"There are more: --page-token {page.next_page_token}")
 

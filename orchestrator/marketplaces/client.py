@@ -6,9 +6,10 @@ that may be called, an `Auth`, a `Pace`, and the statuses with another meaning t
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Protocol, TypeVar
@@ -16,7 +17,7 @@ from urllib.parse import urlencode, urlsplit
 
 import msgspec
 
-from orchestrator.decoding import UNREADABLE
+from orchestrator.decoding import UNREADABLE, mended, numbered, only_value
 from orchestrator.errors import (
     CredentialsRejected,
     MarketplaceError,
@@ -29,6 +30,7 @@ from orchestrator.errors import (
 from orchestrator.marketplaces.session_request import SessionRequest
 
 T = TypeVar("T")
+log = logging.getLogger(__name__)
 
 #: The most times that a call is sent; a refreshed token adds one.
 ATTEMPTS = 5
@@ -75,26 +77,55 @@ class Response:
     #: Names compare without case.
     headers: Mapping[str, str]
     body: bytes
+    #: The faults that were told of answers for the same page.
+    told: set[str] = field(default_factory=set, repr=False)
 
     def decode(self, kind: type[T]) -> T:
-        """The body as `kind`.
+        """The body as `kind`, without notices, marks or comments around it and without unreadable characters.
 
         Raises:
-            MarketplaceUnavailable: Not JSON: an error page, a truncated body, notices before the JSON.
+            MarketplaceUnavailable: Not one JSON value: an error page, or a truncated body.
             ResponseInvalid: JSON, but not of the form that the API promises.
         """
         # Decoded, a value takes up to forty times its length. A comma separates two values.
         if self.body.count(b",") > MOST_VALUES:
             raise ResponseInvalid(f"{self.call}: the answer has more than {MOST_VALUES} values")
         try:
-            return msgspec.json.decode(self.body, type=kind)
+            body = mended(self.body)
+            try:
+                found = msgspec.json.decode(body, type=kind)
+            except UNREADABLE:
+                found = only_value(body, kind)
+                self._tell("the answer has more than its JSON; the rest is left out")
         except msgspec.ValidationError as error:
             raise self.broken_promise(error) from None
         except UNREADABLE:
-            message = (
-                f"{self.call}: answered {self.status} with a body that is not JSON ({_content_type(self)})"
-            )
-            raise MarketplaceUnavailable(message) from None
+            fault = f"a body that is not JSON ({_content_type(self)})"
+            raise MarketplaceUnavailable(f"{self.call}: answered {self.status} with {fault}") from None
+        if body is not self.body:
+            self._tell("the answer has characters that are none; they are replaced")
+        return found
+
+    def rows(self) -> list[msgspec.Raw]:
+        """The body as a list; PHP may send one as an object with numbered keys.
+
+        Raises:
+            MarketplaceUnavailable, ResponseInvalid: As `decode`.
+        """
+        try:
+            return self.decode(list[msgspec.Raw])
+        except ResponseInvalid:
+            try:
+                return numbered(self.decode(dict[str, msgspec.Raw]))
+            except (ResponseInvalid, msgspec.ValidationError):
+                pass
+            raise
+
+    def _tell(self, fault: str) -> None:
+        """Log a fault of an answer that could be read all the same, once a page."""
+        if fault not in self.told:
+            self.told.add(fault)
+            log.warning("%s: %s", self.call, fault, extra={"action": "answer_mended"})
 
     def broken_promise(self, error: Exception) -> ResponseInvalid:
         """The error for JSON of another form than the API promises."""
@@ -161,7 +192,10 @@ class Client:
         self.received_bytes = 0
         #: The marketplace's clock in its latest answer; aware UTC.
         self.server_time: datetime | None = None
+        #: Seconds slept: for limits, before retries, and while an answer is prepared.
+        self.slept_s = 0.0
         self._page_calls = self._page_bytes = 0
+        self._page_faults: set[str] = set()
         self._given = request
         self._marketplace = marketplace
         self._hosts = hosts
@@ -211,7 +245,7 @@ class Client:
         attempt = 1
         while True:
             if self._pace and (pause := self._pace.wait_s(operation)) > 0:
-                self._given.wait(pause)
+                self.pause(pause)
             credentials = self._credentials(operation) if authenticated else {}
             sent = {**_SENT, **content, **(headers or {}), **credentials}
             try:
@@ -227,24 +261,33 @@ class Client:
                     raise
                 attempt += 1
                 # A little jitter: callers that were refused together must not come back together.
-                self._given.wait(error.wait_s + self._given.random.uniform(0, min(1, error.wait_s / 10)))
+                self.pause(error.wait_s + self._given.random.uniform(0, min(1, error.wait_s / 10)))
             except MarketplaceUnavailable:
                 if attempt >= ATTEMPTS or clock.monotonic() - started > RETRY_WITHIN_S:
                     raise
-                clock.sleep(self._backoff(BACKOFF_S, attempt))
+                self._sleep(clock.sleep, self._backoff(BACKOFF_S, attempt))
                 attempt += 1
 
     def begin_page(self) -> None:
         """Count the following calls and bytes for another page of a listing."""
         self._page_calls = self._page_bytes = 0
+        self._page_faults = set()
 
     def pause(self, seconds: float) -> None:
-        """Wait while the marketplace prepares an answer, as for its limits.
+        """Wait for the marketplace's limits, or while it prepares an answer.
 
         Raises:
             RateLimited: The wait is too long to sleep.
         """
-        self._given.wait(seconds)
+        self._sleep(self._given.wait, seconds)
+
+    def _sleep(self, sleep: Callable[[float], None], seconds: float) -> None:
+        """Sleep, and count the time as slept."""
+        begun = self._given.clock.monotonic()
+        try:
+            sleep(seconds)
+        finally:
+            self.slept_s += self._given.clock.monotonic() - begun
 
     def _credentials(self, operation: str) -> Mapping[str, str]:
         found = self._auth.headers(self)
@@ -283,7 +326,7 @@ class Client:
             raise ResponseInvalid(
                 f"{call}: one page of the listing takes more than {PAGE_CALLS} calls or {PAGE_BYTES} bytes"
             )
-        response = Response(call, answer.status, answer.headers, answer.body)
+        response = Response(call, answer.status, answer.headers, answer.body, self._page_faults)
         self.server_time = _http_date(answer.headers.get("Date")) or self.server_time
         if self._pace:
             self._pace.observe(operation, response)

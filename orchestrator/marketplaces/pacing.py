@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
 
 from orchestrator.marketplaces.client import Response
 from orchestrator.ports import Clock
@@ -129,41 +128,3 @@ def _number(text: str | None) -> float:
     except ValueError:
         return 0.0
     return value if 0 <= value < float("inf") else 0.0
-
-
-@dataclass(slots=True)
-class DailyQuota:
-    """Calls a day, several quotas, one for each API; only a refusal tells that one is used up."""
-
-    clock: Clock
-    #: The quota that an operation counts against.
-    quota_of: Callable[[str], str]
-    #: Whether a refusal means that the day's calls are used up.
-    is_used_up: Callable[[Response], bool]
-    #: When the day begins, after midnight UTC.
-    day_begins: timedelta
-    #: A header with the time of the reset (ISO 8601), which some refusals have.
-    reset: str
-    _free_at: dict[str, datetime] = field(default_factory=dict)
-
-    def wait_s(self, operation: str) -> float:
-        """Seconds until the operation's quota is reset; 0 if it is not used up."""
-        free_at = self._free_at.get(self.quota_of(operation))
-        return max(0.0, (free_at - self.clock.now()).total_seconds()) if free_at else 0.0
-
-    def observe(self, operation: str, response: Response) -> None:
-        """Remember the reset of a used-up quota."""
-        if response.status != 429 or not self.is_used_up(response):
-            return
-        now = self.clock.now()
-        begun = now.replace(hour=0, minute=0, second=0, microsecond=0) + self.day_begins
-        tomorrow = begun if begun > now else begun + timedelta(days=1)
-        self._free_at[self.quota_of(operation)] = _instant(response.headers.get(self.reset)) or tomorrow
-
-
-def _instant(text: str | None) -> datetime | None:
-    try:
-        moment = datetime.fromisoformat(text or "")
-    except ValueError:
-        return None
-    return moment if moment.tzinfo else None

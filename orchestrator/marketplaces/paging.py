@@ -11,6 +11,8 @@ from orchestrator.errors import PageTokenExpired, ResponseInvalid
 
 T = TypeVar("T")
 
+_MOST_DIGITS = 9
+
 
 def single_step(operation: str, token: str | None, following: str | None) -> str | None:
     """The next page's token, or None at the end, which some marketplaces mark with a blank.
@@ -21,6 +23,19 @@ def single_step(operation: str, token: str | None, following: str | None) -> str
     if following and following == token:
         raise ResponseInvalid(f"{operation}: the page token repeats; the listing would never end")
     return following or None
+
+
+def numbered_page(operation: str, token: str | None) -> int:
+    """The number of the page that a page token of ours names, from 1; without a token the first.
+
+    Raises:
+        PageTokenExpired: The token is not one of ours.
+    """
+    if not token:
+        return 1
+    if not (token.isascii() and token.isdigit() and len(token) <= _MOST_DIGITS and int(token) >= 1):
+        raise not_ours(operation)
+    return int(token)
 
 
 def write_position(position: object) -> str:

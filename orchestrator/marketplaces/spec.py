@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 import msgspec
 
+from orchestrator.errors import MarketplaceError
 from orchestrator.model.record import Record
 
 if TYPE_CHECKING:
@@ -34,12 +35,24 @@ class Listing(StrEnum):
     SNAPSHOT = "snapshot"
 
 
+class Limiter(StrEnum):
+    """The reach of a marketplace's limiter."""
+
+    #: It counts the calls of the whole key, shop or site: a refused stream makes all streams wait.
+    CONNECTION = "connection"
+    #: It counts each call's operation or resource: the other streams continue.
+    STREAM = "stream"
+
+
 @dataclass(frozen=True, slots=True)
 class Window:
     """The span to ask for: `since` inclusive; rows up to `until` must be among the answers."""
 
     since: datetime
     until: datetime
+    #: How often this page has been asked for, one attempt a tick: 2 if the last tick failed here. From the
+    #: second attempt on, a connector narrows a failing page down to the records that cannot be shown.
+    attempt: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +65,8 @@ class Unshown:
     reason: str
     #: The record's id if it is known; it does not count as vanished then.
     record_id: str | None = None
-    #: Its modification time lies between these, if the listing tells.
+    #: The time by which its stream lists lies between these, if that is known; the span is read again later.
+    #: Without it only a window that covers the record again finds out whether it is shown.
     changed_since: datetime | None = None
     changed_until: datetime | None = None
 
@@ -70,6 +84,13 @@ class Page:
     listed: int | None = None
     #: Records of this page that the marketplace cannot show.
     unshown: Sequence[Unshown] = ()
+    #: Rows of this page outside of the window; they are stored like the others, with one warning.
+    outside: int = 0
+    #: Of the last page: a fact about the account that is told once, such as a service it does not use.
+    notice: str = ""
+    #: Of the last page: a part of the listing could not be read. The rest is stored, no record counts as
+    #: vanished, and the stream fails with this error; it is read again at the next tick, whatever the error.
+    failure: MarketplaceError | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +182,8 @@ class Connector(Generic[SettingsT]):
     check: Callable[[Session[SettingsT]], str]
     #: Names of raw fields that hold personal data, removed before a reject is stored.
     personal_fields: frozenset[str]
+    #: The calls that one refusal (429) holds back: those of all streams, or only those of its own stream.
+    limiter: Limiter = Limiter.STREAM
 
 
 # The engine passes a connector's sessions back to the same connector and never looks into their settings,

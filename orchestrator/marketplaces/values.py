@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import re
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from decimal import Context, Decimal, InvalidOperation
@@ -9,7 +11,7 @@ from typing import Annotated, Any, TypeVar
 
 import msgspec
 
-from orchestrator.decoding import UNREADABLE
+from orchestrator.decoding import UNREADABLE, exact, numbered
 from orchestrator.errors import RecordInvalid
 from orchestrator.model.record import Money, Quantity, Warnings
 
@@ -21,6 +23,13 @@ Instant = Annotated[datetime, msgspec.Meta(tz=True)]
 Id = str | int
 #: An amount as text or number; never a float.
 Amount = str | int | Decimal
+#: A number as JSON number or text, with all its digits.
+Number = int | Decimal
+#: A detail of any JSON type, for `Details` to read.
+Detail = msgspec.Raw
+NO_DETAIL = msgspec.Raw(b"null")
+#: A list that PHP may send as an object with numbered keys; `listed` reads it.
+Many = list[T] | dict[str, T]
 #: A number of pieces; the sum of several still fits the store's 64 bits.
 Pieces = Annotated[int, msgspec.Meta(ge=-(10**15), le=10**15)]
 
@@ -33,16 +42,34 @@ _DECIMALS = {
 }
 #: The most digits of an amount before the point, and after it.
 _MAX_DIGITS = 18
+#: The same for pieces: the sum of several still fits the store's 64 bits.
+_MAX_PIECES_DIGITS = 16
+#: Digits of a number that may have been written from a binary fraction, and of one that a person wrote.
+_NOISE_DIGITS, _MEANT_DIGITS = 16, 12
+_BINARY = Context(prec=15)
 #: Room for sums of such amounts; Python's own 28 digits would round them.
 EXACT = Context(prec=64)
+
+#: HTML that shows no text, tags that separate words, and tags.
+_UNSEEN = re.compile(r"<!--.*?-->|<(script|style)\b.*?</\1\s*>", re.IGNORECASE | re.DOTALL)
+_BREAK = re.compile(r"<(?:br|hr|/?(?:p|div|li|ul|ol|h[1-6]|tr|td|th|table))(?:\s[^<>]*)?/?>", re.IGNORECASE)
+_TAG = re.compile(r"</?[a-zA-Z][^<>]*>")
+#: The most characters of a word in a warning.
+_NAMED_WORD = 60
+_UNREADABLE = object()
+# Made here, before any thread decodes (see orchestrator/decoding.py).
+_any = msgspec.json.Decoder(float_hook=exact)
 
 
 def money(amount: Amount, currency: str) -> Money:
     """An exact amount with at least the currency's own decimals; only zeros at its end are dropped.
 
+    A currency in lower case is the same currency.
+
     Raises:
         RecordInvalid: Not a finite number of reasonable size, or not a currency code.
     """
+    currency = currency.strip().upper() if currency.isascii() else currency
     if not (len(currency) == 3 and currency.isascii() and currency.isalpha() and currency.isupper()):
         raise RecordInvalid("currency is not an ISO 4217 code")
     try:
@@ -87,28 +114,60 @@ def whole_number(number: int | Decimal) -> int:
     return int(number)
 
 
-def quantity(number: int | Decimal) -> Quantity:
+def quantity(number: Number) -> Quantity:
     """A number of pieces: an integer if it is whole, else its exact decimal notation ("1.52").
 
     Raises:
         RecordInvalid: It is not a number of reasonable size.
     """
-    if isinstance(number, int):
-        number = Decimal(number)
+    value = without_noise(number) if isinstance(number, Decimal) else Decimal(number)
     # Checked before converting: as an integer "1e999999999" would take all memory.
-    if not number.is_finite() or number.adjusted() >= _MAX_DIGITS:
+    if not value.is_finite() or value.adjusted() >= _MAX_PIECES_DIGITS:
         raise RecordInvalid("a quantity is not a number of reasonable size")
-    exponent = number.as_tuple().exponent
+    exponent = value.as_tuple().exponent
     if not isinstance(exponent, int) or exponent < -_MAX_DIGITS:
         raise RecordInvalid("a quantity has too many decimals")
-    return int(number) if number == int(number) else f"{number:f}".rstrip("0")
+    return int(value) if value == int(value) else f"{value:f}".rstrip("0")
+
+
+def total_quantity(*parts: Number) -> Quantity:
+    """The exact sum of numbers of pieces.
+
+    Raises:
+        RecordInvalid: `quantity` refuses one of them, or their sum.
+    """
+    found = Decimal(0)
+    for part in parts:
+        found = EXACT.add(found, Decimal(quantity(part)))
+    return quantity(found)
+
+
+def without_noise(number: Decimal) -> Decimal:
+    """A JSON number as the binary fraction was meant that it is written from: 14.309999999999999 is 14.31.
+
+    Such a fraction is exact to 15 digits. A number that has no shorter form within those stays as it is.
+    """
+    if not number.is_finite() or len(number.as_tuple().digits) < _NOISE_DIGITS:
+        return number
+    meant = _BINARY.plus(number).normalize(_BINARY)
+    return meant if len(meant.as_tuple().digits) <= _MEANT_DIGITS else number
+
+
+def listed(rows: Many[T]) -> list[T]:
+    """A list, also if it is sent as an object with numbered keys.
+
+    Raises:
+        ValidationError: A key is not a number.
+    """
+    return rows if isinstance(rows, list) else numbered(rows)
 
 
 class Details:
-    """Reads details that a record can be without: an unreadable one is None and named in `warnings`.
+    """Reads details that a record can do without: an unreadable one is None and named in `warnings`.
 
-    For money and quantities that a record stands for (an order's total, a level's stock), use `money` and
-    `quantity`, which refuse the record instead.
+    A detail is declared as `Detail`, which takes any JSON value. Money and quantities that a record stands
+    for (an order's total, a line's quantity, a level's stock) are no details: `money` and `quantity` refuse
+    the record instead.
     """
 
     def __init__(self) -> None:
@@ -119,6 +178,14 @@ class Details:
         """The names of the unreadable details, each once, in reading order; unset if there are none."""
         return tuple(self._unread) or msgspec.UNSET
 
+    def note(self, name: str) -> None:
+        """Name a detail that is incomplete, or that was asked for and did not come."""
+        self._unread[name] = None
+
+    def unknown(self, name: str, word: str) -> None:
+        """Name a word of the marketplace's that has no meaning here."""
+        self._unread[f'{name} "{word[:_NAMED_WORD]}"'] = None
+
     def read(self, name: str, reader: Callable[[], T]) -> T | None:
         """A detail as `reader` finds it; None with a warning if `reader` cannot understand it."""
         try:
@@ -128,15 +195,80 @@ class Details:
             return None
 
     def money(self, name: str, amount: object, currency: object) -> Money | None:
-        """An amount of any JSON type; None without a warning if there is none (null or empty text)."""
-        if amount is None or amount == "":
+        """An amount, as text or number, of a currency; None without a warning if there is none."""
+        plain, code = _plain(amount), _plain(currency)
+        if _is_nothing(plain):
             return None
 
         def reader() -> Money:
-            code = msgspec.convert(currency, str).strip().upper()
-            return money(msgspec.convert(amount, Amount), code)
+            if isinstance(plain, bool) or not isinstance(plain, str | int | Decimal):
+                raise RecordInvalid("amount is not a number")
+            if not isinstance(code, str):
+                raise RecordInvalid("currency is not an ISO 4217 code")
+            return money(without_noise(plain) if isinstance(plain, Decimal) else plain, code)
 
         return self.read(name, reader)
+
+    def quantity(self, name: str, number: object) -> Quantity | None:
+        """A number of pieces, as number or text; None without a warning if there is none."""
+        plain = _plain(number)
+        if _is_nothing(plain):
+            return None
+        return self.read(name, lambda: quantity(msgspec.convert(plain, Number)))
+
+    def text(self, name: str, text: object) -> str | None:
+        """A text, or a number in its notation; None without a warning if there is none."""
+        plain = _plain(text)
+        if _is_nothing(plain) or plain is False:
+            return None
+        return self.read(name, lambda: _text(plain))
+
+    def part(self, name: str, value: object, kind: type[T]) -> T | None:
+        """A value of `kind`; None without a warning if there is none, such as PHP's `[]` for an object."""
+        plain = _plain(value)
+        if _is_nothing(plain) or plain in (False, []):
+            return None
+        return self.read(name, lambda: msgspec.convert(plain, kind))
+
+    def items(self, name: str, value: object, kind: type[T]) -> list[T] | None:
+        """A list of `kind`, empty if there is none; None with a warning if one of its items is unreadable."""
+        plain = _plain(value)
+        if _is_nothing(plain) or plain is False:
+            return []
+
+        def reader() -> list[T]:
+            rows = numbered(plain) if isinstance(plain, dict) else plain
+            return msgspec.convert(rows, list[kind])  # type: ignore[valid-type] # a variable, at run time
+
+        return self.read(name, reader)
+
+
+def _plain(value: object) -> object:
+    """A detail's value, with exact numbers."""
+    if isinstance(value, msgspec.Raw):
+        try:
+            return _any.decode(value)
+        except UNREADABLE:
+            return _UNREADABLE
+    return Decimal(repr(value)) if isinstance(value, float) else value
+
+
+def _is_nothing(plain: object) -> bool:
+    return plain is None or (isinstance(plain, str) and not plain.strip())
+
+
+def _text(plain: object) -> str:
+    if isinstance(plain, bool) or not isinstance(plain, str | int | Decimal):
+        raise RecordInvalid("a text is none")
+    return plain if isinstance(plain, str) else str(plain)
+
+
+def plain_text(markup: str) -> str:
+    """A text that may be HTML, such as a title, as plain text; one without HTML stays as it is."""
+    if "<" not in markup and "&" not in markup:
+        return markup
+    text = html.unescape(_TAG.sub("", _BREAK.sub(" ", _UNSEEN.sub("", markup))))
+    return markup if text == markup else " ".join(text.split())
 
 
 def utc(value: datetime) -> datetime:

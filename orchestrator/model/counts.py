@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import msgspec
 
 
@@ -29,12 +31,18 @@ class StreamCounts(Counts, kw_only=True):
 
     duration_s: float = 0.0
     error: ErrorInfo | None = None
+    #: It is not read before then; set only if it waits.
+    waits_until: datetime | msgspec.UnsetType = msgspec.UNSET
+    #: Why it waits, in one line; set only if it waits.
+    waits_for: str | msgspec.UnsetType = msgspec.UNSET
+    #: A fact about the account; set only in the task that met it first.
+    notice: str | msgspec.UnsetType = msgspec.UNSET
 
     def plus(self, later: StreamCounts) -> StreamCounts:
-        """The sum with a later slice's counts; only the later error is kept."""
-        took = round(self.duration_s + later.duration_s, 3)
-        total = msgspec.structs.replace(self, duration_s=took, error=later.error)
-        total.add(later)
+        """The sum with a later slice's counts; only the later error and wait are kept."""
+        took, notice = round(self.duration_s + later.duration_s, 3), later.notice or self.notice
+        total = msgspec.structs.replace(later, duration_s=took, notice=notice)
+        total.add(self)
         return total
 
 

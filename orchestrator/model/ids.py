@@ -70,8 +70,11 @@ def tick_run_id(schedule_time: datetime, job: str) -> str:
 
 
 def forced_run_id(received_at: datetime, job: str) -> str:
-    """The run of a tick that a person forced; never a scheduled tick's id."""
-    return f"f-{received_at.astimezone(UTC):%Y%m%dT%H%MZ}-{escape(job)}"
+    """The run of a tick that a person forced: one a second, and never a scheduled tick's id.
+
+    A coarser id could take a tick that is delivered a moment early for a forced run before it.
+    """
+    return f"f-{received_at.astimezone(UTC):%Y%m%dT%H%M%SZ}-{escape(job)}"
 
 
 def manual_run_id(now: datetime, rng: random.Random, caller: str, idempotency_key: str | None) -> str:
@@ -119,6 +122,15 @@ def shard_path(run_id: str, shard: str) -> str:
 def task_path(run_id: str, connection_id: str) -> str:
     """`runs/{run_id}/tasks/{connection_id}`."""
     return f"runs/{run_id}/tasks/{connection_id}"
+
+
+def second_task_path(run_id: str, shard: str, connection_id: str) -> str:
+    """`runs/{run_id}/shards/{shard}/tasks/{connection_id}`.
+
+    The record's place if another shard's task has the usual one: only edited documents have a connection
+    planned twice in one run.
+    """
+    return f"{shard_path(run_id, shard)}/tasks/{connection_id}"
 
 
 def connection_path(connection_id: str) -> str:

@@ -25,7 +25,8 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag
     """One piece of work. Which fields are set depends on `kind`.
 
     `dispatch`: run_id, order, deadline_at, marketplace. `task`: also shard, connection_id, slice.
-    `sweep`, `cancel`: run_id, marketplace, shard. `heal`: nothing.
+    `sweep`, `cancel`: run_id, marketplace, shard, and last_shard for a range of shards. `heal`: run_id, if a
+    run was started with it.
     """
 
     kind: Kind
@@ -34,10 +35,13 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag
     deadline_at: datetime | None = None
     marketplace: _Text = ""
     shard: _Text = ""
+    #: The last shard of a range that begins with `shard`; empty for one shard. A release that does not know
+    #: this field works on the first shard, and its next heal publishes the others again.
+    last_shard: _Text = ""
     connection_id: _Text = ""
     #: A hint only: how often the task had been continued when this was published.
     slice: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)] = 0
-    #: Sent by heal: handled even long past its deadline.
+    #: Sent by heal: a task is handled even long past its deadline, and a dispatch never heals again.
     heal: bool = False
 
 
@@ -49,7 +53,7 @@ _REQUIRED: dict[str, tuple[str, ...]] = {
     "heal": (),
 }
 #: Fields that become part of a document's path.
-_IDS = ("run_id", "shard", "connection_id")
+_IDS = ("run_id", "shard", "last_shard", "connection_id")
 _decoder = msgspec.json.Decoder(Message)
 
 

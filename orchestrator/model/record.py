@@ -15,6 +15,7 @@ OrderStatus = Literal[
     "pending", "open", "partially_fulfilled", "fulfilled", "cancelled", "refunded", "returned", "unknown"
 ]
 ProductStatus = Literal["active", "inactive", "draft", "archived", "unknown"]
+StockStatus = Literal["in_stock", "out_of_stock", "on_backorder"]
 #: A number of pieces: an integer if it is whole, else an exact decimal string ("1.52", sold by weight).
 Quantity = int | str
 #: Names of details that could not be read and are null; absent if all could be read.
@@ -112,6 +113,8 @@ class StockLevel(msgspec.Struct, frozen=True, kw_only=True):
     variant_id: str | None = None
     location_id: str
     location_name: str | None = None
+    #: Whether it can be bought, if the marketplace says so apart from the quantity; absent if it does not.
+    status: StockStatus | msgspec.UnsetType = msgspec.UNSET
     #: Free to sell now; None if the marketplace does not track it.
     available: Quantity | None = None
     on_hand: Quantity | None = None

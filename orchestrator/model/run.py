@@ -120,7 +120,8 @@ class Task(msgspec.Struct, kw_only=True, frozen=True):
     marketplace: str
     status: TaskStatus
     #: Why, if the status alone does not say: `overlap`, `paused`, `gone`, `waiting`, `needs_attention`,
-    #: `rate_limited`, `cancelled`, `crashed`, `worker_lost`, `no_answer`, `no_progress`, or an error's kind.
+    #: `rate_limited`, `cancelled`, `crashed`, `worker_lost`, `no_answer`, `no_progress`, `late`,
+    #: `state_invalid`, or an error's kind.
     reason: str | None = None
     #: Succeeded as far as it came; the next run continues from the cursor.
     incomplete: bool = False

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 import msgspec
 
 from orchestrator.model import ids
 from orchestrator.model.counts import Cost, ErrorInfo, StreamCounts
-from orchestrator.model.documents import Stored, from_document
+from orchestrator.model.documents import Stored, from_document, read_or_none
 from orchestrator.model.messages import Message
 
 
@@ -67,6 +67,10 @@ class Open(msgspec.Struct, kw_only=True, frozen=True):
     progress: dict[str, StreamCounts] = {}
     cost: Cost | None = None
 
+    def is_of(self, run_id: str, shard: str) -> bool:
+        """Whether this is that task: only edited documents have a connection in two shards of one run."""
+        return self.run_id == run_id and self.shard == shard
+
     @property
     def has_progress(self) -> bool:
         """Whether any slice of the task has read a record."""
@@ -92,6 +96,12 @@ class LastRun(msgspec.Struct, kw_only=True, frozen=True):
 
     run_id: str
     order: str
+    #: Tells two tasks of one run apart; empty in documents of earlier releases.
+    shard: str = ""
+
+    def is_of(self, run_id: str, shard: str) -> bool:
+        """Whether it is this task that was closed."""
+        return self.run_id == run_id and self.shard in {"", shard}
 
 
 class Cursor(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
@@ -126,6 +136,54 @@ class OpenWindow(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
     seen: bytes = b""
     #: Whether some record's id could not be read: then no record counts as vanished.
     blind: bool = False
+    #: Ticks in a row that failed at this token; of a listing whose token is not kept, in this window.
+    failures: int = 0
+    #: Hashes of the latest pages, 8 bytes each.
+    recent: bytes = b""
+    #: Pages in a row that brought only rows that were shown before.
+    stale: int = 0
+    #: Pages without a row.
+    empty: int = 0
+
+
+class Hidden(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
+    """A record that the marketplace could not show; its span of modification times is read again."""
+
+    #: Names its reject.
+    name: str
+    #: None if only the record's place in the listing is known.
+    record_id: str | None = None
+    #: Its span; None if the listing does not tell.
+    since: datetime | None = None
+    until: datetime | None = None
+    #: When it was first met.
+    first_at: datetime
+    #: The span is not read again before then; None if only the reconcile reads it.
+    retry_at: datetime | None = None
+    #: How often the span was read again in vain.
+    retries: int = 0
+    #: The end of the last window that met it.
+    window_until: datetime
+
+
+class Refused(msgspec.Struct, kw_only=True, frozen=True):
+    """A stream whose calls the marketplace refuses, while the credential itself is accepted."""
+
+    #: The last refusal.
+    at: datetime
+    #: Refusals in a row.
+    times: int = 1
+    error: ErrorInfo
+
+    @property
+    def until(self) -> datetime:
+        """Ticks do not ask for the stream before then."""
+        return self.at + refused_for(self.times)
+
+
+def refused_for(times: int) -> timedelta:
+    """How long ticks do not repeat what was refused: an hour, doubled with each refusal, up to a day."""
+    return timedelta(hours=min(24, 1 << min(max(times - 1, 0), 5)))
 
 
 class StreamState(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
@@ -141,10 +199,22 @@ class StreamState(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True)
     #: Known records that the last complete listing of an incremental stream did not show, 8 bytes
     #: each. A record that the next window does not show either has vanished.
     suspects: bytes = b""
-    #: Seconds that reading the open window has taken so far, the marketplace's waits included.
+    #: Seconds that reading the open window has taken so far, without waits.
     took_s: float = 0.0
+    #: The fact about the account that was told last; it is told again only if it changes.
+    notice: str = ""
+    #: Whether the last listing was shorter than the marketplace's own count.
+    short: bool = False
+    #: Tasks in a row that ended before the stream was up to date, counted from the latest with progress.
+    stuck: int = 0
+    #: Records that the marketplace could not show, at most 20.
+    hidden: tuple[Hidden, ...] = ()
     #: The marketplace allows no call for this stream before then.
     not_before: datetime | None = None
+    #: The marketplace's word for that wait.
+    waits_for: str = ""
+    #: None once its calls are accepted.
+    refused: Refused | None = None
     #: No new long listing before then, so that listings do not take up all of the time.
     rests_until: datetime | None = None
     last_success_at: datetime | None = None
@@ -166,14 +236,31 @@ class SyncState(msgspec.Struct, kw_only=True, frozen=True):
     requested_full: bool = False
     #: When its credentials were refused; ticks skip it for a while, unless it is edited.
     refused_at: datetime | None = None
+    #: Such refusals in a row.
+    refusals: int = 0
+    #: The marketplace of its first task since it was added, or of its removal; empty if unknown. It never
+    #: changes: a run that plans one connection for two marketplaces would count it twice.
+    marketplace: str = ""
+    #: Whether a removal has begun that is not finished: until then the connection cannot be added again.
+    removing: bool = False
+    #: When the removal began, which tells it from a later one; None if the connection is not removed.
+    removed_at: datetime | None = None
+    #: When the state of a removed connection may be deleted: no message of its tasks is left by then. None
+    #: in every other state, because the store deletes documents by this field.
+    expires_at: datetime | None = None
 
     @classmethod
     def of(cls, stored: Stored | None) -> SyncState:
         """Read a `sync_state` document; the initial state if it is absent."""
         return from_document(cls, stored.data) if stored is not None else cls()
 
-    def latest_run(self, run_id: str, order: str) -> LastRun:
+    @classmethod
+    def read(cls, stored: Stored | None) -> SyncState | None:
+        """Read a `sync_state` document like `of`; None if it cannot be read, which is logged by its path."""
+        return read_or_none(cls, stored) if stored is not None else cls()
+
+    def latest_run(self, run_id: str, order: str, shard: str) -> LastRun:
         """The value of `last_run` after a task of this run was closed: the later of the two."""
-        if self.last_run is not None and self.last_run.order >= order:
+        if self.last_run is not None and self.last_run.order > order:
             return self.last_run
-        return LastRun(run_id=run_id, order=order)
+        return LastRun(run_id=run_id, order=order, shard=shard)

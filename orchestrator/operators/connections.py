@@ -17,18 +17,21 @@ from orchestrator.errors import (
     NotPossible,
     RateLimited,
     RequestError,
+    one_line,
 )
 from orchestrator.marketplaces.session_request import SessionRequest
 from orchestrator.marketplaces.spec import AnyConnector, AnySession
 from orchestrator.model import ids
 from orchestrator.model.connection import STREAMS, Connection, ConnectionStatus, connection_from_document
-from orchestrator.model.documents import to_document
+from orchestrator.model.documents import attempt, to_document
 from orchestrator.model.state import Lease, SyncState
-from orchestrator.ports import Create, Document, Filter, Query, Snapshot, Update, Write
+from orchestrator.ports import Create, Document, DocumentStore, Filter, Query, Snapshot, Update, Write
 from orchestrator.services import Services
 
 #: Seconds that a check waits at most if the marketplace asks it to wait.
 MAX_CHECK_WAIT_S = 30.0
+#: Unfinished removals that are named.
+UNFINISHED = 20
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
 
@@ -42,6 +45,10 @@ class ConnectionView:
     state: SyncState | None
     #: The reason why the document is invalid; empty if it is valid.
     fault: str
+    #: The reason why the state cannot be read; empty if it can, or if there is none.
+    state_fault: str = ""
+    #: A note about a document that people have edited in a way that the sync does not support; else empty.
+    warning: str = ""
 
 
 def add(
@@ -63,7 +70,8 @@ def add(
         RequestError: The id has another form, or no such marketplace or stream.
         ConnectionInvalid: The settings or the secret's content do not fit the marketplace.
         SecretMissing: The secret does not exist, or the caller may not read it.
-        NotPossible: The connection exists, or a run still works on a removed one of its id.
+        NotPossible: The connection exists; or one of its id is being removed, is worked on by a run, or was
+            one of another marketplace.
         StoreUnavailable: The state of a removed one changes too often; try again.
     """
     if not _ID.fullmatch(connection_id):
@@ -112,11 +120,23 @@ def _first_writes(
     create = Create(ids.connection_path(connection_id), to_document(connection))
     if left is None:
         return [create]
-    state = SyncState.of(left)
+    state = read_state(left)
+    if state.removing:
+        raise NotPossible(
+            f"connection {connection_id} is being removed{_since(state.removed_at)}; that is not finished",
+            action=f"{_finish(connection_id)}; then add it",
+        )
     if state.open is not None:
         raise NotPossible(
             f"connection {connection_id} was removed, and run {state.open.run_id} still works on it",
             action="add it when that run is over",
+        )
+    if state.marketplace not in {"", connection.marketplace}:
+        until = f", or wait until {state.expires_at:%Y-%m-%d %H:%M}Z" if state.expires_at is not None else ""
+        raise NotPossible(
+            f"connection {connection_id} was one of {state.marketplace}, and a connection's marketplace "
+            "never changes",
+            action=f"choose another id{until}",
         )
     fresh = SyncState(seq=state.seq + 1, lease=Lease(fence=state.lease.fence), last_run=state.last_run)
     return [create, Update(left.path, to_document(fresh), version=left.version)]
@@ -130,7 +150,7 @@ def show(services: Services, connection_id: str) -> ConnectionView:
     """
     connection, state = services.store.get_many(paths(connection_id))
     if connection is None:
-        raise not_found(connection_id)
+        raise not_found(connection_id, state)
     return _view(connection, state)
 
 
@@ -155,6 +175,12 @@ def list_page(
     )
     states = services.store.get_many([ids.state_path(snapshot.id) for snapshot in snapshots])
     return [_view(snapshot, state) for snapshot, state in zip(snapshots, states, strict=True)]
+
+
+def unfinished_removals(store: DocumentStore) -> list[str]:
+    """Ids of connections whose removal was interrupted, at most `UNFINISHED`."""
+    query = Query("sync_state", where=[Filter("removing", "==", True)], limit=UNFINISHED)
+    return [snapshot.id for snapshot in store.query(query)]
 
 
 def check(services: Services, connection_id: str) -> str:
@@ -244,11 +270,42 @@ def paths(connection_id: str) -> list[str]:
     return [ids.connection_path(connection_id), ids.state_path(connection_id)]
 
 
-def not_found(connection_id: str) -> NotFound:
-    """The error for an unknown connection."""
-    return NotFound(
-        f"no connection {connection_id!r}", action="`python -m orchestrator connections list` names them"
+def not_found(connection_id: str, left: Snapshot | None = None) -> NotFound:
+    """The error for an unknown connection, or for a removed one by the state that it left."""
+    state = attempt(SyncState, left)[0] if left is not None else None
+    if state is None or not (state.removing or state.removed_at):
+        return NotFound(
+            f"no connection {connection_id!r}", action="`python -m orchestrator connections list` names them"
+        )
+    removed = f"no connection {connection_id!r}: it was removed{_since(state.removed_at)}"
+    if state.removing:
+        return NotFound(f"{removed}, and that is not finished", action=_finish(connection_id))
+    return NotFound(removed, action="`connections add` adds it again, for the same marketplace")
+
+
+def _since(began_at: datetime | None) -> str:
+    """The beginning of a removal, for a sentence; empty if it is unknown."""
+    return "" if began_at is None else f" (begun {began_at:%Y-%m-%d %H:%M}Z)"
+
+
+def _finish(connection_id: str) -> str:
+    """The remedy for a removal that was interrupted."""
+    return (
+        f"finish it with `python -m orchestrator connections remove {connection_id}` "
+        "(with --purge-records if its records are to go too)"
     )
+
+
+def read_state(snapshot: Snapshot | None) -> SyncState:
+    """A `sync_state` document; the initial state if it is absent.
+
+    Raises:
+        NotPossible: It cannot be read.
+    """
+    state, fault = attempt(SyncState, snapshot) if snapshot is not None else (SyncState(), "")
+    if state is None:
+        raise NotPossible(fault, action="correct the field that the message names, then do it again")
+    return state
 
 
 def _view(connection: Snapshot, state: Snapshot | None) -> ConnectionView:
@@ -257,9 +314,23 @@ def _view(connection: Snapshot, state: Snapshot | None) -> ConnectionView:
         connection_from_document(connection.id, connection.data)
     except ConnectionInvalid as error:
         fault = error.message
+    known, state_fault = attempt(SyncState, state) if state is not None else (None, "")
     return ConnectionView(
         id=connection.id,
         document=connection.data,
-        state=SyncState.of(state) if state is not None else None,
+        state=known,
         fault=fault,
+        state_fault=state_fault,
+        warning=edited_marketplace(connection.data, known) if known is not None else "",
+    )
+
+
+def edited_marketplace(connection: Document, state: SyncState) -> str:
+    """A sentence about a connection whose marketplace was edited by hand; empty if it was not."""
+    now = connection.get("marketplace")
+    if not state.marketplace or now == state.marketplace:
+        return ""
+    return one_line(
+        f"its marketplace was edited from {state.marketplace} to {now}, which is not supported: set it back, "
+        "and add a connection of another id"
     )

@@ -22,11 +22,11 @@ import msgspec
 from orchestrator.errors import MessageInvalid, NotPossible
 from orchestrator.model import ids, messages
 from orchestrator.model.connection import ConnectionStatus
-from orchestrator.model.documents import from_document
+from orchestrator.model.documents import attempt
 from orchestrator.model.messages import Message
 from orchestrator.model.run import Run, Selection, Task, TaskStatus
 from orchestrator.operators.paging import require_between
-from orchestrator.ports import DeadLetters, DeadMessage, Document, DocumentStore
+from orchestrator.ports import DeadLetters, DeadMessage, DocumentStore, Snapshot
 from orchestrator.runs.start import COMMAND_LINE, Started, TriggerRequest, read_run, start_manual
 from orchestrator.services import Services
 
@@ -201,8 +201,11 @@ def _judge(services: Services, taken: Sequence[DeadMessage], wanted: Wanted) -> 
     now = services.clock.now()
     for one in found:
         if one.message is not None:
-            document = documents.get(ids.run_path(one.message.run_id))
-            run = from_document(Run, document) if document is not None else None
+            snapshot = documents.get(ids.run_path(one.message.run_id))
+            run, fault = attempt(Run, snapshot) if snapshot is not None else (None, "")
+            if fault:
+                one.letter.why = fault
+                continue
             one.selection = run.selection if run is not None else Selection()
             one.letter.effect, one.letter.why = _decide(one.message, run, documents, now)
         elif wanted.discard_unreadable:
@@ -236,7 +239,7 @@ def _is_wanted(letter: Letter, wanted: Wanted) -> bool:
 
 
 def _decide(
-    message: Message, run: Run | None, documents: dict[str, Document], now: datetime
+    message: Message, run: Run | None, documents: dict[str, Snapshot], now: datetime
 ) -> tuple[Effect, str]:
     """The effect on a readable message, and the reason, from the current state of its run and task."""
     if message.kind == "heal":
@@ -246,7 +249,9 @@ def _decide(
     if message.kind != "task":
         return (Effect.PUBLISH, over) if is_open else (Effect.REMOVE, f"{over}: nothing is left to do")
     record = documents.get(ids.task_path(message.run_id, message.connection_id))
-    task = from_document(Task, record) if record is not None else None
+    task, fault = attempt(Task, record) if record is not None else (None, "")
+    if fault:
+        return Effect.KEEP, fault
     if task is not None:
         over = f"its task is {task.status.value}" + (f" ({task.reason})" if task.reason else "")
     elif run is not None and is_open:
@@ -256,10 +261,11 @@ def _decide(
         over = "its run is past its deadline"
     if task is not None and task.status is TaskStatus.SUCCEEDED:
         return Effect.REMOVE, f"{over}: nothing is left to do"
-    connection = documents.get(ids.connection_path(message.connection_id))
-    if connection is None or connection.get("status") == ConnectionStatus.DISCONNECTED:
+    found = documents.get(ids.connection_path(message.connection_id))
+    status = found.data.get("status") if found is not None else ConnectionStatus.DISCONNECTED
+    if status == ConnectionStatus.DISCONNECTED:
         return Effect.REMOVE, f"{over}, and the connection is gone"
-    if connection.get("status") == ConnectionStatus.PAUSED:
+    if status == ConnectionStatus.PAUSED:
         return Effect.KEEP, f"{over}, and the connection is paused: resume it first"
     return Effect.NEW_RUN, over
 
@@ -307,11 +313,11 @@ def _start_runs(services: Services, run_id: str, selection: Selection, names: se
     return runs
 
 
-def _documents(store: DocumentStore, paths: Iterable[str]) -> dict[str, Document]:
+def _documents(store: DocumentStore, paths: Iterable[str]) -> dict[str, Snapshot]:
     """The existing documents among these, by path."""
     ordered = sorted(paths)
-    found: dict[str, Document] = {}
+    found: dict[str, Snapshot] = {}
     for start in range(0, len(ordered), _READ):
         snapshots = store.get_many(ordered[start : start + _READ])
-        found |= {snapshot.path: snapshot.data for snapshot in snapshots if snapshot is not None}
+        found |= {snapshot.path: snapshot for snapshot in snapshots if snapshot is not None}
     return found

@@ -6,16 +6,19 @@ A claim or commit that was decided before is refused; it reads again and obeys.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
 
-from orchestrator.errors import NotPossible
+from orchestrator.attempts import Attempts
+from orchestrator.errors import Conflict, NotPossible
 from orchestrator.model import ids
 from orchestrator.model.connection import STREAMS, ConnectionStatus
 from orchestrator.model.documents import to_document
-from orchestrator.model.state import SyncState
-from orchestrator.operators.connections import edit, not_found
+from orchestrator.model.state import Health, Lease, SyncState
+from orchestrator.operators.connections import edit, not_found, read_state
 from orchestrator.ports import Create, Delete, Query, Snapshot, Update, Write
 from orchestrator.services import Services
 
@@ -56,30 +59,113 @@ def resume(services: Services, connection_id: str) -> None:
 
 
 def remove(services: Services, connection_id: str, *, purge_records: bool = False) -> None:
-    """Delete a connection with its state and digests; its records stay unless `purge_records`.
+    """Delete a connection with its digests and cursors; its records stay unless `purge_records`.
 
     A worker that holds it is asked to stop. `remove` waits for it, so that nothing is written afterwards.
-    An interrupted `remove` may be called again. The secret is not touched.
+    An interrupted `remove` may be called again; until one has finished, the id cannot be added again. A
+    tombstone stays in `sync_state` for as long as messages of the connection may live. The secret is not
+    touched.
 
     Raises:
-        NotFound: There is neither a connection nor a state of this id.
-        NotPossible: The worker did not close its task in time; the connection itself is deleted already.
+        NotFound: There is neither a connection nor anything left to delete of one.
+        NotPossible: The worker did not close its task in time (the connection itself is deleted already),
+            or another command finished this removal.
+        StoreUnavailable: Remove it again.
     """
-
-    def decide(connection: Snapshot | None, state: Snapshot | None) -> list[Write]:
-        if connection is None and state is None:
-            raise not_found(connection_id)
-        return [Delete(ids.connection_path(connection_id)), _stop(connection_id, state, "gone")]
-
-    edit(services, connection_id, decide)
+    removal = Removal(services, connection_id, purge_records=purge_records)
+    edit(services, connection_id, removal.begin)
     _wake(services, connection_id)
     _await_release(services, connection_id)
-    state_path = ids.state_path(connection_id)
-    _delete_all(services, f"{state_path}/digests", _DIGESTS_PAGE)
+    removal.delete_all(f"{ids.state_path(connection_id)}/digests", _DIGESTS_PAGE)
     if purge_records:
         for collection in (*STREAMS, "rejects"):
-            _delete_all(services, f"{ids.connection_path(connection_id)}/{collection}", _RECORDS_PAGE)
-    services.store.commit([Delete(state_path)])
+            removal.delete_all(f"{ids.connection_path(connection_id)}/{collection}", _RECORDS_PAGE)
+    removal.end()
+
+
+class Removal:
+    """One removal of a connection, from its first commit to the tombstone.
+
+    Each commit also writes `sync_state`, under the precondition that this removal has begun and not ended.
+    A command that was interrupted or stalled therefore deletes nothing of a connection that was added
+    again.
+    """
+
+    def __init__(self, services: Services, connection_id: str, *, purge_records: bool = False) -> None:
+        self._services, self._connection_id, self._purges = services, connection_id, purge_records
+        self._path = ids.state_path(connection_id)
+        #: When it began; by this it is told from other removals of the same id.
+        self._began_at: datetime | None = None
+
+    def begin(self, connection: Snapshot | None, snapshot: Snapshot | None) -> list[Write]:
+        """The first commit: the connection is deleted, and its state says so; or an earlier one continues."""
+        state = read_state(snapshot)
+        is_over = snapshot is None or (state.expires_at is not None and not self._purges)
+        if connection is None and is_over:
+            raise not_found(self._connection_id, snapshot)
+        continues = connection is None and state.removing and state.removed_at is not None
+        self._began_at = state.removed_at if continues else self._services.clock.now()
+        given = connection.data.get("marketplace") if connection is not None else None
+        fields = {
+            "marketplace": state.marketplace or (given if isinstance(given, str) else ""),
+            "removing": True,
+            "removed_at": self._began_at,
+            "expires_at": None,
+            "health": Health.OK.value,
+        }
+        stop = _stop(self._connection_id, snapshot, "gone", fields)
+        return [Delete(ids.connection_path(self._connection_id)), stop]
+
+    def delete_all(self, collection: str, page: int) -> None:
+        """Delete the documents of a collection, page by page.
+
+        Raises:
+            NotPossible: Another command finished this removal.
+        """
+        while found := self._services.store.query(Query(collection, limit=page)):
+            self._commit(lambda _: {}, [Delete(snapshot.path) for snapshot in found])
+
+    def end(self) -> None:
+        """Leave the tombstone, so that nothing of the removed connection is taken for one of a later one.
+
+        Raises:
+            NotPossible: Another command finished this removal.
+        """
+        expires_at = self._services.clock.now() + timedelta(days=self._services.settings.retention_days)
+
+        def tombstone(state: SyncState) -> Mapping[str, Any]:
+            left = SyncState(
+                lease=Lease(fence=state.lease.fence),
+                last_run=state.last_run,
+                marketplace=state.marketplace,
+                removed_at=state.removed_at,
+                expires_at=expires_at,
+            )
+            return to_document(left)
+
+        self._commit(tombstone, [])
+
+    def _commit(self, change: Callable[[SyncState], Mapping[str, Any]], deletes: Sequence[Delete]) -> None:
+        """Write the state, and delete, if this removal has neither been finished nor followed by another."""
+        failure = f"the state of connection {self._connection_id} changes too often; remove it again"
+        attempts = Attempts(self._services, failure)
+        while True:
+            snapshot = self._services.store.get(self._path)
+            state = read_state(snapshot)
+            if snapshot is None or not state.removing or state.removed_at != self._began_at:
+                raise NotPossible(
+                    f"another command finished this removal of connection {self._connection_id}: "
+                    "nothing more is deleted",
+                    action=f"`python -m orchestrator connections show {self._connection_id}` tells whether "
+                    "it was added again",
+                )
+            fields = {**change(state), "seq": state.seq + 1}
+            try:
+                self._services.store.commit([Update(self._path, fields, version=snapshot.version), *deletes])
+            except Conflict:
+                attempts.again()
+            else:
+                return
 
 
 def _with_status(
@@ -91,12 +177,14 @@ def _with_status(
     return Update(connection.path, fields, version=connection.version)
 
 
-def _stop(connection_id: str, snapshot: Snapshot | None, reason: str) -> Write:
+def _stop(
+    connection_id: str, snapshot: Snapshot | None, reason: str, changes: Mapping[str, Any] | None = None
+) -> Write:
     """Change `sync_state`, so that a claim or commit based on the old state is refused."""
     if snapshot is None:
-        return Create(ids.state_path(connection_id), to_document(SyncState(seq=1)))
-    state = SyncState.of(snapshot)
-    fields: dict[str, Any] = {"seq": state.seq + 1}
+        return Create(ids.state_path(connection_id), {**to_document(SyncState(seq=1)), **(changes or {})})
+    state = read_state(snapshot)
+    fields: dict[str, Any] = {**(changes or {}), "seq": state.seq + 1}
     if state.open is not None and state.open.cancel is None:
         fields["open"] = to_document(msgspec.structs.replace(state.open, cancel=reason))
     return Update(snapshot.path, fields, version=snapshot.version)
@@ -104,7 +192,7 @@ def _stop(connection_id: str, snapshot: Snapshot | None, reason: str) -> Write:
 
 def _wake(services: Services, connection_id: str) -> None:
     """Have a task that no worker holds (deferred, or between slices) closed now, not by the next run."""
-    state = SyncState.of(services.store.get(ids.state_path(connection_id)))
+    state = read_state(services.store.get(ids.state_path(connection_id)))
     if state.open is not None and state.lease.owner is None:
         services.queue.publish([state.open.message(connection_id)])
 
@@ -113,7 +201,7 @@ def _await_release(services: Services, connection_id: str) -> None:
     """Wait until no task is open; none can be opened again, because the connection is deleted."""
     give_up_at = services.clock.monotonic() + RELEASE_WAIT_S
     while True:
-        state = SyncState.of(services.store.get(ids.state_path(connection_id)))
+        state = read_state(services.store.get(ids.state_path(connection_id)))
         if state.open is None:
             return
         if services.clock.monotonic() > give_up_at:
@@ -122,8 +210,3 @@ def _await_release(services: Services, connection_id: str) -> None:
                 action="remove it once more when that run is over",
             )
         services.clock.sleep(_RELEASE_POLL_S)
-
-
-def _delete_all(services: Services, collection: str, page: int) -> None:
-    while found := services.store.query(Query(collection, limit=page)):
-        services.store.commit([Delete(snapshot.path) for snapshot in found])

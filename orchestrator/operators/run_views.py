@@ -14,8 +14,8 @@ from orchestrator.errors import NotFound, RequestError
 from orchestrator.model import ids
 from orchestrator.model.connection import MARKETPLACES
 from orchestrator.model.counts import TaskTotals
-from orchestrator.model.documents import from_document
-from orchestrator.model.run import Run, RunStatus, Shard, TaskStatus
+from orchestrator.model.documents import attempt, read_all
+from orchestrator.model.run import Run, RunStatus, Shard, Task, TaskStatus
 from orchestrator.model.state import Open, SyncState
 from orchestrator.operators.paging import read_token, require_between, write_token
 from orchestrator.ports import Document, DocumentStore, Filter, Query, Snapshot
@@ -30,12 +30,14 @@ OPEN_SHARDS = 20
 OPEN_CONNECTIONS = 20
 
 
-class RunPage(msgspec.Struct, kw_only=True, frozen=True):
+class RunPage(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
     """A page of runs, newest first: run documents, each with its `run_id`."""
 
     runs: list[Document]
     #: Asks for the next page; None on the last page. Earlier pages may be shorter than the limit, too.
     next_page_token: str | None
+    #: Runs of this page that cannot be read and are left out, a sentence each; absent if there are none.
+    faults: list[str] = []
 
 
 class OpenConnection(msgspec.Struct, kw_only=True, frozen=True):
@@ -74,7 +76,7 @@ class Progress(msgspec.Struct, kw_only=True, frozen=True):
     connections: list[OpenConnection]
 
 
-class RunView(msgspec.Struct, kw_only=True, frozen=True):
+class RunView(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
     """One run with a page of its tasks, in order of connection id."""
 
     run: Document
@@ -82,6 +84,9 @@ class RunView(msgspec.Struct, kw_only=True, frozen=True):
     next_page_token: str | None
     #: None if the run is closed.
     progress: Progress | None
+    #: Documents of this run that cannot be read, a sentence each; absent if there are none. If the run's own
+    #: document is among them, `run` has its fields as they are.
+    faults: list[str] = []
 
 
 def list_runs(
@@ -108,7 +113,10 @@ def list_runs(
     _require("marketplace", marketplace, MARKETPLACES)
     require_between("limit", limit, 1, MOST)
     after = read_token(page_token, 2)
-    where = [Filter("status", "==", status)] if status is not None else []
+    # A run whose `order` is no text has no place in the list.
+    where = [Filter("order", ">=", "")]
+    if status is not None:
+        where.append(Filter("status", "==", status))
     # A run's marketplaces are keys of a map. An index for each key would be paid for with every run. Nearly
     # every run has every marketplace, so runs are filtered here.
     size, pages = (limit + 1, 1) if marketplace is None else (_SCAN_PAGE, _SCAN_PAGES)
@@ -117,7 +125,7 @@ def list_runs(
         page = store.query(
             Query("runs", where=where, order_by="order", descending=True, after=after, limit=size)
         )
-        found += [run for run in page if marketplace is None or marketplace in run.data.get("dispatch", {})]
+        found += [run for run in page if marketplace is None or _takes_part(marketplace, run)]
         if len(found) > limit:
             return _run_page(found[:limit], _position(found[limit - 1]))
         if len(page) < size:
@@ -126,13 +134,19 @@ def list_runs(
     return _run_page(found, after)
 
 
+def _takes_part(marketplace: str, run: Snapshot) -> bool:
+    dispatch = run.data.get("dispatch")
+    return isinstance(dispatch, dict) and marketplace in dispatch
+
+
 def _position(run: Snapshot) -> tuple[str, ...]:
     return run.data["order"], run.id
 
 
 def _run_page(runs: Sequence[Snapshot], after: tuple[str, ...] | None) -> RunPage:
     token = write_token(*after) if after is not None else None
-    return RunPage(runs=[with_id(run) for run in runs], next_page_token=token)
+    found, faults = read_all(Run, runs)
+    return RunPage(runs=[with_id(snapshot) for snapshot, _ in found], next_page_token=token, faults=faults)
 
 
 def show_run(
@@ -150,12 +164,20 @@ def show_run(
     if snapshot is None:
         raise NotFound(f"no such run: {run_id}")
     tasks = store.query(Query(f"{snapshot.path}/tasks", after=after, limit=limit + 1))
-    is_over = from_document(Run, snapshot.data).status.is_final
+    run, fault = attempt(Run, snapshot)
+    faults = [fault] if fault else []
+    shown, unread = read_all(Task, tasks[:limit])
+    faults += unread
+    progress = None
+    if run is not None and not run.status.is_final:
+        progress, unread = _progress(store, snapshot.path)
+        faults += unread
     return RunView(
         run=with_id(snapshot),
-        tasks=[{"connection_id": task.id, **task.data} for task in tasks[:limit]],
+        tasks=[{"connection_id": task.id, **task.data} for task, _ in shown],
         next_page_token=write_token(tasks[limit - 1].id) if len(tasks) > limit else None,
-        progress=None if is_over else _progress(store, snapshot.path),
+        progress=progress,
+        faults=faults,
     )
 
 
@@ -164,49 +186,54 @@ def with_id(snapshot: Snapshot) -> Document:
     return {"run_id": snapshot.id, **snapshot.data}
 
 
-def _progress(store: DocumentStore, run_path: str) -> Progress:
+def _progress(store: DocumentStore, run_path: str) -> tuple[Progress, list[str]]:
+    """The progress, and the faults of documents that cannot be read."""
     final = {
         known.value: store.count(f"{run_path}/tasks", [Filter("status", "==", known.value)])
         for known in TaskStatus
     }
     is_open = [Filter("open", ">", 0)]
-    shards = store.query(
+    found = store.query(
         Query(f"{run_path}/shards", where=is_open, order_by="open", descending=True, limit=OPEN_SHARDS)
     )
-    return Progress(
+    shards, faults = read_all(Shard, found)
+    connections, unread = _open_connections(store, run_path, shards[:2])
+    progress = Progress(
         tasks=TaskTotals(total=sum(final.values()), **final),
         # A count costs one read for each thousand documents. It is not needed if all open shards are listed.
-        open_shards=len(shards) if len(shards) < OPEN_SHARDS else store.count(f"{run_path}/shards", is_open),
+        open_shards=len(found) if len(found) < OPEN_SHARDS else store.count(f"{run_path}/shards", is_open),
         shards=[
             OpenShard(
-                shard=shard.id,
-                marketplace=shard.data["marketplace"],
-                planned=len(shard.data["ids"]),
-                open=shard.data["open"],
+                shard=snapshot.id, marketplace=shard.marketplace, planned=len(shard.ids), open=shard.open
             )
-            for shard in shards
+            for snapshot, shard in shards
         ],
-        connections=_open_connections(store, run_path, shards[:2]),
+        connections=connections,
     )
+    return progress, faults + unread
 
 
 def _open_connections(
-    store: DocumentStore, run_path: str, shards: Iterable[Snapshot]
-) -> list[OpenConnection]:
-    """Connections of these shards without a final task, with their states."""
-    planned = [(shard.id, name) for shard in shards for name in from_document(Shard, shard.data).ids]
+    store: DocumentStore, run_path: str, shards: Iterable[tuple[Snapshot, Shard]]
+) -> tuple[list[OpenConnection], list[str]]:
+    """Connections of these shards without a final task, and the faults of states that cannot be read."""
+    planned = [(snapshot.id, name) for snapshot, shard in shards for name in shard.ids]
     tasks = store.get_many([f"{run_path}/tasks/{name}" for _, name in planned])
     waited_for = [pair for pair, task in zip(planned, tasks, strict=True) if task is None][:OPEN_CONNECTIONS]
     states = store.get_many([ids.state_path(name) for _, name in waited_for])
     run_id = run_path.rpartition("/")[2]
-    return [
-        _open_connection(name, shard, run_id, state)
-        for (shard, name), state in zip(waited_for, states, strict=True)
-    ]
+    found: list[OpenConnection] = []
+    faults: list[str] = []
+    for (shard, name), snapshot in zip(waited_for, states, strict=True):
+        state, fault = attempt(SyncState, snapshot) if snapshot is not None else (SyncState(), "")
+        if state is None:
+            faults.append(fault)
+        else:
+            found.append(_open_connection(name, shard, run_id, state))
+    return found, faults
 
 
-def _open_connection(name: str, shard: str, run_id: str, snapshot: Snapshot | None) -> OpenConnection:
-    state = SyncState.of(snapshot)
+def _open_connection(name: str, shard: str, run_id: str, state: SyncState) -> OpenConnection:
     task, lease = state.open, state.lease
     if task is None or task.run_id != run_id:
         return OpenConnection(connection_id=name, shard=shard, state="not_started")

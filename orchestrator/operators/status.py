@@ -12,9 +12,10 @@ import msgspec
 from orchestrator.model import ids
 from orchestrator.model.connection import ConnectionStatus
 from orchestrator.model.counts import ErrorInfo, TaskTotals
-from orchestrator.model.documents import from_document
+from orchestrator.model.documents import read_all
 from orchestrator.model.run import Run, RunStatus
 from orchestrator.model.state import Health, SyncState
+from orchestrator.operators.connections import edited_marketplace
 from orchestrator.operators.run_views import with_id
 from orchestrator.ports import Clock, Document, DocumentStore, Filter, Query, Snapshot
 
@@ -53,15 +54,17 @@ class FailingConnection(msgspec.Struct, kw_only=True, frozen=True):
     action: str
 
 
-class ConnectionCounts(msgspec.Struct, kw_only=True, frozen=True):
+class ConnectionCounts(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
     """Active connections, and connections by health."""
 
     active: int
     failing: int
     needs_attention: int
+    #: Connections whose removal was begun and is not finished.
+    removing: int = 0
 
 
-class StatusView(msgspec.Struct, kw_only=True, frozen=True):
+class StatusView(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
     """Health at a glance."""
 
     at: datetime
@@ -73,17 +76,22 @@ class StatusView(msgspec.Struct, kw_only=True, frozen=True):
     connections: ConnectionCounts
     #: At most `FAILING` connections, those that need attention first.
     failing: list[FailingConnection]
+    #: Documents that cannot be read and are left out here, a sentence each; absent if there are none.
+    faults: list[str] = []
 
 
 def status(store: DocumentStore, clock: Clock) -> StatusView:
     """Sum up recent runs, marketplaces and failing connections."""
     now = clock.now()
     recent = store.query(Query("runs", order_by="order", descending=True, limit=RECENT_RUNS))
-    runs = [from_document(Run, snapshot.data) for snapshot in recent]
+    found, faults = read_all(Run, recent)
+    runs = [run for _, run in found]
+    failing, failing_faults = _failing(store)
     counts = ConnectionCounts(
         active=store.count("connections", [Filter("status", "==", ConnectionStatus.ACTIVE.value)]),
         failing=_count_health(store, Health.FAILING),
         needs_attention=_count_health(store, Health.NEEDS_ATTENTION),
+        removing=store.count("sync_state", [Filter("removing", "==", True)]),
     )
     latest = next((run for run in runs if run.status.is_final), None)
     if counts.needs_attention:
@@ -96,10 +104,11 @@ def status(store: DocumentStore, clock: Clock) -> StatusView:
         at=now,
         health=health,
         last_tick_at=next((run.started_at for run in runs if run.schedule_time is not None), None),
-        runs=[with_id(run) for run in recent[:SHOWN_RUNS]],
+        runs=[with_id(snapshot) for snapshot, _ in found[:SHOWN_RUNS]],
         marketplaces=_marketplaces(runs, now),
         connections=counts,
-        failing=_failing(store),
+        failing=failing,
+        faults=faults + failing_faults,
     )
 
 
@@ -126,22 +135,25 @@ def _marketplaces(runs: list[Run], now: datetime) -> dict[str, MarketplaceStatus
     return summed
 
 
-def _failing(store: DocumentStore) -> list[FailingConnection]:
+def _failing(store: DocumentStore) -> tuple[list[FailingConnection], list[str]]:
+    """The failing connections, and the faults of those whose state cannot be read."""
     found: list[Snapshot] = []
     for health in (Health.NEEDS_ATTENTION, Health.FAILING):
         if len(found) < FAILING:
             where = [Filter("health", "==", health.value)]
             found += store.query(Query("sync_state", where=where, limit=FAILING - len(found)))
-    connections = store.get_many([ids.connection_path(state.id) for state in found])
-    return [
-        _failing_connection(state, connection.data if connection is not None else {})
-        for state, connection in zip(found, connections, strict=True)
+    states, faults = read_all(SyncState, found)
+    connections = store.get_many([ids.connection_path(snapshot.id) for snapshot, _ in states])
+    failing = [
+        _failing_connection(snapshot, state, connection.data if connection is not None else {})
+        for (snapshot, state), connection in zip(states, connections, strict=True)
     ]
+    return failing, faults
 
 
-def _failing_connection(snapshot: Snapshot, connection: Document) -> FailingConnection:
-    state = SyncState.of(snapshot)
+def _failing_connection(snapshot: Snapshot, state: SyncState, connection: Document) -> FailingConnection:
     remedy = state.last_error.action if state.last_error is not None else ""
+    edited = edited_marketplace(connection, state) if connection else ""
     return FailingConnection(
         connection_id=snapshot.id,
         organization_id=_text(connection, "organization_id"),
@@ -151,7 +163,9 @@ def _failing_connection(snapshot: Snapshot, connection: Document) -> FailingConn
         consecutive_failures=state.consecutive_failures,
         last_success_at=state.last_success_at,
         last_error=state.last_error,
-        action=remedy or "nothing yet: the next run tries again; if it repeats, read the task's error",
+        action=edited
+        or remedy
+        or "nothing yet: the next run tries again; if it repeats, read the task's error",
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from orchestrator.attempts import Attempts
 from orchestrator.errors import Conflict, NotPossible
-from orchestrator.model.documents import from_document
+from orchestrator.model.documents import readable
 from orchestrator.model.messages import Message
 from orchestrator.model.run import Run, Shard
 from orchestrator.ports import Update
@@ -25,7 +25,7 @@ def cancel_run(services: Services, run_id: str, *, requested_by: str) -> Started
     total = 0
     for page in shard_pages(services, run_id):
         services.queue.publish([Message(kind="cancel", run_id=run_id, shard=shard.id) for shard in page])
-        total += sum(len(from_document(Shard, shard.data).ids) for shard in page)
+        total += sum(len(shard.ids) for _, shard in readable(Shard, page))
     return Started(run_id=run_id, status=run.status, tasks=total, duplicate=False)
 
 

@@ -11,7 +11,7 @@ from orchestrator.attempts import Attempts
 from orchestrator.errors import Conflict, StoreUnavailable
 from orchestrator.model import ids
 from orchestrator.model.counts import MarketplaceTotals, RecordTotals, RunCost, TaskTotals
-from orchestrator.model.documents import from_document, to_document
+from orchestrator.model.documents import read_or_none, readable, to_document
 from orchestrator.model.run import Run, RunStatus, Shard
 from orchestrator.ports import Filter, Query, Snapshot, Update
 from orchestrator.runs.cost import estimated_usd
@@ -28,7 +28,9 @@ def check_shard(services: Services, run_id: str, shard: str, still_open: int | N
     if still_open is None:
         snapshot = services.store.get(ids.shard_path(run_id, shard))
         # Without its shard the run is closed already.
-        still_open = from_document(Shard, snapshot.data).open if snapshot is not None else 1
+        # One that cannot be read is settled by the sweep.
+        found = read_or_none(Shard, snapshot)
+        still_open = found.open if found is not None else 1
     if still_open <= 0:
         close_check(services, run_id)
 
@@ -42,9 +44,9 @@ def close_check(services: Services, run_id: str) -> None:
     attempts = Attempts(services, f"run {run_id} could not be closed; deliver again")
     while True:
         snapshot = services.store.get(ids.run_path(run_id))
-        if snapshot is None:
+        run = read_or_none(Run, snapshot)
+        if snapshot is None or run is None:
             return
-        run = from_document(Run, snapshot.data)
         if run.status is not RunStatus.RUNNING:
             return
         if open_shards(services, run_id, limit=1):
@@ -99,8 +101,8 @@ class _Totals:
 def _totals(services: Services, run_id: str) -> _Totals:
     totals = _Totals()
     for page in shard_pages(services, run_id):
-        for snapshot in page:
-            totals.add(from_document(Shard, snapshot.data))
+        for _, shard in readable(Shard, page):
+            totals.add(shard)
     for each in (totals.run, *totals.by_marketplace.values()):
         each.cost.estimated_usd = estimated_usd(each.cost, each.tasks.total)
     return totals

@@ -17,13 +17,14 @@ from orchestrator.attempts import Attempts
 from orchestrator.errors import Conflict, StoreUnavailable
 from orchestrator.model import ids
 from orchestrator.model.counts import ErrorInfo
-from orchestrator.model.documents import from_document, to_document
+from orchestrator.model.documents import read_or_none, readable, to_document
 from orchestrator.model.messages import Message
 from orchestrator.model.run import SHARD_SIZE, Dispatch, Run, RunStatus, Shard
 from orchestrator.ports import Create, Update, Version, Write
 from orchestrator.runs.close import close_check
 from orchestrator.runs.heal import heal
 from orchestrator.runs.selection import page_of
+from orchestrator.runs.sweeps import sweep_late
 from orchestrator.services import Services
 
 PAGE = 1000
@@ -75,13 +76,15 @@ def dispatch(services: Services, message: Message) -> None:
         snapshot = services.store.get(ids.run_path(message.run_id))
         if snapshot is None:
             return
-        run = from_document(Run, snapshot.data)
-        if not healed and message.marketplace == min(run.dispatch, default=None):
-            heal(services)
-            healed = True
+        run = read_or_none(Run, snapshot)
+        if run is None:
+            return  # a heal publishes it again after a repair
         if run.status is not RunStatus.DISPATCHING:
-            close_check(services, message.run_id)
+            _found_expanded(services, message.run_id, run)
             return
+        if not healed and not message.heal and message.marketplace == min(run.dispatch, default=None):
+            heal(services, message.run_id)
+            healed = True
         mine = run.dispatch.get(message.marketplace)
         if mine is None or mine.done:
             return
@@ -136,6 +139,14 @@ def _expand(worker: _Dispatcher, run: Run, version: Version, *, late: bool) -> N
         fields["status"] = RunStatus.RUNNING.value
     services.store.commit([Update(ids.run_path(run_id), fields, version=version)])
     if last:
+        sweep_late(services, run_id, run)
+        close_check(services, run_id)
+
+
+def _found_expanded(services: Services, run_id: str, run: Run) -> None:
+    """The worker that set it `running` may have died before it looked."""
+    if run.status is RunStatus.RUNNING:
+        sweep_late(services, run_id, run)
         close_check(services, run_id)
 
 
@@ -147,7 +158,7 @@ def _moved(dispatch: dict[str, Dispatch], now: datetime) -> dict[str, object]:
 
 
 def _task(message: Message, shard: str, connection_id: str) -> Message:
-    return msgspec.structs.replace(message, kind="task", shard=shard, connection_id=connection_id)
+    return msgspec.structs.replace(message, kind="task", shard=shard, connection_id=connection_id, heal=False)
 
 
 def _publish_again(services: Services, message: Message, run: Run, n: int) -> None:
@@ -157,10 +168,9 @@ def _publish_again(services: Services, message: Message, run: Run, n: int) -> No
     base = msgspec.structs.replace(message, order=run.order, deadline_at=run.deadline_at)
     services.queue.publish(
         [
-            _task(base, shard.id, connection_id)
-            for shard in found
-            if shard is not None
-            for connection_id in from_document(Shard, shard.data).ids
+            _task(base, snapshot.id, connection_id)
+            for snapshot, shard in readable(Shard, found)
+            for connection_id in shard.ids
         ]
     )
 

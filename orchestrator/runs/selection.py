@@ -102,9 +102,8 @@ def refuse_busy(services: Services, selection: Selection, counts: Mapping[str, i
     if not 0 < len(names) <= BUSY_LOOK:
         return
     now = services.clock.now()
-    states = [
-        SyncState.of(each) for each in services.store.get_many([ids.state_path(name) for name in names])
-    ]
+    found = services.store.get_many([ids.state_path(name) for name in names])
+    states = [SyncState.read(each) or SyncState() for each in found]
     if all(state.open is not None and not state.lease.is_over(now) for state in states):
         raise NotPossible(
             f"{len(names)} selected, and all of them are being synced now; wait for that run or cancel it"

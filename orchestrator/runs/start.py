@@ -18,9 +18,6 @@ from orchestrator.ports import Create, Snapshot, Update, Write
 from orchestrator.runs.selection import count, named, refuse_busy
 from orchestrator.services import Services
 
-#: A schedule time further ahead belongs to a forced run: Cloud Scheduler stamps those with the next
-#: tick's time (cloud.google.com/scheduler/docs/configuring/deduplicate-job-requests).
-FORCED_AHEAD = timedelta(seconds=60)
 #: The caller's name on the command line, where anyone who can reach the store can start runs.
 COMMAND_LINE = "command line"
 _ALL_DUE = Selection()
@@ -58,6 +55,13 @@ def start_tick(
 ) -> Started:
     """Start the run of a scheduler's tick, once for all its deliveries.
 
+    Cloud Scheduler stamps a forced run with no time, or with the next tick's
+    (cloud.google.com/scheduler/docs/configuring/deduplicate-job-requests), so only the moment tells the two
+    apart. The rule: a delivery that arrives before its schedule time is a forced run and gets an id of its
+    own; any other is the tick. So a run with a tick's id never starts before the tick, and no tick is
+    missed. The rule's only error is an extra run: of a tick that the scheduler delivers early, and again.
+    The store's clock decides, because an instance's own clock may be minutes off.
+
     Args:
         services: The world.
         job: The scheduler job's short name.
@@ -70,8 +74,11 @@ def start_tick(
         QueueUnavailable: The run is recorded but not all is published; deliver again.
     """
     now = services.clock.now()
-    if schedule_time is None or schedule_time > now + FORCED_AHEAD:
-        run_id, schedule_time = ids.forced_run_id(now, job), None
+    # The count's answer tells the store's time.
+    counts = count(services, _ALL_DUE, services.connectors)
+    received_at = services.store.now() or now
+    if schedule_time is None or schedule_time > received_at:
+        run_id, schedule_time = ids.forced_run_id(received_at, job), None
     else:
         run_id = ids.tick_run_id(schedule_time, job)
     run = _new_run(
@@ -80,7 +87,7 @@ def start_tick(
         run_id,
         trigger,
         requested_by=requested_by,
-        counts=count(services, _ALL_DUE, services.connectors),
+        counts=counts,
         schedule_time=schedule_time,
     )
     return _start(services, run_id, run)
@@ -192,7 +199,7 @@ def _start(services: Services, run_id: str, run: Run, *also: Write) -> Started:
         if snapshot is None:
             raise StoreUnavailable(f"run {run_id} was not recorded; try again") from error
         return _again(services, run_id, snapshot)
-    services.queue.publish(dispatch_messages(run_id, run) or [Message(kind="heal")])
+    services.queue.publish(dispatch_messages(run_id, run) or [Message(kind="heal", run_id=run_id)])
     return Started(run_id=run_id, status=run.status, tasks=run.tasks.total, duplicate=False)
 
 
@@ -204,8 +211,8 @@ def _again(services: Services, run_id: str, snapshot: Snapshot) -> Started:
     return Started(run_id=run_id, status=run.status, tasks=run.tasks.total, duplicate=True)
 
 
-def dispatch_messages(run_id: str, run: Run) -> list[Message]:
-    """One message for each marketplace that is not yet expanded."""
+def dispatch_messages(run_id: str, run: Run, *, heal: bool = False) -> list[Message]:
+    """One message for each marketplace that is not yet expanded; `heal` marks those that a heal publishes."""
     return [
         Message(
             kind="dispatch",
@@ -213,6 +220,7 @@ def dispatch_messages(run_id: str, run: Run) -> list[Message]:
             order=run.order,
             deadline_at=run.deadline_at,
             marketplace=marketplace,
+            heal=heal,
         )
         for marketplace, dispatch in sorted(run.dispatch.items())
         if not dispatch.done

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from datetime import datetime
 
 from orchestrator.ports import DocumentStore, Filter, Query, Snapshot, Write, Written
 
@@ -38,6 +39,10 @@ class MeteredStore:
         counted = self._store.count(collection, where)
         self._count(reads=max(1, -(-counted // 1000)))
         return counted
+
+    def now(self) -> datetime | None:
+        """See DocumentStore; no read."""
+        return self._store.now()
 
     def commit(self, writes: Sequence[Write]) -> list[Written]:
         """See DocumentStore; deletes count as writes."""

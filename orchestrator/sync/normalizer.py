@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from orchestrator.errors import RecordInvalid
-from orchestrator.marketplaces.spec import Listing
+from orchestrator.marketplaces.spec import Listing, Unshown
 from orchestrator.model import ids
 from orchestrator.model.counts import StreamCounts
 from orchestrator.model.record import Order, Record
@@ -81,25 +81,43 @@ class Normalizer:
             if earlier is not None and _is_older(record.updated_at, earlier.updated_at):
                 self._counts.unchanged += 1
                 continue
-            self._counts.written += 1
+            if earlier is None:
+                self._counts.written += 1
+            else:
+                self._counts.unchanged += 1  # one document is written, however often the page shows it
             put = Put(f"{self.collection}/{document_id}", _document(record, key))
             entries = [(key, content, day)] if remembered else []
             change = changes[key] = Change([put], entries, len(encoded), record.updated_at)
             self.rejects.clear(record.id, digest, change)
         return list(changes.values())
 
+    def unshown(self, unshown: Sequence[Unshown], digest: Digest) -> list[Change]:
+        """The changes that keep the records of a page that the marketplace cannot show."""
+        changes = []
+        for each in unshown:
+            self._counts.seen += 1
+            self._see_named(each.record_id, digest)
+            change = self.rejects.unshown(each, digest)
+            if change is not None:
+                changes.append(change)
+        return changes
+
     def _reject(self, raw: bytes, error: Exception, digest: Digest, changes: dict[int, Change]) -> None:
         try:
             record_id = self._stream.record_id(raw)
         except Exception:  # noqa: BLE001 - a record without a readable id is still kept
             record_id = None
+        self._see_named(record_id, digest)
+        change = self.rejects.unreadable(raw, content_of(raw, self._salt), record_id, error, digest)
+        if change is not None:
+            changes[change.entries[0][0]] = change
+
+    def _see_named(self, record_id: str | None, digest: Digest) -> None:
+        """Note that a record was listed that cannot be stored; without its id, none counts as vanished."""
         if record_id is None:
             self.blind = True
         elif digest.get(key_of(record_id)) is not None:
             self._see(key_of(record_id), digest)
-        change = self.rejects.unreadable(raw, content_of(raw, self._salt), record_id, error, digest)
-        if change is not None:
-            changes[change.entries[0][0]] = change
 
     def _see(self, key: int, digest: Digest) -> None:
         if self.lists_all:

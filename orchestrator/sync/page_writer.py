@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from concurrent.futures import Future
 from contextvars import copy_context
@@ -12,13 +13,14 @@ import msgspec
 from orchestrator.errors import WriteRejected
 from orchestrator.marketplaces.spec import AnyStream
 from orchestrator.model.state import Cursor, StreamState
-from orchestrator.ports import Write
+from orchestrator.ports import DocumentStore, Put, Write
 from orchestrator.sync import vanished
 from orchestrator.sync.changes import Change
 from orchestrator.sync.digest import Digest
-from orchestrator.sync.digest_store import DigestStore
 from orchestrator.sync.normalizer import Normalizer
 from orchestrator.sync.task_context import TaskContext
+
+log = logging.getLogger(__name__)
 
 
 class PageWriter:
@@ -36,6 +38,7 @@ class PageWriter:
         self._under_way: tuple[Future[None], list[Change], StreamState] | None = None
         #: When reading the open window would have begun, had all of it been in this slice; monotonic.
         self._began = task.services.clock.monotonic() - state.took_s
+        self._slept_before_s = task.session.client.slept_s
 
     @property
     def digest(self) -> Digest:
@@ -46,8 +49,10 @@ class PageWriter:
 
     @property
     def took(self) -> timedelta:
-        """How long reading the open window has taken so far, in all slices."""
-        return timedelta(seconds=round(self._task.services.clock.monotonic() - self._began, 3))
+        """How long reading the open window has taken so far, in all slices; sleeping for limits aside."""
+        slept_s = self._task.session.client.slept_s - self._slept_before_s
+        took_s = self._task.services.clock.monotonic() - self._began - slept_s
+        return timedelta(seconds=max(0.0, round(took_s, 3)))
 
     def write(self, changes: list[Change], cursor: Cursor) -> None:
         """Commit changes with their digest entries and the cursor."""
@@ -156,3 +161,36 @@ class PageWriter:
             return cursor
         window = msgspec.structs.replace(window, seen=self.digest.seen_bits(), blind=normalizer.blind)
         return msgspec.structs.replace(cursor, window=window)
+
+
+class DigestStore:
+    """Loads the digest of one stream, and makes the writes that store it.
+
+    Args:
+        store: The store of the documents.
+        path: The documents' path without their number.
+    """
+
+    def __init__(self, store: DocumentStore, path: str) -> None:
+        self._store, self._path = store, path
+
+    def load(self, state: StreamState) -> Digest:
+        """The digest that was committed with a stream's state; missing documents count as empty."""
+        paths = [self._document(number) for number in range(state.digest_buckets)]
+        found = self._store.get_many(paths) if paths else []
+        if any(snapshot is None for snapshot in found):
+            # Somebody removed digest documents: everything read is written again, nothing is lost.
+            log.warning("digest documents are missing", extra={"action": "digest_missing"})
+        buckets = [snapshot.data["entries"] if snapshot is not None else b"" for snapshot in found]
+        digest = Digest(state.digest, buckets)
+        window = state.cursor.window
+        if window is not None and window.token is not None:
+            digest.restore_seen(window.seen)
+        return digest
+
+    def writes(self, documents: dict[int, bytes]) -> list[Write]:
+        """The writes of digest documents, by number."""
+        return [Put(self._document(number), {"entries": packed}) for number, packed in documents.items()]
+
+    def _document(self, number: int) -> str:
+        return f"{self._path}-{number:02d}"

@@ -1,12 +1,17 @@
-"""Reading a window's pages: joined until they are worth a commit, and one page ahead of the writing."""
+"""Reading a window's pages: joined, one page ahead of the writing, and refused if they repeat themselves."""
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Sequence
 from concurrent.futures import Future
 from contextvars import copy_context
+from dataclasses import replace
 
-from orchestrator.errors import MarketplaceError, ResponseInvalid
-from orchestrator.marketplaces.spec import AnyStream, Page, Window
+import msgspec
+
+from orchestrator.errors import MarketplaceError, RateLimited, ResponseInvalid
+from orchestrator.marketplaces.spec import AnyStream, Page, Unshown, Window
 from orchestrator.model.state import OpenWindow
 from orchestrator.sync.task_context import TaskContext
 
@@ -20,6 +25,14 @@ MAX_RECORDS, MAX_TOKEN = 50_000, 16_384
 
 #: A wait for a page checks this often whether the slice is over.
 LOOK_S = 0.5
+
+#: A listing is refused after this number of pages in a row with only rows that the window has shown before.
+STALE_PAGES = 3
+#: Rows of a window that one slice remembers by hash, and pages that the open window keeps, 8 bytes each.
+REMEMBERED_ROWS, REMEMBERED_PAGES = 20_000, 16
+#: A window in which more pages are empty has no progress by another one.
+EMPTY_PAGES = 10_000
+_HASH_BYTES = 8
 
 
 class SliceOver(Exception):
@@ -36,6 +49,7 @@ class Pages:
     def __init__(self, task: TaskContext, stream: AnyStream) -> None:
         self._task, self._stream = task, stream
         self._ahead: Future[Page] | None = None
+        self._limited: RateLimited | None = None
 
     @property
     def is_ready(self) -> bool:
@@ -57,8 +71,9 @@ class Pages:
 
     def read_ahead(self, window: OpenWindow, token: str | None) -> Future[Page]:
         """Begin reading the page at `token`, which the next `take` will ask for."""
+        attempt = window.failures + 1 if token == window.token else self._later_attempt(window.failures + 1)
+        asked = Window(since=window.since, until=window.until, attempt=attempt)
         # In a copy of this context, so that the thread's log lines carry its fields.
-        asked = Window(since=window.since, until=window.until)
         self._ahead = self._task.services.executor.submit(copy_context().run, self._read, asked, token)
         return self._ahead
 
@@ -80,31 +95,53 @@ class Pages:
                 return True
 
     def _read(self, window: Window, token: str | None) -> Page:
-        clock, session = self._task.services.clock, self._task.session
+        if self._limited is not None:
+            # The marketplace asked for a wait while the pages before were read: it gets no other call.
+            limited, self._limited = self._limited, None
+            raise limited
+        clock, session, first = self._task.services.clock, self._task.session, token
         begun = clock.monotonic()
         records: list[bytes] = []
-        listed, total = 0, None
+        unshown: list[Unshown] = []
+        listed, total, outside = 0, None, 0
         while True:
             session.client.begin_page()
             try:
                 page = self._stream.fetch(session, window, token)
                 self._check(page)
-            except MarketplaceError:
-                if not records:
+            except MarketplaceError as error:
+                if token == first:
                     raise
-                break  # the records read so far are stored first; the call is made again after that
+                # The pages read so far are kept first, empty ones too; then the call is made again.
+                self._limited = error if isinstance(error, RateLimited) else None
+                break
             if page.next_token is not None and page.next_token == token:
                 message = f"{self._stream.name}: the page token repeats, so the listing would never end"
                 raise ResponseInvalid(message)
             records += page.records
-            listed += page.listed if page.listed is not None else len(page.records)
+            unshown += page.unshown
+            outside += page.outside
+            listed += page.listed if page.listed is not None else len(page.records) + len(page.unshown)
             total = page.total if page.total is not None else total
             token = page.next_token
+            window = replace(window, attempt=self._later_attempt(window.attempt))
             waited = clock.monotonic() - begun
             is_large = len(records) >= JOINED_RECORDS or sum(map(len, records)) >= JOINED_BYTES
             if token is None or is_large or waited > JOINED_SECONDS:
                 break
-        return Page(records, next_token=token, total=total, listed=listed)
+        return replace(
+            page,
+            records=records,
+            next_token=token,
+            total=total,
+            listed=listed,
+            unshown=unshown,
+            outside=outside,
+        )
+
+    def _later_attempt(self, attempt: int) -> int:
+        """The attempt that reading a later page is: failures belong to one token, if it outlives them."""
+        return 1 if self._stream.durable_token else attempt
 
     def _check(self, page: Page) -> None:
         """Refuse a page that cannot be worked on, or whose token cannot be stored.
@@ -119,3 +156,52 @@ class Pages:
             )
         if len(page.next_token or "") > MAX_TOKEN:
             raise ResponseInvalid(f"{name}: the page token has more than {MAX_TOKEN} characters")
+
+
+class Repeats:
+    """Looks for rows of a window that were shown before, whatever the page tokens are.
+
+    Nothing new can come of them, although each page promises another one. A connector does not show a row
+    twice by itself: it leaves out overlaps that it reads on purpose.
+    """
+
+    def __init__(self, stream: str) -> None:
+        self._stream = stream
+        #: Hashes of the latest rows, oldest first.
+        self._rows: dict[int, None] = {}
+
+    def noted(self, window: OpenWindow, records: Sequence[bytes]) -> OpenWindow:
+        """The window with a page's rows noted."""
+        if not records:
+            return msgspec.structs.replace(window, empty=window.empty + 1)
+        hashes = {hash(raw) for raw in records}
+        page = hashlib.blake2b(b"\0".join(records), digest_size=_HASH_BYTES).digest()
+        known = {
+            window.recent[start : start + _HASH_BYTES] for start in range(0, len(window.recent), _HASH_BYTES)
+        }
+        is_stale = page in known or hashes <= self._rows.keys()
+        self._rows.update(dict.fromkeys(hashes))
+        for oldest in list(self._rows)[: max(0, len(self._rows) - REMEMBERED_ROWS)]:
+            del self._rows[oldest]
+        recent = (window.recent + page)[-REMEMBERED_PAGES * _HASH_BYTES :]
+        return msgspec.structs.replace(window, recent=recent, stale=window.stale + 1 if is_stale else 0)
+
+    def refuse(self, window: OpenWindow) -> None:
+        """Refuse to read on if several pages in a row brought nothing new.
+
+        Raises:
+            ResponseInvalid: The listing would never end.
+        """
+        if window.stale >= STALE_PAGES:
+            times = f"{window.stale} pages in a row"
+            message = f"{self._stream}: {times} brought only rows shown before; the listing would never end"
+            raise ResponseInvalid(message)
+
+    def forget(self) -> None:
+        """Begin anew: the window is read again."""
+        self._rows.clear()
+
+
+def is_progress(window: OpenWindow, records: Sequence[bytes]) -> bool:
+    """Whether the page of these records, already noted in the window, has brought the window on."""
+    return window.stale == 0 if records else window.empty < EMPTY_PAGES

@@ -11,7 +11,7 @@ import msgspec
 from orchestrator.decoding import UNREADABLE
 from orchestrator.errors import RecordInvalid, SyncError, locate, one_line
 from orchestrator.marketplaces.scrub import scrub
-from orchestrator.marketplaces.spec import AnyStream
+from orchestrator.marketplaces.spec import AnyStream, Unshown
 from orchestrator.model import ids
 from orchestrator.model.counts import StreamCounts
 from orchestrator.ports import Delete, Put
@@ -29,6 +29,8 @@ MAX_SEARCHED_BYTES = 1_000_000
 #: Hash of a stored record whose latest version was rejected. Any valid version differs from it, the stored
 #: one too, and clears the reject.
 _SUPERSEDED = 1
+#: Hash of a record that the marketplace cannot show: its content is not known.
+_UNSHOWN = 2
 
 _encode = msgspec.json.Encoder().encode
 
@@ -62,11 +64,30 @@ class Rejects:
             "record rejected: %s", reason, extra={"action": "record_rejected", "stream": self.stream.name}
         )
         change = self._change(name, raw, reason, record_id)
-        change.entries.append((_key(name), content, KEPT_DAY))
-        stored = key_of(record_id) if record_id is not None else None
-        if stored is not None and digest.get(stored) is not None:
-            change.entries.append((stored, _SUPERSEDED, digest.day(stored)))
+        change.entries += [(_key(name), content, KEPT_DAY), *_superseded(record_id, digest)]
         return change
+
+    def unshown(self, unshown: Unshown, digest: Digest) -> Change | None:
+        """The change that keeps a record that the marketplace cannot show; None if it is kept already."""
+        self.counts.rejected += 1
+        name = self._unshown_name(unshown.name, unshown.record_id)
+        if digest.get(_key(name)) == _UNSHOWN and not self.full:
+            return None
+        place = "" if unshown.record_id is not None else f" ({unshown.name})"
+        reason = one_line(f"the marketplace cannot show it{place}: {unshown.reason}")
+        log.warning(
+            "record rejected: %s", reason, extra={"action": "record_rejected", "stream": self.stream.name}
+        )
+        change = self._change(name, b"", reason, unshown.record_id)
+        change.entries += [(_key(name), _UNSHOWN, KEPT_DAY), *_superseded(unshown.record_id, digest)]
+        return change
+
+    def shown(self, place: str, record_id: str | None, digest: Digest) -> Change | None:
+        """The change that removes the reject of a record that is no longer unshown; None if it has none."""
+        name = self._unshown_name(place, record_id)
+        if digest.get(_key(name)) != _UNSHOWN:
+            return None
+        return Change([Delete(self._path(name))], [(_key(name), 0, 0)], 0, rejected=True)
 
     def refused(self, change: Change, why: str, digest: Digest) -> Change:
         """The change that keeps a normalized record which the store refused, instead of storing it."""
@@ -96,6 +117,9 @@ class Rejects:
         if digest.get(_key(name)) is not None:
             change.writes.append(Delete(self._path(name)))
             change.entries.append((_key(name), 0, 0))
+
+    def _unshown_name(self, place: str, record_id: str | None) -> str:
+        return self._name(record_id if record_id is not None else f"at {place}")
 
     def _change(self, name: str, raw: bytes, reason: str, record_id: str | None) -> Change:
         kept = self._kept(raw)
@@ -132,6 +156,14 @@ class Rejects:
         # Cut once more after decoding: the replacement of a bad byte takes three bytes.
         text = kept[:MAX_RAW_BYTES].decode(errors="replace")
         return text.encode()[:MAX_RAW_BYTES].decode(errors="ignore")
+
+
+def _superseded(record_id: str | None, digest: Digest) -> list[tuple[int, int, int]]:
+    """The entry for a stored record whose latest version is rejected; none if no version is stored."""
+    stored = key_of(record_id) if record_id is not None else None
+    if stored is None or digest.get(stored) is None:
+        return []
+    return [(stored, _SUPERSEDED, digest.day(stored))]
 
 
 def _key(name: str) -> int:

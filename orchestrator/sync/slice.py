@@ -33,6 +33,8 @@ log = logging.getLogger(__name__)
 NAP_S = 1.0
 #: A task fails after this many slices in a row without progress; it might never end otherwise.
 STALLED = 2
+#: A stream is late after this many tasks in a row that left it incomplete and read nothing new of it.
+LATE = 4
 #: Writes of the finishing commit itself: state, task, shard.
 _FINISH_WRITES = 3
 
@@ -74,6 +76,7 @@ class Slice:
                 self._finish(ending)
         except Lost:
             log.warning("the connection was taken over", extra={"action": "lease_lost"})
+            self.claimed.holder.require_successor(self.message.run_id)
         except Stopped as stop:
             self._finish(Ending(TaskStatus.SKIPPED, stop.reason))
         except Exception:
@@ -125,7 +128,7 @@ class Slice:
                     action="look at the worker's memory and log; the next run tries again",
                 )
             )
-        if status == ConnectionStatus.DISCONNECTED:
+        if status == ConnectionStatus.DISCONNECTED or self.claimed.is_of_another_marketplace:
             return Ending(TaskStatus.SKIPPED, "gone")
         return Ending(TaskStatus.SKIPPED, "paused") if status == ConnectionStatus.PAUSED else None
 
@@ -141,11 +144,16 @@ class Slice:
         except SliceOver:
             return self._slice_over(moved=_cursors(self.claimed.holder.state) != before)
         opened = self._progress()
-        for counts in opened.progress.values():
-            if counts.error is not None:
-                return Ending.failed(counts.error)
+        if self.streams.refused is not None:
+            return Ending.failed(self.streams.refused)
         until = self.streams.limited_until
-        return self._limited(opened, until) if until is not None else Ending(TaskStatus.SUCCEEDED)
+        if until is not None and not opened.done and until < opened.deadline_at:
+            self._defer(until)
+            return None
+        failed = Ending.failed_streams(opened.progress.values())
+        if failed is not None or until is None:
+            return failed or Ending(TaskStatus.SUCCEEDED)
+        return self._limited(opened, until)
 
     def _open(self) -> Streams:
         """Read the connection's document, and open a session with its marketplace."""
@@ -216,17 +224,17 @@ class Slice:
         self.services.queue.publish([following])
         return None
 
-    def _limited(self, opened: Open, until: datetime) -> Ending | None:
-        """End or defer a task whose remaining streams have to wait; the next runs leave them until then."""
+    def _defer(self, until: datetime) -> None:
+        """Leave the task until the marketplace allows its streams; the next run or a heal continues it."""
+        following = self._hand_over(stalled=0, expires_at=until, not_before=until)
+        log.info("deferred until %s", until, extra={"action": "task_deferred"})
+        self.services.queue.publish([following], not_before=until)
+
+    def _limited(self, opened: Open, until: datetime) -> Ending:
+        """End a task whose remaining streams have to wait; the next runs leave them until then."""
         limited = Ending(TaskStatus.SUCCEEDED, "rate_limited", incomplete=True)
         if opened.done:
             return limited
-        if until < opened.deadline_at:
-            # The next run or a heal continues the task when the marketplace allows.
-            following = self._hand_over(stalled=0, expires_at=until, not_before=until)
-            log.info("deferred until %s", until, extra={"action": "task_deferred"})
-            self.services.queue.publish([following], not_before=until)
-            return None
         holder = self.claimed.holder
         lease = msgspec.structs.replace(holder.state.lease, not_before=until)
         holder.state = msgspec.structs.replace(holder.state, lease=lease)
@@ -240,9 +248,33 @@ class Slice:
         holder.commit(open=opened, lease=msgspec.structs.replace(holder.state.lease, owner=None, **lease))
         return msgspec.structs.replace(self.message, slice=opened.slice, heal=False)
 
+    def _late(self) -> Ending | None:
+        """Count the streams that this task has not brought on; the end of a task with a late one."""
+        holder, now = self.claimed.holder, self.services.clock.now()
+        done = {*self.opened.done, *(self.streams.done if self.streams is not None else ())}
+        late = None
+        for name, state in holder.state.streams.items():
+            waits = state.not_before is not None and state.not_before > now
+            if name in done or not (waits or state.cursor.window is not None):
+                continue
+            stuck = state.stuck + 1
+            holder.set_stream(name, msgspec.structs.replace(state, stuck=stuck))
+            if stuck > LATE:
+                since = state.cursor.since.isoformat() if state.cursor.since is not None else "its beginning"
+                why = f"; it waits until {state.not_before}: {state.waits_for}" if waits else ""
+                late = ErrorInfo(
+                    kind="late",
+                    message=f"{name}: {stuck - 1} runs in a row read nothing new beyond {since}{why}",
+                    action="look at its calls in the log: the marketplace limits them, or repeats itself",
+                    stream=name,
+                )
+        return Ending(TaskStatus.FAILED, late.kind, late, incomplete=True) if late is not None else None
+
     def _finish(self, ending: Ending) -> None:
         """Close the task, count it down, and close the run if it was the last."""
         services, message, holder = self.services, self.message, self.claimed.holder
+        if ending.incomplete:
+            ending = self._late() or ending
         task = ending.task(
             services,
             message.connection_id,
@@ -253,7 +285,7 @@ class Slice:
         )
 
         def close(state: SyncState) -> SyncState:
-            return with_health(closed_state(state, message.run_id, message.order), task)
+            return with_health(closed_state(state, message.run_id, message.order, message.shard), task)
 
         try:
             still_open = holder.finish(close, task)

@@ -7,30 +7,43 @@ its own commit waits for the one under way.
 
 from __future__ import annotations
 
+import logging
 from datetime import timedelta
 
 import msgspec
 
-from orchestrator.errors import MarketplaceError, PageTokenExpired
+from orchestrator.errors import (
+    MarketplaceError,
+    MarketplaceUnavailable,
+    PageTokenExpired,
+    RequestRejected,
+    ResponseInvalid,
+)
 from orchestrator.marketplaces.spec import AnyStream, Listing, Page
 from orchestrator.model.counts import StreamCounts
 from orchestrator.model.state import Cursor, OpenWindow, StreamState
-from orchestrator.sync import vanished, windows
+from orchestrator.sync import hidden, vanished, windows
 from orchestrator.sync.changes import Change, parts, portions
 from orchestrator.sync.normalizer import Normalizer
 from orchestrator.sync.page_writer import PageWriter
-from orchestrator.sync.pages import Pages, SliceOver
+from orchestrator.sync.pages import Pages, Repeats, SliceOver, is_progress
 from orchestrator.sync.task_context import TaskContext
 from orchestrator.sync.windows import Terms
+
+log = logging.getLogger(__name__)
 
 #: A live holder writes its state at least this often, so that nobody takes it for dead (90 s).
 SIGN_OF_LIFE_S = 45.0
 #: A window is started again this often because of its page token, then it has failed.
 RESTARTS = 3
+#: A listing that repeats itself is started again once this number of ticks in a row failed because of it.
+REPEATED = 4
 
 
-def sync_stream(task: TaskContext, stream: AnyStream, counts: StreamCounts) -> None:
+def sync_stream(task: TaskContext, stream: AnyStream, counts: StreamCounts) -> MarketplaceError | None:
     """Bring one stream up to date, as far as the slice's time allows.
+
+    Returns the error of a part of the listing that could not be read; the rest of it is stored.
 
     Raises:
         SliceOver: Time is up; the holder has the progress, the caller stores it.
@@ -42,11 +55,15 @@ def sync_stream(task: TaskContext, stream: AnyStream, counts: StreamCounts) -> N
     terms = windows.terms(stream, task.connection, task.connector.epoch, lookback)
     state = _current_state(task, stream)
     now = task.services.clock.now()
-    window = windows.open_window(terms, state.cursor, now)
+    window = windows.open_window(terms, state.cursor, now, task.store.now())
+    failure: MarketplaceError | None = None
     if window is None:
         task.holder.set_stream(stream.name, msgspec.structs.replace(state, last_success_at=now))
     else:
-        StreamSync(task, terms, state, window, counts).run(window)
+        failure = StreamSync(task, terms, state, window, counts).run(window)
+    if state.hidden:
+        hidden.reread(task, terms, counts)
+    return failure
 
 
 def _current_state(task: TaskContext, stream: AnyStream) -> StreamState:
@@ -60,6 +77,19 @@ def _current_state(task: TaskContext, stream: AnyStream) -> StreamState:
     return state if state.cursor.window is not None else msgspec.structs.replace(state, took_s=0.0)
 
 
+class ListingShort(ResponseInvalid):
+    """A listing ended before it showed as many records as the marketplace counts, twice in a row."""
+
+
+def _failed(window: OpenWindow, error: Exception) -> OpenWindow:
+    """The window with the failure counted, if it is one that a smaller page may avoid."""
+    if not isinstance(error, (MarketplaceUnavailable, RequestRejected, ResponseInvalid)):
+        return window
+    if window.stale and window.failures + 1 >= REPEATED:
+        return windows.from_start(window)
+    return msgspec.structs.replace(window, failures=window.failures + 1)
+
+
 class StreamSync:
     """Reads one window of one stream to its end, or until the slice is over."""
 
@@ -68,13 +98,17 @@ class StreamSync:
     ) -> None:
         self._task, self._terms, self._stream, self._counts = task, terms, terms.stream, counts
         self._total: int | None = None
+        #: Whether the marketplace's count has changed during the listing.
+        self._is_recounted = False
+        self._repeats = Repeats(self._stream.name)
         self._pages = Pages(task, self._stream)
         self._normalizer = Normalizer(task, terms, window, counts, vanished.unpack(state.suspects))
         self._writer = PageWriter(task, self._stream, self._normalizer, state)
 
-    def run(self, window: OpenWindow) -> None:
-        """Read and write pages until the window is complete; raises as `sync_stream` does."""
+    def run(self, window: OpenWindow) -> MarketplaceError | None:
+        """Read and write pages until the window is complete; returns and raises as `sync_stream` does."""
         restarts = 0
+        failure: MarketplaceError | None = None
         try:
             while True:
                 try:
@@ -94,17 +128,30 @@ class StreamSync:
                     continue
                 window = self._take(window, page)
                 if page.next_token is None:
-                    break
+                    if not self._is_short(window):
+                        failure = page.failure
+                        break
+                    window = self._listed_again(window)
+                    continue
+                self._repeats.refuse(window)
                 if self._task.time_left() <= 0 and not self._pages.is_ready:
                     raise SliceOver
-        except (SliceOver, MarketplaceError):
+        except ListingShort:
+            self._writer.settle()
+            rests_until = windows.rest(self._stream, self._writer.took, self._task.services.clock.now())
+            given_up = windows.given_up(self._terms, self._cursor, window)
+            self._writer.keep(cursor=given_up, rests_until=rests_until)
+            raise
+        except (SliceOver, MarketplaceError) as error:
             # Pages that were read stay read, even if none of them was worth a commit of its own.
             self._writer.settle()
+            window = _failed(window, error)
             self._writer.keep_progress(self._inside(window))
             raise
         finally:
             self._pages.drain()
             self._writer.settle()
+        return failure
 
     def _start_again(self, window: OpenWindow) -> OpenWindow:
         self._writer.settle()
@@ -112,13 +159,66 @@ class StreamSync:
         window = windows.without_token(self._terms, msgspec.structs.replace(window, position=position))
         # From a later position on, earlier records are not listed again: none can be told missing.
         self._normalizer.blind = position is not None
+        return self._begin(window)
+
+    def _begin(self, window: OpenWindow) -> OpenWindow:
+        """Begin a window again that has no token."""
+        self._total, self._is_recounted = None, False
+        self._repeats.forget()
         self._writer.start_again(msgspec.structs.replace(self._cursor, window=window))
         return window
+
+    def _is_short(self, window: OpenWindow) -> bool:
+        """Whether the window ended before it showed as many records as the marketplace counts.
+
+        A count that changed while it was read proves nothing.
+        """
+        return self._total is not None and not self._is_recounted and window.read < self._total
+
+    def _listed_again(self, window: OpenWindow) -> OpenWindow:
+        """Begin a window again whose listing ended early; it may have been changed while it was read.
+
+        Raises:
+            ListingShort: The listing before this one ended early too.
+        """
+        self._writer.settle()
+        if self._writer.state.short:
+            shown = f"{window.read:,} of {self._total:,}"
+            raise ListingShort(f"{self._stream.name}: listed {shown} records that the marketplace counts")
+        self._writer.keep(short=True)
+        self._normalizer.blind, self._normalizer.position = False, None
+        return self._begin(windows.from_start(window))
 
     def _take(self, window: OpenWindow, page: Page) -> OpenWindow:
         """Begin to write one page; returns the window after it, without a token if the page is the last."""
         if page.next_token is not None and self._task.time_left() > 0:
             self._pages.read_ahead(window, page.next_token)
+        writer = self._writer
+        groups = self._groups(page)
+        if page.total is not None:
+            # A count that changes during the listing: a row may have slipped past between two pages.
+            self._is_recounted = self._is_recounted or self._total not in {None, page.total}
+            self._normalizer.blind = self._normalizer.blind or self._is_recounted
+            self._total = page.total
+        writer.settle()
+        window = self._noted(window, page)
+        is_last = page.next_token is None and not self._is_short(window)
+        cursor = self._behind(window) if is_last else self._inside(window)
+        for group in groups[:-1]:
+            writer.write(group, self._cursor)
+        if is_last:
+            if groups:
+                writer.write(groups[-1], self._cursor if self._normalizer.lists_all else cursor)
+            self._complete(window, cursor, page)
+        elif groups:
+            writer.begin(groups[-1], cursor)
+        elif self._task.services.clock.monotonic() - self._task.holder.written_at > SIGN_OF_LIFE_S:
+            writer.keep_progress(cursor)
+            self._task.holder.commit()
+        return window
+
+    def _groups(self, page: Page) -> list[list[Change]]:
+        """A page's changes in commits; those of a large page are made here, except for the last ones."""
         normalizer, writer = self._normalizer, self._writer
         groups: list[list[Change]] = []
         for portion in portions(page.records):
@@ -128,57 +228,74 @@ class StreamSync:
                     writer.write(group, self._cursor)
             writer.make_room()
             groups = list(parts(normalizer.changes(portion, writer.digest)))
-        if page.total is not None:
-            # A count that changes during the listing: a row may have slipped past between two pages.
-            normalizer.blind = normalizer.blind or self._total not in {None, page.total}
-            self._total = page.total
-        writer.settle()
-        window = msgspec.structs.replace(
+        return [*groups, *parts(normalizer.unshown(page.unshown, writer.digest))]
+
+    def _noted(self, window: OpenWindow, page: Page) -> OpenWindow:
+        """The window after a page, with all that it tells beside its records; no commit is under way."""
+        normalizer, writer = self._normalizer, self._writer
+        if page.outside:
+            action = {"action": "rows_outside_window"}
+            log.warning(
+                "%d rows are outside of the window and stored all the same", page.outside, extra=action
+            )
+        if page.unshown:
+            now = self._task.services.clock.now()
+            writer.keep(hidden=hidden.met(writer.state.hidden, page.unshown, window, now))
+        window = self._repeats.noted(window, page.records)
+        if writer.state.stuck and is_progress(window, page.records):
+            writer.keep(stuck=0)
+        return msgspec.structs.replace(
             window,
+            # The token dies with the invocation: then the next one has to come to the failing page again.
+            failures=0 if self._stream.durable_token and not window.stale else window.failures,
             token=page.next_token,
             read=window.read + (page.listed or 0),
             position=normalizer.position,
             blind=normalizer.blind,
         )
-        is_last = page.next_token is None
-        cursor = self._behind(window) if is_last else self._inside(window)
-        for group in groups[:-1]:
-            writer.write(group, self._cursor)
-        if is_last:
-            if groups:
-                writer.write(groups[-1], self._cursor if normalizer.lists_all else cursor)
-            self._complete(window, cursor)
-        elif groups:
-            writer.begin(groups[-1], cursor)
-        elif self._task.services.clock.monotonic() - self._task.holder.written_at > SIGN_OF_LIFE_S:
-            writer.keep_progress(cursor)
-            self._task.holder.commit()
-        return window
 
-    def _complete(self, window: OpenWindow, cursor: Cursor) -> None:
+    def _complete(self, window: OpenWindow, cursor: Cursor, page: Page) -> None:
         """Mark the vanished records, and leave the moved `since` to the next commit."""
         normalizer, writer, clock = self._normalizer, self._writer, self._task.services.clock
-        gone: list[int] = []
-        if normalizer.lists_all and not normalizer.blind:
-            oldest_day = windows.oldest_listed(self._terms, window)
-            gone = vanished.missing(window, self._total, writer.digest, oldest_day)
-        suspects: set[int] = set()
-        if self._stream.listing is not Listing.SNAPSHOT:
-            # A record changed after this window's end may be missing from it: the next has to miss it too.
-            suspects = set(gone) - normalizer.suspects
-            gone = sorted(normalizer.suspects)
+        gone, suspects = self._vanished(window, page)
         normalizer.suspects = set()
         for keys, writes in vanished.deletions(self._task.store, normalizer.collection, gone, clock.now):
             writer.forget(keys, writes)
             self._counts.deleted += len(writes)
+        shown = hidden.no_longer(self._terms, writer.state.hidden, window)
+        for each in shown:
+            change = normalizer.rejects.shown(each.name, each.record_id, writer.digest)
+            if change is not None:
+                writer.write([change], self._cursor)
+        if page.notice and page.notice != writer.state.notice:
+            self._counts.notice = page.notice
+            log.info("%s", page.notice, extra={"action": "account_notice"})
         now = clock.now()
         writer.keep(
             cursor=cursor,
+            notice=page.notice,
+            hidden=tuple(each for each in writer.state.hidden if each not in shown),
             suspects=vanished.pack(suspects),
+            short=False,
+            stuck=0,
             not_before=None,
             rests_until=windows.rest(self._stream, writer.took, now),
-            last_success_at=now,
+            last_success_at=now if page.failure is None else writer.state.last_success_at,
         )
+
+    def _vanished(self, window: OpenWindow, page: Page) -> tuple[list[int], set[int]]:
+        """Records that have vanished, and those that have if the next complete listing misses them too."""
+        normalizer = self._normalizer
+        if page.failure is not None:
+            return [], normalizer.suspects
+        gone: list[int] = []
+        if normalizer.lists_all and not normalizer.blind:
+            oldest_day = windows.oldest_listed(self._terms, window)
+            gone = vanished.missing(window, self._total, self._writer.digest, oldest_day)
+        if self._stream.listing is Listing.SNAPSHOT:
+            return gone, set()
+        # A record changed after this window's end may be missing from it: the next has to miss it too.
+        return sorted(normalizer.suspects), set(gone) - normalizer.suspects
 
     @property
     def _cursor(self) -> Cursor:

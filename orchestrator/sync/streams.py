@@ -11,6 +11,7 @@ import msgspec
 from orchestrator import log_context
 from orchestrator.errors import (
     CredentialsRejected,
+    PermissionDenied,
     QueueUnavailable,
     RateLimited,
     SecretUnavailable,
@@ -18,9 +19,10 @@ from orchestrator.errors import (
     SyncError,
     locate,
 )
+from orchestrator.marketplaces.spec import Limiter
 from orchestrator.model import ids
 from orchestrator.model.counts import ErrorInfo, StreamCounts
-from orchestrator.model.state import StreamState
+from orchestrator.model.state import Refused, StreamState
 from orchestrator.sync.pages import SliceOver
 from orchestrator.sync.stream_sync import sync_stream
 from orchestrator.sync.task_context import TaskContext
@@ -42,6 +44,10 @@ class Streams:
     done: list[str] = field(default_factory=list)
     #: When the marketplace allows the last of the streams that have to wait.
     limited_until: datetime | None = None
+    #: Why the marketplace refuses the credential itself; None unless no stream was accepted.
+    refused: ErrorInfo | None = None
+    #: Streams whose credential was refused while it was not known whether others are accepted.
+    _suspects: dict[str, CredentialsRejected] = field(default_factory=dict)
 
     def run(self) -> None:
         """Work on every stream that is due.
@@ -51,72 +57,137 @@ class Streams:
             Lost, Stopped: See Holder.
             StoreUnavailable: Our own side failed. So do QueueUnavailable and SecretUnavailable.
         """
-        clock = self.task.services.clock
+        worked = False
         for name in self._due():
-            if self.counts and self.task.time_left() <= 0:
+            if self._is_limited(name):
+                continue
+            if worked and self.task.time_left() <= 0:
                 raise SliceOver  # the session may still be reading an abandoned page of the stream before
-            counts = self.counts[name] = StreamCounts()
-            begun = clock.monotonic()
-            try:
-                with log_context.bind(stream=name):
-                    sync_stream(self.task, self.task.connector.streams[name], counts)
-            except RateLimited as error:
-                if self.task.time_left() <= error.wait_s <= SLEPT.total_seconds():
-                    raise SliceOver from error
-                # A marketplace that says "wait" without a time gets a while as well.
-                wait = max(timedelta(seconds=error.wait_s), SLEPT)
-                self._limit(name, clock.now() + wait, wait)
-            except (SliceOver, Lost, Stopped, StoreUnavailable, QueueUnavailable, SecretUnavailable):
-                raise
-            except SyncError as error:
-                self._note(name, error)
-                if isinstance(error, CredentialsRejected):
-                    return
-            except Exception as error:  # noqa: BLE001 - a defect fails its stream
-                # Another delivery would only meet the defect again.
-                defect = SyncError(f"defect: {locate(error)}", action="report it with the worker's log")
-                self._note(name, defect)
+            worked = True
+            self._work(name)
+            if len(self._suspects) > 1 and not self._is_accepted:
+                break
+        for name, error in self._suspects.items():
+            if self._is_accepted:
+                self._refuse(name, error)
+            else:
+                self.refused = msgspec.structs.replace(self._note(name, error), stream=None)
+
+    def _work(self, name: str) -> None:
+        """Bring one stream up to date, or note why that cannot be done now; raises as `run` does."""
+        clock = self.task.services.clock
+        counts = self.counts[name] = StreamCounts()
+        begun = clock.monotonic()
+        try:
+            with log_context.bind(stream=name):
+                failure = sync_stream(self.task, self.task.connector.streams[name], counts)
+        except RateLimited as error:
+            if self.task.time_left() <= error.wait_s <= SLEPT.total_seconds():
+                raise SliceOver from error
+            # A marketplace that says "wait" without a time gets a while as well.
+            self._limit(name, clock.now() + max(timedelta(seconds=error.wait_s), SLEPT), error.message)
+        except (SliceOver, Lost, Stopped, StoreUnavailable, QueueUnavailable, SecretUnavailable):
+            raise
+        except CredentialsRejected as error:
+            # Whether this is the credential or the stream, the other streams tell.
+            self._suspects[name] = error
+        except PermissionDenied as error:
+            self._refuse(name, error)
+        except SyncError as error:
+            self._note(name, error)
+        except Exception as error:  # noqa: BLE001 - a defect fails its stream
+            # Another delivery would only meet the defect again.
+            defect = SyncError(f"defect: {locate(error)}", action="report it with the worker's log")
+            self._note(name, defect)
+        else:
+            if failure is not None:
+                # A part of the listing failed. The rest is read at every tick: the stream does not wait.
+                self._note(name, failure)
             else:
                 self.done.append(name)
-            finally:
-                counts.duration_s = round(clock.monotonic() - begun, 3)
+            self._change(name, refused=None)
+        finally:
+            counts.duration_s = round(clock.monotonic() - begun, 3)
 
     def _due(self) -> list[str]:
         """Streams to work on: those in the middle of a window come after the others."""
         connection, states = self.task.connection, self.task.holder.state.streams
         opened, now = self.task.holder.open, self.task.services.clock.now()
         wanted = opened.streams or connection.streams
-        # If a person asked for the run, resting streams are read too.
+        # If a person asked for the run, resting and refused streams are read too.
         is_manual = ids.has_options(self.task.run_id)
         names = []
         for name in connection.streams:
             if name not in wanted or name not in self.task.connector.streams or name in opened.done:
                 continue
             state = states.get(name, StreamState())
+            refused = state.refused
             if state.not_before is not None and now < state.not_before:
-                self._limit(name, state.not_before)
-            elif is_manual or not self._rests(name, state, now):
+                self._wait(name, state.not_before, state.waits_for)
+                self.limited_until = max(self.limited_until or state.not_before, state.not_before)
+            elif is_manual:
+                names.append(name)
+            elif refused is not None and now < refused.until and connection.updated_at <= refused.at:
+                self._wait(name, refused.until, refused.error.message, refused.error)
+            elif (
+                state.rests_until is not None and now < state.rests_until and not self._is_edited(name, state)
+            ):
+                self._wait(name, state.rests_until, "it rests, because its last listing took long")
+            else:
                 names.append(name)
         return sorted(names, key=lambda name: name in states and states[name].cursor.window is not None)
 
-    def _rests(self, name: str, state: StreamState, now: datetime) -> bool:
-        if state.rests_until is None or now >= state.rests_until:
-            return False
-        # An edited connection does not wait.
-        return state.scope == scope_of(self.task.connector.streams[name], self.task.connection)
+    def _is_edited(self, name: str, state: StreamState) -> bool:
+        """Whether the stream's records depend on something that has changed: then it does not rest."""
+        return state.scope != scope_of(self.task.connector.streams[name], self.task.connection)
 
-    def _limit(self, name: str, until: datetime, wait: timedelta = timedelta(0)) -> None:
-        """Leave a stream until the marketplace allows it; the wait holds no other stream back."""
-        holder = self.task.holder
-        state = holder.state.streams.get(name, StreamState())
-        holder.set_stream(
-            name, msgspec.structs.replace(state, not_before=until, took_s=state.took_s + wait.total_seconds())
+    @property
+    def _is_accepted(self) -> bool:
+        """Whether the marketplace has accepted the credential for some stream of this task."""
+        opened = self.task.holder.open
+        done = {*opened.done, *self.done}
+        return any(
+            name not in self._suspects and (counts.seen > 0 or (name in done and counts.error is None))
+            for name, counts in {**opened.progress, **self.counts}.items()
         )
+
+    def _is_limited(self, name: str) -> bool:
+        """Whether the stream has to wait because of another stream of this slice."""
+        return self.counts.get(name, StreamCounts()).waits_until is not msgspec.UNSET
+
+    def _limit(self, name: str, until: datetime, why: str) -> None:
+        """Leave a stream until the marketplace allows it; one of the whole key holds all back."""
+        connector = self.task.connector
+        is_shared = connector.limiter is Limiter.CONNECTION
+        names = [each for each in self.task.connection.streams if each in connector.streams]
+        for each in names if is_shared else [name]:
+            self._change(each, not_before=until, waits_for=why)
+            if each not in self.done:
+                self._wait(each, until, why)
         self.limited_until = max(self.limited_until or until, until)
 
-    def _note(self, name: str, error: SyncError) -> None:
-        self.counts[name].error = note(error, stream=name)
+    def _refuse(self, name: str, error: SyncError) -> None:
+        """Leave a stream that the marketplace refuses for a while; the others continue at every tick."""
+        before = self.task.holder.state.streams.get(name, StreamState()).refused
+        times = before.times + 1 if before is not None else 1
+        now = self.task.services.clock.now()
+        self._change(name, refused=Refused(at=now, times=times, error=self._note(name, error)))
+
+    def _wait(self, name: str, until: datetime, why: str, error: ErrorInfo | None = None) -> None:
+        """Tell in the task's record that a stream waits."""
+        counts = self.counts.setdefault(name, StreamCounts())
+        counts.waits_until, counts.waits_for, counts.error = until, why, error or counts.error
+
+    def _change(self, name: str, **changes: object) -> None:
+        """Leave changes of a stream's state to the next commit."""
+        holder = self.task.holder
+        state = holder.state.streams.get(name, StreamState())
+        holder.set_stream(name, msgspec.structs.replace(state, **changes))
+
+    def _note(self, name: str, error: SyncError) -> ErrorInfo:
+        noted = self.counts[name].error = note(error, stream=name)
         self.done.append(name)
+        return noted
 
 
 def note(error: SyncError, *, stream: str | None = None) -> ErrorInfo:

@@ -63,12 +63,25 @@ def scope_of(stream: AnyStream, connection: Connection) -> str:
     return hashlib.blake2b(basis, digest_size=8).hexdigest()
 
 
-def open_window(terms: Terms, cursor: Cursor, now: datetime) -> OpenWindow | None:
-    """The window to read: the open window, or a new one; None if it would be empty."""
+def open_window(
+    terms: Terms, cursor: Cursor, now: datetime, told: datetime | None = None
+) -> OpenWindow | None:
+    """The window to read: the open window, or a new one; None if it would be empty.
+
+    A clock that is ahead must not put an end into the future: `since` would pass changes that are made
+    after the listing. So the earliest clock counts: here this process's and the store's, in `shortened` the
+    marketplace's own.
+
+    Args:
+        terms: The stream's terms.
+        cursor: Its cursor.
+        now: The time by this process's clock.
+        told: The store's time; None if it tells none.
+    """
     stream = terms.stream
     if cursor.window is not None:
         return cursor.window if stream.durable_token else without_token(terms, cursor.window)
-    until = now - stream.age
+    until = min(now, told or now) - stream.age
     read_at = cursor.long_read_at
     long = bool(stream.long_span) and (read_at is None or now - read_at >= terms.long_every - LONG_SLACK)
     if cursor.since is None or stream.listing is Listing.SNAPSHOT:
@@ -100,7 +113,23 @@ def without_token(terms: Terms, window: OpenWindow) -> OpenWindow:
         read=0,
         seen=b"",
         blind=False,
+        recent=b"",
+        stale=0,
     )
+
+
+def from_start(window: OpenWindow) -> OpenWindow:
+    """The window as if none of it had been read."""
+    return OpenWindow(since=window.since, until=window.until, long=window.long, full=window.full)
+
+
+def given_up(terms: Terms, cursor: Cursor, window: OpenWindow) -> Cursor:
+    """The cursor after a window whose listing ended early: `since` stays, and the next window ends later.
+
+    A long span is not read again before it is due, so that the stream keeps up with changes meanwhile.
+    """
+    read_at = window.until + terms.stream.age if window.long else cursor.long_read_at
+    return msgspec.structs.replace(cursor, window=None, long_read_at=read_at)
 
 
 def shortened(window: OpenWindow, server_time: datetime | None, age: timedelta) -> OpenWindow | None:

@@ -12,7 +12,7 @@ from orchestrator.errors import Conflict, StoreUnavailable
 from orchestrator.model import ids
 from orchestrator.model.connection import ConnectionStatus
 from orchestrator.model.counts import ErrorInfo
-from orchestrator.model.documents import from_document
+from orchestrator.model.documents import read_or_none
 from orchestrator.model.messages import Message
 from orchestrator.model.run import Run, Selection, TaskStatus
 from orchestrator.model.state import Open, SyncState
@@ -30,12 +30,14 @@ from orchestrator.tasks.claim_table import (
     Watch,
     decide,
 )
-from orchestrator.tasks.ending import Ending, closing_writes, write_state
+from orchestrator.tasks.ending import Ending, closing_writes, record_of, state_invalid, write_state
 from orchestrator.tasks.holder import Holder, Lost
 
 #: How often a holder is looked at, and how long without a commit until it counts as dead.
 WATCH_EVERY_S = 15.0
 WATCHED_S = 90.0
+#: A wait is slept in naps, so that a process that has to end notices.
+NAP_S = 1.0
 
 WORKER_LOST = ErrorInfo(
     kind="worker_lost",
@@ -50,14 +52,21 @@ class Read:
 
     connection: Snapshot | None
     snapshot: Snapshot | None
-    #: The content of `snapshot`.
-    state: SyncState
-    selection: Selection
+    #: The content of `snapshot`; None if it cannot be read.
+    state: SyncState | None
+    #: None if the run's document cannot be read.
+    selection: Selection | None
 
     @property
     def document(self) -> Document:
         """The connection's fields, as people wrote them; empty if it is gone."""
         return self.connection.data if self.connection is not None else {}
+
+    @property
+    def marketplace(self) -> str | None:
+        """The connection's own marketplace; None if its document does not tell."""
+        word = self.document.get("marketplace")
+        return word if isinstance(word, str) else None
 
 
 @dataclass(slots=True)
@@ -66,6 +75,8 @@ class Claimed:
 
     holder: Holder
     connection: Snapshot | None
+    #: Whether the connection has been edited to another marketplace than the task's.
+    is_of_another_marketplace: bool
 
 
 @dataclass(slots=True)
@@ -77,6 +88,8 @@ class Claimer:
     message: Message
     owner: str = field(init=False)
     known_open: bool = False
+    #: The path of the task's record, if it is not the usual one.
+    record_path: str | None = None
     holder_silent: bool = False
 
     def __post_init__(self) -> None:
@@ -100,6 +113,8 @@ class Claimer:
                 if self._settled(decision, read):
                     return None
                 conflict = False
+            if self.services.stopping():
+                raise StoreUnavailable("this process has to end; the message is redelivered to another one")
             attempts.again(back_off=conflict)
 
     def _read(self) -> Read:
@@ -108,12 +123,19 @@ class Claimer:
         if ids.has_options(message.run_id):
             paths.append(ids.run_path(message.run_id))
         connection, state, *runs = self.store.get_many(paths)
-        run = runs[0] if runs else None
-        selection = from_document(Run, run.data).selection if run is not None else Selection()
-        return Read(connection, state, SyncState.of(state), selection)
+        selection: Selection | None = Selection()
+        if runs and runs[0] is not None:
+            run = read_or_none(Run, runs[0])
+            selection = run.selection if run is not None else None
+        return Read(connection, state, SyncState.read(state), selection)
 
     def _decide(self, read: Read) -> Decision:
         services, settings = self.services, self.services.settings
+        if read.selection is None:
+            # A repaired run is closed by its sweep.
+            return Leave()
+        if read.state is None:
+            return self._unreadable()
         status = None
         if read.connection is not None:
             word = read.document.get("status", "")
@@ -124,6 +146,7 @@ class Claimer:
                 message=self.message,
                 state=read.state,
                 status=status,
+                marketplace=read.marketplace,
                 edited_at=edited_at if isinstance(edited_at, datetime) else None,
                 selection=read.selection,
                 is_manual=ids.has_options(self.message.run_id),
@@ -141,23 +164,39 @@ class Claimer:
         message = self.message
         match decision:
             case Finished(certain=certain):
-                if (
-                    not certain
-                    and self.store.get(ids.task_path(message.run_id, message.connection_id)) is None
-                ):
+                if not certain and not self._is_final():
                     self.known_open = True
                     return False
                 check_shard(self.services, message.run_id, message.shard, None)
             case Close(ending=ending, state=state):
                 self._close(read, ending, state)
             case Sleep(seconds=seconds):
-                self.services.clock.sleep(seconds)
+                self._sleep(seconds)
                 return False
             case Watch():
                 return self._watch(read)
             case Leave() | Claim():
                 pass
         return True
+
+    def _sleep(self, seconds: float) -> None:
+        while seconds > 0 and not self.services.stopping():
+            self.services.clock.sleep(min(seconds, NAP_S))
+            seconds -= NAP_S
+
+    def _unreadable(self) -> Decision:
+        """The task fails alone, and the state is left to a person; after a repair the next run continues."""
+        if not self.known_open:
+            return Finished(certain=False)
+        return Close(state_invalid(self.message.connection_id))
+
+    def _is_final(self) -> bool:
+        """Look for the task's record, and remember its path."""
+        message = self.message
+        first = self.store.get(ids.task_path(message.run_id, message.connection_id))
+        place = record_of(self.store, message.run_id, message.shard, message.connection_id, first)
+        self.record_path, record = place
+        return record is not None
 
     def _watch(self, read: Read) -> bool:
         """Look at the holder until it moves (it is alive: acknowledge) or has been silent for too long.
@@ -166,17 +205,21 @@ class Claimer:
         released the lease meanwhile, the message is decided on again: the holder may have died before it
         closed the run, or before it published the continuation.
         """
+        message = self.message
+        assert read.state is not None  # noqa: S101 - it was decided on
         lease = read.state.lease
         waited = 0.0
         while waited < WATCHED_S:
+            self._sleep(WATCH_EVERY_S)
             if self.services.stopping():
-                raise StoreUnavailable("this process has to end while it watches another; deliver again")
-            self.services.clock.sleep(WATCH_EVERY_S)
+                return False
             waited += WATCH_EVERY_S
-            state = SyncState.of(self.store.get(ids.state_path(self.message.connection_id)))
+            state = SyncState.read(self.store.get(ids.state_path(message.connection_id)))
+            if state is None:
+                return False
             if state.lease != lease:
                 opened = state.open
-                is_held = opened is not None and opened.run_id == self.message.run_id
+                is_held = opened is not None and opened.is_of(message.run_id, message.shard)
                 return is_held and state.lease.owner is not None
         self.holder_silent = True
         return False
@@ -193,16 +236,16 @@ class Claimer:
             opened=None,
             organization_id=organization_id if isinstance(organization_id, str) else None,
         )
-        writes = closing_writes(task)
+        writes = closing_writes(task, self.record_path)
         if state is not None:
             writes.insert(0, write_state(ids.state_path(message.connection_id), state, read.snapshot))
         still_open = None
         try:
             still_open = self.services.store.commit(writes)[-1].increments["open"]
         except (Conflict, StoreUnavailable):
-            record = self.store.get(ids.task_path(message.run_id, message.connection_id))
+            is_final = self._is_final()
             shard = self.store.get(ids.shard_path(message.run_id, message.shard))
-            if record is None and shard is not None:
+            if not is_final and shard is not None:
                 raise
         check_shard(self.services, message.run_id, message.shard, still_open)
 
@@ -215,20 +258,22 @@ class Claimer:
         holder.take(read.snapshot, writes)
         if older is not None:
             check_shard(self.services, older.run_id, older.shard, None)
-        return Claimed(holder, read.connection)
+        marketplace = ids.marketplace_of(self.message.shard)
+        return Claimed(holder, read.connection, read.marketplace not in {None, marketplace})
 
-    def _older_writes(self, older: Open, state: SyncState) -> list[Write]:
+    def _older_writes(self, older: Open, state: SyncState | None) -> list[Write]:
         """The writes that close the task of an older run whose worker has gone."""
         connection_id = self.message.connection_id
-        record, shard = self.store.get_many(
+        first, shard = self.store.get_many(
             [ids.task_path(older.run_id, connection_id), ids.shard_path(older.run_id, older.shard)]
         )
+        path, record = record_of(self.store, older.run_id, older.shard, connection_id, first)
         if record is not None or shard is None:
             return []
         ending = Ending(TaskStatus.FAILED, WORKER_LOST.kind, WORKER_LOST)
-        if state.lease.owner is None and state.lease.not_before is not None:
+        if state is not None and state.lease.owner is None and state.lease.not_before is not None:
             incomplete = older.has_progress
             status = TaskStatus.SUCCEEDED if incomplete else TaskStatus.SKIPPED
             ending = Ending(status, "rate_limited", incomplete=incomplete)
         task = ending.task(self.services, connection_id, run_id=older.run_id, shard=older.shard, opened=older)
-        return closing_writes(task)
+        return closing_writes(task, path)

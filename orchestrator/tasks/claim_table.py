@@ -11,10 +11,11 @@ from datetime import datetime, timedelta
 
 import msgspec
 
+from orchestrator.model import ids
 from orchestrator.model.connection import ConnectionStatus
 from orchestrator.model.messages import Message
 from orchestrator.model.run import Selection, TaskStatus
-from orchestrator.model.state import Cursor, Lease, Open, SyncState
+from orchestrator.model.state import Cursor, Lease, Open, SyncState, refused_for
 from orchestrator.tasks.ending import TOO_LATE, Ending, closed_state
 
 #: A wait up to this long is slept; a longer one is left to the next run.
@@ -77,6 +78,8 @@ class View:
     state: SyncState
     #: None if the connection document is gone.
     status: ConnectionStatus | None
+    #: The connection's own marketplace; None if its document does not tell.
+    marketplace: str | None
     #: When people last edited the connection.
     edited_at: datetime | None
     selection: Selection
@@ -98,29 +101,42 @@ def decide(view: View) -> Decision:
     opened, last = state.open, state.last_run
     if message.deadline_at is None:
         return Leave()
-    if message.heal and (opened is None or opened.run_id != message.run_id):
+    is_mine = opened is not None and opened.is_of(message.run_id, message.shard)
+    if message.heal and not is_mine:
         # It was sent for an open task. That task is closed by now, even if its record has expired.
         return Finished(certain=True)
     if opened is None:
-        if last is not None and last.run_id == message.run_id:
+        if last is not None and last.is_of(message.run_id, message.shard):
             return Finished(certain=True)
         started = message.deadline_at - view.run_length
-        newer = last is not None and last.order > message.order
+        newer = last is not None and last.order >= message.order
         if (newer or now - started > FRESH) and not view.known_open:
             return Finished(certain=False)
         if skip := _skip_closed(view):
             return _skip(view, skip)
         if now > message.deadline_at:
-            return Close(TOO_LATE, closed_state(state, message.run_id, message.order))
+            return Close(TOO_LATE, closed_state(state, message.run_id, message.order, message.shard))
         return _when_due(view, Claim(_claimed(view, None)))
-    if opened.run_id == message.run_id:
+    if is_mine:
         if state.lease.owner is not None and not state.lease.is_over(now) and not view.holder_silent:
             return Watch()
         if state.lease.owner is None and _waits(state, now):
             return Leave()
         return _when_due(view, Claim(_claimed(view, opened)))
+    return _another(view, opened)
+
+
+def _another(view: View, opened: Open) -> Decision:
+    """Another task of the connection is open: of another run, or of another shard of this run."""
+    message, state, now = view.message, view.state, view.now
+    if opened.run_id == message.run_id and (skip := _unwanted(view)):
+        # The run has this connection in two shards; the one of its former marketplace gives way.
+        return _skip(view, skip)
     if not state.lease.is_over(now) or opened.order > message.order:
         return _skip(view, "waiting" if _waits(state, now, timedelta(0)) else "overlap")
+    if not view.known_open:
+        # A skip leaves the state as it is: an earlier delivery may have closed this task already.
+        return Finished(certain=False)
     return Claim(_claimed(view, None), older=opened)
 
 
@@ -132,23 +148,26 @@ def _skip(view: View, reason: str) -> Close:
     return Close(Ending(TaskStatus.SKIPPED, reason), state)
 
 
+def _unwanted(view: View) -> str | None:
+    """Why a connection takes no part in the message's run any more; None if it does."""
+    if view.status is None or view.status is ConnectionStatus.DISCONNECTED or view.state.removing:
+        # While a removal is not finished, it may still delete records: none is stored under its id.
+        return "gone"
+    if view.marketplace not in {None, ids.marketplace_of(view.message.shard)}:
+        return "gone"
+    return "paused" if view.status is ConnectionStatus.PAUSED else None
+
+
 def _skip_closed(view: View) -> str | None:
     """Why a connection without an open task is skipped; None if it is not."""
-    if view.status is None or view.status is ConnectionStatus.DISCONNECTED:
-        return "gone"
-    if view.status is ConnectionStatus.PAUSED:
-        return "paused"
+    if (unwanted := _unwanted(view)) is not None:
+        return unwanted
     if _waits(view.state, view.now):
         return "waiting"
     refused_at = view.state.refused_at
     if refused_at is None or view.is_manual or (view.edited_at is not None and view.edited_at > refused_at):
         return None
-    return "needs_attention" if view.now < refused_at + retry_after(view.state) else None
-
-
-def retry_after(state: SyncState) -> timedelta:
-    """How long ticks skip a connection with refused credentials: an hour, doubling up to a day."""
-    return timedelta(hours=min(24, 1 << min(max(state.consecutive_failures - 1, 0), 5)))
+    return "needs_attention" if view.now < refused_at + refused_for(view.state.refusals) else None
 
 
 def _when_due(view: View, claim: Claim) -> Decision:
@@ -188,10 +207,20 @@ def _claimed(view: View, opened: Open | None) -> SyncState:
         not_before=None,
     )
     last = state.last_run
-    if state.open is not None and state.open.run_id != message.run_id:
-        # Taking over closes the older run's task here too.
-        last = state.latest_run(state.open.run_id, state.open.order)
-    return msgspec.structs.replace(state, seq=state.seq + 1, open=opened, lease=lease, last_run=last)
+    if state.open is not None and not state.open.is_of(message.run_id, message.shard):
+        # Taking over closes the older task here too.
+        last = state.latest_run(state.open.run_id, state.open.order, state.open.shard)
+    return msgspec.structs.replace(
+        state,
+        seq=state.seq + 1,
+        open=opened,
+        lease=lease,
+        last_run=last,
+        marketplace=state.marketplace or message.marketplace,
+        # People may write a document where a removed connection's tombstone is; a live state never expires.
+        removed_at=None,
+        expires_at=None,
+    )
 
 
 def _with_requests(state: SyncState, selection: Selection) -> SyncState:

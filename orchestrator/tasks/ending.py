@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -14,17 +15,19 @@ from orchestrator.errors import (
     SecretMissing,
 )
 from orchestrator.model import ids
-from orchestrator.model.counts import COSTS, COUNTS, Cost, ErrorInfo
+from orchestrator.model.counts import COSTS, COUNTS, Cost, ErrorInfo, StreamCounts
 from orchestrator.model.documents import to_document
 from orchestrator.model.run import Task, TaskStatus
 from orchestrator.model.state import Health, Open, SyncState
-from orchestrator.ports import Create, Snapshot, Update, Write
+from orchestrator.ports import Create, DocumentStore, Snapshot, Update, Write
 from orchestrator.services import Services
 
 #: A person has to act before these can succeed.
 _NEEDS_ATTENTION = {
     error.kind for error in (CredentialsRejected, PermissionDenied, ConnectionInvalid, SecretMissing)
 }
+#: A marketplace can refuse these for one stream alone.
+_OF_A_STREAM = {CredentialsRejected.kind, PermissionDenied.kind}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,13 @@ class Ending:
     def failed(cls, error: ErrorInfo) -> Ending:
         """The end of a task by an error."""
         return cls(TaskStatus.FAILED, error.kind, error)
+
+    @classmethod
+    def failed_streams(cls, streams: Iterable[StreamCounts]) -> Ending | None:
+        """The end of a task by its streams' errors: the first that needs a person, else the first."""
+        errors = [counts.error for counts in streams if counts.error is not None]
+        errors.sort(key=lambda error: error.kind not in _NEEDS_ATTENTION)
+        return cls.failed(errors[0]) if errors else None
 
     def task(
         self,
@@ -82,6 +92,18 @@ NO_ANSWER = ErrorInfo(
 TOO_LATE = Ending.failed(NO_ANSWER)
 
 
+def state_invalid(connection_id: str) -> Ending:
+    """The end of a task whose connection has a state that cannot be read; the log names the field."""
+    path = ids.state_path(connection_id)
+    return Ending.failed(
+        ErrorInfo(
+            kind="state_invalid",
+            message=f"{path} cannot be read; the worker's log names the field",
+            action=f"restore or remove {path}, as docs/operating.md says",
+        )
+    )
+
+
 def expiry(services: Services, now: datetime) -> datetime:
     """When the record of a task that ends now may be removed: no message of the task is left by then.
 
@@ -91,8 +113,31 @@ def expiry(services: Services, now: datetime) -> datetime:
     return now + timedelta(days=services.settings.retention_days)
 
 
-def closing_writes(task: Task) -> list[Write]:
-    """The two writes that make a task final and count it."""
+def record_of(
+    store: DocumentStore, run_id: str, shard: str, connection_id: str, first: Snapshot | None
+) -> tuple[str, Snapshot | None]:
+    """The path of a task's record, and the record if the task is final.
+
+    Args:
+        store: Read only if the connection is planned twice in the run.
+        run_id: The task's run.
+        shard: The task's shard.
+        connection_id: The task's connection.
+        first: The run's first record of the connection, which may be that of another shard's task.
+    """
+    if first is None or first.data.get("shard", shard) == shard:
+        return ids.task_path(run_id, connection_id), first
+    path = ids.second_task_path(run_id, shard, connection_id)
+    return path, store.get(path)
+
+
+def closing_writes(task: Task, path: str | None = None) -> list[Write]:
+    """The two writes that make a task final and count it.
+
+    Args:
+        task: The record.
+        path: The record's path; None for the usual one.
+    """
     increments = {"open": -1, f"tasks.{task.status.value}": 1, "tasks.total": 1}
     if task.reason == "overlap":
         increments["overlap"] = 1
@@ -103,7 +148,7 @@ def closing_writes(task: Task) -> list[Write]:
         }
     increments |= {f"cost.{name}": value for name in COSTS if (value := getattr(task.cost, name))}
     return [
-        Create(ids.task_path(task.run_id, task.connection_id), to_document(task)),
+        Create(path or ids.task_path(task.run_id, task.connection_id), to_document(task)),
         Update(ids.shard_path(task.run_id, task.shard), increments=increments),
     ]
 
@@ -114,11 +159,11 @@ def write_state(path: str, state: SyncState, snapshot: Snapshot | None) -> Creat
     return Create(path, document) if snapshot is None else Update(path, document, version=snapshot.version)
 
 
-def closed_state(state: SyncState, run_id: str, order: str) -> SyncState:
+def closed_state(state: SyncState, run_id: str, order: str, shard: str) -> SyncState:
     """The state after this connection's task of a run was closed, whether or not it is the open one."""
-    last = state.latest_run(run_id, order)
+    last = state.latest_run(run_id, order, shard)
     state = msgspec.structs.replace(state, seq=state.seq + 1, last_run=last)
-    if state.open is not None and state.open.run_id == run_id:
+    if state.open is not None and state.open.is_of(run_id, shard):
         lease = msgspec.structs.replace(state.lease, owner=None, expires_at=None)
         state = msgspec.structs.replace(state, open=None, lease=lease)
     return state
@@ -134,14 +179,18 @@ def with_health(state: SyncState, task: Task) -> SyncState:
             last_error=None,
             last_success_at=task.finished_at,
             refused_at=None,
+            refusals=0,
         )
     if task.status is TaskStatus.SKIPPED or task.error is None:
         return state
     attention = task.error.kind in _NEEDS_ATTENTION
+    # A refused stream waits by itself, and ticks continue with the others.
+    is_whole = attention and (task.error.stream is None or task.error.kind not in _OF_A_STREAM)
     return msgspec.structs.replace(
         state,
         health=Health.NEEDS_ATTENTION if attention else Health.FAILING,
         consecutive_failures=state.consecutive_failures + 1,
         last_error=task.error,
-        refused_at=task.finished_at if attention else None,
+        refused_at=task.finished_at if is_whole else None,
+        refusals=state.refusals + 1 if is_whole else 0,
     )

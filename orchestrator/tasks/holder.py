@@ -18,7 +18,7 @@ from orchestrator.model.run import Task
 from orchestrator.model.state import Open, StreamState, SyncState
 from orchestrator.ports import DocumentStore, Snapshot, Write
 from orchestrator.services import Services
-from orchestrator.tasks.ending import closing_writes, write_state
+from orchestrator.tasks.ending import closing_writes, record_of, write_state
 
 #: Fewer than others make: all of them, with their back-off, have to fit the margin that a slice keeps free.
 TRIES = 12
@@ -146,16 +146,24 @@ class Holder:
                     return None
                 self._require_mine(found)
                 self.state = self._on_top_of(found)
-                shard, record = self._store.get_many(
-                    [ids.shard_path(task.run_id, task.shard), ids.task_path(task.run_id, task.connection_id)]
-                )
+                path, record, shard = self._record(task)
                 if shard is None or record is not None:
                     # Skipped by a duplicate, swept, or expired: keep the data, count nothing.
                     writes = ()
+                elif writes:
+                    writes = closing_writes(task, path)
                 attempts.again()
                 continue
             self.state = new
             return written[-1] if writes else None
+
+    def _record(self, task: Task) -> tuple[str, Snapshot | None, Snapshot | None]:
+        """The path of the task's record, the record if it is there, and the task's shard."""
+        shard, first = self._store.get_many(
+            [ids.shard_path(task.run_id, task.shard), ids.task_path(task.run_id, task.connection_id)]
+        )
+        path, record = record_of(self._store, task.run_id, task.shard, task.connection_id, first)
+        return path, record, shard
 
     def release(self) -> None:
         """Let a redelivery claim at once after our own side failed; errors of the store are ignored."""
@@ -167,6 +175,18 @@ class Holder:
             self._write(state, ())
         except (Conflict, StoreUnavailable):
             return
+
+    def require_successor(self, run_id: str) -> None:
+        """After this holder lost the connection: make sure that somebody else continues the run's task.
+
+        The worker that took it over may have failed since, after its own delivery was given to this one.
+
+        Raises:
+            StoreUnavailable: Nobody holds the open task; deliver again.
+        """
+        found = self._read()
+        if found.open is not None and found.open.run_id == run_id and found.lease.owner is None:
+            raise StoreUnavailable("the worker that took the connection over released it; deliver again")
 
     def _write(self, state: SyncState, writes: Sequence[Write]) -> list[int]:
         door = write_state(self.path, state, self._snapshot)
@@ -182,8 +202,13 @@ class Holder:
                 self._snapshot = self._store.get(self.path)
             except StoreUnavailable:
                 attempts.again()
-            else:
-                return SyncState.of(self._snapshot)
+                continue
+            state = SyncState.read(self._snapshot)
+            if state is None:
+                # Somebody has edited it. The redelivery closes the task, or continues after a repair.
+                self._is_lost = True
+                raise StoreUnavailable(f"{self.path} cannot be read; deliver again")
+            return state
 
     def _attempts(self, failure: str) -> Attempts:
         return Attempts(self._services, f"connection {self.connection_id}: {failure}", tries=TRIES)
@@ -207,5 +232,12 @@ class Holder:
     def _on_top_of(self, found: SyncState) -> SyncState:
         """This holder's state with the fields that others may write."""
         return msgspec.structs.replace(
-            self.state, seq=found.seq, requested_full=found.requested_full, last_run=found.last_run
+            self.state,
+            seq=found.seq,
+            requested_full=found.requested_full,
+            last_run=found.last_run,
+            marketplace=found.marketplace,
+            removing=found.removing,
+            removed_at=found.removed_at,
+            expires_at=found.expires_at,
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import grpc
@@ -29,27 +30,31 @@ class Service:
 
     failures: list[Failure] = field(default_factory=list)
     calls: int = 0
+    #: The time that it tells with each answer; None for none.
+    time: datetime | None = None
 
     def commit(self, request: types.CommitRequest) -> types.CommitResponse:
         """Answer Commit."""
         self._count()
-        return types.CommitResponse(write_results=[types.WriteResult() for _ in request.writes])
+        results = [types.WriteResult() for _ in request.writes]
+        return types.CommitResponse(write_results=results, commit_time=self.time)
 
     def get(self, request: types.BatchGetDocumentsRequest) -> types.BatchGetDocumentsResponse:
         """Answer BatchGetDocuments."""
         self._count()
-        return types.BatchGetDocumentsResponse(missing=request.documents[0])
+        return types.BatchGetDocumentsResponse(missing=request.documents[0], read_time=self.time)
 
     def query(self, request: types.RunQueryRequest) -> types.RunQueryResponse:
         """Answer RunQuery."""
         self._count()
-        return types.RunQueryResponse()
+        return types.RunQueryResponse(read_time=self.time)
 
     def count(self, request: types.RunAggregationQueryRequest) -> types.RunAggregationQueryResponse:
         """Answer RunAggregationQuery."""
         self._count()
         return types.RunAggregationQueryResponse(
-            result=types.AggregationResult(aggregate_fields={"n": types.Value(integer_value=7)})
+            result=types.AggregationResult(aggregate_fields={"n": types.Value(integer_value=7)}),
+            read_time=self.time,
         )
 
     def _count(self) -> None:
@@ -97,6 +102,34 @@ _READS: list[Callable[[FirestoreStore], Any]] = [
     lambda store: store.count("a"),
 ]
 _CALLS = [*_READS, lambda store: store.commit([Put("a/b", {})])]
+
+
+@pytest.mark.parametrize("call", _CALLS)
+@pytest.mark.parametrize("off", [timedelta(minutes=-20), timedelta(minutes=20)])
+def test_every_answer_tells_the_store_s_time(
+    store: FirestoreStore, service: Service, call: Callable[[FirestoreStore], Any], off: timedelta
+) -> None:
+    """It is known from the first answer on, passes like this process's time, and costs no call."""
+    assert store.now() is None
+    service.time = datetime.now(UTC) + off
+    call(store)
+    first, second = store.now(), store.now()
+
+    assert first is not None
+    assert second is not None
+    assert service.time <= first <= second <= datetime.now(UTC) + off
+    assert service.calls == 1
+
+
+def test_a_later_answer_s_time_counts(store: FirestoreStore, service: Service) -> None:
+    """Time that this process did not see pass, because it was suspended, is made up for."""
+    for hours in (0, 5):
+        service.time = datetime(2026, 11, 23, hours, tzinfo=UTC)
+        store.get("a/b")
+        now = store.now()
+
+        assert now is not None
+        assert timedelta(0) <= now - service.time < timedelta(minutes=5)
 
 
 @pytest.mark.parametrize("call", _CALLS)

@@ -6,7 +6,7 @@ import random
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -298,3 +298,16 @@ def test_times_in_conditions_are_exact(store: DocumentStore) -> None:
     store.commit([Create("a/b", {"at": at})])
 
     assert _read(store, "a/b").data["at"].microsecond == 1
+
+
+def test_the_store_s_time_is_never_ahead(store: DocumentStore) -> None:
+    """After a commit it is this moment, give or take; a store without a clock of its own tells none."""
+    store.commit([Create("a/b", {"n": 1})])
+    told, now = store.now(), datetime.now(UTC)
+
+    if isinstance(store, SqliteStore):
+        assert told is None
+    else:
+        assert told is not None
+        # The emulator runs on this machine and tells whole milliseconds or less.
+        assert timedelta(seconds=-30) < told - now <= timedelta(milliseconds=1)

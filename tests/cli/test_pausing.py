@@ -62,6 +62,15 @@ def state(services: Services) -> SyncState:
     return from_document(SyncState, snapshot.data)
 
 
+def assert_removed(services: Services) -> None:
+    """The state is a tombstone: it keeps what later claims are held against, and nothing else."""
+    left = state(services)
+    assert (left.open, left.streams, left.removing) == (None, {}, False)
+    assert left.lease in {Lease(fence=3), Lease()}
+    assert left.marketplace == "takealot"
+    assert left.expires_at == services.clock.now() + timedelta(days=services.settings.retention_days)
+
+
 def status(services: Services) -> str:
     """The status in the connection's document."""
     snapshot = services.store.get("connections/shop-1")
@@ -139,12 +148,13 @@ def test_resume_lets_it_take_part_again(services: Services) -> None:
 
 
 def test_remove_keeps_the_records(services: Services) -> None:
-    """Document, state and digests are deleted; the synced records stay."""
+    """Document, cursors and digests are deleted; a tombstone and the synced records stay."""
     put_state(services, is_open=False)
     pause.remove(services, "shop-1")
 
-    gone = services.store.get_many(["connections/shop-1", STATE, f"{STATE}/digests/orders-0"])
-    assert gone == [None, None, None]
+    gone = services.store.get_many(["connections/shop-1", f"{STATE}/digests/orders-0"])
+    assert gone == [None, None]
+    assert_removed(services)
     assert services.store.count("connections/shop-1/orders") == 2
 
 
@@ -158,7 +168,7 @@ def test_remove_purges_records_of_this_connection_alone(services: Services) -> N
 
 
 def test_remove_waits_for_the_worker(services: Services, clock: VirtualClock) -> None:
-    """The state is deleted only after the worker has seen the cancellation and finished."""
+    """The tombstone is left only after the worker has seen the cancellation and finished."""
     put_state(services)
     seen: list[str | None] = []
 
@@ -171,7 +181,7 @@ def test_remove_waits_for_the_worker(services: Services, clock: VirtualClock) ->
     pause.remove(services, "shop-1")
 
     assert seen == ["gone"]
-    assert services.store.get(STATE) is None
+    assert_removed(services)
 
 
 def test_remove_may_be_repeated_if_the_worker_does_not_let_go(
@@ -186,7 +196,7 @@ def test_remove_may_be_repeated_if_the_worker_does_not_let_go(
 
     services.store.commit([Update(STATE, {"open": None, "seq": 9})])
     pause.remove(services, "shop-1")
-    assert services.store.get(STATE) is None
+    assert_removed(services)
 
 
 @pytest.mark.parametrize("command", [pause.pause, pause.resume, pause.remove])

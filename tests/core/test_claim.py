@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from orchestrator.model.connection import ConnectionStatus
 from orchestrator.model.messages import Message
 from orchestrator.model.run import Selection, TaskStatus
-from orchestrator.model.state import Health, LastRun, Lease, Open, SyncState
+from orchestrator.model.state import Health, LastRun, Lease, Open, SyncState, refused_for
 from orchestrator.tasks.claim_table import (
     Claim,
     Close,
@@ -23,7 +23,6 @@ from orchestrator.tasks.claim_table import (
     View,
     Watch,
     decide,
-    retry_after,
 )
 from orchestrator.tasks.ending import TOO_LATE, Ending
 from tests.support.world import START
@@ -76,6 +75,7 @@ def view(state: SyncState | None = None, **fields: object) -> View:
         "message": MESSAGE,
         "state": state or SyncState(),
         "status": ConnectionStatus.ACTIVE,
+        "marketplace": "shopify",
         "edited_at": START - LENGTH,
         "selection": Selection(),
         "is_manual": False,
@@ -94,7 +94,16 @@ def skip(reason: str) -> Close:
 
 
 LATE = START + LENGTH + SECOND
-R1, R2, R3 = (LastRun(run_id=f"r{n}", order=str(n)) for n in (1, 2, 3))
+R1, R2, R3 = (LastRun(run_id=f"r{n}", order=str(n), shard="shopify-000000") for n in (1, 2, 3))
+#: Records of the last release do not tell the shard.
+UNTOLD = LastRun(run_id="r2", order="2")
+TWIN = LastRun(run_id="r2", order="2", shard="takealot-000000")
+
+
+def twin(ahead: int) -> SyncState:
+    """The same run's task of the same connection, planned for another marketplace, is being worked on."""
+    return SyncState(open=opened(shard="takealot-000000"), lease=held(ahead))
+
 
 TABLE: list[tuple[str, View, Decision | type[Claim]]] = [
     ("this run's task is closed", view(SyncState(last_run=R2)), Finished(certain=True)),
@@ -119,7 +128,24 @@ TABLE: list[tuple[str, View, Decision | type[Claim]]] = [
     ("an older run's lease runs", view(SyncState(open=opened("r1"), lease=held(1))), skip("overlap")),
     ("a newer run's lease is over", view(SyncState(open=opened("r3"), lease=held(-1))), skip("overlap")),
     ("an older run waits", view(SyncState(open=opened("r1"), lease=free(9, not_before=9))), skip("waiting")),
-    ("an older run's lease is over", view(SyncState(open=opened("r1"), lease=held(-1))), Claim),
+    (
+        "an older run's lease is over",
+        view(SyncState(open=opened("r1"), lease=held(-1))),
+        Finished(certain=False),
+    ),
+    (
+        "an older run's is, and this task is open",
+        view(SyncState(open=opened("r1"), lease=held(-1)), known_open=True),
+        Claim,
+    ),
+    ("this run's task is closed, an old record", view(SyncState(last_run=UNTOLD)), Finished(certain=True)),
+    ("planned twice: the other task is closed", view(SyncState(last_run=TWIN)), Finished(certain=False)),
+    ("planned twice: and this one is open", view(SyncState(last_run=TWIN), known_open=True), Claim),
+    ("planned twice: somebody works on the other", view(twin(1)), skip("overlap")),
+    ("planned twice: the other's lease is over", view(twin(-1), known_open=True), Claim),
+    ("planned twice: and moved", view(twin(-1), marketplace="takealot"), skip("gone")),
+    ("it has moved to another marketplace", view(marketplace="takealot"), skip("gone")),
+    ("its marketplace is no word", view(marketplace=None), Claim),
 ]
 
 
@@ -150,7 +176,7 @@ def test_a_claim_takes_the_lease_and_counts() -> None:
 def test_taking_over_closes_the_older_task() -> None:
     """The claim of a newer run names the older task, and remembers that run as the last."""
     older = opened("r1")
-    decision = decide(view(SyncState(open=older, lease=held(-1))))
+    decision = decide(view(SyncState(open=older, lease=held(-1)), known_open=True))
 
     assert isinstance(decision, Claim)
     assert decision.older == older
@@ -161,8 +187,8 @@ def test_taking_over_closes_the_older_task() -> None:
 
 def test_refused_credentials_are_left_alone_for_longer_and_longer() -> None:
     """An hour, doubling to a day; an edit or a person's own request ends it at once."""
-    waits = [retry_after(SyncState(consecutive_failures=n)) for n in range(1, 8)]
-    state = SyncState(health=Health.NEEDS_ATTENTION, refused_at=NOW - LENGTH / 2, consecutive_failures=1)
+    waits = [refused_for(n) for n in range(1, 8)]
+    state = SyncState(health=Health.NEEDS_ATTENTION, refused_at=NOW - LENGTH / 2, refusals=1)
 
     assert [wait // timedelta(hours=1) for wait in waits] == [1, 2, 4, 8, 16, 24, 24]
     assert decide(view(state)) == skip("needs_attention")

@@ -81,13 +81,13 @@ def test_no_kind_of_run_takes_another_s_id(
     assert [ids.has_options(run_id) for run_id in found] == [False, False, *[True] * 6]
 
 
-@given(moments, jobs, zones, st.integers(0, 59))
-def test_a_forced_run_is_one_a_minute(moment: datetime, job: str, zone: timezone, second: int) -> None:
-    """A person's second click within the minute is the same run, and a retried call too."""
+@given(moments, jobs, zones, st.integers(0, 999_999))
+def test_a_forced_run_is_one_a_second(moment: datetime, job: str, zone: timezone, microsecond: int) -> None:
+    """A call that is delivered twice at once is the same run."""
     forced = ids.forced_run_id(moment, job)
 
-    assert ids.forced_run_id(moment.replace(second=second).astimezone(zone), job) == forced
-    assert ids.forced_run_id(moment + timedelta(minutes=1), job) != forced
+    assert ids.forced_run_id(moment.replace(microsecond=microsecond).astimezone(zone), job) == forced
+    assert ids.forced_run_id(moment + timedelta(seconds=1), job) != forced
 
 
 @given(moments, st.integers(), st.text(max_size=9), st.text(max_size=9), st.text(max_size=9))

@@ -8,10 +8,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from orchestrator.errors import StoreUnavailable
 from orchestrator.model import ids
 from orchestrator.model.messages import Kind
 from orchestrator.model.run import RunStatus, TaskStatus
-from orchestrator.ports import Delete, Update
+from orchestrator.ports import Delete, Put, Update
 from orchestrator.tasks import ending
 from tests.core.test_crashes import make
 from tests.core.test_failure_histories import FIRST, die_at, dispatched
@@ -54,7 +55,7 @@ def test_whoever_watched_a_finish_repeats_the_close_check(tmp_path: Path) -> Non
         final = ending.Ending(TaskStatus.SUCCEEDED).task(
             world.services, "a", run_id=FIRST, shard=task.shard, opened=world.state("a").open
         )
-        closed = ending.closed_state(world.state("a"), FIRST, task.order)
+        closed = ending.closed_state(world.state("a"), FIRST, task.order, task.shard)
         door = ending.write_state(snapshot.path, closed, snapshot)
         world.store.commit([door, *ending.closing_writes(final)])
 
@@ -115,3 +116,36 @@ def test_a_message_older_than_a_task_s_record(tmp_path: Path, kind: Kind) -> Non
 
     assert world.store.get(ids.task_path(FIRST, task.connection_id)) is None
     assert (world.run(FIRST), world.shards(FIRST)[0]) == (run, shard)
+
+
+def test_a_watcher_that_is_told_to_stop_hands_its_message_back_at_once(tmp_path: Path) -> None:
+    """SIGTERM arrives while it watches a holder: a second later the message is handed back."""
+    world = make(tmp_path)
+    die_at(world, "3")
+    task = next(message for message in dispatched(world) if message.connection_id == "a")
+    with pytest.raises(Killed):
+        world.deliver(task)
+    told: list[bool] = []
+    object.__setattr__(world.services, "stopping", lambda: bool(told))
+    world.clock.meanwhile = lambda: told.append(True)
+    world.clock.slept.clear()
+    with pytest.raises(StoreUnavailable, match="has to end"):
+        world.deliver(task)
+
+    assert world.clock.slept == [1.0]
+
+
+def test_a_waiting_message_that_is_told_to_stop_is_handed_back_at_once(tmp_path: Path) -> None:
+    """SIGTERM arrives while it sleeps the rest of a short wait: a second later it is handed back."""
+    world = make(tmp_path)
+    task = next(message for message in dispatched(world) if message.connection_id == "a")
+    wait = {"fence": 1, "not_before": world.clock.now() + timedelta(seconds=50)}
+    world.store.commit([Put("sync_state/a", {"seq": 1, "lease": wait})])
+    told: list[bool] = []
+    object.__setattr__(world.services, "stopping", lambda: bool(told))
+    world.clock.meanwhile = lambda: told.append(True)
+    world.clock.slept.clear()
+    with pytest.raises(StoreUnavailable, match="has to end"):
+        world.deliver(task)
+
+    assert world.clock.slept == [1.0]

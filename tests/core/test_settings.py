@@ -193,6 +193,31 @@ def test_times_are_kept_in_order(
         assert "_SECONDS" in _refusal({**CLOUD, **times})
 
 
+@pytest.mark.parametrize(
+    ("retention_days", "run_seconds", "is_right"),
+    [
+        ("2", "604800", False),
+        ("7", "604800", False),
+        ("8", "604800", True),
+        ("2", "86400", True),
+        ("2", "86401", False),
+        ("2", "", True),
+        ("", "604800", True),
+    ],
+)
+def test_documents_outlive_their_run(retention_days: str, run_seconds: str, *, is_right: bool) -> None:
+    """A run's tasks may not expire while it is open: it would be closed with none of them."""
+    environ = {**CLOUD, "RETENTION_DAYS": retention_days, "RUN_SECONDS": run_seconds}
+    if is_right:
+        assert Settings.from_environment(environ).run_seconds == int(run_seconds or 3600)
+        return
+    refusal = _refusal(environ)
+
+    assert f"RETENTION_DAYS is {retention_days}, and RUN_SECONDS with a day more are " in refusal
+    assert "it takes whole days from 2 to 3650, and at least a day more than RUN_SECONDS" in refusal
+    assert "\n" not in refusal
+
+
 def test_time_out_of_the_http_function_is_another() -> None:
     """The HTTP function's own, short time-out says nothing about slices."""
     environ = {**CLOUD, "FUNCTION_TARGET": "sync_api", "CLOUD_RUN_TIMEOUT_SECONDS": "60"}

@@ -168,11 +168,11 @@ def test_refused_credentials_need_attention_and_are_not_hammered(world: World) -
     assert state.health is Health.NEEDS_ATTENTION
     assert state.last_error is not None
     assert state.last_error.action == "store a valid credential"
-    assert len(world.bazaar.calls) == 1
+    assert len(world.bazaar.calls) == 2
     world.clock.advance(900)
     skipped, run = world.run_once()
     assert world.task(skipped, "a").reason == "needs_attention"
-    assert len(world.bazaar.calls) == 1
+    assert len(world.bazaar.calls) == 2
     world.connect("a")
     world.bazaar.at_call = None
     world.clock.advance(900)

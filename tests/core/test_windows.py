@@ -24,7 +24,8 @@ SECOND, DAY = timedelta(seconds=1), timedelta(days=1)
 AGE, SKEW_S, LOOKBACK_S = timedelta(minutes=2), 30, 600
 CLOCK_SLACK = 2 * SECOND
 NAMES = st.sampled_from("abcdefgh")
-skews = st.sampled_from([-SKEW_S, -7, 0, 0, 0, 12, SKEW_S]).map(lambda s: s * SECOND)
+FAR_S = 1200
+skews = st.sampled_from([-FAR_S, -SKEW_S, -7, 0, 0, 0, 12, SKEW_S, FAR_S]).map(lambda s: s * SECOND)
 
 
 def stream(listing: Listing, *, durable: bool, ordered: bool, short: timedelta, long: timedelta) -> AnyStream:
@@ -99,9 +100,9 @@ class Reading(RuleBasedStateMachine):
     @precondition(lambda self: self.window is None)
     @rule(skew=skews)
     def open(self, skew: timedelta) -> None:
-        """An invocation loads the stream."""
-        before, now = self.cursor, self.now + skew
-        window = windows.open_window(self.terms, before, now)
+        """An invocation loads the stream; the store tells it the true time."""
+        before, now = self.cursor, min(self.now, self.now + skew)
+        window = windows.open_window(self.terms, before, self.now + skew, self.now)
         if window is None:
             assert before.window is None
             assert before.since is None or before.since - self.terms.lookback >= now - AGE

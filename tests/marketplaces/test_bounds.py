@@ -12,7 +12,7 @@ from orchestrator.errors import ResponseInvalid
 from orchestrator.marketplaces import client
 from orchestrator.marketplaces.registry import REGISTRY
 from orchestrator.marketplaces.spec import AnySession
-from orchestrator.marketplaces.woocommerce.listings import variations_of
+from orchestrator.marketplaces.woocommerce.variations import variations_of
 from tests.support.scripted import CREDENTIALS, EVERYTHING, Sandbox, running
 
 ROW = {"id": 1, "sku": "x" * 100}

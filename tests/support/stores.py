@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from orchestrator.ports import DocumentStore, Filter, Query, Snapshot, Write, Written
 
@@ -32,6 +33,10 @@ class WrappedStore:
     def count(self, collection: str, where: Sequence[Filter] = ()) -> int:
         """See DocumentStore."""
         return self.behind.count(collection, where)
+
+    def now(self) -> datetime | None:
+        """See DocumentStore."""
+        return self.behind.now()
 
     def commit(self, writes: Sequence[Write]) -> list[Written]:
         """See DocumentStore."""

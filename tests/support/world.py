@@ -23,6 +23,7 @@ from orchestrator.marketplaces.spec import (
     Page,
     Session,
     Stream,
+    Unshown,
     Window,
 )
 from orchestrator.model import ids
@@ -31,7 +32,7 @@ from orchestrator.model.messages import Message
 from orchestrator.model.record import Order, Record
 from orchestrator.model.run import Run, Shard, Task
 from orchestrator.model.state import SyncState
-from orchestrator.ports import DocumentStore, Filter, Put, Query, Snapshot
+from orchestrator.ports import Clock, DocumentStore, Filter, Put, Query, Snapshot
 from orchestrator.runs.start import Started, start_tick
 from orchestrator.services import Services
 from orchestrator.settings import Settings
@@ -103,7 +104,17 @@ class FakeClient:
     calls: int = 0
     received_bytes: int = 0
     server_time: datetime | None = None
-    wait: Callable[[float], None] = lambda _: None
+    clock: Clock = field(default_factory=VirtualClock)
+    sleep: Callable[[float], None] = lambda _: None
+    slept_s: float = 0.0
+
+    def wait(self, seconds: float) -> None:
+        """Wait for a limit, as the shared client does."""
+        begun = self.clock.monotonic()
+        try:
+            self.sleep(seconds)
+        finally:
+            self.slept_s += self.clock.monotonic() - begun
 
     def begin_page(self) -> None:
         """A made-up page has no bounds."""
@@ -118,6 +129,10 @@ class Bazaar:
         self.calls: list[tuple[str, str, Window, str | None]] = []
         #: Called at each call with (connection, stream, token); may raise or let time pass.
         self.at_call: Callable[[FakeClient, str, str | None], None] | None = None
+        #: Rows that it shows with a page although they lie outside of the window.
+        self.strays: list[Row] = []
+        #: Rows that the marketplace lists and cannot show, with the connector's word for each.
+        self.unshown: dict[str, Callable[[Row], Unshown]] = {}
         self.total: Callable[[int], int | None] = lambda count: count
         self.durable = {"orders": True, "products": True, "inventory": True}
         chosen = {
@@ -160,7 +175,7 @@ class Bazaar:
 
     def _open(self, opening: SessionRequest) -> AnySession:
         opening.secrets.get(opening.connection.credential)
-        client: Any = FakeClient(opening.connection_id, wait=opening.wait)
+        client: Any = FakeClient(opening.connection_id, clock=opening.clock, sleep=opening.wait)
         return Session(client=client, settings=None, store_buyer_pii=opening.connection.store_buyer_pii)
 
     def _fetch(
@@ -177,8 +192,13 @@ class Bazaar:
         start = int(token or 0)
         page = rows[start : start + self.page_size]
         following = start + len(page)
+        unshown = [row for row in page if row.id in self.unshown]
+        strays = [self.strays.pop()] if self.strays and page else []
         return Page(
-            records=[msgspec.json.encode(row) for row in page],
+            records=[msgspec.json.encode(row) for row in [*page, *strays] if row not in unshown],
+            listed=len(page),
+            outside=len(strays),
+            unshown=[self.unshown[row.id](row) for row in unshown],
             next_token=str(following) if following < len(rows) else None,
             total=self.total(len(rows)) if listing is Listing.SNAPSHOT else None,
         )
@@ -239,9 +259,11 @@ class World:
 
     def tick(self, *, at: datetime | None = None) -> Started:
         """A scheduler's tick, now unless said."""
-        return start_tick(
-            self.services, job="sync", schedule_time=at or self.clock.now(), requested_by="scheduler"
-        )
+        return self.start(at or self.clock.now())
+
+    def start(self, schedule_time: datetime | None) -> Started:
+        """A call of the scheduler's job, with the time it is stamped with."""
+        return start_tick(self.services, job="sync", schedule_time=schedule_time, requested_by="scheduler")
 
     def deliver(self, message: Message) -> None:
         """Hand one message to a worker."""

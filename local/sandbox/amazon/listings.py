@@ -23,7 +23,7 @@ _TOKEN_S = 3600.0
 #: A listing with only one legible field, its SKU.
 _MALFORMED = {
     "sku": "SKU-MALFORMED",
-    "summaries": [{"lastUpdatedDate": "yesterday"}],
+    "summaries": "none",
     "fulfillmentAvailability": [{"quantity": "many"}],
 }
 

@@ -33,7 +33,7 @@ def summaries(account: Account, request: Request) -> dict[str, Any]:
     ]
     found = [rows.summary(account, item) for item in held[:_PAGE_SIZE]]
     if request.malformed:
-        broken = {"sellerSku": "SKU-MALFORMED", "fnSku": "X999000111", "inventoryDetails": None}
+        broken = {"sellerSku": "SKU-MALFORMED", "fnSku": "X999000111", "totalQuantity": "many"}
         found.insert(len(found) // 2, broken)
     granularity = {"granularityType": "Marketplace", "granularityId": places[0]}
     answer: dict[str, Any] = {"payload": {"granularity": granularity, "inventorySummaries": found}}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from local.sandbox.account import Account
@@ -24,6 +25,7 @@ def orders(account: Account, request: Request) -> dict[str, Any]:
     sales = map(account.sale, selected_sales(account, request))
     found = sorted(filter(rows.is_order, sales), key=lambda sale: mix(sale.id))
     page: list[dict[str, Any]] = [rows.order(account, sale) for sale in found[offset : offset + limit]]
+    _show(request, (row["orderId"] for row in page), 30_500, "API_FULFILLMENT")
     if request.malformed:
         page.insert(len(page) // 2, {"orderId": "99-00001-11111", "lineItems": 5})
     href = f"https://api.ebay.com{FULFILLMENT}order?limit={limit}&offset="
@@ -36,6 +38,11 @@ def orders(account: Account, request: Request) -> dict[str, Any]:
     if offset + limit < len(found):
         answer["next"] = f"{href}{offset + limit}"
     return {**answer, "orders": page}
+
+
+def _show(request: Request, names: Iterable[str], error_id: int, domain: str) -> None:
+    if any(name in request.unshown for name in names):
+        raise Refused(500, error_id, domain, "A system error has occurred.", "APPLICATION")
 
 
 def items(account: Account, request: Request) -> dict[str, Any]:
@@ -51,6 +58,7 @@ def items(account: Account, request: Request) -> dict[str, Any]:
     shown: list[dict[str, Any]] = [
         rows.inventory_item(account, index) for index in listed[page * limit : (page + 1) * limit]
     ]
+    _show(request, (row["sku"] for row in shown), 25_001, "API_INVENTORY")
     if request.malformed:
         shown.insert(len(shown) // 2, {"sku": "MALFORMED", "product": 5, "availability": 5})
     href = f"{INVENTORY}inventory_item?limit={limit}&offset="
@@ -71,7 +79,37 @@ def offers(account: Account, request: Request) -> dict[str, Any]:
     if not sku or len(sku) > 50:
         message = "This is an invalid value for a SKU. Its length must not exceed 50 characters."
         raise Refused(400, 25_707, "API_INVENTORY", message)
+    _show(request, [f"offers/{sku}"], 25_001, "API_INVENTORY")
     index = rows.index_of(account, sku)
     if index is None:
         raise Refused(404, 25_713, "API_INVENTORY", "This Offer is not available.")
     return {"total": 1, "size": 1, "limit": 25, "offers": [rows.offer(account, index)]}
+
+
+def rate_limits(request: Request, used: dict[str, int], quota: int, reset: str) -> dict[str, Any]:
+    """`getRateLimits`: the calls of the application that remain today, by API."""
+    wanted = request.one("api_name")
+    apis = [
+        {
+            "apiContext": "sell",
+            "apiName": name.capitalize(),
+            "apiVersion": "v1",
+            "resources": [
+                {
+                    "name": f"sell.{name}",
+                    "rates": [
+                        {
+                            "count": min(calls, quota),
+                            "limit": quota,
+                            "remaining": max(0, quota - calls),
+                            "reset": reset,
+                            "timeWindow": 86_400,
+                        }
+                    ],
+                }
+            ],
+        }
+        for name, calls in used.items()
+        if wanted in ("", name)
+    ]
+    return {"rateLimits": apis}

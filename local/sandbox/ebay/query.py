@@ -19,9 +19,11 @@ _LANGUAGE = re.compile(r"[a-z]{2}-[A-Z]{2}")
 class Refused(Exception):
     """The call is refused; `reply` is the answer."""
 
-    def __init__(self, status: int, error_id: int, domain: str, message: str) -> None:
+    def __init__(
+        self, status: int, error_id: int, domain: str, message: str, category: str = "REQUEST"
+    ) -> None:
         super().__init__(message)
-        error = {"errorId": error_id, "domain": domain, "category": "REQUEST", "message": message}
+        error = {"errorId": error_id, "domain": domain, "category": category, "message": message}
         self.reply = Reply.json(status, {"errors": [{**error, "longMessage": message}]})
 
 

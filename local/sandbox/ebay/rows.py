@@ -115,8 +115,11 @@ def _line(account: Account, sale: Sale, number: int, line: Line) -> dict[str, An
         "refunds": [],
         "taxes": [],
     }
-    # Listings made with eBay's older tools may lack an SKU.
-    return row | ({"sku": line.sku} if line.sku else {})
+    # Listings made with eBay's older tools may lack an SKU; such a listing may have variations.
+    if line.sku:
+        return row | {"sku": line.sku}
+    aspects = [{"name": "Colour", "value": "Blue"}]
+    return row | {"legacyVariationId": str(mix(listing) % 10**12), "variationAspects": aspects}
 
 
 def _buyer(sale: Sale) -> dict[str, Any]:

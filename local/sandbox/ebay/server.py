@@ -1,7 +1,8 @@
 """eBay's sandbox: Fulfillment and Inventory v1, and the token endpoint.
 
 All sellers use one application: `client_id` `sandbox-app`, `client_secret` `sandbox-cert`. Account i has
-the refresh token `sandbox-refresh-{i}`. The daily quota of each API is the application's.
+the refresh token `sandbox-refresh-{i}`. The daily quota of each API is the application's; `getRateLimits`
+tells it to a token of the application itself.
 
 An item is an inventory item with one offer. Unpaid sales are not orders here. eBay refuses dates in the
 future; the sandbox accepts them up to a day after its latest sale, so that its data may lie ahead of this
@@ -16,7 +17,7 @@ import time
 from urllib.parse import parse_qs
 
 from local.sandbox.account import Account
-from local.sandbox.catalogue import DAY
+from local.sandbox.catalogue import DAY, iso
 from local.sandbox.distort import Shape
 from local.sandbox.ebay import listings, rows
 from local.sandbox.ebay.query import FULFILLMENT, INVENTORY, Refused, require_language
@@ -25,6 +26,8 @@ from local.sandbox.http import Reply, Request
 #: Midnight in Pacific time, in seconds after midnight UTC.
 _DAY_BEGINS = 8 * 3_600
 _TOKEN_S = 7_200
+#: Stands for the application in the place of an account.
+_APPLICATION = -1
 _BASIC = "Basic " + base64.b64encode(b"sandbox-app:sandbox-cert").decode()
 
 
@@ -67,6 +70,8 @@ class Ebay:
         if (request.method, request.path) == ("POST", "/identity/v1/oauth2/token"):
             return self._token(request)
         try:
+            if (request.method, request.path) == ("GET", "/developer/analytics/v1_beta/rate_limit/"):
+                return self._rate_limits(request)
             account = self._accounts[self._caller(request)]
             self._count("fulfillment" if request.path.startswith(FULFILLMENT) else "inventory")
             if request.path.startswith(INVENTORY):
@@ -87,6 +92,15 @@ class Ebay:
         if request.headers.get("authorization") != _BASIC:
             answer = {"error": "invalid_client", "error_description": "client authentication failed"}
             return Reply.json(401, answer)
+        if form.get("grant_type") == "client_credentials":
+            token = f"v^1.1#i^1#application#{len(self._tokens)}"
+            self._tokens[token] = (_APPLICATION, time.time() + _TOKEN_S)
+            granted = {
+                "access_token": token,
+                "expires_in": _TOKEN_S,
+                "token_type": "Application Access Token",
+            }
+            return Reply.json(200, granted)
         if form.get("grant_type") != "refresh_token":
             return Reply.json(400, {"error": "unsupported_grant_type", "error_description": "not supported"})
         found = re.fullmatch(r"sandbox-refresh-(\d+)", form.get("refresh_token", ""))
@@ -101,12 +115,25 @@ class Ebay:
         return Reply.json(200, granted)
 
     def _caller(self, request: Request) -> int:
-        number, until = self._tokens.get(
-            request.headers.get("authorization", "").removeprefix("Bearer "), (0, 0.0)
-        )
+        number, until = self._token_of(request)
         if until < time.time() or request.expired_access:
             raise Refused(401, 1001, "OAuth", "Invalid access token")
+        if number == _APPLICATION:
+            raise Refused(403, 1100, "ACCESS", "Access denied")
         return number
+
+    def _token_of(self, request: Request) -> tuple[int, float]:
+        return self._tokens.get(request.headers.get("authorization", "").removeprefix("Bearer "), (0, 0.0))
+
+    def _rate_limits(self, request: Request) -> Reply:
+        """Only for the application itself; not counted against the quotas that it tells."""
+        number, until = self._token_of(request)
+        if number != _APPLICATION or until < time.time():
+            raise Refused(403, 1100, "ACCESS", "Access denied")
+        day = int(time.time() - _DAY_BEGINS) // DAY
+        used = {api: self._used.get((api, day), 0) for api in ("fulfillment", "inventory")}
+        reset = iso((day + 1) * DAY + _DAY_BEGINS).replace("Z", ".000Z")
+        return Reply.json(200, listings.rate_limits(request, used, self._quota, reset))
 
     def _count(self, api: str) -> None:
         day = int(time.time() - _DAY_BEGINS) // DAY

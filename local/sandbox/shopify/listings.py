@@ -32,6 +32,7 @@ class Listings:
         self._malformed = request.malformed
         self._expired = request.expired_token
         self._newest = request.newest
+        self._unshown = request.unshown
 
     def fields(self) -> Node:
         """The query's root fields."""
@@ -43,6 +44,7 @@ class Listings:
             "product": self._product_by_id,
             "locations": self._locations,
             "location": self._location_by_id,
+            "inventoryLevel": self._level_by_id,
         }
 
     def _orders(
@@ -121,7 +123,7 @@ class Listings:
                     continue
                 for number in range(variant if each == index else 0, account.item(each).variants):
                     if self._within(terms, account.stock(each, number, place)[1]):
-                        yield (each, number), rows.level(account, each, number, place)
+                        yield (each, number), self._shown(rows.level(account, each, number, place))
 
         return self._page(found(), first, bound, "InventoryLevel")
 
@@ -129,10 +131,24 @@ class Listings:
         newest = min(terms.until, self._newest)
         return takewhile(lambda place: place[0] <= newest, places)
 
-    def _row(self, kind: str, place: Place, build: Callable[[int], Node]) -> Row:
+    def _row(self, kind: str, place: Place, build: Callable[[int], Node]) -> Node | Row:
+        if self._unshown:
+            return self._shown(build(place[1]))
         # Any change of the account rebuilds all its rows: changes are rare, and no row is ever stale.
         key = (self._account.serial, self._account.changes, kind, place[1])
         return Row(key, partial(build, place[1]))
+
+    def _shown(self, node: Node) -> Node:
+        """The node; more of it than ids and time cannot be shown if a fault hides it."""
+        if node["id"] not in self._unshown:
+            return node
+
+        def fail(**_: Any) -> Any:
+            error = {"message": "Internal error", "extensions": {"code": "INTERNAL_SERVER_ERROR"}}
+            raise Refused([error])
+
+        told = {"id", "updatedAt", "item", "location"}
+        return {name: value if name in told else fail for name, value in node.items()}
 
     def _within(self, terms: Search, updated: int) -> bool:
         return terms.since <= updated <= min(terms.until, self._newest)
@@ -163,14 +179,26 @@ class Listings:
 
     def _order_by_id(self, id: str) -> Node | None:  # noqa: A002 - Shopify's name
         sale = self._account.sale_by_id(_number(id, "Order"))
-        return self._order(sale) if sale else None
+        return self._shown(self._order(sale)) if sale else None
 
     def _product_by_id(self, id: str) -> Node | None:  # noqa: A002 - Shopify's name
         item = self._account.item_by_id(_number(id, "Product"))
-        return self._product(item) if item else None
+        return self._shown(self._product(item)) if item else None
 
     def _location_by_id(self, id: str) -> Node | None:  # noqa: A002 - Shopify's name
         return next((each for each in self._all_locations() if each["id"] == id), None)
+
+    def _level_by_id(self, id: str) -> Node | None:  # noqa: A002 - Shopify's name
+        account = self._account
+        found = (
+            level
+            for place in range(len(rows.LOCATIONS))
+            for index in account.listed()
+            if rows.holds(index, place)
+            for number in range(account.item(index).variants)
+            if (level := rows.level(account, index, number, place))["id"] == id
+        )
+        return next(map(self._shown, found), None)
 
     def _start(self, after: str | None, bound: str) -> Place | None:
         """The place after a cursor's.

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from local.sandbox.account import Account
-from local.sandbox.catalogue import Item, Line, Sale, State, decimal, iso
+from local.sandbox.catalogue import Item, Line, Sale, State, decimal, iso, mix
 from local.sandbox.truth import true_money, true_order, true_product, true_stock
 
 Node = dict[str, Any]
@@ -22,6 +22,7 @@ _STATES: dict[State, tuple[str, str, str]] = {
     "refunded": ("REFUNDED", "FULFILLED", "refunded"),
     "returned": ("PARTIALLY_REFUNDED", "FULFILLED", "fulfilled"),
 }
+_ONLY_PAGE: Node = {"hasNextPage": False, "endCursor": None}
 _QUANTITIES = ("available", "on_hand", "committed", "reserved", "incoming")
 
 
@@ -38,6 +39,8 @@ def shop(account: Account) -> Node:
 def order(account: Account, sale: Sale) -> Node:
     """An order; its line items are a list, not a connection."""
     financial, fulfillment, _ = _STATES[sale.state]
+    refunded = {"refunded": sale.total, "returned": sale.lines[0].price}.get(sale.state, 0)
+    current = 0 if sale.state == "cancelled" else sale.total - refunded
     buyer = f"Buyer {sale.buyer} Ñandú"
     email = f"buyer{sale.buyer}@example.com"
     return {
@@ -50,12 +53,13 @@ def order(account: Account, sale: Sale) -> Node:
         "cancelledAt": iso(sale.updated) if sale.state == "cancelled" else None,
         "closedAt": None,
         "test": sale.test,
+        "edited": False,
         "currencyCode": account.currency,
         "displayFinancialStatus": financial,
         "displayFulfillmentStatus": fulfillment,
         "totalPriceSet": _money(account, sale.total),
-        "currentTotalPriceSet": _money(account, sale.total),
-        "totalRefundedSet": _money(account, sale.total if sale.state == "refunded" else 0),
+        "currentTotalPriceSet": _money(account, current),
+        "totalRefundedSet": _money(account, refunded),
         "email": email,
         "phone": "+27210000000",
         "customer": {"id": f"gid://shopify/Customer/{sale.buyer}", "displayName": buyer},
@@ -129,6 +133,7 @@ def level(account: Account, index: int, variant: int, place: int) -> Node:
             "id": f"gid://shopify/InventoryItem/{item_id}",
             "sku": _sku(item, variant),
             "tracked": True,
+            "variants": lambda **_: {"nodes": [_variant(item, variant)], "pageInfo": _ONLY_PAGE},
         },
         "location": location(account, place),
         "quantities": quantities,
@@ -171,22 +176,34 @@ def _line(account: Account, sale: Sale, number: int, line: Line) -> Node:
     known = None if line.item is None else account.item(line.item)
     # A line remains after its variant is deleted.
     variant = None if known is None else {"id": f"gid://shopify/ProductVariant/{_variant_id(known, 0)}"}
+    removed = line.quantity if sale.state in {"cancelled", "refunded"} else int(sale.state == "returned")
+    # Per unit. A code discount is left out of the line's total by default, one of the whole order always.
+    by_code, by_order = {0: (line.price // 10, 0), 1: (0, line.price // 5)}.get(mix(sale.id) % 8, (0, 0))
+    original = line.price + by_code + by_order
+
+    def discounted(with_code_discounts: bool = False) -> Node:
+        unit = original - (by_code if with_code_discounts else 0)
+        return _money(account, unit * line.quantity)
+
+    discounts = [each * line.quantity for each in (by_code, by_order) if each]
     return {
         "id": f"gid://shopify/LineItem/{sale.id * 1000 + number}",
         "sku": line.sku,
         "title": line.title,
         "quantity": line.quantity,
-        "currentQuantity": 0 if sale.state == "cancelled" else line.quantity,
+        "currentQuantity": line.quantity - (removed if number == 0 or sale.state != "returned" else 0),
         "variant": variant,
         "product": None if known is None else {"id": f"gid://shopify/Product/{known.id}"},
-        "originalUnitPriceSet": _money(account, line.price),
-        "discountedTotalSet": _money(account, line.total),
+        "originalUnitPriceSet": _money(account, original),
+        "discountedTotalSet": discounted,
+        "discountAllocations": [{"allocatedAmountSet": _money(account, each)} for each in discounts],
     }
 
 
 def _variant(item: Item, number: int) -> Node:
     return {
         "id": f"gid://shopify/ProductVariant/{_variant_id(item, number)}",
+        "product": {"id": f"gid://shopify/Product/{item.id}"},
         "sku": _sku(item, number),
         "barcode": item.barcode if number == 0 else None,
         "title": "Default Title" if item.variants == 1 else f"Variant {number + 1}",

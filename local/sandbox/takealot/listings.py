@@ -11,7 +11,14 @@ from local.sandbox.account import Account
 from local.sandbox.catalogue import DAY, mix
 from local.sandbox.http import Request
 from local.sandbox.takealot import rows
-from local.sandbox.takealot.query import Refused, day, new_token, page_size, read_token
+from local.sandbox.takealot.query import (
+    LARGEST_SALES_PAGE,
+    Refused,
+    day,
+    new_token,
+    page_size,
+    read_token,
+)
 
 #: The encoded days are dropped when they hold more order items than this.
 _KEPT_ITEMS = 200_000
@@ -24,7 +31,7 @@ def sales(account: Account, request: Request) -> dict[str, Any]:
     Raises:
         Refused: A parameter is not valid.
     """
-    limit, token = page_size(request), read_token(request, 4)
+    limit, token = page_size(request, LARGEST_SALES_PAGE), read_token(request, 4)
     since, until = request.one("order_date__gte"), request.one("order_date__lte")
     first, last = day(since, 0), day(until, 1 << 20)
     at, offset = first, 0
@@ -46,7 +53,11 @@ def sales(account: Account, request: Request) -> dict[str, Any]:
         at, offset = at + 1, 0
     if request.malformed:
         items.insert(len(items) // 2, {"order_item_id": 999_000_111, "sale_status": None})
-    return _envelope(account, items, following) | {"limit": limit}
+    envelope = _envelope(account, items, following) | {"limit": limit}
+    if request.one("include_count").lower() == "true":
+        counted = range(max(first, days.start), last_day + 1)
+        envelope["count"] = sum(len(items_of(account, number)) for number in counted)
+    return envelope
 
 
 def offers(account: Account, request: Request) -> dict[str, Any]:

@@ -11,7 +11,8 @@ import msgspec
 from local.sandbox.http import Reply, Request
 
 _EPOCH = date(1970, 1, 1)
-_LARGEST_PAGE = 1000
+#: The most rows on a page of offers, and of sales.
+LARGEST_PAGE, LARGEST_SALES_PAGE = 1000, 100
 
 
 class Refused(Exception):
@@ -22,15 +23,15 @@ class Refused(Exception):
         self.reply = Reply.json(status, {"errors": [{"status": status, "title": title}]})
 
 
-def page_size(request: Request) -> int:
+def page_size(request: Request, largest: int = LARGEST_PAGE) -> int:
     """The parameter `limit`.
 
     Raises:
         Refused: It is out of range.
     """
     limit = request.one("limit", "100")
-    if not limit.isdigit() or not 1 <= int(limit) <= _LARGEST_PAGE:
-        raise Refused(400, f"limit takes 1 to {_LARGEST_PAGE}")
+    if not limit.isdigit() or not 1 <= int(limit) <= largest:
+        raise Refused(400, f"limit takes 1 to {largest}")
     return int(limit)
 
 

@@ -138,7 +138,7 @@ def truth(account: Account) -> Iterator[Node]:
         item = account.item(index)
         skus = [_sku(item, number) or None for number in range(item.variants)]
         price = true_money(item.price, account.currency)
-        yield true_product(str(item.id), item.title or None, _STATUSES[item.status][1], skus, price)
+        yield true_product(str(item.id), item.title, _STATUSES[item.status][1], skus, price)
         for number in range(item.variants):
             yield true_stock(_stock_id(item, number), _quantity(account, index, number))
 

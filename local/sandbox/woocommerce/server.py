@@ -14,6 +14,7 @@ import time
 from collections.abc import Mapping
 
 from local.sandbox.account import Account
+from local.sandbox.catalogue import mix
 from local.sandbox.distort import Shape
 from local.sandbox.http import Reply, Request
 from local.sandbox.woocommerce import rows
@@ -29,12 +30,20 @@ ODDITIES: Mapping[str, str] = {
     "notices": "PHP notices precede the JSON",
     "moved": "redirects to another host",
     "slow": "a page of more than 20 rows times out",
+    "corrupt": "some rows cannot be built: each page with one of them is an error (see `is_corrupt`)",
+    "cached": "a cache appends comments to the JSON",
 }
 #: Calls per second that the host's firewall passes if limits are small.
 _FIREWALL_CALLS = 20
 _NOTICE = b"""<br />
 <b>Notice</b>:  Undefined index: x in <b>/wp-content/plugins/y.php[2]</b> on line <b>12</b><br />
 """
+_COMMENT = b"\n<!-- Dynamic page generated in 0.512 seconds. -->\n<!-- super cache -->"
+
+
+def is_corrupt(row_id: int) -> bool:
+    """Whether a site with corrupt rows cannot build the row of this id."""
+    return mix(row_id, 7) % 25 == 0
 
 
 class WooCommerce:
@@ -80,6 +89,8 @@ class WooCommerce:
             reply = refused.reply
         if oddity == "notices":
             reply.body, reply.content_type = _NOTICE + reply.body, "text/html; charset=UTF-8"
+        if oddity == "cached":
+            reply.body += _COMMENT
         return reply
 
     def _wordpress(self, request: Request, route: str, oddity: str) -> Reply:
@@ -97,6 +108,8 @@ class WooCommerce:
         kind: Kind = "variations" if found[2] else found[1]  # type: ignore[assignment] # the pattern's words
         query = read_query(request, kind, takes_modified=oddity != "wc40", filters_modified=not old)
         selected = listings.select(query, int(found[2]) if found[2] else None)
+        if oddity == "corrupt" and any(is_corrupt(row["id"]) for row in selected.rows):
+            raise Refused(500, "internal_server_error", "There has been a critical error on this website.")
         return _listed(request, query, selected, listings.account.number)
 
     def _authenticated(self, request: Request, oddity: str) -> Listings:
@@ -125,7 +138,8 @@ def _listed(request: Request, query: Query, selected: Selected, number: int) -> 
     """One page of the selected rows, with the headers that count all."""
     page = selected.rows
     if request.malformed:
-        broken = {"id": 999_000_111, "sku": 5, "status": None, "name": 7, "type": "simple", "line_items": 3}
+        broken = {"id": 999_000_111, "status": None, "name": 7, "type": "simple", "line_items": 3}
+        broken |= {"manage_stock": True, "stock_quantity": "many"}
         page.insert(len(page) // 2, broken)
     if query.fields:
         page = [{name: value for name, value in row.items() if name in query.fields} for row in page]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
@@ -116,6 +117,10 @@ class SqliteStore:
         with self._database.read() as connection:
             (number,) = connection.execute(sql, values).fetchone()
         return int(number)
+
+    def now(self) -> datetime | None:
+        """None: a file has no clock but this machine's."""
+        return None
 
     def commit(self, writes: Sequence[Write]) -> list[Written]:
         """Apply all writes or none, in one transaction."""

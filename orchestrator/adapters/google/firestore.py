@@ -6,7 +6,9 @@ versions changes a field (`seq`) in every commit.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from google.api_core import exceptions
@@ -77,6 +79,8 @@ class FirestoreStore:
         self._database = f"projects/{project}/databases/{database}"
         self._name = f"Firestore {self._database}"
         self._root = f"{self._database}/documents"
+        #: The time that the last answer told, and when it came on the monotonic clock.
+        self._told: tuple[datetime, float] | None = None
         self._metadata = [("google-cloud-resource-prefix", self._database)]
         if emulator_host:
             self._metadata.append(("authorization", "Bearer owner"))  # past its security rules
@@ -103,7 +107,8 @@ class FirestoreStore:
             answers = client.batch_get_documents(
                 request=types.BatchGetDocumentsRequest.wrap(request), **self._options()
             )
-            found = (types.BatchGetDocumentsResponse.pb(answer) for answer in answers)
+            found = [types.BatchGetDocumentsResponse.pb(answer) for answer in answers]
+            self._note_time(one.read_time for one in found)
             return {one.found.name: self._snapshot(one.found) for one in found if one.HasField("found")}
 
         snapshots = self._client.call(self._name, _RETRY, read)
@@ -127,7 +132,8 @@ class FirestoreStore:
 
         def read(client: FirestoreClient) -> list[Snapshot]:
             answers = client.run_query(request=types.RunQueryRequest.wrap(request), **self._options())
-            found = (types.RunQueryResponse.pb(answer) for answer in answers)
+            found = [types.RunQueryResponse.pb(answer) for answer in answers]
+            self._note_time(one.read_time for one in found)
             return [self._snapshot(one.document) for one in found if one.HasField("document")]
 
         return self._client.call(self._name, _RETRY, read)
@@ -145,12 +151,26 @@ class FirestoreStore:
             answers = client.run_aggregation_query(
                 request=types.RunAggregationQueryRequest.wrap(request), **self._options()
             )
-            found = (types.RunAggregationQueryResponse.pb(answer) for answer in answers)
+            found = [types.RunAggregationQueryResponse.pb(answer) for answer in answers]
+            self._note_time(one.read_time for one in found)
             return sum(
                 one.result.aggregate_fields["n"].integer_value for one in found if one.HasField("result")
             )
 
         return self._client.call(self._name, _RETRY, read)
+
+    def now(self) -> datetime | None:
+        """Firestore's time, from the `commit_time` or `read_time` that each of its answers carries."""
+        told = self._told
+        return told[0] + timedelta(seconds=time.monotonic() - told[1]) if told is not None else None
+
+    def _note_time(self, told: Iterable[Any]) -> None:
+        """Remember the latest time that an answer tells; it has passed by now, so `now` is never ahead."""
+        times = [(each.seconds, each.nanos) for each in told if each.seconds]
+        if times:
+            seconds, nanos = max(times)
+            moment = datetime.fromtimestamp(seconds, UTC) + timedelta(microseconds=nanos // 1000)
+            self._told = (moment, time.monotonic())
 
     def commit(self, writes: Sequence[Write]) -> list[Written]:
         """Apply all writes or none, in one request."""
@@ -163,6 +183,7 @@ class FirestoreStore:
 
         about = f"{self._name}: commit of {len(writes)} writes"
         answer = types.CommitResponse.pb(self._client.call(about, _RETRY, send, _COMMIT_REFUSALS))
+        self._note_time([answer.commit_time])
         return [_written(write, result) for write, result in zip(writes, answer.write_results, strict=True)]
 
     def _commit_request(self, writes: Sequence[Write]) -> Any:

@@ -5,7 +5,11 @@ listings items 2021-08-01, FBA inventory v1, reports 2021-06-30, sellers v1) and
 read 2026-11-23. Facts that this module depends on:
 
 - An access token is exchanged at another host, lasts an hour, and serves all calls of a session.
-- A refused access token is a 403, not a 401; so is a role that the application lacks.
+- A refused access token is a 403, not a 401; so is a role that the application lacks. Roles are given for
+  each operation (`role-mappings`), so such a 403 says nothing about the other operations.
+- A seller who does not take part in Fulfillment by Amazon gets 400 `InvalidInput` for its stock at Amazon,
+  for ever, and no operation tells who takes part (github.com/ericcj/amz_sp_api/issues/28,
+  github.com/jlevers/selling-partner-api/issues/118). A wrong query gets the same answer.
 - Limits are for each operation. They are documented, and `x-amzn-RateLimit-Limit` tells them as a rate.
   A 429 does not say how long to wait; the wait is one call's share of the rate.
 - Amazon's support asks for `x-amzn-RequestId`, so every error names it.
@@ -50,6 +54,18 @@ RATES = {
     "document": Rate(0.0167, 15),
     "sellers": Rate(0.016, 15),
 }
+#: The roles that open an operation; any one of them does.
+_STOCK_ROLE = "Amazon Fulfillment or Product Listing"
+ROLES = {
+    "orders": "Inventory and Order Tracking",
+    "listings": "Product Listing",
+    "listing": "Product Listing",
+    "fba": _STOCK_ROLE,
+    "create_report": "Product Listing",
+    "report": "Product Listing",
+    "document": "Product Listing",
+    "sellers": "Finance and Accounting",
+}
 #: Words in the error for an access token that is expired, malformed or missing.
 _REFUSED_TOKEN = "access token"  # noqa: S105 - words of a message
 
@@ -58,7 +74,8 @@ class SellerSettings(Settings, frozen=True, kw_only=True):
     """A connection's settings."""
 
     region: Annotated[
-        Literal["na", "eu", "fe"], Meta(description="Amazon's region: Americas, Europe, Far East.")
+        Literal["na", "eu", "fe"],
+        Meta(description="Amazon's region: na (Americas), eu (Europe, Africa, India), fe (Far East)."),
     ]
     marketplace_ids: Annotated[
         tuple[str, ...],
@@ -98,10 +115,12 @@ ACCESS = Access(
             optional=True,
         ),
     ),
-    lifetime="A seller's authorization lapses after a year, and does not include roles added later: "
+    lifetime="The client secret must be rotated every 180 days: store the new one in the connection's "
+    "secret. A seller's authorization lapses after a year, and does not include roles added later: "
     "authorize the application again.",
     sources=(
         "https://developer-docs.amazon.com/sp-api/docs/self-authorization",
+        "https://developer-docs.amazon.com/sp-api/docs/rotating-your-apps-lwa-credentials",
         "https://developer-docs.amazon.com/sp-api/docs/role-mappings",
         "https://developer-docs.amazon.com/sp-api/docs/get-seller-market-participation",
         "https://developer-docs.amazon.com/sp-api/docs/access-orders-pii",
@@ -169,9 +188,15 @@ class Gone(RequestRejected):
     """The item asked for by its name no longer exists."""
 
 
+class NotEnrolled(RequestRejected):
+    """Amazon refuses to list its stock, as it does for a seller that has none there."""
+
+
 #: The meaning of 400 for a query with a page token, and of 404 for a single item.
 WITH_TOKEN: Errors = {400: PageTokenExpired}
 SINGLE: Errors = {404: Gone}
+#: The meaning of an error for the first page of the stock at Amazon.
+ENROLLED: Errors = {"InvalidInput": NotEnrolled}
 
 
 class _Forbidden(CredentialsRejected):
@@ -208,7 +233,7 @@ def ask(
             operation, url, lambda response: response.decode(kind), params=params, json=json, errors=errors
         )
     except _Forbidden as error:
-        action = "give the application the role this call needs in Seller Central, and authorize it again"
+        action = f"give the application the role {ROLES[operation]} in Seller Central, and authorize it again"
         raise PermissionDenied(error.message, action=action) from None
 
 

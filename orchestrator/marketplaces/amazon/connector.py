@@ -1,6 +1,6 @@
 """Amazon: Selling Partner API; orders and products by modification time, stock listed whole.
 
-The sources of its facts are in `api`, `listings`, `listing_search` and `report`.
+The sources of its facts are in `api`, `listings`, `stock`, `listing_search` and `report`.
 """
 
 from __future__ import annotations
@@ -12,8 +12,9 @@ import msgspec
 from orchestrator.errors import ConnectionInvalid
 from orchestrator.marketplaces.amazon import listing_records, order_records
 from orchestrator.marketplaces.amazon.api import ACCESS, Credential, Seller, SellerSettings, ask, open_session
-from orchestrator.marketplaces.amazon.listings import fetch_inventory, fetch_orders, fetch_products
-from orchestrator.marketplaces.spec import Connector, Listing, Session, Stream, by_name
+from orchestrator.marketplaces.amazon.listings import fetch_orders, fetch_products
+from orchestrator.marketplaces.amazon.stock import fetch_inventory
+from orchestrator.marketplaces.spec import Connector, Limiter, Listing, Session, Stream, by_name
 
 
 class _Marketplace(msgspec.Struct):
@@ -87,6 +88,8 @@ CONNECTOR = Connector(
     ),
     # Other sellers have been admitted since November 2000.
     epoch=datetime(2000, 11, 1, tzinfo=UTC),
+    # A bucket for each operation (developer-docs.amazon.com/sp-api/docs/usage-plans-and-rate-limits).
+    limiter=Limiter.STREAM,
     open=open_session,
     check=check,
     personal_fields=order_records.PERSONAL_FIELDS,

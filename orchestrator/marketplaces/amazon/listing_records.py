@@ -9,14 +9,25 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
 from orchestrator.decoding import UNREADABLE
 from orchestrator.errors import RecordInvalid
-from orchestrator.marketplaces.values import Instant, Pieces, id_reader, money, optional_utc, utc
-from orchestrator.model.record import Money, Product, ProductStatus, StockLevel, Variant
+from orchestrator.marketplaces.values import (
+    NO_DETAIL,
+    Detail,
+    Details,
+    Instant,
+    Number,
+    id_reader,
+    money,
+    quantity,
+    total_quantity,
+    utc,
+)
+from orchestrator.model.record import Money, Product, ProductStatus, Quantity, StockLevel, Variant
 
 #: The channel of the seller's own stock; Amazon's channels begin with `AMAZON`.
 MERCHANT, AMAZON = "DEFAULT", "AMAZON"
@@ -34,21 +45,26 @@ class Price(Row):
     currency_code: str
 
 
+class _Amount(Row):
+    amount: Any = None
+    currency_code: Any = None
+
+
 class _Summary(Row):
-    status: list[str] = []
-    item_name: str | None = None
-    created_date: Instant | None = None
-    last_updated_date: Instant | None = None
+    status: Detail = NO_DETAIL
+    item_name: Detail = NO_DETAIL
+    created_date: Detail = NO_DETAIL
+    last_updated_date: Detail = NO_DETAIL
 
 
 class _Offer(Row):
-    offer_type: str
-    price: Price
+    offer_type: str = ""
+    price: Detail = NO_DETAIL
 
 
 class _Availability(Row):
     fulfillment_channel_code: str
-    quantity: Pieces | None = None
+    quantity: Number | None = None
 
 
 class _Sku(Row):
@@ -66,16 +82,16 @@ class _Stocked(_Sku):
 
 
 class _Reserved(Row):
-    total_reserved_quantity: Pieces | None = None
-    pending_customer_order_quantity: Pieces | None = None
+    total_reserved_quantity: Any = None
+    pending_customer_order_quantity: Any = None
 
 
 class _Details(Row):
-    fulfillable_quantity: Pieces | None = None
-    inbound_working_quantity: Pieces | None = None
-    inbound_shipped_quantity: Pieces | None = None
-    inbound_receiving_quantity: Pieces | None = None
-    reserved_quantity: _Reserved | None = None
+    fulfillable_quantity: Number | None = None
+    inbound_working_quantity: Detail = NO_DETAIL
+    inbound_shipped_quantity: Detail = NO_DETAIL
+    inbound_receiving_quantity: Detail = NO_DETAIL
+    reserved_quantity: Detail = NO_DETAIL
 
 
 class _FbaId(Row):
@@ -85,10 +101,12 @@ class _FbaId(Row):
 
 
 class _FbaStock(_FbaId, kw_only=True):
-    inventory_details: _Details
-    total_quantity: Pieces | None = None
+    #: Asked for, and yet sometimes absent or an empty list
+    #: (github.com/amzn/selling-partner-api-models/issues/1445).
+    inventory_details: Detail = NO_DETAIL
+    total_quantity: Number | None = None
     #: Empty for stock that has never moved.
-    last_updated_time: str | None = None
+    last_updated_time: Detail = NO_DETAIL
 
 
 class _MerchantId(Row):
@@ -99,7 +117,7 @@ class _MerchantId(Row):
 class _MerchantStock(_MerchantId, kw_only=True):
     """One channel's share of a listing; our own form, made by `merchant_stock`."""
 
-    quantity: Pieces | None = None
+    quantity: Number | None = None
 
 
 class _ListingRow(msgspec.Struct):
@@ -122,6 +140,9 @@ class _LevelRowId(msgspec.Struct):
     marketplace: str
     fba: _FbaId | None = None
     merchant: _MerchantId | None = None
+
+
+_NOT_TOLD = _Details()
 
 
 def within(marketplace: str, kind: Literal["listing", "fba", "merchant"], row: msgspec.Raw) -> bytes:
@@ -147,21 +168,33 @@ def merchant_stock(listing: msgspec.Raw) -> list[msgspec.Raw]:
     return [msgspec.Raw(msgspec.json.encode(share)) for share in shares]
 
 
+def lies_with_amazon(listing: msgspec.Raw) -> bool:
+    """Whether Amazon fulfils a listing's orders."""
+    try:
+        found = msgspec.json.decode(listing, type=_Stocked)
+    except UNREADABLE:
+        return False
+    return any(share.fulfillment_channel_code.startswith(AMAZON) for share in found.fulfillment_availability)
+
+
 def product(raw: bytes, with_buyer: bool) -> Product:  # noqa: ARG001 - the contract's signature
     """A listing is a product with one variant, in one marketplace."""
     found = msgspec.json.decode(raw, type=_ListingRow)
-    row = found.listing
+    row, details = found.listing, Details()
     summary = row.summaries[0] if row.summaries else _Summary()
     listing_id = listing_id_of(row.sku, found.marketplace)
-    amount = next((offer.price for offer in row.offers if offer.offer_type == "B2C"), None)
+    amount = next((offer.price for offer in row.offers if offer.offer_type == "B2C"), NO_DETAIL)
+    words = details.part("status", summary.status, list[str])
+    is_told = bool(row.summaries) and "status" not in (details.warnings or ())
     return Product(
         id=listing_id,
-        title=summary.item_name,
-        status=_product_status(summary.status) if row.summaries else "unknown",
-        marketplace_status=", ".join(sorted(summary.status)),
-        created_at=optional_utc(summary.created_date),
-        updated_at=optional_utc(summary.last_updated_date),
-        variants=(Variant(id=listing_id, sku=row.sku, price=price(amount)),),
+        title=details.text("itemName", summary.item_name),
+        status=_product_status(words or ()) if is_told else "unknown",
+        marketplace_status=", ".join(sorted(words or ())),
+        created_at=_moment(details, "createdDate", summary.created_date),
+        updated_at=_moment(details, "lastUpdatedDate", summary.last_updated_date),
+        variants=(Variant(id=listing_id, sku=row.sku, price=offer_price(details, "price", amount)),),
+        warnings=details.warnings,
     )
 
 
@@ -181,7 +214,7 @@ def level(raw: bytes, with_buyer: bool) -> StockLevel:  # noqa: ARG001 - the con
         variant_id=listing_id,
         location_id=f"{channel}@{found.marketplace}",
         location_name="Merchant" if channel == MERCHANT else None,
-        available=found.merchant.quantity,
+        available=_pieces(found.merchant.quantity),
     )
 
 
@@ -221,6 +254,16 @@ def price(amount: Price | None) -> Money | None:
     return None if amount is None else money(amount.amount, amount.currency_code)
 
 
+def offer_price(details: Details, name: str, amount: object) -> Money | None:
+    """An amount that a record can do without."""
+    found = details.part(name, amount, _Amount)
+    return None if found is None else details.money(name, found.amount, found.currency_code)
+
+
+def _pieces(number: Number | None) -> Quantity | None:
+    return None if number is None else quantity(number)
+
+
 def _product_status(words: Sequence[str]) -> ProductStatus:
     """BUYABLE and DISCOVERABLE can apply together, or neither: then the listing is not for sale."""
     if "BUYABLE" in words:
@@ -230,14 +273,11 @@ def _product_status(words: Sequence[str]) -> ProductStatus:
 
 def _fba_level(marketplace: str, row: _FbaStock) -> StockLevel:
     listing_id = listing_id_of(row.seller_sku, marketplace)
-    details = row.inventory_details
-    reserved = details.reserved_quantity or _Reserved()
-    on_the_way = (
-        details.inbound_working_quantity,
-        details.inbound_shipped_quantity,
-        details.inbound_receiving_quantity,
-    )
-    incoming = sum(each or 0 for each in on_the_way)
+    details = Details()
+    found = _read(details, row.inventory_details)
+    reserved = details.part("reservedQuantity", found.reserved_quantity, _Reserved) or _Reserved()
+    incoming = _incoming(details, found) if found is not _NOT_TOLD else None
+    total = _pieces(row.total_quantity)
     return StockLevel(
         id=_fba_id(marketplace, row),
         sku=row.seller_sku,
@@ -245,18 +285,42 @@ def _fba_level(marketplace: str, row: _FbaStock) -> StockLevel:
         variant_id=listing_id,
         location_id=f"{AMAZON}@{marketplace}",
         location_name="Fulfillment by Amazon",
-        available=details.fulfillable_quantity,
+        available=_pieces(found.fulfillable_quantity),
         # Amazon's total includes stock on its way.
-        on_hand=None if row.total_quantity is None else row.total_quantity - incoming,
-        committed=reserved.pending_customer_order_quantity,
+        on_hand=None if total is None else total_quantity(Decimal(total), -Decimal(incoming or 0)),
+        committed=details.quantity("pendingCustomerOrderQuantity", reserved.pending_customer_order_quantity),
         incoming=incoming,
-        reserved=reserved.total_reserved_quantity,
-        updated_at=_instant(row.last_updated_time) if row.last_updated_time else None,
+        reserved=details.quantity("totalReservedQuantity", reserved.total_reserved_quantity),
+        updated_at=_moment(details, "lastUpdatedTime", row.last_updated_time),
+        warnings=details.warnings,
     )
 
 
-def _instant(text: str) -> datetime:
-    try:
-        return utc(msgspec.convert(text, Instant))
-    except msgspec.ValidationError:
-        raise RecordInvalid("a time is not ISO 8601 with an offset") from None
+def _read(details: Details, told: Detail) -> _Details:
+    """The details of a level, `_NOT_TOLD` if there are none; a quantity for sale in them is never guessed.
+
+    Raises:
+        ValidationError: They tell a quantity for sale that is no number.
+    """
+    if details.part("inventoryDetails", told, dict[str, Any]) is None:
+        details.note("inventoryDetails")
+        return _NOT_TOLD
+    return msgspec.json.decode(told, type=_Details)
+
+
+def _incoming(details: Details, found: _Details) -> Quantity | None:
+    """The stock on its way to Amazon; None if a part of it cannot be read."""
+    parts = (
+        details.quantity("inboundWorkingQuantity", found.inbound_working_quantity),
+        details.quantity("inboundShippedQuantity", found.inbound_shipped_quantity),
+        details.quantity("inboundReceivingQuantity", found.inbound_receiving_quantity),
+    )
+    if any("inbound" in name for name in details.warnings or ()):
+        return None
+    return total_quantity(*(Decimal(part) for part in parts if part is not None))
+
+
+def _moment(details: Details, name: str, value: Detail) -> datetime | None:
+    """A time that a record can do without; an empty text is none."""
+    found = details.part(name, value, Instant)
+    return None if found is None else details.read(name, lambda: utc(found))

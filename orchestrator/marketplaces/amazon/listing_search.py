@@ -9,24 +9,28 @@ depends on:
   report names all SKUs. They are then asked for by name, so that all rows have the same form.
 - A last search finds the items that were listed while Amazon made the report.
 - The default order is descending; in ascending order, an item that changes meanwhile is shown again.
+- A search tells its number of results. A search that ends before that number continues from the last time.
 """
 
 from __future__ import annotations
 
 import logging
-from datetime import datetime, timedelta
-from typing import NamedTuple
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple, Protocol, TypeVar
 from urllib.parse import quote
 
 import msgspec
 
 from orchestrator.decoding import UNREADABLE
-from orchestrator.errors import ResponseInvalid
+from orchestrator.errors import MarketplaceUnavailable, PageTokenExpired, ResponseInvalid
 from orchestrator.marketplaces.amazon import report
 from orchestrator.marketplaces.amazon.api import SINGLE, WITH_TOKEN, Gone, Paged, Seller, ask
+from orchestrator.marketplaces.amazon.narrowing import Spans
 from orchestrator.marketplaces.client import Errors
-from orchestrator.marketplaces.paging import single_step
-from orchestrator.marketplaces.spec import Session
+from orchestrator.marketplaces.paging import read_position, single_step
+from orchestrator.marketplaces.spec import Session, Unshown
 from orchestrator.marketplaces.values import Instant, whole_second
 
 log = logging.getLogger(__name__)
@@ -38,6 +42,8 @@ CEILING = 1000
 WHOLE = timedelta(days=30)
 #: The last search begins this long before the report was made.
 OVERLAP = timedelta(hours=1)
+#: No listing is older; a span of time without another beginning starts here.
+_OLDEST = datetime(2000, 1, 1, tzinfo=UTC)
 #: Seconds to wait for a report: longer by the first each time, up to the last.
 POLL_S, LONGEST_POLL_S = 15.0, 120.0
 
@@ -50,6 +56,8 @@ class Wanted(NamedTuple):
     #: Changed since, and until; None if time does not matter.
     since: datetime | None = None
     until: datetime | None = None
+    #: How often the page has been asked for: see `Window`.
+    attempt: int = 1
 
 
 class Search(msgspec.Struct, frozen=True, array_like=True, tag="search"):
@@ -83,7 +91,15 @@ class Naming(msgspec.Struct, frozen=True, array_like=True, tag="skus"):
     row: int = 0
 
 
-Place = Search | Waiting | Naming
+Place = Search | Waiting | Naming | Spans
+
+
+class _Placed(Protocol):
+    @property
+    def marketplace(self) -> str: ...
+
+
+P = TypeVar("P", bound=_Placed)
 
 
 class Step(NamedTuple):
@@ -91,11 +107,12 @@ class Step(NamedTuple):
 
     items: list[msgspec.Raw]
     following: Place | None
+    unshown: Sequence[Unshown] = ()
 
 
 class _Found(Paged):
     items: list[msgspec.Raw]
-    number_of_results: int = 0
+    number_of_results: int | None = None
 
 
 class _Summary(msgspec.Struct, rename="camel"):
@@ -106,13 +123,38 @@ class _Dated(msgspec.Struct):
     summaries: list[_Summary] = []
 
 
-def step(session: Session[Seller], place: Place, wanted: Wanted) -> Step:
-    """Make the next call or two.
+def next_step(session: Session[Seller], place: Place, wanted: Wanted) -> Step:
+    """Make the next call or two; after a marketplace's last listing, the next marketplace follows.
 
     Raises:
         PageTokenExpired: Amazon no longer accepts its page token.
         MarketplaceError: One of its other kinds.
     """
+    found = _step(session, place, wanted)
+    another = after(session.settings.marketplace_ids, place.marketplace)
+    if found.following is not None or another is None:
+        return found
+    return found._replace(following=Search(another, wanted.since))
+
+
+def own_place(token: str, places: msgspec.json.Decoder[P], ids: Sequence[str]) -> P:
+    """The place that a page token of ours names.
+
+    Raises:
+        PageTokenExpired: It is none of ours, or names a marketplace that is no longer synced.
+    """
+    place = read_position("amazon", token, places)
+    if place.marketplace not in ids:
+        raise PageTokenExpired("amazon: the page token is of a marketplace that is no longer synced")
+    return place
+
+
+def after(ids: Sequence[str], marketplace: str) -> str | None:
+    """The marketplace after this one."""
+    return next(iter(ids[ids.index(marketplace) + 1 :]), None)
+
+
+def _step(session: Session[Seller], place: Place, wanted: Wanted) -> Step:
     match place:
         case Search():
             return _search(session, place, wanted)
@@ -120,32 +162,69 @@ def step(session: Session[Seller], place: Place, wanted: Wanted) -> Step:
             return _wait(session, place, wanted)
         case Naming():
             return _name(session, place, wanted)
+        case Spans():
+            return _halve(session, place, wanted)
 
 
 def _search(session: Session[Seller], place: Search, wanted: Wanted) -> Step:
-    params = [("sortBy", "lastUpdatedDate"), ("sortOrder", "ASC"), ("pageSize", str(PAGE_SIZE))]
-    if place.after is not None:
-        params.append(("lastUpdatedAfter", whole_second(place.after)))
-    if wanted.until is not None:
-        params.append(("lastUpdatedBefore", whole_second(wanted.until, rounded_up=True)))
-    if place.page is not None:
-        params.append(("pageToken", place.page))
-    found = _ask(session, place.marketplace, wanted, params, WITH_TOKEN if place.page is not None else None)
-    is_large = found.number_of_results > CEILING
+    try:
+        return _searched(session, place, wanted)
+    except MarketplaceUnavailable as error:
+        until = wanted.until or session.client.server_time
+        # An earlier page of the same search was shown: then Amazon answers, and this page has a row to blame.
+        is_only_one = wanted.attempt > 1 or place.read > 0
+        if not is_only_one or until is None:
+            raise
+        # In ascending order, all that is older than the latest time has been shown.
+        since = min(place.last or place.after or _OLDEST, until)
+        following, unshown = Spans.of(place.marketplace, since, until).missed(error)
+        return Step([], following, unshown)
+
+
+def _searched(session: Session[Seller], place: Search, wanted: Wanted) -> Step:
+    found = _page(session, wanted, place, wanted.until)
+    is_large = (found.number_of_results or 0) > CEILING
     if is_large and place.may_report and place.read == 0 and _is_whole(place, wanted):
         return _report(session, place)
     read = place.read + len(found.items)
     last = max(filter(None, [place.last, *map(_changed_at, found.items)]), default=None)
     if read < CEILING:
         page = single_step("amazon listings", place.page, found.next_token)
-        further = msgspec.structs.replace(place, page=page, read=read, last=last)
-        return Step(found.items, further if page else None)
+        if page:
+            return Step(found.items, msgspec.structs.replace(place, page=page, read=read, last=last))
+        if not _ends_early(found, read):
+            return Step(found.items, None)
     if last is not None and (place.after is None or last > place.after):
         return Step(found.items, msgspec.structs.replace(place, after=last, page=None, read=0, last=None))
+    if read < CEILING:
+        if found.number_of_results is None:
+            return Step(found.items, None)
+        message = f"amazon listings: {read} of {found.number_of_results} listings came"
+        raise MarketplaceUnavailable(message)
     if not place.may_report:
         message = f"amazon listings: more than {CEILING} items changed at one time, and no report tells them"
         raise ResponseInvalid(message)
     return Step(found.items, _report(session, place).following)
+
+
+def _page(session: Session[Seller], wanted: Wanted, search: Search, until: datetime | None) -> _Found:
+    """One page of a search; both bounds are included."""
+    params = [("sortBy", "lastUpdatedDate"), ("sortOrder", "ASC"), ("pageSize", str(PAGE_SIZE))]
+    if search.after is not None:
+        params.append(("lastUpdatedAfter", whole_second(search.after)))
+    if until is not None:
+        params.append(("lastUpdatedBefore", whole_second(until, rounded_up=True)))
+    if search.page is not None:
+        params.append(("pageToken", search.page))
+    errors = WITH_TOKEN if search.page is not None else None
+    return _ask(session, search.marketplace, wanted, params, errors)
+
+
+def _ends_early(found: _Found, read: int) -> bool:
+    """Whether a last page lacks results: fewer came than told, or it is full and none is told."""
+    if found.number_of_results is None:
+        return len(found.items) >= PAGE_SIZE
+    return read < found.number_of_results
 
 
 def _is_whole(place: Search, wanted: Wanted) -> bool:
@@ -181,12 +260,75 @@ def _name(session: Session[Seller], place: Naming, wanted: Wanted) -> Step:
     if not skus:
         return Step([], _lately(place, wanted))
     # A comma separates SKUs, so a SKU with a comma is asked for alone.
+    # A comma separates SKUs, so a SKU with a comma is asked for alone.
     plain = [sku for sku in skus if "," not in sku]
-    items = [item for sku in skus if "," in sku for item in _one(session, place.marketplace, sku, wanted)]
+    items, unshown = _alone(session, place, [sku for sku in skus if "," in sku], wanted)
     if plain:
-        params = [("identifiersType", "SKU"), ("identifiers", ",".join(plain)), ("pageSize", str(PAGE_SIZE))]
-        items += _ask(session, place.marketplace, wanted, params).items
-    return Step(items, msgspec.structs.replace(place, row=place.row + len(skus)))
+        try:
+            items += _named(session, place.marketplace, plain, wanted)
+        except MarketplaceUnavailable:
+            if wanted.attempt == 1:
+                raise
+            shown, hidden = _alone(session, place, plain, wanted)
+            items, unshown = items + shown, unshown + hidden
+    return Step(items, msgspec.structs.replace(place, row=place.row + len(skus)), unshown)
+
+
+def _alone(
+    session: Session[Seller], place: Naming, skus: Sequence[str], wanted: Wanted
+) -> tuple[list[msgspec.Raw], list[Unshown]]:
+    """The listings of SKUs, each asked for alone, and from the second attempt on those that are not shown."""
+    items: list[msgspec.Raw] = []
+    unshown: list[Unshown] = []
+    for sku in skus:
+        try:
+            items += _one(session, place.marketplace, sku, wanted)
+        except MarketplaceUnavailable as error:
+            if wanted.attempt == 1:
+                raise
+            listing_id = f"{sku}@{place.marketplace}"
+            unshown.append(Unshown(name=listing_id, reason=error.message, record_id=listing_id))
+    if unshown and not items:
+        # Raises if Amazon shows nothing at all: then the SKUs are not to blame.
+        _page(session, wanted, Search(place.marketplace, place.made_at), None)
+    return items, unshown
+
+
+def _named(
+    session: Session[Seller], marketplace: str, skus: Sequence[str], wanted: Wanted
+) -> list[msgspec.Raw]:
+    """The listings of at most 20 SKUs; those that no longer exist are left out."""
+    params = [("identifiersType", "SKU"), ("identifiers", ",".join(skus)), ("pageSize", str(PAGE_SIZE))]
+    found = _ask(session, marketplace, wanted, params)
+    if len(found.items) < (found.number_of_results or 0):
+        message = f"amazon listings: {len(found.items)} of {found.number_of_results} named listings came"
+        raise MarketplaceUnavailable(message)
+    return found.items
+
+
+def _halve(session: Session[Seller], place: Spans, wanted: Wanted) -> Step:
+    """A page of a search that is narrowed down by time."""
+    since, until = place.first
+    try:
+        found = _page(session, wanted, Search(place.marketplace, since, place.page), until)
+    except MarketplaceUnavailable as error:
+        following, unshown = place.missed(error)
+        if wanted.until is None:
+            # A listing of the whole catalogue does not say which listings changed in a span.
+            unshown = [replace(each, changed_since=None, changed_until=None) for each in unshown]
+        return Step([], following or _since(place, wanted), unshown)
+    page = single_step("amazon listings", place.page, found.next_token)
+    is_large = (found.number_of_results or 0) > CEILING
+    is_short = page is None and place.page is None and _ends_early(found, len(found.items))
+    if place.can_halve and place.page is None and (is_large or is_short or page is not None):
+        # Its rows are left out: they come with the halves, and a later page might fail.
+        return Step([], place.answered_in_part())
+    return Step(found.items, place.after_page(page) or _since(place, wanted))
+
+
+def _since(place: Spans, wanted: Wanted) -> Search | None:
+    """The search for the listings that changed while the spans were read; None if the window ends before."""
+    return Search(place.marketplace, place.end, may_report=False) if wanted.until is None else None
 
 
 def _lately(place: Naming, wanted: Wanted) -> Search:

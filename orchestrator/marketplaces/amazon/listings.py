@@ -1,4 +1,4 @@
-"""The pages of Amazon's three streams.
+"""The pages of Amazon's orders and products.
 
 Source: the models named in `api`, read 2026-11-23. Facts that this module depends on:
 
@@ -9,139 +9,105 @@ Source: the models named in `api`, read 2026-11-23. Facts that this module depen
 - Only the data asked for is sent: the status is in `FULFILLMENT`, totals in `PROCEEDS`. Buyers are asked
   for only if the connection stores personal data.
 - Orders have been missing from lists for a while: an absent order is never taken as vanished.
-- The token of an FBA listing expires after 30 seconds. It stays in the session; another session lists that
-  marketplace again from its beginning.
-- It is not documented whether a change of quantity alone moves a listing's modification time. So the
-  seller's own stock is listed whole each time, 20 SKUs a call and 5 calls a second: 10 seconds for 1,000
-  SKUs. The next slice continues a listing that does not fit into one.
+- A search for orders tells no count. So a full page without a token is not taken for the last at once: a
+  first page is read again by halves, a later one is asked for once more.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import TypeVar
 
 import msgspec
 
-from orchestrator.errors import PageTokenExpired
+from orchestrator.errors import MarketplaceUnavailable
 from orchestrator.marketplaces.amazon import listing_records
-from orchestrator.marketplaces.amazon.api import WITH_TOKEN, Fba, Paged, Seller, ask
-from orchestrator.marketplaces.amazon.listing_search import Place, Search, Wanted, step
+from orchestrator.marketplaces.amazon.api import WITH_TOKEN, Paged, Seller, ask
+from orchestrator.marketplaces.amazon.listing_search import Place, Search, Wanted, next_step, own_place
+from orchestrator.marketplaces.amazon.narrowing import Spans
 from orchestrator.marketplaces.paging import read_position, single_step, write_position
-from orchestrator.marketplaces.spec import Page, Session, Window
+from orchestrator.marketplaces.spec import Page, Session, Unshown, Window
 from orchestrator.marketplaces.values import whole_second
 
 #: Orders are kept for two years, in some marketplaces since then.
 _OLDEST_ORDER = datetime(2016, 1, 1, tzinfo=UTC)
 _ORDER_DATA = "FULFILLMENT,PROCEEDS"
 _BUYER_DATA = "BUYER,RECIPIENT"
+#: The most orders on a page.
+_PAGE_SIZE = 100
 
-
-P = TypeVar("P", bound=Place | Fba)
 _listing_places: msgspec.json.Decoder[Place] = msgspec.json.Decoder(Place)
-_stock_places: msgspec.json.Decoder[Place | Fba] = msgspec.json.Decoder(Place | Fba)
+_order_spans: msgspec.json.Decoder[Spans] = msgspec.json.Decoder(Spans)
+#: The beginning of a page token of ours; Amazon's are not JSON.
+_OURS = '["spans",'
 
 
 class _Orders(Paged):
     orders: list[msgspec.Raw]
 
-
-class _Summaries(msgspec.Struct, rename="camel"):
-    inventory_summaries: list[msgspec.Raw]
-
-
-class _Inventory(Paged):
-    payload: _Summaries
+    @property
+    def ends_early(self) -> bool:
+        """Whether the page is full, and yet the last one."""
+        return len(self.orders) == _PAGE_SIZE and not self.next_token
 
 
 def fetch_orders(session: Session[Seller], window: Window, token: str | None) -> Page:
     """Orders changed in the window, in all marketplaces, with their items."""
+    if token is not None and token.startswith(_OURS):
+        return _halve(session, read_position("amazon orders", token, _order_spans))
+    since = max(window.since, _OLDEST_ORDER)
+    whole = Spans.of("", since, max(since, window.until))
+    try:
+        found = _search(session, *whole.first, token)
+    except MarketplaceUnavailable as error:
+        if window.attempt == 1:
+            raise
+        return _page([], *whole.missed(error))
+    if found.ends_early and token is not None:
+        found = _search(session, *whole.first, token)
+    elif found.ends_early and whole.can_halve:
+        return _page([], whole.halved())
+    following = single_step("amazon orders", token, found.next_token)
+    return Page([bytes(row) for row in found.orders], following)
+
+
+def _halve(session: Session[Seller], spans: Spans) -> Page:
+    """A page of a search that is narrowed down by time."""
+    try:
+        found = _search(session, *spans.first, spans.page)
+    except MarketplaceUnavailable as error:
+        return _page([], *spans.missed(error))
+    is_more = found.ends_early or found.next_token
+    if is_more and spans.page is None and spans.can_halve:
+        # Its rows are left out: they come with the halves, and a later page might fail.
+        return _page([], spans.answered_in_part())
+    return _page(found.orders, spans.after_page(single_step("amazon orders", spans.page, found.next_token)))
+
+
+def _page(rows: Sequence[msgspec.Raw], following: Spans | None, unshown: Sequence[Unshown] = ()) -> Page:
+    token = write_position(following) if following is not None else None
+    return Page([bytes(row) for row in rows], token, unshown=unshown)
+
+
+def _search(session: Session[Seller], since: datetime, until: datetime, token: str | None) -> _Orders:
     params = [
-        ("lastUpdatedAfter", whole_second(max(window.since, _OLDEST_ORDER))),
-        ("lastUpdatedBefore", whole_second(window.until, rounded_up=True)),
+        ("lastUpdatedAfter", whole_second(since)),
+        ("lastUpdatedBefore", whole_second(until, rounded_up=True)),
         ("marketplaceIds", ",".join(session.settings.marketplace_ids)),
-        ("maxResultsPerPage", "100"),
+        ("maxResultsPerPage", str(_PAGE_SIZE)),
         ("includedData", f"{_ORDER_DATA},{_BUYER_DATA}" if session.store_buyer_pii else _ORDER_DATA),
     ]
     if token:
         params.append(("paginationToken", token))
     errors = WITH_TOKEN if token else None
-    found = ask(session, "orders", "/orders/2026-01-01/orders", _Orders, params, errors=errors)
-    following = single_step("amazon orders", token, found.next_token)
-    return Page([bytes(row) for row in found.orders], following)
+    return ask(session, "orders", "/orders/2026-01-01/orders", _Orders, params, errors=errors)
 
 
 def fetch_products(session: Session[Seller], window: Window, token: str | None) -> Page:
     """Listings changed in the window, one marketplace after the other."""
     ids = session.settings.marketplace_ids
-    place = _place(token, _listing_places, ids) if token else Search(ids[0], window.since)
-    found, following = _step(session, place, Wanted("summaries,offers", window.since, window.until))
-    rows = [listing_records.within(place.marketplace, "listing", item) for item in found]
-    return Page(rows, following)
-
-
-def fetch_inventory(session: Session[Seller], window: Window, token: str | None) -> Page:  # noqa: ARG001 - all is listed
-    """Stock at Amazon in each marketplace, then the seller's own stock."""
-    ids = session.settings.marketplace_ids
-    place = _place(token, _stock_places, ids) if token else Fba(ids[0])
-    if isinstance(place, Fba):
-        return _fba(session, place)
-    found, following = _step(session, place, Wanted("summaries,fulfillmentAvailability"))
-    rows = [
-        listing_records.within(place.marketplace, "merchant", share)
-        for item in found
-        for share in listing_records.merchant_stock(item)
-    ]
-    return Page(rows, following)
-
-
-def _step(session: Session[Seller], place: Place, wanted: Wanted) -> tuple[list[msgspec.Raw], str | None]:
-    """Some listings, and the page token for the next ones, here or in the next marketplace."""
-    found = step(session, place, wanted)
-    following = found.following
-    if following is None and (another := _after(session.settings.marketplace_ids, place.marketplace)):
-        following = Search(another, wanted.since)
-    return found.items, write_position(following) if following is not None else None
-
-
-def _fba(session: Session[Seller], place: Fba) -> Page:
-    seller = session.settings
-    params = [
-        ("details", "true"),
-        ("granularityType", "Marketplace"),
-        ("granularityId", place.marketplace),
-        ("marketplaceIds", place.marketplace),
-    ]
-    continuation = seller.fba[1] if seller.fba is not None and seller.fba[0] == place else None
-    if continuation is not None:
-        params.append(("nextToken", continuation))
-    errors = WITH_TOKEN if continuation is not None else None
-    found = ask(session, "fba", "/fba/inventory/v1/summaries", _Inventory, params, errors=errors)
-    rows = [
-        listing_records.within(place.marketplace, "fba", row) for row in found.payload.inventory_summaries
-    ]
-    further = single_step("amazon fba", continuation, found.next_token)
-    ids = seller.marketplace_ids
-    following: Place | Fba
-    if further:
-        following = Fba(place.marketplace, place.page + 1)
-        seller.fba = (following, further)
-    elif another := _after(ids, place.marketplace):
-        following = Fba(another)
-    else:
-        following = Search(ids[0], None)
-    return Page(rows, write_position(following))
-
-
-def _place(token: str, places: msgspec.json.Decoder[P], ids: Sequence[str]) -> P:
-    """The place that a page token of ours names."""
-    place = read_position("amazon", token, places)
-    if place.marketplace not in ids:
-        raise PageTokenExpired("amazon: the page token is of a marketplace that is no longer synced")
-    return place
-
-
-def _after(ids: Sequence[str], marketplace: str) -> str | None:
-    """The marketplace after this one."""
-    return next(iter(ids[ids.index(marketplace) + 1 :]), None)
+    place = own_place(token, _listing_places, ids) if token else Search(ids[0], window.since)
+    wanted = Wanted("summaries,offers", window.since, window.until, window.attempt)
+    found = next_step(session, place, wanted)
+    rows = [listing_records.within(place.marketplace, "listing", item) for item in found.items]
+    return Page(rows, write_position(found.following) if found.following else None, unshown=found.unshown)

@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
-from orchestrator.marketplaces.amazon.listing_records import Price, Row, listing_id_of, price
-from orchestrator.marketplaces.values import Instant, Pieces, id_at, joined, utc
+from orchestrator.marketplaces.amazon.listing_records import Price, Row, listing_id_of, offer_price, price
+from orchestrator.marketplaces.values import (
+    NO_DETAIL,
+    Detail,
+    Details,
+    Instant,
+    Number,
+    id_at,
+    joined,
+    quantity,
+    utc,
+)
 from orchestrator.model.record import Buyer, Order, OrderLine, OrderStatus
 
 #: Raw fields that hold personal data, or a buyer's own words.
@@ -23,11 +35,14 @@ _ORDER: dict[str, OrderStatus] = {
 }
 
 
-class _Sum(Row):
-    """The seller's proceeds: the whole order's total, or an item's."""
+class _Total(Row):
+    """The seller's proceeds of the whole order."""
 
     grand_total: Price | None = None
-    proceeds_total: Price | None = None
+
+
+class _LineTotal(Row):
+    proceeds_total: Any = None
 
 
 class _Channel(Row):
@@ -35,60 +50,58 @@ class _Channel(Row):
 
 
 class _UnitPrice(Row):
-    unit_price: Price | None = None
+    unit_price: Any = None
 
 
 class _Sold(Row):
-    title: str | None = None
-    seller_sku: str | None = None
-    price: _UnitPrice | None = None
+    title: Any = None
+    seller_sku: Any = None
+    price: Any = None
 
 
 class _Line(Row):
     order_item_id: str
-    quantity_ordered: Pieces
-    product: _Sold
-    proceeds: _Sum | None = None
+    quantity_ordered: Number
+    product: Detail = NO_DETAIL
+    proceeds: Detail = NO_DETAIL
 
 
 class _Fulfillment(Row):
-    fulfillment_status: str
+    fulfillment_status: str = ""
 
 
 class _Contact(Row):
-    buyer_name: str | None = None
-    buyer_email: str | None = None
+    buyer_name: Any = None
+    buyer_email: Any = None
 
 
 class _Address(Row):
-    name: str | None = None
-    address_line1: str | None = None
-    address_line2: str | None = None
-    address_line3: str | None = None
-    city: str | None = None
-    state_or_region: str | None = None
-    postal_code: str | None = None
-    country_code: str | None = None
-    phone: str | None = None
+    name: Any = None
+    address_line1: Any = None
+    address_line2: Any = None
+    address_line3: Any = None
+    city: Any = None
+    state_or_region: Any = None
+    postal_code: Any = None
+    country_code: Any = None
+    phone: Any = None
 
 
 class _Recipient(Row):
-    delivery_address: _Address | None = None
+    delivery_address: Any = None
 
 
 class _Order(Row):
     order_id: str
     created_time: Instant
     last_updated_time: Instant
-    sales_channel: _Channel
     order_items: list[_Line]
-    proceeds: _Sum | None = None
-    fulfillment: _Fulfillment | None = None
-
-
-class _OrderBuyer(Row):
-    buyer: _Contact | None = None
-    recipient: _Recipient | None = None
+    sales_channel: Detail = NO_DETAIL
+    proceeds: _Total | None = None
+    fulfillment: Detail = NO_DETAIL
+    #: Sent only if the connection stores personal data: else it is not asked for.
+    buyer: Detail = NO_DETAIL
+    recipient: Detail = NO_DETAIL
 
 
 order_id = id_at("orderId", kind=str)
@@ -97,47 +110,63 @@ order_id = id_at("orderId", kind=str)
 def order(raw: bytes, with_buyer: bool) -> Order:
     """An order with its items; a pending order may have no price yet."""
     row = msgspec.json.decode(raw, type=_Order)
-    word = row.fulfillment.fulfillment_status if row.fulfillment else ""
+    details = Details()
+    fulfillment = details.part("fulfillment", row.fulfillment, _Fulfillment) or _Fulfillment()
+    channel = details.part("salesChannel", row.sales_channel, _Channel) or _Channel()
+    word = fulfillment.fulfillment_status
+    status = _ORDER.get(word, "unknown")
+    if word and status == "unknown":
+        details.unknown("fulfillmentStatus", word)
+    lines = tuple(_order_line(item, channel.marketplace_id, details) for item in row.order_items)
+    buyer = _buyer(row, details) if with_buyer else None
     return Order(
         id=row.order_id,
         number=row.order_id,
-        status=_ORDER.get(word, "unknown"),
+        status=status,
         marketplace_status=word,
         total=price(row.proceeds.grand_total if row.proceeds else None),
         created_at=utc(row.created_time),
         updated_at=utc(row.last_updated_time),
-        lines=tuple(_order_line(item, row.sales_channel.marketplace_id) for item in row.order_items),
-        buyer=_buyer(msgspec.json.decode(raw, type=_OrderBuyer)) if with_buyer else None,
+        lines=lines,
+        buyer=buyer,
+        warnings=details.warnings,
     )
 
 
-def _order_line(item: _Line, marketplace: str | None) -> OrderLine:
-    sku = item.product.seller_sku or None
+def _order_line(item: _Line, marketplace: str | None, details: Details) -> OrderLine:
+    sold = details.part("product", item.product, _Sold) or _Sold()
+    proceeds = details.part("proceeds", item.proceeds, _LineTotal) or _LineTotal()
+    unit = details.part("price", sold.price, _UnitPrice) or _UnitPrice()
+    sku = details.text("sellerSku", sold.seller_sku)
     listing_id = listing_id_of(sku, marketplace) if sku and marketplace else None
     return OrderLine(
         id=item.order_item_id,
         sku=sku,
         product_id=listing_id,
         variant_id=listing_id,
-        title=item.product.title,
-        quantity=item.quantity_ordered,
-        unit_price=price(item.product.price.unit_price if item.product.price else None),
-        total=price(item.proceeds.proceeds_total if item.proceeds else None),
+        title=details.text("title", sold.title),
+        quantity=quantity(item.quantity_ordered),
+        unit_price=offer_price(details, "unitPrice", unit.unit_price),
+        total=offer_price(details, "proceedsTotal", proceeds.proceeds_total),
     )
 
 
-def _buyer(row: _OrderBuyer) -> Buyer | None:
-    if row.buyer is None and row.recipient is None:
+def _buyer(row: _Order, details: Details) -> Buyer | None:
+    contact = details.part("buyer", row.buyer, _Contact)
+    recipient = details.part("recipient", row.recipient, _Recipient)
+    if contact is None and recipient is None:
         return None
-    contact = row.buyer or _Contact()
-    address = (row.recipient.delivery_address if row.recipient else None) or _Address()
+    contact, recipient = contact or _Contact(), recipient or _Recipient()
+    address = details.part("deliveryAddress", recipient.delivery_address, _Address) or _Address()
+
+    street = (address.address_line1, address.address_line2, address.address_line3)
     return Buyer(
-        name=address.name or contact.buyer_name,
-        email=contact.buyer_email,
-        phone=address.phone,
-        street=joined(address.address_line1, address.address_line2, address.address_line3),
-        city=address.city,
-        region=address.state_or_region,
-        postal_code=address.postal_code,
-        country=address.country_code,
+        name=details.text("name", address.name) or details.text("buyerName", contact.buyer_name),
+        email=details.text("buyerEmail", contact.buyer_email),
+        phone=details.text("phone", address.phone),
+        street=joined(*(details.text("addressLine", line) for line in street)),
+        city=details.text("city", address.city),
+        region=details.text("stateOrRegion", address.state_or_region),
+        postal_code=details.text("postalCode", address.postal_code),
+        country=details.text("countryCode", address.country_code),
     )

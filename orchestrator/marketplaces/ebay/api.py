@@ -1,9 +1,9 @@
-"""eBay's APIs: settings, credential, session, tokens, the day's quota, and the names of its errors.
+"""eBay's APIs: settings, credential, session, tokens, and the names of its errors.
 
-Source: eBay's pages on OAuth and on call limits, read 2026-11-23. Facts that this module depends on:
+Source: eBay's pages on OAuth and on call limits, read 2026-11-23. Facts that this module depends on (for
+limits see `limits`):
 
-- Calls a day are limited for the application, over all its sellers: 429 with error 2001 until midnight
-  Pacific. Token exchanges are limited too (50,000): an instance's sessions share a token for its two hours.
+- Token exchanges are limited (50,000 a day): an instance's sessions share a token for its two hours.
 - Inventory calls need a language that eBay knows, else it answers 400 with error 25709.
 """
 
@@ -11,27 +11,33 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from datetime import timedelta
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Annotated, TypeVar
 
 import msgspec
 from msgspec import Meta
 
 from orchestrator.decoding import UNREADABLE
-from orchestrator.errors import PermissionDenied, RequestRejected
+from orchestrator.errors import MarketplaceError, PermissionDenied, RateLimited, RequestRejected
 from orchestrator.marketplaces.auth import ExpiringToken, Granted, Token, ask_token
-from orchestrator.marketplaces.client import Client, Response
-from orchestrator.marketplaces.pacing import DailyQuota
+from orchestrator.marketplaces.client import Client, Errors, Response
+from orchestrator.marketplaces.ebay.limits import (
+    APPLICATION_SCOPE,
+    RATE_LIMITS_URL,
+    RESOURCES,
+    RateLimits,
+    ResourceLimits,
+)
 from orchestrator.marketplaces.session_request import SessionRequest, Settings, read_credential, read_settings
 from orchestrator.marketplaces.spec import Access, Scope, Session
+from orchestrator.ports import Clock
 
 T = TypeVar("T")
 
 HOST = "api.ebay.com"
 INVENTORY = f"https://{HOST}/sell/inventory/v1"
 TOKEN_URL = f"https://{HOST}/identity/v1/oauth2/token"
-#: Midnight Pacific standard time; an hour past midnight during daylight saving there.
-DAY_BEGINS = timedelta(hours=8)
 #: Access tokens of this process, by a hash of the credential that they were exchanged for.
 _tokens: dict[str, Token] = {}
 _MOST_TOKENS = 2000
@@ -105,65 +111,126 @@ class _Errors(msgspec.Struct):
     error: str | None = None
 
 
-def ask_inventory(
-    session: Session[SiteSettings],
+@dataclass(slots=True)
+class Seller:
+    """The session's seller, and its application."""
+
+    marketplace_id: str
+    limits: ResourceLimits
+    clock: Clock
+    #: The application's password as a header, and the key of its token.
+    basic: Mapping[str, str] = field(repr=False)
+    application: str
+
+
+def ask(
+    session: Session[Seller],
     operation: str,
-    resource: str,
+    url: str,
     kind: type[T],
     params: list[tuple[str, str]],
+    *,
+    errors: Errors | None = None,
 ) -> T:
-    """A call of the Inventory API, read as `kind`.
+    """A call of one of the APIs, read as `kind`.
 
     Raises:
         NoOffers: See its description.
+        RateLimited: The wait that eBay tells, or until the reset of a used-up day, or until the next try.
         MarketplaceError: One of its kinds.
     """
-    return session.client.request(
-        operation,
-        f"{INVENTORY}/{resource}",
-        lambda response: response.decode(kind),
-        params=params,
-        headers={"Accept-Language": LANGUAGES[session.settings.marketplace_id]},
-    )
+    inventory = RESOURCES.get(operation) == "inventory"
+    headers = {"Accept-Language": LANGUAGES[session.settings.marketplace_id]} if inventory else None
+    try:
+        return session.client.request(
+            operation,
+            url,
+            lambda response: response.decode(kind),
+            params=params,
+            headers=headers,
+            errors=errors,
+        )
+    except RateLimited as error:
+        until_reset_s = _proven_wait_s(session, operation)
+        if until_reset_s is None:
+            raise
+        message = f"ebay {operation}: the application's calls are used up until their reset"
+        raise RateLimited(message, wait_s=until_reset_s) from error
 
 
-def open_session(request: SessionRequest) -> Session[SiteSettings]:
+def _proven_wait_s(session: Session[Seller], operation: str) -> float | None:
+    """Seconds until the reset of a resource whose calls are used up; None if it is not proved."""
+    seller = session.settings
+    if not seller.limits.wants_proof(operation):
+        return None
+    try:
+        token = _application_token(session)
+        limits = session.client.request(
+            "rate_limits",
+            RATE_LIMITS_URL,
+            lambda response: response.decode(RateLimits),
+            params=[("api_context", "sell"), ("api_name", RESOURCES.get(operation, operation))],
+            headers={"Authorization": f"Bearer {token}"},
+            authenticated=False,
+        )
+    except MarketplaceError:
+        return None  # the tries continue, each after a longer wait
+    return seller.limits.use_up(operation, limits)
+
+
+def _application_token(session: Session[Seller]) -> str:
+    seller = session.settings
+    key, now = f"application {seller.application}", seller.clock.now()
+    token = _tokens.get(key)
+    if token is None or token.expires_at <= now:
+        form = {"grant_type": "client_credentials", "scope": APPLICATION_SCOPE}
+        granted = ask_token(session.client, TOKEN_URL, Granted, form=form, headers=seller.basic)
+        token = _kept(key, Token.granted(granted, now))
+    return token.value
+
+
+def _kept(key: str, token: Token) -> Token:
+    if len(_tokens) >= _MOST_TOKENS:
+        _tokens.clear()
+    _tokens[key] = token
+    return token
+
+
+def open_session(request: SessionRequest) -> Session[Seller]:
     """Read settings and secret; no call is made yet."""
     settings = read_settings(request, SiteSettings)
     credential = read_credential(request, Credential)
-    basis = msgspec.json.encode([settings.base_url, credential], order="deterministic")
-    key = hashlib.sha256(basis).hexdigest()
+    key = _hash(settings.base_url, credential)
+    application = _hash(settings.base_url, [credential.client_id, credential.client_secret])
     pair = f"{credential.client_id}:{credential.client_secret}".encode()
     basic = {"Authorization": f"Basic {base64.b64encode(pair).decode()}"}
     # Without `scope`, the token has all the rights that the seller has consented to.
     form = {"grant_type": "refresh_token", "refresh_token": credential.refresh_token}
 
     def exchange(client: Client) -> Token:
-        token = Token.granted(ask_token(client, TOKEN_URL, Granted, form=form, headers=basic), now())
-        if len(_tokens) >= _MOST_TOKENS:
-            _tokens.clear()
-        _tokens[key] = token
-        return token
+        granted = ask_token(client, TOKEN_URL, Granted, form=form, headers=basic)
+        return _kept(key, Token.granted(granted, now()))
 
     now = request.clock.now
+    limits = ResourceLimits(request.clock, application, lambda response: error_code(response) == "2001")
     client = Client(
         request,
         marketplace="ebay",
         hosts=frozenset({HOST}),
         auth=ExpiringToken("Authorization", "Bearer ", exchange, now, _tokens.get(key)),
-        pace=DailyQuota(
-            request.clock,
-            quota_of=lambda operation: operation if operation in ("orders", "token") else "inventory",
-            is_used_up=lambda response: error_code(response) == "2001",
-            day_begins=DAY_BEGINS,
-            reset="X-EBAY-C-RATELIMIT-RESET",
-        ),
+        pace=limits,
         # No offer of this SKU; a SKU with characters that only listings made by other tools may have.
         errors={"25713": NoOffers, "25707": NoOffers, "1100": PermissionDenied},
         error_code=error_code,
         base_url=settings.base_url,
     )
-    return Session(client, settings, request.connection.store_buyer_pii)
+    seller = Seller(settings.marketplace_id, limits, request.clock, basic, application)
+    return Session(client, seller, request.connection.store_buyer_pii)
+
+
+def _hash(base_url: str | None, secret: object) -> str:
+    basis = msgspec.json.encode([base_url, secret], order="deterministic")
+    return hashlib.sha256(basis).hexdigest()
 
 
 def error_code(response: Response) -> str | None:

@@ -8,12 +8,12 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from orchestrator.marketplaces.ebay import item_records, order_records
-from orchestrator.marketplaces.ebay.api import ACCESS, Credential, SiteSettings, open_session
+from orchestrator.marketplaces.ebay.api import ACCESS, Credential, Seller, SiteSettings, open_session
 from orchestrator.marketplaces.ebay.listings import count_items, fetch_inventory, fetch_orders, fetch_products
-from orchestrator.marketplaces.spec import Connector, Listing, Session, Stream, by_name
+from orchestrator.marketplaces.spec import Connector, Limiter, Listing, Session, Stream, by_name
 
 
-def check(session: Session[SiteSettings]) -> str:
+def check(session: Session[Seller]) -> str:
     """Count the inventory items that the credential can read."""
     return (
         f"ebay: {session.settings.marketplace_id}, {count_items(session)} inventory items; "
@@ -57,6 +57,8 @@ CONNECTOR = Connector(
         ),
     ),
     epoch=datetime(1995, 9, 3, tzinfo=UTC),
+    # Quotas for each API resource (developer.ebay.com/api-docs/developer/analytics, getRateLimits).
+    limiter=Limiter.STREAM,
     open=open_session,
     check=check,
     personal_fields=order_records.PERSONAL_FIELDS,

@@ -1,15 +1,19 @@
 """eBay's inventory items with their offers and stock as normalized records.
 
 Source: eBay's own description of Inventory 1.18.4, read 2026-11-23.
+
+A detail that cannot be read is null, and is named in the record's `warnings`; the stock of a level is none.
 """
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
 from orchestrator.decoding import UNREADABLE
-from orchestrator.marketplaces.ebay.order_records import Amount, Row, amount_of
-from orchestrator.marketplaces.values import Pieces, id_at, id_reader
+from orchestrator.marketplaces.ebay.order_records import Row, money_of
+from orchestrator.marketplaces.values import Details, Number, id_at, id_reader, quantity
 from orchestrator.model.record import Product, ProductStatus, StockLevel, Variant
 
 #: The location of stock for which eBay names none.
@@ -27,11 +31,14 @@ _LISTING: dict[str, ProductStatus] = {
 _FIRST: tuple[ProductStatus, ...] = ("active", "unknown", "inactive", "draft")
 
 
+_NULL = msgspec.Raw(b"null")
+
+
 class _CatalogueEntry(Row, frozen=True):
-    title: str | None = None
-    ean: tuple[str, ...] = ()
-    upc: tuple[str, ...] = ()
-    isbn: tuple[str, ...] = ()
+    title: Any = None
+    ean: Any = None
+    upc: Any = None
+    isbn: Any = None
 
 
 class _Item(Row, frozen=True, kw_only=True):
@@ -45,15 +52,15 @@ class _Listing(Row, frozen=True):
 
 
 class _Prices(Row, frozen=True):
-    price: Amount | None = None
-    original_retail_price: Amount | None = None
+    price: Any = None
+    original_retail_price: Any = None
 
 
 class _Offer(Row, frozen=True, kw_only=True):
     offer_id: str
     status: str
     listing: _Listing = _Listing()
-    pricing_summary: _Prices = _Prices()
+    pricing_summary: Any = None
 
 
 class _Offered(msgspec.Struct):
@@ -65,11 +72,11 @@ class _Offered(msgspec.Struct):
 
 class _Place(Row, frozen=True):
     merchant_location_key: str
-    quantity: Pieces | None = None
+    quantity: msgspec.Raw = _NULL
 
 
 class _ShipToHome(Row, frozen=True):
-    quantity: Pieces | None = None
+    quantity: msgspec.Raw = _NULL
     availability_distributions: tuple[_Place, ...] = ()
 
 
@@ -88,7 +95,7 @@ class _Level(msgspec.Struct):
 
     sku: str
     location: str
-    quantity: Pieces | None
+    quantity: msgspec.Raw
     #: Whether buyers collect it there.
     pickup: bool = False
 
@@ -136,48 +143,60 @@ def split_by_location(item: bytes) -> list[bytes]:
 
 def product(raw: bytes, with_buyer: bool) -> Product:  # noqa: ARG001 - the contract's signature
     """An inventory item is a product; its offers are the variants, or the item itself if it has no offer."""
-    row = msgspec.json.decode(raw, type=_Offered)
+    row, details = msgspec.json.decode(raw, type=_Offered), Details()
     item = row.item
     statuses: set[ProductStatus] = {_offer_status(offer) for offer in row.offers} or {"draft"}
     words = sorted({f"{offer.status}/{offer.listing.listing_status or 'none'}" for offer in row.offers})
-    found = (_variant(item, offer) for offer in row.offers)
+    found = (_variant(details, item, offer) for offer in row.offers)
     variants = {variant.id: variant for variant in found}
     return Product(
         id=item.sku,
-        title=item.product.title,
+        title=details.text("title", item.product.title),
         status=next(status for status in _FIRST if status in statuses),
         marketplace_status=", ".join(words) or "no offer",
-        variants=tuple(variants.values()) or (_variant(item, None),),
+        variants=tuple(variants.values()) or (_variant(details, item, None),),
+        warnings=details.warnings,
     )
 
 
 def level(raw: bytes, with_buyer: bool) -> StockLevel:  # noqa: ARG001 - the contract's signature
     """An item's stock at one location; stock for collection there is a level of its own."""
     row = msgspec.json.decode(raw, type=_Level)
+    available = msgspec.json.decode(row.quantity, type=Number | None)
     return StockLevel(
-        id=f"{row.sku}@{'pickup:' if row.pickup else ''}{row.location}",
+        id=_level_id(row),
         sku=row.sku,
         product_id=row.sku,
         location_id=row.location,
-        available=row.quantity,
+        available=None if available is None else quantity(available),
     )
 
 
 @id_reader
 def level_id(raw: bytes) -> str:
     """The stock level's id; an item that could not be split by location has none."""
-    return level(raw, False).id
+    return _level_id(msgspec.json.decode(raw, type=_Level))
 
 
-def _variant(item: _Item, offer: _Offer | None) -> Variant:
-    prices = offer.pricing_summary if offer else _Prices()
+def _level_id(row: _Level) -> str:
+    return f"{row.sku}@{'pickup:' if row.pickup else ''}{row.location}"
+
+
+def _variant(details: Details, item: _Item, offer: _Offer | None) -> Variant:
+    told = details.part("variants.price", offer.pricing_summary, _Prices) if offer else None
+    prices = told or _Prices()
+    numbers = (
+        number
+        for each in (item.product.ean, item.product.upc, item.product.isbn)
+        for number in details.part("variants.barcode", each, tuple[str, ...]) or ()
+    )
     return Variant(
         # Order lines name the listing, so it joins them to the variant.
         id=(offer.listing.listing_id or offer.offer_id) if offer else item.sku,
         sku=item.sku,
-        barcode=next(iter(item.product.ean + item.product.upc + item.product.isbn), None),
-        price=amount_of(prices.price),
-        list_price=amount_of(prices.original_retail_price),
+        barcode=next(numbers, None),
+        price=money_of(details, "variants.price", prices.price),
+        list_price=money_of(details, "variants.list_price", prices.original_retail_price),
     )
 
 

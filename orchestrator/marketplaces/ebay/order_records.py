@@ -1,26 +1,34 @@
 """eBay's orders as normalized records.
 
 Source: eBay's own description of Fulfillment 1.20.7, read 2026-11-23.
+
+A detail that cannot be read is null, and is named in the record's `warnings`. The total of an order and the
+quantities of its lines are never guessed: they make a reject.
 """
 
 from __future__ import annotations
 
+from datetime import datetime
 from decimal import Decimal
+from typing import Any, TypeVar
 
 import msgspec
 
 from orchestrator.marketplaces.values import (
     EXACT,
+    Details,
     Instant,
-    Pieces,
+    Number,
     id_at,
     joined,
     money,
-    optional_utc,
+    quantity,
     sum_of,
     utc,
 )
-from orchestrator.model.record import Buyer, Money, Order, OrderLine, OrderStatus
+from orchestrator.model.record import Buyer, Money, Order, OrderLine, OrderStatus, Quantity
+
+T = TypeVar("T")
 
 #: Raw fields that hold personal data.
 PERSONAL_FIELDS = frozenset(
@@ -31,7 +39,8 @@ _FULFILLMENT: dict[str, OrderStatus] = {
     "IN_PROGRESS": "partially_fulfilled",
     "NOT_STARTED": "open",
 }
-_UNPAID = {"PENDING", "FAILED"}
+#: An order with any other payment is pending until it is shipped.
+_PAID = {"PAID", "PARTIALLY_REFUNDED"}
 
 
 class Row(msgspec.Struct, rename="camel", frozen=True):
@@ -47,7 +56,7 @@ class Amount(Row, frozen=True):
 
 class _CancelStatus(Row, frozen=True):
     cancel_state: str = "NONE_REQUESTED"
-    cancelled_date: Instant | None = None
+    cancelled_date: Any = None
 
 
 class _Total(Row, frozen=True):
@@ -60,7 +69,12 @@ class _Refund(Row, frozen=True):
 
 
 class _Payments(Row, frozen=True):
-    refunds: list[_Refund] = []
+    refunds: Any = None
+
+
+class _Aspect(Row, frozen=True):
+    name: str
+    value: str
 
 
 class _Address(Row, frozen=True):
@@ -93,13 +107,16 @@ class _Instruction(Row, frozen=True):
 
 class _LineItem(Row, frozen=True, kw_only=True):
     line_item_id: str
-    legacy_item_id: str | None = None
-    sku: str | None = None
-    title: str | None = None
-    quantity: Pieces
-    line_item_cost: Amount | None = None
-    discounted_line_item_cost: Amount | None = None
-    line_item_fulfillment_status: str | None = None
+    #: The listing, and its variation if it has several.
+    legacy_item_id: Any = None
+    legacy_variation_id: Any = None
+    variation_aspects: Any = None
+    sku: Any = None
+    title: Any = None
+    quantity: Number
+    line_item_cost: Any = None
+    discounted_line_item_cost: Any = None
+    line_item_fulfillment_status: Any = None
 
 
 class _Order(Row, frozen=True, kw_only=True):
@@ -110,8 +127,8 @@ class _Order(Row, frozen=True, kw_only=True):
     order_payment_status: str
     cancel_status: _CancelStatus = _CancelStatus()
     pricing_summary: _Total = _Total()
-    payment_summary: _Payments = _Payments()
-    fulfillment_start_instructions: list[_Instruction] = []
+    payment_summary: Any = None
+    fulfillment_start_instructions: Any = None
     line_items: list[_LineItem]
 
 
@@ -120,7 +137,7 @@ order_id = id_at("orderId", kind=str)
 
 def order(raw: bytes, with_buyer: bool) -> Order:
     """An order; amounts are as eBay converted them to the seller's currency."""
-    row = msgspec.json.decode(raw, type=_Order)
+    row, details = msgspec.json.decode(raw, type=_Order), Details()
     cancelled = row.cancel_status.cancel_state
     words = [row.order_payment_status, row.order_fulfillment_status]
     return Order(
@@ -129,12 +146,13 @@ def order(raw: bytes, with_buyer: bool) -> Order:
         status=_order_status(row),
         marketplace_status="/".join(words if cancelled == "NONE_REQUESTED" else [*words, cancelled]),
         total=amount_of(row.pricing_summary.total),
-        refunded=_refunded(row.payment_summary.refunds),
+        refunded=details.read("refunded", lambda: _refunded(row.payment_summary)),
         created_at=utc(row.creation_date),
         updated_at=utc(row.last_modified_date),
-        cancelled_at=optional_utc(row.cancel_status.cancelled_date),
-        lines=tuple(_line(item) for item in row.line_items),
-        buyer=_buyer(row) if with_buyer else None,
+        cancelled_at=details.read("cancelled_at", lambda: _moment(row.cancel_status.cancelled_date)),
+        lines=tuple(_line(details, item) for item in row.line_items),
+        buyer=details.read("buyer", lambda: _buyer(row)) if with_buyer else None,
+        warnings=details.warnings,
     )
 
 
@@ -144,39 +162,69 @@ def _order_status(row: _Order) -> OrderStatus:
     if row.order_payment_status == "FULLY_REFUNDED":
         return "refunded"
     status = _FULFILLMENT.get(row.order_fulfillment_status, "unknown")
-    return "pending" if status == "open" and row.order_payment_status in _UNPAID else status
+    return "pending" if status == "open" and row.order_payment_status not in _PAID else status
 
 
-def _line(item: _LineItem) -> OrderLine:
-    cost = item.line_item_cost
+def _line(details: Details, item: _LineItem) -> OrderLine:
+    sold = quantity(item.quantity)
+    sku = details.text("lines.sku", item.sku)
+    cost = money_of(details, "lines.unit_price", item.line_item_cost)
+    discounted = money_of(details, "lines.total", item.discounted_line_item_cost)
     return OrderLine(
         id=item.line_item_id,
         # Listings made outside the Inventory model need no SKU.
-        sku=item.sku or None,
-        product_id=item.sku or None,
-        variant_id=item.legacy_item_id,
-        title=item.title,
-        quantity=item.quantity,
-        unit_price=_unit_price(cost, item.quantity) if cost else None,
-        total=amount_of(item.discounted_line_item_cost or cost),
-        marketplace_status=item.line_item_fulfillment_status,
+        sku=sku,
+        product_id=sku,
+        variant_id=details.read("lines.variant_id", lambda: _variant_id(item, sku)),
+        title=details.text("lines.title", item.title),
+        quantity=sold,
+        unit_price=_unit_price(cost, sold) if cost else None,
+        total=discounted if item.discounted_line_item_cost is not None else cost,
+        marketplace_status=details.text("lines.marketplace_status", item.line_item_fulfillment_status),
     )
 
 
-def _unit_price(cost: Amount, quantity: int) -> Money | None:
+def _variant_id(item: _LineItem, sku: str | None) -> str | None:
+    """The listing, which joins the line to its variant; without a SKU also the listing's variation.
+
+    Variations of the Inventory model have SKUs, and their offers name the listing alone.
+    """
+    listing = msgspec.convert(item.legacy_item_id, str | None)
+    if sku is not None or listing is None:
+        return listing
+    variation = msgspec.convert(item.legacy_variation_id, str | None)
+    if not variation:
+        aspects = msgspec.convert(item.variation_aspects or [], list[_Aspect])
+        variation = ",".join(sorted(f"{aspect.name}={aspect.value}" for aspect in aspects))
+    return f"{listing}/{variation}" if variation else listing
+
+
+def _unit_price(cost: Money, sold: Quantity) -> Money | None:
     """The cost is unit price times quantity; None if it cannot be divided without a remainder."""
-    if quantity < 1:
+    if not isinstance(sold, int) or sold < 1:
         return None
-    whole, _, fraction = money(cost.value, cost.currency).amount.partition(".")
-    unit, rest = divmod(int(whole + fraction), quantity)
+    whole, _, fraction = cost.amount.partition(".")
+    unit, rest = divmod(int(whole + fraction), sold)
     return None if rest else money(Decimal(unit).scaleb(-len(fraction), EXACT), cost.currency)
 
 
-def _refunded(refunds: list[_Refund]) -> Money | None:
+def _refunded(payments: object) -> Money | None:
+    told = msgspec.convert(payments or {}, _Payments).refunds
+    refunds = msgspec.convert(told or [], list[_Refund])
     amounts = [refund.amount for refund in refunds if refund.amount and refund.refund_status == "REFUNDED"]
     if not amounts:
         return None
     return sum_of((amount.value for amount in amounts), amounts[0].currency)
+
+
+def _moment(value: object) -> datetime | None:
+    return None if value is None else utc(msgspec.convert(value, Instant))
+
+
+def money_of(details: Details, name: str, value: object) -> Money | None:
+    """An amount that the record can be without."""
+    amount = details.part(name, value, Amount)
+    return details.money(name, amount.value, amount.currency) if amount else None
 
 
 def amount_of(amount: Amount | None) -> Money | None:
@@ -186,7 +234,8 @@ def amount_of(amount: Amount | None) -> Money | None:
 
 def _buyer(row: _Order) -> Buyer | None:
     """The recipient of the order; None if eBay names nobody, as for old orders."""
-    steps = [instruction.shipping_step for instruction in row.fulfillment_start_instructions]
+    instructions = msgspec.convert(row.fulfillment_start_instructions or [], list[_Instruction])
+    steps = [instruction.shipping_step for instruction in instructions]
     contact = next((step.ship_to for step in steps if step and step.ship_to), None)
     if contact is None:
         return None

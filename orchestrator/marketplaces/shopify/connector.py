@@ -12,7 +12,7 @@ import msgspec
 from orchestrator.marketplaces.shopify import queries, records
 from orchestrator.marketplaces.shopify.api import ACCESS, Credential, Shop, ShopSettings, ask, open_session
 from orchestrator.marketplaces.shopify.listings import fetch_inventory, fetch_orders, fetch_products
-from orchestrator.marketplaces.spec import Connector, Listing, Session, Stream, by_name
+from orchestrator.marketplaces.spec import Connector, Limiter, Listing, Session, Stream, by_name
 
 
 class _Name(msgspec.Struct, rename="camel"):
@@ -46,6 +46,8 @@ CONNECTOR = Connector(
             record_id=records.order_id,
             age=_AGE,
             durable_token=True,
+            # 2: totals before refunds, lines after all discounts, orders without a payment are pending.
+            version=2,
             ordered=True,
             remembers_all=False,
             # Deleted orders leave no trace; only recent ones matter.
@@ -70,10 +72,14 @@ CONNECTOR = Connector(
             record_id=records.level_id,
             age=_AGE,
             durable_token=True,
+            # 2: stock that is not counted is null, levels name product and variant.
+            version=2,
             long_span=timedelta.max,
         ),
     ),
     epoch=datetime(2006, 1, 1, tzinfo=UTC),
+    # One bucket of points for each app and shop (shopify.dev/docs/api/usage/limits).
+    limiter=Limiter.CONNECTION,
     open=open_session,
     check=check,
     personal_fields=records.PERSONAL_FIELDS,

@@ -1,20 +1,29 @@
-"""Shopify's rows as normalized records."""
+"""Shopify's rows as normalized records.
+
+A detail that cannot be read is null, and is named in the record's `warnings`. The total of an order, the
+quantities of its lines and the stock that is free to sell are never guessed: they make a reject.
+"""
 
 from __future__ import annotations
 
-from typing import Annotated
+from decimal import Decimal
+from typing import TypeVar
 
 import msgspec
 
 from orchestrator.errors import RecordInvalid
+from orchestrator.marketplaces.shopify import rows
 from orchestrator.marketplaces.values import (
+    EXACT,
+    Details,
     Instant,
-    Pieces,
+    Number,
     id_at,
     id_reader,
     joined,
     money,
     optional_utc,
+    quantity,
     utc,
 )
 from orchestrator.model.record import (
@@ -25,9 +34,12 @@ from orchestrator.model.record import (
     OrderStatus,
     Product,
     ProductStatus,
+    Quantity,
     StockLevel,
     Variant,
 )
+
+T = TypeVar("T")
 
 #: Raw fields that hold personal data.
 PERSONAL_FIELDS = frozenset({"email", "phone", "customer", "shippingAddress", "billingAddress", "note"})
@@ -43,9 +55,16 @@ _FULFILLMENT: dict[str, OrderStatus] = {
     "PENDING_FULFILLMENT": "open",
     "REQUEST_DECLINED": "open",
     "RESTOCKED": "returned",
+    # Since 2026-10: nothing has to be shipped.
+    "FULFILLMENT_NOT_REQUIRED": "fulfilled",
 }
-#: Not paid yet: open orders are pending.
-_UNPAID = {"PENDING", "AUTHORIZED", "EXPIRED", None}
+#: Paid, or paid in part: an order with any other payment is pending until it is shipped. A payment can be
+#: expired or voided while the order is not cancelled; nobody will pay then.
+_PAID = frozenset({"PAID", "PARTIALLY_PAID", "PARTIALLY_REFUNDED"})
+#: Words of orders that wait for their payment, if it is not there.
+_PAYABLE = frozenset(
+    word for word, status in _FULFILLMENT.items() if status == "open" or word == "FULFILLMENT_NOT_REQUIRED"
+)
 _PRODUCT: dict[str, ProductStatus] = {
     "ACTIVE": "active",
     "ARCHIVED": "archived",
@@ -53,130 +72,10 @@ _PRODUCT: dict[str, ProductStatus] = {
     "UNLISTED": "active",
 }
 
-_Text = Annotated[str, msgspec.Meta(min_length=1)]
+_When = Instant | None
 
-
-class _Row(msgspec.Struct, rename="camel"):
-    """Shopify's fields are in camel case; a field that is optional there is optional here."""
-
-
-class _Ref(_Row):
-    id: _Text
-
-
-class _Amount(_Row):
-    amount: str
-    currency_code: str
-
-
-class _Bag(_Row):
-    shop_money: _Amount
-
-
-class _Line(_Row, kw_only=True):
-    id: _Text
-    sku: str | None = None
-    title: str | None = None
-    quantity: Pieces
-    variant: _Ref | None = None
-    product: _Ref | None = None
-    original_unit_price_set: _Bag | None = None
-    discounted_total_set: _Bag | None = None
-
-
-class _Lines(_Row):
-    nodes: list[_Line]
-
-
-class _Customer(_Row):
-    display_name: str | None = None
-
-
-class _Address(_Row):
-    name: str | None = None
-    phone: str | None = None
-    address1: str | None = None
-    address2: str | None = None
-    city: str | None = None
-    province: str | None = None
-    zip: str | None = None
-    country_code: str | None = msgspec.field(default=None, name="countryCodeV2")
-
-
-class _Order(_Row, kw_only=True):
-    legacy_resource_id: _Text
-    name: str
-    created_at: Instant
-    updated_at: Instant
-    cancelled_at: Instant | None = None
-    test: bool = False
-    display_financial_status: str | None = None
-    display_fulfillment_status: str | None = None
-    current_total_price_set: _Bag | None = None
-    total_refunded_set: _Bag | None = None
-    line_items: _Lines
-    email: str | None = None
-    phone: str | None = None
-    customer: _Customer | None = None
-    shipping_address: _Address | None = None
-
-
-class _Variant(_Row, kw_only=True):
-    id: _Text
-    sku: str | None = None
-    barcode: str | None = None
-    title: str | None = None
-    price: str | None = None
-    compare_at_price: str | None = None
-
-
-class _Variants(_Row):
-    nodes: list[_Variant]
-
-
-class _Product(_Row, kw_only=True):
-    legacy_resource_id: _Text
-    title: str | None = None
-    status: str
-    created_at: Instant | None = None
-    updated_at: Instant
-    variants: _Variants
-
-
-class _Priced(_Row):
-    currency: str
-    product: _Product
-
-
-class _Item(_Row):
-    id: _Text
-    sku: str | None = None
-
-
-class _Site(_Row):
-    id: _Text
-    name: str | None = None
-
-
-class _Quantity(_Row):
-    name: str
-    quantity: Pieces
-
-
-class _Level(_Row, kw_only=True):
-    item: _Item
-    location: _Site
-    quantities: list[_Quantity]
-    updated_at: Instant
-
-
-class _LevelId(_Row):
-    item: _Ref
-    location: _Ref
-
-
-order_id = id_at("legacyResourceId", kind=_Text)
-product_id = id_at("product", "legacyResourceId", kind=_Text)
+order_id = id_at("legacyResourceId", kind=rows.Text)
+product_id = id_at("product", "legacyResourceId", kind=rows.Text)
 
 
 def number(gid: str) -> str:
@@ -189,107 +88,181 @@ def number(gid: str) -> str:
 
 def order(raw: bytes, with_buyer: bool) -> Order:
     """An order; amounts are in the shop's own currency."""
-    row = msgspec.json.decode(raw, type=_Order)
+    row, details = msgspec.json.decode(raw, type=rows.OrderRow), Details()
     financial, fulfillment = row.display_financial_status, row.display_fulfillment_status
+    refunded = _amount(details, "refunded", row.total_refunded_set)
+    is_edited = _is_edited(row, refunded)
     return Order(
         id=row.legacy_resource_id,
         number=row.name,
         status=_order_status(row),
         marketplace_status="/".join(word for word in (financial, fulfillment) if word) or "none",
-        total=_shop_money(row.current_total_price_set),
-        refunded=_shop_money(row.total_refunded_set),
+        total=_total(row, is_edited=is_edited),
+        refunded=refunded,
         created_at=utc(row.created_at),
         updated_at=utc(row.updated_at),
         cancelled_at=optional_utc(row.cancelled_at),
         test=row.test,
-        lines=tuple(_line(line) for line in row.line_items.nodes),
-        buyer=_buyer(row) if with_buyer else None,
+        lines=tuple(_line(details, line, is_edited=is_edited) for line in row.line_items.nodes),
+        buyer=details.read("buyer", lambda: _buyer(raw)) if with_buyer else None,
+        warnings=details.warnings,
     )
 
 
 def product(raw: bytes, with_buyer: bool) -> Product:  # noqa: ARG001 - the contract's signature
     """A product with its variants, priced in the shop's currency."""
-    priced = msgspec.json.decode(raw, type=_Priced)
+    priced, details = msgspec.json.decode(raw, type=rows.Priced), Details()
     row = priced.product
     return Product(
         id=row.legacy_resource_id,
-        title=row.title,
+        title=details.text("title", row.title),
         status=_PRODUCT.get(row.status, "unknown"),
         marketplace_status=row.status,
-        created_at=optional_utc(row.created_at),
+        created_at=details.read("created_at", lambda: optional_utc(msgspec.convert(row.created_at, _When))),
         updated_at=utc(row.updated_at),
-        variants=tuple(_variant(variant, priced.currency) for variant in row.variants.nodes),
+        variants=tuple(_variant(details, variant, priced.currency) for variant in row.variants.nodes),
+        warnings=details.warnings,
     )
 
 
 def level(raw: bytes, with_buyer: bool) -> StockLevel:  # noqa: ARG001 - the contract's signature
-    """The stock of one item at one location."""
-    row = msgspec.json.decode(raw, type=_Level)
-    amounts = {quantity.name: quantity.quantity for quantity in row.quantities}
+    """The stock of one item at one location; no amount is told of an item whose stock is not counted."""
+    row, details = msgspec.json.decode(raw, type=rows.Level), Details()
+    amounts = {each.name: each.quantity for each in row.quantities if row.item.tracked}
+    available = amounts.get("available")
+    sold_as = _sold_as(details, row.item)
     return StockLevel(
         id=_level_id(row),
-        sku=row.item.sku or None,
+        sku=details.text("sku", row.item.sku),
+        product_id=_id(details, "product_id", sold_as.product) if sold_as else None,
+        variant_id=_id(details, "variant_id", sold_as),
         location_id=number(row.location.id),
-        location_name=row.location.name,
-        available=amounts.get("available"),
-        on_hand=amounts.get("on_hand"),
-        committed=amounts.get("committed"),
-        incoming=amounts.get("incoming"),
-        reserved=amounts.get("reserved"),
+        location_name=details.text("location_name", row.location.name),
+        available=None if available is None else quantity(msgspec.convert(available, Number)),
+        on_hand=details.quantity("on_hand", amounts.get("on_hand")),
+        committed=details.quantity("committed", amounts.get("committed")),
+        incoming=details.quantity("incoming", amounts.get("incoming")),
+        reserved=details.quantity("reserved", amounts.get("reserved")),
         updated_at=utc(row.updated_at),
+        warnings=details.warnings,
     )
 
 
 @id_reader
 def level_id(raw: bytes) -> str:
     """The stock level's id."""
-    return _level_id(msgspec.json.decode(raw, type=_LevelId))
+    return _level_id(msgspec.json.decode(raw, type=rows.LevelId))
 
 
-def _level_id(row: _LevelId | _Level) -> str:
+def _level_id(row: rows.LevelId | rows.Level) -> str:
     return f"{number(row.item.id)}@{number(row.location.id)}"
 
 
-def _order_status(row: _Order) -> OrderStatus:
+def _sold_as(details: Details, item: rows.Item) -> rows.SoldAs | None:
+    """The variant that an inventory item is sold as; None if it is not told."""
+    if item.variants is None:
+        return details.part("variant_id", item.variant, rows.SoldAs)
+    variants = details.part("variant_id", item.variants, rows.SoldAsList)
+    return next(iter(variants.nodes), None) if variants else None
+
+
+def _order_status(row: rows.OrderRow) -> OrderStatus:
     if row.cancelled_at is not None:
         return "cancelled"
     if row.display_financial_status == "REFUNDED":
         return "refunded"
-    status = _FULFILLMENT.get(row.display_fulfillment_status or "", "unknown")
-    return "pending" if status == "open" and row.display_financial_status in _UNPAID else status
+    word = row.display_fulfillment_status or ""
+    if word in _PAYABLE and row.display_financial_status not in _PAID:
+        return "pending"
+    return _FULFILLMENT.get(word, "unknown")
 
 
-def _line(line: _Line) -> OrderLine:
-    return OrderLine(
-        id=number(line.id),
-        sku=line.sku or None,
-        # None once the product or variant is deleted.
-        product_id=number(line.product.id) if line.product else None,
-        variant_id=number(line.variant.id) if line.variant else None,
-        title=line.title,
-        quantity=line.quantity,
-        unit_price=_shop_money(line.original_unit_price_set),
-        total=_shop_money(line.discounted_total_set),
-    )
+def _is_edited(row: rows.OrderRow, refunded: Money | None) -> bool:
+    """Whether units that are missing from the order were removed by an edit.
+
+    Shopify takes removed and refunded units off alike. Only while nothing is refunded they are known to be
+    removed ones; in an order with both, the units count as ordered.
+    """
+    nothing_refunded = refunded is not None and Decimal(refunded.amount) == 0
+    return row.edited is not False and row.cancelled_at is None and nothing_refunded
 
 
-def _variant(variant: _Variant, currency: str) -> Variant:
-    return Variant(
-        id=number(variant.id),
-        sku=variant.sku or None,
-        barcode=variant.barcode or None,
-        title=variant.title,
-        price=None if variant.price is None else money(variant.price, currency),
-        list_price=None if variant.compare_at_price is None else money(variant.compare_at_price, currency),
-    )
-
-
-def _shop_money(bag: _Bag | None) -> Money | None:
+def _total(row: rows.OrderRow, *, is_edited: bool) -> Money | None:
+    """The total as sold: edits change it, returns and refunds do not."""
+    sold, current = row.total_price_set, row.current_total_price_set
+    bag = (current or sold) if is_edited else (sold or current)
     return None if bag is None else money(bag.shop_money.amount, bag.shop_money.currency_code)
 
 
-def _buyer(row: _Order) -> Buyer:
-    address = row.shipping_address or _Address()
+def _line(details: Details, line: rows.Line, *, is_edited: bool) -> OrderLine:
+    ordered = quantity(line.quantity)
+    left = details.quantity("lines.quantity", line.current_quantity) if is_edited else None
+    kept = ordered if left is None or Decimal(left) > Decimal(ordered) else left
+    unit_price = _amount(details, "lines.unit_price", line.original_unit_price_set)
+    return OrderLine(
+        id=number(line.id),
+        sku=details.text("lines.sku", line.sku),
+        # None once the product or variant is deleted.
+        product_id=_id(details, "lines.product_id", line.product),
+        variant_id=_id(details, "lines.variant_id", line.variant),
+        title=details.text("lines.title", line.title),
+        quantity=kept,
+        unit_price=unit_price,
+        total=details.read("lines.total", lambda: _line_total(line, unit_price, ordered, kept)),
+    )
+
+
+def _line_total(line: rows.Line, unit: Money | None, ordered: Quantity, kept: Quantity) -> Money | None:
+    """The line after all discounts, of the units that edits have left in the order.
+
+    Raises:
+        RecordInvalid: An amount is not one, or the units left have no exact share of the discounts.
+    """
+    discounts = msgspec.convert(line.discount_allocations or [], list[rows.Discount])
+    if discounts and unit is not None:
+        found = EXACT.multiply(Decimal(unit.amount), Decimal(ordered))
+        for discount in discounts:
+            share = discount.allocated_amount_set.shop_money
+            found = EXACT.subtract(found, Decimal(money(share.amount, unit.currency).amount))
+        currency = unit.currency
+    elif line.discounted_total_set is not None:
+        whole = msgspec.convert(line.discounted_total_set, rows.Bag).shop_money
+        found, currency = Decimal(money(whole.amount, whole.currency_code).amount), whole.currency_code
+    else:
+        return None
+    if kept != ordered:
+        found = EXACT.divide(EXACT.multiply(found, Decimal(kept)), Decimal(ordered))
+    return money(found, currency)
+
+
+def _variant(details: Details, variant: rows.VariantRow, currency: str) -> Variant:
+    return Variant(
+        id=number(variant.id),
+        sku=details.text("variants.sku", variant.sku),
+        barcode=details.text("variants.barcode", variant.barcode),
+        title=details.text("variants.title", variant.title),
+        price=details.money("variants.price", variant.price, currency),
+        list_price=details.money("variants.list_price", variant.compare_at_price, currency),
+    )
+
+
+def _id(details: Details, name: str, ref: object) -> str | None:
+    """The number of a node; None if there is no node."""
+    return None if ref is None else details.read(name, lambda: number(_ref(ref).id))
+
+
+def _ref(node: object) -> rows.Ref:
+    return msgspec.convert(node, rows.Ref, from_attributes=True)
+
+
+def _amount(details: Details, name: str, bag: object) -> Money | None:
+    found = details.part(name, bag, rows.Bag)
+    return details.money(name, found.shop_money.amount, found.shop_money.currency_code) if found else None
+
+
+def _buyer(raw: bytes) -> Buyer:
+    row = msgspec.json.decode(raw, type=rows.Person)
+    address = row.shipping_address or rows.Address()
     return Buyer(
         name=(row.customer and row.customer.display_name) or address.name,
         email=row.email,

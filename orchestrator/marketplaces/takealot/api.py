@@ -13,7 +13,7 @@ from orchestrator.marketplaces.auth import FixedHeader
 from orchestrator.marketplaces.session_request import Settings
 from orchestrator.marketplaces.spec import Access, Page, Scope, Session, Window
 
-#: The most rows of sales for one page of ours.
+#: More days are not read for one page of ours than those of this many sales, unless it is one day.
 MOST_ROWS = 1000
 
 
@@ -41,13 +41,15 @@ ACCESS = Access(
     menu_path=(
         "Seller Portal (as the account's owner)",
         "API Integrations",
-        "API Access",
-        "Generate API key",
+        "API Access > Generate API key; for Seller API v2: Seller API > Authentication > Generate API Key",
     ),
     scopes_are="key",
     scopes=(Scope("API key", "everything; Takealot has no scopes", ("orders", "products", "inventory")),),
     lifetime="A key does not expire. An account has one active key: a new one disables the old one.",
-    sources=("https://marketplace-api.takealot.com/v1/docs",),
+    sources=(
+        "https://marketplace-api.takealot.com/v1/docs",
+        "https://repricer.co.za/docs/getting-started",
+    ),
 )
 
 

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from orchestrator.marketplaces.client import Client
 from orchestrator.marketplaces.pacing import RemainingCalls
 from orchestrator.marketplaces.session_request import SessionRequest, read_credential, read_settings
-from orchestrator.marketplaces.spec import Connector, Listing, Session, Stream, by_name
+from orchestrator.marketplaces.spec import Connector, Limiter, Listing, Session, Stream, by_name
 from orchestrator.marketplaces.takealot import records, v2_records
 from orchestrator.marketplaces.takealot.api import ACCESS, Api, Credential, SellerSettings
 from orchestrator.marketplaces.takealot.listings import MARKETPLACE_V1
@@ -73,6 +73,8 @@ CONNECTOR = Connector(
     ),
     # The company was founded in 2011; its marketplace is younger.
     epoch=datetime(2011, 1, 1, tzinfo=UTC),
+    # Its guidance gives limits for each API key; a refusal of one call is taken for the whole key.
+    limiter=Limiter.CONNECTION,
     open=open_session,
     check=lambda session: session.settings.check(session),
     personal_fields=records.PERSONAL_FIELDS,

@@ -5,21 +5,26 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
 from orchestrator.decoding import UNREADABLE
 from orchestrator.errors import RecordInvalid
+from orchestrator.marketplaces.takealot.statuses import offer_status, order_status, sale_status
 from orchestrator.marketplaces.values import (
+    NO_DETAIL,
+    Detail,
+    Details,
     Id,
     Instant,
-    Pieces,
+    Number,
     id_at,
     id_reader,
     money,
-    optional_utc,
+    quantity,
     sum_of,
+    total_quantity,
     utc,
 )
 from orchestrator.model.record import (
@@ -27,9 +32,8 @@ from orchestrator.model.record import (
     Money,
     Order,
     OrderLine,
-    OrderStatus,
     Product,
-    ProductStatus,
+    Quantity,
     StockLevel,
     Variant,
 )
@@ -38,30 +42,6 @@ from orchestrator.model.record import (
 PERSONAL_FIELDS = frozenset({"customer", "customer_name", "customer_email", "customer_phone"})
 _CURRENCY = "ZAR"
 
-#: Parts of a sale's free-text status with their meaning, in the order of the search.
-_SALE: tuple[tuple[str, OrderStatus], ...] = (
-    ("cancel", "cancelled"),
-    ("refund", "refunded"),
-    ("return", "returned"),
-    ("shipped", "fulfilled"),
-    ("deliver", "fulfilled"),
-    ("collected", "fulfilled"),
-    ("complete", "fulfilled"),
-    ("unpaid", "pending"),
-    ("pending", "pending"),
-    ("prepar", "open"),
-    ("confirm", "open"),
-    ("ready", "open"),
-    ("transit", "open"),
-    ("new", "open"),
-)
-_OFFER: dict[str, ProductStatus] = {
-    "buyable": "active",
-    "not_buyable": "inactive",
-    "disabled_by_seller": "inactive",
-    "disabled_by_takealot": "inactive",
-}
-
 
 class Sale(msgspec.Struct, kw_only=True):
     """A row of the sales: one item of an order."""
@@ -69,12 +49,13 @@ class Sale(msgspec.Struct, kw_only=True):
     order_item_id: Id
     order_id: Id
     order_date: Instant
-    sale_status: str
-    offer_id: Id | None = None
-    sku: str | None = None
-    product_title: str | None = None
+    #: What was paid for the line; its sum over the order is the order's total.
     selling_price: Decimal | None = None
-    quantity: Pieces
+    quantity: Number
+    sale_status: Any = None
+    offer_id: Any = None
+    sku: Any = None
+    product_title: Any = None
 
 
 class _OrderId(msgspec.Struct):
@@ -89,24 +70,24 @@ class Offer(msgspec.Struct, kw_only=True):
     """An offer, as far as both APIs write it alike."""
 
     offer_id: Id
-    sku: str | None = None
-    barcode: str | None = None
-    title: str | None = None
-    selling_price: Decimal | None = None
-    rrp: Decimal | None = None
-    status: str
+    status: Detail
+    sku: Detail = NO_DETAIL
+    barcode: Detail = NO_DETAIL
+    title: Detail = NO_DETAIL
+    selling_price: Detail = NO_DETAIL
+    rrp: Detail = NO_DETAIL
 
 
 class _DatedOffer(Offer, kw_only=True):
-    created_at: Instant | None = None
-    updated_at: Instant | None = None
+    created_at: Detail = NO_DETAIL
+    updated_at: Detail = NO_DETAIL
 
 
 class Share(msgspec.Struct, kw_only=True):
     """The offer that a stock level belongs to."""
 
     offer_id: Id
-    sku: str | None = None
+    sku: Detail = NO_DETAIL
 
 
 class _OfferStock(Share, kw_only=True):
@@ -116,14 +97,14 @@ class _OfferStock(Share, kw_only=True):
 
 class _SellerStock(msgspec.Struct, kw_only=True):
     seller_warehouse_id: Id
-    quantity_available: Pieces
+    quantity_available: Number
 
 
 class _RegionStock(msgspec.Struct, kw_only=True):
     region: str
-    quantity_available: Pieces
-    stock_on_way: Pieces = 0
-    stock_in_receiving: Pieces = 0
+    quantity_available: Number
+    stock_on_way: Detail = NO_DETAIL
+    stock_in_receiving: Detail = NO_DETAIL
 
 
 class _Level(Share, kw_only=True):
@@ -157,6 +138,20 @@ def group_by_order(items: Iterable[msgspec.Raw]) -> list[bytes]:
         for found in orders.values()
     ]
     return grouped + strays
+
+
+def distinct(items: Iterable[msgspec.Raw]) -> int:
+    """The number of items; one that is repeated counts once, one that cannot be read counts each time."""
+    found: set[tuple[str, str]] = set()
+    unreadable = 0
+    for item in items:
+        try:
+            ids = msgspec.json.decode(item, type=_SaleIds)
+        except UNREADABLE:
+            unreadable += 1
+        else:
+            found.add((str(ids.order_id), str(ids.order_item_id)))
+    return len(found) + unreadable
 
 
 def _by_number(item_id: str) -> tuple[int, str]:
@@ -195,76 +190,103 @@ def order_of(items: Sequence[Sale], buyer: Buyer | None = None) -> Order:
     """
     if not items:
         raise RecordInvalid("an order without items")
-    lines = tuple(_line(item) for item in items)
+    details = Details()
+    words = [details.text("sale_status", item.sale_status) or "" for item in items]
+    statuses = {sale_status(word, details) for word in words}
+    lines = tuple(_line(item, word, details) for item, word in zip(items, words, strict=True))
     prices = [item.selling_price for item in items]
     known = [price for price in prices if price is not None]
     order_id = str(items[0].order_id)
     return Order(
         id=order_id,
         number=order_id,
-        status=_order_status({_sale_status(item.sale_status) for item in items}),
-        marketplace_status=", ".join(sorted({item.sale_status for item in items})),
+        status=order_status(statuses),
+        marketplace_status=", ".join(sorted(set(words))),
         total=sum_of(known, _CURRENCY) if len(known) == len(prices) else None,
         created_at=min(utc(item.order_date) for item in items),
         lines=lines,
         buyer=buyer,
+        warnings=details.warnings,
     )
 
 
 def product(raw: bytes, with_buyer: bool) -> Product:  # noqa: ARG001 - the contract's signature
     """An offer is a product with one variant."""
-    row = msgspec.json.decode(raw, type=_DatedOffer)
-    return product_of(row, row.status, optional_utc(row.created_at), optional_utc(row.updated_at))
+    row, details = msgspec.json.decode(raw, type=_DatedOffer), Details()
+    dates = _moment(details, "created_at", row.created_at), _moment(details, "updated_at", row.updated_at)
+    return product_of(row, details, *dates)
 
 
 def product_of(
-    row: Offer, status: str, created_at: datetime | None = None, updated_at: datetime | None = None
+    row: Offer,
+    details: Details,
+    created_at: datetime | None = None,
+    updated_at: datetime | None = None,
 ) -> Product:
-    """An offer as a product; `status` is its status in v1's spelling."""
+    """An offer as a product."""
     offer_id = str(row.offer_id)
     variant = Variant(
         id=offer_id,
-        sku=row.sku or None,
-        barcode=row.barcode or None,
-        price=_rand(row.selling_price),
-        list_price=_rand(row.rrp),
+        sku=details.text("sku", row.sku),
+        barcode=details.text("barcode", row.barcode),
+        price=details.money("selling_price", row.selling_price, _CURRENCY),
+        list_price=details.money("rrp", row.rrp, _CURRENCY),
     )
+    word = details.text("status", row.status) or ""
     return Product(
         id=offer_id,
-        title=row.title,
-        status=_OFFER.get(status, "unknown"),
-        marketplace_status=row.status,
+        title=details.text("title", row.title),
+        status=offer_status(word, details),
+        marketplace_status=word,
         created_at=created_at,
         updated_at=updated_at,
         variants=(variant,),
+        warnings=details.warnings,
     )
+
+
+def _moment(details: Details, name: str, value: Detail) -> datetime | None:
+    """A time that a record can do without."""
+    found = details.part(name, value, Instant)
+    return None if found is None else details.read(name, lambda: utc(found))
 
 
 def level(raw: bytes, with_buyer: bool) -> StockLevel:  # noqa: ARG001 - the contract's signature
     """An offer's stock in one warehouse or region; an offer that came without its stock is not a level."""
-    row = msgspec.json.decode(raw, type=_Level)
+    row, details = msgspec.json.decode(raw, type=_Level), Details()
     if row.holder == "seller":
         own = msgspec.json.decode(row.stock, type=_SellerStock)
-        return level_of(row, str(own.seller_warehouse_id), None, own.quantity_available, None)
+        return level_of(row, (str(own.seller_warehouse_id), None), quantity(own.quantity_available), details)
     stock = msgspec.json.decode(row.stock, type=_RegionStock)
-    incoming = stock.stock_on_way + stock.stock_in_receiving
-    return level_of(row, stock.region, stock.region, stock.quantity_available, incoming)
+    coming = (
+        details.quantity("stock_on_way", stock.stock_on_way),
+        details.quantity("stock_in_receiving", stock.stock_in_receiving),
+    )
+    told = [Decimal(part) for part in coming if part is not None]
+    incoming = None if details.warnings else total_quantity(*told)
+    available = quantity(stock.quantity_available)
+    return level_of(row, (stock.region, stock.region), available, details, incoming)
 
 
 def level_of(
-    row: Share, location: str, location_name: str | None, available: int, incoming: int | None
+    row: Share,
+    place: tuple[str, str | None],
+    available: Quantity,
+    details: Details,
+    incoming: Quantity | None = None,
 ) -> StockLevel:
-    """The stock of an offer at one location."""
-    offer_id = str(row.offer_id)
+    """The stock of an offer at one location, given by its id and name."""
+    offer_id, (location, location_name) = str(row.offer_id), place
     return StockLevel(
         id=f"{offer_id}@{location}",
-        sku=row.sku or None,
+        sku=details.text("sku", row.sku),
         product_id=offer_id,
         variant_id=offer_id,
         location_id=location,
         location_name=location_name,
         available=available,
         incoming=incoming,
+        warnings=details.warnings,
     )
 
 
@@ -288,33 +310,17 @@ def _rand(amount: Decimal | None) -> Money | None:
     return None if amount is None else money(amount, _CURRENCY)
 
 
-def _line(item: Sale) -> OrderLine:
+def _line(item: Sale, word: str, details: Details) -> OrderLine:
     total = _rand(item.selling_price)
+    offer_id = details.text("offer_id", item.offer_id)
     return OrderLine(
         id=str(item.order_item_id),
-        sku=item.sku or None,
-        product_id=None if item.offer_id is None else str(item.offer_id),
-        variant_id=None if item.offer_id is None else str(item.offer_id),
-        title=item.product_title,
-        quantity=item.quantity,
+        sku=details.text("sku", item.sku),
+        product_id=offer_id,
+        variant_id=offer_id,
+        title=details.text("product_title", item.product_title),
+        quantity=quantity(item.quantity),
         unit_price=total if item.quantity == 1 else None,
         total=total,
-        marketplace_status=item.sale_status,
+        marketplace_status=word,
     )
-
-
-def _sale_status(word: str) -> OrderStatus:
-    lowered = word.lower()
-    return next((status for part, status in _SALE if part in lowered), "unknown")
-
-
-def _order_status(statuses: set[OrderStatus]) -> OrderStatus:
-    """One status for all items: a cancelled item counts only if all are cancelled."""
-    left = statuses - {"cancelled"} or {"cancelled"}
-    if len(left) == 1:
-        return left.pop()
-    if "unknown" in left:
-        return "unknown"
-    if "fulfilled" in left:
-        return "partially_fulfilled" if left & {"open", "pending"} else "fulfilled"
-    return "open" if "open" in left else "pending" if "pending" in left else "returned"

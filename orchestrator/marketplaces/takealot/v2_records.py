@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import datetime
-from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
+from typing import Any, Concatenate, Generic, Literal, ParamSpec, TypeVar
 
 import msgspec
 
@@ -15,8 +15,19 @@ from orchestrator.decoding import UNREADABLE, exact
 from orchestrator.errors import RecordInvalid
 from orchestrator.marketplaces.takealot import records
 from orchestrator.marketplaces.takealot.day_span import SAST
-from orchestrator.marketplaces.values import Id, Pieces, id_at, id_reader, utc
-from orchestrator.model.record import Buyer, Order, Product, StockLevel
+from orchestrator.marketplaces.values import (
+    NO_DETAIL,
+    Detail,
+    Details,
+    Id,
+    Number,
+    id_at,
+    id_reader,
+    quantity,
+    total_quantity,
+    utc,
+)
+from orchestrator.model.record import Buyer, Order, Product, Quantity, StockLevel
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -36,27 +47,29 @@ class _Warehouse(msgspec.Struct):
 
 class _OwnStock(msgspec.Struct):
     merchant_warehouse: _Warehouse
-    quantity_available: Pieces
+    quantity_available: Number
 
 
 class _TheirStock(msgspec.Struct):
     warehouse: _Warehouse
-    quantity_available: Pieces
+    quantity_available: Number
 
 
 class _OfferStock(records.Share, kw_only=True):
-    leadtime_stock: list[_OwnStock]
-    stock_at_takealot: list[_TheirStock]
-    stock_on_way: tuple[_TheirStock, ...] = ()
+    leadtime_stock: list[msgspec.Raw]
+    stock_at_takealot: list[msgspec.Raw]
+    stock_on_way: Detail = NO_DETAIL
 
 
 class _Level(records.Share, kw_only=True):
     """One location's share of an offer; our own format, made by `split_by_location`."""
 
-    location_id: str
-    location_name: str | None
-    available: Pieces
-    incoming: Pieces | None
+    #: The location's owner.
+    holder: Literal["seller", "takealot"]
+    #: The location's unchanged entry.
+    stock: msgspec.Raw
+    #: All entries of the stock on its way.
+    coming: Detail = NO_DETAIL
 
 
 # Made here, before any thread decodes (see orchestrator/decoding.py).
@@ -93,27 +106,11 @@ def split_by_location(offer: msgspec.Raw) -> list[bytes]:
 
 
 def _levels(row: _OfferStock) -> Iterator[_Level]:
-    for own in row.leadtime_stock:
-        place = own.merchant_warehouse
-        yield _Level(
-            offer_id=row.offer_id,
-            sku=row.sku,
-            location_id=str(place.warehouse_id),
-            location_name=place.name,
-            available=own.quantity_available,
-            incoming=None,
-        )
-    coming = {stock.warehouse.warehouse_id: stock.quantity_available for stock in row.stock_on_way}
+    for stock in row.leadtime_stock:
+        yield _Level(offer_id=row.offer_id, sku=row.sku, holder="seller", stock=stock)
     for stock in row.stock_at_takealot:
-        place = stock.warehouse
         yield _Level(
-            offer_id=row.offer_id,
-            sku=row.sku,
-            # v1 identifies Takealot's own warehouses only by these names.
-            location_id=place.name or str(place.warehouse_id),
-            location_name=place.name,
-            available=stock.quantity_available,
-            incoming=coming.get(place.warehouse_id, 0),
+            offer_id=row.offer_id, sku=row.sku, holder="takealot", stock=stock, coming=row.stock_on_way
         )
 
 
@@ -129,15 +126,34 @@ def order(raw: bytes, with_buyer: bool) -> Order:
 
 def product(raw: bytes, with_buyer: bool) -> Product:  # noqa: ARG001 - the contract's signature
     """An offer is a product with one variant; a list price of 0 means that there is none."""
-    row = _offer.decode(raw).seller_v2
-    row.rrp = row.rrp or None
-    return records.product_of(row, row.status.lower().replace(" ", "_"))
+    row, details = _offer.decode(raw).seller_v2, Details()
+    if details.quantity("rrp", row.rrp) == 0:
+        row.rrp = NO_DETAIL
+    return records.product_of(row, details)
 
 
 def level(raw: bytes, with_buyer: bool) -> StockLevel:  # noqa: ARG001 - the contract's signature
     """An offer's stock in one warehouse; an offer that came without its stock is not a level."""
-    row = _level.decode(raw).seller_v2
-    return records.level_of(row, row.location_id, row.location_name, row.available, row.incoming)
+    row, details = _level.decode(raw).seller_v2, Details()
+    if row.holder == "seller":
+        own = msgspec.json.decode(row.stock, type=_OwnStock)
+        place = str(own.merchant_warehouse.warehouse_id), own.merchant_warehouse.name
+        return records.level_of(row, place, quantity(own.quantity_available), details)
+    stock = msgspec.json.decode(row.stock, type=_TheirStock)
+    name = stock.warehouse.name
+    # v1 identifies Takealot's own warehouses only by these names.
+    place = name or str(stock.warehouse.warehouse_id), name
+    incoming = _incoming(row.coming, stock.warehouse.warehouse_id, details)
+    return records.level_of(row, place, quantity(stock.quantity_available), details, incoming)
+
+
+def _incoming(coming: Detail, warehouse_id: Id, details: Details) -> Quantity | None:
+    """The stock on its way to a warehouse, 0 if none is told; None if it cannot be read."""
+    found = details.part("stock_on_way", coming, list[_TheirStock])
+    if found is None:
+        return None if details.warnings else 0
+    mine = [each.quantity_available for each in found if each.warehouse.warehouse_id == warehouse_id]
+    return details.read("stock_on_way", lambda: total_quantity(*mine))
 
 
 def order_id(raw: bytes) -> str | None:

@@ -3,7 +3,7 @@
 - Keys go into the `Authorization` header. Some servers drop it, and WordPress treats the caller as a visitor
   (401 `woocommerce_rest_cannot_view`): then the keys are sent as parameters for the rest of the session.
 - Without pretty permalinks `/wp-json/` is a web page's 404, and `/?rest_route=` answers.
-- PHP notices or a byte order mark can precede the JSON.
+- PHP notices or a byte order mark can precede the JSON, and comments of caches can follow it.
 - A redirect is never followed: it would send the keys to a host that nobody configured.
 """
 
@@ -12,15 +12,14 @@ from __future__ import annotations
 import re
 from base64 import b64encode
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
-from itertools import islice
+from dataclasses import dataclass, field
 from typing import Annotated, TypeVar
 from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Meta
 
-from orchestrator.decoding import UNREADABLE
+from orchestrator.decoding import UNREADABLE, mended, only_value
 from orchestrator.errors import CredentialsRejected, RequestRejected, ResponseInvalid
 from orchestrator.marketplaces.auth import FixedHeader
 from orchestrator.marketplaces.client import Client, Errors, Response
@@ -29,9 +28,6 @@ from orchestrator.marketplaces.spec import Access, Scope, Session
 from orchestrator.ports import Clock
 
 T = TypeVar("T")
-
-#: The most bytes of PHP notices, and the most places in them that are tried as the start of the JSON.
-_NOTICE_BYTES, _NOTICES = 20_000, 50
 
 
 class _Moved(ResponseInvalid):
@@ -148,7 +144,7 @@ def error_code(response: Response) -> str | None:
     if 300 <= response.status < 400:
         return f"redirect to {_target(response)}"
     try:
-        code = msgspec.json.decode(_without_notices(response).body, type=_Error).code
+        code = only_value(mended(response.body), _Error).code
     except UNREADABLE:
         return "no_api" if response.status == 404 else None
     word = re.fullmatch(rb'"([a-z0-9_]{1,80})"', bytes(code))
@@ -199,7 +195,7 @@ def list_rows(
     def read(response: Response) -> Listed:
         total = response.headers.get("X-WP-Total", "")
         count = int(total) if re.fullmatch(r"[0-9]{1,15}", total) else None
-        return Listed(response.decode(list[msgspec.Raw]), size, count)
+        return Listed(response.rows(), size, count)
 
     return _ask(session, operation, path, read, [*params, ("per_page", str(size))])
 
@@ -225,7 +221,7 @@ def _ask(
             return session.client.request(
                 operation,
                 url,
-                lambda response: read(_without_notices(response)),
+                read,
                 params=sent,
                 authenticated=not site.keys_in_query,
             )
@@ -259,17 +255,3 @@ def _target(response: Response) -> str:
         return "no address"
     path, found, _ = parts.path.partition("/wp-json")
     return f"{parts.scheme or 'https'}://{host}{path if found else ''}" if parts.netloc else host
-
-
-def _without_notices(response: Response) -> Response:
-    """The answer from the start of its JSON on; unchanged if there is none."""
-    body = response.body.removeprefix(b"\xef\xbb\xbf").strip()
-    places = re.finditer(rb"(?:\A|[\n>])\s*(?=[\[{])", body[:_NOTICE_BYTES])
-    for place in islice(places, _NOTICES):
-        rest = body[place.end() :]
-        try:
-            msgspec.json.decode(rest, type=msgspec.Raw)
-        except UNREADABLE:
-            continue
-        return replace(response, body=rest)
-    return response

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from orchestrator.marketplaces.spec import Connector, Listing, Session, Stream, by_name
+from orchestrator.marketplaces.spec import Connector, Limiter, Listing, Session, Stream, by_name
 from orchestrator.marketplaces.woocommerce import records
 from orchestrator.marketplaces.woocommerce.api import ACCESS, Credential, Site, SiteSettings, open_session
 from orchestrator.marketplaces.woocommerce.listings import (
@@ -66,6 +66,8 @@ CONNECTOR = Connector(
     ),
     # Shops bring older orders when they move to WooCommerce, which exists since 2011.
     epoch=datetime(2000, 1, 1, tzinfo=UTC),
+    # The site's host or firewall limits calls, and it counts all of them.
+    limiter=Limiter.CONNECTION,
     open=open_session,
     check=check,
     personal_fields=records.PERSONAL_FIELDS,

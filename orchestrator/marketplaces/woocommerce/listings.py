@@ -16,13 +16,13 @@ depends on (for bounds and paging see `pagination`, for hosts, proxies and keys 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from functools import wraps
 
 import msgspec
 
-from orchestrator.errors import MarketplaceUnavailable
-from orchestrator.marketplaces.spec import Page, Session, Window
+from orchestrator.errors import MarketplaceError, MarketplaceUnavailable, RequestRejected
+from orchestrator.marketplaces.spec import Page, Session, Unshown, Window
 from orchestrator.marketplaces.woocommerce import api as sites
 from orchestrator.marketplaces.woocommerce import records
 from orchestrator.marketplaces.woocommerce.api import Site
@@ -32,11 +32,10 @@ from orchestrator.marketplaces.woocommerce.pagination import (
     Place,
     Row,
     Step,
-    bounds,
     first_second,
-    is_unfiltered,
-    read_rows,
 )
+from orchestrator.marketplaces.woocommerce.steps import Collection, is_narrow, moment_of, read_step
+from orchestrator.marketplaces.woocommerce.variations import Variations, variations_of
 
 Fetch = Callable[[Session[Site], Window, str | None], Page]
 #: If each row needs calls of its own, a page ends with the row that completes this many seconds.
@@ -44,29 +43,17 @@ _LONG_S = 10.0
 _PAGING = "id,date_created,date_modified_gmt"
 _ORDER = f"{_PAGING},number,status,currency,date_created_gmt,total,line_items,refunds"
 _BUYER = "billing,shipping"
-_PRODUCT = f"{_PAGING},name,type,status,sku,global_unique_id,price,regular_price,date_created_gmt"
+_PRODUCT = f"{_PAGING},name,type,status,variations,sku,global_unique_id,price,regular_price,date_created_gmt"
 _VARIANT = "id,sku,global_unique_id,price,regular_price,attributes"
-_STOCK = "id,type,parent_id,sku,manage_stock,stock_quantity,date_created"
-#: Products on a page if some of them have variations to ask for, and if all have.
-_FAMILIES, _PARENTS = 50, 10
+_STOCK = "id,type,status,parent_id,variations,sku,manage_stock,stock_quantity,stock_status,date_created"
+#: Products on a page if some of them have variations to ask for.
+_FAMILIES = 50
+#: Products in a row whose variations cannot be read, before the site counts as down.
+_FAILURES = 3
 
 
 class _Currency(msgspec.Struct):
     code: str
-
-
-@dataclass(frozen=True, slots=True)
-class Collection:
-    """A collection of the site, or a part of one."""
-
-    operation: str
-    path: str
-    fields: str
-    #: Parameters beside those of the paging.
-    params: Sequence[tuple[str, str]] = ()
-    size: int = LARGEST_PAGE
-    #: Whether everything is listed, by creation.
-    whole: bool = False
 
 
 _ORDERS, _ORDERS_WITH_BUYER, _PRODUCTS = (
@@ -80,7 +67,8 @@ _ORDERS, _ORDERS_WITH_BUYER, _PRODUCTS = (
 _INVENTORY = (
     Collection("inventory", "products", _STOCK, whole=True),
     Collection("variations", "variations", _STOCK, whole=True),
-    Collection("inventory", "products", _STOCK, [("type", "variable")], _PARENTS, whole=True),
+    # Not only those of type `variable`: plugins bring types with variations.
+    Collection("inventory", "products", _STOCK, size=_FAMILIES, whole=True),
 )
 
 
@@ -107,63 +95,87 @@ def _patient(fetch: Fetch) -> Fetch:
 @_patient
 def fetch_orders(session: Session[Site], window: Window, token: str | None) -> Page:
     """Orders changed in the window; orders in the trash last."""
-    step = _read(session, _ORDERS_WITH_BUYER if session.store_buyer_pii else _ORDERS, window, token)
-    found = [row.raw for row in step.rows if _is_wanted(step, row, window)]
-    return _page_of(found, step.after(), 1 if step.place.part == 0 else None)
+    step = read_step(session, _ORDERS_WITH_BUYER if session.store_buyer_pii else _ORDERS, window, token)
+    wanted = (row for row in step.rows if _is_wanted(step, row, window))
+    found = [row.raw for row in wanted if row.status not in records.INTERNAL_ORDERS]
+    return _page_of(found, step.after(), 1 if step.place.part == 0 else None, step.unshown())
 
 
 @_patient
 def fetch_products(session: Session[Site], window: Window, token: str | None) -> Page:
     """Products changed in the window with all their variations and the shop's currency; the trash last."""
-    step = _read(session, _PRODUCTS, window, token)
+    step = read_step(session, _PRODUCTS, window, token)
     found: list[bytes] = []
+    unshown: list[Unshown] = []
 
     def add(row: Row) -> None:
-        if not _is_wanted(step, row, window):
+        if not _is_wanted(step, row, window) or row.status in records.INTERNAL_PRODUCTS:
             return
-        variations: list[msgspec.Raw] = []
-        if row.type == "variable" and row.id is not None:
-            variations, _ = variations_of(session, row.id, _VARIANT, step.place.size)
-        found.append(records.priced(currency_of(session), row.raw, variations))
+        variations = Variations([], 0, [])
+        if row.has_variations and row.id is not None:
+            try:
+                variations = variations_of(session, row.id, _VARIANT, step.place.size)
+            except (MarketplaceUnavailable, RequestRejected) as error:
+                # One product without its variations is no product; nor does it stop the others.
+                is_down = not found and len(unshown) >= _FAILURES
+                if is_down or not is_narrow(step.place, window):
+                    raise
+                at = moment_of(row.modified)
+                unshown.append(Unshown(str(row.id), error.message, str(row.id), at, at))
+                return
+        is_short = variations.total > len(variations.rows)
+        found.append(records.priced(currency_of(session), row.raw, variations.rows, is_short=is_short))
 
-    used = _unhurried(session, step.rows, add)
-    return _page_of(found, step.after(used), 1 if step.place.part == 0 else None)
+    used = _unhurried(session, step, add)
+    unshown = [*step.unshown(used), *unshown]
+    return _page_of(found, step.after(used), 1 if step.place.part == 0 else None, unshown)
 
 
 @_patient
 def fetch_inventory(session: Session[Site], window: Window, token: str | None) -> Page:
-    """Stock of all products that are not variable, then of all variations."""
+    """Stock of all products that have no variations, then of all variations."""
     try:
-        step = _read(session, _INVENTORY, window, token)
+        step = read_step(session, _INVENTORY, window, token)
     except sites.NoRoute:
         place = Place.parse(token, len(_INVENTORY))
         if place.part != 1:
             raise
         # Before WooCommerce 10.3.
-        step = _read(session, _INVENTORY, window, str(place.beginning(2)))
+        step = read_step(session, _INVENTORY, window, str(place.beginning(2)))
     if step.place.part == 2:
-        return _below_parents(session, step)
-    found = [row.raw for row in step.rows if not step.is_read(row) and row.type != "variable"]
-    return _page_of(found, step.after(), 1 if step.place.part == 0 else None)
+        return _below_parents(session, step, window)
+    rows = (row for row in step.rows if not step.is_read(row) and not row.has_variations)
+    found = [row.raw for row in rows if row.status not in records.INTERNAL_PRODUCTS]
+    return _page_of(found, step.after(), 1 if step.place.part == 0 else None, step.unshown())
 
 
-def _below_parents(session: Session[Site], step: Step) -> Page:
-    """Stock of the variations of the next variable products."""
+def _below_parents(session: Session[Site], step: Step, window: Window) -> Page:
+    """Stock of the variations of the next products that have some."""
     found: list[bytes] = []
+    unshown: list[Unshown] = []
     shown = counted = 0
 
     def add(row: Row) -> None:
         nonlocal shown, counted
         if row.id is None:
             found.append(row.raw)
-        elif not step.is_read(row):
-            variations, total = variations_of(session, row.id, _STOCK, step.place.size)
-            found.extend(records.below(row.id, raw) for raw in variations)
-            shown, counted = shown + len(variations), counted + total
+        elif row.has_variations and not step.is_read(row):
+            narrow = is_narrow(step.place, window)
+            variations = variations_of(session, row.id, _STOCK, step.place.size, is_narrow=narrow)
+            found.extend(records.below(row.id, raw) for raw in variations.rows)
+            unshown.extend(
+                Unshown(f"variation {hole.offset + 1} of product {row.id}", hole.reason)
+                for hole in variations.holes
+            )
+            shown += len(variations.rows) + len(variations.holes)
+            counted += variations.total
 
-    after = step.after(_unhurried(session, step.rows, add))
+    used = _unhurried(session, step, add)
+    # Such a product may have variations, which must not count as vanished.
+    unshown += (replace(each, record_id=None) for each in step.unshown(used))
+    after = step.after(used)
     place = msgspec.structs.replace(after.place, counted=after.place.counted + counted)
-    return _page_of(found, after._replace(place=place, used=after.used + shown), None)
+    return _page_of(found, after._replace(place=place, used=after.used + shown), None, unshown)
 
 
 def currency_of(session: Session[Site]) -> str:
@@ -174,46 +186,6 @@ def currency_of(session: Session[Site]) -> str:
     return site.currency
 
 
-def _read(session: Session[Site], parts: Sequence[Collection], window: Window, token: str | None) -> Step:
-    """The page at a token.
-
-    Raises:
-        PageTokenExpired: The token is not one of ours.
-        MarketplaceError: The page could not be read.
-    """
-    site = session.settings
-    place = Place.parse(token, len(parts))
-    part = parts[place.part]
-    if not (part.whole or site.is_old or place.by_date):
-        try:
-            step = _step(session, part, window, place)
-        except sites.InvalidParameter:
-            # Before 4.4 it does not accept `orderby=modified`.
-            site.is_old = True
-        else:
-            if not is_unfiltered(step, window):
-                return step
-            site.is_old = True
-    if not place.by_date:
-        place = place.beginning(place.part, by_date=True)
-    return _step(session, part, window, place)
-
-
-def _step(session: Session[Site], part: Collection, window: Window, place: Place) -> Step:
-    params = [*part.params, *bounds(place, window), ("_fields", part.fields)]
-    size = min(part.size, place.size)
-    listed = sites.list_rows(session, part.operation, part.path, params, size)
-    if not listed.rows and (listed.total or 0) > place.skip:
-        # An empty answer from a cache or a plugin: taken for the end, it would lose the counted rows.
-        message = f"woocommerce {part.operation}: the site counts {listed.total} rows and sent none"
-        raise MarketplaceUnavailable(message)
-    rows = read_rows(listed, by_date=place.by_date)
-    if place.by_id:
-        # A page may end before its last row; the rows after that end must have higher ids.
-        rows.sort(key=lambda row: row.id or 0)
-    return Step(place, rows, listed)
-
-
 def _is_wanted(step: Step, row: Row, window: Window) -> bool:
     """Whether a row is new here, and changed in the window; an old site does not filter by it."""
     if step.is_read(row):
@@ -221,38 +193,40 @@ def _is_wanted(step: Step, row: Row, window: Window) -> bool:
     return not step.place.by_date or row.modified is None or row.modified >= first_second(window.since)
 
 
-def _unhurried(session: Session[Site], rows: Sequence[Row], work: Callable[[Row], None]) -> int:
-    """Work on the rows one by one, until that has taken long; returns the number of finished rows."""
+def _unhurried(session: Session[Site], step: Step, work: Callable[[Row], None]) -> int:
+    """Work on a page's rows one by one, until that has taken long or fails.
+
+    Returns:
+        The number of finished rows.
+
+    Raises:
+        MarketplaceError: The first row that no earlier page had has failed.
+    """
     clock = session.settings.clock
     begun = clock.monotonic()
-    for number, row in enumerate(rows, 1):
-        work(row)
+    is_new = False
+    for number, row in enumerate(step.rows, 1):
+        try:
+            work(row)
+        except MarketplaceError:
+            if not is_new:
+                raise
+            # The rows before it are stored, and the next page begins with this one.
+            return number - 1
+        is_new = is_new or not step.is_read(row)
         if clock.monotonic() - begun > _LONG_S:
             return number
-    return len(rows)
+    return len(step.rows)
 
 
-def variations_of(
-    session: Session[Site], product_id: int, fields: str, size: int
-) -> tuple[list[msgspec.Raw], int]:
-    """All variations of a product, and the site's count of them."""
-    found: list[msgspec.Raw] = []
-    while True:
-        params = [("orderby", "id"), ("order", "asc"), ("offset", str(len(found))), ("_fields", fields)]
-        path = f"products/{product_id}/variations"
-        listed = sites.list_rows(session, "variations", path, params, size)
-        found += listed.rows
-        total = listed.total if listed.total is not None else len(found)
-        is_full = len(listed.rows) >= listed.asked
-        if not listed.rows or (len(found) >= total and not (listed.total is None and is_full)):
-            return found, max(total, len(found))
-
-
-def _page_of(found: Sequence[bytes], after: After, following_part: int | None) -> Page:
+def _page_of(
+    found: Sequence[bytes], after: After, following_part: int | None, unshown: Sequence[Unshown]
+) -> Page:
     """A page of records; the last one has the site's count of the rows in all parts."""
     place, more, used = after
     if more:
-        return Page(found, str(place), listed=used)
+        place = msgspec.structs.replace(place, is_narrow=bool(unshown))
+        return Page(found, str(place), listed=used, unshown=unshown)
     if following_part is not None:
-        return Page(found, str(place.beginning(following_part)), listed=used)
-    return Page(found, None, total=place.counted, listed=used)
+        return Page(found, str(place.beginning(following_part)), listed=used, unshown=unshown)
+    return Page(found, None, total=place.counted, listed=used, unshown=unshown)

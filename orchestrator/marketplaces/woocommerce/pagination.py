@@ -23,7 +23,9 @@ import msgspec
 
 from orchestrator.decoding import UNREADABLE
 from orchestrator.marketplaces.paging import not_ours, write_position
-from orchestrator.marketplaces.spec import Window
+from orchestrator.marketplaces.spec import Unshown, Window
+from orchestrator.marketplaces.values import NO_DETAIL, Detail
+from orchestrator.marketplaces.woocommerce import records
 from orchestrator.marketplaces.woocommerce.api import Listed
 
 #: The most rows of one page, which is also the first size, and the fewest.
@@ -57,6 +59,8 @@ class Place(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     counted: int = 0
     #: Rows of one page: a slow host times out on large pages.
     size: int = LARGEST_PAGE
+    #: Whether the page before had rows that the site cannot show; then this one is narrowed down at once.
+    is_narrow: bool = False
 
     @classmethod
     def parse(cls, token: str | None, parts: int = 3) -> Place:
@@ -97,7 +101,8 @@ class Row:
     #: The time used for paging, as the site writes it: such texts compare like the times.
     time: str | None = None
     modified: str | None = None
-    type: str | None = None
+    status: str | None = None
+    has_variations: bool = False
 
 
 class _Row(msgspec.Struct):
@@ -105,6 +110,8 @@ class _Row(msgspec.Struct):
     date_created: str | None = None
     date_modified_gmt: str | None = None
     type: str | None = None
+    status: str | None = None
+    variations: Detail = NO_DETAIL
 
 
 class After(NamedTuple):
@@ -124,6 +131,12 @@ class Step:
     place: Place
     rows: Sequence[Row]
     listed: Listed
+    #: Rows that the site cannot show, each with the number of `rows` before it.
+    holes: Sequence[tuple[int, Unshown]] = ()
+
+    def unshown(self, used: int | None = None) -> list[Unshown]:
+        """The rows of the page, or among its first `used` rows, that the site cannot show."""
+        return [each for before, each in self.holes if used is None or before <= used]
 
     def is_read(self, row: Row) -> bool:
         """Whether an earlier page had it."""
@@ -133,17 +146,21 @@ class Step:
         """The state after the page, or after its first `used` rows."""
         is_cut = used is not None and used < len(self.rows)
         rows = self.rows[:used] if is_cut else self.rows
-        asked = len(rows) if is_cut else self.listed.asked
-        total = self.listed.total
-        if total is None:
-            # A full page says that there may be more.
-            total = self.place.skip + len(self.rows) + (len(self.rows) >= self.listed.asked)
+        unshown = len(self.unshown(used))
+        asked = len(rows) + unshown if is_cut else self.listed.asked
+        total = self.listed.total or 0
+        filled = len(self.rows) + len(self.holes)
+        if self.listed.total is None or filled >= self.listed.asked:
+            # A full page says that there may be more, whatever the site counts.
+            total = max(total, self.place.skip + filled + (filled >= self.listed.asked))
         again = {row.id for row in rows if self.is_read(row)}
         counted = max(0, min(asked, total - self.place.skip)) - len(again)
         # After a good page the next one is larger: the failure that made them small may have been short.
         size = min(LARGEST_PAGE, self.place.size + SMALLEST_PAGE)
-        place = msgspec.structs.replace(self.place, counted=self.place.counted + counted, size=size)
-        used_rows = sum(not self.is_read(row) for row in rows)
+        place = msgspec.structs.replace(
+            self.place, counted=self.place.counted + counted, size=size, is_narrow=False
+        )
+        used_rows = sum(not self.is_read(row) for row in rows) + unshown
         following: Place | None
         if place.by_id:
             following = _by_id(place, rows, asked, total)
@@ -213,12 +230,20 @@ def read_rows(listed: Listed, *, by_date: bool) -> list[Row]:
         if time and not _is_second(time):
             rows.append(Row(bytes(raw)))
         else:
-            rows.append(Row(bytes(raw), row.id, time or None, row.date_modified_gmt, row.type))
+            has_variations = records.has_variations(row.type, _is_list(row.variations))
+            modified = row.date_modified_gmt
+            rows.append(Row(bytes(raw), row.id, time or None, modified, row.status, has_variations))
     return rows
 
 
-def bounds(place: Place, window: Window) -> list[tuple[str, str]]:
-    """The parameters that ask for the rows from a place on.
+def _is_list(value: Detail) -> bool:
+    """Whether a value is a list, or an object, that is not empty."""
+    text = bytes(value)
+    return text[:1] in (b"[", b"{") and bool(text.strip(b"[{ \t\r\n}]"))
+
+
+def bounds(place: Place, window: Window, offset: int | None = None) -> list[tuple[str, str]]:
+    """The parameters that ask for the rows from a place on, or from an offset behind it.
 
     Bounds are strict and in whole seconds. With `dates_are_gmt` the site compares them with UTC, but would
     still convert a suffix such as `Z` to its own zone: so there is no suffix. Without `dates_are_gmt` it
@@ -234,8 +259,8 @@ def bounds(place: Place, window: Window) -> list[tuple[str, str]]:
     if last:
         params.append((f"{prefix}before", _moved(last, _SECOND)))
     order_by = "id" if place.by_id else "date" if place.by_date else "modified"
-    if place.skip:
-        params.append(("offset", str(place.skip)))
+    if place.skip or offset is not None:
+        params.append(("offset", str(place.skip + (offset or 0))))
     return [("orderby", order_by), ("order", "asc"), *params]
 
 

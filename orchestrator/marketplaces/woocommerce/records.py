@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Literal
 
 import msgspec
 
@@ -13,23 +12,30 @@ from orchestrator.decoding import UNREADABLE
 from orchestrator.errors import RecordInvalid
 from orchestrator.marketplaces.values import (
     EXACT,
-    Pieces,
+    NO_DETAIL,
+    Detail,
+    Details,
+    Many,
+    Number,
     id_at,
-    joined,
+    listed,
     money,
+    plain_text,
+    quantity,
     sum_of,
     utc,
-    whole_number,
 )
+from orchestrator.marketplaces.woocommerce.buyers import buyer
 from orchestrator.model.record import (
-    Buyer,
     Money,
     Order,
     OrderLine,
     OrderStatus,
     Product,
     ProductStatus,
+    Quantity,
     StockLevel,
+    StockStatus,
     Variant,
 )
 
@@ -44,8 +50,8 @@ _ORDER: dict[str, OrderStatus] = {
     "pending": "pending",
     "on-hold": "pending",
     "failed": "pending",
-    "checkout-draft": "pending",
     "processing": "open",
+    "ready-for-pickup": "open",
     "completed": "fulfilled",
     "cancelled": "cancelled",
     "trash": "cancelled",
@@ -59,51 +65,52 @@ _PRODUCT: dict[str, ProductStatus] = {
     "private": "inactive",
     "trash": "archived",
 }
+#: States that WordPress and WooCommerce keep for themselves: such a row is nothing that anybody has saved
+#: (woocommerce: src/Enums/OrderStatus.php; WordPress: register_post_status).
+INTERNAL_ORDERS = frozenset({"auto-draft", "checkout-draft", "draft", "inherit", "new"})
+INTERNAL_PRODUCTS = frozenset({"auto-draft", "importing", "inherit"})
 #: Kinds of product that have no stock of their own.
 _UNSTOCKED = {"grouped", "external"}
+_STOCK_STATUS: dict[str, StockStatus] = {
+    "instock": "in_stock",
+    "outofstock": "out_of_stock",
+    "onbackorder": "on_backorder",
+}
+#: Words for whether stock is managed, as plugins write them too; `parent` shares the product's stock.
+_MANAGED: dict[object, bool] = {
+    **dict.fromkeys((True, "yes", "1", "true", "parent"), True),
+    **dict.fromkeys((False, None, "no", "0", "false", ""), False),
+}
 
 
 class _Line(msgspec.Struct, kw_only=True):
     id: int
-    name: str | None = None
-    product_id: int | None = None
-    variation_id: int | None = None
-    sku: str | None = None
-    quantity: Pieces
-    total: str | None = None
+    name: Detail = NO_DETAIL
+    product_id: Detail = NO_DETAIL
+    variation_id: Detail = NO_DETAIL
+    sku: Detail = NO_DETAIL
+    quantity: Number
+    total: Detail = NO_DETAIL
     #: A number, rounded if the total does not divide evenly.
-    price: Decimal | None = None
+    price: Detail = NO_DETAIL
 
 
 class _Refund(msgspec.Struct):
-    total: str
-
-
-class _Address(msgspec.Struct):
-    first_name: str | None = None
-    last_name: str | None = None
-    address_1: str | None = None
-    address_2: str | None = None
-    city: str | None = None
-    state: str | None = None
-    postcode: str | None = None
-    country: str | None = None
-    email: str | None = None
-    phone: str | None = None
+    total: Number
 
 
 class _Order(msgspec.Struct, kw_only=True):
     id: int
-    number: str | None = None
+    number: Detail = NO_DETAIL
     status: str
     currency: str
     date_created_gmt: str
-    date_modified_gmt: str | None = None
+    date_modified_gmt: Detail = NO_DETAIL
     total: str
-    line_items: list[_Line]
-    refunds: list[_Refund] | None = None
-    billing: _Address | None = None
-    shipping: _Address | None = None
+    line_items: Many[_Line]
+    refunds: Detail = NO_DETAIL
+    billing: Detail = NO_DETAIL
+    shipping: Detail = NO_DETAIL
 
 
 class _Attribute(msgspec.Struct):
@@ -112,22 +119,23 @@ class _Attribute(msgspec.Struct):
 
 class _Variant(msgspec.Struct, kw_only=True):
     id: int
-    sku: str | None = None
-    global_unique_id: str | None = None
-    price: str | None = None
-    regular_price: str | None = None
+    sku: Detail = NO_DETAIL
+    global_unique_id: Detail = NO_DETAIL
+    price: Detail = NO_DETAIL
+    regular_price: Detail = NO_DETAIL
 
 
 class _Variation(_Variant, kw_only=True):
-    attributes: list[_Attribute] | None = None
+    attributes: Detail = NO_DETAIL
 
 
 class _Product(_Variant, kw_only=True):
-    name: str | None = None
+    name: Detail = NO_DETAIL
     type: str
     status: str
-    date_created_gmt: str | None = None
-    date_modified_gmt: str | None = None
+    variations: Detail = NO_DETAIL
+    date_created_gmt: Detail = NO_DETAIL
+    date_modified_gmt: Detail = NO_DETAIL
 
 
 class _Priced(msgspec.Struct):
@@ -136,17 +144,19 @@ class _Priced(msgspec.Struct):
     currency: str
     product: msgspec.Raw
     variations: list[msgspec.Raw]
+    #: Whether the site counts more variations than it has sent.
+    is_short: bool = False
 
 
 class _Stock(msgspec.Struct, kw_only=True):
     id: int
-    sku: str | None = None
+    sku: Detail = NO_DETAIL
     #: A variation's product; 0 or absent for a product itself.
     parent_id: int | None = None
     type: str | None = None
-    #: `parent` if a variation shares its product's stock.
-    manage_stock: bool | Literal["parent"] = False
-    stock_quantity: Pieces | Decimal | None = None
+    manage_stock: bool | str | None = None
+    stock_quantity: Detail = NO_DETAIL
+    stock_status: Detail = NO_DETAIL
 
 
 class _Below(msgspec.Struct):
@@ -160,9 +170,19 @@ order_id = id_at("id", kind=int)
 product_id = id_at("product", "id", kind=int)
 
 
-def priced(currency: str, product: bytes, variations: Sequence[msgspec.Raw]) -> bytes:
+def has_variations(kind: str | None, variations: object) -> bool:
+    """Whether a product of this type has variations, with the value of its field of that name.
+
+    Plugins bring types of their own: any type has variations that names some.
+    """
+    return bool(variations) or (kind or "").startswith("variable")
+
+
+def priced(
+    currency: str, product: bytes, variations: Sequence[msgspec.Raw], *, is_short: bool = False
+) -> bytes:
     """A product's row with its variations' rows and the shop's currency."""
-    return msgspec.json.encode(_Priced(currency, msgspec.Raw(product), list(variations)))
+    return msgspec.json.encode(_Priced(currency, msgspec.Raw(product), list(variations), is_short))
 
 
 def below(parent_id: int, variation: msgspec.Raw) -> bytes:
@@ -173,43 +193,48 @@ def below(parent_id: int, variation: msgspec.Raw) -> bytes:
 def order(raw: bytes, with_buyer: bool) -> Order:
     """An order; its lines are without tax, its total is with it."""
     row = msgspec.json.decode(raw, type=_Order)
+    if row.status in INTERNAL_ORDERS:
+        raise RecordInvalid(f"no order: {row.status} is a state that WordPress keeps for itself")
+    details = Details()
     charged = money(row.total, row.currency)
-    # Amounts of refunds are negative. Some versions leave the list of a refunded order empty.
-    refunds = sum_of((refund.total for refund in row.refunds or ()), row.currency)
-    refunded = money(Decimal(refunds.amount).copy_negate(), row.currency)
-    if not row.refunds and row.status == "refunded":
-        refunded = charged
     return Order(
         id=str(row.id),
-        number=row.number or str(row.id),
+        number=details.text("number", row.number) or str(row.id),
         status=_ORDER.get(row.status, "unknown"),
         marketplace_status=row.status,
         total=charged,
-        refunded=refunded,
+        refunded=_refunded(details, row, charged),
         created_at=_time(row.date_created_gmt),
-        updated_at=_optional_time(row.date_modified_gmt),
-        lines=tuple(_line(line, row.currency) for line in row.line_items),
-        buyer=_buyer(row) if with_buyer else None,
+        updated_at=_moment(details, "updated_at", row.date_modified_gmt),
+        lines=tuple(_line(details, line, row.currency) for line in listed(row.line_items)),
+        buyer=buyer(details, row.billing, row.shipping) if with_buyer else None,
+        warnings=details.warnings,
     )
 
 
 def product(raw: bytes, with_buyer: bool) -> Product:  # noqa: ARG001 - the contract's signature
-    """A product; a product that is not variable is its own only variant."""
+    """A product; a product without variations is its own only variant."""
     whole = msgspec.json.decode(raw, type=_Priced)
     row = msgspec.json.decode(whole.product, type=_Product)
-    if row.type == "variable":
+    if row.status in INTERNAL_PRODUCTS:
+        raise RecordInvalid(f"no product: {row.status} is a state that WordPress keeps for itself")
+    details = Details()
+    if whole.variations or has_variations(row.type, None):
         rows = [msgspec.json.decode(variation, type=_Variation) for variation in whole.variations]
-        variants = [_variant(each, whole.currency, _options(each)) for each in rows]
+        variants = [_variant(details, each, whole.currency, _options(details, each)) for each in rows]
     else:
-        variants = [_variant(row, whole.currency, None)]
+        variants = [_variant(details, row, whole.currency, None)]
+    if whole.is_short:
+        details.note("variants")
     return Product(
         id=str(row.id),
-        title=row.name or None,
+        title=_title(details, "title", row.name),
         status=_PRODUCT.get(row.status, "unknown"),
         marketplace_status=row.status,
-        created_at=_optional_time(row.date_created_gmt),
-        updated_at=_optional_time(row.date_modified_gmt),
+        created_at=_moment(details, "created_at", row.date_created_gmt),
+        updated_at=_moment(details, "updated_at", row.date_modified_gmt),
         variants=tuple(sorted(variants, key=lambda variant: int(variant.id))),
+        warnings=details.warnings,
     )
 
 
@@ -217,20 +242,28 @@ def level(raw: bytes, with_buyer: bool) -> StockLevel:  # noqa: ARG001 - the con
     """The stock of a product or variation; variations that share one stock each show all of it."""
     parent, stock = _unpacked(raw)
     row = msgspec.json.decode(stock, type=_Stock)
-    if row.type in _UNSTOCKED:
-        row.manage_stock = False
-    parent = parent or row.parent_id or row.id
-    quantity = row.stock_quantity if row.manage_stock else None
-    if quantity is not None:
-        quantity = whole_number(quantity)
+    details = Details()
+    if row.manage_stock not in _MANAGED:
+        raise RecordInvalid("whether stock is managed is not told")
+    is_managed = _MANAGED[row.manage_stock] and row.type not in _UNSTOCKED
+    word = None if is_managed else details.text("status", row.stock_status)
     return StockLevel(
         id=f"{row.id}@{LOCATION}",
-        sku=row.sku or None,
-        product_id=str(parent),
+        sku=details.text("sku", row.sku),
+        product_id=str(parent or row.parent_id or row.id),
         variant_id=str(row.id),
         location_id=LOCATION,
-        available=quantity,
+        status=_STOCK_STATUS.get(word or "", msgspec.UNSET),
+        available=_managed(row.stock_quantity) if is_managed else None,
+        warnings=details.warnings,
     )
+
+
+def _managed(number: Detail) -> Quantity | None:
+    """The quantity of managed stock; None if the site does not say."""
+    if bytes(number) in (b"null", b'""'):
+        return None
+    return quantity(msgspec.json.decode(number, type=Number))
 
 
 def level_id(raw: bytes) -> str | None:
@@ -249,51 +282,77 @@ def _unpacked(raw: bytes) -> tuple[int | None, bytes]:
     return whole.parent_id, bytes(whole.variation)
 
 
-def _line(line: _Line, currency: str) -> OrderLine:
-    charged = _optional_money(line.total, currency)
+def _refunded(details: Details, row: _Order, charged: Money) -> Money | None:
+    """The sum of an order's refunds, whose amounts are negative."""
+    refunds = details.items("refunded", row.refunds, _Refund)
+    if refunds is None:
+        return None
+    # Some versions leave the list of a refunded order empty.
+    if not refunds and row.status == "refunded":
+        return charged
+
+    def read() -> Money:
+        found = sum_of((refund.total for refund in refunds), row.currency)
+        return money(Decimal(found.amount).copy_negate(), row.currency)
+
+    return details.read("refunded", read)
+
+
+def _line(details: Details, line: _Line, currency: str) -> OrderLine:
+    charged = details.money("lines.total", line.total, currency)
+    pieces = quantity(line.quantity)
+    product = _reference(details, "lines.product_id", line.product_id)
     return OrderLine(
         id=str(line.id),
-        sku=line.sku or None,
-        # 0 once there is no such product, or for a product without variations.
-        product_id=str(line.product_id) if line.product_id else None,
-        variant_id=str(line.variation_id or line.product_id) if line.product_id else None,
-        title=line.name or None,
-        quantity=line.quantity,
-        unit_price=_unit_price(line, charged, currency),
+        sku=details.text("lines.sku", line.sku),
+        product_id=product,
+        variant_id=_reference(details, "lines.variant_id", line.variation_id) or product if product else None,
+        title=_title(details, "lines.title", line.name),
+        quantity=pieces,
+        unit_price=_unit_price(details, line, charged, currency, pieces),
         total=charged,
     )
 
 
-def _unit_price(line: _Line, charged: Money | None, currency: str) -> Money | None:
+def _reference(details: Details, name: str, number: Detail) -> str | None:
+    """The id of a product or variation; 0 once there is none, or for a product without variations."""
+    found = details.text(name, number)
+    return None if found == "0" else found
+
+
+def _unit_price(
+    details: Details, line: _Line, charged: Money | None, currency: str, pieces: Quantity
+) -> Money | None:
     """The price, unless it is rounded: times quantity it must be the total."""
-    if charged is None or line.price is None:
+    unit = details.money("lines.unit_price", line.price, currency)
+    if charged is None or unit is None:
         return None
-    try:
-        unit = money(line.price, currency)
-    except RecordInvalid:
-        return None
-    return unit if EXACT.multiply(Decimal(unit.amount), line.quantity) == Decimal(charged.amount) else None
+    whole = EXACT.multiply(Decimal(unit.amount), Decimal(pieces))
+    return unit if whole == Decimal(charged.amount) else None
 
 
-def _variant(row: _Variant, currency: str, title: str | None) -> Variant:
-    regular = row.regular_price if row.regular_price != row.price else None
+def _variant(details: Details, row: _Variant, currency: str, title: str | None) -> Variant:
+    price = details.money("variants.price", row.price, currency)
+    regular = details.money("variants.list_price", row.regular_price, currency)
     return Variant(
         id=str(row.id),
-        sku=row.sku or None,
-        barcode=row.global_unique_id or None,
+        sku=details.text("variants.sku", row.sku),
+        barcode=details.text("variants.barcode", row.global_unique_id),
         title=title,
-        price=_optional_money(row.price, currency),
-        list_price=_optional_money(regular, currency),
+        price=price,
+        list_price=regular if regular != price else None,
     )
 
 
-def _options(row: _Variation) -> str | None:
-    return ", ".join(each.option for each in row.attributes or () if each.option) or None
+def _options(details: Details, row: _Variation) -> str | None:
+    found = details.items("variants.title", row.attributes, _Attribute) or ()
+    options = (plain_text(each.option) for each in found if each.option)
+    return ", ".join(option for option in options if option) or None
 
 
-def _optional_money(amount: str | None, currency: str) -> Money | None:
-    """The amount as money; null and an empty text mean that there is none."""
-    return money(amount, currency) if amount else None
+def _title(details: Details, name: str, markup: Detail) -> str | None:
+    """A text without the HTML that WordPress keeps in titles."""
+    return plain_text(details.text(name, markup) or "") or None
 
 
 def _time(text: str) -> datetime:
@@ -305,21 +364,7 @@ def _time(text: str) -> datetime:
     return utc(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
 
 
-def _optional_time(text: str | None) -> datetime | None:
-    return _time(text) if text else None
-
-
-def _buyer(row: _Order) -> Buyer:
-    """The payer, and the shipping address, or the billing address if there is no other."""
-    billing, shipping = row.billing or _Address(), row.shipping or _Address()
-    address = shipping if shipping.address_1 or shipping.city or shipping.postcode else billing
-    return Buyer(
-        name=" ".join(part for part in (billing.first_name, billing.last_name) if part) or None,
-        email=billing.email or None,
-        phone=billing.phone or shipping.phone or None,
-        street=joined(address.address_1, address.address_2),
-        city=address.city or None,
-        region=address.state or None,
-        postal_code=address.postcode or None,
-        country=address.country or None,
-    )
+def _moment(details: Details, name: str, text: Detail) -> datetime | None:
+    """A time that a record can do without."""
+    found = details.text(name, text)
+    return details.read(name, lambda: _time(found)) if found is not None else None

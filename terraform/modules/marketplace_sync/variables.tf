@@ -236,6 +236,10 @@ variable "sync" {
     error_message = "sync.retention_days is from 2 to 3650."
   }
   validation {
+    condition     = var.sync.retention_days * 86400 >= var.sync.run_seconds + 86400
+    error_message = "sync.retention_days is at least a day more than sync.run_seconds: a run's documents must not expire while it is open."
+  }
+  validation {
     condition     = alltrue([for value in [var.sync.lease_seconds, var.sync.lookback_seconds, var.sync.max_attempts, var.sync.retention_days, var.sync.run_seconds, var.sync.slice_seconds] : floor(value) == value])
     error_message = "sync: seconds, days and attempts are whole numbers."
   }

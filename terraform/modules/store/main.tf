@@ -10,7 +10,7 @@ locals {
   }
 
   # Collections whose documents are deleted by age.
-  _expiring = ["runs", "shards", "tasks"]
+  _expiring = ["runs", "shards", "sync_state", "tasks"]
 
   # Never queried: maps and lists with an index entry for each part, texts, and times that only grow, whose
   # index would have all writers meet at its end.
@@ -22,7 +22,7 @@ locals {
     rejects    = ["raw", "reason", "rejected_at"]
     runs       = ["by_marketplace", "cost", "dispatch", "error", "expires_at", "records", "selection", "tasks"]
     shards     = ["by_stream", "cost", "expires_at", "ids", "tasks"]
-    sync_state = ["last_error", "last_run", "last_success_at", "open", "streams"]
+    sync_state = ["expires_at", "last_error", "last_run", "last_success_at", "open", "streams"]
     tasks      = ["cost", "error", "expires_at", "finished_at", "started_at", "streams"]
   }
   unindexed = merge([

@@ -6,10 +6,11 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 
 from google.api_core.retry import Retry
 
-from functions import events, requests
+from functions import bodies, events, requests, server
 from functions.auth import certificates
 from local.processes import ROOT
 from orchestrator import attempts, errors
@@ -17,9 +18,15 @@ from orchestrator.adapters.embedded import database
 from orchestrator.adapters.embedded.delivery import Delivery
 from orchestrator.adapters.google import firestore, pubsub, secret_manager
 from orchestrator.marketplaces import client, transport
+from orchestrator.marketplaces.ebay import limits as ebay_limits
+from orchestrator.marketplaces.ebay import listings as ebay
+from orchestrator.marketplaces.ebay import narrowing
+from orchestrator.marketplaces.shopify import listings as shopify
+from orchestrator.model import healing, state
 from orchestrator.model.run import SHARD_SIZE
-from orchestrator.runs import dispatch, heal
-from orchestrator.sync import pages, stream_sync
+from orchestrator.operators import reject_views
+from orchestrator.runs import dispatch, heal, sweeps
+from orchestrator.sync import hidden, pages, stream_sync
 from orchestrator.sync import slice as tasks
 from orchestrator.tasks import claim, claim_table, holder
 
@@ -30,6 +37,10 @@ _DELIVERY = Delivery()
 
 def _limit(what: str, where: str, *bounds: str) -> tuple[str, str, str]:
     return what, "; ".join(bounds), where
+
+
+def _hours(span: timedelta) -> str:
+    return f"{span.total_seconds() / 3600:g}"
 
 
 def _google(timeout_s: float, retry: Retry) -> str:
@@ -57,6 +68,22 @@ ROWS = [
         f"else the stream is left until then, at most {errors.MAX_WAIT_S / 3600:g} h",
     ),
     _limit(
+        "tries of an eBay resource that is refused without a told wait",
+        "marketplaces/ebay/limits.py",
+        f"{ebay_limits.PROBE_S:g} s apart, doubling to {ebay_limits.LONGEST_PROBE_S / 3600:g} h",
+        "a day that eBay proves used up waits for its reset",
+    ),
+    _limit(
+        "records of a page with calls of their own that fail, at its first attempt",
+        "marketplaces/shopify/listings.py, marketplaces/ebay/listings.py",
+        f"Shopify {shopify.MOST_UNSHOWN}, eBay {ebay.MOST_UNSHOWN}; beyond them it may be an outage",
+    ),
+    _limit(
+        "calls that narrow a failing span of eBay's orders down to one order",
+        "marketplaces/ebay/narrowing.py",
+        f"{narrowing.MOST_PARTS}; the rest of the span is another page",
+    ),
+    _limit(
         "a page of a listing, with all that belongs to its rows",
         "marketplaces/client.py, sync/pages.py",
         f"{client.PAGE_BYTES // _MIB} MiB and {client.PAGE_CALLS:,} calls",
@@ -75,6 +102,30 @@ ROWS = [
         f"a page that has not come by then is left alone within {pages.LOOK_S:g} s",
     ),
     _limit("slices in a row that move nothing", "sync/slice.py", str(tasks.STALLED)),
+    _limit(
+        "incomplete runs in a row that read nothing new of a stream",
+        "sync/slice.py",
+        f"{tasks.LATE}, then its task fails as `late`",
+    ),
+    _limit(
+        "pages in a row with only rows shown before",
+        "sync/pages.py",
+        f"{pages.STALE_PAGES}, then the stream fails",
+    ),
+    _limit(
+        "a refused stream, or a connection whose credential no stream is accepted with",
+        "model/state.py",
+        f"asked for again after {_hours(state.refused_for(1))} h, "
+        f"doubling to {_hours(state.refused_for(99))} h",
+        "at once after an edit or by a person",
+    ),
+    _limit(
+        "records that a marketplace cannot show",
+        "sync/hidden.py",
+        f"{hidden.MAX_HIDDEN} of a stream are asked for again after {_hours(hidden.FIRST_RETRY)} h, "
+        f"doubling to {_hours(hidden.LONGEST_RETRY)} h, for {hidden.RETRIED_FOR.days} days",
+        "then the reconcile reads them",
+    ),
     _limit(
         "a window started again because of its token",
         "sync/stream_sync.py",
@@ -115,12 +166,56 @@ ROWS = [
         f"{certificates._RETRIES.total} retry, with jitter",
         f"{certificates.FAILURE_INTERVAL:g} s apart while it fails",
     ),
-    _limit("the body of a request", "functions/requests.py", f"{requests.LARGEST_BODY // 1024} KiB"),
-    _limit("the body of an event", "functions/events.py", f"{events.LARGEST_EVENT // _MIB} MiB"),
+    _limit(
+        "the headers of a request",
+        "functions/server.py",
+        f"{server.HEAD_SECONDS:g} s for all of them, {server.LARGEST_HEAD // 1024} KiB",
+    ),
+    _limit(
+        "the body of a request",
+        "functions/requests.py, functions/bodies.py",
+        f"{requests.LARGEST_BODY // 1024} KiB, {bodies.BODY_SECONDS:g} s for the whole body",
+    ),
+    _limit(
+        "the body of an event",
+        "functions/events.py, functions/bodies.py",
+        f"{events.LARGEST_EVENT // _MIB} MiB, {bodies.BODY_SECONDS:g} s for the whole body",
+    ),
+    _limit(
+        "what a client still sends after its answer",
+        "functions/server.py",
+        f"dropped for {server.PARTING_SECONDS:g} s or {server.PARTING_BYTES // _MIB} MiB, without a thread",
+    ),
     _limit("a page of connections", "runs/dispatch.py", f"{dispatch.PAGE:,}"),
     _limit("a shard", "model/run.py", f"{SHARD_SIZE} connections"),
     _limit(
-        "what one tick heals", "runs/heal.py", f"{heal.RUNS} runs, {heal.SWEEPS} sweeps, {heal.TASKS} tasks"
+        "heals, whatever is delivered",
+        "model/healing.py",
+        f"one in {healing.APART.total_seconds():g} s",
+        "a run or a lost lease is healed again after half of `LEASE_SECONDS` at the earliest",
+    ),
+    _limit(
+        "what one heal publishes",
+        "runs/heal.py",
+        f"{heal.RUNS} runs, {heal.TASKS} tasks",
+        "the next heal continues there",
+    ),
+    _limit(
+        "a sweep or cancel message",
+        "runs/sweeps.py",
+        f"{sweeps.RANGE} shards",
+        f"{sweeps.MESSAGES} messages for a run in one heal",
+    ),
+    _limit(
+        "a list of rejects",
+        "operators/reject_views.py",
+        f"{reject_views.LIMIT} a page, at most {reject_views.MOST}",
+        f"{reject_views.SCANNED} connections",
+    ),
+    _limit(
+        "the state that a removed connection leaves",
+        "operators/pause.py",
+        "`RETENTION_DAYS`, from the end of its removal",
     ),
     _limit(
         "deliveries of a message",

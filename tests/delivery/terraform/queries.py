@@ -15,7 +15,7 @@ from local.processes import ROOT
 from orchestrator.adapters.embedded.store import SqliteStore
 from orchestrator.model.connection import MARKETPLACES, ConnectionStatus
 from orchestrator.model.run import RunStatus
-from orchestrator.operators import connections, pause, run_views
+from orchestrator.operators import connections, pause, reject_views, run_views
 from orchestrator.operators.status import status as status_view
 from orchestrator.ports import Create, Filter, Put, Query, Snapshot, Write, Written
 from orchestrator.runs import start
@@ -153,6 +153,9 @@ def _look(world: World, run_id: str) -> None:
     for chosen in (None, *RunStatus):
         for marketplace in (None, MARKETPLACES[0]):
             run_views.list_runs(world.store, status=chosen, marketplace=marketplace)
+    reject_views.list_rejects(world.store)
+    reject_views.list_rejects(world.store, connection_id="c1", stream="orders")
+    connections.unfinished_removals(world.store)
     connections.list_page(
         world.services,
         organization_id="org-1",

@@ -315,8 +315,11 @@ def test_a_malformed_listing_is_a_reject(raw: bytes, record_id: str | None) -> N
 @pytest.mark.parametrize(
     ("raw", "record_id"),
     [
-        (stocked(FBA, inventoryDetails=None), "MUG-BLU-2@AE08WJ6YKNBMC/AMAZON/X00EXMPL01"),
-        (stocked(FBA, lastUpdatedTime="yesterday"), "MUG-BLU-2@AE08WJ6YKNBMC/AMAZON/X00EXMPL01"),
+        (stocked(FBA, totalQuantity="many"), "MUG-BLU-2@AE08WJ6YKNBMC/AMAZON/X00EXMPL01"),
+        (
+            stocked(FBA, inventoryDetails={"fulfillableQuantity": "some"}),
+            "MUG-BLU-2@AE08WJ6YKNBMC/AMAZON/X00EXMPL01",
+        ),
         (stocked(FBA, sellerSku=None), None),
         (b'{"marketplace":"A1","merchant":{"sku":"A","fulfillmentAvailability":5}}', None),
         (b'{"marketplace":"A1"}', None),

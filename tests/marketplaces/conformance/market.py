@@ -123,7 +123,7 @@ def running(
     arguments = Arguments(
         marketplace=market.name, orders=orders, products=products, until=START, small_buckets=small_buckets
     )
-    with _virtual_time(clock):
+    with virtual_time(clock):
         accounts = [Account(0, arguments.source(0))]
         served = Sandbox("", App(market.build(accounts, small_buckets), accounts))
         server = Server(("127.0.0.1", 0), served.answer)
@@ -139,7 +139,7 @@ def running(
 
 
 @contextmanager
-def _virtual_time(clock: VirtualClock) -> Iterator[None]:
+def virtual_time(clock: VirtualClock) -> Iterator[None]:
     """Sandboxes take their time from the clock: for limits, tokens, changes and the Date header."""
     virtual = SimpleNamespace(
         time=lambda: clock.now().timestamp(), monotonic=clock.monotonic, sleep=clock.advance

@@ -22,9 +22,9 @@ ORDER: dict[str, Any] = {"orderId": "14-08812-55731", "lastModifiedDate": "2026-
 ITEM: dict[str, Any] = {"sku": "MUG-BLU-2", "product": {"title": "Enamel mug"}}
 
 
-def session(server: Scripted, bench: Bench | None = None) -> AnySession:
+def session(server: Scripted, bench: Bench | None = None, **credential: str) -> AnySession:
     """A session with a server that answers from a script; its refresh token is one of its own."""
-    credential = {**CREDENTIALS["ebay"], "refresh_token": f"refresh-{random.random()}"}
+    credential = {**CREDENTIALS["ebay"], "refresh_token": f"refresh-{random.random()}", **credential}
     secrets = Secrets(msgspec.json.encode(credential).decode())
     return EBAY.open(
         (bench or Bench()).opening("ebay", {**SETTINGS["ebay"], "base_url": server.url}, secrets)

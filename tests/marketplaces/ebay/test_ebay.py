@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from urllib.parse import parse_qs
 
 import msgspec
@@ -16,13 +15,11 @@ from orchestrator.errors import (
     MarketplaceError,
     MarketplaceUnavailable,
     PermissionDenied,
-    RateLimited,
     RequestRejected,
     ResponseInvalid,
 )
 from tests.marketplaces.ebay.answers import EBAY, GRANTED, ITEM, ORDER, fetch, items, orders, refused, session
-from tests.support.clocks import VirtualClock
-from tests.support.scripted import CREDENTIALS, UNTIL, Bench, Sandbox, read, sandbox, scripted
+from tests.support.scripted import CREDENTIALS, Bench, Sandbox, read, sandbox, scripted
 
 
 @pytest.fixture(scope="module")
@@ -196,54 +193,6 @@ def test_errors_are_told_by_their_number(answer: Reply, kind: type[MarketplaceEr
 
     assert named in raised.value.message
     assert "SECRET" not in raised.value.message
-
-
-@pytest.mark.parametrize(
-    ("now", "hours"),
-    [((2026, 11, 23, 6, 0), 2.0), ((2026, 11, 23, 8, 0), 24.0), ((2026, 11, 23, 20, 30), 11.5)],
-)
-def test_trap_the_days_quota_is_the_applications_and_ends_at_midnight_pacific(
-    now: tuple[int, int, int, int, int], hours: float
-) -> None:
-    """One refused call says so for the rest of the day: no other is made against the same quota."""
-    bench = Bench(VirtualClock(datetime(*now, tzinfo=UTC)))
-    with scripted(GRANTED, refused(429, 2001), items(total=0)) as server:
-        opened = session(server, bench)
-        for _ in range(3):
-            with pytest.raises(RateLimited) as raised:
-                fetch(opened, "orders")
-            assert raised.value.wait_s == pytest.approx(hours * 3600, abs=2)
-        assert len(server.requests) == 2
-        # The Inventory API has a quota of its own.
-        assert fetch(opened, "inventory").records == []
-
-
-def test_a_reset_that_is_told_goes_before_midnight() -> None:
-    """As does Retry-After; another 429 is a matter of seconds."""
-    bench = Bench(VirtualClock(UNTIL))
-    told = {"X-EBAY-C-RATELIMIT-RESET": "2026-11-23T06:20:00.000Z"}
-    with scripted(GRANTED, refused(429, 2001, told)) as server, pytest.raises(RateLimited) as raised:
-        fetch(session(server, bench), "orders")
-    assert raised.value.wait_s == pytest.approx(1200, abs=2)
-
-    bench = Bench()
-    with scripted(GRANTED, refused(429, 9), orders(ORDER)) as server:
-        assert len(fetch(session(server, bench), "orders").records) == 1
-    assert bench.waits[0] < 5
-
-
-def test_the_sandbox_counts_calls_of_all_sellers_together() -> None:
-    """The sellers share one quota; once it is used up, the connector waits and does not ask again."""
-    with sandbox("ebay", orders=5, products=3, small_buckets=True) as running:
-        opened = running.session()
-        for _ in range(100):
-            EBAY.check(opened)
-        other = running.session(credential={**CREDENTIALS["ebay"], "refresh_token": "sandbox-refresh-1"})
-        for _ in range(2):
-            with pytest.raises(RateLimited):
-                EBAY.check(other)
-
-    assert other.client.calls == 2
 
 
 def test_the_sandbox_refuses_what_ebay_refuses(seller: Sandbox) -> None:

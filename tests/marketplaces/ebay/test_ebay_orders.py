@@ -131,10 +131,12 @@ def test_trap_creationdate_would_win_and_is_never_sent(seller: Sandbox) -> None:
     assert all(order["creationDate"].startswith("2026-01") for order in answer["orders"])
 
 
-def test_an_order_older_than_its_span_means_that_the_filter_was_not_applied() -> None:
+def test_a_page_of_older_orders_means_that_the_filter_was_not_applied() -> None:
     """Otherwise a window would be taken for complete that was never asked for."""
-    old = {**ORDER, "lastModifiedDate": "2026-01-01T00:00:00.000Z"}
-    with scripted(GRANTED, orders(old)) as server, pytest.raises(ResponseInvalid, match="not applied"):
+    old = [
+        {**ORDER, "orderId": str(each), "lastModifiedDate": "2026-01-01T00:00:00.000Z"} for each in range(30)
+    ]
+    with scripted(GRANTED, orders(*old)) as server, pytest.raises(ResponseInvalid, match="not applied"):
         fetch(session(server), "orders")
 
 

@@ -122,9 +122,10 @@ def test_trap_rows_come_in_the_order_of_their_change(shop: Sandbox) -> None:
 
 
 def test_trap_a_filter_that_was_ignored_is_noticed() -> None:
-    """A row older than the window means that the filter did not filter."""
+    """A page of nothing but rows older than the window, with more behind it: the filter did not filter."""
     old = {"id": "gid://shopify/Order/1", "updatedAt": "2020-01-01T00:00:00Z"}
-    with scripted(rows(old)) as server, pytest.raises(ResponseInvalid, match="filter was not applied"):
+    page = rows(old, old, hasNextPage=True, endCursor="c")
+    with scripted(page) as server, pytest.raises(ResponseInvalid, match="filter was not applied"):
         SHOPIFY.streams["orders"].fetch(session(server), EVERYTHING, None)
 
 
@@ -182,7 +183,7 @@ def test_products_without_the_shops_currency_are_invalid() -> None:
 
 def test_trap_products_of_every_status_are_listed(shop: Sandbox) -> None:
     """Without a status term Shopify lists active ones only."""
-    found = {record.status for record in read(SHOPIFY, shop.session(), "products").records.values()}  # type: ignore[union-attr] # these are products
+    found = {record.status for record in read(SHOPIFY, shop.session(), "products").records.values()}
 
     assert found == {"active", "draft", "archived"}
 
@@ -370,10 +371,17 @@ def test_buyers_are_asked_for_only_where_they_may_be_stored(shop: Sandbox, with_
     [
         queries.ORDERS,
         queries.ORDERS_WITH_BUYER,
+        queries.BARE_ORDERS,
+        queries.ORDER,
+        queries.ORDER_WITH_BUYER,
         queries.LINES,
         queries.PRODUCTS,
+        queries.BARE_PRODUCTS,
+        queries.PRODUCT,
         queries.VARIANTS,
         queries.LEVELS,
+        queries.BARE_LEVELS,
+        queries.LEVEL,
         queries.SHOP,
     ],
 )

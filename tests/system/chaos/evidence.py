@@ -16,7 +16,7 @@ import urllib3
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import firestore
 
-from local.samples import SAMPLES, Sample
+from local.samples import Sample
 from local.stack import PROJECT
 from orchestrator.errors import StoreUnavailable
 from orchestrator.marketplaces.ebay.listings import LONGEST
@@ -27,6 +27,7 @@ from orchestrator.model.run import Run, RunStatus, Shard, Task
 from orchestrator.model.state import SyncState
 from orchestrator.ports import Document, DocumentStore
 from tests.marketplaces.conformance.case import every, told_by
+from tests.system.chaos.sellers import SELLERS
 from tests.system.chaos.site import Site
 from tests.system.chaos.verdict import Account, Evidence, Held, RunRecord, Tick, Told
 
@@ -43,7 +44,7 @@ def gather(site: Site, ticks: Sequence[Tick], watch: Watch, calm_at: datetime) -
     runs = read_runs(store)
     watch.look()
     return Evidence(
-        accounts=list(map(_account, repeat(site), SAMPLES, read_states(store))),
+        accounts=list(map(_account, repeat(site), SELLERS, read_states(store))),
         runs=runs,
         ticks=ticks,
         changed_runs=sorted(watch.changed),
@@ -66,7 +67,7 @@ def read_runs(store: DocumentStore) -> list[RunRecord]:
 
 def read_states(store: DocumentStore) -> list[SyncState]:
     """Where each connection stands."""
-    found = store.get_many([ids.state_path(sample.id) for sample in SAMPLES])
+    found = store.get_many([ids.state_path(sample.id) for sample in SELLERS])
     return [from_document(SyncState, one.data) if one is not None else SyncState() for one in found]
 
 

@@ -7,14 +7,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from local.samples import MARKETPLACES, SAMPLES
+from local.samples import MARKETPLACES
 from orchestrator.marketplaces.registry import REGISTRY
 from orchestrator.marketplaces.spec import Listing
 from tests.system.chaos.fleet import APIS, WORKERS
+from tests.system.chaos.sellers import SELLERS
 from tests.system.chaos.site import LEASE_S
 
 #: Seconds between two of a kind: least and most.
-_TICK_S = (14.0, 19.0)
+_TICK_S = (20.0, 30.0)
 _HARM_S = (0.8, 2.8)
 _FAULT_S = (1.5, 4.0)
 _CHANGE_S = (2.0, 5.0)
@@ -45,8 +46,8 @@ _FAULTS: tuple[Mapping[str, Any], ...] = (
     {"kind": "duplicate", "percent": 50},
 )
 #: Connections that nobody has read again from the beginning: what is lost there stays lost.
-NEVER_FULL = tuple(sample.id for sample in SAMPLES[::2])
-_READ_AGAIN = tuple(sample.id for sample in SAMPLES[1::2])
+NEVER_FULL = tuple(sample.id for sample in SELLERS[::2])
+_READ_AGAIN = tuple(sample.id for sample in SELLERS[1::2])
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +108,7 @@ def _fault(rng: random.Random, at_s: float, left_s: float) -> Iterator[Event]:
 
 
 def _change(rng: random.Random, at_s: float, left_s: float) -> Iterator[Event]:
-    sample = rng.choice(SAMPLES)
+    sample = rng.choice(SELLERS)
     change = {
         "new_orders": rng.randint(0, 20),
         "orders": rng.randint(0, 10),
@@ -128,9 +129,9 @@ def _person(rng: random.Random, at_s: float, left_s: float) -> Iterator[Event]:
         yield Event(at_s, "retry")
     elif kind < 0.8:
         full = rng.random() < 0.6
-        names = rng.sample(_READ_AGAIN if full else [sample.id for sample in SAMPLES], 2)
+        names = rng.sample(_READ_AGAIN if full else [sample.id for sample in SELLERS], 2)
         yield Event(at_s, "trigger", (tuple(names), full))
     else:
-        name = rng.choice(SAMPLES).id
+        name = rng.choice(SELLERS).id
         yield Event(at_s, "pause", (name,))
         yield Event(at_s + rng.uniform(3.0, 12.0), "resume", (name,))

@@ -22,9 +22,12 @@ from orchestrator.services import Services
 from orchestrator.settings import Settings
 from tests.system.chaos.fleet import APIS, WORKERS, Fleet
 from tests.system.chaos.pusher import Pusher
+from tests.system.chaos.sellers import ACCOUNTS, SELLERS
 
 #: So short that each of them runs out within minutes, and in the order that the product asks for.
 SLICE_S, LEASE_S, RUN_S = 5, 40, 60
+#: From the end of the harm until everything is at rest, at most.
+REST_S = 2.0 * RUN_S
 DELIVERY = topics.Delivery(ack_deadline_s=LEASE_S, min_backoff_s=1, max_backoff_s=3)
 #: A tick that is not accepted is tried again, faster than Cloud Scheduler does.
 _RETRY = RetryConfig(retry_count=5, min_backoff_s=1.0, max_backoff_s=4.0)
@@ -88,7 +91,7 @@ def running(folder: Folder, seed: int, size: Size) -> Iterator[Site]:
         # Old enough for every stream, and in whole seconds, as marketplaces tell time.
         until = datetime.now(UTC).replace(microsecond=0) - timedelta(minutes=10)
         data = SandboxData(orders=size.orders, products=size.products, seed=seed, until=until)
-        sandboxes = stack.start_sandboxes(steady, environment, sandbox_ports, data)
+        sandboxes = stack.start_sandboxes(steady, environment, sandbox_ports, data, accounts=ACCOUNTS)
         command = [
             sys.executable,
             "-m",
@@ -101,7 +104,7 @@ def running(folder: Folder, seed: int, size: Size) -> Iterator[Site]:
             steady.wait_ready(f"sandbox-{name}", url)
         steady.wait_ready("issuer", variables["OIDC_CERTS_URL"])
         services = wiring.build(Settings.from_environment(variables))
-        add_samples(services, folder, sandboxes)
+        add_samples(services, folder, sandboxes, SELLERS)
         fleet = Fleet(processes, environment, listening)
         fleet.start()
         topics.create(stack.PROJECT, None, DELIVERY)

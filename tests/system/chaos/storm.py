@@ -15,13 +15,13 @@ import msgspec
 import urllib3
 
 from local.google.scheduler import TickFailed
-from local.samples import SAMPLES
 from orchestrator.errors import StoreUnavailable
 from orchestrator.operators import pause
 from orchestrator.services import Services
 from tests.system.chaos.background import Background
 from tests.system.chaos.fleet import APIS, WORKERS
 from tests.system.chaos.plan import BUSIEST, LATE_S, Event
+from tests.system.chaos.sellers import SELLERS
 from tests.system.chaos.site import Site
 from tests.system.chaos.verdict import Tick
 
@@ -78,7 +78,7 @@ class Storm:
         self._wait()
         for marketplace in site.sandboxes:
             self._sandbox(marketplace, "DELETE", "faults", None)
-        for sample in SAMPLES:
+        for sample in SELLERS:
             pause.resume(site.services, sample.id)
         return datetime.now(UTC)
 

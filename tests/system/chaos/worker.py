@@ -9,6 +9,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from main import sync_worker
+from orchestrator.model import healing
 from orchestrator.runs import heal
 from orchestrator.sync import pages, stream_sync
 from orchestrator.tasks import claim
@@ -18,6 +19,7 @@ __all__ = ["sync_worker"]
 claim.WATCH_EVERY_S = 1.0
 claim.WATCHED_S = 6.0
 stream_sync.SIGN_OF_LIFE_S = 3.0
+healing.APART = timedelta(seconds=4)
 heal.LEASE_GRACE = timedelta(seconds=4)
 heal.DISPATCH_IDLE = timedelta(seconds=8)
 # Smaller commits, so that there are more moments to be killed at.

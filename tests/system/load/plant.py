@@ -298,5 +298,5 @@ class Plant:
 
 
 def _open(opening: SessionRequest) -> AnySession:
-    client: Any = FakeClient(opening.connection_id, wait=opening.wait)
+    client: Any = FakeClient(opening.connection_id, clock=opening.clock, sleep=opening.wait)
     return Session(client=client, settings=None)

@@ -360,7 +360,7 @@ def _sweeps(folder: Path, told: Scene) -> list[Message]:
         path.write_bytes(gzip.decompress((folder / "store.db.gz").read_bytes()))
         store, queue = SqliteStore(path), ListQueue()
         told.clock.advance(_DAY_S)
-        heal(replace(told.services, store=store, queue=queue))
+        heal(replace(told.services, store=store, queue=queue), "")
         store.close()
         return queue.messages
 

@@ -72,6 +72,10 @@ class SimStore:
         """See DocumentStore."""
         return self._reading(f"counts {collection}", lambda: self._history.store.count(collection, where))
 
+    def now(self) -> datetime | None:
+        """See DocumentStore; its clock is right, whatever the process takes the time to be."""
+        return self._history.loop.now
+
     def commit(self, writes: Sequence[Write]) -> list[Written]:
         """See DocumentStore; everything that can become of a commit does, now and then."""
         history, faults = self._history, self._history.faults

@@ -22,6 +22,7 @@ from tests.system.simulation import knobs
 from tests.system.simulation.accounts import Account, SimSecrets, Vault
 from tests.system.simulation.edges import Edges
 from tests.system.simulation.faulty import Faults, SimQueue, SimStore
+from tests.system.simulation.hands import Hands
 from tests.system.simulation.judge import Judge
 from tests.system.simulation.leaks import LOGGERS, Leaks
 from tests.system.simulation.loop import START, Loop, SimClock, SimExecutor, chance
@@ -35,8 +36,10 @@ from tests.system.simulation.watch import Watch
 
 TICK_S = 900
 #: Clocks of two instances differ by twice as much at most.
-MOST_SKEW_S = 30.0
+MOST_SKEW_S = 1200.0
 HOUR_S = 3600
+#: Workers may be away for so many ticks more.
+AWAY_TICKS = 40
 #: Quiet ticks, in seconds: what is left over ends, deadlines pass, all are well except the bad apple, ...
 SETTLING = (0, 900, 4500, 5400, 6300)
 #: ... a reconcile and one more; the bad apple is mended; and the same for it.
@@ -76,6 +79,7 @@ class History:
         self.outbox = Outbox(self)
         self.edges = Edges(self)
         self.people = People(self)
+        self.hands = Hands(self)
         self.watch = Watch(self)
         Losses(self)
         self.judge = Judge(self)
@@ -114,7 +118,7 @@ class History:
             no_secrets=some(0.08),
             stale_secret=some(1.0),
             unstorable=some(0.15, 0.3),
-            skew_s=rng.choice([0.0, 5.0, MOST_SKEW_S]),
+            skew_s=rng.choice([0.0, 30.0, MOST_SKEW_S]),
         )
 
     def _choose_market(self) -> Market:
@@ -190,6 +194,10 @@ class History:
     def step(self, process: Process, *, writes: bool) -> None:
         """A process is about to do something: others may go first, and it may end here."""
         process.calls += 1
+        if process.calls == process.stalls_after:
+            self.seen["stalled"] += 1
+            self.say("stalls")
+            process.thaws_at_s = self.loop.now_s + process.stalls_s
         if process.is_function and self.happens(self.faults.frozen):
             self.seen["frozen"] += 1
             self.say("freezes")
@@ -285,8 +293,16 @@ class History:
                 self.loop.at(n * TICK_S + rng.uniform(0, TICK_S - 2), self._change)
             for _ in range(rng.choice([0, 0, 1, 1, 2, 3])):
                 self.loop.at(n * TICK_S + rng.uniform(0, TICK_S - 2), self.people.act)
+        if chance(rng, 0.3):
+            self.seen["workers away"] += 1
+            begins, longer = rng.uniform(0, (stormy - 1) * TICK_S), rng.choice([0, 0, 0, AWAY_TICKS])
+            for n in range(stormy, stormy + longer):
+                self.loop.at(n * TICK_S, self.tick)
+            stormy += longer
+            self.loop.at(begins, partial(setattr, self.edges, "away_until_s", stormy * TICK_S))
         self.loop.run(stormy * TICK_S - 1)
         self.calm()
+        self.judge.backlog()
         # Perhaps nothing ticks for so long that documents' time to live is over.
         idle_s = MOST_FROZEN_S + rng.choice([0, 0, 0, 4 * 24 * HOUR_S])
         ticks = (*SETTLING, *CHECKED, *(MENDED if self.apple.kind else ()))
@@ -308,6 +324,7 @@ class History:
         self.market.behaviour = Behaviour()
         self.quiet_s = self.loop.now_s
         self.market.mend()
+        self.hands.repair_all()
 
     def _change(self) -> None:
         rng = self.loop.rng

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from tests.system.simulation.history import History
 
 RUN_S = 3600 + 30
+#: Deliveries for each queued message, those of heals included.
+MOST_DELIVERIES = 4
 #: From a tick to the end of what it heals, when nothing goes wrong.
 PROMPT_S = 300
 
@@ -42,6 +44,19 @@ class Judge:
             self._connection(connection_id)
         self._is(history.outbox.in_flight == history.edges.held, "messages go on and on")
 
+    def backlog(self) -> None:
+        """What waits when nothing goes wrong any more dies down: heals do not multiply it."""
+        history = self._history
+        waiting = history.outbox.in_flight
+        deliveries, asked_for = history.deliveries, history.edges.asked_for
+
+        def look() -> None:
+            queued = waiting + history.edges.asked_for - asked_for
+            made = history.deliveries - deliveries
+            self._is(made <= MOST_DELIVERIES * queued + 1, f"{made} deliveries for {queued} queued messages")
+
+        history.loop.at(MOST_FROZEN_S, look)
+
     def fairness(self, run_id: str) -> None:
         """In a quiet run whoever is well is done at once, whatever the bad apple does."""
         history = self._history
@@ -63,7 +78,7 @@ class Judge:
         self._is(status.is_final, f"{run_id} never ends: {status}")
         due_s = max(started_s + RUN_S, history.quiet_s + MOST_FROZEN_S)
         later = sorted(tick_s for tick_s in history.tick_s if tick_s >= due_s)
-        if len(later) > 1:
+        if status.is_final and len(later) > 1:
             late_s = history.watch.closed_s[run_id] - later[1]
             self._is(
                 late_s <= PROMPT_S, f"{run_id} ends {late_s:.0f} s after the second tick past its deadline"

@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import ModuleType
 
-from orchestrator.runs import dispatch
+from orchestrator.operators import pause
+from orchestrator.runs import dispatch, heal, sweeps
 from orchestrator.settings import Settings
 from orchestrator.sync import changes, pages
 from orchestrator.sync import digest as digests
@@ -36,7 +37,11 @@ def choose(rng: random.Random) -> Knobs:
             "MAX_ATTEMPTS": rng.choice(["2", "5"]),
         }
     )
-    values: list[tuple[ModuleType, str, int]] = [(pages, "JOINED_RECORDS", rng.choice([1, 1, 5]))]
+    values: list[tuple[ModuleType, str, int]] = [
+        (pages, "JOINED_RECORDS", rng.choice([1, 1, 5])),
+        (pause, "_RECORDS_PAGE", 2),
+        (pause, "_DIGESTS_PAGE", 1),
+    ]
     if chance(rng, 0.5):
         values += [
             (changes, "PART_DOCUMENTS", rng.randint(1, 4)),
@@ -55,6 +60,13 @@ def choose(rng: random.Random) -> Knobs:
             (dispatch, "PAGE", page),
             (dispatch, "SHARD_SIZE", shard),
             (dispatch, "REPUBLISHED", -(-page // shard)),
+        ]
+    if chance(rng, 0.5):
+        values += [
+            (heal, "TASKS", rng.choice([1, 3])),
+            (sweeps, "RANGE", rng.choice([1, 2])),
+            (heal, "LISTED", listed := rng.choice([1, 2])),
+            (sweeps, "LISTED", listed),
         ]
     return Knobs(settings, chance(rng, 0.5), values)
 

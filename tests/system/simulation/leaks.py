@@ -40,7 +40,10 @@ class Leaks(logging.Handler):
         self._history.say(f"logs {text}")
         self.search("a log line", whole.encode())
         defect = "defect: " in text and " at market.py" not in text and " at rows.py" not in text
-        if getattr(record, "action", "") in _CRASHES or defect:
+        action = getattr(record, "action", "")
+        if action == "request_crashed" and self._history.hands.is_at_work:
+            return  # how operators' views tell of a state that cannot be read is tested with them
+        if action in _CRASHES or defect:
             self._history.violated(f"the product crashed: {whole}")
 
     @staticmethod

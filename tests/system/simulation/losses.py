@@ -41,6 +41,9 @@ class Losses:
             return
         market = self._history.market
         listing = market.listings[connection[1]["marketplace"]].get(stream)
+        differs = len({listings.get(stream) for listings in market.listings.values()}) > 1
+        if differs and connection_id in self._history.people.moved:
+            return  # this may still be a listing of the marketplace before
         if listing is None or (listing is Listing.SNAPSHOT and market.by_offset):
             return  # a row can slip past between two pages of positions; the next listing shows it
         is_long = listing is Listing.SNAPSHOT or new.get("long_read_at") != old.get("long_read_at")

@@ -15,6 +15,7 @@ from orchestrator.errors import (
     CredentialsRejected,
     MarketplaceUnavailable,
     PageTokenExpired,
+    PermissionDenied,
     RateLimited,
     ResponseInvalid,
 )
@@ -29,6 +30,7 @@ from orchestrator.marketplaces.spec import (
     Page,
     Session,
     Stream,
+    Unshown,
     Window,
 )
 from tests.support.connectors import OPEN_TO_ALL
@@ -41,6 +43,8 @@ if TYPE_CHECKING:
 
 #: A change becomes visible at most so many seconds late; look-back and age cover more.
 MAX_LAG_S = 500
+#: Rows that are malformed in these ways cannot be shown at all, if their number is odd.
+UNSHOWN = ("refused", "defect")
 SHORT_SPAN, LONG_SPAN = timedelta(days=2), timedelta(days=25)
 AGE = timedelta(minutes=2)
 
@@ -68,6 +72,7 @@ class Client:
     calls: int = 0
     received_bytes: int = 0
     server_time: datetime | None = None
+    slept_s: float = 0.0
     auth: Any = None
 
     def begin_page(self) -> None:
@@ -238,7 +243,7 @@ class Market:
         self._authenticate(connection_id, client)
         client.calls += 1
         self.history.loop.pause()
-        self._misbehave(connection_id, client, token)
+        self._misbehave(name, client, token)
         if self.tells_time:
             client.server_time = self.now.replace(microsecond=0)
         place = self._place(client, token)
@@ -264,7 +269,15 @@ class Market:
         if self.history.happens(self.behaviour.restless):
             self.history.seen["changed while listed"] += 1
             self.change(self.history.loop.rng, connection_id, name)
-        records = [row.raw(version) for row, version in (keys[key] for key in page)]
+        listed = [keys[key] for key in page]
+        unshown = [
+            _unshown(row, row.created_at if listing is Listing.ROLLING else version.changed_at)
+            for row, version in listed
+            if version.broken in UNSHOWN and int(row.id[1:]) % 2
+        ]
+        self.history.seen["not shown"] += len(unshown)
+        hidden = {each.name for each in unshown}
+        records = [row.raw(version) for row, version in listed if row.id not in hidden]
         if records and self.history.happens(self.behaviour.repeated):
             records.append(records[0])
         return Page(
@@ -272,6 +285,7 @@ class Market:
             next_token=self._token(client, end) if more else None,
             total=len(keys) if self.counted and listing is Listing.SNAPSHOT else None,
             listed=len(page),
+            unshown=unshown,
         )
 
     def _authenticate(self, connection_id: str, client: Any) -> None:
@@ -311,8 +325,8 @@ class Market:
             self.history.violated("a token that dies with its invocation was used in another")
         return place
 
-    def _misbehave(self, connection_id: str, client: Any, token: str | None) -> None:
-        history, often = self.history, self.behaviour
+    def _misbehave(self, stream: str, client: Any, token: str | None) -> None:
+        history, often, connection_id = self.history, self.behaviour, client.opening.connection_id
         rng = history.loop.rng
         apple = history.apple.kind if connection_id == history.apple.connection_id else ""
         if history.happens(often.slow) or apple == "slow":
@@ -328,8 +342,16 @@ class Market:
         if token is not None and history.happens(often.expired):
             raise PageTokenExpired("market: the token expired")
         if history.happens(often.refused) or apple == "refused":
-            raise CredentialsRejected("market: the key is refused")
+            # One endpoint refuses the call, or the key is refused.
+            denied = PermissionDenied if stream == "products" and not apple else CredentialsRejected
+            history.seen[denied.kind] += 1
+            raise denied("market: the call is refused")
         if history.happens(often.defect) or apple == "defect":
             raise rng.choice(
                 [ResponseInvalid("market: not what it promised"), KeyError(f"{BUYER} of nobody")]
             )
+
+
+def _unshown(row: Row, moment: datetime) -> Unshown:
+    """A row that the market cannot show, as a connector tells it."""
+    return Unshown(row.id, "market: answered 500", row.id, moment, moment)

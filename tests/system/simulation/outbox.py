@@ -6,11 +6,12 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from orchestrator.model import ids
-from orchestrator.model.documents import from_document
+from orchestrator.model.documents import from_document, read_or_none
 from orchestrator.model.messages import Message
 from orchestrator.model.run import Run, RunStatus
 from orchestrator.model.state import Lease, SyncState
 from orchestrator.ports import Filter
+from orchestrator.tasks.ending import record_of
 from tests.system.simulation.process import Process
 
 if TYPE_CHECKING:
@@ -55,10 +56,12 @@ class Outbox:
             self._task(message, run, process)
 
     def _task(self, message: Message, run: Run, process: Process) -> None:
-        task = self._store.get(ids.task_path(message.run_id, message.connection_id))
+        first = self._store.get(ids.task_path(message.run_id, message.connection_id))
+        _, task = record_of(self._store, message.run_id, message.shard, message.connection_id, first)
         shard = self._store.get(ids.shard_path(message.run_id, message.shard))
         state = self._store.get(ids.state_path(message.connection_id))
-        lease = from_document(SyncState, state.data).lease if state is not None else Lease()
+        found = read_or_none(SyncState, state)
+        lease = found.lease if found is not None else Lease()
         # A holder may outlive its own message: to be seen alive is enough, though it may die after that.
         holder = self._history.holder(lease.owner)
         is_held = holder is not None and (holder.is_alive or holder.wrote_s > process.began_s)
@@ -74,4 +77,5 @@ class Outbox:
 
 
 def _key(message: Message) -> tuple[str, str, str]:
-    return message.kind, message.run_id, message.connection_id or message.shard or message.marketplace
+    about = f"{message.shard or message.marketplace} {message.connection_id}"
+    return message.kind, message.run_id, about

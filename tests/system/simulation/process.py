@@ -44,6 +44,9 @@ class Process:
     published: int = 0
     #: Whether our own side has failed it: it may be slow then.
     is_troubled: bool = False
+    #: A person's command stalls after so many calls (a laptop is closed), for so many seconds.
+    stalls_after: int = -1
+    stalls_s: float = 0.0
     when_told_to_stop: list[Callable[[object], None]] = field(default_factory=list)
     when_dead: list[Callable[[], None]] = field(default_factory=list)
 

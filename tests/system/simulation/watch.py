@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ from orchestrator.model.documents import from_document
 from orchestrator.model.run import Run, RunStatus, Shard, Task
 from orchestrator.ports import Create, Delete, Document, Put, Query, Update, Write
 from orchestrator.sync import changes, digest
+from orchestrator.tasks.sweep import FORCED
 from tests.system.simulation.loop import START
 from tests.system.simulation.process import MOST_FROZEN_S
 
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
 
 #: Firestore removes a document within a day of its `expires_at`.
 TTL_S = 24 * 3600
+#: Two heals, at least, in seconds.
+HEALS_APART_S = 60.0
 
 
 class Watch:
@@ -35,6 +39,8 @@ class Watch:
         self.started_s: dict[str, float] = {}
         self.closed_s: dict[str, float] = {}
         self.expired: set[str] = set()
+        #: Whose heal has begun and not ended.
+        self._healing_run: str | None = None
         history.store.watchers.append(self.look)
 
     def holder_of(self, connection_id: str | None) -> str | None:
@@ -53,18 +59,22 @@ class Watch:
                 self._leaks(write)
                 self._expiry(write)
             match write.path.split("/"):
-                case ["connections", connection_id, _, _] if not isinstance(write, Delete):
+                case ["connections", connection_id, _, _]:
                     if connection_id not in doors:
-                        history.violated(f"{write.path} is stored without its connection's state")
-                    self._holder(write.path, connection_id, before.get(f"sync_state/{connection_id}"))
+                        history.violated(f"{write.path} is written without its connection's state")
+                    left = before.get(f"sync_state/{connection_id}")
+                    if not (isinstance(write, Delete) and _is_being_removed(left)):
+                        self._holder(write.path, connection_id, left)
                 case ["sync_state", connection_id] if not isinstance(write, Delete):
                     self._state(write, connection_id, before[write.path])
                 case ["runs", run_id]:
                     self._run(write, run_id, before[write.path])
-                case ["runs", run_id, "tasks", _]:
+                case ["runs", run_id, "tasks", _] | ["runs", run_id, "shards", _, "tasks", _]:
                     self._task(write, run_id)
                 case ["runs", run_id, "shards", _]:
                     self._open_run(write.path, run_id)
+                case ["healing", "heal"]:
+                    self._heal(write, before[write.path])
 
     def _size(self, writes: Sequence[Write]) -> None:
         """A commit's documents are bounded, apart from a digest's that is laid out anew."""
@@ -87,12 +97,32 @@ class Watch:
     def _expiry(self, write: Create | Put | Update) -> None:
         """Schedule the end of what has a time to live; nothing is written again for what is gone."""
         history, path = self._history, write.path
+        if path.startswith("sync_state/"):
+            self._tombstone(path)
+            return
         if path in self.expired and not isinstance(write, Update):
             history.violated(f"{path} is written again after its time to live")
         expires_at = write.data.get("expires_at") if not isinstance(write, Update) else None
         if isinstance(expires_at, datetime):
             gone_s = (expires_at - START).total_seconds() - history.loop.now_s
             history.loop.at(gone_s + history.loop.rng.uniform(0, TTL_S), lambda: self._expire(path))
+
+    def _tombstone(self, path: str) -> None:
+        """Schedule the end of a removed connection's state, if it is still one by then."""
+        history = self._history
+        expires_at = self._store.documents[path][1].get("expires_at")
+        if not isinstance(expires_at, datetime):
+            return
+        version = self._store.documents[path][0]
+
+        def end() -> None:
+            found = self._store.documents.get(path)
+            if found is not None and found[1].get("expires_at") == expires_at:
+                history.seen["tombstone expired"] += 1
+                self._store.remove(path)
+
+        gone_s = (expires_at - START).total_seconds() - history.loop.now_s
+        history.loop.at(gone_s + random.Random(version).uniform(0, TTL_S), end)
 
     def _expire(self, path: str) -> None:
         self._history.seen["expired"] += 1
@@ -134,7 +164,9 @@ class Watch:
             history.violated(f"{write.path}: seq goes from {before['seq']} to {now['seq']}")
         for name in STREAMS:
             old, new = _since(before, name), _since(now, name)
-            if old is not None and new is not None and new < old:
+            # Other settings start again from the beginning, perhaps by a clock that is behind.
+            is_same = _scope(before, name) == _scope(now, name)
+            if is_same and old is not None and new is not None and new < old:
                 history.violated(f"{write.path}: since of {name} goes back")
 
     def _claimed(self, before: Document | None) -> None:
@@ -142,6 +174,18 @@ class Watch:
         earlier = before["lease"].get("owner") if before is not None else None
         holder = self._history.holder(earlier)
         self._history.seen["taken over while alive"] += holder is not None and holder.is_alive
+
+    def _heal(self, write: Write, before: Document | None) -> None:
+        """At most one heal a minute for all together, but for the redelivery of one that died."""
+        history, now = self._history, self._store.documents[write.path][1]
+        if now["done"]:
+            self._healing_run = None
+            return
+        if before is not None and self._healing_run != now["run"]:
+            after_s = (now["at"] - before["at"]).total_seconds()
+            if after_s < HEALS_APART_S:
+                history.violated(f"healed again after {after_s:.0f} s, for {now['run']}")
+        self._healing_run = now["run"]
 
     # Runs
 
@@ -180,11 +224,15 @@ class Watch:
             return
         run = from_document(Run, store.documents[ids.run_path(run_id)][1])
         shards = store.query(Query(f"runs/{run_id}/shards", limit=1000))
-        tasks = [
-            from_document(Task, it.data) for it in store.query(Query(f"runs/{run_id}/tasks", limit=1000))
-        ]
+        places = [f"runs/{run_id}/tasks", *(f"{shard.path}/tasks" for shard in shards)]
+        found = [it for place in places for it in store.query(Query(place, limit=1000))]
+        tasks = [from_document(Task, it.data) for it in found]
         planned = sorted(name for shard in shards for name in from_document(Shard, shard.data).ids)
-        if len(planned) != len(set(planned)):
+        twice = {name for name in planned if planned.count(name) > 1}
+        history.seen["planned twice"] += bool(twice)
+        if run.error is not None and run.error.kind == FORCED.kind:
+            history.violated(f"{run_id} is closed by force")
+        if twice - history.people.moved:
             history.violated(f"{run_id} plans a connection twice")
         if planned != sorted(task.connection_id for task in tasks):
             history.violated(f"{run_id} closes with tasks that are not its plan")
@@ -205,7 +253,11 @@ class Watch:
         organizations = history.people.organizations
         wanted = selection.organization_id
         for name in planned:
-            if wanted is not None and organizations[name] != wanted:
+            if (
+                wanted is not None
+                and organizations[name] != wanted
+                and name not in history.people.changed_hands
+            ):
                 history.violated(f"{run_id} of {wanted} covers {name}")
         if selection.connection_ids is not None or selection.retry_of is not None:
             return
@@ -216,8 +268,20 @@ class Watch:
             # A request may have been frozen between counting and creating.
             longer = since_s < started_s - 2 * MOST_FROZEN_S and run.trigger == "scheduler"
             in_time = since_s < started_s and history.people.marketplaces[name] in run.dispatch
-            if wanted in {None, organizations[name]} and (longer or in_time) and name not in planned:
+            belongs = wanted is None or (
+                wanted == organizations[name] and name not in history.people.changed_hands
+            )
+            if belongs and (longer or in_time) and name not in planned:
                 history.violated(f"{run_id} leaves out {name}, which is active")
+
+
+def _scope(state: Document, name: str) -> str | None:
+    scope: str | None = state["streams"].get(name, {}).get("scope")
+    return scope
+
+
+def _is_being_removed(state: Document | None) -> bool:
+    return state is not None and state.get("removing") is True and state["open"] is None
 
 
 def _since(state: Document, stream: str) -> datetime | None:

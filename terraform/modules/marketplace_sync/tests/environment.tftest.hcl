@@ -445,6 +445,24 @@ run "refuses_one_day_of_retention" {
   expect_failures = [var.sync]
 }
 
+run "refuses_a_retention_without_a_day_after_the_run" {
+  command = plan
+
+  variables {
+    sync = { retention_days = 7, run_seconds = 604800 }
+  }
+
+  expect_failures = [var.sync]
+}
+
+run "takes_a_retention_of_a_day_more_than_a_run" {
+  command = plan
+
+  variables {
+    sync = { retention_days = 8, run_seconds = 604800 }
+  }
+}
+
 run "refuses_half_a_second" {
   command = plan
 

@@ -1,4 +1,4 @@
-"""The guards of the eight invariants."""
+"""The guards of the invariants about workers, runs, bounds and leaks."""
 
 from __future__ import annotations
 
@@ -6,113 +6,31 @@ from tests.system.guards.guard import Guard
 
 CORE = "tests/core/"
 EDGE = "tests/edge/"
+SLOW = "tests/system/hostile/test_slow_clients.py::"
 CALLS = "tests/marketplaces/test_client.py::"
-INVARIANTS = (
+RUN_GUARDS = (
     Guard(
-        "invariant 1: a tick's run is created once",
-        "orchestrator/runs/start.py",
-        "run_id = ids.tick_run_id(schedule_time, job)",
-        "run_id = ids.tick_run_id(schedule_time, job) + ids.ulid(now, services.random)",
-        CORE + "test_runs.py::test_a_tick_delivered_again_is_the_same_run",
+        "invariant 4: the state of a live connection does not expire",
+        "orchestrator/tasks/claim_table.py",
+        "        removed_at=None,\n        expires_at=None,\n",
+        "",
+        CORE + "test_second_lives.py::test_a_document_written_by_hand_over_a_tombstone_is_a_second_life_too",
     ),
     Guard(
-        "invariant 1: a forced run has an id space of its own",
-        "orchestrator/runs/start.py",
-        "if schedule_time is None or schedule_time > now + FORCED_AHEAD:",
-        "if schedule_time is None:",
-        CORE + "test_runs.py::test_a_forced_run_never_eats_the_real_tick",
-    ),
-    Guard(
-        "invariant 2: `since` moves only with the window's last page",
-        "orchestrator/sync/stream_sync.py",
-        "keep_progress(self._inside(window))\n            raise",
-        "keep_progress(self._behind(window))\n            raise",
-        CORE + "test_streams.py::test_since_moves_only_with_the_window",
-    ),
-    Guard(
-        "invariant 2: look-back re-reads what is indexed late",
-        "orchestrator/sync/windows.py",
-        "min(cursor.since - terms.lookback, _back(until, span))",
-        "min(cursor.since, _back(until, span))",
-        CORE + "test_streams.py::test_what_is_indexed_late_is_found_by_lookback",
-    ),
-    Guard(
-        "invariant 2: a window ends before the marketplace's own clock",
-        "orchestrator/sync/windows.py",
-        "until = server_time - age\n",
-        "until = window.until\n",
-        CORE + "test_streams.py::test_a_window_ends_before_the_marketplace_s_own_clock",
-    ),
-    Guard(
-        "invariant 2: an expired token starts the window again",
-        "orchestrator/sync/stream_sync.py",
-        "if restarts > RESTARTS:",
-        "if restarts > 0:",
-        CORE + "test_streams.py::test_an_expired_page_token_starts_the_window_again",
-    ),
-    Guard(
-        "invariant 2: other settings start a new window",
-        "orchestrator/sync/stream_sync.py",
-        "if state.scope != scope:",
+        "invariant 5: a connection is added again for its own marketplace alone",
+        "orchestrator/operators/connections.py",
+        'if state.marketplace not in {"", connection.marketplace}:',
         "if False:",
-        CORE + "test_streams.py::test_other_settings_start_a_new_window",
-    ),
-    Guard(
-        "invariant 3: an unchanged record is known by its digest",
-        "orchestrator/sync/normalizer.py",
-        "if known == content and not self._full and earlier is None:",
-        "if False:",
-        CORE + "test_streams.py::test_an_unchanged_connection_costs_four_writes_and_two_reads",
-    ),
-    Guard(
-        "invariant 3: what a snapshot has seen fits the digest it was stored with",
-        "orchestrator/sync/page_writer.py",
-        "seen=self.digest.seen_bits(), blind",
-        "seen=window.seen, blind",
-        CORE + "test_crashes.py::test_any_single_fault_changes_nothing_in_effect",
-    ),
-    Guard(
-        "invariant 3: what a listing has shown is taken up as it was, whatever the digest forgets",
-        "orchestrator/sync/digest.py",
-        "self._forget(fold, oldest_day)",
-        "pass",
-        CORE + "test_digests.py::test_what_was_seen_outlives_what_is_forgotten",
-    ),
-    Guard(
-        "invariant 3: a listed record stays listed when its old digest entry is forgotten",
-        "orchestrator/sync/digest.py",
-        "day >= oldest_day or mark for",
-        "day >= oldest_day for",
         CORE
-        + "test_deletions.py::test_a_record_edited_after_its_digest_entry_grew_old_is_not_taken_as_vanished",
+        + "test_second_lives.py::"
+        + "test_removed_and_added_again_for_another_marketplace_within_one_run_is_refused",
     ),
     Guard(
-        "invariant 3: nothing is taken as vanished from a short listing",
-        "orchestrator/sync/vanished.py",
-        "if total is not None and total != window.read:",
-        "if False:",
-        CORE + "test_deletions.py::test_a_short_listing_deletes_nothing",
-    ),
-    Guard(
-        "invariant 3: nothing is taken as vanished where the count changes during the scan",
-        "orchestrator/sync/stream_sync.py",
-        "normalizer.blind = normalizer.blind or self._total not in {None, page.total}",
-        "normalizer.blind = normalizer.blind",
-        CORE + "test_deletions.py::test_a_count_that_changes_during_the_scan_deletes_nothing",
-    ),
-    Guard(
-        "invariant 3: what changed during a reconcile is not taken as vanished",
-        "orchestrator/sync/stream_sync.py",
-        "gone = sorted(normalizer.suspects)",
-        "gone = sorted(gone)",
-        CORE + "test_deletions.py::test_what_changes_during_a_reconcile_is_not_taken_as_vanished",
-    ),
-    Guard(
-        "invariant 4, rules 1 and 10: every commit is made on the state as it was read",
-        "orchestrator/tasks/ending.py",
-        "Update(path, document, version=snapshot.version)",
-        "Update(path, document)",
-        CORE + "test_crashes.py::test_a_holder_that_wakes_up_late_writes_nothing",
+        "invariant 6: a document that cannot be read stops no list",
+        "orchestrator/model/documents.py",
+        "except (msgspec.ValidationError, RecursionError) as error:\n        return None, one_line(",
+        "except RecursionError as error:\n        return None, one_line(",
+        "tests/cli/test_unreadable.py",
     ),
     Guard(
         "invariant 4: a holder that has lost releases nothing",
@@ -131,21 +49,21 @@ INVARIANTS = (
     Guard(
         "invariant 5, rule 3: a final task is created, never rewritten",
         "orchestrator/tasks/ending.py",
-        "Create(ids.task_path(task.run_id, task.connection_id), to_document(task)),",
-        "Put(ids.task_path(task.run_id, task.connection_id), to_document(task)),",
+        "Create(path or ids.task_path(task.run_id, task.connection_id), to_document(task)),",
+        "Put(path or ids.task_path(task.run_id, task.connection_id), to_document(task)),",
         "tests/system/simulation/test_histories.py::test_nothing_is_lost_and_every_run_ends[0]",
     ),
     Guard(
         "invariant 5: heal publishes lost dispatches",
         "orchestrator/runs/heal.py",
-        "services.queue.publish(dispatch_messages(snapshot.id, run))",
-        "dispatch_messages(snapshot.id, run)",
+        "services.queue.publish(dispatch_messages(run_id, run, heal=True))",
+        "dispatch_messages(run_id, run, heal=True)",
         CORE + "test_runs.py::test_a_lost_dispatch_is_healed_by_the_next_tick",
     ),
     Guard(
         "invariant 5: heal sweeps what is past its deadline",
         "orchestrator/runs/heal.py",
-        "elif now > run.deadline_at and limit > 0:",
+        "elif self.now > run.deadline_at:",
         "elif False:",
         CORE + "test_runs.py::test_what_vanishes_is_closed_after_the_deadline",
     ),
@@ -162,6 +80,27 @@ INVARIANTS = (
         "attempts=opened.attempts + 1,",
         "attempts=opened.attempts,",
         CORE + "test_crashes.py::test_a_connection_that_kills_its_workers_is_given_up",
+    ),
+    Guard(
+        "invariant 5: a shard that still counts open tasks is settled when every lease has ended",
+        "orchestrator/tasks/sweep.py",
+        "        if self.is_overdue:\n            return self._settle(name)",
+        "        if False:\n            return self._settle(name)",
+        CORE + "test_every_run_ends.py::test_a_shard_that_counts_too_many_is_settled_with_a_reason",
+    ),
+    Guard(
+        "invariant 5: a sweep covers a range of shards",
+        "orchestrator/runs/sweeps.py",
+        "    end = max(first, min(last, first + RANGE - 1))\n",
+        "    end = first\n",
+        CORE + "test_every_run_ends.py::test_a_run_over_a_hundred_thousand_connections_ends_within_two_ticks",
+    ),
+    Guard(
+        "invariant 6: a document that cannot be read stops no other",
+        "orchestrator/model/documents.py",
+        "except (msgspec.ValidationError, RecursionError) as error:",
+        "except ZeroDivisionError as error:",
+        CORE + "test_unreadable.py::test_an_unreadable_state_with_a_lost_lease_stops_no_tick",
     ),
     Guard(
         "invariant 6: one record's failure stops no other",
@@ -197,6 +136,27 @@ INVARIANTS = (
         "if not self.bucket_count or self.bucket_count >= MAX_BUCKETS:",
         "if True:",
         CORE + "test_digests.py::test_no_document_outgrows_firestore",
+    ),
+    Guard(
+        "invariant 7: a client without headers costs no thread",
+        "functions/process.py",
+        "    server.install()\n",
+        "",
+        SLOW + "test_a_connection_without_headers_is_closed[silent]",
+    ),
+    Guard(
+        "invariant 7: a refusal does not wait for the body",
+        "functions/process.py",
+        "flask.current_app.before_request(requests.hide_body)",
+        "pass",
+        SLOW + "test_a_refusal_does_not_wait_for_the_body[Content-Length: 50-POST /nowhere]",
+    ),
+    Guard(
+        "invariant 7: a slow body ends, and its event is redelivered",
+        "functions/events.py",
+        "with time_limit(request.environ):",
+        "if True:",
+        SLOW + "test_an_event_that_drips_is_redelivered",
     ),
     Guard(
         "invariant 8: an unexpected error's text is not kept",

@@ -1,0 +1,87 @@
+"""`python -m orchestrator rejects …`."""
+
+from __future__ import annotations
+
+import argparse
+
+from rich.console import Console
+
+from orchestrator.cli.answer import JSON, Answer
+from orchestrator.cli.output import print_faults, safe, table
+from orchestrator.model.connection import STREAMS
+from orchestrator.operators import reject_views
+from orchestrator.operators.reject_views import RejectPage, RejectView
+from orchestrator.services import Services
+
+_COLUMNS = ("connection", "reject", "stream", "kind", "reason", "run", "rejected", "bytes")
+#: Reasons in the footer of a list; a reason quotes the record's place.
+_REASONS = 10
+
+
+def add_parsers(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Describe the commands."""
+    many = commands.add_parser("list", parents=[JSON], help="list them with their reasons")
+    many.set_defaults(run=_list)
+    many.add_argument("--connection", dest="connection_id", metavar="ID", help="only this connection's")
+    many.add_argument("--stream", choices=STREAMS)
+    many.add_argument("--page-token", metavar="TOKEN", help="continue after an earlier page")
+    many.add_argument(
+        "--limit",
+        type=int,
+        default=reject_views.LIMIT,
+        help=f"default: {reject_views.LIMIT}, at most {reject_views.MOST}",
+    )
+    one = commands.add_parser("show", parents=[JSON], help="show one with its raw body")
+    one.set_defaults(run=_show)
+    one.add_argument("connection_id", metavar="CONNECTION")
+    one.add_argument("reject_id", metavar="REJECT", help="as `rejects list` names it")
+
+
+def _list(services: Services, options: argparse.Namespace) -> Answer:
+    page = reject_views.list_rejects(
+        services.store,
+        connection_id=options.connection_id,
+        stream=options.stream,
+        page_token=options.page_token,
+        limit=options.limit,
+    )
+    return Answer(page, lambda screen: _print_page(screen, page))
+
+
+def _print_page(screen: Console, page: RejectPage) -> None:
+    rows = [
+        (
+            reject.connection_id,
+            reject.reject_id,
+            reject.stream,
+            reject.kind.value,
+            reject.reason,
+            reject.run_id,
+            reject.rejected_at,
+            reject.size_bytes,
+        )
+        for reject in page.rejects
+    ]
+    of = f" of {page.total:,}" if page.total is not None else ""
+    screen.print(table(f"{len(rows)}{of} rejects", _COLUMNS, rows))
+    for reason, count in list(page.by_reason.items())[:_REASONS]:
+        print(f"{count:,} on this page: {safe(reason)}")
+    print_faults(screen, page.faults)
+    if page.next_page_token is not None:
+        print(f"There are more: --page-token {page.next_page_token}")
+
+
+def _show(services: Services, options: argparse.Namespace) -> Answer:
+    view = reject_views.show_reject(services.store, options.connection_id, options.reject_id)
+    return Answer(view, lambda screen: _print_view(screen, view))
+
+
+def _print_view(screen: Console, view: RejectView) -> None:
+    reject = view.reject
+    if reject is not None:
+        facts = [(name.replace("_", " "), getattr(reject, name)) for name in reject.__struct_fields__]
+        screen.print(table(f"reject {safe(reject.reject_id)}", ("", ""), facts))
+    print_faults(screen, [view.fault] if view.fault else [])
+    print("The raw record:" if view.raw else "No raw record is kept.")
+    for line in view.raw.splitlines():
+        print(safe(line))
