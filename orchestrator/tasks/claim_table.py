@@ -218,7 +218,7 @@ def _claimed(view: View, opened: Open | None) -> SyncState:
         last_run=last,
         marketplace=state.marketplace or message.marketplace,
         # People may write a document where a removed connection's tombstone is; a live state never expires.
-        removed_at=None,
+        removed_at=state.removed_at if state.removing else None,
         expires_at=None,
     )
 

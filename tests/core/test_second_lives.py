@@ -331,3 +331,25 @@ def test_states_of_the_last_release_decode() -> None:
     read = SyncState()
 
     assert (read.marketplace, read.removing, read.removed_at, read.expires_at) == ("", False, None, None)
+
+
+def test_a_task_between_slices_is_closed_for_the_removal_that_asked_for_it(world: World) -> None:
+    """A worker claims it to close it; the removal is the same one afterwards, and ends."""
+    world.clock.advance(900)
+    for n in range(30):
+        world.bazaar.shop("a").put("orders", f"n{n}", world.clock.now() - timedelta(minutes=10, seconds=-n))
+    world.bazaar.at_call = lambda *_: world.clock.advance(300)
+    world.tick()
+    while world.state("a").open is None or world.state("a").lease.owner is not None:
+        world.deliver(world.queue.messages.pop(0))
+    world.bazaar.at_call = None
+
+    def deliver() -> None:
+        world.clock.meanwhile = None
+        world.drain()
+
+    world.clock.meanwhile = deliver
+    pause.remove(world.services, "a", purge_records=True)
+
+    assert world.records("a", "orders") == {}
+    assert (world.state("a").open, world.state("a").removing) == (None, False)

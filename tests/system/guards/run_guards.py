@@ -10,10 +10,19 @@ SLOW = "tests/system/hostile/test_slow_clients.py::"
 CALLS = "tests/marketplaces/test_client.py::"
 RUN_GUARDS = (
     Guard(
+        "invariant 4: a worker that closes the task of a removal leaves the removal its own",
+        "orchestrator/tasks/claim_table.py",
+        "removed_at=state.removed_at if state.removing else None,",
+        "removed_at=None,",
+        CORE
+        + "test_second_lives.py::"
+        + "test_a_task_between_slices_is_closed_for_the_removal_that_asked_for_it",
+    ),
+    Guard(
         "invariant 4: the state of a live connection does not expire",
         "orchestrator/tasks/claim_table.py",
-        "        removed_at=None,\n        expires_at=None,\n",
-        "",
+        "        expires_at=None,\n    )",
+        "    )",
         CORE + "test_second_lives.py::test_a_document_written_by_hand_over_a_tombstone_is_a_second_life_too",
     ),
     Guard(

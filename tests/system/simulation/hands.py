@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from orchestrator.errors import Conflict
 from orchestrator.model import ids
-from orchestrator.ports import Document
+from orchestrator.ports import Document, Update
+from orchestrator.services import Services
 from tests.system.simulation.loop import chance
 
 if TYPE_CHECKING:
@@ -94,3 +97,15 @@ def any_field(history: History, connection_id: str) -> dict[str, Any]:
         ]
     )
     return fields
+
+
+def edit(connection_id: str, fields: Mapping[str, Any], services: Services) -> None:
+    """Change a connection's document, as people do."""
+    path = ids.connection_path(connection_id)
+    while (snapshot := services.store.get(path)) is not None:
+        changed = {**fields, "updated_at": services.clock.now()}
+        try:
+            services.store.commit([Update(path, changed, version=snapshot.version)])
+        except Conflict:
+            continue
+        return

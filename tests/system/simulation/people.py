@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from orchestrator.errors import Conflict, NotFound, NotPossible, SyncError
+from orchestrator.errors import NotFound, NotPossible, SyncError
 from orchestrator.model import ids
 from orchestrator.model.connection import STREAMS
 from orchestrator.operators import connections, pause
 from orchestrator.ports import Create, Delete, Document, Query, Update, Write
 from orchestrator.services import Services
 from tests.system.simulation.accounts import Account
-from tests.system.simulation.hands import any_field
+from tests.system.simulation.hands import any_field, edit
 from tests.system.simulation.loop import START, chance
 
 if TYPE_CHECKING:
@@ -227,7 +227,7 @@ class People:
 
         def do(services: Services) -> None:
             try:
-                self._add_as(self.marketplaces[connection_id], connection_id, streams, services)
+                self._add_as(self._own_marketplace(connection_id), connection_id, streams, services)
             except NotPossible as error:
                 if "is being removed" in error.message:
                     self._history.seen["added too early"] += 1
@@ -239,9 +239,9 @@ class People:
 
     def _add_elsewhere(self, connection_id: str) -> None:
         """Add it for another marketplace: that is refused, at any moment."""
-        (other,) = {*MARKETPLACES} - {self.marketplaces[connection_id]}
 
         def do(services: Services) -> None:
+            (other,) = {*MARKETPLACES} - {self._own_marketplace(connection_id)}
             try:
                 self._add_as(other, connection_id, STREAMS, services)
             except NotPossible:
@@ -249,7 +249,13 @@ class People:
             else:
                 self._history.violated(f"{connection_id} was added for {other}")
 
-        self._command(f"add {connection_id} as one of {other}", do, tries=1)
+        self._command(f"add {connection_id} elsewhere", do, tries=1)
+
+    def _own_marketplace(self, connection_id: str) -> str:
+        """The one of its state, which `add` names; a document may have been edited to another one."""
+        found = self._history.store.documents.get(ids.state_path(connection_id))
+        known: str = found[1].get("marketplace", "") if found is not None else ""
+        return known or self.marketplaces[connection_id]
 
     def _add_as(
         self, marketplace: str, connection_id: str, streams: Sequence[str], services: Services
@@ -378,18 +384,6 @@ class People:
     def _forget(self, connection_id: str) -> None:
         prefix = f"connections/{connection_id}/"
         self.forgotten |= {path for path in self._history.store.documents if path.startswith(prefix)}
-
-
-def edit(connection_id: str, fields: Mapping[str, Any], services: Services) -> None:
-    """Change a connection's document, as people do."""
-    path = ids.connection_path(connection_id)
-    while (snapshot := services.store.get(path)) is not None:
-        changed = {**fields, "updated_at": services.clock.now()}
-        try:
-            services.store.commit([Update(path, changed, version=snapshot.version)])
-        except Conflict:
-            continue
-        return
 
 
 def _reference(connection_id: str) -> str:
