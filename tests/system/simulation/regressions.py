@@ -27,14 +27,6 @@ class Regression:
 
 REGRESSIONS = (
     Regression(
-        "lost-holder-releases",
-        "A holder that had lost its connection, and then our own store, released its successor's lease.",
-        "orchestrator/tasks/holder.py",
-        "if self._is_lost or self.state.open is None",
-        "if self.state.open is None",
-        918,
-    ),
-    Regression(
         "since-goes-back",
         "A window ended before the last one did, where another instance's clock was behind.",
         "orchestrator/sync/windows.py",
@@ -97,14 +89,6 @@ REGRESSIONS = (
         "return is_held and state.lease.owner is not None",
         "return is_held",
         461,
-    ),
-    Regression(
-        "anothers-commit-for-ones-own",
-        "Another's write at the same `seq` and moment was taken for one's own: records were lost.",
-        "orchestrator/tasks/holder.py",
-        "lease = msgspec.structs.replace(lease, commits=self.state.lease.commits + 1)",
-        "pass",
-        1386,
     ),
     Regression(
         "skipped-and-then-claimed",
