@@ -29,13 +29,6 @@ PROTOCOL = (
         CORE + "test_crashes.py::test_a_commit_of_another_is_not_taken_for_ones_own",
     ),
     Guard(
-        "a holder that has lost its connection does not release its successor's lease",
-        "orchestrator/tasks/holder.py",
-        "if self._is_lost or self.state.open is None",
-        "if self.state.open is None",
-        CORE + "test_crashes.py::test_a_holder_that_has_lost_releases_nothing",
-    ),
-    Guard(
         "rule 6: the continuation is published before the message is acknowledged",
         "orchestrator/sync/slice.py",
         "self.services.queue.publish([following])",
