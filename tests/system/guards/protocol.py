@@ -22,6 +22,13 @@ PROTOCOL = (
         CORE + "test_crashes.py::test_any_single_fault_changes_nothing_in_effect",
     ),
     Guard(
+        "rule 5: another's commit at the same `seq` and moment is not taken for one's own",
+        "orchestrator/tasks/holder.py",
+        "lease = msgspec.structs.replace(lease, commits=self.state.lease.commits + 1)",
+        "pass",
+        CORE + "test_crashes.py::test_a_commit_of_another_is_not_taken_for_ones_own",
+    ),
+    Guard(
         "rule 6: the continuation is published before the message is acknowledged",
         "orchestrator/sync/slice.py",
         "self.services.queue.publish([following])",

@@ -27,14 +27,6 @@ class Regression:
 
 REGRESSIONS = (
     Regression(
-        "lost-holder-releases",
-        "A holder that had lost its connection, and then our own store, released its successor's lease.",
-        "orchestrator/tasks/holder.py",
-        "if self._is_lost or self.state.open is None",
-        "if self.state.open is None",
-        918,
-    ),
-    Regression(
         "since-goes-back",
         "A window ended before the last one did, where another instance's clock was behind.",
         "orchestrator/sync/windows.py",
