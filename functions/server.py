@@ -22,8 +22,6 @@ from gunicorn.workers import gthread
 HEAD_SECONDS = 10.0
 #: Bytes; a request with larger headers is refused. gunicorn itself bounds single headers only.
 LARGEST_HEAD = 64 * 1024
-#: A thread waits this long for the rest of a body, so that the connection can be kept.
-REST_SECONDS = 0.1
 #: After the answer the client's data is dropped for so many seconds and bytes: a connection that is closed at
 #: once may lose the answer on its way (RFC 9112, 9.6). The platform bounds bodies to 32 MiB.
 PARTING_SECONDS = 2.0
@@ -41,7 +39,7 @@ class PatientWorker(gthread.ThreadWorker):  # type: ignore[misc] # gunicorn ship
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        #: Closed for writing, and read until they end: (when to stop, bytes left, connection), oldest first.
+        #: Closed for writing, and read until they end; oldest first.
         self._parting: deque[_Parting] = deque()
 
     def handle(self, conn: Any) -> Any:
@@ -61,8 +59,17 @@ class PatientWorker(gthread.ThreadWorker):  # type: ignore[misc] # gunicorn ship
         return super().handle(conn)
 
     def _keepalive_after(self, conn: Any, keepalive: Any) -> bool:
-        """Keep a connection only if the rest of the request's body is there."""
-        return bool(keepalive and conn.parser.finish_body(deadline=time.monotonic() + REST_SECONDS))
+        """Keep a connection only if the rest of the request's body has arrived.
+
+        The base class gives it five seconds, and starts them anew with each piece.
+        """
+        if not keepalive:
+            return False
+        conn.sock.setblocking(False)
+        try:
+            return bool(conn.parser.finish_body(max_bytes=_PIECE))
+        except Exception:  # noqa: BLE001 - it has not arrived, or is malformed: the answer is sent all the same
+            return False
 
     def finish_request(self, conn: Any, fs: Any) -> None:
         """Continue after a request, in the main loop, which must not wait for a client."""

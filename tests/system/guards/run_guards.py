@@ -161,6 +161,13 @@ RUN_GUARDS = (
         SLOW + "test_a_refusal_does_not_wait_for_the_body[Content-Length: 50-POST /nowhere]",
     ),
     Guard(
+        "invariant 7: the rest of a refused body is not waited for",
+        "functions/server.py",
+        "        conn.sock.setblocking(False)\n        try:\n            return bool",
+        "        try:\n            return bool",
+        SLOW + "test_a_refused_body_that_drips_is_dropped",
+    ),
+    Guard(
         "invariant 7: a slow body ends, and its event is redelivered",
         "functions/events.py",
         "with time_limit(request.environ):",

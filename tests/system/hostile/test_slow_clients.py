@@ -5,9 +5,10 @@ from __future__ import annotations
 import http.client
 import re
 import socket
+import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from itertools import repeat
 from pathlib import Path
 
@@ -50,6 +51,7 @@ SLOW = {
     "half a body for the framework's own path": request(
         b"POST /robots.txt", b"Content-Length: 50", body=b"{", operator=False
     ),
+    "blank lines": b"\r\n\r\n\r\n",
     "no HTTP": b"\x16\x03\x01\x02\x00\r\n\r\n",
 }
 
@@ -102,17 +104,43 @@ def test_a_hundred_slow_clients_do_not_starve_a_tick(api: Server, sent: bytes) -
 
 
 def test_a_hundred_clients_that_drip_do_not_starve_a_tick(api: Server) -> None:
-    """Headers that come byte by byte cost no thread either."""
+    """Headers that come byte by byte cost no thread; once they are whole they are answered."""
     with clients(api, b"GET /api/sync/status HTTP/1.1\r\nX: ") as slow:
-        begun = time.monotonic()
-        for _ in range(3):
-            for client in slow:
-                client.sendall(b"x")
-            assert api.status(TICK) == 202
-        assert time.monotonic() - begun < 2 * PROMPT_S
+        assert_prompt(api, slow)
         for client in slow[:3]:
             client.sendall(b"\r\n\r\n")
             assert client.recv(20).startswith(b"HTTP/1.1 401")
+
+
+def test_a_hundred_bodies_that_drip_do_not_starve_a_tick(api: Server) -> None:
+    """Nor does the rest of a refused body, on a connection that would be kept."""
+    head = request(b"POST /api/sync/scheduler", b"Content-Length: 5000", operator=False)
+    with clients(api, head.replace(b"Connection: close\r\n", b"")) as slow:
+        assert_prompt(api, slow)
+
+
+def assert_prompt(api: Server, slow: list[socket.socket]) -> None:
+    """Ticks are answered at once while the clients send a byte now and then."""
+    begun = time.monotonic()
+    over = threading.Event()
+
+    def drip() -> None:
+        while not over.wait(0.05):
+            for client in slow:
+                with suppress(OSError):
+                    client.sendall(b"x")
+
+    thread = threading.Thread(target=drip)
+    thread.start()
+    try:
+        time.sleep(0.2)
+        statuses = [api.status(TICK) for _ in range(3)]
+    finally:
+        over.set()
+        thread.join()
+
+    assert statuses == [202, 202, 202]
+    assert time.monotonic() - begun < PROMPT_S
 
 
 @pytest.mark.parametrize(
@@ -126,6 +154,14 @@ def test_a_refusal_does_not_wait_for_the_body(api: Server, line: bytes, framing:
         answer = client.recv(4_096)
 
     assert re.match(rb"HTTP/1\.1 (401|404|405) ", answer)
+
+
+def test_a_refused_body_that_drips_is_dropped(api: Server) -> None:
+    """A refused connection is closed after its answer, unless the whole body has arrived."""
+    head = request(b"POST /api/sync/scheduler", b"Content-Length: 5000", operator=False)
+    with clients(api, head.replace(b"Connection: close\r\n", b""), count=1) as (client,):
+        assert status_of(client) == 401
+        assert is_closed(client, b"x")
 
 
 def test_a_body_that_drips_has_ten_seconds(api: Server) -> None:
