@@ -11,8 +11,9 @@ import msgspec
 HEALING_PATH = "healing/heal"
 #: Two heals are at least this far apart, for all deliveries together.
 APART = timedelta(seconds=60)
-#: A record from further in the future was written by a clock that is wrong, and is ignored.
-AHEAD = timedelta(minutes=30)
+#: A record from further in the future was written by a clock that is wrong, and is ignored. Two clocks of
+#: which each is within 20 minutes of the true time are at most 40 minutes apart.
+AHEAD = timedelta(minutes=45)
 
 
 class Walk(msgspec.Struct, kw_only=True, frozen=True):

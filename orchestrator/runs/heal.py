@@ -72,8 +72,9 @@ def _begin(services: Services, run_id: str) -> tuple[Healing, Version] | None:
     """Record that this message heals now; None if it may not."""
     attempts = Attempts(services, "the heal could not be recorded; deliver again")
     while True:
-        now = services.clock.now()
         snapshot = services.store.get(HEALING_PATH)
+        # Later than the record: a worker that slept in between would take its past for the present.
+        now = services.clock.now()
         # A record that cannot be read is written anew: it only spares work.
         before = read_or_none(Healing, snapshot)
         if before is not None and not before.allows(run_id, now):
