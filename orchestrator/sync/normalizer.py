@@ -89,12 +89,15 @@ class Normalizer:
             entries = [(key, content, day)] if remembered else []
             change = changes[key] = Change([put], entries, len(encoded), record.updated_at)
             self.rejects.clear(record.id, digest, change)
+            # An earlier row of the page held an unreadable version of the record.
+            changes.pop(self.rejects.key(record.id), None)
         return list(changes.values())
 
     def unshown(self, unshown: Sequence[Unshown], digest: Digest) -> list[Change]:
         """The changes that keep the records of a page that the marketplace cannot show."""
         changes = []
-        for each in unshown:
+        # A page may name one record twice, and a commit takes each document once.
+        for each in {self.rejects.unshown_name(each): each for each in unshown}.values():
             self._counts.seen += 1
             self._see_named(each.record_id, digest)
             change = self.rejects.unshown(each, digest)
@@ -111,6 +114,8 @@ class Normalizer:
         change = self.rejects.unreadable(raw, content_of(raw, self._salt), record_id, error, digest)
         if change is not None:
             changes[change.entries[0][0]] = change
+        if record_id is not None and (earlier := changes.get(key_of(record_id))) is not None:
+            self.rejects.keep(record_id, earlier)
 
     def _see_named(self, record_id: str | None, digest: Digest) -> None:
         """Note that a record was listed that cannot be stored; without its id, none counts as vanished."""

@@ -193,7 +193,9 @@ class Edges:
             history.outbox.accepted(message, is_lost=True)
             return
         self._published += 1
-        self.asked_for += not (message.heal or message.kind in {"sweep", "cancel"})
+        is_healing = message.heal or message.kind in {"sweep", "cancel"}
+        # A command that waits for a run's end publishes its sweep each time it is repeated.
+        self.asked_for += not (is_healing and history.running.is_function)
         number = self._published
         for _ in range(2 if history.happens(faults.duplicated) else 1):
             delay = after_s + rng.uniform(0, 2)
