@@ -19,6 +19,7 @@ from orchestrator.marketplaces.values import money
 from orchestrator.model.record import Money
 from orchestrator.model.run import TaskStatus
 from orchestrator.sync import pages
+from tests.marketplaces.conformance import record_rules
 from tests.marketplaces.conformance.case import EVERYTHING, Case, moment_of, told_by
 
 Rule = Callable[[Case], None]
@@ -136,6 +137,20 @@ def money_is_exact_decimal_with_currency(case: Case) -> None:
         assert re.fullmatch(r"-?\d+(\.\d+)?", amount.amount)
         assert amount == money(Decimal(amount.amount), amount.currency)
     assert amounts or case.stream.name == "inventory"
+
+
+@rule
+def amounts_add_up(case: Case) -> None:
+    """See record_rules."""
+    for record in case.read():
+        record_rules.amounts_add_up(record)
+
+
+@rule
+def fields_agree(case: Case) -> None:
+    """See record_rules."""
+    for record in case.read():
+        record_rules.fields_agree(record)
 
 
 @rule
