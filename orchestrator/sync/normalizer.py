@@ -26,7 +26,8 @@ from orchestrator.sync.windows import Terms, day_of, lists_all, oldest_remembere
 #: A record larger than this becomes a reject: a document takes 1 MiB, index and names included.
 MAX_RECORD_BYTES = 900_000
 
-_encode = msgspec.json.Encoder().encode
+# Equal content has equal bytes, also if a map was filled in another order.
+_encode = msgspec.json.Encoder(order="deterministic").encode
 
 
 class Normalizer:
