@@ -25,7 +25,7 @@ def apply(database: sqlite3.Connection, store: firestore.Client, event: dict[str
             found = store.collection("connections", name, stream)
             changed = firestore.FieldFilter("synced_at", ">=", datetime.fromisoformat(moment))
             for each in found.where(filter=changed).stream():
-                key, record = (name, stream, each.id), each.to_dict()
+                key, record = (name, stream, each.id), each.to_dict() or {}
                 database.execute("DELETE FROM records WHERE (connection, stream, id) = (?, ?, ?)", key)
                 if record["deleted_at"] is None:
                     text = json.dumps(record, default=str)
