@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 TOPIC = "sync-tasks"
+CHANGES_TOPIC = "sync-changes"
 DEAD_LETTER_TOPIC = "sync-tasks-dead"
 SUBSCRIPTION = "sync-tasks-worker"
 DEAD_LETTER_SUBSCRIPTION = "sync-tasks-dead"
