@@ -30,6 +30,25 @@ class Delivery:
 DEPLOYED = Delivery()
 
 
+def create_changes(project: str, setting: str) -> None:
+    """Create the topic of a SYNC_CHANGES setting, and a subscription of its name that keeps the events.
+
+    Args:
+        project: The project id, if the topic does not name one.
+        setting: `pubsub:TOPIC`; nothing is created for another one.
+    """
+    from google.cloud.pubsub_v1 import PublisherClient, SubscriberClient  # noqa: PLC0415 - slow to import
+
+    scheme, _, name = setting.partition(":")
+    if scheme != "pubsub":
+        return
+    topic = name if "/" in name else PublisherClient.topic_path(project, name)
+    with PublisherClient() as publisher, SubscriberClient() as subscriber:
+        publisher.create_topic(name=topic, timeout=_TIMEOUT_S)
+        subscription = topic.replace("/topics/", "/subscriptions/")
+        subscriber.create_subscription(name=subscription, topic=topic, timeout=_TIMEOUT_S)
+
+
 def create(project: str, worker_url: str | None, delivery: Delivery = DEPLOYED) -> None:
     """Create the topics and subscriptions on a new emulator, at `PUBSUB_EMULATOR_HOST`.
 
