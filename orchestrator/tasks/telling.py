@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from orchestrator.errors import ChangesUnavailable
+from orchestrator.errors import ChangesUnavailable, locate
 from orchestrator.model.change_event import Changes, changed_event
 from orchestrator.model.state import SyncState
 from orchestrator.services import Services
@@ -38,14 +38,15 @@ class Teller:
         try:
             feed.publish([event])
         except ChangesUnavailable as error:
-            self.has_failed = True
-            log.error(
-                "changed records are told later: %s %s",
-                error.message,
-                error.action,
-                extra={"action": "changes_untold", "kind": error.kind},
-            )
+            self._failed(f"{error.message} {error.action}")
+        except Exception as error:  # noqa: BLE001 - a defect stops no sync either
+            self._failed(f"defect: {locate(error)}")
         return not self.has_failed
+
+    def _failed(self, why: str) -> None:
+        self.has_failed = True
+        extra = {"action": "changes_untold", "kind": ChangesUnavailable.kind}
+        log.error("changed records are told later: %s", why.strip(), extra=extra)
 
     def told(self, connection_id: str, state: SyncState) -> SyncState:
         """The state after its untold changes were told; the state itself if they could not be."""

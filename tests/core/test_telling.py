@@ -11,15 +11,13 @@ from typing import Any, NoReturn
 import pytest
 from cloudevents.http import from_json
 
-from orchestrator.errors import ChangesUnavailable
-from orchestrator.model.change_event import ChangeEvent
 from orchestrator.model.messages import Message
 from orchestrator.model.run import RunStatus, TaskStatus
 from orchestrator.operators import pause
-from orchestrator.ports import Query, Update, Write, Written
+from orchestrator.ports import Update, Write, Written
 from orchestrator.runs.cancel import cancel_run
 from orchestrator.runs.heal import heal
-from tests.support.stores import Killed
+from tests.support.stores import CountingStore, Killed
 from tests.support.world import START, World, fill
 
 CHANGED = "marketplace-sync.connection.changed.v1"
@@ -265,6 +263,18 @@ def test_a_failing_topic_stops_no_sync_and_is_made_up_for(world: World) -> None:
     assert world.state("a").untold is world.state("b").untold is None
 
 
+def test_a_defect_of_the_feed_stops_no_sync_either(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    """It is told by its place, without its text, and the changes are kept."""
+    world.feed.error = ValueError("private")
+
+    _, run = world.run_once()
+
+    assert run.status is RunStatus.SUCCEEDED
+    assert world.state("a").untold is not None
+    assert "defect: ValueError at feeds.py" in caplog.text
+    assert "private" not in caplog.text
+
+
 def test_a_heal_tells_what_no_task_can(world: World) -> None:
     """The connection is paused, so no task of it comes; heals try until the topic takes the event."""
     world.feed.is_away = True
@@ -347,100 +357,22 @@ def test_without_a_topic_a_debt_is_dropped(world: World) -> None:
     assert world.state("a").untold is None
 
 
-# Removals
+def test_telling_costs_no_document(tmp_path: Path) -> None:
+    """A run with changes and an idle one read and write as many documents as without a topic."""
+    costs = {}
+    for tells in (False, True):
+        (tmp_path / str(tells)).mkdir()
+        world = World(tmp_path / str(tells), tells=tells)
+        world.connect("a", streams=["orders", "products"])
+        for stream in ("orders", "products"):
+            fill(world, stream, 8)
+        counting = CountingStore(world.store)
+        world.store = counting
+        world.services = replace(world.services, store=counting)
+        world.run_once()
+        first = (counting.reads, counting.writes)
+        next_run(world)
+        costs[tells] = (first, (counting.reads, counting.writes))
+        assert world.feed.calls == tells
 
-
-def _purge_stops(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A removal with a purge that is interrupted before its second page of records."""
-    commit, pages = world.store.commit, [0]
-    monkeypatch.setattr(pause, "_RECORDS_PAGE", 2)
-
-    def dying(writes: Sequence[Write]) -> list[Written]:
-        pages[0] += any(write.path.startswith("connections/a/") for write in writes)
-        if pages[0] == 2:
-            raise Killed
-        return commit(writes)
-
-    with monkeypatch.context() as patched:
-        patched.setattr(world.store, "commit", dying)
-        with pytest.raises(Killed):
-            pause.remove(world.services, "a", purge_records=True)
-
-
-def test_a_purge_is_told_once_everything_is_deleted(world: World) -> None:
-    """The event names the connection, its organization and its removal."""
-    world.run_once()
-    left: list[int] = []
-    publish = world.feed.publish
-
-    def looking(events: Sequence[ChangeEvent]) -> None:
-        left.append(_count(world))
-        publish(events)
-
-    world.feed.publish = looking  # type: ignore[method-assign] # looks when it is told
-
-    pause.remove(world.services, "a", purge_records=True)
-
-    (data,) = world.feed.purged()
-    assert world.feed.events[-1].type == PURGED
-    assert (data.connection_id, data.organization_id, data.marketplace) == ("a", "org-1", "shopify")
-    assert data.removed_at == world.state("a").removed_at
-    assert left == [0]
-
-
-def _count(world: World) -> int:
-    return len(world.store.query(Query("connections/a/orders", limit=100)))
-
-
-@pytest.mark.parametrize("again", [True, False])
-def test_an_interrupted_purge_is_told_by_whoever_ends_the_removal(
-    world: World, monkeypatch: pytest.MonkeyPatch, again: bool
-) -> None:
-    """Some records are gone: that is told even if the second command leaves the others."""
-    world.run_once()
-    _purge_stops(world, monkeypatch)
-    assert 0 < _count(world) < 5
-
-    pause.remove(world.services, "a", purge_records=again)
-
-    assert [data.connection_id for data in world.feed.purged()] == ["a"]
-    assert world.state("a").purging is False
-
-
-def test_a_purge_that_cannot_be_told_is_not_finished(world: World) -> None:
-    """The command fails; repeated, it tells and finishes."""
-    world.run_once()
-    world.feed.is_away = True
-    with pytest.raises(ChangesUnavailable):
-        pause.remove(world.services, "a", purge_records=True)
-    assert world.state("a").removing
-
-    world.feed.is_away = False
-    pause.remove(world.services, "a", purge_records=True)
-
-    assert len(world.feed.purged()) == 1
-    assert not world.state("a").removing
-
-
-def test_a_second_purge_knows_the_organization(world: World) -> None:
-    """The records of a removed connection are purged later."""
-    world.run_once()
-    pause.remove(world.services, "a")
-    assert world.feed.purged() == []
-
-    pause.remove(world.services, "a", purge_records=True)
-
-    (data,) = world.feed.purged()
-    assert data.organization_id == "org-1"
-
-
-def test_a_removal_tells_what_was_untold(world: World) -> None:
-    """Its tombstone keeps no debt."""
-    world.feed.is_away = True
-    world.run_once()
-    world.feed.is_away = False
-
-    pause.remove(world.services, "a")
-
-    assert world.feed.counted() == [{"orders": (5, 0)}]
-    assert world.state("a").untold is None
+    assert costs[True] == costs[False]

@@ -18,12 +18,16 @@ class ListFeed:
         self.events: list[ChangeEvent] = []
         #: Whether it takes nothing.
         self.is_away = False
+        #: Raised by every call.
+        self.error: Exception | None = None
         #: Calls of `publish`, those that failed included.
         self.calls = 0
 
     def publish(self, events: Sequence[ChangeEvent]) -> None:
         """Keep copies."""
         self.calls += 1
+        if self.error is not None:
+            raise self.error
         if self.is_away:
             raise ChangesUnavailable("no answer")
         self.events += [msgspec.json.decode(event.encoded(), type=ChangeEvent) for event in events]

@@ -242,7 +242,7 @@ def test_metrics_count_lines_that_the_code_writes(prod: Plan) -> None:
         for word in re.findall(r'jsonPayload\.action="(\w+)"', found["filter"])
     }
 
-    assert len(words) == len(metrics) == 5
+    assert len(words) == len(metrics) == 6
     for word in words:
         assert f'"action": "{word}"' in code
     for found in metrics.values():

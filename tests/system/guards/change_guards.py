@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.system.guards.guard import Guard
 
 TELLING = "tests/core/test_telling.py::"
+REMOVALS = "tests/core/test_told_removals.py::"
 CHANGE_GUARDS = (
     Guard(
         "changes: a task that could not tell leaves its changes to the next one",
@@ -74,7 +75,7 @@ CHANGE_GUARDS = (
         "orchestrator/operators/pause.py",
         "self._purges or (continues and state.purging)",
         "self._purges",
-        TELLING + "test_an_interrupted_purge_is_told_by_whoever_ends_the_removal",
+        REMOVALS + "test_an_interrupted_purge_is_told_by_whoever_ends_the_removal",
     ),
     Guard(
         "changes: the queue's own topic is refused",
