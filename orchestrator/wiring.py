@@ -107,13 +107,13 @@ def _changes(settings: Settings, *, delivers: bool) -> ChangeFeed | None:
     if not scheme:
         return None
     if scheme == "local":
-        from orchestrator.adapters.embedded.changes import LocalChanges
+        from orchestrator.adapters.embedded.change_feed import LocalChanges
 
         path = _beside_store(settings, "changes") or _CHANGES_FILE
         changes = LocalChanges(path, target, delivers=delivers)
         changes.start()
         return changes
-    from orchestrator.adapters.google.changes import PubSubChanges
+    from orchestrator.adapters.google.change_feed import PubSubChanges
 
     return PubSubChanges(
         project=settings.google_cloud_project, topic=target, emulator_host=settings.pubsub_emulator_host

@@ -23,9 +23,9 @@ from functions.auth import certificates
 from functions.auth.certificates import CertificateCache, CertificatesUnavailable
 from orchestrator.adapters.embedded.delivery import Delivery
 from orchestrator.adapters.embedded.queue import LocalQueue
-from orchestrator.adapters.google import changes, firestore, pubsub, secret_manager
+from orchestrator.adapters.google import change_feed, firestore, pubsub, secret_manager
 from orchestrator.adapters.google.calls import emulator_channel, retry
-from orchestrator.adapters.google.changes import PubSubChanges
+from orchestrator.adapters.google.change_feed import PubSubChanges
 from orchestrator.adapters.google.firestore import FirestoreStore
 from orchestrator.adapters.google.pubsub import PubSubQueue
 from orchestrator.adapters.google.secret_manager import SecretManager
@@ -42,7 +42,7 @@ from orchestrator.marketplaces.registry import REGISTRY
 from orchestrator.model.messages import Message
 from orchestrator.ports import Put, Query
 from tests.adapters.silence import PATIENCE_S, Silence, silent, silent_service
-from tests.adapters.test_changes import event_of
+from tests.adapters.test_change_feed import event_of
 from tests.support.scripted import CREDENTIALS, Bench, Sandbox
 from tests.support.waiting import wait_until
 
@@ -195,8 +195,8 @@ def test_pub_sub_that_never_answers(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_topic_of_changes_that_never_answers(monkeypatch: pytest.MonkeyPatch) -> None:
     """A task that is to be closed waits for its event a bounded time."""
-    monkeypatch.setattr(changes, "_TIMEOUT_S", SHORT_S)
-    monkeypatch.setattr(changes, "_RETRY", retry(exceptions.DeadlineExceeded, total_s=2 * SHORT_S))
+    monkeypatch.setattr(change_feed, "_TIMEOUT_S", SHORT_S)
+    monkeypatch.setattr(change_feed, "_RETRY", retry(exceptions.DeadlineExceeded, total_s=2 * SHORT_S))
     with silent_service() as server:
         feed = PubSubChanges(project="p", topic="t", emulator_host=server.host)
         ends(lambda: feed.publish([event_of("a")]), ChangesUnavailable, server)

@@ -12,10 +12,10 @@ import pytest
 
 from orchestrator import wiring
 from orchestrator.adapters.clock import SystemClock
-from orchestrator.adapters.embedded.changes import LocalChanges
+from orchestrator.adapters.embedded.change_feed import LocalChanges
 from orchestrator.adapters.embedded.queue import LocalDeadLetters, LocalQueue
 from orchestrator.adapters.embedded.store import SqliteStore
-from orchestrator.adapters.google.changes import PubSubChanges
+from orchestrator.adapters.google.change_feed import PubSubChanges
 from orchestrator.adapters.google.dead_subscription import PubSubDeadLetters
 from orchestrator.adapters.google.firestore import FirestoreStore
 from orchestrator.adapters.google.pubsub import PubSubQueue

@@ -25,11 +25,11 @@ _Key = tuple[str, str]
 
 
 class Tellings:
-    """What consumers were told, and what they still have to be told."""
+    """The events that consumers got, and the changes that no event has told yet."""
 
     def __init__(self, history: History) -> None:
         self._history = history
-        #: Chooses what goes wrong with events; the rest of a history is the same without.
+        #: Chooses the faults of events; the rest of a history is the same without them.
         self.rng = random.Random(f"tellings {history.seed}")
         self.often = self.rng.uniform(0, 0.4) if chance(self.rng, 0.5) else 0.0
         #: When records were written, by their writers' clocks.
@@ -41,7 +41,7 @@ class Tellings:
         history.store.watchers.append(self.look)
 
     def look(self, writes: Sequence[Write], _before: Mapping[str, Document | None]) -> None:
-        """Note what is written, and what is purged."""
+        """Note written and purged records."""
         for write in writes:
             match write.path.split("/"):
                 case ["connections", connection_id, stream, _] if stream in STREAMS:
@@ -51,7 +51,7 @@ class Tellings:
                         self._wrote((connection_id, stream), write)
 
     def told(self, event: ChangeEvent) -> None:
-        """An event was accepted: consumers read from its moment on what is stored now."""
+        """An event was accepted: consumers read the records that are stored now, from its moment on."""
         history = self._history
         history.leaks.search("an event", event.encoded())
         history.say(lambda: f"tells {event.type} {event.data!r}")

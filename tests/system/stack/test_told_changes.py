@@ -16,7 +16,7 @@ import pytest
 
 from local.folder import Folder
 from local.processes import ROOT
-from orchestrator.adapters.embedded.changes import LocalChanges
+from orchestrator.adapters.embedded.change_feed import LocalChanges
 from orchestrator.adapters.embedded.store import SqliteStore
 from orchestrator.ports import Query
 from tests.support.waiting import wait_until

@@ -11,9 +11,9 @@ import pytest
 from cloudevents.http import from_json
 
 from local.google.emulators import Emulators
-from orchestrator.adapters.embedded.changes import LocalChanges
+from orchestrator.adapters.embedded.change_feed import LocalChanges
 from orchestrator.adapters.embedded.delivery import Delivery
-from orchestrator.adapters.google.changes import PubSubChanges
+from orchestrator.adapters.google.change_feed import PubSubChanges
 from orchestrator.errors import ChangesUnavailable
 from orchestrator.model.change_event import ChangeEvent, Changes, StreamChanges, changed_event
 from orchestrator.ports import ChangeFeed
