@@ -54,7 +54,7 @@ class Tellings:
         """An event was accepted: consumers read the records that are stored now, from its moment on."""
         history = self._history
         history.leaks.search("an event", event.encoded())
-        history.say(lambda: f"tells {event.type} {event.data!r}")
+        history.say(lambda: f"tells {event.type} {bytes(event.data)!r}")
         if event.type != CHANGED:
             history.seen["purge told"] += 1
             self._forget(msgspec.json.decode(event.data, type=Purged).connection_id)
