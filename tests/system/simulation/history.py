@@ -32,6 +32,7 @@ from tests.system.simulation.memory import MemoryStore, Violation
 from tests.system.simulation.outbox import Outbox
 from tests.system.simulation.people import MARKETPLACES, ORGANIZATIONS, People
 from tests.system.simulation.process import MOST_FROZEN_S, Killed, Process
+from tests.system.simulation.tellings import SimFeed, Tellings
 from tests.system.simulation.watch import Watch
 
 TICK_S = 900
@@ -82,6 +83,7 @@ class History:
         self.hands = Hands(self)
         self.watch = Watch(self)
         Losses(self)
+        self.tellings = Tellings(self)
         self.judge = Judge(self)
         self.connections = [f"c{n}" for n in range(self.rng.randint(1, 4))]
         self._connectors = {name: self.market.connector(name) for name in MARKETPLACES}
@@ -253,6 +255,7 @@ class History:
             clock=clock,
             connectors=self._connectors,
             executor=SimExecutor(self.loop, process),
+            changes=SimFeed(self, process),
             stopping=lambda: process.is_stopping,
             random=random.Random(self.loop.rng.getrandbits(64)),
         )
