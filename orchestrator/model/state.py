@@ -192,6 +192,10 @@ class StreamState(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True)
     cursor: Cursor = Cursor()
     #: Hash of the query's inputs; another hash starts a new window from the beginning.
     scope: str = ""
+    #: The stream's version in which windows write records; absent in documents of release 0.1, which had 1.
+    version: int = 1
+    #: The window over the history that an earlier version has written; None once all of it is rewritten.
+    migration: OpenWindow | None = None
     #: Packed digest entries kept here; see `orchestrator.sync.digest`.
     digest: bytes = b""
     #: How many documents under `digests/` hold the rest; a power of four, or 0.

@@ -1,0 +1,51 @@
+"""A stream's stored state under the connection and the stream's version as they are now. Pure functions."""
+
+from __future__ import annotations
+
+import msgspec
+
+from orchestrator.marketplaces.spec import Listing
+from orchestrator.model.connection import Connection
+from orchestrator.model.state import Cursor, OpenWindow, StreamState
+from orchestrator.sync import windows
+from orchestrator.sync.windows import Terms
+
+
+def current(terms: Terms, known: StreamState | None, connection: Connection) -> StreamState:
+    """The state to work on: another scope starts again, another version rewrites history beside the ticks.
+
+    The digest of the stored records stays true in both cases. It holds hashes that were made with the version
+    before, so that every record is written once when it is listed again, by whichever window is the first.
+
+    Args:
+        terms: The stream's terms.
+        known: The stored state; None if the stream was never read.
+        connection: The connection as it is now.
+    """
+    scope, version = windows.scope_of(terms.stream, connection), terms.stream.version
+    if known is None:
+        return StreamState(scope=scope, version=version)
+    cursor, migration = known.cursor, known.migration
+    if not windows.is_scope_of(known.scope, terms.stream, connection):
+        cursor, migration = Cursor(full=cursor.full), None
+    elif known.version != version:
+        migration = _history(terms, cursor)
+    elif cursor.since is None and cursor.window is None:
+        # Everything is about to be read from its beginning: a person has asked for it.
+        migration = None
+    state = msgspec.structs.replace(known, scope=scope, version=version, cursor=cursor, migration=migration)
+    return state if cursor.window is not None else msgspec.structs.replace(state, took_s=0.0)
+
+
+def _history(terms: Terms, cursor: Cursor) -> OpenWindow | None:
+    """The window over all that windows of an earlier version may have written; None if there is nothing.
+
+    It ends where the last of them does. An open window continues from its page token: the query stays, and
+    its later pages are written in the new version, while its earlier ones belong to this history. A listing of
+    everything needs no such window: the next one shows every record.
+    """
+    ends = [cursor.since, cursor.window.until if cursor.window is not None else None]
+    until = max((end for end in ends if end is not None), default=terms.start)
+    if terms.stream.listing is Listing.SNAPSHOT or until <= terms.start:
+        return None
+    return OpenWindow(since=terms.start, until=until)
