@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from orchestrator.model import ids
 from orchestrator.sync.digest import key_of
@@ -18,17 +18,20 @@ TURN_S = 120.0
 LATEST_S = 300.0
 
 
+def is_turn(connection_id: str, started_at: datetime) -> bool:
+    """Whether a connection takes part in the run that was started then."""
+    minute = int(started_at.timestamp()) // 60
+    return (minute + key_of(connection_id)) % TURNS == 0
+
+
 def over_at(task: TaskContext) -> float:
     """The monotonic time until which a task may begin pages of its connection's history.
 
     It has passed already if it is not the connection's turn. A run that a person asked for is always one.
     """
     clock, settings = task.services.clock, task.services.settings
-    now = clock.monotonic()
     started_at = task.holder.open.deadline_at - timedelta(seconds=settings.run_seconds)
-    minute = int(started_at.timestamp()) // 60
-    is_turn = (minute + key_of(task.holder.connection_id)) % TURNS == 0
-    if not is_turn and not ids.has_options(task.run_id):
-        return now
     left = LATEST_S - (clock.now() - started_at).total_seconds()
-    return now + min(TURN_S, left)
+    if not is_turn(task.holder.connection_id, started_at) and not ids.has_options(task.run_id):
+        left = 0.0
+    return clock.monotonic() + min(TURN_S, left)

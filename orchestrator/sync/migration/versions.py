@@ -40,9 +40,9 @@ def current(terms: Terms, known: StreamState | None, connection: Connection) -> 
 def _history(terms: Terms, cursor: Cursor) -> OpenWindow | None:
     """The window over all that windows of an earlier version may have written; None if there is nothing.
 
-    It ends where the last of them does. An open window continues from its page token: the query stays, and
-    its later pages are written in the new version, while its earlier ones belong to this history. A listing of
-    everything needs no such window: the next one shows every record.
+    It ends where the last of them does. An open window continues from its page token: its later pages are
+    written in the new version, and its earlier ones belong to this history. A listing of everything needs no
+    such window: the next one shows every record.
     """
     ends = [cursor.since, cursor.window.until if cursor.window is not None else None]
     until = max((end for end in ends if end is not None), default=terms.start)
