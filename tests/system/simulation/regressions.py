@@ -170,4 +170,20 @@ REGRESSIONS = (
         "if False:",
         1324,
     ),
+    Regression(
+        "release-holds-changes-up",
+        "A raised version began a stream again: what changed was not stored until all history was read.",
+        "orchestrator/sync/migration/versions.py",
+        "migration = _history(terms, cursor)",
+        "cursor, migration = Cursor(full=cursor.full), None",
+        1,
+    ),
+    Regression(
+        "release-meets-a-first-listing",
+        "A release met an open window, and what the window had written before stayed in the old version.",
+        "orchestrator/sync/migration/versions.py",
+        "cursor.window.until if cursor.window is not None else None]",
+        "None]",
+        240,
+    ),
 )

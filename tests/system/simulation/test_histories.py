@@ -55,6 +55,8 @@ OFTEN = {
     "several slices": 20,
     "taken over while alive": 3,
     "skewed": 10,
+    "released": 20,
+    "looked for after a release": 10,
 }
 #: How runs and tasks end.
 ENDS = (
