@@ -56,7 +56,7 @@ REGRESSIONS = (
         "orchestrator/sync/windows.py",
         "window.until + terms.stream.age + took",
         "window.until + timedelta(days=1)",
-        1,
+        11,
     ),
     Regression(
         "reject-is-forgotten",

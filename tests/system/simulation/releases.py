@@ -66,7 +66,7 @@ class Releases:
                 self._history.loop.at(self._rng.uniform(0, seconds), self._release)
 
     def plan_quiet(self, tick_s: float, last_tick_s: float) -> None:
-        """A release shortly before a tick at which nothing goes wrong, and a last tick, in seconds from now."""
+        """A release before a tick at which nothing goes wrong, and the last tick; in seconds from now."""
         loop = self._history.loop
         loop.at(last_tick_s + PROMPT_S, self._look_idle)
         if self._is_quiet:
