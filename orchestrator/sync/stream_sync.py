@@ -56,6 +56,8 @@ def sync_stream(task: TaskContext, stream: AnyStream, counts: StreamCounts) -> M
     terms = windows.terms(stream, task.connection, task.connector.epoch, lookback)
     known = task.holder.state.streams.get(stream.name)
     state = versions.current(terms, known, task.connection)
+    if state.migration is not None and known is not None and known.version != state.version:
+        log.info("version %d: history will be rewritten", state.version, extra={"action": "migration_begun"})
     now = task.services.clock.now()
     window = windows.open_window(terms, state.cursor, now, task.store.now())
     failure: MarketplaceError | None = None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 
@@ -9,10 +11,14 @@ import pytest
 
 from orchestrator.errors import MarketplaceUnavailable, PageTokenExpired, RateLimited
 from orchestrator.marketplaces.spec import Listing
+from orchestrator.model import ids
 from orchestrator.model.run import RunStatus, TaskStatus
+from orchestrator.ports import Write, Written
 from orchestrator.runs.start import TriggerRequest, start_manual
+from orchestrator.sync import changes
 from orchestrator.sync.migration import turns
 from tests.core.releases import TICK_S, deploy, finish, migrating, slow, state, tick, versions, written_in
+from tests.support.stores import Killed
 from tests.support.world import START, FakeClient, World, fill
 
 DAY = timedelta(days=1)
@@ -70,6 +76,41 @@ def test_a_page_token_of_the_history_that_expires_starts_it_again(world: World) 
 
     assert expired == ["3"]
     assert written_in(world, 2) == 12
+
+
+@pytest.mark.parametrize("at", range(1, 10))
+def test_a_worker_that_is_killed_in_its_turn_leaves_nothing_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: int
+) -> None:
+    """A page is stored in several commits; whichever is the last, the next turn goes on with the page."""
+    monkeypatch.setattr(changes, "PART_DOCUMENTS", 2)
+    monkeypatch.setattr(turns, "TURN_S", 120.0)
+    world = World(tmp_path, page_size=6)
+    world.connect("a")
+    fill(world, "orders", 18)
+    world.run_once()
+    deploy(world, 2)
+    commit, commits = world.store.commit, []
+
+    def killed(writes: Sequence[Write]) -> list[Written]:
+        if any(write.path == ids.state_path("a") for write in writes):
+            commits.append(len(writes))
+        if len(commits) == at:
+            raise Killed
+        return commit(writes)
+
+    monkeypatch.setattr(world.store, "commit", killed)
+    world.clock.advance(TICK_S)
+    with suppress(Killed):
+        world.run_once()
+    assert len(commits) == at
+    monkeypatch.setattr(world.store, "commit", commit)
+    world.queue.messages.clear()
+    tick(world)
+    tick(world)
+
+    assert written_in(world, 2) == 18
+    assert state(world).migration is None
 
 
 def test_a_limit_ends_the_turn_and_the_task_succeeds(world: World) -> None:

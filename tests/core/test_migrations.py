@@ -294,3 +294,30 @@ def test_a_record_that_the_migration_shows_is_no_suspect(world: World) -> None:
     assert sum(task.streams["orders"].deleted for task in tasks) == 0
     assert written_in(world, 2) == 2
     assert world.records("a", "orders")["r1"] == "1"
+
+
+def test_a_suspect_that_has_left_the_history_is_not_marked_by_it(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It changed while a reconcile listed it: neither that nor the history shows it, the next window does."""
+    monkeypatch.setattr(turns, "TURN_S", 120.0)
+    deploy(world, 1, long_span=timedelta.max, remembers_all=True)
+    world.connect("a", streams=["orders"])
+    fill(world, "orders", 12)
+    world.run_once()
+    deploy(world, 2, long_span=timedelta.max, remembers_all=True)
+    world.clock.advance(24 * 3600 - TICK_S)
+
+    def change(client: FakeClient, stream: str, token: str | None) -> None:
+        if token == "3":
+            world.bazaar.at_call = None
+            world.bazaar.shop("a").put("orders", "r11", world.clock.now(), "2")
+
+    world.bazaar.at_call = change
+    tasks = [tick(world)]
+    assert state(world).suspects != b""
+    assert state(world).migration is None
+    tasks.append(tick(world))
+
+    assert sum(task.streams["orders"].deleted for task in tasks) == 0
+    assert world.records("a", "orders")["r11"] == "2"
