@@ -79,7 +79,7 @@ class Streams:
     def _rewrite_history(self) -> None:
         """Continue migrations, if it is the connection's turn and this tick's changes are stored.
 
-        They are left alone while the marketplace limits the calls: changes need them more.
+        They make no call while the marketplace limits the calls: changes need them more.
         """
         over_at = turns.over_at(self.task)
         if self.refused is not None or self.limited_until is not None:

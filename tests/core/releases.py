@@ -18,7 +18,7 @@ TICK_S = 900.0
 
 
 def deploy(world: World, version: int, **changes: Any) -> None:
-    """A release whose streams have another version: it stands in each record's number."""
+    """A release whose streams have another version, which each record names as its number."""
 
     def numbered(raw: bytes, keep_buyer: bool) -> Record:
         record = normalize(raw, keep_buyer)

@@ -82,7 +82,7 @@ def test_a_page_token_of_the_history_that_expires_starts_it_again(world: World) 
 def test_a_worker_that_is_killed_in_its_turn_leaves_nothing_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: int
 ) -> None:
-    """A page is stored in several commits; whichever is the last, the next turn goes on with the page."""
+    """A page is stored in several commits; whichever is the last, the next turn continues the page."""
     monkeypatch.setattr(changes, "PART_DOCUMENTS", 2)
     monkeypatch.setattr(turns, "TURN_S", 120.0)
     world = World(tmp_path, page_size=6)
@@ -176,7 +176,7 @@ def test_a_turn_ends_with_the_slice(world: World, monkeypatch: pytest.MonkeyPatc
 
 
 def test_a_stream_that_failed_has_no_turn(tmp_path: Path) -> None:
-    """Its changes come first; the history of the others goes on."""
+    """Its changes come first; the history of the others continues."""
     world = World(tmp_path, listings={"products": Listing.INCREMENTAL})
     world.connect("a", streams=["orders", "products"])
     fill(world, "orders", 6)
@@ -238,7 +238,7 @@ def test_only_the_connections_whose_turn_it_is_take_part(
 
 
 def test_a_person_s_run_is_always_a_turn(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever wants a connection's history soon asks for runs of it."""
+    """A person who wants a connection's history soon asks for runs of it."""
     monkeypatch.setattr(turns, "TURNS", 10**9)
     monkeypatch.setattr(turns, "TURN_S", 120.0)
     migrating(world)

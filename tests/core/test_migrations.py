@@ -36,7 +36,7 @@ def _a_turn_of_one_page_at_every_tick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("listing", [Listing.INCREMENTAL, Listing.ROLLING])
 def test_a_change_arrives_at_the_first_tick_of_a_migration(tmp_path: Path, listing: Listing) -> None:
-    """History takes many ticks; what changes meanwhile is stored at the next one, in the new version."""
+    """History takes many ticks; a change meanwhile is stored at the next one, in the new version."""
     world = World(tmp_path, listings={"orders": listing})
     migrating(world, 18)
     for n in range(4):
@@ -140,7 +140,7 @@ def test_a_person_s_full_run_replaces_a_migration(world: World) -> None:
 
 
 def test_a_version_raised_twice_rewrites_all_of_it_in_the_last(world: World) -> None:
-    """The second release begins the history again, up to where it is now."""
+    """The second release begins the history again, up to the present `since`."""
     migrating(world)
     tick(world)
     tick(world)

@@ -95,7 +95,7 @@ class _HistorySync(StreamSync):
         return super()._is_over or not (self._reads_on or self._pages.is_ahead)
 
     def _shortened(self, window: OpenWindow) -> OpenWindow | None:  # noqa: ARG002 - of any window
-        """None: the end is in the past, and what is before it was written in an earlier version."""
+        """None: the end is in the past, and an earlier version has written the records before it."""
         return None
 
     def _give_up(self, window: OpenWindow) -> None:

@@ -38,11 +38,11 @@ def current(terms: Terms, known: StreamState | None, connection: Connection) -> 
 
 
 def _history(terms: Terms, cursor: Cursor) -> OpenWindow | None:
-    """The window over all that windows of an earlier version may have written; None if there is nothing.
+    """The window over all records that an earlier version may have written; None if there are none.
 
-    It ends where the last of them does. An open window continues from its page token: its later pages are
-    written in the new version, and its earlier ones belong to this history. A listing of everything needs no
-    such window: the next one shows every record.
+    It ends with the last window of that version. An open window continues from its page token: its later
+    pages are written in the new version, and its earlier ones belong to this history. A listing of everything
+    needs no such window: the next one shows every record.
     """
     ends = [cursor.since, cursor.window.until if cursor.window is not None else None]
     until = max((end for end in ends if end is not None), default=terms.start)

@@ -172,7 +172,7 @@ REGRESSIONS = (
     ),
     Regression(
         "release-holds-changes-up",
-        "A raised version began a stream again: what changed was not stored until all history was read.",
+        "A raised version began a stream again: no change was stored until all history was read.",
         "orchestrator/sync/migration/versions.py",
         "migration = _history(terms, cursor)",
         "cursor, migration = Cursor(full=cursor.full), None",
@@ -180,7 +180,7 @@ REGRESSIONS = (
     ),
     Regression(
         "release-meets-a-first-listing",
-        "A release met an open window, and what the window had written before stayed in the old version.",
+        "A release met an open window, and the records that it had written stayed in the old version.",
         "orchestrator/sync/migration/versions.py",
         "cursor.window.until if cursor.window is not None else None]",
         "None]",

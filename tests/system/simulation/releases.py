@@ -24,14 +24,14 @@ if TYPE_CHECKING:
 ROLL_OUT_S = 300.0
 #: When orders are made before a quiet tick, and when the release follows them, in seconds before it.
 MADE_S, RELEASED_S = 400.0, 60.0
-#: While history is slow: what a page of it takes, and how soon after a tick all changes are stored.
+#: While history is slow: how long a page of it takes, and how soon after a tick all changes are stored.
 SLOW_PAGE_S, PROMPT_S = 200.0, 250.0
 #: When history is quick again, in seconds after the tick.
 QUICK_S = 700.0
 
 
 class Releases:
-    """Which release each process runs, and what the releases must not change for the sellers."""
+    """The release that each process runs, and the promises that releases must keep."""
 
     def __init__(self, history: History) -> None:
         self._history = history
