@@ -149,7 +149,7 @@ def _print_view(screen: Console, view: ConnectionView) -> None:
             name,
             stream.cursor.since,
             stream.cursor.window is not None,
-            stream.migration.until if stream.migration is not None else None,
+            stream.migration[0].until if stream.migration else None,
             stream.last_success_at,
         )
         for name, stream in sorted(state.streams.items())
@@ -218,7 +218,7 @@ def _summary(view: ConnectionView) -> dict[str, Any]:
                 name: {
                     "since": stream.cursor.since,
                     "in_window": stream.cursor.window is not None,
-                    "rewrites_before": stream.migration.until if stream.migration is not None else None,
+                    "rewrites_before": stream.migration[0].until if stream.migration else None,
                     "last_success_at": stream.last_success_at,
                 }
                 for name, stream in state.streams.items()

@@ -194,8 +194,9 @@ class StreamState(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True)
     scope: str = ""
     #: The stream's version in which windows write records; absent in documents of release 0.1, which had 1.
     version: int = 1
-    #: The window over the history that an earlier version has written; None once all of it is rewritten.
-    migration: OpenWindow | None = None
+    #: The windows over the history that an earlier version has written, the latest first; each leaves once
+    #: its records are rewritten.
+    migration: tuple[OpenWindow, ...] = ()
     #: Packed digest entries kept here; see `orchestrator.sync.digest`.
     digest: bytes = b""
     #: How many documents under `digests/` hold the rest; a power of four, or 0.

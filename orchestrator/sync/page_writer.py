@@ -118,7 +118,7 @@ class PageWriter:
 
     def start_again(self, cursor: Cursor) -> None:
         """Leave the cursor of a window's new start to the next commit; no record counts as seen any more."""
-        self.keep(**self._at(cursor))
+        self.keep(**self.at(cursor))
         self._digest = None
 
     def _bisect(self, changes: list[Change], cursor: Cursor, error: WriteRejected) -> None:
@@ -156,9 +156,9 @@ class PageWriter:
 
     def _progress(self, cursor: Cursor) -> dict[str, object]:
         """The fields of the stream's state that tell how far the window has been read."""
-        return {**self._at(self._with_seen(cursor)), "suspects": vanished.pack(self._normalizer.suspects)}
+        return {**self.at(self._with_seen(cursor)), "suspects": vanished.pack(self._normalizer.suspects)}
 
-    def _at(self, cursor: Cursor) -> dict[str, object]:
+    def at(self, cursor: Cursor) -> dict[str, object]:
         """The fields of the stream's state that hold the cursor."""
         return {"cursor": cursor, "took_s": self.took.total_seconds()}
 

@@ -56,7 +56,7 @@ def sync_stream(task: TaskContext, stream: AnyStream, counts: StreamCounts) -> M
     terms = windows.terms(stream, task.connection, task.connector.epoch, lookback)
     known = task.holder.state.streams.get(stream.name)
     state = versions.current(terms, known, task.connection)
-    if state.migration is not None and known is not None and known.version != state.version:
+    if state.migration and known is not None and known.version != state.version:
         log.info("version %d: history will be rewritten", state.version, extra={"action": "migration_begun"})
     now = task.services.clock.now()
     window = windows.open_window(terms, state.cursor, now, task.store.now())
@@ -97,7 +97,8 @@ class StreamSync:
         self._is_recounted = False
         self._repeats = Repeats(self._stream.name)
         self._pages = Pages(task, self._stream)
-        self._normalizer = Normalizer(task, terms, window, counts, vanished.unpack(state.suspects))
+        suspects, history = vanished.unpack(state.suspects), versions.left_to_history(terms, state, window)
+        self._normalizer = Normalizer(task, terms, window, counts, suspects, history=history)
         self._writer = self.writer(task, self._stream, self._normalizer, state)
 
     def run(self, window: OpenWindow) -> MarketplaceError | None:

@@ -87,7 +87,7 @@ class Streams:
         for name in [name for name in self.done if self.counts[name].error is None]:
             if self.task.services.clock.monotonic() >= over_at or self.task.time_left() <= 0:
                 return
-            if self.task.holder.state.streams[name].migration is not None:
+            if self.task.holder.state.streams[name].migration:
                 try:
                     self._rewrite(name, over_at)
                 except SliceOver:

@@ -66,7 +66,7 @@ def tick(world: World) -> Task:
 def finish(world: World, most: int = 30) -> list[Task]:
     """Tick until no history is left to be rewritten; the tasks."""
     tasks = []
-    while any(each.migration is not None for each in world.state("a").streams.values()):
+    while any(each.migration for each in world.state("a").streams.values()):
         tasks.append(tick(world))
         assert len(tasks) <= most, "the migration does not end"
     return tasks

@@ -38,8 +38,7 @@ def test_a_page_of_the_history_that_fails_stops_no_change(world: World) -> None:
     """The stream's task says that it failed, changes arrive, and the next turn asks for the page again."""
     migrating(world)
     tick(world)
-    kept = state(world).migration
-    assert kept is not None
+    (kept,) = state(world).migration
 
     def fail(client: FakeClient, stream: str, token: str | None) -> None:
         if token is not None:
@@ -48,11 +47,10 @@ def test_a_page_of_the_history_that_fails_stops_no_change(world: World) -> None:
     world.bazaar.at_call = fail
     world.bazaar.shop("a").put("orders", "new", world.clock.now())
     task = tick(world)
-    failed = state(world).migration
+    (failed,) = state(world).migration
 
     assert (task.status, task.reason) == (TaskStatus.FAILED, "marketplace_unavailable")
     assert versions(world)["new"] == "version 2"
-    assert failed is not None
     assert (failed.token, failed.failures) == (kept.token, 1)
     slow(world)
     finish(world)
@@ -110,7 +108,7 @@ def test_a_worker_that_is_killed_in_its_turn_leaves_nothing_out(
     tick(world)
 
     assert written_in(world, 2) == 18
-    assert state(world).migration is None
+    assert state(world).migration == ()
 
 
 def test_a_limit_ends_the_turn_and_the_task_succeeds(world: World) -> None:
@@ -145,8 +143,7 @@ def test_a_short_wait_for_a_limit_ends_the_turn(world: World, monkeypatch: pytes
     task = tick(world)
 
     assert task.streams["orders"].written == 9
-    window = state(world).migration
-    assert window is not None
+    (window,) = state(world).migration
     assert window.token == "9"
 
 
@@ -157,9 +154,8 @@ def test_a_late_task_leaves_its_turn(world: World) -> None:
     world.tick()
     world.clock.advance(turns.LATEST_S)
     world.drain()
-    window = state(world).migration
+    (window,) = state(world).migration
 
-    assert window is not None
     assert (window.token, window.read) == (None, 0)
 
 
@@ -172,7 +168,7 @@ def test_a_turn_ends_with_the_slice(world: World, monkeypatch: pytest.MonkeyPatc
 
     assert (task.slices, task.status, task.incomplete) == (1, TaskStatus.SUCCEEDED, False)
     assert 0 < task.streams["orders"].written < 90
-    assert state(world).migration is not None
+    assert state(world).migration
 
 
 def test_a_stream_that_failed_has_no_turn(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from orchestrator.sync.migration import turns
 from tests.core.releases import TICK_S, deploy, finish, migrating, slow, state, tick, versions, written_in
 from tests.support.world import START, FakeClient, World, fill
 
-DAY = timedelta(days=1)
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
 
 @pytest.fixture(autouse=True)
@@ -49,7 +49,7 @@ def test_a_change_arrives_at_the_first_tick_of_a_migration(tmp_path: Path, listi
         since = state(world).cursor.since
         assert since is not None
         assert since > world.clock.now() - timedelta(minutes=3)
-        assert state(world).migration is not None
+        assert state(world).migration
     finish(world)
     assert set(versions(world).values()) == {"version 2"}
 
@@ -79,7 +79,7 @@ def test_a_migration_out_of_turn_costs_nothing(world: World, monkeypatch: pytest
     calls = len(world.bazaar.calls)
     task = tick(world)
 
-    assert state(world).migration is not None
+    assert state(world).migration
     assert (task.cost.document_writes, task.cost.document_reads) == (4, 2)
     assert len(world.bazaar.calls) == calls + 1
 
@@ -107,7 +107,7 @@ def test_a_snapshot_needs_only_its_next_listing(world: World) -> None:
     task = tick(world)
 
     assert (task.streams["products"].written, written_in(world, 2, "products")) == (8, 8)
-    assert state(world, "products").migration is None
+    assert state(world, "products").migration == ()
     assert tick(world).streams["products"].written == 0
 
 
@@ -119,7 +119,7 @@ def test_other_settings_start_again_and_need_no_migration(world: World) -> None:
     world.connect("a", store_buyer_pii=True)
     task = tick(world)
 
-    assert state(world).migration is None
+    assert state(world).migration == ()
     assert task.streams["orders"].seen == 12
     assert written_in(world, 2) == 12
 
@@ -128,13 +128,13 @@ def test_a_person_s_full_run_replaces_a_migration(world: World) -> None:
     """It reads everything from the beginning, and writes every record."""
     migrating(world)
     tick(world)
-    assert state(world).migration is not None
+    assert state(world).migration
     world.bazaar.at_call = None
     world.clock.advance(TICK_S)
     start_manual(world.services, TriggerRequest(full=True), requested_by="me", idempotency_key=None)
     world.drain()
 
-    assert state(world).migration is None
+    assert state(world).migration == ()
     assert written_in(world, 2) == 12
     assert tick(world).streams["orders"].written == 0
 
@@ -149,6 +149,66 @@ def test_a_version_raised_twice_rewrites_all_of_it_in_the_last(world: World) -> 
     finish(world)
 
     assert written_in(world, 3) == 12
+
+
+# The history's parts, and the reconcile
+
+
+def test_the_latest_part_of_the_history_is_rewritten_first(world: World) -> None:
+    """The span of the reconcile, then everything before it."""
+    deploy(world, 1, long_span=10 * DAY)
+    world.connect("a", streams=["orders"])
+    for n in range(3):
+        world.bazaar.shop("a").put("orders", f"old{n}", START - (100 - n) * DAY)
+    fill(world, "orders", 3)
+    world.run_once()
+    deploy(world, 2, long_span=10 * DAY)
+    slow(world)
+    tick(world)
+
+    assert {name for name, version in versions(world).items() if version == "version 2"} == {"r0", "r1", "r2"}
+    finish(world)
+    assert written_in(world, 2) == 6
+
+
+def test_a_reconcile_leaves_the_history_to_the_migration(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It still finds what has vanished; it writes no record that only the version has changed."""
+    deploy(world, 1, long_span=timedelta.max, remembers_all=True)
+    world.connect("a", streams=["orders"])
+    fill(world, "orders", 12)
+    world.run_once()
+    deploy(world, 2, long_span=timedelta.max, remembers_all=True)
+    world.clock.advance(24 * 3600 - TICK_S)
+    world.bazaar.shop("a").rows["orders"].pop("r3")
+    world.bazaar.shop("a").put("orders", "r5", START + HOUR, "2")
+    monkeypatch.setattr(turns, "TURN_S", -1.0)
+    tasks = [tick(world), tick(world)]
+
+    assert (tasks[0].streams["orders"].seen, tasks[0].streams["orders"].written) == (11, 1)
+    assert sum(task.streams["orders"].deleted for task in tasks) == 1
+    assert versions(world)["r5"] == "version 2"
+    monkeypatch.setattr(turns, "TURN_S", 120.0)
+    tick(world)
+    assert written_in(world, 2) == 11
+
+
+def test_a_change_without_a_time_is_found_by_the_reconcile_after_the_migration(world: World) -> None:
+    """A record that was rewritten and then changed silently waits for that."""
+    deploy(world, 1, long_span=timedelta.max, remembers_all=True)
+    migrating(world)
+    deploy(world, 2, long_span=timedelta.max, remembers_all=True)
+    tick(world)
+    assert versions(world)["r0"] == "version 2"
+    world.bazaar.shop("a").put("orders", "r0", START - 12 * HOUR, "silent")
+    world.clock.advance(24 * 3600)
+    tick(world)
+    finish(world)
+    world.clock.advance(24 * 3600)
+    tick(world)
+
+    assert world.records("a", "orders")["r0"] == "silent"
 
 
 # The state of the release before
@@ -181,7 +241,7 @@ def test_a_state_of_release_0_1_keeps_its_since(world: World, backfill: datetime
 
     assert since is not None
     assert world.bazaar.calls[calls][2].since == since - timedelta(minutes=10)
-    assert state(world).migration is not None
+    assert state(world).migration
     finish(world)
     assert written_in(world, 2) == 9
 
@@ -194,7 +254,7 @@ def test_a_state_of_release_0_1_with_the_same_version_needs_nothing(world: World
     of_release_0_1(world)
     task = tick(world)
 
-    assert (task.streams["orders"].written, state(world).migration) == (0, None)
+    assert (task.streams["orders"].written, state(world).migration) == (0, ())
     assert state(world).scope == windows.scope_of(
         world.bazaar.connector.streams["orders"],
         msgspec.convert(world.get("connections/a").data, Connection),
@@ -211,7 +271,7 @@ def test_a_state_of_release_0_1_with_other_settings_starts_again(world: World) -
     world.connect("a", settings={"region": "other"})
     task = tick(world)
 
-    assert (task.streams["orders"].seen, state(world).migration) == (9, None)
+    assert (task.streams["orders"].seen, state(world).migration) == (9, ())
 
 
 # A window that is open at the moment of the change
@@ -316,7 +376,7 @@ def test_a_suspect_that_has_left_the_history_is_not_marked_by_it(
     world.bazaar.at_call = change
     tasks = [tick(world)]
     assert state(world).suspects != b""
-    assert state(world).migration is None
+    assert state(world).migration == ()
     tasks.append(tick(world))
 
     assert sum(task.streams["orders"].deleted for task in tasks) == 0

@@ -10,6 +10,7 @@ from orchestrator.marketplaces.spec import AnyStream, Page
 from orchestrator.model.counts import StreamCounts
 from orchestrator.model.state import Cursor, OpenWindow, StreamState
 from orchestrator.sync import windows
+from orchestrator.sync.normalizer import Normalizer
 from orchestrator.sync.page_writer import PageWriter
 from orchestrator.sync.stream_sync import StreamSync
 from orchestrator.sync.task_context import TaskContext
@@ -40,23 +41,34 @@ def rewrite(
     """
     lookback = timedelta(seconds=task.services.settings.lookback_seconds)
     terms = windows.terms(stream, task.connection, task.connector.epoch, lookback)
-    state = task.holder.state.streams[stream.name]
-    window = state.migration
-    assert window is not None  # noqa: S101 - as the caller has seen
-    if not stream.durable_token:
-        window = windows.without_token(terms, window)
-    return _HistorySync(task, terms, state, window, counts, over_at=over_at).run(window)
+    failure: MarketplaceError | None = None
+    while failure is None and (state := task.holder.state.streams[stream.name]).migration:
+        window = state.migration[0]
+        if not stream.durable_token:
+            window = windows.without_token(terms, window)
+        sync = _HistorySync(task, terms, state, window, counts, over_at=over_at)
+        failure = sync.run(window)
+        if sync.is_turn_over:
+            break
+    return failure
 
 
 class _HistoryWriter(PageWriter):
-    """Commits the pages of the window over the history; the stream's own cursor stays as it is."""
+    """Commits the pages of the first window over the history; the stream's own cursor stays as it is."""
+
+    def __init__(
+        self, task: TaskContext, stream: AnyStream, normalizer: Normalizer, state: StreamState
+    ) -> None:
+        super().__init__(task, stream, normalizer, state)
+        self._later = state.migration[1:]
 
     @property
     def cursor(self) -> Cursor:
-        return Cursor(window=self.state.migration)
+        is_open = len(self.state.migration) > len(self._later)
+        return Cursor(window=self.state.migration[0] if is_open else None)
 
-    def _at(self, cursor: Cursor) -> dict[str, object]:
-        return {"migration": cursor.window}
+    def at(self, cursor: Cursor) -> dict[str, object]:
+        return {"migration": self._later if cursor.window is None else (cursor.window, *self._later)}
 
 
 class _HistorySync(StreamSync):
@@ -83,11 +95,15 @@ class _HistorySync(StreamSync):
         self._slept_before_s = task.session.client.slept_s
 
     @property
-    def _reads_on(self) -> bool:
-        """Whether another page may be asked for: not after a wait for a limit, which changes need as well."""
+    def is_turn_over(self) -> bool:
+        """Whether no page may be begun any more: not after a wait for a limit, which changes need as well."""
         has_waited = self._task.session.client.slept_s > self._slept_before_s
-        is_over = self._task.services.clock.monotonic() >= self._over_at
-        return super()._reads_on and not has_waited and not is_over
+        return has_waited or self._task.services.clock.monotonic() >= self._over_at or not super()._reads_on
+
+    @property
+    def _reads_on(self) -> bool:
+        """Whether another page may be asked for."""
+        return not self.is_turn_over
 
     @property
     def _is_over(self) -> bool:
@@ -100,14 +116,14 @@ class _HistorySync(StreamSync):
 
     def _give_up(self, window: OpenWindow) -> None:
         """Read the history from its beginning at the next turn."""
-        self._writer.keep(migration=windows.from_start(window), short=False)
+        self._writer.keep(**self._writer.at(Cursor(window=windows.from_start(window))), short=False)
 
     def _behind(self, window: OpenWindow) -> Cursor:  # noqa: ARG002 - the window is done
-        """No cursor: all of the history is rewritten."""
+        """No cursor: this part of the history is rewritten."""
         return Cursor()
 
     def _complete(self, window: OpenWindow, cursor: Cursor, page: Page) -> None:  # noqa: ARG002 - as above
-        self._writer.keep(migration=None, short=False)
+        self._writer.keep(**self._writer.at(Cursor()), short=False)
         action = {"action": "migration_completed"}
         version = self._stream.version
-        log.info("the history before %s is rewritten in version %d", window.until, version, extra=action)
+        log.info("records from before %s are rewritten in version %d", window.until, version, extra=action)

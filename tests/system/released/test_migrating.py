@@ -70,7 +70,7 @@ def tasks(replay: Replay, run_id: str) -> dict[str, Task]:
 def is_migrated(replay: Replay) -> bool:
     """Whether no history is left to be rewritten."""
     states = [replay.scene.state(name) for name in well(replay)]
-    return all(stream.migration is None for state in states for stream in state.streams.values())
+    return all(stream.migration == () for state in states for stream in state.streams.values())
 
 
 def test_a_store_of_the_last_release_is_migrated_by_the_next_ticks(
@@ -119,8 +119,8 @@ def check_first_tick(replay: Replay) -> None:
         assert known is not None
         assert cursor.since is not None
         assert cursor.since > known
-        assert state.migration is not None
-        assert (state.migration.until, state.migration.token) == (known, None), (name, stream)
+        assert state.migration
+        assert (state.migration[0].until, state.migration[0].token) == (known, None), (name, stream)
 
 
 def check_rewritten(replay: Replay, before: Mapping[str, Mapping[str, object]]) -> None:

@@ -175,7 +175,7 @@ REGRESSIONS = (
         "A raised version began a stream again: no change was stored until all history was read.",
         "orchestrator/sync/migration/versions.py",
         "migration = _history(terms, cursor)",
-        "cursor, migration = Cursor(full=cursor.full), None",
+        "cursor, migration = Cursor(full=cursor.full), ()",
         1,
     ),
     Regression(

@@ -130,7 +130,7 @@ class Releases:
     def check_state(self, connection_id: str, state: SyncState, stream: str) -> None:
         """The whole history is rewritten."""
         known = state.streams.get(stream)
-        if known is not None and (known.migration is not None or known.version != self.version):
+        if known is not None and (known.migration or known.version != self.version):
             self._history.violated(
                 f"{connection_id}/{stream}: the migration has not ended: {known.migration}"
             )
