@@ -274,6 +274,16 @@ def test_a_state_of_release_0_1_with_other_settings_starts_again(world: World) -
     assert (task.streams["orders"].seen, state(world).migration) == (9, ())
 
 
+def test_a_connection_that_changes_hands_starts_again(world: World) -> None:
+    """Every record names the organization: all of them are read for the new one."""
+    world.connect("a")
+    fill(world, "orders", 9)
+    world.run_once()
+    world.connect("a", organization_id="org-2")
+
+    assert tick(world).streams["orders"].seen == 9
+
+
 # A window that is open at the moment of the change
 
 
