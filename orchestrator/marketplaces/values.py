@@ -175,8 +175,8 @@ class Details:
 
     @property
     def warnings(self) -> Warnings:
-        """The names of the unreadable details, each once, in reading order; unset if there are none."""
-        return tuple(self._unread) or msgspec.UNSET
+        """The names of the unreadable details, each once, in reading order."""
+        return tuple(self._unread)
 
     def note(self, name: str) -> None:
         """Name a detail that is incomplete, or that was asked for and did not come."""

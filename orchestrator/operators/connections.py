@@ -17,7 +17,6 @@ from orchestrator.errors import (
     NotPossible,
     RateLimited,
     RequestError,
-    one_line,
 )
 from orchestrator.marketplaces.session_request import SessionRequest
 from orchestrator.marketplaces.spec import AnyConnector, AnySession
@@ -25,6 +24,7 @@ from orchestrator.model import ids
 from orchestrator.model.connection import STREAMS, Connection, ConnectionStatus, connection_from_document
 from orchestrator.model.documents import attempt, to_document
 from orchestrator.model.state import Lease, SyncState
+from orchestrator.operators.status import edited_marketplace
 from orchestrator.ports import Create, Document, DocumentStore, Filter, Query, Snapshot, Update, Write
 from orchestrator.services import Services
 
@@ -322,15 +322,4 @@ def _view(connection: Snapshot, state: Snapshot | None) -> ConnectionView:
         fault=fault,
         state_fault=state_fault,
         warning=edited_marketplace(connection.data, known) if known is not None else "",
-    )
-
-
-def edited_marketplace(connection: Document, state: SyncState) -> str:
-    """A sentence about a connection whose marketplace was edited by hand; empty if it was not."""
-    now = connection.get("marketplace")
-    if not state.marketplace or now == state.marketplace:
-        return ""
-    return one_line(
-        f"its marketplace was edited from {state.marketplace} to {now}, which is not supported: set it back, "
-        "and add a connection of another id"
     )

@@ -9,13 +9,13 @@ from datetime import datetime
 
 import msgspec
 
+from orchestrator.errors import one_line
 from orchestrator.model import ids
 from orchestrator.model.connection import ConnectionStatus
 from orchestrator.model.counts import ErrorInfo, TaskTotals
 from orchestrator.model.documents import read_all
 from orchestrator.model.run import Run, RunStatus
 from orchestrator.model.state import Health, SyncState
-from orchestrator.operators.connections import edited_marketplace
 from orchestrator.operators.run_views import with_id
 from orchestrator.ports import Clock, Document, DocumentStore, Filter, Query, Snapshot
 
@@ -177,3 +177,14 @@ def _text(document: Document, field: str) -> str | None:
 
 def _count_health(store: DocumentStore, health: Health) -> int:
     return store.count("sync_state", [Filter("health", "==", health.value)])
+
+
+def edited_marketplace(connection: Document, state: SyncState) -> str:
+    """A sentence about a connection whose marketplace was edited by hand; empty if it was not."""
+    now = connection.get("marketplace")
+    if not state.marketplace or now == state.marketplace:
+        return ""
+    return one_line(
+        f"its marketplace was edited from {state.marketplace} to {now}, which is not supported: set it back, "
+        "and add a connection of another id"
+    )

@@ -108,9 +108,7 @@ class _Reread:
         """Read and store the span's records; the hidden one is forgotten, or waits longer than before."""
         has_span = self._hidden.since is not None
         if has_span and self._is_shown():
-            change = self._normalizer.rejects.shown(
-                self._hidden.name, self._hidden.record_id, self._writer.digest
-            )
+            change = self._normalizer.rejects.shown(self._hidden, self._writer.digest)
             if change is not None:
                 self._write([change])
             following: tuple[Hidden, ...] = ()

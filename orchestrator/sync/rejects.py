@@ -14,6 +14,7 @@ from orchestrator.marketplaces.scrub import scrub
 from orchestrator.marketplaces.spec import AnyStream, Unshown
 from orchestrator.model import ids
 from orchestrator.model.counts import StreamCounts
+from orchestrator.model.state import Hidden
 from orchestrator.ports import Delete, Put
 from orchestrator.sync.changes import Change
 from orchestrator.sync.digest import KEPT_DAY, Digest, key_of
@@ -70,7 +71,7 @@ class Rejects:
     def unshown(self, unshown: Unshown, digest: Digest) -> Change | None:
         """The change that keeps a record that the marketplace cannot show; None if it is kept already."""
         self.counts.rejected += 1
-        name = self._unshown_name(unshown.name, unshown.record_id)
+        name = self.unshown_name(unshown)
         if digest.get(_key(name)) == _UNSHOWN and not self.full:
             return None
         place = "" if unshown.record_id is not None else f" ({unshown.name})"
@@ -82,9 +83,9 @@ class Rejects:
         change.entries += [(_key(name), _UNSHOWN, KEPT_DAY), *_superseded(unshown.record_id, digest)]
         return change
 
-    def shown(self, place: str, record_id: str | None, digest: Digest) -> Change | None:
+    def shown(self, hidden: Hidden, digest: Digest) -> Change | None:
         """The change that removes the reject of a record that is no longer unshown; None if it has none."""
-        name = self._unshown_name(place, record_id)
+        name = self.unshown_name(hidden)
         if digest.get(_key(name)) != _UNSHOWN:
             return None
         return Change([Delete(self._path(name))], [(_key(name), 0, 0)], 0, rejected=True)
@@ -118,8 +119,20 @@ class Rejects:
             change.writes.append(Delete(self._path(name)))
             change.entries.append((_key(name), 0, 0))
 
-    def _unshown_name(self, place: str, record_id: str | None) -> str:
-        return self._name(record_id if record_id is not None else f"at {place}")
+    def keep(self, record_id: str, change: Change) -> None:
+        """Keep the record's reject beside a change that stores the record: a later row is unreadable."""
+        name, stored = self._name(record_id), key_of(record_id)
+        change.writes = [write for write in change.writes if write.path != self._path(name)]
+        change.entries = [(stored, _SUPERSEDED, day) for key, _, day in change.entries if key == stored]
+
+    def key(self, record_id: str) -> int:
+        """The digest's key of a record's reject."""
+        return _key(self._name(record_id))
+
+    def unshown_name(self, unshown: Unshown | Hidden) -> str:
+        """The reject's name: by the record's id if that is known, else by its place."""
+        record_id = unshown.record_id
+        return self._name(record_id if record_id is not None else f"at {unshown.name}")
 
     def _change(self, name: str, raw: bytes, reason: str, record_id: str | None) -> Change:
         kept = self._kept(raw)

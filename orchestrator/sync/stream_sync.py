@@ -277,7 +277,7 @@ class StreamSync:
             self._counts.deleted += len(writes)
         shown = hidden.no_longer(self._terms, writer.state.hidden, window)
         for each in shown:
-            change = normalizer.rejects.shown(each.name, each.record_id, writer.digest)
+            change = normalizer.rejects.shown(each, writer.digest)
             if change is not None:
                 writer.write([change], self._cursor)
         if page.notice and page.notice != writer.state.notice:

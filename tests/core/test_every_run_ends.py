@@ -335,6 +335,7 @@ def many(store: Any, run_id: str, connections: int) -> None:
         store.commit([Create(ids.shard_path(run_id, ids.shard_id("shopify", n)), to_document(shard))])
 
 
+@pytest.mark.long
 def test_a_run_over_a_hundred_thousand_connections_ends_within_two_ticks(world: World) -> None:
     """All workers were gone: the first tick past the deadline closes 1,563 shards with few messages."""
     store = MemoryStore()

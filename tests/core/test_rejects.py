@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 import pytest
 
-from orchestrator.ports import Put
+from orchestrator.ports import Put, Write, Written
 from tests.core.test_streams import Refusing
-from tests.support.world import START, World, fill
+from tests.support.world import START, Row, World, fill
 
 HOUR = timedelta(hours=1)
 
@@ -87,3 +88,41 @@ def test_what_the_store_refuses_is_remembered_and_blinds_nobody(
 
     assert world.records("a", "products")["r4"] == "3"
     assert world.store.get("connections/a/rejects/products-r4") is None
+
+
+@pytest.mark.parametrize("order", [(True, False), (False, True)])
+@pytest.mark.parametrize("was_rejected", [False, True])
+def test_a_page_that_shows_a_record_twice_and_once_unreadable(
+    world: World, monkeypatch: pytest.MonkeyPatch, order: tuple[bool, bool], *, was_rejected: bool
+) -> None:
+    """The readable version is stored; a reject stays only if the later version is unreadable."""
+    world.connect("a", streams=["products"])
+    shop = world.bazaar.shop("a")
+    shop.put("products", "r1", START, broken=was_rejected)
+    world.run_once()
+    world.clock.advance(900)
+    shop.rows["products"]["again"] = Row(id="r1", updated_at=START, value="2", broken=order[1])
+    shop.put("products", "r1", START, "2", broken=order[0])
+    once_a_commit(world, monkeypatch)
+    world.run_once()
+
+    assert world.records("a", "products") == {"r1": "2"}
+    assert (world.store.get("connections/a/rejects/products-r1") is not None) == order[1]
+    world.clock.advance(900)
+    shop.rows["products"].pop("again")
+    shop.put("products", "r1", START, "2")
+    world.run_once()
+    assert world.records("a", "products") == {"r1": "2"}
+    assert world.store.get("connections/a/rejects/products-r1") is None
+
+
+def once_a_commit(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each commit writes a document at most once."""
+    commit = world.store.commit
+
+    def checked(writes: Sequence[Write]) -> list[Written]:
+        paths = [write.path for write in writes]
+        assert len(paths) == len(set(paths))
+        return commit(writes)
+
+    monkeypatch.setattr(world.store, "commit", checked)

@@ -12,6 +12,7 @@ from orchestrator.marketplaces.spec import Unshown
 from orchestrator.model.run import RunStatus
 from orchestrator.ports import Query
 from orchestrator.sync import hidden
+from tests.core.test_rejects import once_a_commit
 from tests.support.world import START, FakeClient, Row, World, fill
 
 HOUR = timedelta(hours=1)
@@ -161,3 +162,19 @@ def test_a_listing_whose_token_dies_counts_failures_of_its_window(world: World) 
 def rejects(world: World) -> list[str]:
     """The ids of the connection's rejects."""
     return [found.id for found in world.store.query(Query("connections/a/rejects", limit=100))]
+
+
+def test_a_record_that_one_page_names_twice_is_one_reject(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pages that overlap are joined to one: a commit writes the reject once, and it counts once."""
+    world.connect("a", streams=["products"])
+    fill(world, "products", 2)
+    shop = world.bazaar.shop("a")
+    shop.rows["products"]["again"] = shop.rows["products"]["r1"]
+    world.bazaar.unshown["r1"] = named
+    once_a_commit(world, monkeypatch)
+    _, run = world.run_once()
+
+    assert rejects(world) == ["products-r1"]
+    assert run.records.rejected == 1

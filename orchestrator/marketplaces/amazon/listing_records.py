@@ -15,6 +15,9 @@ import msgspec
 
 from orchestrator.decoding import UNREADABLE
 from orchestrator.errors import RecordInvalid
+from orchestrator.marketplaces.unified.facts import LevelFacts, ProductFacts
+from orchestrator.marketplaces.unified.levels import level_of
+from orchestrator.marketplaces.unified.products import product_of
 from orchestrator.marketplaces.values import (
     NO_DETAIL,
     Detail,
@@ -185,8 +188,8 @@ def product(raw: bytes, with_buyer: bool) -> Product:  # noqa: ARG001 - the cont
     listing_id = listing_id_of(row.sku, found.marketplace)
     amount = next((offer.price for offer in row.offers if offer.offer_type == "B2C"), NO_DETAIL)
     words = details.part("status", summary.status, list[str])
-    is_told = bool(row.summaries) and "status" not in (details.warnings or ())
-    return Product(
+    is_told = bool(row.summaries) and "status" not in (details.warnings)
+    facts = ProductFacts(
         id=listing_id,
         title=details.text("itemName", summary.item_name),
         status=_product_status(words or ()) if is_told else "unknown",
@@ -194,8 +197,8 @@ def product(raw: bytes, with_buyer: bool) -> Product:  # noqa: ARG001 - the cont
         created_at=_moment(details, "createdDate", summary.created_date),
         updated_at=_moment(details, "lastUpdatedDate", summary.last_updated_date),
         variants=(Variant(id=listing_id, sku=row.sku, price=offer_price(details, "price", amount)),),
-        warnings=details.warnings,
     )
+    return product_of(facts, details)
 
 
 def level(raw: bytes, with_buyer: bool) -> StockLevel:  # noqa: ARG001 - the contract's signature
@@ -207,7 +210,7 @@ def level(raw: bytes, with_buyer: bool) -> StockLevel:  # noqa: ARG001 - the con
         raise RecordInvalid(_NEITHER)
     listing_id = listing_id_of(found.merchant.sku, found.marketplace)
     channel = found.merchant.fulfillment_channel_code
-    return StockLevel(
+    facts = LevelFacts(
         id=_merchant_id(found.marketplace, found.merchant),
         sku=found.merchant.sku,
         product_id=listing_id,
@@ -216,6 +219,7 @@ def level(raw: bytes, with_buyer: bool) -> StockLevel:  # noqa: ARG001 - the con
         location_name="Merchant" if channel == MERCHANT else None,
         available=_pieces(found.merchant.quantity),
     )
+    return level_of(facts, Details())
 
 
 @id_reader
@@ -278,7 +282,7 @@ def _fba_level(marketplace: str, row: _FbaStock) -> StockLevel:
     reserved = details.part("reservedQuantity", found.reserved_quantity, _Reserved) or _Reserved()
     incoming = _incoming(details, found) if found is not _NOT_TOLD else None
     total = _pieces(row.total_quantity)
-    return StockLevel(
+    facts = LevelFacts(
         id=_fba_id(marketplace, row),
         sku=row.seller_sku,
         product_id=listing_id,
@@ -292,8 +296,8 @@ def _fba_level(marketplace: str, row: _FbaStock) -> StockLevel:
         incoming=incoming,
         reserved=details.quantity("totalReservedQuantity", reserved.total_reserved_quantity),
         updated_at=_moment(details, "lastUpdatedTime", row.last_updated_time),
-        warnings=details.warnings,
     )
+    return level_of(facts, details)
 
 
 def _read(details: Details, told: Detail) -> _Details:
@@ -315,7 +319,7 @@ def _incoming(details: Details, found: _Details) -> Quantity | None:
         details.quantity("inboundShippedQuantity", found.inbound_shipped_quantity),
         details.quantity("inboundReceivingQuantity", found.inbound_receiving_quantity),
     )
-    if any("inbound" in name for name in details.warnings or ()):
+    if any("inbound" in name for name in details.warnings):
         return None
     return total_quantity(*(Decimal(part) for part in parts if part is not None))
 

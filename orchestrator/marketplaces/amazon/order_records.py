@@ -7,6 +7,8 @@ from typing import Any
 import msgspec
 
 from orchestrator.marketplaces.amazon.listing_records import Price, Row, listing_id_of, offer_price, price
+from orchestrator.marketplaces.unified.facts import OrderFacts
+from orchestrator.marketplaces.unified.orders import order_of
 from orchestrator.marketplaces.values import (
     NO_DETAIL,
     Detail,
@@ -18,21 +20,23 @@ from orchestrator.marketplaces.values import (
     quantity,
     utc,
 )
-from orchestrator.model.record import Buyer, Order, OrderLine, OrderStatus
+from orchestrator.model.record import Buyer, FulfillmentStatus, Order, OrderLine, PaymentStatus
 
 #: Raw fields that hold personal data, or a buyer's own words.
 PERSONAL_FIELDS = frozenset(
     {"buyer", "recipient", "customization", "giftOption", "deliveryAddress", "buyerName", "buyerEmail"}
 )
-_ORDER: dict[str, OrderStatus] = {
-    "PENDING_AVAILABILITY": "pending",
-    "PENDING": "pending",
-    "UNSHIPPED": "open",
+_FULFILLMENT: dict[str, FulfillmentStatus] = {
+    "PENDING_AVAILABILITY": "unfulfilled",
+    "PENDING": "unfulfilled",
+    "UNSHIPPED": "unfulfilled",
     "PARTIALLY_SHIPPED": "partially_fulfilled",
     "SHIPPED": "fulfilled",
     "CANCELLED": "cancelled",
     "UNFULFILLABLE": "cancelled",
 }
+_UNPAID = frozenset({"PENDING_AVAILABILITY", "PENDING"})
+_CANCELLED = frozenset({"CANCELLED", "UNFULFILLABLE"})
 
 
 class _Total(Row):
@@ -114,23 +118,35 @@ def order(raw: bytes, with_buyer: bool) -> Order:
     fulfillment = details.part("fulfillment", row.fulfillment, _Fulfillment) or _Fulfillment()
     channel = details.part("salesChannel", row.sales_channel, _Channel) or _Channel()
     word = fulfillment.fulfillment_status
-    status = _ORDER.get(word, "unknown")
-    if word and status == "unknown":
+    state = _FULFILLMENT.get(word, "unknown")
+    if word and state == "unknown":
         details.unknown("fulfillmentStatus", word)
     lines = tuple(_order_line(item, channel.marketplace_id, details) for item in row.order_items)
     buyer = _buyer(row, details) if with_buyer else None
-    return Order(
+    facts = OrderFacts(
         id=row.order_id,
         number=row.order_id,
-        status=status,
+        cancelled=word in _CANCELLED,
+        payment=_payment(word),
+        fulfillment=state,
+        released=word not in _UNPAID,
         marketplace_status=word,
         total=price(row.proceeds.grand_total if row.proceeds else None),
         created_at=utc(row.created_time),
         updated_at=utc(row.last_updated_time),
         lines=lines,
         buyer=buyer,
-        warnings=details.warnings,
     )
+    return order_of(facts, details, with_buyer=with_buyer)
+
+
+def _payment(word: str) -> PaymentStatus:
+    """The state of the payment, as far as the order's own word tells it."""
+    if word in _UNPAID:
+        return "pending"
+    if word in _CANCELLED:
+        return "voided"
+    return "paid" if word in _FULFILLMENT else "unknown"
 
 
 def _order_line(item: _Line, marketplace: str | None, details: Details) -> OrderLine:

@@ -13,6 +13,9 @@ import msgspec
 
 from orchestrator.decoding import UNREADABLE
 from orchestrator.marketplaces.ebay.order_records import Row, money_of
+from orchestrator.marketplaces.unified.facts import LevelFacts, ProductFacts
+from orchestrator.marketplaces.unified.levels import level_of
+from orchestrator.marketplaces.unified.products import product_of
 from orchestrator.marketplaces.values import Details, Number, id_at, id_reader, quantity
 from orchestrator.model.record import Product, ProductStatus, StockLevel, Variant
 
@@ -149,27 +152,28 @@ def product(raw: bytes, with_buyer: bool) -> Product:  # noqa: ARG001 - the cont
     words = sorted({f"{offer.status}/{offer.listing.listing_status or 'none'}" for offer in row.offers})
     found = (_variant(details, item, offer) for offer in row.offers)
     variants = {variant.id: variant for variant in found}
-    return Product(
+    facts = ProductFacts(
         id=item.sku,
         title=details.text("title", item.product.title),
         status=next(status for status in _FIRST if status in statuses),
         marketplace_status=", ".join(words) or "no offer",
         variants=tuple(variants.values()) or (_variant(details, item, None),),
-        warnings=details.warnings,
     )
+    return product_of(facts, details)
 
 
 def level(raw: bytes, with_buyer: bool) -> StockLevel:  # noqa: ARG001 - the contract's signature
     """An item's stock at one location; stock for collection there is a level of its own."""
     row = msgspec.json.decode(raw, type=_Level)
     available = msgspec.json.decode(row.quantity, type=Number | None)
-    return StockLevel(
+    facts = LevelFacts(
         id=_level_id(row),
         sku=row.sku,
         product_id=row.sku,
         location_id=row.location,
         available=None if available is None else quantity(available),
     )
+    return level_of(facts, Details())
 
 
 @id_reader

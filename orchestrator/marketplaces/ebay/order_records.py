@@ -9,13 +9,14 @@ quantities of its lines are never guessed: they make a reject.
 from __future__ import annotations
 
 from datetime import datetime
-from decimal import Decimal
 from typing import Any, TypeVar
 
 import msgspec
 
+from orchestrator.marketplaces.unified.breakdown import unit_price
+from orchestrator.marketplaces.unified.facts import OrderFacts
+from orchestrator.marketplaces.unified.orders import order_of
 from orchestrator.marketplaces.values import (
-    EXACT,
     Details,
     Instant,
     Number,
@@ -26,7 +27,7 @@ from orchestrator.marketplaces.values import (
     sum_of,
     utc,
 )
-from orchestrator.model.record import Buyer, Money, Order, OrderLine, OrderStatus, Quantity
+from orchestrator.model.record import Buyer, FulfillmentStatus, Money, Order, OrderLine, PaymentStatus
 
 T = TypeVar("T")
 
@@ -34,13 +35,20 @@ T = TypeVar("T")
 PERSONAL_FIELDS = frozenset(
     {"buyer", "buyerCheckoutNotes", "fulfillmentStartInstructions", "giftDetails", "shipTo", "taxIdentifier"}
 )
-_FULFILLMENT: dict[str, OrderStatus] = {
+_PAYMENT: dict[str, PaymentStatus] = {
+    "PENDING": "pending",
+    "FAILED": "pending",
+    "PAID": "paid",
+    "PARTIALLY_REFUNDED": "partially_refunded",
+    "FULLY_REFUNDED": "refunded",
+}
+_FULFILLMENT: dict[str, FulfillmentStatus] = {
     "FULFILLED": "fulfilled",
     "IN_PROGRESS": "partially_fulfilled",
-    "NOT_STARTED": "open",
+    "NOT_STARTED": "unfulfilled",
 }
-#: An order with any other payment is pending until it is shipped.
-_PAID = {"PAID", "PARTIALLY_REFUNDED"}
+#: Payments with which eBay lets the seller ship.
+_RELEASED = frozenset({"PAID", "PARTIALLY_REFUNDED"})
 
 
 class Row(msgspec.Struct, rename="camel", frozen=True):
@@ -140,10 +148,13 @@ def order(raw: bytes, with_buyer: bool) -> Order:
     row, details = msgspec.json.decode(raw, type=_Order), Details()
     cancelled = row.cancel_status.cancel_state
     words = [row.order_payment_status, row.order_fulfillment_status]
-    return Order(
+    facts = OrderFacts(
         id=row.order_id,
         number=row.order_id,
-        status=_order_status(row),
+        cancelled=cancelled == "CANCELED",
+        payment=_PAYMENT.get(row.order_payment_status, "unknown"),
+        fulfillment=_FULFILLMENT.get(row.order_fulfillment_status, "unknown"),
+        released=row.order_payment_status in _RELEASED,
         marketplace_status="/".join(words if cancelled == "NONE_REQUESTED" else [*words, cancelled]),
         total=amount_of(row.pricing_summary.total),
         refunded=details.read("refunded", lambda: _refunded(row.payment_summary)),
@@ -152,17 +163,8 @@ def order(raw: bytes, with_buyer: bool) -> Order:
         cancelled_at=details.read("cancelled_at", lambda: _moment(row.cancel_status.cancelled_date)),
         lines=tuple(_line(details, item) for item in row.line_items),
         buyer=details.read("buyer", lambda: _buyer(row)) if with_buyer else None,
-        warnings=details.warnings,
     )
-
-
-def _order_status(row: _Order) -> OrderStatus:
-    if row.cancel_status.cancel_state == "CANCELED":
-        return "cancelled"
-    if row.order_payment_status == "FULLY_REFUNDED":
-        return "refunded"
-    status = _FULFILLMENT.get(row.order_fulfillment_status, "unknown")
-    return "pending" if status == "open" and row.order_payment_status not in _PAID else status
+    return order_of(facts, details, with_buyer=with_buyer)
 
 
 def _line(details: Details, item: _LineItem) -> OrderLine:
@@ -178,7 +180,7 @@ def _line(details: Details, item: _LineItem) -> OrderLine:
         variant_id=details.read("lines.variant_id", lambda: _variant_id(item, sku)),
         title=details.text("lines.title", item.title),
         quantity=sold,
-        unit_price=_unit_price(cost, sold) if cost else None,
+        unit_price=unit_price(cost, sold),
         total=discounted if item.discounted_line_item_cost is not None else cost,
         marketplace_status=details.text("lines.marketplace_status", item.line_item_fulfillment_status),
     )
@@ -197,15 +199,6 @@ def _variant_id(item: _LineItem, sku: str | None) -> str | None:
         aspects = msgspec.convert(item.variation_aspects or [], list[_Aspect])
         variation = ",".join(sorted(f"{aspect.name}={aspect.value}" for aspect in aspects))
     return f"{listing}/{variation}" if variation else listing
-
-
-def _unit_price(cost: Money, sold: Quantity) -> Money | None:
-    """The cost is unit price times quantity; None if it cannot be divided without a remainder."""
-    if not isinstance(sold, int) or sold < 1:
-        return None
-    whole, _, fraction = cost.amount.partition(".")
-    unit, rest = divmod(int(whole + fraction), sold)
-    return None if rest else money(Decimal(unit).scaleb(-len(fraction), EXACT), cost.currency)
 
 
 def _refunded(payments: object) -> Money | None:

@@ -13,6 +13,10 @@ import msgspec
 
 from orchestrator.errors import RecordInvalid
 from orchestrator.marketplaces.shopify import rows
+from orchestrator.marketplaces.unified.facts import LevelFacts, OrderFacts, ProductFacts
+from orchestrator.marketplaces.unified.levels import level_of
+from orchestrator.marketplaces.unified.orders import order_of
+from orchestrator.marketplaces.unified.products import product_of
 from orchestrator.marketplaces.values import (
     EXACT,
     Details,
@@ -28,10 +32,11 @@ from orchestrator.marketplaces.values import (
 )
 from orchestrator.model.record import (
     Buyer,
+    FulfillmentStatus,
     Money,
     Order,
     OrderLine,
-    OrderStatus,
+    PaymentStatus,
     Product,
     ProductStatus,
     Quantity,
@@ -44,27 +49,34 @@ T = TypeVar("T")
 #: Raw fields that hold personal data.
 PERSONAL_FIELDS = frozenset({"email", "phone", "customer", "shippingAddress", "billingAddress", "note"})
 
-_FULFILLMENT: dict[str, OrderStatus] = {
+_PAYMENT: dict[str, PaymentStatus] = {
+    "PENDING": "pending",
+    "AUTHORIZED": "authorized",
+    "PARTIALLY_PAID": "partially_paid",
+    "PAID": "paid",
+    "PARTIALLY_REFUNDED": "partially_refunded",
+    "REFUNDED": "refunded",
+    # Nobody will pay, while the order is not cancelled.
+    "VOIDED": "voided",
+    # The authorization is over; the order can still be paid.
+    "EXPIRED": "pending",
+}
+#: Payments with which Shopify lets the seller ship.
+_RELEASED = frozenset({"PAID", "PARTIALLY_PAID", "AUTHORIZED", "PARTIALLY_REFUNDED"})
+_FULFILLMENT: dict[str, FulfillmentStatus] = {
     "FULFILLED": "fulfilled",
     "PARTIALLY_FULFILLED": "partially_fulfilled",
-    "UNFULFILLED": "open",
-    "OPEN": "open",
-    "IN_PROGRESS": "open",
-    "ON_HOLD": "open",
-    "SCHEDULED": "open",
-    "PENDING_FULFILLMENT": "open",
-    "REQUEST_DECLINED": "open",
+    "UNFULFILLED": "unfulfilled",
+    "OPEN": "unfulfilled",
+    "IN_PROGRESS": "unfulfilled",
+    "ON_HOLD": "on_hold",
+    "SCHEDULED": "on_hold",
+    "PENDING_FULFILLMENT": "unfulfilled",
+    "REQUEST_DECLINED": "unfulfilled",
     "RESTOCKED": "returned",
     # Since 2026-10: nothing has to be shipped.
-    "FULFILLMENT_NOT_REQUIRED": "fulfilled",
+    "FULFILLMENT_NOT_REQUIRED": "not_required",
 }
-#: Paid, or paid in part: an order with any other payment is pending until it is shipped. A payment can be
-#: expired or voided while the order is not cancelled; nobody will pay then.
-_PAID = frozenset({"PAID", "PARTIALLY_PAID", "PARTIALLY_REFUNDED"})
-#: Words of orders that wait for their payment, if it is not there.
-_PAYABLE = frozenset(
-    word for word, status in _FULFILLMENT.items() if status == "open" or word == "FULFILLMENT_NOT_REQUIRED"
-)
 _PRODUCT: dict[str, ProductStatus] = {
     "ACTIVE": "active",
     "ARCHIVED": "archived",
@@ -92,10 +104,13 @@ def order(raw: bytes, with_buyer: bool) -> Order:
     financial, fulfillment = row.display_financial_status, row.display_fulfillment_status
     refunded = _amount(details, "refunded", row.total_refunded_set)
     is_edited = _is_edited(row, refunded)
-    return Order(
+    facts = OrderFacts(
         id=row.legacy_resource_id,
         number=row.name,
-        status=_order_status(row),
+        cancelled=row.cancelled_at is not None,
+        payment=_PAYMENT.get(financial or "", "unknown"),
+        fulfillment=_FULFILLMENT.get(fulfillment or "", "unknown"),
+        released=financial in _RELEASED,
         marketplace_status="/".join(word for word in (financial, fulfillment) if word) or "none",
         total=_total(row, is_edited=is_edited),
         refunded=refunded,
@@ -104,16 +119,17 @@ def order(raw: bytes, with_buyer: bool) -> Order:
         cancelled_at=optional_utc(row.cancelled_at),
         test=row.test,
         lines=tuple(_line(details, line, is_edited=is_edited) for line in row.line_items.nodes),
+        lines_as_listed=True,
         buyer=details.read("buyer", lambda: _buyer(raw)) if with_buyer else None,
-        warnings=details.warnings,
     )
+    return order_of(facts, details, with_buyer=with_buyer)
 
 
 def product(raw: bytes, with_buyer: bool) -> Product:  # noqa: ARG001 - the contract's signature
     """A product with its variants, priced in the shop's currency."""
     priced, details = msgspec.json.decode(raw, type=rows.Priced), Details()
     row = priced.product
-    return Product(
+    facts = ProductFacts(
         id=row.legacy_resource_id,
         title=details.text("title", row.title),
         status=_PRODUCT.get(row.status, "unknown"),
@@ -121,8 +137,9 @@ def product(raw: bytes, with_buyer: bool) -> Product:  # noqa: ARG001 - the cont
         created_at=details.read("created_at", lambda: optional_utc(msgspec.convert(row.created_at, _When))),
         updated_at=utc(row.updated_at),
         variants=tuple(_variant(details, variant, priced.currency) for variant in row.variants.nodes),
-        warnings=details.warnings,
+        variants_as_listed=True,
     )
+    return product_of(facts, details)
 
 
 def level(raw: bytes, with_buyer: bool) -> StockLevel:  # noqa: ARG001 - the contract's signature
@@ -131,7 +148,7 @@ def level(raw: bytes, with_buyer: bool) -> StockLevel:  # noqa: ARG001 - the con
     amounts = {each.name: each.quantity for each in row.quantities if row.item.tracked}
     available = amounts.get("available")
     sold_as = _sold_as(details, row.item)
-    return StockLevel(
+    facts = LevelFacts(
         id=_level_id(row),
         sku=details.text("sku", row.item.sku),
         product_id=_id(details, "product_id", sold_as.product) if sold_as else None,
@@ -144,8 +161,8 @@ def level(raw: bytes, with_buyer: bool) -> StockLevel:  # noqa: ARG001 - the con
         incoming=details.quantity("incoming", amounts.get("incoming")),
         reserved=details.quantity("reserved", amounts.get("reserved")),
         updated_at=utc(row.updated_at),
-        warnings=details.warnings,
     )
+    return level_of(facts, details)
 
 
 @id_reader
@@ -164,17 +181,6 @@ def _sold_as(details: Details, item: rows.Item) -> rows.SoldAs | None:
         return details.part("variant_id", item.variant, rows.SoldAs)
     variants = details.part("variant_id", item.variants, rows.SoldAsList)
     return next(iter(variants.nodes), None) if variants else None
-
-
-def _order_status(row: rows.OrderRow) -> OrderStatus:
-    if row.cancelled_at is not None:
-        return "cancelled"
-    if row.display_financial_status == "REFUNDED":
-        return "refunded"
-    word = row.display_fulfillment_status or ""
-    if word in _PAYABLE and row.display_financial_status not in _PAID:
-        return "pending"
-    return _FULFILLMENT.get(word, "unknown")
 
 
 def _is_edited(row: rows.OrderRow, refunded: Money | None) -> bool:

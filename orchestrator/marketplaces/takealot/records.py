@@ -11,7 +11,17 @@ import msgspec
 
 from orchestrator.decoding import UNREADABLE
 from orchestrator.errors import RecordInvalid
-from orchestrator.marketplaces.takealot.statuses import offer_status, order_status, sale_status
+from orchestrator.marketplaces.takealot.words import (
+    FULFILLMENT,
+    offer_status,
+    order_status,
+    payment_of,
+    sale_status,
+)
+from orchestrator.marketplaces.unified.facts import LevelFacts, OrderFacts, ProductFacts
+from orchestrator.marketplaces.unified.levels import level_of
+from orchestrator.marketplaces.unified.orders import order_of
+from orchestrator.marketplaces.unified.products import product_of
 from orchestrator.marketplaces.values import (
     NO_DETAIL,
     Detail,
@@ -177,12 +187,12 @@ def split_by_location(offer: msgspec.Raw) -> list[bytes]:
     ]
 
 
-def order(raw: bytes, with_buyer: bool) -> Order:  # noqa: ARG001 - sales name no buyer
-    """An order from its items; its total is their sum."""
-    return order_of(msgspec.json.decode(raw, type=list[Sale]))
+def order(raw: bytes, with_buyer: bool) -> Order:
+    """An order from its items; its total is their sum. Sales name no buyer."""
+    return grouped(msgspec.json.decode(raw, type=list[Sale]), None, with_buyer=with_buyer)
 
 
-def order_of(items: Sequence[Sale], buyer: Buyer | None = None) -> Order:
+def grouped(items: Sequence[Sale], buyer: Buyer | None, *, with_buyer: bool) -> Order:
     """An order from its items; its total is their sum.
 
     Raises:
@@ -196,28 +206,31 @@ def order_of(items: Sequence[Sale], buyer: Buyer | None = None) -> Order:
     lines = tuple(_line(item, word, details) for item, word in zip(items, words, strict=True))
     prices = [item.selling_price for item in items]
     known = [price for price in prices if price is not None]
-    order_id = str(items[0].order_id)
-    return Order(
+    order_id, state = str(items[0].order_id), order_status(statuses)
+    facts = OrderFacts(
         id=order_id,
         number=order_id,
-        status=order_status(statuses),
+        cancelled=state == "cancelled",
+        payment=payment_of(state, statuses),
+        fulfillment=FULFILLMENT[state],
+        released=state != "pending",
         marketplace_status=", ".join(sorted(set(words))),
         total=sum_of(known, _CURRENCY) if len(known) == len(prices) else None,
         created_at=min(utc(item.order_date) for item in items),
         lines=lines,
         buyer=buyer,
-        warnings=details.warnings,
     )
+    return order_of(facts, details, with_buyer=with_buyer)
 
 
 def product(raw: bytes, with_buyer: bool) -> Product:  # noqa: ARG001 - the contract's signature
     """An offer is a product with one variant."""
     row, details = msgspec.json.decode(raw, type=_DatedOffer), Details()
     dates = _moment(details, "created_at", row.created_at), _moment(details, "updated_at", row.updated_at)
-    return product_of(row, details, *dates)
+    return offered(row, details, *dates)
 
 
-def product_of(
+def offered(
     row: Offer,
     details: Details,
     created_at: datetime | None = None,
@@ -233,7 +246,7 @@ def product_of(
         list_price=details.money("rrp", row.rrp, _CURRENCY),
     )
     word = details.text("status", row.status) or ""
-    return Product(
+    facts = ProductFacts(
         id=offer_id,
         title=details.text("title", row.title),
         status=offer_status(word, details),
@@ -241,8 +254,8 @@ def product_of(
         created_at=created_at,
         updated_at=updated_at,
         variants=(variant,),
-        warnings=details.warnings,
     )
+    return product_of(facts, details)
 
 
 def _moment(details: Details, name: str, value: Detail) -> datetime | None:
@@ -256,7 +269,7 @@ def level(raw: bytes, with_buyer: bool) -> StockLevel:  # noqa: ARG001 - the con
     row, details = msgspec.json.decode(raw, type=_Level), Details()
     if row.holder == "seller":
         own = msgspec.json.decode(row.stock, type=_SellerStock)
-        return level_of(row, (str(own.seller_warehouse_id), None), quantity(own.quantity_available), details)
+        return stocked(row, (str(own.seller_warehouse_id), None), quantity(own.quantity_available), details)
     stock = msgspec.json.decode(row.stock, type=_RegionStock)
     coming = (
         details.quantity("stock_on_way", stock.stock_on_way),
@@ -265,10 +278,10 @@ def level(raw: bytes, with_buyer: bool) -> StockLevel:  # noqa: ARG001 - the con
     told = [Decimal(part) for part in coming if part is not None]
     incoming = None if details.warnings else total_quantity(*told)
     available = quantity(stock.quantity_available)
-    return level_of(row, (stock.region, stock.region), available, details, incoming)
+    return stocked(row, (stock.region, stock.region), available, details, incoming)
 
 
-def level_of(
+def stocked(
     row: Share,
     place: tuple[str, str | None],
     available: Quantity,
@@ -277,7 +290,7 @@ def level_of(
 ) -> StockLevel:
     """The stock of an offer at one location, given by its id and name."""
     offer_id, (location, location_name) = str(row.offer_id), place
-    return StockLevel(
+    facts = LevelFacts(
         id=f"{offer_id}@{location}",
         sku=details.text("sku", row.sku),
         product_id=offer_id,
@@ -286,8 +299,8 @@ def level_of(
         location_name=location_name,
         available=available,
         incoming=incoming,
-        warnings=details.warnings,
     )
+    return level_of(facts, details)
 
 
 @id_reader

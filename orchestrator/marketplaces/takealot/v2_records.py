@@ -121,7 +121,8 @@ def order(raw: bytes, with_buyer: bool) -> Order:
         row["order_date"] = _instant(row.get("order_date"))
     sales = msgspec.convert(rows, list[records.Sale])
     name = rows[0].get("customer") if rows and with_buyer else None
-    return records.order_of(sales, Buyer(name=name) if isinstance(name, str) and name else None)
+    buyer = Buyer(name=name) if isinstance(name, str) and name else None
+    return records.grouped(sales, buyer, with_buyer=with_buyer)
 
 
 def product(raw: bytes, with_buyer: bool) -> Product:  # noqa: ARG001 - the contract's signature
@@ -129,7 +130,7 @@ def product(raw: bytes, with_buyer: bool) -> Product:  # noqa: ARG001 - the cont
     row, details = _offer.decode(raw).seller_v2, Details()
     if details.quantity("rrp", row.rrp) == 0:
         row.rrp = NO_DETAIL
-    return records.product_of(row, details)
+    return records.offered(row, details)
 
 
 def level(raw: bytes, with_buyer: bool) -> StockLevel:  # noqa: ARG001 - the contract's signature
@@ -138,13 +139,13 @@ def level(raw: bytes, with_buyer: bool) -> StockLevel:  # noqa: ARG001 - the con
     if row.holder == "seller":
         own = msgspec.json.decode(row.stock, type=_OwnStock)
         place = str(own.merchant_warehouse.warehouse_id), own.merchant_warehouse.name
-        return records.level_of(row, place, quantity(own.quantity_available), details)
+        return records.stocked(row, place, quantity(own.quantity_available), details)
     stock = msgspec.json.decode(row.stock, type=_TheirStock)
     name = stock.warehouse.name
     # v1 identifies Takealot's own warehouses only by these names.
     place = name or str(stock.warehouse.warehouse_id), name
     incoming = _incoming(row.coming, stock.warehouse.warehouse_id, details)
-    return records.level_of(row, place, quantity(stock.quantity_available), details, incoming)
+    return records.stocked(row, place, quantity(stock.quantity_available), details, incoming)
 
 
 def _incoming(coming: Detail, warehouse_id: Id, details: Details) -> Quantity | None:

@@ -10,6 +10,11 @@ import msgspec
 
 from orchestrator.decoding import UNREADABLE
 from orchestrator.errors import RecordInvalid
+from orchestrator.marketplaces.unified.facts import LevelFacts, OrderFacts, ProductFacts
+from orchestrator.marketplaces.unified.levels import level_of
+from orchestrator.marketplaces.unified.orders import order_of
+from orchestrator.marketplaces.unified.products import product_of
+from orchestrator.marketplaces.unified.statuses import payment_by_amounts
 from orchestrator.marketplaces.values import (
     EXACT,
     NO_DETAIL,
@@ -27,10 +32,11 @@ from orchestrator.marketplaces.values import (
 )
 from orchestrator.marketplaces.woocommerce.buyers import buyer
 from orchestrator.model.record import (
+    FulfillmentStatus,
     Money,
     Order,
     OrderLine,
-    OrderStatus,
+    PaymentStatus,
     Product,
     ProductStatus,
     Quantity,
@@ -46,17 +52,20 @@ PERSONAL_FIELDS = frozenset(
 #: Stock is kept once for the whole shop.
 LOCATION = "shop"
 
-_ORDER: dict[str, OrderStatus] = {
-    "pending": "pending",
-    "on-hold": "pending",
-    "failed": "pending",
-    "processing": "open",
-    "ready-for-pickup": "open",
+_FULFILLMENT: dict[str, FulfillmentStatus] = {
+    "pending": "unfulfilled",
+    "on-hold": "unfulfilled",
+    "failed": "unfulfilled",
+    "processing": "unfulfilled",
+    "ready-for-pickup": "unfulfilled",
     "completed": "fulfilled",
     "cancelled": "cancelled",
     "trash": "cancelled",
-    "refunded": "refunded",
+    "refunded": "unknown",
 }
+_CANCELLED = frozenset({"cancelled", "trash"})
+#: States with which the shop lets the seller ship.
+_RELEASED = frozenset({"processing", "ready-for-pickup", "completed"})
 _PRODUCT: dict[str, ProductStatus] = {
     "publish": "active",
     "future": "draft",
@@ -197,19 +206,24 @@ def order(raw: bytes, with_buyer: bool) -> Order:
         raise RecordInvalid(f"no order: {row.status} is a state that WordPress keeps for itself")
     details = Details()
     charged = money(row.total, row.currency)
-    return Order(
+    refunded = _refunded(details, row, charged)
+    facts = OrderFacts(
         id=str(row.id),
         number=details.text("number", row.number) or str(row.id),
-        status=_ORDER.get(row.status, "unknown"),
+        cancelled=row.status in _CANCELLED,
+        payment=_payment(row.status, charged, refunded),
+        fulfillment=_FULFILLMENT.get(row.status, "unknown"),
+        released=row.status in _RELEASED,
         marketplace_status=row.status,
         total=charged,
-        refunded=_refunded(details, row, charged),
+        refunded=refunded,
         created_at=_time(row.date_created_gmt),
         updated_at=_moment(details, "updated_at", row.date_modified_gmt),
         lines=tuple(_line(details, line, row.currency) for line in listed(row.line_items)),
+        lines_as_listed=True,
         buyer=buyer(details, row.billing, row.shipping) if with_buyer else None,
-        warnings=details.warnings,
     )
+    return order_of(facts, details, with_buyer=with_buyer)
 
 
 def product(raw: bytes, with_buyer: bool) -> Product:  # noqa: ARG001 - the contract's signature
@@ -226,16 +240,16 @@ def product(raw: bytes, with_buyer: bool) -> Product:  # noqa: ARG001 - the cont
         variants = [_variant(details, row, whole.currency, None)]
     if whole.is_short:
         details.note("variants")
-    return Product(
+    facts = ProductFacts(
         id=str(row.id),
         title=_title(details, "title", row.name),
         status=_PRODUCT.get(row.status, "unknown"),
         marketplace_status=row.status,
         created_at=_moment(details, "created_at", row.date_created_gmt),
         updated_at=_moment(details, "updated_at", row.date_modified_gmt),
-        variants=tuple(sorted(variants, key=lambda variant: int(variant.id))),
-        warnings=details.warnings,
+        variants=tuple(variants),
     )
+    return product_of(facts, details)
 
 
 def level(raw: bytes, with_buyer: bool) -> StockLevel:  # noqa: ARG001 - the contract's signature
@@ -247,16 +261,16 @@ def level(raw: bytes, with_buyer: bool) -> StockLevel:  # noqa: ARG001 - the con
         raise RecordInvalid("whether stock is managed is not told")
     is_managed = _MANAGED[row.manage_stock] and row.type not in _UNSTOCKED
     word = None if is_managed else details.text("status", row.stock_status)
-    return StockLevel(
+    facts = LevelFacts(
         id=f"{row.id}@{LOCATION}",
         sku=details.text("sku", row.sku),
         product_id=str(parent or row.parent_id or row.id),
         variant_id=str(row.id),
         location_id=LOCATION,
-        status=_STOCK_STATUS.get(word or "", msgspec.UNSET),
+        status=_STOCK_STATUS.get(word or ""),
         available=_managed(row.stock_quantity) if is_managed else None,
-        warnings=details.warnings,
     )
+    return level_of(facts, details)
 
 
 def _managed(number: Detail) -> Quantity | None:
@@ -280,6 +294,18 @@ def _unpacked(raw: bytes) -> tuple[int | None, bytes]:
     except UNREADABLE:
         return None, raw
     return whole.parent_id, bytes(whole.variation)
+
+
+def _payment(word: str, charged: Money, refunded: Money | None) -> PaymentStatus:
+    """The state of the payment, as far as the order's state and its refunds tell it."""
+    if word == "refunded":
+        return "refunded"
+    if word not in _FULFILLMENT:
+        return "unknown"
+    is_cancelled = word in _CANCELLED
+    return payment_by_amounts(
+        paid=word in _RELEASED, cancelled=is_cancelled, total=charged, refunded=refunded
+    )
 
 
 def _refunded(details: Details, row: _Order, charged: Money) -> Money | None:

@@ -17,10 +17,11 @@ from orchestrator.adapters.embedded.delivery import Delivery
 from orchestrator.adapters.embedded.queue import LocalQueue
 from orchestrator.model import ids
 from orchestrator.model.documents import from_document
+from orchestrator.model.healing import HEALING_PATH
 from orchestrator.model.run import RunStatus, Task
 from orchestrator.operators import dead_letters
 from orchestrator.operators.dead_letters import Effect, Wanted
-from orchestrator.ports import Delete, Put, Update
+from orchestrator.ports import Delete, Update
 from orchestrator.runs.start import start_tick
 from orchestrator.services import Services
 from orchestrator.settings import Settings
@@ -32,11 +33,16 @@ pytestmark = pytest.mark.processes
 ORDERS = 40
 #: As production's subscription, but in a second instead of hours.
 DELIVERY = Delivery(max_attempts=3, min_backoff_s=0.05, max_backoff_s=0.2)
-STATE = ids.state_path("c")
 
 
 @pytest.fixture
-def services(tmp_path: Path) -> Iterator[Services]:
+def defect(tmp_path: Path) -> Path:
+    """The worker fails on every task while this file is there."""
+    return tmp_path / "defect"
+
+
+@pytest.fixture
+def services(tmp_path: Path, defect: Path) -> Iterator[Services]:
     """A sandbox, a worker process, one connection; this process delivers the messages, quickly."""
     shop, port = free_ports(2)
     variables = {
@@ -55,6 +61,7 @@ def services(tmp_path: Path) -> Iterator[Services]:
         worker = ROOT / "tests" / "system" / "processes" / "quiet_worker.py"
         command = [sys.executable, "-m", "functions_framework", f"--source={worker}", "--target=sync_worker"]
         command += ["--signature-type=cloudevent", "--host=127.0.0.1", f"--port={port}"]
+        variables["DEFECT"] = str(defect)
         processes.start("worker", command, {**os.environ, **variables, "PYTHONPATH": str(ROOT)})
         for name, at in (("shopify", shop), ("worker", port)):
             processes.wait_ready(name, f"http://127.0.0.1:{at}/")
@@ -69,20 +76,23 @@ def tick(services: Services, scheduled: timedelta) -> str:
     return start_tick(services, job="test", schedule_time=at, requested_by="test").run_id
 
 
-def test_a_task_whose_messages_keep_failing_is_failed_and_can_be_replayed(services: Services) -> None:
+def test_a_task_whose_messages_keep_failing_is_failed_and_can_be_replayed(
+    services: Services, defect: Path
+) -> None:
     """The message dies, the run is closed at its deadline with a failed task, a replay syncs it after all."""
     letters = wiring.dead_letters(services.settings)
-    services.store.commit([Put(STATE, {"seq": "a defect: no number"})])
+    defect.touch()
     run_id = tick(services, timedelta(minutes=15))
     wait_until(lambda: dead_letters.look(services, letters, Wanted()).letters != [])
     (letter,) = dead_letters.look(services, letters, Wanted()).letters
     assert (letter.kind, letter.connection_id, letter.deliveries) == ("task", "c", DELIVERY.max_attempts)
     assert run(services, run_id).status is RunStatus.RUNNING
 
-    services.store.commit([Delete(STATE)])  # the defect is mended
+    defect.unlink()  # the defect is mended
     past = datetime.now(UTC) - timedelta(seconds=1)
     services.store.commit([Update(ids.run_path(run_id), {"deadline_at": past})])
     services.store.commit([Update(ids.connection_path("c"), {"status": "paused"})])
+    services.store.commit([Delete(HEALING_PATH)])  # as if the minutes between two heals had passed
     tick(services, timedelta(0))
     wait_until(lambda: run(services, run_id).status.is_final)
     snapshot = services.store.get(ids.task_path(run_id, "c"))

@@ -21,7 +21,10 @@ from tests.system.released.replay import Release, Replay, delivering, replaying,
 from tests.system.released.scene import TICK_S, YOUNGER, role_of
 
 # The framework itself calls datetime.utcnow(), deprecated from Python 3.12 on.
-pytestmark = pytest.mark.filterwarnings("ignore:datetime.datetime.utcnow:DeprecationWarning")
+pytestmark = [
+    pytest.mark.long,
+    pytest.mark.filterwarnings("ignore:datetime.datetime.utcnow:DeprecationWarning"),
+]
 
 DAY_S = 86_400.0
 FORMS = ("embedded", "push", "binary", "structured")

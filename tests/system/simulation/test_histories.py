@@ -19,7 +19,7 @@ pytestmark = pytest.mark.long
 HISTORIES = int(os.environ.get("SIMULATED_HISTORIES", "2000"))
 FIRST = int(os.environ.get("SIMULATED_FROM", "0"))
 BLOCK = 100
-#: What has to happen among the histories, and how often in sixty of them at least.
+#: What has to happen among the histories, and how often in two hundred of them at least.
 OFTEN = {
     "killed": 100,
     "frozen": 15,
@@ -106,7 +106,7 @@ def trace_of(seed: int) -> str:
 def test_the_histories_are_worth_playing() -> None:
     """Among a few seeds everything goes wrong that can, and often enough."""
     seen: Counter[str] = Counter()
-    for seed in range(200, 260):
+    for seed in range(200, 400):
         seen += play(seed).outcome()
 
     assert {name: seen[name] for name, least in OFTEN.items() if seen[name] < least} == {}

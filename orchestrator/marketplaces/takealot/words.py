@@ -12,7 +12,7 @@ import re
 from typing import TypeVar
 
 from orchestrator.marketplaces.values import Details
-from orchestrator.model.record import OrderStatus, ProductStatus
+from orchestrator.model.record import FulfillmentStatus, OrderStatus, PaymentStatus, ProductStatus
 
 S = TypeVar("S", OrderStatus, ProductStatus)
 
@@ -35,6 +35,17 @@ _SALE: dict[str, OrderStatus] = {
     "lost in transit": "cancelled",
     "returned": "returned",
     "refunded": "refunded",
+}
+#: The shipment of an order with such a status.
+FULFILLMENT: dict[OrderStatus, FulfillmentStatus] = {
+    "pending": "unfulfilled",
+    "open": "unfulfilled",
+    "partially_fulfilled": "partially_fulfilled",
+    "fulfilled": "fulfilled",
+    "cancelled": "cancelled",
+    "returned": "returned",
+    "refunded": "unknown",
+    "unknown": "unknown",
 }
 _OFFER: dict[str, ProductStatus] = {
     "buyable": "active",
@@ -64,6 +75,15 @@ def order_status(statuses: set[OrderStatus]) -> OrderStatus:
     if "fulfilled" in left:
         return "partially_fulfilled" if left & {"open", "pending"} else "fulfilled"
     return "open" if "open" in left else "pending" if "pending" in left else "returned"
+
+
+def payment_of(status: OrderStatus, statuses: set[OrderStatus]) -> PaymentStatus:
+    """The state of an order's payment, from the order's status and its items'."""
+    if status in {"pending", "refunded", "unknown"}:
+        return status
+    if status == "cancelled":
+        return "unknown"
+    return "partially_refunded" if "refunded" in statuses else "paid"
 
 
 def _known(status: S, name: str, word: str, details: Details) -> S:
