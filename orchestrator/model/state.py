@@ -200,6 +200,11 @@ class StreamState(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True)
     cursor: Cursor = Cursor()
     #: Hash of the query's inputs; another hash starts a new window from the beginning.
     scope: str = ""
+    #: The stream's version in which windows write records; absent in documents of release 0.1, which had 1.
+    version: int = 1
+    #: The windows over the history that an earlier version has written, the latest first; each leaves once
+    #: its records are rewritten.
+    migration: tuple[OpenWindow, ...] = ()
     #: Packed digest entries kept here; see `orchestrator.sync.digest`.
     digest: bytes = b""
     #: How many documents under `digests/` hold the rest; a power of four, or 0.

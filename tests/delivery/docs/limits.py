@@ -28,6 +28,7 @@ from orchestrator.operators import reject_views
 from orchestrator.runs import dispatch, heal, sweeps
 from orchestrator.sync import hidden, pages, stream_sync
 from orchestrator.sync import slice as tasks
+from orchestrator.sync.migration import turns
 from orchestrator.tasks import claim, claim_table, holder
 
 PAGE = ROOT / "docs" / "reliability.md"
@@ -125,6 +126,13 @@ ROWS = [
         f"{hidden.MAX_HIDDEN} of a stream are asked for again after {_hours(hidden.FIRST_RETRY)} h, "
         f"doubling to {_hours(hidden.LONGEST_RETRY)} h, for {hidden.RETRIED_FOR.days} days",
         "then the reconcile reads them",
+    ),
+    _limit(
+        "rewriting history after a release has raised a stream's version",
+        "sync/migration/turns.py",
+        f"one connection in {turns.TURNS} at a tick, {turns.TURN_S:g} s each, "
+        "up to the first wait for a limit",
+        f"no page begun later than {turns.LATEST_S / 60:g} min after the run's start",
     ),
     _limit(
         "a window started again because of its token",

@@ -59,6 +59,8 @@ OFTEN = {
     "not told": 8,
     "killed while telling": 8,
     "purge told": 5,
+    "released": 20,
+    "looked for after a release": 10,
 }
 #: How runs and tasks end.
 ENDS = (
