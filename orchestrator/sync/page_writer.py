@@ -12,9 +12,10 @@ import msgspec
 
 from orchestrator.errors import WriteRejected
 from orchestrator.marketplaces.spec import AnyStream
+from orchestrator.model.change_event import StreamChanges
 from orchestrator.model.record_document import SYNCED_AT
 from orchestrator.model.state import Cursor, StreamState
-from orchestrator.ports import DocumentStore, Put, Write
+from orchestrator.ports import DocumentStore, Put, Update, Write
 from orchestrator.sync import vanished
 from orchestrator.sync.changes import Change
 from orchestrator.sync.digest import Digest
@@ -77,7 +78,8 @@ class PageWriter:
         writes = [*records, *self._digests.writes(documents)]
         state = self._next_state(inline, cursor)
         # In a copy of this context, so that the thread's log lines carry its fields.
-        done = self._task.services.executor.submit(copy_context().run, self._store, writes, state)
+        written = sum(not change.rejected for change in changes)
+        done = self._task.services.executor.submit(copy_context().run, self._store, writes, state, written)
         self._under_way = done, changes, cursor, state
 
     def settle(self) -> None:
@@ -108,7 +110,7 @@ class PageWriter:
         """Commit writes, and remove their records' keys from the digest."""
         for key in keys:
             self.digest.remove(key)
-        self._commit(writes, *self.digest.stage())
+        self._commit(writes, *self.digest.stage(), deleted=len(writes))
 
     def keep(self, **changes: object) -> None:
         """Leave changes of the stream's state to the next commit."""
@@ -141,15 +143,35 @@ class PageWriter:
             reject = self._normalizer.rejects.refused(changes[0], error.message, self.digest)
             self.write([reject], cursor)
 
-    def _commit(self, writes: Sequence[Write], inline: bytes, documents: dict[int, bytes]) -> None:
+    def _commit(
+        self, writes: Sequence[Write], inline: bytes, documents: dict[int, bytes], *, deleted: int = 0
+    ) -> None:
         """Commit at once, with the cursor as it is."""
         state = self._next_state(inline, self.cursor)
-        self._store([*writes, *self._digests.writes(documents)], state)
+        self._store([*writes, *self._digests.writes(documents)], state, deleted=deleted)
         self.state = state
 
-    def _store(self, writes: Sequence[Write], state: StreamState) -> None:
+    def _store(
+        self, writes: Sequence[Write], state: StreamState, written: int = 0, *, deleted: int = 0
+    ) -> None:
         holder = self._task.holder
-        holder.commit(writes, streams={**holder.state.streams, self._stream.name: state})
+        changed: dict[str, object] = {}
+        if self._task.services.changes is not None and (written or deleted):
+            changes = StreamChanges(written=written, deleted=deleted, since=self._earliest(writes))
+            organization_id = self._task.connection.organization_id
+            changed["open"] = holder.open.with_changes(organization_id, self._stream.name, changes)
+        holder.commit(writes, streams={**holder.state.streams, self._stream.name: state}, **changed)
+
+    def _earliest(self, writes: Sequence[Write]) -> datetime:
+        """The earliest `synced_at` of these writes; now, if none of them has one."""
+        fields = [
+            write.fields if isinstance(write, Update) else write.data
+            for write in writes
+            if isinstance(write, Update | Put)
+        ]
+        stamps = (each.get("synced_at") for each in fields)
+        found = [stamp for stamp in stamps if isinstance(stamp, datetime)]
+        return min([self._task.services.clock.now(), *found])
 
     def _next_state(self, inline: bytes, cursor: Cursor) -> StreamState:
         buckets = self.digest.bucket_count

@@ -16,7 +16,7 @@ from local.processes import ROOT
 from orchestrator import attempts, errors
 from orchestrator.adapters.embedded import database
 from orchestrator.adapters.embedded.delivery import Delivery
-from orchestrator.adapters.google import firestore, pubsub, secret_manager
+from orchestrator.adapters.google import change_feed, firestore, pubsub, secret_manager
 from orchestrator.marketplaces import client, transport
 from orchestrator.marketplaces.ebay import limits as ebay_limits
 from orchestrator.marketplaces.ebay import listings as ebay
@@ -160,6 +160,12 @@ ROWS = [
         "adapters/google/pubsub.py",
         _google(pubsub._TIMEOUT_S, pubsub._RETRY),
         f"{pubsub._BATCH:,} messages",
+    ),
+    _limit(
+        "an attempt to tell consumers of changes",
+        "adapters/google/change_feed.py",
+        _google(change_feed._TIMEOUT_S, change_feed._RETRY),
+        "one attempt in a sweep that fails; heals repeat it every half of `LEASE_SECONDS`",
     ),
     _limit(
         "a Secret Manager call",

@@ -33,6 +33,7 @@ from tests.system.simulation.outbox import Outbox
 from tests.system.simulation.people import MARKETPLACES, ORGANIZATIONS, People
 from tests.system.simulation.process import MOST_FROZEN_S, Killed, Process
 from tests.system.simulation.releases import Releases
+from tests.system.simulation.tellings import SimFeed, Tellings
 from tests.system.simulation.watch import Watch
 
 TICK_S = 900
@@ -83,6 +84,7 @@ class History:
         self.hands = Hands(self)
         self.watch = Watch(self)
         Losses(self)
+        self.tellings = Tellings(self)
         self.judge = Judge(self)
         self.connections = [f"c{n}" for n in range(self.rng.randint(1, 4))]
         self.releases = Releases(self)
@@ -254,6 +256,7 @@ class History:
             clock=clock,
             connectors=self.releases.connectors(process),
             executor=SimExecutor(self.loop, process),
+            changes=SimFeed(self, process),
             stopping=lambda: process.is_stopping,
             random=random.Random(self.loop.rng.getrandbits(64)),
         )

@@ -43,6 +43,7 @@ class Judge:
         for connection_id in history.connections:
             self._connection(connection_id)
         self._is(history.outbox.in_flight == history.edges.held, "messages go on and on")
+        history.tellings.history()
 
     def backlog(self) -> None:
         """What waits when nothing goes wrong any more dies down: heals do not multiply it."""
