@@ -9,9 +9,10 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 
-from orchestrator.marketplaces.shopify import queries, records
+from orchestrator.marketplaces.shopify import order_records, queries, records
 from orchestrator.marketplaces.shopify.api import ACCESS, Credential, Shop, ShopSettings, ask, open_session
 from orchestrator.marketplaces.shopify.listings import fetch_inventory, fetch_orders, fetch_products
+from orchestrator.marketplaces.shopify.order_details import complete_orders
 from orchestrator.marketplaces.spec import Connector, Limiter, Listing, Session, Stream, by_name
 
 
@@ -42,11 +43,14 @@ CONNECTOR = Connector(
             "orders",
             Listing.INCREMENTAL,
             fetch=fetch_orders,
-            normalize=records.order,
-            record_id=records.order_id,
+            normalize=order_records.order,
+            record_id=order_records.order_id,
             age=_AGE,
             durable_token=True,
-            # 2: totals before refunds, lines after all discounts, orders without a payment are pending.
+            complete=complete_orders,
+            detail_fields=("fulfillments", "refunds"),
+            # 2: totals before refunds, lines after all discounts, orders without a payment are pending; the
+            # records of version 2.
             version=2,
             ordered=True,
             remembers_all=False,
@@ -82,5 +86,5 @@ CONNECTOR = Connector(
     limiter=Limiter.CONNECTION,
     open=open_session,
     check=check,
-    personal_fields=records.PERSONAL_FIELDS,
+    personal_fields=order_records.PERSONAL_FIELDS,
 )

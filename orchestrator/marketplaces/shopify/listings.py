@@ -28,7 +28,8 @@ from orchestrator.errors import MarketplaceError, MarketplaceUnavailable, Record
 from orchestrator.marketplaces.paging import read_position, single_step, write_position
 from orchestrator.marketplaces.shopify import queries
 from orchestrator.marketplaces.shopify.api import PageInfo, Shop, ask
-from orchestrator.marketplaces.shopify.records import level_id, number
+from orchestrator.marketplaces.shopify.nodes import number
+from orchestrator.marketplaces.shopify.records import level_id
 from orchestrator.marketplaces.spec import Page, Session, Unshown, Window
 from orchestrator.marketplaces.values import Instant, whole_second
 
@@ -191,10 +192,11 @@ class _Reading:
 
 def fetch_orders(session: Session[Shop], window: Window, token: str | None) -> Page:
     """Orders changed in the window, with all their lines."""
-    full, one = queries.ORDERS, queries.ORDER
+    full, one, later = queries.ORDERS, queries.ORDER, queries.LINES
     if session.store_buyer_pii:
         full, one = queries.ORDERS_WITH_BUYER, queries.ORDER_WITH_BUYER
-    reading = _Reading(session, window, "orders", one, "lineItems", queries.LINES)
+        later = queries.LINES_WITH_BUYER
+    reading = _Reading(session, window, "orders", one, "lineItems", later)
     listing, bare = reading.page(full, queries.BARE_ORDERS, _Listing, q=_updated(window), after=token)
     reading.read(listing.rows, bare=bare)
     return reading.done(_following(listing.rows, "orders", token, queries.ORDERS_SIZE))

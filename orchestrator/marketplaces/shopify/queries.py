@@ -3,29 +3,52 @@
 Page sizes keep a query's requested cost below Shopify's 1,000 points, even if every object counts as a
 point, every connection as its size times its rows, and every list without a size as three.
 
-`discountedTotalSet` leaves code discounts out unless it is asked for them, and order-level discounts always:
-these are in `discountAllocations` alone (shopify.dev, LineItem 2026-10, and changelog of 2024-02-23).
+`discountedTotalSet` is not asked for. It leaves out code discounts unless it is asked for them, and those of
+the whole order always: these are in `discountAllocations` alone (shopify.dev, LineItem 2026-10, and changelog
+of 2024-02-23).
 """
 
 from __future__ import annotations
 
 _PAGE_INFO = "pageInfo{hasNextPage endCursor}"
 _MONEY = "{shopMoney{amount currencyCode}}"
+_BAG = "{shopMoney{amount currencyCode} presentmentMoney{amount currencyCode}}"
 _LINE = (
-    "id sku title quantity currentQuantity variant{id} product{id} "
-    f"originalUnitPriceSet{_MONEY} discountedTotalSet(withCodeDiscounts:true){_MONEY} "
-    f"discountAllocations{{allocatedAmountSet{_MONEY}}}"
+    "id sku title variantTitle quantity currentQuantity requiresShipping isGiftCard "
+    "variant{id} product{id} lineItemGroup{id} "
+    f"originalUnitPriceSet{_MONEY} discountAllocations{{allocatedAmountSet{_MONEY}}} "
+    f"taxLines{{priceSet{_MONEY} channelLiable}}"
 )
+#: A line with the buyer's own words.
+_LINE_WITH_BUYER = f"{_LINE} customAttributes{{key value}}"
+_FULFILLMENT = (
+    "id status displayStatus createdAt inTransitAt deliveredAt totalQuantity "
+    "trackingInfo(first:%d){company number url} service{type} location{id}"
+)
+_REFUND = f"id createdAt note totalRefundedSet{_MONEY}"
 _VARIANT = "id sku barcode title price compareAtPrice"
+_PLACE = "shippingAddress{countryCodeV2 provinceCode}"
 _BUYER = (
-    "email phone customer{displayName} "
-    "shippingAddress{name phone address1 address2 city province zip countryCodeV2}"
+    "email phone note customer{displayName} shippingAddress"
+    "{name company phone address1 address2 city province provinceCode zip countryCodeV2}"
 )
-_ORDER = (
-    "id legacyResourceId name createdAt updatedAt cancelledAt test edited displayFinancialStatus "
-    f"displayFulfillmentStatus totalPriceSet{_MONEY} currentTotalPriceSet{_MONEY} totalRefundedSet{_MONEY} "
-    f"%s lineItems(first:5){{nodes{{{_LINE}}} {_PAGE_INFO}}}"
-)
+
+
+def _order(line: str, people: str) -> str:
+    """The fields of an order, with its first lines, parcels and refunds."""
+    return (
+        "id legacyResourceId name createdAt updatedAt cancelledAt cancelReason test edited "
+        "displayFinancialStatus displayFulfillmentStatus returnStatus sourceName "
+        "attribution{handle displayName} tags discountCodes paymentGatewayNames taxesIncluded "
+        f"totalPriceSet{_BAG} currentTotalPriceSet{_BAG} "
+        f"totalTaxSet{_MONEY} currentTotalTaxSet{_MONEY} totalRefundedSet{_MONEY} "
+        f"shippingLine{{title discountedPriceSet{_MONEY}}} {people} "
+        f"lineItems(first:5){{nodes{{{line}}} {_PAGE_INFO}}} "
+        f"fulfillments(first:2){{{_FULFILLMENT % 2}}} refunds(first:2){{{_REFUND}}}"
+    )
+
+
+_ORDER, _ORDER_WITH_BUYER = _order(_LINE, _PLACE), _order(_LINE_WITH_BUYER, _BUYER)
 _PRODUCT = (
     "id legacyResourceId title status createdAt updatedAt "
     f"variants(first:40){{nodes{{{_VARIANT}}} {_PAGE_INFO}}}"
@@ -71,16 +94,49 @@ def _one(kind: str, fields: str) -> str:
 
 
 #: Rows of a page.
-ORDERS_SIZE, PRODUCTS_SIZE, LEVELS_SIZE = 10, 20, 75
-ORDERS = _orders(_ORDER % "", ORDERS_SIZE)
+ORDERS_SIZE, PRODUCTS_SIZE, LEVELS_SIZE = 5, 20, 75
+ORDERS = _orders(_ORDER, ORDERS_SIZE)
 #: Asked only for connections that store personal data.
-ORDERS_WITH_BUYER = _orders(_ORDER % _BUYER, ORDERS_SIZE)
+ORDERS_WITH_BUYER = _orders(_ORDER_WITH_BUYER, ORDERS_SIZE)
 BARE_ORDERS = _orders(_BARE, ORDERS_SIZE)
-ORDER, ORDER_WITH_BUYER = _one("order", _ORDER % ""), _one("order", _ORDER % _BUYER)
-LINES = (
-    "query($id:ID!,$after:String){parent:order(id:$id){"
-    f"rows:lineItems(first:55,after:$after){{nodes{{{_LINE}}} {_PAGE_INFO}}}}}}}"
+ORDER, ORDER_WITH_BUYER = _one("order", _ORDER), _one("order", _ORDER_WITH_BUYER)
+
+
+def _later(parent: str, rows: str, size: int, fields: str) -> str:
+    """Further rows of a parent's connection."""
+    return (
+        f"query($id:ID!,$after:String){{parent:{parent}(id:$id){{"
+        f"rows:{rows}(first:{size},after:$after){{nodes{{{fields}}} {_PAGE_INFO}}}}}}}"
+    )
+
+
+LINES = _later("order", "lineItems", 30, _LINE)
+LINES_WITH_BUYER = _later("order", "lineItems", 30, _LINE_WITH_BUYER)
+_PARCEL_LINE = "quantity lineItem{id}"
+_REFUND_LINE = f"quantity restockType lineItem{{id}} subtotalSet{_MONEY}"
+
+
+def _parcel(size: int) -> str:
+    """A parcel with its first lines."""
+    lines = f"fulfillmentLineItems(first:{size}){{nodes{{{_PARCEL_LINE}}} {_PAGE_INFO}}}"
+    return f"{_FULFILLMENT % 5} {lines}"
+
+
+def _refund(size: int) -> str:
+    """A refund with its first lines."""
+    return f"{_REFUND} refundLineItems(first:{size}){{nodes{{{_REFUND_LINE}}} {_PAGE_INFO}}}"
+
+
+#: The first parcels and refunds of an order, which have no cursor; if as many come, all ids are asked for.
+PARCELS_SIZE, REFUNDS_SIZE = 10, 5
+ORDER_DETAILS = _one(
+    "order",
+    f"fulfillments(first:{PARCELS_SIZE}){{{_parcel(20)}}} refunds(first:{REFUNDS_SIZE}){{{_refund(10)}}}",
 )
+ORDER_DETAIL_IDS = _one("order", "fulfillments(first:250){id} refunds(first:250){id}")
+PARCEL, REFUND = _one("fulfillment", _parcel(250)), _one("refund", _refund(200))
+PARCEL_LINES = _later("fulfillment", "fulfillmentLineItems", 250, _PARCEL_LINE)
+REFUND_LINES = _later("refund", "refundLineItems", 200, _REFUND_LINE)
 PRODUCTS = _products(_PRODUCT, PRODUCTS_SIZE)
 BARE_PRODUCTS = _products(_BARE, PRODUCTS_SIZE)
 PRODUCT = _one("product", _PRODUCT)

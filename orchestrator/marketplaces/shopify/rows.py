@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import msgspec
 
-from orchestrator.marketplaces.values import Instant, Number
+from orchestrator.marketplaces.values import Instant
 
 #: A text that is not empty.
 Text = Annotated[str, msgspec.Meta(min_length=1)]
@@ -33,85 +33,10 @@ class Amount(Row):
 
 
 class Bag(Row):
-    """An amount in the shop's own currency, and in the buyer's, which is not asked for."""
+    """An amount in the shop's own currency, and in the buyer's if it is asked for."""
 
     shop_money: Amount
-
-
-class Discount(Row):
-    """One discount's share of a line, of the units that were refunded or removed as well."""
-
-    allocated_amount_set: Bag
-
-
-class Line(Row, kw_only=True):
-    """A line of an order."""
-
-    id: Text
-    sku: Any = None
-    title: Any = None
-    #: As ordered, with the units that were refunded or removed, and without them.
-    quantity: Number
-    current_quantity: Any = None
-    variant: Any = None
-    product: Any = None
-    original_unit_price_set: Any = None
-    discounted_total_set: Any = None
-    discount_allocations: Any = None
-
-
-class Lines(Row):
-    """All lines of an order."""
-
-    nodes: list[Line]
-
-
-class Customer(Row):
-    """The account that bought."""
-
-    display_name: str | None = None
-
-
-class Address(Row):
-    """The address of the parcel."""
-
-    name: str | None = None
-    phone: str | None = None
-    address1: str | None = None
-    address2: str | None = None
-    city: str | None = None
-    province: str | None = None
-    zip: str | None = None
-    country_code: str | None = msgspec.field(default=None, name="countryCodeV2")
-
-
-class Person(Row):
-    """The buyer's share of an order."""
-
-    email: str | None = None
-    phone: str | None = None
-    customer: Customer | None = None
-    shipping_address: Address | None = None
-
-
-class OrderRow(Row, kw_only=True):
-    """An order."""
-
-    legacy_resource_id: Text
-    name: str
-    created_at: Instant
-    updated_at: Instant
-    cancelled_at: Instant | None = None
-    test: bool = False
-    #: Whether the seller has edited it after it was placed.
-    edited: bool | None = None
-    display_financial_status: str | None = None
-    display_fulfillment_status: str | None = None
-    #: Before returns and refunds; after them and after edits.
-    total_price_set: Bag | None = None
-    current_total_price_set: Bag | None = None
-    total_refunded_set: Any = None
-    line_items: Lines
+    presentment_money: Amount | None = None
 
 
 class VariantRow(Row, kw_only=True):

@@ -1,0 +1,33 @@
+"""Shopify's global ids and amounts."""
+
+from __future__ import annotations
+
+import msgspec
+
+from orchestrator.errors import RecordInvalid
+from orchestrator.marketplaces.shopify import rows
+from orchestrator.marketplaces.values import Details
+from orchestrator.model.record import Money
+
+
+def number(gid: str) -> str:
+    """The number at the end of a global id such as `gid://shopify/Order/6023419910411`."""
+    tail = gid.partition("?")[0].rpartition("/")[2]
+    if not tail:
+        raise RecordInvalid("an id is not a Shopify global id")
+    return tail
+
+
+def node_id(details: Details, name: str, ref: object) -> str | None:
+    """The number of a node; None if there is no node."""
+    return None if ref is None else details.read(name, lambda: number(_ref(ref).id))
+
+
+def amount(details: Details, name: str, bag: object) -> Money | None:
+    """An amount in the shop's currency; None without a warning if there is none."""
+    found = details.part(name, bag, rows.Bag)
+    return details.money(name, found.shop_money.amount, found.shop_money.currency_code) if found else None
+
+
+def _ref(node: object) -> rows.Ref:
+    return msgspec.convert(node, rows.Ref, from_attributes=True)
