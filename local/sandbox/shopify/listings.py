@@ -40,6 +40,8 @@ class Listings:
             "shop": rows.shop(self._account),
             "orders": self._orders,
             "order": self._order_by_id,
+            "fulfillment": self._parcel_by_id,
+            "refund": self._refund_by_id,
             "products": self._products,
             "product": self._product_by_id,
             "locations": self._locations,
@@ -155,7 +157,31 @@ class Listings:
 
     def _order(self, sale: Sale) -> Node:
         node = rows.order(self._account, sale)
-        return node | {"lineItems": self._nested(node["lineItems"], f"lines {sale.id}")}
+        return node | {
+            "lineItems": self._nested(node["lineItems"], f"lines {sale.id}"),
+            "fulfillmentOrders": self._nested(node["fulfillmentOrders"], f"fulfillment orders {sale.id}"),
+            "fulfillments": _listed(map(self._parcel, node["fulfillments"])),
+            "refunds": _listed(map(self._refund, node["refunds"])),
+        }
+
+    def _parcel(self, node: Node) -> Node:
+        lines = self._nested(node["fulfillmentLineItems"], f"parcel {node['id']}")
+        return node | {"fulfillmentLineItems": lines, "trackingInfo": _listed(node["trackingInfo"])}
+
+    def _refund(self, node: Node) -> Node:
+        return node | {"refundLineItems": self._nested(node["refundLineItems"], f"refund {node['id']}")}
+
+    def _parcel_by_id(self, id: str) -> Node | None:  # noqa: A002 - Shopify's name
+        return next((self._parcel(each) for each in self._parts(id, "Fulfillment", "fulfillments")), None)
+
+    def _refund_by_id(self, id: str) -> Node | None:  # noqa: A002 - Shopify's name
+        return next((self._refund(each) for each in self._parts(id, "Refund", "refunds")), None)
+
+    def _parts(self, gid: str, kind: str, name: str) -> Iterator[Node]:
+        """The part of an order with an id: the number of the order, and two digits."""
+        sale = self._account.sale_by_id(_number(gid, kind) // 100)
+        parts = rows.order(self._account, sale)[name] if sale else []
+        return (part for part in parts if part["id"] == gid)
 
     def _product(self, item: Item) -> Node:
         node = rows.product(item)
@@ -227,6 +253,12 @@ class Listings:
             place = kept[-1][0]
             cursor = base64.b64encode(msgspec.json.encode((zlib.crc32(bound.encode()), *place))).decode()
         return {"nodes": nodes, "pageInfo": {"hasNextPage": len(taken) > first, "endCursor": cursor}}
+
+
+def _listed(nodes: Iterable[Node]) -> Callable[..., list[Node]]:
+    """A list that is no connection: it has a size, and no cursor."""
+    found = list(nodes)
+    return lambda first=None: found[:first]
 
 
 def _not(asked: bool, name: str, places: Iterable[Place]) -> Iterable[Place]:

@@ -1,4 +1,4 @@
-"""The second stage of Shopify's orders: the lines of parcels and refunds, read only for orders that need them.
+"""The second stage of Shopify's orders: the lines of parcels and refunds, only for orders that need them.
 
 `Order.fulfillments` and `Order.refunds` are lists without a cursor (shopify.dev, Order 2026-10). If as many
 come as were asked for, all ids are asked for, and each of the others is read by itself.

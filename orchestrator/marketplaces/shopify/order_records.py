@@ -174,7 +174,7 @@ def _shipping_title(details: Details, row: rows.OrderRow) -> str | None:
     if row.shipping_line is msgspec.UNSET:
         return None
     line = details.part("shipping_method", row.shipping_line, rows.ShippingLine)
-    return line.title if line else None
+    return details.text("shipping_method", line.title) if line else None
 
 
 def _presented(details: Details, sold: Bag | None) -> Money | None:
@@ -257,6 +257,8 @@ def _pieces(
     Pieces that are missing from the order and were not refunded are cancelled, unless they were sent.
     """
     whole = Decimal(kept)
+    if whole < 0:
+        return None, None, None
 
     def of(part: dict[str, Quantity] | None) -> Decimal | None:
         return None if part is None else min(whole, Decimal(part.get(line_id, 0)))

@@ -134,8 +134,8 @@ class RefundRow(Row, kw_only=True):
 class ShippingLine(Row):
     """A summary of all shipping costs of an order."""
 
-    title: str | None = None
-    discounted_price_set: Bag | None = None
+    title: Any = None
+    discounted_price_set: Any = None
 
 
 class Attribution(Row):

@@ -12,7 +12,7 @@ from bench.engine import Engine
 from bench.simulated import PAGE_ROWS, connector, row
 from bench.touches import touched_by
 from orchestrator.adapters.embedded.store import SqliteStore
-from orchestrator.marketplaces.shopify.records import order
+from orchestrator.marketplaces.shopify.order_records import order
 from tests.support.stores import CountingStore
 
 UNTIL = datetime(2026, 11, 1, tzinfo=UTC)

@@ -16,7 +16,7 @@ from orchestrator.errors import (
     PageTokenExpired,
     ResponseInvalid,
 )
-from orchestrator.marketplaces.shopify import queries, records
+from orchestrator.marketplaces.shopify import order_records, queries
 from orchestrator.marketplaces.spec import Window
 from orchestrator.model.record import Order
 from tests.marketplaces.shopify.answers import END, SHOPIFY, rows, session
@@ -215,7 +215,7 @@ def test_buyers_are_asked_for_only_where_they_may_be_stored(shop: Sandbox, with_
     if order.buyer:
         assert order.buyer.email is not None
         assert order.buyer.street
-    assert records.order(page.records[0], False).buyer is None
+    assert order_records.order(page.records[0], False).buyer is None
 
 
 @pytest.mark.parametrize(

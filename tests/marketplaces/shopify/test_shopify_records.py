@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from orchestrator.errors import RecordInvalid
-from orchestrator.marketplaces.shopify import records
+from orchestrator.marketplaces.shopify import order_records, records
 from orchestrator.model.record import Money, Order, StockLevel
 
 ORDER: dict[str, Any] = {
@@ -43,7 +43,7 @@ ORDER: dict[str, Any] = {
 
 def order(**changes: Any) -> Order:
     """The sample order, changed."""
-    return records.order(msgspec.json.encode({**ORDER, **changes}), False)
+    return order_records.order(msgspec.json.encode({**ORDER, **changes}), False)
 
 
 @pytest.mark.parametrize(
@@ -100,10 +100,10 @@ def test_a_malformed_order_is_refused_and_still_identified(changes: dict[str, An
     """A time without a zone, money as a float, a missing part: each makes a reject of its own."""
     raw = msgspec.json.encode({**ORDER, **changes})
     with pytest.raises((RecordInvalid, msgspec.ValidationError)):
-        records.order(raw, False)
+        order_records.order(raw, False)
 
     expected = None if changes == {"legacyResourceId": ""} else "6023419910411"
-    assert records.order_id(raw) == expected
+    assert order_records.order_id(raw) == expected
 
 
 def test_a_product_is_priced_in_the_shops_currency() -> None:
@@ -157,6 +157,6 @@ def test_a_stock_level_is_named_by_item_and_location() -> None:
 @pytest.mark.parametrize("raw", [b"{}", b"[]", b"junk", msgspec.json.encode({**LEVEL, "item": {"id": ""}})])
 def test_what_has_no_readable_id_is_not_identified(raw: bytes) -> None:
     """None, and no error, whatever the bytes."""
-    assert records.order_id(raw) is None
+    assert order_records.order_id(raw) is None
     assert records.product_id(raw) is None
     assert records.level_id(raw) is None
