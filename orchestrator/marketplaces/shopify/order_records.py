@@ -98,7 +98,7 @@ def order(raw: bytes, with_buyer: bool) -> Order:
         marketplace_status="/".join(word for word in (financial, fulfillment) if word) or "none",
         sales_channel=_channel(details, row),
         currency=sold.shop_money.currency_code if sold else None,
-        taxes_included=details.part("taxes_included", row.taxes_included, bool),
+        taxes_included=_flag(details, "taxes_included", row.taxes_included),
         shipping_total=_shipping(details, row, sold),
         shipping_method=_shipping_title(details, row),
         tax_total=amount(details, "tax_total", tax),
@@ -202,6 +202,10 @@ def _destination(row: rows.OrderRow) -> Destination | None:
     )
 
 
+def _flag(details: Details, name: str, value: object) -> bool | None:
+    return details.read(name, lambda: msgspec.convert(value, bool | None))
+
+
 def _words(details: Details, name: str, words: object) -> tuple[str, ...]:
     return tuple(details.items(name, words, str) or ())
 
@@ -243,7 +247,7 @@ def _line(
         if kept != ordered or not liable
         else details.read("lines.marketplace_tax", lambda: _taxes(liable, unit_price)),
         properties=_properties(details, line) if with_buyer else (),
-        requires_shipping=details.part("lines.requires_shipping", line.requires_shipping, bool),
+        requires_shipping=_flag(details, "lines.requires_shipping", line.requires_shipping),
         gift_card=line.is_gift_card is True,
         parent_id=node_id(details, "lines.parent_id", line.line_item_group),
     )
