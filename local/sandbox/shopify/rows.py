@@ -15,7 +15,16 @@ Node = dict[str, Any]
 #: Names of the locations with stock; the last one is inactive and has stock of few items.
 LOCATIONS = ("Cape Town", "Jo'burg (Midrand)", "Old store")
 _ONLY_PAGE: Node = {"hasNextPage": False, "endCursor": None}
-_QUANTITIES = ("available", "on_hand", "committed", "reserved", "incoming")
+_QUANTITIES = (
+    "available",
+    "on_hand",
+    "committed",
+    "reserved",
+    "incoming",
+    "damaged",
+    "safety_stock",
+    "quality_control",
+)
 
 
 def shop(account: Account) -> Node:
@@ -80,6 +89,9 @@ def level(account: Account, index: int, variant: int, place: int) -> Node:
         "committed": 2,
         "reserved": 0,
         "incoming": quantity % 3,
+        "damaged": quantity % 5,
+        "safety_stock": quantity % 4,
+        "quality_control": quantity % 2,
     }
 
     def quantities(names: Sequence[str]) -> list[Node]:

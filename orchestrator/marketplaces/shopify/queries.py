@@ -56,7 +56,8 @@ _PRODUCT = (
 #: An inventory item has one variant for now; its field `variant` is deprecated.
 _LEVEL = (
     "id updatedAt item{id sku tracked variants(first:1){nodes{id product{id}}}} location{id name} "
-    'quantities(names:["available","on_hand","committed","reserved","incoming"]){name quantity}'
+    'quantities(names:["available","on_hand","committed","reserved","incoming",'
+    '"damaged","safety_stock","quality_control"]){name quantity}'
 )
 #: The id and the time of a row, for a page that fails with all its fields.
 _BARE = "id updatedAt"
@@ -94,7 +95,7 @@ def _one(kind: str, fields: str) -> str:
 
 
 #: Rows of a page.
-ORDERS_SIZE, PRODUCTS_SIZE, LEVELS_SIZE = 5, 20, 75
+ORDERS_SIZE, PRODUCTS_SIZE, LEVELS_SIZE = 5, 20, 65
 ORDERS = _orders(_ORDER, ORDERS_SIZE)
 #: Asked only for connections that store personal data.
 ORDERS_WITH_BUYER = _orders(_ORDER_WITH_BUYER, ORDERS_SIZE)

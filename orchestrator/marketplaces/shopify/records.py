@@ -6,6 +6,7 @@ quantities of its lines and the stock that is free to sell are never guessed: th
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import TypeVar
 
 import msgspec
@@ -16,6 +17,7 @@ from orchestrator.marketplaces.unified.facts import LevelFacts, ProductFacts
 from orchestrator.marketplaces.unified.levels import level_of
 from orchestrator.marketplaces.unified.products import product_of
 from orchestrator.marketplaces.values import (
+    EXACT,
     Details,
     Instant,
     Number,
@@ -28,6 +30,7 @@ from orchestrator.marketplaces.values import (
 from orchestrator.model.record import (
     Product,
     ProductStatus,
+    Quantity,
     StockLevel,
     Variant,
 )
@@ -41,6 +44,8 @@ _PRODUCT: dict[str, ProductStatus] = {
     "UNLISTED": "active",
 }
 
+#: Amounts beside those with a field of their own; `quantities` asks for them by these names.
+_FURTHER = ("damaged", "quality_control", "safety_stock")
 _When = Instant | None
 
 product_id = id_at("product", "legacyResourceId", kind=rows.Text)
@@ -69,11 +74,14 @@ def level(raw: bytes, with_buyer: bool) -> StockLevel:  # noqa: ARG001 - the con
     amounts = {each.name: each.quantity for each in row.quantities if row.item.tracked}
     available = amounts.get("available")
     sold_as = _sold_as(details, row.item)
+    further = {name: details.quantity(f"quantities.{name}", amounts.get(name)) for name in _FURTHER}
     facts = LevelFacts(
         id=_level_id(row),
         sku=details.text("sku", row.item.sku),
         product_id=node_id(details, "product_id", sold_as.product) if sold_as else None,
         variant_id=node_id(details, "variant_id", sold_as),
+        inventory_item_id=number(row.item.id),
+        tracked=row.item.tracked,
         location_id=number(row.location.id),
         location_name=details.text("location_name", row.location.name),
         available=None if available is None else quantity(msgspec.convert(available, Number)),
@@ -81,9 +89,17 @@ def level(raw: bytes, with_buyer: bool) -> StockLevel:  # noqa: ARG001 - the con
         committed=details.quantity("committed", amounts.get("committed")),
         incoming=details.quantity("incoming", amounts.get("incoming")),
         reserved=details.quantity("reserved", amounts.get("reserved")),
+        unsellable=_unsellable(further),
+        quantities=further,
         updated_at=utc(row.updated_at),
     )
     return level_of(facts, details)
+
+
+def _unsellable(further: dict[str, Quantity | None]) -> Quantity | None:
+    """The pieces that are not for sale; None if one of their amounts is unknown."""
+    damaged, held = further["damaged"], further["quality_control"]
+    return None if damaged is None or held is None else quantity(EXACT.add(Decimal(damaged), Decimal(held)))
 
 
 @id_reader

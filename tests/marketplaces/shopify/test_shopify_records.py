@@ -144,6 +144,8 @@ def test_a_stock_level_is_named_by_item_and_location() -> None:
     assert records.level(raw, False) == StockLevel(
         id="700@900",
         sku="MUG",
+        inventory_item_id="700",
+        tracked=True,
         location_id="900",
         location_name="Cape Town",
         available=-2,
