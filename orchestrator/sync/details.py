@@ -91,7 +91,7 @@ class Details:
         except (SliceOver, MarketplaceError) as error:
             # A call that hangs is abandoned with its thread; the rows completed before are kept.
             return list(rows), error
-        return rows, None
+        return rows, SliceOver() if self._task.time_left() <= 0 else None
 
     def _store(self, changes: Sequence[Change], cursor: Callable[[], Cursor]) -> None:
         """Begin to store a batch; only its last commit counts its rows as stored."""
@@ -111,8 +111,11 @@ class _Reader:
 
     def __init__(self, task: TaskContext, stream: AnyStream, attempt: int) -> None:
         self._task, self._stream, self._attempt = task, stream, attempt
-        #: Rows in a row whose details were asked for in vain; None once some were read.
-        self._in_vain: int | None = 0
+        #: Whether the details of some row were read.
+        self._is_up = False
+        #: Rows in a row that failed before any was read, and the error that the page has if there are more.
+        self._failed = 0
+        self._outage: MarketplaceError | None = None
 
     def read(self, changes: Sequence[Incomplete], rows: list[bytes | MarketplaceError]) -> None:
         """Add the first rows, each completed or its own error, as many as fit the batch and the slice.
@@ -121,14 +124,23 @@ class _Reader:
             MarketplaceError: The row after those that were added cannot be completed now.
         """
         clock = self._task.services.clock
-        begun, size = clock.monotonic(), 0
-        while len(rows) < len(changes):
-            completed = self._complete(changes[len(rows) : len(rows) + self._stream.complete_rows])
-            rows += completed
+        begun, size, at = clock.monotonic(), 0, 0
+        #: Rows that failed and may be part of an outage.
+        doubted: list[bytes | MarketplaceError] = []
+        while at < len(changes):
+            completed = self._complete(changes[at : at + self._stream.complete_rows])
+            at += len(completed)
+            doubted += completed
+            if self._outage is None:
+                rows += doubted
+                doubted.clear()
+            elif self._task.time_left() <= 0:
+                raise self._outage
             size += sum(len(row) for row in completed if isinstance(row, bytes))
             is_full = size > PART_BYTES or clock.monotonic() - begun > BATCH_S
-            if is_full or self._task.time_left() <= 0:
+            if not doubted and (is_full or self._task.time_left() <= 0):
                 return
+        rows += doubted
 
     def _complete(self, changes: Sequence[Incomplete]) -> Sequence[bytes | MarketplaceError]:
         """Rows asked for together; one by one if that fails and rows may be stored without their details."""
@@ -139,7 +151,7 @@ class _Reader:
             if not is_narrowed:
                 raise
             if len(changes) == 1:
-                self._assume_no_outage(error)
+                self._doubt(error)
                 return [error]
         return [row for change in changes for row in self._complete([change])]
 
@@ -160,13 +172,17 @@ class _Reader:
         if len(rows) != len(changes):
             raise ResponseInvalid(f"{self._stream.name}: {len(rows)} of {len(changes)} rows were completed")
         if session.client.calls > calls:
-            self._in_vain = None
+            self._is_up, self._outage = True, None
         return rows
 
-    def _assume_no_outage(self, error: MarketplaceError) -> None:
-        """Count a row that failed alone; an outage fails the page."""
-        if not isinstance(error, MarketplaceUnavailable) or self._in_vain is None:
+    def _doubt(self, error: MarketplaceError) -> None:
+        """Count a row that failed alone; an outage fails the page.
+
+        Raises:
+            MarketplaceUnavailable: An outage is assumed.
+        """
+        if not isinstance(error, MarketplaceUnavailable) or self._is_up or self._attempt >= LAST_OUTAGE:
             return
-        self._in_vain += 1
-        if self._in_vain >= OUTAGE_ROWS and self._attempt < LAST_OUTAGE:
+        self._failed, self._outage = self._failed + 1, error
+        if self._failed >= OUTAGE_ROWS:
             raise error
