@@ -79,7 +79,7 @@ RECORD_GUARDS = (
     Guard(
         "invariant 3: an unchanged record is known by its digest",
         "orchestrator/sync/normalizer.py",
-        "if known == content and not self._full and earlier is None:",
+        "if self._is_known(key, content, known) and earlier is None:",
         "if False:",
         CORE + "test_streams.py::test_an_unchanged_connection_costs_four_writes_and_two_reads",
     ),
