@@ -146,7 +146,7 @@ class Normalizer:
             if record.id != change.record_id:
                 raise RecordInvalid("the completed row is another record's")
             encoded = _encoded(record)
-        except Exception as error:  # noqa: BLE001 - a failing record does not stop the others
+        except Exception as error:  # noqa: BLE001 - nor does one whose details make no sense
             self._counts.written -= 1
             raw = row if isinstance(row, bytes) else change.raw
             return self.rejects.unreadable(raw, change.content, change.record_id, error, digest)

@@ -18,7 +18,7 @@ __all__ = ["sync_worker"]
 
 claim.WATCH_EVERY_S = 1.0
 claim.WATCHED_S = 6.0
-stream_sync.SIGN_OF_LIFE_S = 3.0
+page_writer.SIGN_OF_LIFE_S = 3.0
 healing.APART = timedelta(seconds=4)
 heal.LEASE_GRACE = timedelta(seconds=4)
 heal.DISPATCH_IDLE = timedelta(seconds=8)
