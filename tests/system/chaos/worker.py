@@ -11,7 +11,7 @@ from datetime import timedelta
 from main import sync_worker
 from orchestrator.model import healing
 from orchestrator.runs import heal
-from orchestrator.sync import pages, stream_sync
+from orchestrator.sync import page_writer, pages
 from orchestrator.tasks import claim
 
 __all__ = ["sync_worker"]
