@@ -14,7 +14,7 @@ from orchestrator.ports import Document
 from orchestrator.sync.migration import turns
 from tests.system.simulation.loop import chance
 from tests.system.simulation.market import AGE
-from tests.system.simulation.rows import Row
+from tests.system.simulation.rows import UNDETAILED, Row
 
 if TYPE_CHECKING:
     from tests.system.simulation.history import History
@@ -108,6 +108,10 @@ class Releases:
             connection = history.store.documents[ids.connection_path(connection_id)][1]
             region = connection["settings"].get("region", "all")
             if "orders" not in connection["streams"] or not row.is_in(region) or row.created_at > until:
+                continue
+            run_id = ids.tick_run_id(history.moment(max(history.ticks)), "sync")
+            task = history.store.documents.get(ids.task_path(run_id, connection_id))
+            if history.market.detailed and task is not None and task[1]["reason"] == UNDETAILED:
                 continue
             history.seen["looked for after a release"] += 1
             if f"{ids.connection_path(connection_id)}/orders/{row.id}" not in history.store.documents:

@@ -101,6 +101,10 @@ class Row:
         return msgspec.json.encode(row)
 
 
+#: A row without details fails the tick that meets it first, with this reason.
+UNDETAILED = "request_rejected"
+
+
 def has_no_details(name: str, value: str) -> bool:
     """Whether the marketplace can show a row of this value only without its details."""
     return value == "3" and int(name[1:]) % 4 == 1
