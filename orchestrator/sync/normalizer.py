@@ -9,22 +9,20 @@ from datetime import datetime
 import msgspec
 
 from orchestrator.errors import RecordInvalid
+from orchestrator.marketplaces.scrub import scrub
 from orchestrator.marketplaces.spec import AnyStream, Listing, Unshown
 from orchestrator.model import ids
 from orchestrator.model.connection import Connection
 from orchestrator.model.counts import StreamCounts
 from orchestrator.model.record import Order, Record
-from orchestrator.model.record_document import Envelope, document_of
+from orchestrator.model.record_document import Envelope, add_raw, document_of, fit
 from orchestrator.model.state import OpenWindow
 from orchestrator.ports import Put
 from orchestrator.sync.changes import Change
 from orchestrator.sync.digest import Digest, content_of, key_of
-from orchestrator.sync.rejects import Rejects
+from orchestrator.sync.rejects import MAX_SEARCHED_BYTES, Rejects
 from orchestrator.sync.task_context import TaskContext
 from orchestrator.sync.windows import Terms, day_of, lists_all, oldest_remembered
-
-#: A record larger than this becomes a reject: a document takes 1 MiB, index and names included.
-MAX_RECORD_BYTES = 900_000
 
 # Equal content has equal bytes, also if a map was filled in another order.
 _encode = msgspec.json.Encoder(order="deterministic").encode
@@ -37,7 +35,8 @@ class Normalizer:
         self, task: TaskContext, terms: Terms, window: OpenWindow, counts: StreamCounts, suspects: set[int]
     ) -> None:
         self._stream = stream = terms.stream
-        self._pii = task.connection.store_buyer_pii
+        self._connection = task.connection
+        self._personal_fields = task.connector.personal_fields
         self._until, self._full, self._counts = window.until, window.full, counts
         self._salt = salt_of(stream, task.connection)
         now = task.services.clock.now()
@@ -59,13 +58,13 @@ class Normalizer:
     def changes(self, records: Sequence[bytes], digest: Digest) -> list[Change]:
         """The changes that records make, one for each id; the later of two versions of a record wins."""
         changes: dict[int, Change] = {}
-        normalize, pii = self._stream.normalize, self._pii
+        normalize, pii = self._stream.normalize, self._connection.store_buyer_pii
         self._counts.seen += len(records)
         for raw in records:
             try:
                 record = normalize(raw, pii)
                 document_id = ids.escape(record.id)
-                encoded = _encoded(record)
+                encoded = _encode(record)
             except Exception as error:  # noqa: BLE001 - a failing record does not stop the others
                 self._reject(raw, error, digest, changes)
                 continue
@@ -85,14 +84,21 @@ class Normalizer:
             if earlier is not None and _is_older(record.updated_at, earlier.updated_at):
                 self._counts.unchanged += 1
                 continue
+            path = f"{self.collection}/{document_id}"
+            document = document_of(record, self._envelope, signed(key))
+            if self._connection.keep_raw:
+                add_raw(document, self._without_personal(raw))
+            try:
+                size = fit(path, document, len(encoded))
+            except RecordInvalid as error:
+                self._reject(raw, error, digest, changes)
+                continue
             if earlier is None:
                 self._counts.written += 1
             else:
                 self._counts.unchanged += 1  # one document is written, however often the page shows it
-            document = document_of(record, self._envelope, signed(key))
-            put = Put(f"{self.collection}/{document_id}", document)
             entries = [(key, content, day)] if remembered else []
-            change = changes[key] = Change([put], entries, len(encoded), record.updated_at)
+            change = changes[key] = Change([Put(path, document)], entries, size, record.updated_at)
             self.rejects.clear(record.id, digest, change)
         return list(changes.values())
 
@@ -116,6 +122,12 @@ class Normalizer:
         change = self.rejects.unreadable(raw, content_of(raw, self._salt), record_id, error, digest)
         if change is not None:
             changes[change.entries[0][0]] = change
+
+    def _without_personal(self, raw: bytes) -> bytes | None:
+        """A row as compact JSON, without personal data unless they are stored; None if it is too large."""
+        if len(raw) > MAX_SEARCHED_BYTES:
+            return None
+        return scrub(raw, frozenset() if self._connection.store_buyer_pii else self._personal_fields)
 
     def _see_named(self, record_id: str | None, digest: Digest) -> None:
         """Note that a record was listed that cannot be stored; without its id, none counts as vanished."""
@@ -157,16 +169,14 @@ def salt_of(stream: AnyStream, connection: Connection) -> bytes:
     It depends on everything that a document depends on beside its record. A connection may change hands:
     then its records have to name the new owner. The key is a hash, because it may have 64 bytes at most.
     """
-    basis = [stream.name, stream.version, connection.store_buyer_pii, connection.organization_id]
+    basis = [
+        stream.name,
+        stream.version,
+        connection.store_buyer_pii,
+        connection.keep_raw,
+        connection.organization_id,
+    ]
     return hashlib.blake2b(_encode(basis), digest_size=32).digest()
-
-
-def _encoded(record: Record) -> bytes:
-    encoded = _encode(record)
-    if len(encoded) > MAX_RECORD_BYTES:
-        message = f"the normalized record is {len(encoded)} bytes; a document takes {MAX_RECORD_BYTES}"
-        raise RecordInvalid(message)
-    return encoded
 
 
 def _is_older(mine: datetime | None, other: datetime | None) -> bool:

@@ -238,8 +238,8 @@ RECORD_GUARDS = (
     Guard(
         "records: a connection that changes hands has its records written for the new owner",
         "orchestrator/sync/normalizer.py",
-        "connection.store_buyer_pii, connection.organization_id]",
-        "connection.store_buyer_pii]",
+        "connection.keep_raw,\n        connection.organization_id,",
+        "connection.keep_raw,",
         CORE
         + "test_record_documents.py::test_a_record_is_written_once_more_when_its_connection_changes_hands",
     ),
@@ -256,5 +256,19 @@ RECORD_GUARDS = (
         "Put(write.path, {**write.data, SYNCED_AT: now})",
         "write",
         CORE + "test_record_documents.py::test_synced_at_is_the_commit_s_time_by_the_store_s_clock",
+    ),
+    Guard(
+        "records: a document that is too large loses optional fields first",
+        "orchestrator/model/record_document.py",
+        "if _drop(document, name):",
+        "if False:",
+        CORE + "test_record_documents.py::test_a_large_document_sheds_optional_fields",
+    ),
+    Guard(
+        "records: a kept row has no personal data unless they are stored",
+        "orchestrator/sync/normalizer.py",
+        "frozenset() if self._connection.store_buyer_pii else self._personal_fields",
+        "frozenset()",
+        CORE + "test_record_documents.py::test_a_row_is_kept_as_text_if_that_is_wanted",
     ),
 )
