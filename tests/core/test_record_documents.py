@@ -22,7 +22,7 @@ from orchestrator.model.record_document import (
     fit,
     vanished_fields,
 )
-from orchestrator.ports import Write, Written
+from orchestrator.ports import Update, Write, Written
 from orchestrator.sync import changes
 from tests.support.stores import WrappedStore
 from tests.support.world import START, World, fill
@@ -71,6 +71,8 @@ def test_a_vanished_order_leaves_the_lists_and_sums(tmp_path: Path) -> None:
     for name in ("orders", "products"):
         fill(world, name, 3)
     world.run_once()
+    shown = Update("connections/a/orders/r1", {"to_ship": True, "net_micros": 10_000_000})
+    world.store.commit([shown])
     for name in ("orders", "products"):
         world.bazaar.shop("a").rows[name].pop("r1")
     for after_s in (24 * 3600, 900):
