@@ -12,24 +12,23 @@ from itertools import chain
 import msgspec
 
 from orchestrator.errors import MarketplaceError, RecordInvalid
+from orchestrator.marketplaces.scrub import scrub
 from orchestrator.marketplaces.spec import AnyStream, Listing, Unshown
 from orchestrator.model import ids
 from orchestrator.model.connection import Connection
 from orchestrator.model.counts import StreamCounts
 from orchestrator.model.record import Order, Record
-from orchestrator.model.record_document import Envelope, document_of
+from orchestrator.model.record_document import Envelope, add_raw, document_of, fit
 from orchestrator.model.state import OpenWindow
 from orchestrator.ports import Put
 from orchestrator.sync.changes import Change, Incomplete
 from orchestrator.sync.digest import Digest, content_of, incomplete, key_of
-from orchestrator.sync.rejects import Rejects
+from orchestrator.sync.rejects import MAX_SEARCHED_BYTES, Rejects
 from orchestrator.sync.task_context import TaskContext
 from orchestrator.sync.windows import Terms, day_of, lists_all, oldest_remembered
 
 log = logging.getLogger(__name__)
 
-#: A record larger than this becomes a reject: a document takes 1 MiB, index and names included.
-MAX_RECORD_BYTES = 900_000
 #: Records of an unfinished page that the open window keeps, 16 bytes each; a larger page repeats some calls.
 MAX_STORED = 4_096
 
@@ -52,7 +51,8 @@ class Normalizer:
         asks_again: bool = False,
     ) -> None:
         self._stream = stream = terms.stream
-        self._pii = task.connection.store_buyer_pii
+        self._connection = task.connection
+        self._personal_fields = task.connector.personal_fields
         self._until, self._full, self._counts = window.until, window.full, counts
         self._salt = salt_of(stream, task.connection)
         now = task.services.clock.now()
@@ -82,13 +82,13 @@ class Normalizer:
     def changes(self, records: Sequence[bytes], digest: Digest) -> list[Change]:
         """The changes that records make, one for each id; the later of two versions of a record wins."""
         changes: dict[int, Change] = {}
-        normalize, pii = self._stream.normalize, self._pii
+        normalize, pii = self._stream.normalize, self._connection.store_buyer_pii
         self._counts.seen += len(records)
         for raw in records:
             try:
                 record = normalize(raw, pii)
-                document_id = ids.escape(record.id)
-                encoded = _encoded(record)
+                ids.escape(record.id)
+                encoded = _encode(record)
             except Exception as error:  # noqa: BLE001 - a failing record does not stop the others
                 self._reject(raw, error, digest, changes)
                 continue
@@ -100,45 +100,47 @@ class Normalizer:
             if remembered:
                 self._see(key, digest)
             earlier = changes.get(key)
-            if self._is_known(key, content, known) and earlier is None:
+            if earlier is None and self._is_known(key, content, known):
                 self._counts.unchanged += 1
                 if known == incomplete(content):
                     self._note_bare(record, "")
                 continue
-            if known is not None and self._is_left(record):
+            if self._is_passed_over(record, earlier, known):
                 self._counts.unchanged += 1
                 continue
             if self.rejects.was_refused(record.id, content, digest):
                 continue
-            if earlier is not None and _is_older(record.updated_at, earlier.updated_at):
-                self._counts.unchanged += 1
+            try:
+                change = self._change(record, raw, content, known, len(encoded))
+            except RecordInvalid as error:
+                self._reject(raw, error, digest, changes)
                 continue
             if earlier is None:
                 self._counts.written += 1
             else:
                 self._counts.unchanged += 1  # one document is written, however often the page shows it
-            entries = [(key, content, day)] if remembered else []
-            if self._stream.complete is None:
-                put = Put(
-                    f"{self.collection}/{document_id}", document_of(record, self._envelope, signed(key))
-                )
-                change = Change([put], entries, len(encoded), record.updated_at)
-            else:
-                change = Incomplete(
-                    [],
-                    entries,
-                    0,
-                    record.updated_at,
-                    record_id=record.id,
-                    raw=raw,
-                    content=content,
-                    again=known == incomplete(content),
-                )
+            change.entries += [(key, content, day)] if remembered else []
             changes[key] = change
             self.rejects.clear(record.id, digest, change)
             # An earlier row of the page held an unreadable version of the record.
             changes.pop(self.rejects.key(record.id), None)
         return list(changes.values())
+
+    def _change(self, record: Record, raw: bytes, content: int, known: int | None, json_bytes: int) -> Change:
+        """The change that stores a record, or has it completed first; raises as `_put` does."""
+        if self._stream.complete is None:
+            put, size = self._put(record, raw, json_bytes)
+            return Change([put], [], size, record.updated_at)
+        again = known == incomplete(content)
+        return Incomplete(
+            [], [], 0, record.updated_at, record_id=record.id, raw=raw, content=content, again=again
+        )
+
+    def _is_passed_over(self, record: Record, earlier: Change | None, known: int | None) -> bool:
+        """Whether a record is older than another row of its page, or is left to the migration."""
+        if earlier is not None and _is_older(record.updated_at, earlier.updated_at):
+            return True
+        return known is not None and self._is_left(record)
 
     def _is_left(self, record: Record) -> bool:
         """Whether a known record is left to the migration."""
@@ -154,24 +156,38 @@ class Normalizer:
         self._stored[key_of(change.record_id)] = change.content
         try:
             if isinstance(row, bytes):
-                record = self._stream.normalize(row, self._pii)
+                record = self._normalized(row)
             elif change.again and not self._full:
                 self._counts.written -= 1
                 self._counts.unchanged += 1
-                self._note_bare(self._stream.normalize(change.raw, self._pii), row.message)
+                self._note_bare(self._normalized(change.raw), row.message)
                 return None
             else:
                 record = self._without_details(change, row)
             if record.id != change.record_id:
                 raise RecordInvalid("the completed row is another record's")
-            encoded = _encoded(record)
+            raw = row if isinstance(row, bytes) else change.raw
+            put, size = self._put(record, raw, len(_encode(record)))
         except Exception as error:  # noqa: BLE001 - nor does one whose details make no sense
             self._counts.written -= 1
             raw = row if isinstance(row, bytes) else change.raw
             return self.rejects.unreadable(raw, change.content, change.record_id, error, digest)
+        return Change([put, *change.writes], change.entries, size, record.updated_at)
+
+    def _put(self, record: Record, raw: bytes, json_bytes: int) -> tuple[Put, int]:
+        """The write of a record's document, and about its size in bytes.
+
+        Raises:
+            RecordInvalid: The document is too large, or the record's id cannot name one.
+        """
+        path = f"{self.collection}/{ids.escape(record.id)}"
         document = document_of(record, self._envelope, signed(key_of(record.id)))
-        put = Put(f"{self.collection}/{ids.escape(record.id)}", document)
-        return Change([put, *change.writes], change.entries, len(encoded), record.updated_at)
+        if self._connection.keep_raw:
+            add_raw(document, self._without_personal(raw))
+        return Put(path, document), fit(path, document, json_bytes)
+
+    def _normalized(self, raw: bytes) -> Record:
+        return self._stream.normalize(raw, self._connection.store_buyer_pii)
 
     def abandon(self, changes: Sequence[Incomplete]) -> None:
         """Count records as not read: their details are left to a later slice, which lists them again."""
@@ -211,7 +227,7 @@ class Normalizer:
             (key, incomplete(content) if content == change.content else content, day)
             for key, content, day in change.entries
         ]
-        record = self._stream.normalize(change.raw, self._pii)
+        record = self._normalized(change.raw)
         self._note_bare(record, error.message)
         warnings = (*record.warnings, *self._stream.detail_fields)
         return msgspec.structs.replace(record, warnings=warnings)
@@ -239,6 +255,12 @@ class Normalizer:
             changes[change.entries[0][0]] = change
         if record_id is not None and (earlier := changes.get(key_of(record_id))) is not None:
             self.rejects.keep(record_id, earlier)
+
+    def _without_personal(self, raw: bytes) -> bytes | None:
+        """A row as compact JSON, without personal data unless they are stored; None if it is too large."""
+        if len(raw) > MAX_SEARCHED_BYTES:
+            return None
+        return scrub(raw, frozenset() if self._connection.store_buyer_pii else self._personal_fields)
 
     def _see_named(self, record_id: str | None, digest: Digest) -> None:
         """Note that a record was listed that cannot be stored; without its id, none counts as vanished."""
@@ -289,16 +311,14 @@ def salt_of(stream: AnyStream, connection: Connection) -> bytes:
     It depends on everything that a document depends on beside its record. A connection may change hands:
     then its records have to name the new owner. The key is a hash, because it may have 64 bytes at most.
     """
-    basis = [stream.name, stream.version, connection.store_buyer_pii, connection.organization_id]
+    basis = [
+        stream.name,
+        stream.version,
+        connection.store_buyer_pii,
+        connection.keep_raw,
+        connection.organization_id,
+    ]
     return hashlib.blake2b(_encode(basis), digest_size=32).digest()
-
-
-def _encoded(record: Record) -> bytes:
-    encoded = _encode(record)
-    if len(encoded) > MAX_RECORD_BYTES:
-        message = f"the normalized record is {len(encoded)} bytes; a document takes {MAX_RECORD_BYTES}"
-        raise RecordInvalid(message)
-    return encoded
 
 
 def _is_older(mine: datetime | None, other: datetime | None) -> bool:

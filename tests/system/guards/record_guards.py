@@ -79,7 +79,7 @@ RECORD_GUARDS = (
     Guard(
         "invariant 3: an unchanged record is known by its digest",
         "orchestrator/sync/normalizer.py",
-        "if self._is_known(key, content, known) and earlier is None:",
+        "if earlier is None and self._is_known(key, content, known):",
         "if False:",
         CORE + "test_streams.py::test_an_unchanged_connection_costs_four_writes_and_two_reads",
     ),
@@ -238,8 +238,8 @@ RECORD_GUARDS = (
     Guard(
         "records: a connection that changes hands has its records written for the new owner",
         "orchestrator/sync/normalizer.py",
-        "connection.store_buyer_pii, connection.organization_id]",
-        "connection.store_buyer_pii]",
+        "connection.keep_raw,\n        connection.organization_id,",
+        "connection.keep_raw,",
         CORE
         + "test_record_documents.py::test_a_record_is_written_once_more_when_its_connection_changes_hands",
     ),
@@ -319,5 +319,26 @@ RECORD_GUARDS = (
         "if self._failed >= OUTAGE_ROWS:",
         "if False:",
         CORE + "test_missing_details.py::test_an_outage_stores_nothing_without_details",
+    ),
+    Guard(
+        "records: a document that is too large loses optional fields first",
+        "orchestrator/model/record_document.py",
+        "if _drop(document, name):",
+        "if False:",
+        CORE + "test_record_documents.py::test_a_large_document_sheds_optional_fields",
+    ),
+    Guard(
+        "records: a kept row has no personal data unless they are stored",
+        "orchestrator/sync/normalizer.py",
+        "frozenset() if self._connection.store_buyer_pii else self._personal_fields",
+        "frozenset()",
+        CORE + "test_record_documents.py::test_a_row_is_kept_as_text_if_that_is_wanted",
+    ),
+    Guard(
+        "records: an envelope is completed only in the version that was read",
+        "orchestrator/operators/stored_records.py",
+        "version=snapshot.version,",
+        "version=None,",
+        "tests/cli/test_records.py::test_a_record_that_is_synced_meanwhile_stays_as_it_was_written",
     ),
 )
