@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 
 from orchestrator.errors import ConnectionInvalid
-from orchestrator.marketplaces.amazon import listing_records, order_records
+from orchestrator.marketplaces.amazon import buyers, listing_records, order_records
 from orchestrator.marketplaces.amazon.api import ACCESS, Credential, Seller, SellerSettings, ask, open_session
 from orchestrator.marketplaces.amazon.listings import fetch_orders, fetch_products
 from orchestrator.marketplaces.amazon.stock import fetch_inventory
@@ -62,6 +62,7 @@ CONNECTOR = Connector(
             Listing.INCREMENTAL,
             fetch=fetch_orders,
             normalize=order_records.order,
+            version=2,
             record_id=order_records.order_id,
             age=_AGE,
             durable_token=True,
@@ -92,5 +93,5 @@ CONNECTOR = Connector(
     limiter=Limiter.STREAM,
     open=open_session,
     check=check,
-    personal_fields=order_records.PERSONAL_FIELDS,
+    personal_fields=buyers.PERSONAL_FIELDS,
 )

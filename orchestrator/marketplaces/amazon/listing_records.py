@@ -7,14 +7,14 @@ A listing is a SKU in one marketplace, with a price and a title of its own there
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 
 from orchestrator.decoding import UNREADABLE
 from orchestrator.errors import RecordInvalid
+from orchestrator.marketplaces.amazon.fields import Row, amount_of, listing_id_of, moment, pieces
 from orchestrator.marketplaces.unified.facts import LevelFacts, ProductFacts
 from orchestrator.marketplaces.unified.levels import level_of
 from orchestrator.marketplaces.unified.products import product_of
@@ -22,35 +22,15 @@ from orchestrator.marketplaces.values import (
     NO_DETAIL,
     Detail,
     Details,
-    Instant,
     Number,
     id_reader,
-    money,
-    quantity,
     total_quantity,
-    utc,
 )
-from orchestrator.model.record import Money, Product, ProductStatus, Quantity, StockLevel, Variant
+from orchestrator.model.record import Product, ProductStatus, Quantity, StockLevel, Variant
 
 #: The channel of the seller's own stock; Amazon's channels begin with `AMAZON`.
 MERCHANT, AMAZON = "DEFAULT", "AMAZON"
 _NEITHER = "a stock level of neither Amazon nor the seller"
-
-
-class Row(msgspec.Struct, rename="camel", kw_only=True):
-    """Amazon writes names in camel case."""
-
-
-class Price(Row):
-    """An amount with its currency."""
-
-    amount: Decimal
-    currency_code: str
-
-
-class _Amount(Row):
-    amount: Any = None
-    currency_code: Any = None
 
 
 class _Summary(Row):
@@ -75,13 +55,13 @@ class _Sku(Row):
 
 
 class _Listing(_Sku):
-    summaries: list[_Summary] = []
-    offers: list[_Offer] = []
+    summaries: tuple[_Summary, ...] = ()
+    offers: tuple[_Offer, ...] = ()
 
 
 class _Stocked(_Sku):
     #: Absent for parents of variations, which are not for sale.
-    fulfillment_availability: list[_Availability] = []
+    fulfillment_availability: tuple[_Availability, ...] = ()
 
 
 class _Reserved(Row):
@@ -148,11 +128,6 @@ class _LevelRowId(msgspec.Struct):
 _NOT_TOLD = _Details()
 
 
-def within(marketplace: str, kind: Literal["listing", "fba", "merchant"], row: msgspec.Raw) -> bytes:
-    """A row under the name of its kind, beside the marketplace that listed it."""
-    return b'{"marketplace":%b,"%b":%b}' % (msgspec.json.encode(marketplace), kind.encode(), bytes(row))
-
-
 def merchant_stock(listing: msgspec.Raw) -> list[msgspec.Raw]:
     """One row for each channel that is not Amazon's; a listing that cannot be read is passed on whole."""
     try:
@@ -194,9 +169,9 @@ def product(raw: bytes, with_buyer: bool) -> Product:  # noqa: ARG001 - the cont
         title=details.text("itemName", summary.item_name),
         status=_product_status(words or ()) if is_told else "unknown",
         marketplace_status=", ".join(sorted(words or ())),
-        created_at=_moment(details, "createdDate", summary.created_date),
-        updated_at=_moment(details, "lastUpdatedDate", summary.last_updated_date),
-        variants=(Variant(id=listing_id, sku=row.sku, price=offer_price(details, "price", amount)),),
+        created_at=moment(details, "createdDate", summary.created_date),
+        updated_at=moment(details, "lastUpdatedDate", summary.last_updated_date),
+        variants=(Variant(id=listing_id, sku=row.sku, price=amount_of(details, "price", amount)),),
     )
     return product_of(facts, details)
 
@@ -217,7 +192,7 @@ def level(raw: bytes, with_buyer: bool) -> StockLevel:  # noqa: ARG001 - the con
         variant_id=listing_id,
         location_id=f"{channel}@{found.marketplace}",
         location_name="Merchant" if channel == MERCHANT else None,
-        available=_pieces(found.merchant.quantity),
+        available=pieces(found.merchant.quantity),
     )
     return level_of(facts, Details())
 
@@ -240,32 +215,12 @@ def level_id(raw: bytes) -> str:
     return _merchant_id(row.marketplace, row.merchant)
 
 
-def listing_id_of(sku: str, marketplace: str) -> str:
-    """The id of a SKU in a marketplace."""
-    return f"{sku}@{marketplace}"
-
-
 def _fba_id(marketplace: str, row: _FbaId) -> str:
     return f"{listing_id_of(row.seller_sku, marketplace)}/{AMAZON}/{row.fn_sku or ''}"
 
 
 def _merchant_id(marketplace: str, row: _MerchantId) -> str:
     return f"{listing_id_of(row.sku, marketplace)}/{row.fulfillment_channel_code}"
-
-
-def price(amount: Price | None) -> Money | None:
-    """The amount as money, if there is one."""
-    return None if amount is None else money(amount.amount, amount.currency_code)
-
-
-def offer_price(details: Details, name: str, amount: object) -> Money | None:
-    """An amount that a record can do without."""
-    found = details.part(name, amount, _Amount)
-    return None if found is None else details.money(name, found.amount, found.currency_code)
-
-
-def _pieces(number: Number | None) -> Quantity | None:
-    return None if number is None else quantity(number)
 
 
 def _product_status(words: Sequence[str]) -> ProductStatus:
@@ -281,7 +236,7 @@ def _fba_level(marketplace: str, row: _FbaStock) -> StockLevel:
     found = _read(details, row.inventory_details)
     reserved = details.part("reservedQuantity", found.reserved_quantity, _Reserved) or _Reserved()
     incoming = _incoming(details, found) if found is not _NOT_TOLD else None
-    total = _pieces(row.total_quantity)
+    total = pieces(row.total_quantity)
     facts = LevelFacts(
         id=_fba_id(marketplace, row),
         sku=row.seller_sku,
@@ -289,13 +244,13 @@ def _fba_level(marketplace: str, row: _FbaStock) -> StockLevel:
         variant_id=listing_id,
         location_id=f"{AMAZON}@{marketplace}",
         location_name="Fulfillment by Amazon",
-        available=_pieces(found.fulfillable_quantity),
+        available=pieces(found.fulfillable_quantity),
         # Amazon's total includes stock on its way.
         on_hand=None if total is None else total_quantity(Decimal(total), -Decimal(incoming or 0)),
         committed=details.quantity("pendingCustomerOrderQuantity", reserved.pending_customer_order_quantity),
         incoming=incoming,
         reserved=details.quantity("totalReservedQuantity", reserved.total_reserved_quantity),
-        updated_at=_moment(details, "lastUpdatedTime", row.last_updated_time),
+        updated_at=moment(details, "lastUpdatedTime", row.last_updated_time),
     )
     return level_of(facts, details)
 
@@ -322,9 +277,3 @@ def _incoming(details: Details, found: _Details) -> Quantity | None:
     if any("inbound" in name for name in details.warnings):
         return None
     return total_quantity(*(Decimal(part) for part in parts if part is not None))
-
-
-def _moment(details: Details, name: str, value: Detail) -> datetime | None:
-    """A time that a record can do without; an empty text is none."""
-    found = details.part(name, value, Instant)
-    return None if found is None else details.read(name, lambda: utc(found))

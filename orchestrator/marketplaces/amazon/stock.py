@@ -28,6 +28,7 @@ from orchestrator.errors import (
 )
 from orchestrator.marketplaces.amazon import listing_records
 from orchestrator.marketplaces.amazon.api import ENROLLED, WITH_TOKEN, Fba, NotEnrolled, Paged, Seller, ask
+from orchestrator.marketplaces.amazon.fields import within
 from orchestrator.marketplaces.amazon.listing_search import Place, Search, Wanted, after, next_step, own_place
 from orchestrator.marketplaces.paging import single_step, write_position
 from orchestrator.marketplaces.spec import Page, Session, Unshown, Window
@@ -145,9 +146,7 @@ def _summaries(session: Session[Seller], place: Fba) -> tuple[list[bytes], Fba |
         params.append(("nextToken", continuation))
     errors = WITH_TOKEN if continuation is not None else ENROLLED
     found = ask(session, "fba", "/fba/inventory/v1/summaries", _Inventory, params, errors=errors)
-    rows = [
-        listing_records.within(place.marketplace, "fba", row) for row in found.payload.inventory_summaries
-    ]
+    rows = [within(place.marketplace, "fba", row) for row in found.payload.inventory_summaries]
     token = single_step("amazon fba", continuation, found.next_token)
     if token is None:
         return rows, None
@@ -166,7 +165,7 @@ def _own(session: Session[Seller], place: Place, position: Without, attempt: int
         refusal = position.refusal.error() if position.refusal is not None else RequestRejected("amazon fba")
         position = msgspec.structs.replace(position.failing(refusal), absent=absent)
     rows = [
-        listing_records.within(marketplace, "merchant", share)
+        within(marketplace, "merchant", share)
         for item in found.items
         for share in listing_records.merchant_stock(item)
     ]
