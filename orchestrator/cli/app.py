@@ -18,7 +18,13 @@ import sys
 from collections.abc import Sequence
 
 from orchestrator import wiring
-from orchestrator.cli import connection_commands, dead_commands, reject_commands, run_commands
+from orchestrator.cli import (
+    connection_commands,
+    dead_commands,
+    reject_commands,
+    run_commands,
+    schema_commands,
+)
 from orchestrator.cli.answer import Answer
 from orchestrator.cli.output import console, print_json, safe
 from orchestrator.errors import (
@@ -42,7 +48,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
     options = parser().parse_args(arguments)
     try:
-        services = wiring.build(Settings.from_environment(os.environ), delivers=False)
+        services = None
+        if options.needs_services:
+            services = wiring.build(Settings.from_environment(os.environ), delivers=False)
         return run(services, options)
     except SyncError as error:
         print(f"error: {safe(error.message)}", file=sys.stderr)
@@ -56,8 +64,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return INTERRUPTED
 
 
-def run(services: Services, options: argparse.Namespace) -> int:
-    """Run the command of parsed arguments and print its answer; returns the exit code."""
+def run(services: Services | None, options: argparse.Namespace) -> int:
+    """Run the command of parsed arguments and print its answer; returns the exit code.
+
+    Args:
+        services: The world; None for a command that needs none.
+        options: The parsed arguments.
+    """
     answer: Answer = options.run(services, options)
     if options.json:
         print_json(answer.value() if callable(answer.value) else answer.value)
@@ -86,4 +99,6 @@ def parser() -> argparse.ArgumentParser:
     ):
         group = groups.add_parser(name, help=text)
         add_parsers(group.add_subparsers(required=True, metavar="COMMAND"))
+    schema_commands.add_parser(groups)
+    described.set_defaults(needs_services=True)
     return described

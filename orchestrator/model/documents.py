@@ -1,4 +1,8 @@
-"""Between our types and the plain data that a store keeps."""
+"""Between our types and the plain data that a store keeps, and the size of such data as Firestore counts it.
+
+Source of the sizes: https://cloud.google.com/firestore/quotas and
+https://cloud.google.com/firestore/docs/storage-size.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +16,9 @@ import msgspec
 from orchestrator.errors import one_line
 
 log = logging.getLogger(__name__)
+
+MAX_DOCUMENT_BYTES = 1_048_576
+MAX_COMMIT_BYTES = 10 * 1024 * 1024
 
 T = TypeVar("T")
 
@@ -88,3 +95,28 @@ def readable(kind: type[T], stored: Iterable[S | None]) -> Iterator[tuple[S, T]]
 def read_or_none(kind: type[T], stored: Stored | None) -> T | None:
     """Read one document; None if it is absent, or if it cannot be read, which is logged by its path."""
     return next((value for _, value in readable(kind, [stored])), None)
+
+
+def document_bytes(path: str, data: Mapping[str, object]) -> int:
+    """A document's size: its name, its fields and 32 bytes."""
+    return sum(_text_bytes(part) for part in path.split("/")) + 16 + _value_bytes(data) + 32
+
+
+def _text_bytes(text: str) -> int:
+    return len(text.encode()) + 1
+
+
+def _value_bytes(value: object) -> int:
+    if value is None or isinstance(value, bool):
+        return 1
+    if isinstance(value, int | float | datetime):
+        return 8
+    if isinstance(value, str):
+        return _text_bytes(value)
+    if isinstance(value, bytes):
+        return len(value)
+    if isinstance(value, Mapping):
+        return sum(_text_bytes(name) + _value_bytes(inner) for name, inner in value.items())
+    if isinstance(value, Iterable):
+        return sum(_value_bytes(inner) for inner in value)
+    raise TypeError(f"a document cannot hold a {type(value).__name__}")

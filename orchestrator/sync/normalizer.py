@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 
 import msgspec
 
 from orchestrator.errors import RecordInvalid
-from orchestrator.marketplaces.spec import Listing, Unshown
+from orchestrator.marketplaces.spec import AnyStream, Listing, Unshown
 from orchestrator.model import ids
+from orchestrator.model.connection import Connection
 from orchestrator.model.counts import StreamCounts
 from orchestrator.model.record import Order, Record
+from orchestrator.model.record_document import Envelope, document_of
 from orchestrator.model.state import OpenWindow
 from orchestrator.ports import Put
 from orchestrator.sync.changes import Change
@@ -26,7 +28,6 @@ MAX_RECORD_BYTES = 900_000
 
 # Equal content has equal bytes, also if a map was filled in another order.
 _encode = msgspec.json.Encoder(order="deterministic").encode
-_BUILTIN = (datetime, bytes)
 
 
 class Normalizer:
@@ -38,7 +39,9 @@ class Normalizer:
         self._stream = stream = terms.stream
         self._pii = task.connection.store_buyer_pii
         self._until, self._full, self._counts = window.until, window.full, counts
-        self._salt = f"{stream.name}.{stream.version}.{'pii' if self._pii else ''}".encode()
+        self._salt = salt_of(stream, task.connection)
+        now = task.services.clock.now()
+        self._envelope = Envelope.of(task.holder.connection_id, task.connection, now)
         #: The path of the stream's documents.
         self.collection = f"{ids.connection_path(task.holder.connection_id)}/{stream.name}"
         self.rejects = Rejects(task, stream, counts, window.full)
@@ -86,7 +89,8 @@ class Normalizer:
                 self._counts.written += 1
             else:
                 self._counts.unchanged += 1  # one document is written, however often the page shows it
-            put = Put(f"{self.collection}/{document_id}", _document(record, key))
+            document = document_of(record, self._envelope, signed(key))
+            put = Put(f"{self.collection}/{document_id}", document)
             entries = [(key, content, day)] if remembered else []
             change = changes[key] = Change([put], entries, len(encoded), record.updated_at)
             self.rejects.clear(record.id, digest, change)
@@ -152,11 +156,14 @@ def signed(key: int) -> int:
     return key - (1 << 64) if key >= 1 << 63 else key
 
 
-def _document(record: Record, key: int) -> dict[str, Any]:
-    document: dict[str, Any] = msgspec.to_builtins(record, builtin_types=_BUILTIN)
-    document["deleted_at"] = None
-    document["id_hash"] = signed(key)
-    return document
+def salt_of(stream: AnyStream, connection: Connection) -> bytes:
+    """Key of the content hashes; another key has every record written once more.
+
+    It depends on everything that a document depends on beside its record. A connection may change hands:
+    then its records have to name the new owner. The key is a hash, because it may have 64 bytes at most.
+    """
+    basis = [stream.name, stream.version, connection.store_buyer_pii, connection.organization_id]
+    return hashlib.blake2b(_encode(basis), digest_size=32).digest()
 
 
 def _encoded(record: Record) -> bytes:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import Future
 from contextvars import copy_context
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import msgspec
 
 from orchestrator.errors import WriteRejected
 from orchestrator.marketplaces.spec import AnyStream
+from orchestrator.model.record_document import SYNCED_AT
 from orchestrator.model.state import Cursor, StreamState
 from orchestrator.ports import DocumentStore, Put, Write
 from orchestrator.sync import vanished
@@ -66,7 +67,9 @@ class PageWriter:
             for entry in change.entries:
                 digest.put(*entry)
         inline, documents = digest.stage(oldest_day=self._normalizer.oldest_day)
-        writes = [*(write for change in changes for write in change.writes), *self._digests.writes(documents)]
+        now = self._task.store.now() or self._task.services.clock.now()
+        records = stamped([write for change in changes for write in change.writes], now)
+        writes = [*records, *self._digests.writes(documents)]
         state = self._next_state(inline, cursor)
         # In a copy of this context, so that the thread's log lines carry its fields.
         done = self._task.services.executor.submit(copy_context().run, self._store, writes, state)
@@ -161,6 +164,20 @@ class PageWriter:
             return cursor
         window = msgspec.structs.replace(window, seen=self.digest.seen_bits(), blind=normalizer.blind)
         return msgspec.structs.replace(cursor, window=window)
+
+
+def stamped(writes: Iterable[Write], now: datetime) -> list[Write]:
+    """The writes with the time of their commit in each record's document.
+
+    The documents may have been made minutes ago, while earlier commits of a large page were retried. A reader
+    who asks for all that was synced since its last question would miss such documents.
+    """
+    return [
+        Put(write.path, {**write.data, SYNCED_AT: now})
+        if isinstance(write, Put) and SYNCED_AT in write.data
+        else write
+        for write in writes
+    ]
 
 
 class DigestStore:

@@ -7,6 +7,7 @@ from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 
+from orchestrator.model.record_document import vanished_fields
 from orchestrator.model.state import OpenWindow
 from orchestrator.ports import DocumentStore, Filter, Query, Update, Write
 from orchestrator.sync import changes
@@ -44,11 +45,12 @@ def deletions(
     for start in range(0, len(keys), changes.PART_DOCUMENTS):
         part = keys[start : start + changes.PART_DOCUMENTS]
         deleted_at = now()
+        fields = vanished_fields(collection.rpartition("/")[2], deleted_at, store.now() or deleted_at)
         writes: list[Write] = []
         for first in range(0, len(part), IN_VALUES):
             hashes = [signed(key) for key in part[first : first + IN_VALUES]]
             query = Query(collection, where=[Filter("id_hash", "in", hashes)], limit=2 * IN_VALUES)
-            writes += [Update(found.path, {"deleted_at": deleted_at}) for found in store.query(query)]
+            writes += [Update(found.path, fields) for found in store.query(query)]
         yield part, writes
 
 

@@ -56,6 +56,7 @@ def scope_of(stream: AnyStream, connection: Connection) -> str:
             settings,
             connection.backfill_since if stream.listing is not Listing.SNAPSHOT else None,
             connection.store_buyer_pii,
+            connection.organization_id,
             stream.version,
         ],
         order="deterministic",

@@ -304,17 +304,7 @@ def test_since_never_goes_back(tmp_path: Path) -> None:
 def test_a_commit_of_another_is_not_taken_for_ones_own(tmp_path: Path) -> None:
     """Refused because somebody else wrote the state at the same `seq` and moment, it is made again."""
     world = make(tmp_path)
-    world.connect("c")
-    lease = Lease(owner="me", fence=1, expires_at=START + timedelta(minutes=10))
-    opened = Open(
-        run_id=ids.tick_run_id(START, "sync"),
-        order="1",
-        deadline_at=START,
-        shard="shopify-000000",
-        started_at=START,
-    )
-    holder = Holder(world.services, world.store, "c", SyncState(seq=1, lease=lease, open=opened))
-    holder.take(None, [])
+    holder = held(world)
     commit = world.store.commit
 
     def meanwhile(writes: Sequence[Write]) -> list[Written]:
@@ -328,3 +318,33 @@ def test_a_commit_of_another_is_not_taken_for_ones_own(tmp_path: Path) -> None:
 
     assert world.store.get("connections/c/orders/o") is not None
     assert world.state("c").seq == 3
+
+
+@pytest.mark.parametrize("fault", FAULTS[2:5])
+def test_a_commit_whose_answer_is_lost_is_made_once(tmp_path: Path, fault: str) -> None:
+    """The holder reads whether it was applied: only a commit that was not applied is made again."""
+    world = make(tmp_path)
+    holder = held(world)
+    faulty = Faulty(world, fault, 1)
+    object.__setattr__(world.store, "commit", faulty.commit)
+    holder.commit([Put("connections/c/orders/o", {"id": "o"})])
+
+    assert faulty.commits == (2 if fault == "a commit that is not applied" else 1)
+    assert world.store.get("connections/c/orders/o") is not None
+    assert world.state("c").seq == 2
+
+
+def held(world: World) -> Holder:
+    """The holder of connection c, in the middle of its task."""
+    world.connect("c")
+    lease = Lease(owner="me", fence=1, expires_at=START + timedelta(minutes=10))
+    opened = Open(
+        run_id=ids.tick_run_id(START, "sync"),
+        order="1",
+        deadline_at=START,
+        shard="shopify-000000",
+        started_at=START,
+    )
+    holder = Holder(world.services, world.store, "c", SyncState(seq=1, lease=lease, open=opened))
+    holder.take(None, [])
+    return holder

@@ -197,7 +197,7 @@ def test_details_are_read_as_text_or_number() -> None:
     assert details.text("c", raw(b"false")) is None
     assert details.part("d", raw(b"[]"), Money) is None
     assert details.text("c", NO_DETAIL) is None
-    assert details.warnings is msgspec.UNSET
+    assert details.warnings == ()
 
 
 def test_a_text_that_is_a_list_is_unreadable_and_so_is_an_object_that_is_one() -> None:

@@ -17,8 +17,8 @@ import msgspec
 
 from orchestrator.adapters.embedded.database import Database
 from orchestrator.adapters.embedded.sort_keys import add_sort_key, sort_key
-from orchestrator.adapters.limits import MAX_COMMIT_BYTES, MAX_DOCUMENT_BYTES, document_bytes
 from orchestrator.errors import Conflict, StoreUnavailable, WriteRejected
+from orchestrator.model.documents import MAX_COMMIT_BYTES, MAX_DOCUMENT_BYTES, document_bytes
 from orchestrator.ports import Create, Delete, Document, Filter, Put, Query, Snapshot, Update, Write, Written
 
 _APPLICATION_ID = 0x6D736463  # "msdc": marketplace-sync documents

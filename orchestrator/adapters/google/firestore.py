@@ -24,8 +24,8 @@ from orchestrator.adapters.google.firestore_values import (
     read_fields,
     read_value,
 )
-from orchestrator.adapters.limits import MAX_COMMIT_BYTES, MAX_DOCUMENT_BYTES, document_bytes
 from orchestrator.errors import Conflict, StoreUnavailable, WriteRejected
+from orchestrator.model.documents import MAX_COMMIT_BYTES, MAX_DOCUMENT_BYTES, document_bytes
 from orchestrator.ports import Create, Delete, Filter, Put, Query, Snapshot, Update, Write, Written
 
 #: One attempt; the largest commit takes a few seconds.

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from tests.delivery.docs import connections, limits, readme
+from tests.delivery.docs import connections, limits, readme, records
 
 if __name__ == "__main__":
     readme.write()
     connections.write()
     limits.write()
+    records.write()

@@ -6,7 +6,6 @@ pages. The text between them is written by hand.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from types import NoneType, UnionType
@@ -19,6 +18,7 @@ from local.processes import ROOT
 from orchestrator.marketplaces.registry import REGISTRY
 from orchestrator.marketplaces.spec import Access, AnyConnector, Scope
 from tests.delivery.docs.examples import EXAMPLES, Example
+from tests.delivery.docs.markdown import listed, table, with_part
 
 PAGE = ROOT / "docs" / "connections.md"
 #: The marker of the settings that connections of every marketplace take; the others are marketplaces.
@@ -36,7 +36,7 @@ def parts() -> dict[str, str]:
 def with_parts(text: str) -> str:
     """The page with the generated parts as they should be."""
     for marker, part in parts().items():
-        text = _with_part(text, marker, part)
+        text = with_part(text, marker, part)
     return text
 
 
@@ -85,9 +85,9 @@ def takes(kind: Any) -> str:
     if origin is Annotated:
         return takes(inner[0])
     if origin is Literal:
-        return _listed([f"`{value}`" for value in inner], "or")
+        return listed([f"`{value}`" for value in inner], "or")
     if origin in {Union, UnionType}:
-        return _listed([takes(each) for each in inner if each is not NoneType], "or")
+        return listed([takes(each) for each in inner if each is not NoneType], "or")
     if kind == tuple[str, ...]:
         return "a JSON list of texts"
     if kind is datetime:
@@ -99,7 +99,7 @@ def takes(kind: Any) -> str:
 
 def effect(scope: Scope) -> str:
     """The effect on the streams if the credential lacks a scope."""
-    streams = _listed([f"`{name}`" for name in scope.streams], "and")
+    streams = listed([f"`{name}`" for name in scope.streams], "and")
     if not scope.streams:
         return "no stream needs it; `connections check` does"
     if scope.optional:
@@ -113,15 +113,6 @@ def _fields(forms: Iterable[type[msgspec.Struct]]) -> dict[str, FieldInfo]:
     return {name: field for name, field in each[0].items() if all(other.get(name) == field for other in each)}
 
 
-def _with_part(text: str, marker: str, part: str) -> str:
-    return re.sub(
-        rf"(<!-- {marker} -->\n).*?(<!-- /{marker} -->)",
-        lambda match: f"{match[1]}{part}\n{match[2]}",
-        text,
-        flags=re.DOTALL,
-    )
-
-
 def _settings(shown: Mapping[str, FieldInfo]) -> str:
     rows = []
     for name, field in shown.items():
@@ -129,7 +120,7 @@ def _settings(shown: Mapping[str, FieldInfo]) -> str:
         if not field.required and field.default is not None:
             needed = f"no, default `{field.default}`"
         rows.append([f"`{name}`", takes(field.type), needed, description(field)])
-    return _table(["setting", "takes", "required", "meaning"], rows)
+    return table(["setting", "takes", "required", "meaning"], rows)
 
 
 def _secret(form: type[msgspec.Struct], secrets: Mapping[str, Mapping[str, str]]) -> list[str]:
@@ -138,9 +129,9 @@ def _secret(form: type[msgspec.Struct], secrets: Mapping[str, Mapping[str, str]]
         needed = "yes" if field.required else "no"
         forms = [title for title, content in secrets.items() if name in content]
         if not field.required and forms:
-            needed = f"for {_listed(forms, 'and')}"
+            needed = f"for {listed(forms, 'and')}"
         rows.append([f"`{name}`", takes(field.type), needed, description(field)])
-    told = [_table(["field", "takes", "required", "meaning"], rows)]
+    told = [table(["field", "takes", "required", "meaning"], rows)]
     for title, content in secrets.items():
         json = msgspec.json.format(msgspec.json.encode(content), indent=2).decode()
         told += [*([f"As {title}:"] if len(secrets) > 1 else []), f"```json\n{json}\n```"]
@@ -151,21 +142,12 @@ def _access(access: Access, streams: Iterable[str]) -> list[str]:
     told = [f"Where: {' → '.join(access.menu_path)}."]
     rows = [[f"`{scope.name}`", scope.needed_for, effect(scope)] for scope in access.scopes]
     if rows:
-        told.append(_table([access.scopes_are, "needed for", "without it"], rows))
+        told.append(table([access.scopes_are, "needed for", "without it"], rows))
     covered = {name for scope in access.scopes for name in scope.streams}
     if free := [f"`{name}`" for name in streams if name not in covered]:
-        told.append(f"No {access.scopes_are} is needed for {_listed(free, 'and')}.")
+        told.append(f"No {access.scopes_are} is needed for {listed(free, 'and')}.")
     sources = ", ".join(f"<{source}>" for source in access.sources)
     return [*told, f"Lifetime: {access.lifetime}", f"Sources: {sources}."]
-
-
-def _table(head: list[str], rows: list[list[str]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in lines)
-
-
-def _listed(words: list[str], last: str) -> str:
-    return f"{', '.join(words[:-1])} {last} {words[-1]}" if words[1:] else "".join(words)
 
 
 def write() -> None:

@@ -45,7 +45,7 @@ def test_an_unusable_amount_is_named() -> None:
 
     assert found.lines[0].total is None
     assert found.warnings == ("proceedsTotal",)
-    assert order().warnings is msgspec.UNSET
+    assert order().warnings == ()
 
 
 def test_a_quantity_by_weight_is_exact() -> None:

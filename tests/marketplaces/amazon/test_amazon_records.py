@@ -102,8 +102,15 @@ def test_an_order_with_its_line() -> None:
         id="026-4471920-8830162",
         number="026-4471920-8830162",
         status="partially_fulfilled",
+        payment_status="paid",
+        fulfillment_status="partially_fulfilled",
         marketplace_status="PARTIALLY_SHIPPED",
+        to_ship=True,
+        currency="ZAR",
         total=Money("1198.00", "ZAR"),
+        net=Money("1198.00", "ZAR"),
+        net_micros=1_198_000_000,
+        skus=("MUG-BLU-2",),
         created_at=datetime(2026, 11, 22, 8, 14, 5, tzinfo=UTC),
         updated_at=datetime(2026, 11, 23, 6, 2, 41, tzinfo=UTC),
         lines=(
@@ -196,6 +203,7 @@ def test_a_listing_is_a_product_with_one_variant() -> None:
         marketplace_status="BUYABLE, DISCOVERABLE",
         created_at=datetime(2026, 2, 15, 12, 34, 56, 789_000, UTC),
         updated_at=datetime(2026, 11, 20, 7, tzinfo=UTC),
+        skus=("MUG-BLU-2",),
         variants=(Variant(id="MUG-BLU-2@AE08WJ6YKNBMC", sku="MUG-BLU-2", price=Money("599.00", "ZAR")),),
     )
 
@@ -226,6 +234,7 @@ def test_a_listing_of_which_little_is_told() -> None:
         id=" 7/ß, «x»@AE08WJ6YKNBMC",
         status="unknown",
         marketplace_status="",
+        skus=(" 7/ß, «x»",),
         variants=(Variant(id=" 7/ß, «x»@AE08WJ6YKNBMC", sku=" 7/ß, «x»"),),
     )
 
@@ -240,6 +249,7 @@ def test_what_lies_with_amazon() -> None:
         location_id="AMAZON@AE08WJ6YKNBMC",
         location_name="Fulfillment by Amazon",
         available=37,
+        available_micros=37_000_000,
         on_hand=40,
         committed=2,
         incoming=101,

@@ -12,13 +12,17 @@ from itertools import pairwise
 from typing import Any
 from unittest.mock import patch
 
+import jsonschema
 import msgspec
 
+from orchestrator.cli.record_schema import KINDS, schemas
 from orchestrator.marketplaces.spec import AnySession, AnyStream, Listing, Page, Window
 from orchestrator.marketplaces.values import money
 from orchestrator.model.record import Money
+from orchestrator.model.record_document import SCHEMA
 from orchestrator.model.run import TaskStatus
 from orchestrator.sync import pages
+from tests.marketplaces.conformance import record_rules
 from tests.marketplaces.conformance.case import EVERYTHING, Case, moment_of, told_by
 
 Rule = Callable[[Case], None]
@@ -136,6 +140,32 @@ def money_is_exact_decimal_with_currency(case: Case) -> None:
         assert re.fullmatch(r"-?\d+(\.\d+)?", amount.amount)
         assert amount == money(Decimal(amount.amount), amount.currency)
     assert amounts or case.stream.name == "inventory"
+
+
+@rule
+def amounts_add_up(case: Case) -> None:
+    """See record_rules."""
+    for record in case.read():
+        record_rules.amounts_add_up(record)
+
+
+@rule
+def fields_agree(case: Case) -> None:
+    """See record_rules."""
+    for record in case.read():
+        record_rules.fields_agree(record)
+
+
+@rule
+def documents_fit_the_published_schema(case: Case) -> None:
+    """Consumers find in each document the fields and types that the schema promises."""
+    case.run()
+    _, name = KINDS[case.stream.name]
+    validator = jsonschema.Draft202012Validator(schemas()[f"{name}.v{SCHEMA}.json"])
+    stored = case.stored()
+    assert stored
+    for each in stored.values():
+        assert not list(validator.iter_errors(msgspec.json.decode(msgspec.json.encode(each.data))))
 
 
 @rule

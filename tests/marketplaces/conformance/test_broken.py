@@ -187,6 +187,21 @@ def through_a_float(record: Order) -> Order:
     )
 
 
+def with_a_fee_in_the_total(record: Order) -> Order:
+    """Its parts make another total than the marketplace's."""
+    return msgspec.structs.replace(record, total=Money("999999.00", "ZAR"), other_total=Money("0.00", "ZAR"))
+
+
+def with_other_skus(record: Order) -> Order:
+    """The list of its SKUs names one that no line has."""
+    return msgspec.structs.replace(record, skus=("no such line",))
+
+
+def in_a_state_of_its_own(record: Order) -> Order:
+    """A word that no consumer knows."""
+    return msgspec.structs.replace(record, status="on its way")
+
+
 def at_one_price(record: Product) -> Product:
     """The price is not the marketplace's."""
     one = (msgspec.structs.replace(record.variants[0], price=Money("1.00", "ZAR")),)
@@ -228,6 +243,9 @@ BROKEN_STREAMS: list[tuple[str, str, Break]] = [
     ("times_are_aware_utc", "orders", normalizing(in_local_time)),
     ("times_are_aware_utc", "orders", normalizing(without_zone)),
     ("money_is_exact_decimal_with_currency", "orders", normalizing(through_a_float)),
+    ("amounts_add_up", "orders", normalizing(with_a_fee_in_the_total)),
+    ("fields_agree", "orders", normalizing(with_other_skus)),
+    ("documents_fit_the_published_schema", "orders", normalizing(in_a_state_of_its_own)),
     ("ids_are_stable", "products", with_other_ids(count())),
     ("ids_are_stable", "orders", lambda stream: replace(stream, record_id=lambda raw: "one")),
     ("unchanged_data_normalizes_to_identical_bytes", "products", numbered(count())),

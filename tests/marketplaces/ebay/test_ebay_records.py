@@ -11,7 +11,7 @@ import pytest
 from orchestrator.errors import RecordInvalid
 from orchestrator.marketplaces.ebay import item_records, order_records
 from orchestrator.marketplaces.scrub import scrub
-from orchestrator.model.record import Buyer, Money, Product, StockLevel, Variant
+from orchestrator.model.record import Barcode, Buyer, Money, Product, StockLevel, Variant
 
 
 def pounds(value: str) -> dict[str, str]:
@@ -251,11 +251,13 @@ def test_an_item_is_a_product_and_its_offer_a_variant() -> None:
         title="Enamel mug",
         status="active",
         marketplace_status="PUBLISHED/ACTIVE",
+        skus=("MUG-BLU-2",),
         variants=(
             Variant(
                 id="256001112223",
                 sku="MUG-BLU-2",
                 barcode="5012345678900",
+                barcodes=(Barcode(kind="ean", value="5012345678900"),),
                 price=Money("24.99", "GBP"),
                 list_price=Money("30.00", "GBP"),
             ),

@@ -212,7 +212,7 @@ def test_one_unusable_detail_is_null_and_named(change: dict[str, Any], named: st
 
 def test_an_unusable_buyer_is_nobody() -> None:
     """It is read only if it may be stored."""
-    assert order(fulfillmentStartInstructions=5).warnings is msgspec.UNSET
+    assert order(fulfillmentStartInstructions=5).warnings == ()
     found = order(with_buyer=True, fulfillmentStartInstructions=5)
     assert (found.buyer, found.warnings) == (None, ("buyer",))
 

@@ -51,7 +51,7 @@ def order(**changes: Any) -> Order:
     [
         ({}, "open"),
         ({"displayFinancialStatus": "PENDING"}, "pending"),
-        ({"displayFinancialStatus": "AUTHORIZED"}, "pending"),
+        ({"displayFinancialStatus": "AUTHORIZED"}, "open"),
         ({"displayFulfillmentStatus": "FULFILLED", "displayFinancialStatus": "PENDING"}, "fulfilled"),
         ({"displayFulfillmentStatus": "PARTIALLY_FULFILLED"}, "partially_fulfilled"),
         ({"displayFulfillmentStatus": "ON_HOLD"}, "open"),
@@ -147,6 +147,7 @@ def test_a_stock_level_is_named_by_item_and_location() -> None:
         location_id="900",
         location_name="Cape Town",
         available=-2,
+        available_micros=-2_000_000,
         on_hand=3,
         updated_at=datetime(2026, 11, 23, 6, 2, 41, tzinfo=UTC),
     )

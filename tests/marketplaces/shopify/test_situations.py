@@ -99,7 +99,7 @@ def test_levels_without_a_sku_are_joined_by_the_variants_of_their_item() -> None
     found = level(variants=variants)
     assert (found.sku, found.product_id, found.variant_id, found.available) == (None, "7", "70", -2)
     bare = level(variants={"nodes": []})
-    assert (bare.product_id, bare.variant_id, bare.warnings) == (None, None, msgspec.UNSET)
+    assert (bare.product_id, bare.variant_id, bare.warnings) == (None, None, ())
 
 
 @pytest.mark.parametrize("payment", ["VOIDED", "EXPIRED", "PENDING", "A_NEW_WORD", None])
@@ -208,7 +208,7 @@ def test_a_lower_case_currency_of_a_detail_is_understood() -> None:
 def test_an_unusable_buyer_is_nobody() -> None:
     """It is read only if it may be stored."""
     raw = msgspec.json.encode({**ORDER, "shippingAddress": 5})
-    assert records.order(raw, False).warnings is msgspec.UNSET
+    assert records.order(raw, False).warnings == ()
     found = records.order(raw, True)
     assert (found.buyer, found.warnings) == (None, ("buyer",))
 

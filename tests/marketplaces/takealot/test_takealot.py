@@ -340,6 +340,7 @@ def test_stock_is_told_by_warehouse_and_region() -> None:
             variant_id="208877123",
             location_id="28676",
             available=40,
+            available_micros=40_000_000,
         ),
         StockLevel(
             id="208877123@JHB",
@@ -349,6 +350,7 @@ def test_stock_is_told_by_warehouse_and_region() -> None:
             location_id="JHB",
             location_name="JHB",
             available=12,
+            available_micros=12_000_000,
             incoming=5,
         ),
     ]

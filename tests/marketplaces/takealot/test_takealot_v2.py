@@ -214,9 +214,22 @@ def test_stock_is_told_by_warehouse() -> None:
 
     shared: dict[str, Any] = {"sku": "MUG-BLU-2", "product_id": "208877123", "variant_id": "208877123"}
     assert list(found.values()) == [
-        StockLevel(id="208877123@28676", location_id="28676", location_name="Mine", available=40, **shared),
         StockLevel(
-            id="208877123@JHB", location_id="JHB", location_name="JHB", available=12, incoming=5, **shared
+            id="208877123@28676",
+            location_id="28676",
+            location_name="Mine",
+            available=40,
+            available_micros=40_000_000,
+            **shared,
+        ),
+        StockLevel(
+            id="208877123@JHB",
+            location_id="JHB",
+            location_name="JHB",
+            available=12,
+            available_micros=12_000_000,
+            incoming=5,
+            **shared,
         ),
     ]
 

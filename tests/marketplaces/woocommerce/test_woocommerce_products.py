@@ -77,9 +77,9 @@ def test_a_product_that_nobody_has_saved_is_none(status: str) -> None:
         ({"manage_stock": False, "stock_status": "outofstock"}, "out_of_stock"),
         ({"manage_stock": False, "stock_status": "instock"}, "in_stock"),
         ({"manage_stock": "no", "stock_status": "onbackorder"}, "on_backorder"),
-        ({"manage_stock": True, "stock_quantity": 1, "stock_status": "instock"}, msgspec.UNSET),
-        ({"manage_stock": False, "stock_status": "discontinued"}, msgspec.UNSET),
-        ({"manage_stock": False}, msgspec.UNSET),
+        ({"manage_stock": True, "stock_quantity": 1, "stock_status": "instock"}, None),
+        ({"manage_stock": False, "stock_status": "discontinued"}, None),
+        ({"manage_stock": False}, None),
     ],
 )
 def test_stock_status_without_managed_stock_is_told(fields: dict[str, Any], status: object) -> None:

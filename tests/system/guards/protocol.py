@@ -19,7 +19,7 @@ PROTOCOL = (
         "orchestrator/tasks/holder.py",
         "if found != new:\n",
         "if True:\n",
-        CORE + "test_crashes.py::test_any_single_fault_changes_nothing_in_effect",
+        CORE + "test_crashes.py::test_a_commit_whose_answer_is_lost_is_made_once",
     ),
     Guard(
         "rule 5: another's commit at the same `seq` and moment is not taken for one's own",

@@ -235,4 +235,26 @@ RECORD_GUARDS = (
         + "test_second_lives.py::"
         + "test_a_removal_is_kept_by_a_worker_that_closes_its_task_at_the_same_moment",
     ),
+    Guard(
+        "records: a connection that changes hands has its records written for the new owner",
+        "orchestrator/sync/normalizer.py",
+        "connection.store_buyer_pii, connection.organization_id]",
+        "connection.store_buyer_pii]",
+        CORE
+        + "test_record_documents.py::test_a_record_is_written_once_more_when_its_connection_changes_hands",
+    ),
+    Guard(
+        "records: a vanished order leaves the lists and sums",
+        "orchestrator/model/record_document.py",
+        'if stream == "orders" else {}',
+        'if stream == "none" else {}',
+        CORE + "test_record_documents.py::test_a_vanished_order_leaves_the_lists_and_sums",
+    ),
+    Guard(
+        "records: `synced_at` is the time of the commit",
+        "orchestrator/sync/page_writer.py",
+        "Put(write.path, {**write.data, SYNCED_AT: now})",
+        "write",
+        CORE + "test_record_documents.py::test_synced_at_is_the_commit_s_time_by_the_store_s_clock",
+    ),
 )

@@ -31,6 +31,7 @@ from orchestrator.errors import QueueUnavailable
 from orchestrator.handle import handle
 from orchestrator.marketplaces.spec import AnyConnector, AnySession, AnyStream, Page, Window
 from orchestrator.model.messages import Message
+from orchestrator.model.record_document import SCHEMA
 from orchestrator.operators import connections
 from orchestrator.operators.pause import pause
 from orchestrator.ports import Put
@@ -276,6 +277,7 @@ def _write_contents(folder: Path, store: SqliteStore, story: Story, queued: int)
         runs=story.runs,
         queued=queued,
         normalizers=normalizers(),
+        schema=SCHEMA,
     )
     _write_json(folder / "contents.json", contents)
 

@@ -26,6 +26,7 @@ from orchestrator.adapters.embedded.queue import LocalQueue, QueueCounts
 from orchestrator.adapters.embedded.store import SqliteStore
 from orchestrator.adapters.google.firestore import FirestoreStore
 from orchestrator.model.messages import Message
+from orchestrator.model.record_document import SCHEMA
 from orchestrator.ports import DocumentStore
 from tests.edge.conftest import served
 from tests.marketplaces.conformance.case import every
@@ -113,11 +114,11 @@ class Replay:
     edge: FlaskClient
 
     def is_unchanged(self, connection_id: str, stream: str) -> bool:
-        """Whether the stream's normalizer is the release's: then its records and windows stand."""
+        """Whether the stream's documents have the release's form: then its records and windows stand."""
         marketplace = connection_id.partition("-")[0]
-        return (
-            normalizers()[marketplace].get(stream) == self.release.contents.normalizers[marketplace][stream]
-        )
+        contents = self.release.contents
+        is_same = normalizers()[marketplace].get(stream) == contents.normalizers[marketplace][stream]
+        return is_same and contents.schema == SCHEMA
 
     def post(self, wire: Wire) -> None:
         """Bring one request to the worker, which has to acknowledge it."""

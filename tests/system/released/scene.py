@@ -204,6 +204,8 @@ class Contents(msgspec.Struct, kw_only=True, frozen=True):
     queued: int
     #: The version of each normalizer, by marketplace and stream: a later one writes every record anew.
     normalizers: dict[str, dict[str, int]]
+    #: The version of the records' documents: those of another one are written anew, too.
+    schema: int = 1
 
 
 class Wire(msgspec.Struct, kw_only=True, frozen=True):

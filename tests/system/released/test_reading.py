@@ -17,6 +17,7 @@ from orchestrator.model.connection import connection_from_document
 from orchestrator.model.documents import from_document, to_document
 from orchestrator.model.messages import decode, encode
 from orchestrator.model.record import Order, Product, StockLevel
+from orchestrator.model.record_document import Envelope
 from orchestrator.model.run import Run, Shard, Task
 from orchestrator.model.state import Health, SyncState
 from orchestrator.operators import connections
@@ -38,7 +39,7 @@ TYPES: Mapping[str, type[msgspec.Struct]] = {
     "runs/tasks": Task,
 }
 #: Fields of a record's document that are not of the record.
-BESIDE = frozenset({"deleted_at", "id_hash"})
+BESIDE = frozenset(Envelope.__struct_fields__)
 #: Fields that a later release has dropped on purpose, by kind of document; nothing reads them any more.
 DROPPED: Mapping[str, frozenset[str]] = {}
 REJECT = frozenset({"stream", "record_id", "reason", "run_id", "rejected_at", "raw", "raw_bytes", "raw_hash"})

@@ -1,0 +1,1 @@
+"""Tests of the builders that make the records of all marketplaces."""
