@@ -1,26 +1,19 @@
-"""Takealot's rows, grouped by order or split by location, as normalized records."""
+"""Takealot's offers, whole or split by location, as normalized records."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
 
 from orchestrator.decoding import UNREADABLE
-from orchestrator.errors import RecordInvalid
 from orchestrator.marketplaces.takealot.words import (
-    FULFILLMENT,
     offer_status,
-    order_status,
-    payment_of,
-    sale_status,
 )
-from orchestrator.marketplaces.unified.facts import LevelFacts, OrderFacts, ProductFacts
+from orchestrator.marketplaces.unified.facts import LevelFacts, ProductFacts
 from orchestrator.marketplaces.unified.levels import level_of
-from orchestrator.marketplaces.unified.orders import order_of
 from orchestrator.marketplaces.unified.products import product_of
 from orchestrator.marketplaces.values import (
     NO_DETAIL,
@@ -31,49 +24,18 @@ from orchestrator.marketplaces.values import (
     Number,
     id_at,
     id_reader,
-    money,
     quantity,
-    sum_of,
     total_quantity,
     utc,
 )
 from orchestrator.model.record import (
-    Buyer,
-    Money,
-    Order,
-    OrderLine,
     Product,
     Quantity,
     StockLevel,
     Variant,
 )
 
-#: Raw fields that hold personal data; v1 documents none, the older API names the customer.
-PERSONAL_FIELDS = frozenset({"customer", "customer_name", "customer_email", "customer_phone"})
-_CURRENCY = "ZAR"
-
-
-class Sale(msgspec.Struct, kw_only=True):
-    """A row of the sales: one item of an order."""
-
-    order_item_id: Id
-    order_id: Id
-    order_date: Instant
-    #: What was paid for the line; its sum over the order is the order's total.
-    selling_price: Decimal | None = None
-    quantity: Number
-    sale_status: Any = None
-    offer_id: Any = None
-    sku: Any = None
-    product_title: Any = None
-
-
-class _OrderId(msgspec.Struct):
-    order_id: Id
-
-
-class _SaleIds(_OrderId):
-    order_item_id: Id
+CURRENCY = "ZAR"
 
 
 class Offer(msgspec.Struct, kw_only=True):
@@ -129,45 +91,6 @@ class _Level(Share, kw_only=True):
 product_id = id_at("offer_id")
 
 
-def group_by_order(items: Iterable[msgspec.Raw]) -> list[bytes]:
-    """One JSON array an order, its items in the order of their ids, repeated items once.
-
-    An item that names no order gets an array of its own, and becomes a reject.
-    """
-    orders: dict[str, dict[str, bytes]] = {}
-    strays: list[bytes] = []
-    for item in items:
-        try:
-            ids = msgspec.json.decode(item, type=_SaleIds)
-        except UNREADABLE:
-            strays.append(b"[" + bytes(item) + b"]")
-            continue
-        orders.setdefault(str(ids.order_id), {})[str(ids.order_item_id)] = bytes(item)
-    grouped = [
-        b"[" + b",".join(found[item_id] for item_id in sorted(found, key=_by_number)) + b"]"
-        for found in orders.values()
-    ]
-    return grouped + strays
-
-
-def distinct(items: Iterable[msgspec.Raw]) -> int:
-    """The number of items; one that is repeated counts once, one that cannot be read counts each time."""
-    found: set[tuple[str, str]] = set()
-    unreadable = 0
-    for item in items:
-        try:
-            ids = msgspec.json.decode(item, type=_SaleIds)
-        except UNREADABLE:
-            unreadable += 1
-        else:
-            found.add((str(ids.order_id), str(ids.order_item_id)))
-    return len(found) + unreadable
-
-
-def _by_number(item_id: str) -> tuple[int, str]:
-    return len(item_id), item_id
-
-
 def split_by_location(offer: msgspec.Raw) -> list[bytes]:
     """One record a warehouse or region; an unreadable offer is passed on whole, to become a reject."""
     try:
@@ -185,42 +108,6 @@ def split_by_location(offer: msgspec.Raw) -> list[bytes]:
         msgspec.json.encode(_Level(holder=holder, stock=stock, offer_id=row.offer_id, sku=row.sku))
         for holder, stock in stocks
     ]
-
-
-def order(raw: bytes, with_buyer: bool) -> Order:
-    """An order from its items; its total is their sum. Sales name no buyer."""
-    return grouped(msgspec.json.decode(raw, type=list[Sale]), None, with_buyer=with_buyer)
-
-
-def grouped(items: Sequence[Sale], buyer: Buyer | None, *, with_buyer: bool) -> Order:
-    """An order from its items; its total is their sum.
-
-    Raises:
-        RecordInvalid: There are none.
-    """
-    if not items:
-        raise RecordInvalid("an order without items")
-    details = Details()
-    words = [details.text("sale_status", item.sale_status) or "" for item in items]
-    statuses = {sale_status(word, details) for word in words}
-    lines = tuple(_line(item, word, details) for item, word in zip(items, words, strict=True))
-    prices = [item.selling_price for item in items]
-    known = [price for price in prices if price is not None]
-    order_id, state = str(items[0].order_id), order_status(statuses)
-    facts = OrderFacts(
-        id=order_id,
-        number=order_id,
-        cancelled=state == "cancelled",
-        payment=payment_of(state, statuses),
-        fulfillment=FULFILLMENT[state],
-        released=state != "pending",
-        marketplace_status=", ".join(sorted(set(words))),
-        total=sum_of(known, _CURRENCY) if len(known) == len(prices) else None,
-        created_at=min(utc(item.order_date) for item in items),
-        lines=lines,
-        buyer=buyer,
-    )
-    return order_of(facts, details, with_buyer=with_buyer)
 
 
 def product(raw: bytes, with_buyer: bool) -> Product:  # noqa: ARG001 - the contract's signature
@@ -242,8 +129,8 @@ def offered(
         id=offer_id,
         sku=details.text("sku", row.sku),
         barcode=details.text("barcode", row.barcode),
-        price=details.money("selling_price", row.selling_price, _CURRENCY),
-        list_price=details.money("rrp", row.rrp, _CURRENCY),
+        price=details.money("selling_price", row.selling_price, CURRENCY),
+        list_price=details.money("rrp", row.rrp, CURRENCY),
     )
     word = details.text("status", row.status) or ""
     facts = ProductFacts(
@@ -304,36 +191,6 @@ def stocked(
 
 
 @id_reader
-def order_id(raw: bytes) -> str:
-    """The order's id."""
-    items = msgspec.json.decode(raw, type=list[_OrderId])
-    if not items:
-        raise RecordInvalid("an order without items")
-    return str(items[0].order_id)
-
-
-@id_reader
 def level_id(raw: bytes) -> str:
     """The stock level's id; an offer that came without its stock has none."""
     return level(raw, False).id
-
-
-def _rand(amount: Decimal | None) -> Money | None:
-    """An amount in rand, if there is one."""
-    return None if amount is None else money(amount, _CURRENCY)
-
-
-def _line(item: Sale, word: str, details: Details) -> OrderLine:
-    total = _rand(item.selling_price)
-    offer_id = details.text("offer_id", item.offer_id)
-    return OrderLine(
-        id=str(item.order_item_id),
-        sku=details.text("sku", item.sku),
-        product_id=offer_id,
-        variant_id=offer_id,
-        title=details.text("product_title", item.product_title),
-        quantity=quantity(item.quantity),
-        unit_price=total if item.quantity == 1 else None,
-        total=total,
-        marketplace_status=word,
-    )

@@ -13,7 +13,7 @@ import msgspec
 
 from orchestrator.decoding import UNREADABLE, exact
 from orchestrator.errors import RecordInvalid
-from orchestrator.marketplaces.takealot import records
+from orchestrator.marketplaces.takealot import records, sale_records
 from orchestrator.marketplaces.takealot.day_span import SAST
 from orchestrator.marketplaces.values import (
     NO_DETAIL,
@@ -119,10 +119,10 @@ def order(raw: bytes, with_buyer: bool) -> Order:
     rows = _rows.decode(raw[len(_MARK) : -1])
     for row in rows:
         row["order_date"] = _instant(row.get("order_date"))
-    sales = msgspec.convert(rows, list[records.Sale])
+    sales = msgspec.convert(rows, list[sale_records.Sale])
     name = rows[0].get("customer") if rows and with_buyer else None
     buyer = Buyer(name=name) if isinstance(name, str) and name else None
-    return records.grouped(sales, buyer, with_buyer=with_buyer)
+    return sale_records.grouped(sales, buyer, with_buyer=with_buyer)
 
 
 def product(raw: bytes, with_buyer: bool) -> Product:  # noqa: ARG001 - the contract's signature
@@ -159,7 +159,7 @@ def _incoming(coming: Detail, warehouse_id: Id, details: Details) -> Quantity | 
 
 def order_id(raw: bytes) -> str | None:
     """The order's id, or None."""
-    return records.order_id(raw[len(_MARK) : -1])
+    return sale_records.order_id(raw[len(_MARK) : -1])
 
 
 @id_reader
