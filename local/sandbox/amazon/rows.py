@@ -51,6 +51,11 @@ def listing(account: Account, item: Item, included: Collection[str]) -> dict[str
                 "conditionType": "new_new",
                 "status": _LISTED[item.status][0],
                 "itemName": item.title,
+                "mainImage": {
+                    "link": f"https://m.media.example/{asin(item)}.jpg",
+                    "height": 500,
+                    "width": 500,
+                },
                 "createdDate": iso(item.created),
                 "lastUpdatedDate": iso(item.updated),
             }
@@ -62,6 +67,10 @@ def listing(account: Account, item: Item, included: Collection[str]) -> dict[str
             {"marketplaceId": place, "offerType": "B2B", "price": business},
             {"marketplaceId": place, "offerType": "B2C", "price": price},
         ]
+    if "attributes" in included:
+        row["attributes"] = _attributes(account, item)
+    if "relationships" in included:
+        row["relationships"] = [{"marketplaceId": place, "relationships": _family(item)}]
     if "fulfillmentAvailability" in included:
         with_seller = {"fulfillmentChannelCode": "DEFAULT", "quantity": _quantity(account, item)}
         with_amazon = {"fulfillmentChannelCode": "AMAZON_EU"}
@@ -69,9 +78,47 @@ def listing(account: Account, item: Item, included: Collection[str]) -> dict[str
     return row
 
 
+def _attributes(account: Account, item: Item) -> dict[str, Any]:
+    """The attributes; each product type of Amazon's has others."""
+    place = marketplace(item.id)
+
+    def told(value: Any, **more: Any) -> dict[str, Any]:
+        return {"value": value, "marketplace_id": place} | more
+
+    other = {"value": "elsewhere", "marketplace_id": "ATVPDKIKX0DER"}
+    found: dict[str, Any] = {
+        "brand": [other, told("Kopje & Co", language_tag="en_GB")],
+        "bullet_point": [told("Dishwasher safe"), told("Made in Cape Town")],
+        "item_weight": [told(item.id % 900 + 0.5, unit="grams")],
+        "color": [told(("blue", "red", "natural")[item.id % 3], language_tag="en_GB")],
+        # An attribute whose value has parts.
+        "size": [{"size": "m", "size_class": "alpha", "marketplace_id": place}],
+        "other_product_image_locator_1": [
+            {"media_location": f"https://m.media.example/{asin(item)}-2.jpg", "marketplace_id": place}
+        ],
+    }
+    if item.id % 3:
+        found["product_description"] = [told(f"<p>{item.title}</p><p>Boxed &amp; wrapped</p>")]
+    if item.barcode:
+        found["externally_assigned_product_identifier"] = [told(item.barcode, type="ean")]
+    if item.list_price:
+        price = {"currency": account.currency, "marketplace_id": place}
+        name = "value_with_tax" if item.id % 5 == 4 else "value"
+        found["list_price"] = [price | {name: item.list_price / 100}]
+    return found
+
+
+def _family(item: Item) -> list[dict[str, Any]]:
+    """Every third item is a variation."""
+    if item.id % 3:
+        return []
+    theme = {"attributes": ["color", "size"], "theme": "SIZE/COLOR"}
+    return [{"type": "VARIATION", "parentSkus": [f"{item.sku}-PARENT"], "variationTheme": theme}]
+
+
 def summary(account: Account, item: Item) -> dict[str, Any]:
     """Amazon's stock of an item; the stock of some has no time of change."""
-    held, coming = _quantity(account, item), item.id % 9
+    held, coming, broken = _quantity(account, item), item.id % 9, item.id % 4
     index = _index(account, item)
     moved = max(account.stock(index, 0, place)[1] for place in (0, 1))
     return {
@@ -84,11 +131,26 @@ def summary(account: Account, item: Item) -> dict[str, Any]:
             "inboundWorkingQuantity": 0,
             "inboundShippedQuantity": coming,
             "inboundReceivingQuantity": 0,
-            "reservedQuantity": {"totalReservedQuantity": 2, "pendingCustomerOrderQuantity": 1},
+            "reservedQuantity": {
+                "totalReservedQuantity": 2,
+                "pendingCustomerOrderQuantity": 1,
+                "pendingTransshipmentQuantity": 1,
+                "fcProcessingQuantity": 0,
+            },
+            "researchingQuantity": {"totalResearchingQuantity": item.id % 2},
+            "unfulfillableQuantity": {
+                "totalUnfulfillableQuantity": broken,
+                "customerDamagedQuantity": broken,
+                "warehouseDamagedQuantity": 0,
+                "distributorDamagedQuantity": 0,
+                "carrierDamagedQuantity": 0,
+                "defectiveQuantity": 0,
+                "expiredQuantity": 0,
+            },
         },
         "lastUpdatedTime": "" if item.id % 7 == 0 else iso(moved),
         "productName": item.title,
-        "totalQuantity": held + 2 + coming,
+        "totalQuantity": held + 2 + coming + broken,
     }
 
 

@@ -66,6 +66,8 @@ class Amazon:
                 *("offers", "productName", "totalQuantity", "reservedQuantity", "buyer", "recipient"),
                 *("packages", "promotion", "cancellation", "tax", "fulfillmentServiceLevel", "shipByWindow"),
                 *("deliverByWindow", "breakdowns", "customization", "associatedOrderItems", "programs"),
+                *("attributes", "relationships", "mainImage", "productType", "unfulfillableQuantity"),
+                *("researchingQuantity",),
             }
         ),
         order_id=order_rows.order_id,

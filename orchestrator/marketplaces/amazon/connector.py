@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 
 from orchestrator.errors import ConnectionInvalid
-from orchestrator.marketplaces.amazon import buyers, listing_records, order_records
+from orchestrator.marketplaces.amazon import buyers, listing_records, order_records, stock_records
 from orchestrator.marketplaces.amazon.api import ACCESS, Credential, Seller, SellerSettings, ask, open_session
 from orchestrator.marketplaces.amazon.listings import fetch_orders, fetch_products
 from orchestrator.marketplaces.amazon.stock import fetch_inventory
@@ -74,6 +74,7 @@ CONNECTOR = Connector(
             fetch=fetch_products,
             normalize=listing_records.product,
             record_id=listing_records.product_id,
+            version=2,
             age=_AGE,
             durable_token=True,
             long_span=timedelta.max,
@@ -82,8 +83,9 @@ CONNECTOR = Connector(
             "inventory",
             Listing.SNAPSHOT,
             fetch=fetch_inventory,
-            normalize=listing_records.level,
-            record_id=listing_records.level_id,
+            normalize=stock_records.level,
+            record_id=stock_records.level_id,
+            version=2,
             durable_token=True,
         ),
     ),

@@ -121,7 +121,7 @@ def fetch_products(session: Session[Seller], window: Window, token: str | None) 
     """Listings changed in the window, one marketplace after the other."""
     ids = session.settings.marketplace_ids
     place = own_place(token, _listing_places, ids) if token else Search(ids[0], window.since)
-    wanted = Wanted("summaries,offers", window.since, window.until, window.attempt)
+    wanted = Wanted("summaries,offers,attributes,relationships", window.since, window.until, window.attempt)
     found = next_step(session, place, wanted)
     rows = [within(place.marketplace, "listing", item) for item in found.items]
     return Page(rows, write_position(found.following) if found.following else None, unshown=found.unshown)

@@ -138,7 +138,7 @@ def test_orders_of_all_marketplaces_are_asked_for_at_once() -> None:
         "lastUpdatedBefore": "2026-11-23T05:15:01Z",
         "marketplaceIds": "AE08WJ6YKNBMC,A1F83G8C2ARO7P",
         "maxResultsPerPage": "100",
-        "includedData": "FULFILLMENT,PROCEEDS",
+        "includedData": "FULFILLMENT,PROCEEDS,PACKAGES,CANCELLATION,PROMOTION",
     }
 
 

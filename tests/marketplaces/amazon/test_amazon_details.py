@@ -9,6 +9,7 @@ import pytest
 
 from orchestrator.marketplaces.amazon import listing_records as listings
 from orchestrator.marketplaces.amazon import order_records as orders
+from orchestrator.marketplaces.amazon import stock_records as stock
 from orchestrator.model.record import Money
 from tests.marketplaces.amazon.test_amazon_records import FBA, LISTING, ORDER, listed, order, stocked
 
@@ -53,7 +54,7 @@ def test_a_quantity_by_weight_is_exact() -> None:
     item = ORDER["orderItems"][0]
     assert order(orderItems=[{**item, "quantityOrdered": 1.52}]).lines[0].quantity == "1.52"
     raw = stocked(FBA, inventoryDetails={"fulfillableQuantity": 2.5}, totalQuantity=2.5)
-    level = listings.level(raw, False)
+    level = stock.level(raw, False)
     assert (level.available, level.on_hand) == ("2.5", "2.5")
 
 
@@ -62,7 +63,7 @@ def test_an_odd_detail_of_a_listing_or_of_stock_is_null(odd: Any) -> None:
     """A time without a zone is not guessed at."""
     summary = {**LISTING["summaries"][0], "lastUpdatedDate": odd, "createdDate": odd}
     product = listings.product(listed(LISTING, summaries=[summary]), False)
-    level = listings.level(stocked(FBA, lastUpdatedTime=odd), False)
+    level = stock.level(stocked(FBA, lastUpdatedTime=odd), False)
 
     assert (product.updated_at, product.created_at, product.status) == (None, None, "active")
     assert (level.updated_at, level.available) == (None, 37)
@@ -74,7 +75,7 @@ def test_an_odd_detail_of_a_listing_or_of_stock_is_null(odd: Any) -> None:
 def test_a_part_of_the_stock_on_its_way_that_cannot_be_read_is_no_zero() -> None:
     """Then nothing is told about stock on its way; the quantity for sale is."""
     details = {**FBA["inventoryDetails"], "inboundShippedQuantity": "many", "reservedQuantity": 5}
-    found = listings.level(stocked(FBA, inventoryDetails=details), False)
+    found = stock.level(stocked(FBA, inventoryDetails=details), False)
 
     assert (found.available, found.incoming, found.reserved) == (37, None, None)
     assert found.warnings == ("reservedQuantity", "inboundShippedQuantity")

@@ -11,6 +11,9 @@ import pytest
 from orchestrator.errors import RecordInvalid
 from orchestrator.marketplaces.amazon import listing_records as listings
 from orchestrator.marketplaces.amazon import order_records as orders
+from orchestrator.marketplaces.amazon import stock_records as stock
+from orchestrator.marketplaces.amazon.buyers import PERSONAL_FIELDS
+from orchestrator.marketplaces.amazon.fields import within
 from orchestrator.marketplaces.scrub import scrub
 from orchestrator.model.record import Money, Order, OrderLine, Product, StockLevel, Variant
 
@@ -88,12 +91,12 @@ def order(**change: Any) -> Order:
 
 def listed(row: dict[str, Any], **change: Any) -> bytes:
     """A listing's raw record."""
-    return listings.within("AE08WJ6YKNBMC", "listing", msgspec.Raw(msgspec.json.encode({**row, **change})))
+    return within("AE08WJ6YKNBMC", "listing", msgspec.Raw(msgspec.json.encode({**row, **change})))
 
 
 def stocked(row: dict[str, Any], **change: Any) -> bytes:
     """The raw record of stock at Amazon."""
-    return listings.within("AE08WJ6YKNBMC", "fba", msgspec.Raw(msgspec.json.encode({**row, **change})))
+    return within("AE08WJ6YKNBMC", "fba", msgspec.Raw(msgspec.json.encode({**row, **change})))
 
 
 def test_an_order_with_its_line() -> None:
@@ -188,7 +191,7 @@ def test_nothing_of_a_buyer_is_kept_of_a_reject() -> None:
     """Nor a buyer's words on a gift."""
     packing = {"packing": {"giftOption": {"giftMessage": "Happy birthday, Recipient"}}}
     item = {**ORDER["orderItems"][0], "fulfillment": packing}
-    kept = scrub(msgspec.json.encode({**ORDER, **BUYER, "orderItems": [item]}), orders.PERSONAL_FIELDS)
+    kept = scrub(msgspec.json.encode({**ORDER, **BUYER, "orderItems": [item]}), PERSONAL_FIELDS)
 
     assert not any(word in kept for word in (b"Buyer", b"Recipient", b"Long Street", b"x1@", b"555"))
     assert b"MUG-BLU-2" in kept
@@ -241,7 +244,7 @@ def test_a_listing_of_which_little_is_told() -> None:
 
 def test_what_lies_with_amazon() -> None:
     """On hand is the total without the stock on its way."""
-    assert listings.level(stocked(FBA), False) == StockLevel(
+    assert stock.level(stocked(FBA), False) == StockLevel(
         id="MUG-BLU-2@AE08WJ6YKNBMC/AMAZON/X00EXMPL01",
         sku="MUG-BLU-2",
         product_id="MUG-BLU-2@AE08WJ6YKNBMC",
@@ -260,7 +263,7 @@ def test_what_lies_with_amazon() -> None:
 
 def test_trap_stock_that_never_moved_has_an_empty_time() -> None:
     """As in Amazon's own example."""
-    found = listings.level(stocked(FBA, lastUpdatedTime="", totalQuantity=None), False)
+    found = stock.level(stocked(FBA, lastUpdatedTime="", totalQuantity=None), False)
 
     assert (found.updated_at, found.on_hand) == (None, None)
 
@@ -275,8 +278,7 @@ def test_what_lies_with_the_seller() -> None:
     ]
     raw = msgspec.Raw(msgspec.json.encode({"sku": "A", "fulfillmentAvailability": shares}))
     levels = [
-        listings.level(listings.within("A1F83G8C2ARO7P", "merchant", share), False)
-        for share in listings.merchant_stock(raw)
+        stock.level(within("A1F83G8C2ARO7P", "merchant", share), False) for share in stock.merchant_stock(raw)
     ]
 
     assert [(each.id, each.location_id, each.location_name, each.available) for each in levels] == [
@@ -284,7 +286,7 @@ def test_what_lies_with_the_seller() -> None:
         ("A@A1F83G8C2ARO7P/b1c9-store", "b1c9-store@A1F83G8C2ARO7P", None, 0),
         ("A@A1F83G8C2ARO7P/untracked", "untracked@A1F83G8C2ARO7P", None, None),
     ]
-    assert listings.merchant_stock(msgspec.Raw(b'{"sku":"PARENT"}')) == []
+    assert stock.merchant_stock(msgspec.Raw(b'{"sku":"PARENT"}')) == []
 
 
 @pytest.mark.parametrize(
@@ -339,17 +341,17 @@ def test_a_malformed_listing_is_a_reject(raw: bytes, record_id: str | None) -> N
 def test_malformed_stock_is_a_reject(raw: bytes, record_id: str | None) -> None:
     """With its id, if that can be read."""
     with pytest.raises((RecordInvalid, msgspec.ValidationError)):
-        listings.level(raw, False)
+        stock.level(raw, False)
 
-    assert listings.level_id(raw) == record_id
+    assert stock.level_id(raw) == record_id
     assert orders.order_id(raw) is None
 
 
 def test_a_good_record_is_identified_as_it_is_normalized() -> None:
     """Also of the seller's own stock."""
-    merchant = listings.within(
+    merchant = within(
         "A1", "merchant", msgspec.Raw(b'{"sku":"A","fulfillmentChannelCode":"DEFAULT","quantity":1}')
     )
     for raw in (stocked(FBA), stocked({**FBA, "fnSku": None}), merchant):
-        assert listings.level_id(raw) == listings.level(raw, False).id
+        assert stock.level_id(raw) == stock.level(raw, False).id
     assert listings.product_id(listed(LISTING)) == listings.product(listed(LISTING), False).id
