@@ -121,6 +121,7 @@ def _offer(row: dict[str, Any]) -> dict[str, Any]:
         "rrp": row["rrp"] or 0,
         "status": row["status"].replace("_", " ").title().replace(" By ", " by "),
         "date_created": _time(row["created_at"]),
+        "offer_url": f"https://www.takealot.example/x/PLID{row['productline_id']}",
         "leadtime_days": 3,
         "leadtime_stock": [
             {

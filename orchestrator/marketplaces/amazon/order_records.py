@@ -31,6 +31,7 @@ from orchestrator.marketplaces.values import (
 from orchestrator.model.record import (
     Buyer,
     FulfilledBy,
+    Fulfillment,
     FulfillmentStatus,
     Order,
     OrderLine,
@@ -198,7 +199,7 @@ def order(raw: bytes, with_buyer: bool) -> Order:
         discount_codes=_promotions(details, row.order_items),
         destination=destination_of(details, row.recipient),
         lines=_order_lines(details, row.order_items, amounts, channel.marketplace_id),
-        fulfillments=None if shipper == "AMAZON" else parcels_of(details, row.packages),
+        fulfillments=_parcels(details, row.packages, shipper),
         buyer=_buyer(details, row) if with_buyer else None,
     )
     return order_of(facts, details, with_buyer=with_buyer)
@@ -218,6 +219,12 @@ def _channel(details: Details, channel: _Channel) -> str | None:
     if channel.channel_name == _ELSEWHERE:
         return _ELSEWHERE
     return details.text("marketplaceName", channel.marketplace_name)
+
+
+def _parcels(details: Details, packages: Detail, shipper: str) -> tuple[Fulfillment, ...] | None:
+    """The parcels of an order that the seller sends; None if they are not told."""
+    found = parcels_of(details, packages)
+    return found if found or shipper == "MERCHANT" else None
 
 
 def _latest(details: Details, name: str, window: object) -> datetime | None:

@@ -61,6 +61,7 @@ CONNECTOR = Connector(
             fetch=lambda session, window, token: session.settings.fetch_products(session, window, token),
             normalize=either(records.product, v2_records.product),
             record_id=either(records.product_id, v2_records.product_id),
+            version=2,
             durable_token=False,
         ),
         Stream(
@@ -69,6 +70,7 @@ CONNECTOR = Connector(
             fetch=lambda session, window, token: session.settings.fetch_inventory(session, window, token),
             normalize=either(records.level, v2_records.level),
             record_id=either(records.level_id, v2_records.level_id),
+            version=2,
             durable_token=False,
         ),
     ),

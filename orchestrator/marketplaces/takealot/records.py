@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from decimal import Decimal
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -12,9 +12,10 @@ from orchestrator.decoding import UNREADABLE
 from orchestrator.marketplaces.takealot.words import (
     offer_status,
 )
+from orchestrator.marketplaces.unified.barcodes import barcodes_of
 from orchestrator.marketplaces.unified.facts import LevelFacts, ProductFacts
 from orchestrator.marketplaces.unified.levels import level_of
-from orchestrator.marketplaces.unified.products import product_of
+from orchestrator.marketplaces.unified.products import product_of, weight_of
 from orchestrator.marketplaces.values import (
     NO_DETAIL,
     Detail,
@@ -36,6 +37,8 @@ from orchestrator.model.record import (
 )
 
 CURRENCY = "ZAR"
+#: The page of a product line, as v1's description tells it.
+_PAGE = "https://www.takealot.com/x/PLID{}"
 
 
 class Offer(msgspec.Struct, kw_only=True):
@@ -48,9 +51,16 @@ class Offer(msgspec.Struct, kw_only=True):
     title: Detail = NO_DETAIL
     selling_price: Detail = NO_DETAIL
     rrp: Detail = NO_DETAIL
+    #: Takealot's own label for the article.
+    product_label: Detail = NO_DETAIL
+    condition: Detail = NO_DETAIL
+    image_url: Detail = NO_DETAIL
+    weight_grams: Detail = NO_DETAIL
 
 
-class _DatedOffer(Offer, kw_only=True):
+class _V1Offer(Offer, kw_only=True):
+    #: Joins offers that are variations of one product.
+    productline_id: Detail = NO_DETAIL
     created_at: Detail = NO_DETAIL
     updated_at: Detail = NO_DETAIL
 
@@ -112,25 +122,34 @@ def split_by_location(offer: msgspec.Raw) -> list[bytes]:
 
 def product(raw: bytes, with_buyer: bool) -> Product:  # noqa: ARG001 - the contract's signature
     """An offer is a product with one variant."""
-    row, details = msgspec.json.decode(raw, type=_DatedOffer), Details()
-    dates = _moment(details, "created_at", row.created_at), _moment(details, "updated_at", row.updated_at)
-    return offered(row, details, *dates)
+    row, details = msgspec.json.decode(raw, type=_V1Offer), Details()
+    family = details.text("productline_id", row.productline_id)
+    return offered(
+        row,
+        details,
+        parent_id=family,
+        url=_PAGE.format(family) if family else None,
+        created_at=_moment(details, "created_at", row.created_at),
+        updated_at=_moment(details, "updated_at", row.updated_at),
+    )
 
 
-def offered(
-    row: Offer,
-    details: Details,
-    created_at: datetime | None = None,
-    updated_at: datetime | None = None,
-) -> Product:
-    """An offer as a product."""
+def offered(row: Offer, details: Details, **more: Any) -> Product:
+    """An offer as a product; `more` are facts that the APIs tell in different ways."""
     offer_id = str(row.offer_id)
+    grams = details.quantity("weight_grams", row.weight_grams)
+    image = details.text("image_url", row.image_url)
+    codes = details.text("barcode", row.barcode), details.text("product_label", row.product_label)
     variant = Variant(
         id=offer_id,
         sku=details.text("sku", row.sku),
-        barcode=details.text("barcode", row.barcode),
+        barcodes=barcodes_of(codes),
         price=details.money("selling_price", row.selling_price, CURRENCY),
         list_price=details.money("rrp", row.rrp, CURRENCY),
+        weight=None
+        if grams is None
+        else details.read("weight_grams", lambda: weight_of(Decimal(grams), "g")),
+        condition=details.text("condition", row.condition),
     )
     word = details.text("status", row.status) or ""
     facts = ProductFacts(
@@ -138,9 +157,9 @@ def offered(
         title=details.text("title", row.title),
         status=offer_status(word, details),
         marketplace_status=word,
-        created_at=created_at,
-        updated_at=updated_at,
+        image_urls=(image,) if image else (),
         variants=(variant,),
+        **more,
     )
     return product_of(facts, details)
 
@@ -156,26 +175,27 @@ def level(raw: bytes, with_buyer: bool) -> StockLevel:  # noqa: ARG001 - the con
     row, details = msgspec.json.decode(raw, type=_Level), Details()
     if row.holder == "seller":
         own = msgspec.json.decode(row.stock, type=_SellerStock)
-        return stocked(row, (str(own.seller_warehouse_id), None), quantity(own.quantity_available), details)
+        place, available = (str(own.seller_warehouse_id), None), quantity(own.quantity_available)
+        return stocked(row, place, available, details, held_by="merchant")
     stock = msgspec.json.decode(row.stock, type=_RegionStock)
-    coming = (
-        details.quantity("stock_on_way", stock.stock_on_way),
-        details.quantity("stock_in_receiving", stock.stock_in_receiving),
+    on_way = details.quantity("stock_on_way", stock.stock_on_way)
+    receiving = details.quantity("stock_in_receiving", stock.stock_in_receiving)
+    told = [Decimal(part) for part in (on_way, receiving) if part is not None]
+    return stocked(
+        row,
+        (stock.region, stock.region),
+        quantity(stock.quantity_available),
+        details,
+        held_by="marketplace",
+        incoming=None if details.warnings else total_quantity(*told),
+        quantities={"stock_on_way": on_way, "stock_in_receiving": receiving},
     )
-    told = [Decimal(part) for part in coming if part is not None]
-    incoming = None if details.warnings else total_quantity(*told)
-    available = quantity(stock.quantity_available)
-    return stocked(row, (stock.region, stock.region), available, details, incoming)
 
 
 def stocked(
-    row: Share,
-    place: tuple[str, str | None],
-    available: Quantity,
-    details: Details,
-    incoming: Quantity | None = None,
+    row: Share, place: tuple[str, str | None], available: Quantity, details: Details, **more: Any
 ) -> StockLevel:
-    """The stock of an offer at one location, given by its id and name."""
+    """The stock of an offer at one location, given by its id and name; `more` are further facts."""
     offer_id, (location, location_name) = str(row.offer_id), place
     facts = LevelFacts(
         id=f"{offer_id}@{location}",
@@ -185,7 +205,7 @@ def stocked(
         location_id=location,
         location_name=location_name,
         available=available,
-        incoming=incoming,
+        **more,
     )
     return level_of(facts, details)
 

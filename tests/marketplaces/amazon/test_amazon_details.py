@@ -13,6 +13,7 @@ from orchestrator.marketplaces.amazon import stock_records as stock
 from orchestrator.model.record import Money
 from tests.marketplaces.amazon.test_amazon_records import FBA, LISTING, ORDER, listed, order, stocked
 
+SHIPPING = [{"type": "SHIPPING", "subtotal": {"amount": "50", "currencyCode": "ZAR"}}]
 ODD: list[Any] = ["N/A", 5, [], {}, None, False, {"amount": "N/A", "currencyCode": "ZAR"}, {"amount": "5"}]
 
 
@@ -25,7 +26,12 @@ def test_an_odd_detail_of_an_order_costs_neither_the_order_nor_its_total(odd: An
         {"fulfillment": odd},
         {"orderItems": [{**item, "product": odd}]},
         {"orderItems": [{**item, "proceeds": odd}]},
-        {"orderItems": [{**item, "proceeds": {"proceedsTotal": odd}}]},
+        {"orderItems": [{**item, "proceeds": {"breakdowns": odd}}]},
+        {"orderItems": [{**item, "proceeds": {"breakdowns": [{"type": "ITEM", "subtotal": odd}]}}]},
+        {"orderItems": [{**item, **dict.fromkeys(("promotion", "cancellation", "fulfillment"), odd)}]},
+        {"orderItems": [{**item, "tax": odd, "associatedOrderItems": odd}]},
+        {"packages": odd, "tax": odd},
+        {"packages": [{"packageReferenceId": "1", "packageStatus": odd, "packageItems": odd}]},
         {"orderItems": [{**item, "product": {**item["product"], "price": odd}}]},
         {"orderItems": [{**item, "product": {**item["product"], "price": {"unitPrice": odd}}}]},
         {"orderItems": [{**item, "product": {**item["product"], "title": odd}}]},
@@ -41,11 +47,12 @@ def test_an_odd_detail_of_an_order_costs_neither_the_order_nor_its_total(odd: An
 def test_an_unusable_amount_is_named() -> None:
     """The line has no price; the warning says which one."""
     item = ORDER["orderItems"][0]
-    odd = {"proceedsTotal": {"amount": "N/A", "currencyCode": "ZAR"}}
-    found = order(orderItems=[{**item, "proceeds": odd}])
+    odd = [{"type": "ITEM", "subtotal": {"amount": "N/A", "currencyCode": "ZAR"}}, *SHIPPING]
+    found = order(orderItems=[{**item, "proceeds": {"breakdowns": odd}}])
 
-    assert found.lines[0].total is None
-    assert found.warnings == ("proceedsTotal",)
+    assert (found.lines[0].subtotal, found.lines[0].total, found.subtotal) == (None, None, None)
+    assert found.total == Money("1198.00", "ZAR")
+    assert "subtotal" in found.warnings
     assert order().warnings == ()
 
 

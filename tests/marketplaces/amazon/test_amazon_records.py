@@ -34,7 +34,10 @@ ORDER: dict[str, Any] = {
                 "sellerSku": "MUG-BLU-2",
                 "price": {"unitPrice": {"amount": "599.00", "currencyCode": "ZAR"}},
             },
-            "proceeds": {"proceedsTotal": {"amount": "1198.00", "currencyCode": "ZAR"}},
+            "proceeds": {
+                "proceedsTotal": {"amount": "1198.00", "currencyCode": "ZAR"},
+                "breakdowns": [{"type": "ITEM", "subtotal": {"amount": "1198.00", "currencyCode": "ZAR"}}],
+            },
         }
     ],
 }
@@ -108,8 +111,14 @@ def test_an_order_with_its_line() -> None:
         payment_status="paid",
         fulfillment_status="partially_fulfilled",
         marketplace_status="PARTIALLY_SHIPPED",
+        fulfilled_by="merchant",
         to_ship=True,
         currency="ZAR",
+        subtotal=Money("1198.00", "ZAR"),
+        discount_total=Money("0.00", "ZAR"),
+        shipping_total=Money("0.00", "ZAR"),
+        other_total=Money("0.00", "ZAR"),
+        tax_total=Money("0.00", "ZAR"),
         total=Money("1198.00", "ZAR"),
         net=Money("1198.00", "ZAR"),
         net_micros=1_198_000_000,
@@ -125,9 +134,13 @@ def test_an_order_with_its_line() -> None:
                 title="Enamel mug, blue",
                 quantity=2,
                 unit_price=Money("599.00", "ZAR"),
+                subtotal=Money("1198.00", "ZAR"),
+                discount=Money("0.00", "ZAR"),
+                tax=Money("0.00", "ZAR"),
                 total=Money("1198.00", "ZAR"),
             ),
         ),
+        fulfillments=(),
     )
 
 
@@ -204,6 +217,7 @@ def test_a_listing_is_a_product_with_one_variant() -> None:
         title="Enamel mug, blue",
         status="active",
         marketplace_status="BUYABLE, DISCOVERABLE",
+        product_type="MUG",
         created_at=datetime(2026, 2, 15, 12, 34, 56, 789_000, UTC),
         updated_at=datetime(2026, 11, 20, 7, tzinfo=UTC),
         skus=("MUG-BLU-2",),
@@ -251,12 +265,16 @@ def test_what_lies_with_amazon() -> None:
         variant_id="MUG-BLU-2@AE08WJ6YKNBMC",
         location_id="AMAZON@AE08WJ6YKNBMC",
         location_name="Fulfillment by Amazon",
+        inventory_item_id="X00EXMPL01",
+        held_by="marketplace",
+        tracked=True,
         available=37,
         available_micros=37_000_000,
         on_hand=40,
         committed=2,
         incoming=101,
         reserved=3,
+        quantities={"inbound_shipped": 100, "inbound_working": 1},
         updated_at=datetime(2026, 11, 23, 5, 58, 12, tzinfo=UTC),
     )
 

@@ -339,6 +339,7 @@ def test_stock_is_told_by_warehouse_and_region() -> None:
             product_id="208877123",
             variant_id="208877123",
             location_id="28676",
+            held_by="merchant",
             available=40,
             available_micros=40_000_000,
         ),
@@ -349,9 +350,11 @@ def test_stock_is_told_by_warehouse_and_region() -> None:
             variant_id="208877123",
             location_id="JHB",
             location_name="JHB",
+            held_by="marketplace",
             available=12,
             available_micros=12_000_000,
             incoming=5,
+            quantities={"stock_in_receiving": 2, "stock_on_way": 3},
         ),
     ]
 
