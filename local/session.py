@@ -145,6 +145,8 @@ def _print_addresses(screen: Console, stack: Stack, interval: timedelta) -> None
     screen.print("  # change data in a sandbox; the next tick syncs the changes")
     for name, address in stack.sandbox_urls.items():
         screen.print(f"""  curl -d '{{"new_orders": 5, "prices": 3}}' {address}/_sandbox/change  # {name}""")
+    if changes := stack.environment.get("SYNC_CHANGES"):
+        screen.print(f"  # changed records are told to {changes}")
     screen.print("  # list the runs on the command line")
     screen.print(f"  set -a; . {folder.environment}; set +a; {python} -m orchestrator runs list")
 

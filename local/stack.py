@@ -106,7 +106,7 @@ def running(options: Options) -> Iterator[Stack]:
     with folder.lock(), Processes(folder.logs) as processes:
         data = _sandbox_data(options)
         api, worker, certs, *sandbox_ports = free_ports(3 + len(MARKETPLACES), options.preferred_ports)
-        variables = variables_of(folder, api, worker, certs)
+        variables = variables_of(folder, api, worker, certs) | _changes()
         if options.emulators:
             variables |= _start_emulators(processes)
         else:
@@ -125,6 +125,7 @@ def running(options: Options) -> Iterator[Stack]:
             processes.wait_ready(f"sandbox-{name}", url)
         if options.emulators:
             topics.create(PROJECT, f"http://127.0.0.1:{worker}")
+            topics.create_changes(PROJECT, variables.get("SYNC_CHANGES", ""))
         services = wiring.build(Settings.from_environment(variables), delivers=False)
         add_samples(services, folder, sandbox_urls)
         folder.write_environment(variables)
@@ -155,6 +156,12 @@ def _scheduler(options: Options, variables: Mapping[str, str]) -> Scheduler:
         secret=options.folder.scheduler_secret(),
         job=options.job,
     )
+
+
+def _changes() -> dict[str, str]:
+    """The person's own SYNC_CHANGES, for the functions and the command line."""
+    given = os.environ.get("SYNC_CHANGES", "")
+    return {"SYNC_CHANGES": given} if given else {}
 
 
 def inherited() -> dict[str, str]:

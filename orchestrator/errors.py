@@ -10,6 +10,7 @@
     │  ├─ StoreUnavailable         outcome unknown: settle by reading, else redeliver
     │  └─ WriteRejected            the store will never accept this data: bisect
     ├─ QueueUnavailable            redeliver
+    ├─ ChangesUnavailable          the task is closed all the same, and its changes are told later
     ├─ SecretError
     │  ├─ SecretMissing            like rejected credentials: the operator acts
     │  └─ SecretUnavailable        redeliver
@@ -122,6 +123,12 @@ class QueueUnavailable(SyncError):
     """Not every message was accepted; publishing again is safe."""
 
     kind = "queue_unavailable"
+
+
+class ChangesUnavailable(SyncError):
+    """Not every event was accepted; publishing again is safe."""
+
+    kind = "changes_unavailable"
 
 
 class SecretError(SyncError):

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, NamedTuple, Protocol
 
+from orchestrator.model.change_event import ChangeEvent
 from orchestrator.model.messages import Message
 
 Document = dict[str, Any]
@@ -182,6 +183,17 @@ class TaskQueue(Protocol):
 
         Raises:
             QueueUnavailable: It may be missing there; let it be redelivered.
+        """
+
+
+class ChangeFeed(Protocol):
+    """At-least-once events for consumers of the records, in no order."""
+
+    def publish(self, events: Sequence[ChangeEvent]) -> None:
+        """Return when every event is accepted; it takes few seconds, also when it fails.
+
+        Raises:
+            ChangesUnavailable: Some were not accepted; publishing all of them again is safe.
         """
 
 

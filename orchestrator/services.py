@@ -8,7 +8,7 @@ from concurrent.futures import Executor
 from dataclasses import dataclass, field
 
 from orchestrator.marketplaces.spec import AnyConnector
-from orchestrator.ports import Clock, DocumentStore, SecretStore, TaskQueue
+from orchestrator.ports import ChangeFeed, Clock, DocumentStore, SecretStore, TaskQueue
 from orchestrator.settings import Settings
 
 
@@ -24,6 +24,8 @@ class Services:
     connectors: Mapping[str, AnyConnector]
     #: Runs work that overlaps other work: reading the next page while the last one is written.
     executor: Executor
+    #: Tells consumers of changed records; None if nobody is to be told.
+    changes: ChangeFeed | None = None
     #: Whether this process was told to end: then running work checkpoints and hands over.
     stopping: Callable[[], bool] = lambda: False
     #: For jitter and ids; seeded by tests.

@@ -36,6 +36,8 @@ class Settings:
     sync_store: str
     #: `pubsub:TOPIC` or `local:WORKER_URL`.
     sync_queue: str
+    #: `pubsub:TOPIC` or `local:CONSUMER_URL`; empty if nobody is told of changed records.
+    sync_changes: str
     #: Empty if neither Firestore nor Pub/Sub is used.
     google_cloud_project: str
     firestore_database: str

@@ -164,8 +164,25 @@ def _previous(value: str, given: Variables) -> Iterator[str]:
         yield "is set, and SCHEDULER_SECRET is a reference"
 
 
+def _changes(value: str, given: Variables) -> Iterator[str]:
+    """The worker takes every message of the queue's topic for a task, and dead letters wait for a person."""
+    yield from _matching(_TOPIC, development=rf"local:{_URL}")(value, given)
+    queue, changes = (_address(name, given) for name in ("SYNC_QUEUE", "SYNC_CHANGES"))
+    if value and changes in {queue, f"{queue}-dead"}:
+        yield "is the queue's own, SYNC_QUEUE"
+
+
+def _address(name: str, given: Variables) -> str:
+    """A topic by its full name, or a URL without a trailing slash."""
+    scheme, _, target = given.text(name).partition(":")
+    if scheme != "pubsub":
+        return target.rstrip("/")
+    return target if "/" in target else f"projects/{given.text('GOOGLE_CLOUD_PROJECT')}/topics/{target}"
+
+
 def _needs_project(given: Variables) -> bool:
-    return given.text("SYNC_STORE") == "firestore" or given.text("SYNC_QUEUE").startswith("pubsub:")
+    named = (given.text("SYNC_QUEUE"), given.text("SYNC_CHANGES"))
+    return given.text("SYNC_STORE") == "firestore" or any(name.startswith("pubsub:") for name in named)
 
 
 TABLE: tuple[Setting, ...] = (
@@ -182,6 +199,12 @@ TABLE: tuple[Setting, ...] = (
         "SYNC_QUEUE",
         _matching(_TOPIC, development=rf"local:{_URL}", required=lambda _: True),
         "`pubsub:TOPIC` (a topic's id, or `projects/P/topics/T`), or in development `local:WORKER_URL`",
+    ),
+    Setting(
+        "SYNC_CHANGES",
+        _changes,
+        "the topic that tells consumers of changed records, another one than the queue's: `pubsub:TOPIC`, "
+        "or in development `local:CONSUMER_URL`; empty: nobody is told",
     ),
     Setting(
         "GOOGLE_CLOUD_PROJECT",

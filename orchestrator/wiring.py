@@ -9,12 +9,12 @@ from pathlib import Path
 from orchestrator import decoding
 from orchestrator.adapters.clock import SystemClock
 from orchestrator.marketplaces.registry import REGISTRY
-from orchestrator.ports import DeadLetters, DocumentStore, SecretStore, TaskQueue
+from orchestrator.ports import ChangeFeed, DeadLetters, DocumentStore, SecretStore, TaskQueue
 from orchestrator.services import Services
 from orchestrator.settings import Settings
 
-#: The embedded queue's file if there is no embedded store beside it.
-_QUEUE_FILE = Path(".local/queue.db")
+#: The embedded queue's file if there is no embedded store beside it, and the embedded change feed's.
+_QUEUE_FILE, _CHANGES_FILE = Path(".local/queue.db"), Path(".local/changes.db")
 #: Threads of all invocations in an instance: a page and a commit for each of the most that Cloud Run allows.
 #: With fewer, slow marketplaces would keep all others waiting. A thread is made only if no other is idle.
 _OVERLAPPING = 2000
@@ -40,6 +40,7 @@ def build(
         clock=SystemClock(),
         connectors=REGISTRY,
         stopping=stopping,
+        changes=_changes(settings, delivers=delivers),
         executor=ThreadPoolExecutor(_OVERLAPPING, thread_name_prefix="overlap"),
     )
 
@@ -60,11 +61,15 @@ def dead_letters(settings: Settings) -> DeadLetters:
 
 def queue_path(settings: Settings) -> Path:
     """The embedded queue's file: beside the embedded store's, named after it."""
+    return _beside_store(settings, "queue") or _QUEUE_FILE
+
+
+def _beside_store(settings: Settings, name: str) -> Path | None:
     scheme, _, path = settings.sync_store.partition(":")
     if scheme != "sqlite":
-        return _QUEUE_FILE
+        return None
     store = Path(path)
-    return store.with_name(f"{store.stem}-queue{store.suffix}")
+    return store.with_name(f"{store.stem}-{name}{store.suffix}")
 
 
 def _store(settings: Settings) -> DocumentStore:
@@ -93,6 +98,24 @@ def _queue(settings: Settings, *, delivers: bool) -> TaskQueue:
     from orchestrator.adapters.google.pubsub import PubSubQueue
 
     return PubSubQueue(
+        project=settings.google_cloud_project, topic=target, emulator_host=settings.pubsub_emulator_host
+    )
+
+
+def _changes(settings: Settings, *, delivers: bool) -> ChangeFeed | None:
+    scheme, _, target = settings.sync_changes.partition(":")
+    if not scheme:
+        return None
+    if scheme == "local":
+        from orchestrator.adapters.embedded.change_feed import LocalChanges
+
+        path = _beside_store(settings, "changes") or _CHANGES_FILE
+        changes = LocalChanges(path, target, delivers=delivers)
+        changes.start()
+        return changes
+    from orchestrator.adapters.google.change_feed import PubSubChanges
+
+    return PubSubChanges(
         project=settings.google_cloud_project, topic=target, emulator_host=settings.pubsub_emulator_host
     )
 

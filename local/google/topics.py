@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 TOPIC = "sync-tasks"
+CHANGES_TOPIC = "sync-changes"
 DEAD_LETTER_TOPIC = "sync-tasks-dead"
 SUBSCRIPTION = "sync-tasks-worker"
 DEAD_LETTER_SUBSCRIPTION = "sync-tasks-dead"
@@ -27,6 +28,25 @@ class Delivery:
 
 
 DEPLOYED = Delivery()
+
+
+def create_changes(project: str, setting: str) -> None:
+    """Create the topic of a SYNC_CHANGES setting, and a subscription of its name that keeps the events.
+
+    Args:
+        project: The project id, if the topic does not name one.
+        setting: `pubsub:TOPIC`; nothing is created for another one.
+    """
+    from google.cloud.pubsub_v1 import PublisherClient, SubscriberClient  # noqa: PLC0415 - slow to import
+
+    scheme, _, name = setting.partition(":")
+    if scheme != "pubsub":
+        return
+    topic = name if "/" in name else PublisherClient.topic_path(project, name)
+    with PublisherClient() as publisher, SubscriberClient() as subscriber:
+        publisher.create_topic(name=topic, timeout=_TIMEOUT_S)
+        subscription = topic.replace("/topics/", "/subscriptions/")
+        subscriber.create_subscription(name=subscription, topic=topic, timeout=_TIMEOUT_S)
 
 
 def create(project: str, worker_url: str | None, delivery: Delivery = DEPLOYED) -> None:

@@ -145,12 +145,17 @@ def _print_view(screen: Console, view: ConnectionView) -> None:
     screen.print()
     state = view.state
     rows = [
-        (name, stream.cursor.since, stream.cursor.window is not None, stream.last_success_at)
+        (
+            name,
+            stream.cursor.since,
+            stream.cursor.window is not None,
+            stream.migration[0].until if stream.migration else None,
+            stream.last_success_at,
+        )
         for name, stream in sorted(state.streams.items())
     ]
-    screen.print(
-        table("streams", ("stream", "complete until", "in the middle of a window", "last success"), rows)
-    )
+    titles = ("stream", "complete until", "in the middle of a window", "rewrites all before", "last success")
+    screen.print(table("streams", titles, rows))
     screen.print()
     health = [
         ("health", state.health),
@@ -213,6 +218,7 @@ def _summary(view: ConnectionView) -> dict[str, Any]:
                 name: {
                     "since": stream.cursor.since,
                     "in_window": stream.cursor.window is not None,
+                    "rewrites_before": stream.migration[0].until if stream.migration else None,
                     "last_success_at": stream.last_success_at,
                 }
                 for name, stream in state.streams.items()

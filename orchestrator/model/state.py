@@ -8,6 +8,7 @@ from enum import StrEnum
 import msgspec
 
 from orchestrator.model import ids
+from orchestrator.model.change_event import Changes, StreamChanges, joined
 from orchestrator.model.counts import Cost, ErrorInfo, StreamCounts
 from orchestrator.model.documents import Stored, from_document, read_or_none
 from orchestrator.model.messages import Message
@@ -28,7 +29,7 @@ class Lease(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
     owner: str | None = None
     #: Grows on every claim.
     fence: int = 0
-    #: Nobody else may claim before then; absent when nothing is open.
+    #: Nobody else may claim before then; absent when nothing is open and nothing is untold.
     expires_at: datetime | None = None
     #: The marketplace asked to wait until then.
     not_before: datetime | None = None
@@ -66,6 +67,8 @@ class Open(msgspec.Struct, kw_only=True, frozen=True):
     #: Counts, cost and errors of earlier slices, by stream.
     progress: dict[str, StreamCounts] = {}
     cost: Cost | None = None
+    #: Changes that its slices have stored so far; each is counted by the commit that stores it.
+    changes: Changes | None = None
 
     def is_of(self, run_id: str, shard: str) -> bool:
         """Whether this is that task: only edited documents have a connection in two shards of one run."""
@@ -75,6 +78,11 @@ class Open(msgspec.Struct, kw_only=True, frozen=True):
     def has_progress(self) -> bool:
         """Whether any slice of the task has read a record."""
         return any(counts.seen for counts in self.progress.values())
+
+    def with_changes(self, organization_id: str, stream: str, changes: StreamChanges) -> Open:
+        """The task with changes of a stream that are stored with it."""
+        mine = Changes(run_id=self.run_id, organization_id=organization_id, streams={stream: changes})
+        return msgspec.structs.replace(self, changes=joined(self.changes, mine))
 
     def message(self, connection_id: str) -> Message:
         """The task message that continues it, even past its deadline."""
@@ -192,6 +200,11 @@ class StreamState(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True)
     cursor: Cursor = Cursor()
     #: Hash of the query's inputs; another hash starts a new window from the beginning.
     scope: str = ""
+    #: The stream's version in which windows write records; absent in documents of release 0.1, which had 1.
+    version: int = 1
+    #: The windows over the history that an earlier version has written, the latest first; each leaves once
+    #: its records are rewritten.
+    migration: tuple[OpenWindow, ...] = ()
     #: Packed digest entries kept here; see `orchestrator.sync.digest`.
     digest: bytes = b""
     #: How many documents under `digests/` hold the rest; a power of four, or 0.
@@ -245,6 +258,12 @@ class SyncState(msgspec.Struct, kw_only=True, frozen=True):
     removing: bool = False
     #: When the removal began, which tells it from a later one; None if the connection is not removed.
     removed_at: datetime | None = None
+    #: Whether the removal deletes the records too.
+    purging: bool = False
+    #: The organization of a removed connection; None if it is not known.
+    organization_id: str | None = None
+    #: Changes of closed tasks that consumers could not be told of yet.
+    untold: Changes | None = None
     #: When the state of a removed connection may be deleted: no message of its tasks is left by then. None
     #: in every other state, because the store deletes documents by this field.
     expires_at: datetime | None = None
@@ -258,6 +277,27 @@ class SyncState(msgspec.Struct, kw_only=True, frozen=True):
     def read(cls, stored: Stored | None) -> SyncState | None:
         """Read a `sync_state` document like `of`; None if it cannot be read, which is logged by its path."""
         return read_or_none(cls, stored) if stored is not None else cls()
+
+    @property
+    def owed(self) -> Changes | None:
+        """All changes that consumers are still to be told of, those of the open task included."""
+        return joined(self.untold, self.open.changes if self.open is not None else None)
+
+    def reminder(self, connection_id: str) -> Message | None:
+        """The message that has the changes of a closed task told; None if there are none."""
+        last, until = self.last_run, self.lease.expires_at
+        if self.open is not None or self.untold is None or last is None or not last.shard or until is None:
+            return None
+        return Message(
+            kind="task",
+            run_id=last.run_id,
+            order=last.order,
+            deadline_at=until,
+            marketplace=ids.marketplace_of(last.shard),
+            shard=last.shard,
+            connection_id=connection_id,
+            heal=True,
+        )
 
     def latest_run(self, run_id: str, order: str, shard: str) -> LastRun:
         """The value of `last_run` after a task of this run was closed: the later of the two."""

@@ -15,6 +15,7 @@ import msgspec
 from orchestrator.attempts import Attempts
 from orchestrator.errors import Conflict, NotPossible
 from orchestrator.model import ids
+from orchestrator.model.change_event import Purged, changed_event, purged_event
 from orchestrator.model.connection import STREAMS, ConnectionStatus
 from orchestrator.model.documents import to_document
 from orchestrator.model.state import Health, Lease, SyncState
@@ -70,7 +71,7 @@ def remove(services: Services, connection_id: str, *, purge_records: bool = Fals
         NotFound: There is neither a connection nor anything left to delete of one.
         NotPossible: The worker did not close its task in time (the connection itself is deleted already),
             or another command finished this removal.
-        StoreUnavailable: Remove it again.
+        StoreUnavailable: Remove it again. So does ChangesUnavailable.
     """
     removal = Removal(services, connection_id, purge_records=purge_records)
     edit(services, connection_id, removal.begin)
@@ -80,6 +81,7 @@ def remove(services: Services, connection_id: str, *, purge_records: bool = Fals
     if purge_records:
         for collection in (*STREAMS, "rejects"):
             removal.delete_all(f"{ids.connection_path(connection_id)}/{collection}", _RECORDS_PAGE)
+    removal.tell()
     removal.end()
 
 
@@ -105,11 +107,14 @@ class Removal:
             raise not_found(self._connection_id, snapshot)
         continues = connection is None and state.removing and state.removed_at is not None
         self._began_at = state.removed_at if continues else self._services.clock.now()
-        given = connection.data.get("marketplace") if connection is not None else None
+        document = connection.data if connection is not None else {}
+        given, organization_id = document.get("marketplace"), document.get("organization_id")
         fields = {
             "marketplace": state.marketplace or (given if isinstance(given, str) else ""),
             "removing": True,
             "removed_at": self._began_at,
+            "purging": self._purges or (continues and state.purging),
+            "organization_id": organization_id if isinstance(organization_id, str) else state.organization_id,
             "expires_at": None,
             "health": Health.OK.value,
         }
@@ -125,6 +130,30 @@ class Removal:
         while found := self._services.store.query(Query(collection, limit=page)):
             self._commit(lambda _: {}, [Delete(snapshot.path) for snapshot in found])
 
+    def tell(self) -> None:
+        """Tell consumers of a purge, also of one that an earlier command began; else of untold changes.
+
+        The removal ends only after that. A consumer that is told of a purge reads the connection's records
+        again, so it does not matter when the event arrives.
+
+        Raises:
+            ChangesUnavailable: Remove it again.
+        """
+        feed, now = self._services.changes, self._services.clock.now()
+        if feed is None:
+            return
+        state = read_state(self._services.store.get(self._path))
+        if state.purging:
+            data = Purged(
+                connection_id=self._connection_id,
+                organization_id=state.organization_id,
+                marketplace=state.marketplace,
+                removed_at=state.removed_at,
+            )
+            feed.publish([purged_event(data, now)])
+        elif state.untold is not None:
+            feed.publish([changed_event(self._connection_id, state.marketplace, state.untold, now)])
+
     def end(self) -> None:
         """Leave the tombstone, so that nothing of the removed connection is taken for one of a later one.
 
@@ -139,6 +168,7 @@ class Removal:
                 last_run=state.last_run,
                 marketplace=state.marketplace,
                 removed_at=state.removed_at,
+                organization_id=state.organization_id,
                 expires_at=expires_at,
             )
             return to_document(left)

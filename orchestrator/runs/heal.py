@@ -150,7 +150,10 @@ class _Healer:
             services.queue.publish(shard_messages(run_id, run, "sweep", shards))
 
     def leases(self, walk: Walk) -> Walk:
-        """Have the next lost leases of the round taken over; returns how far it has come."""
+        """Have the next lost leases of the round taken over, and untold changes told.
+
+        Returns how far the round has come.
+        """
         if walk.ended:
             return walk
         lost = self.services.store.query(
@@ -162,10 +165,11 @@ class _Healer:
                 limit=TASKS,
             )
         )
-        opened = [(snapshot.id, state.open) for snapshot, state in readable(SyncState, lost)]
-        self.services.queue.publish(
-            [task.message(connection_id) for connection_id, task in opened if task is not None]
-        )
+        found = [
+            state.open.message(snapshot.id) if state.open is not None else state.reminder(snapshot.id)
+            for snapshot, state in readable(SyncState, lost)
+        ]
+        self.services.queue.publish([message for message in found if message is not None])
         return _walked(walk, lost, TASKS, "lease.expires_at")
 
 

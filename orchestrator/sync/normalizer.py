@@ -34,7 +34,14 @@ class Normalizer:
     """Turns the raw records of one window of a stream into changes."""
 
     def __init__(
-        self, task: TaskContext, terms: Terms, window: OpenWindow, counts: StreamCounts, suspects: set[int]
+        self,
+        task: TaskContext,
+        terms: Terms,
+        window: OpenWindow,
+        counts: StreamCounts,
+        suspects: set[int],
+        *,
+        history: OpenWindow | None = None,
     ) -> None:
         self._stream = stream = terms.stream
         self._pii = task.connection.store_buyer_pii
@@ -53,6 +60,8 @@ class Normalizer:
         self.suspects = suspects
         #: Latest modification time read so far; None if the marketplace's order cannot be trusted.
         self.position = window.position if stream.ordered else None
+        #: Known records of this window are left to a migration, which reads it by itself; None if none are.
+        self._history = history
         #: Whether some record's id could not be read.
         self.blind = window.blind
 
@@ -80,6 +89,9 @@ class Normalizer:
             if known == content and not self._full and earlier is None:
                 self._counts.unchanged += 1
                 continue
+            if known is not None and self._is_left(record):
+                self._counts.unchanged += 1
+                continue
             if self.rejects.was_refused(record.id, content, digest):
                 continue
             if earlier is not None and _is_older(record.updated_at, earlier.updated_at):
@@ -97,6 +109,11 @@ class Normalizer:
             # An earlier row of the page held an unreadable version of the record.
             changes.pop(self.rejects.key(record.id), None)
         return list(changes.values())
+
+    def _is_left(self, record: Record) -> bool:
+        """Whether a known record is left to the migration."""
+        history, moment = self._history, record.updated_at
+        return history is not None and moment is not None and history.since <= moment <= history.until
 
     def unshown(self, unshown: Sequence[Unshown], digest: Digest) -> list[Change]:
         """The changes that keep the records of a page that the marketplace cannot show."""

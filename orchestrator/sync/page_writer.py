@@ -12,9 +12,10 @@ import msgspec
 
 from orchestrator.errors import WriteRejected
 from orchestrator.marketplaces.spec import AnyStream
+from orchestrator.model.change_event import StreamChanges
 from orchestrator.model.record_document import SYNCED_AT
 from orchestrator.model.state import Cursor, StreamState
-from orchestrator.ports import DocumentStore, Put, Write
+from orchestrator.ports import DocumentStore, Put, Update, Write
 from orchestrator.sync import vanished
 from orchestrator.sync.changes import Change
 from orchestrator.sync.digest import Digest
@@ -35,8 +36,8 @@ class PageWriter:
         self.state = state
         self._digests = DigestStore(task.store, f"{task.holder.path}/digests/{stream.name}")
         self._digest: Digest | None = None
-        #: The commit under way: its changes, and the stream's state once it is made.
-        self._under_way: tuple[Future[None], list[Change], StreamState] | None = None
+        #: The commit under way: its changes, its cursor, and the stream's state once it is made.
+        self._under_way: tuple[Future[None], list[Change], Cursor, StreamState] | None = None
         #: When reading the open window would have begun, had all of it been in this slice; monotonic.
         self._began = task.services.clock.monotonic() - state.took_s
         self._slept_before_s = task.session.client.slept_s
@@ -47,6 +48,11 @@ class PageWriter:
         if self._digest is None:
             self._digest = self._digests.load(self.state)
         return self._digest
+
+    @property
+    def cursor(self) -> Cursor:
+        """The cursor that the pages move, as last committed."""
+        return self.state.cursor
 
     @property
     def took(self) -> timedelta:
@@ -72,8 +78,9 @@ class PageWriter:
         writes = [*records, *self._digests.writes(documents)]
         state = self._next_state(inline, cursor)
         # In a copy of this context, so that the thread's log lines carry its fields.
-        done = self._task.services.executor.submit(copy_context().run, self._store, writes, state)
-        self._under_way = done, changes, state
+        written = sum(not change.rejected for change in changes)
+        done = self._task.services.executor.submit(copy_context().run, self._store, writes, state, written)
+        self._under_way = done, changes, cursor, state
 
     def settle(self) -> None:
         """Wait for the commit under way, if there is one; a refused commit is bisected.
@@ -85,11 +92,11 @@ class PageWriter:
         under_way, self._under_way = self._under_way, None
         if under_way is None:
             return
-        done, changes, state = under_way
+        done, changes, cursor, state = under_way
         try:
             done.result()
         except WriteRejected as error:
-            self._bisect(changes, state.cursor, error)
+            self._bisect(changes, cursor, error)
         else:
             self.state = state
 
@@ -103,7 +110,7 @@ class PageWriter:
         """Commit writes, and remove their records' keys from the digest."""
         for key in keys:
             self.digest.remove(key)
-        self._commit(writes, *self.digest.stage())
+        self._commit(writes, *self.digest.stage(), deleted=len(writes))
 
     def keep(self, **changes: object) -> None:
         """Leave changes of the stream's state to the next commit."""
@@ -116,7 +123,7 @@ class PageWriter:
 
     def start_again(self, cursor: Cursor) -> None:
         """Leave the cursor of a window's new start to the next commit; no record counts as seen any more."""
-        self.keep(cursor=cursor)
+        self.keep(**self.at(cursor))
         self._digest = None
 
     def _bisect(self, changes: list[Change], cursor: Cursor, error: WriteRejected) -> None:
@@ -128,7 +135,7 @@ class PageWriter:
             self.digest.see(key)
         if len(changes) > 1:
             middle = len(changes) // 2
-            self.write(changes[:middle], self.state.cursor)
+            self.write(changes[:middle], self.cursor)
             self.write(changes[middle:], cursor)
         elif changes[0].rejected:
             raise error
@@ -136,15 +143,35 @@ class PageWriter:
             reject = self._normalizer.rejects.refused(changes[0], error.message, self.digest)
             self.write([reject], cursor)
 
-    def _commit(self, writes: Sequence[Write], inline: bytes, documents: dict[int, bytes]) -> None:
+    def _commit(
+        self, writes: Sequence[Write], inline: bytes, documents: dict[int, bytes], *, deleted: int = 0
+    ) -> None:
         """Commit at once, with the cursor as it is."""
-        state = self._next_state(inline, self.state.cursor)
-        self._store([*writes, *self._digests.writes(documents)], state)
+        state = self._next_state(inline, self.cursor)
+        self._store([*writes, *self._digests.writes(documents)], state, deleted=deleted)
         self.state = state
 
-    def _store(self, writes: Sequence[Write], state: StreamState) -> None:
+    def _store(
+        self, writes: Sequence[Write], state: StreamState, written: int = 0, *, deleted: int = 0
+    ) -> None:
         holder = self._task.holder
-        holder.commit(writes, streams={**holder.state.streams, self._stream.name: state})
+        changed: dict[str, object] = {}
+        if self._task.services.changes is not None and (written or deleted):
+            changes = StreamChanges(written=written, deleted=deleted, since=self._earliest(writes))
+            organization_id = self._task.connection.organization_id
+            changed["open"] = holder.open.with_changes(organization_id, self._stream.name, changes)
+        holder.commit(writes, streams={**holder.state.streams, self._stream.name: state}, **changed)
+
+    def _earliest(self, writes: Sequence[Write]) -> datetime:
+        """The earliest `synced_at` of these writes; now, if none of them has one."""
+        fields = [
+            write.fields if isinstance(write, Update) else write.data
+            for write in writes
+            if isinstance(write, Update | Put)
+        ]
+        stamps = (each.get("synced_at") for each in fields)
+        found = [stamp for stamp in stamps if isinstance(stamp, datetime)]
+        return min([self._task.services.clock.now(), *found])
 
     def _next_state(self, inline: bytes, cursor: Cursor) -> StreamState:
         buckets = self.digest.bucket_count
@@ -154,8 +181,11 @@ class PageWriter:
 
     def _progress(self, cursor: Cursor) -> dict[str, object]:
         """The fields of the stream's state that tell how far the window has been read."""
-        suspects = vanished.pack(self._normalizer.suspects)
-        return {"cursor": self._with_seen(cursor), "suspects": suspects, "took_s": self.took.total_seconds()}
+        return {**self.at(self._with_seen(cursor)), "suspects": vanished.pack(self._normalizer.suspects)}
+
+    def at(self, cursor: Cursor) -> dict[str, object]:
+        """The fields of the stream's state that hold the cursor."""
+        return {"cursor": cursor, "took_s": self.took.total_seconds()}
 
     def _with_seen(self, cursor: Cursor) -> Cursor:
         """The cursor with the marks of an unfinished listing: bits that fit the entries as they are now."""

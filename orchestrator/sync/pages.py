@@ -52,6 +52,11 @@ class Pages:
         self._limited: RateLimited | None = None
 
     @property
+    def is_ahead(self) -> bool:
+        """Whether a page is being read ahead, or was read and not taken."""
+        return self._ahead is not None
+
+    @property
     def is_ready(self) -> bool:
         """Whether a page that was read ahead can be taken without waiting."""
         return self._ahead is not None and self._ahead.done()

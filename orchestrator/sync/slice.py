@@ -26,6 +26,7 @@ from orchestrator.tasks.claim import Claimed, Claimer
 from orchestrator.tasks.claim_table import SLEPT
 from orchestrator.tasks.ending import TOO_LATE, Ending, closed_state, with_health
 from orchestrator.tasks.holder import Lost, Stopped
+from orchestrator.tasks.telling import Teller, without_debt
 
 log = logging.getLogger(__name__)
 
@@ -70,18 +71,21 @@ class Slice:
 
     def run(self) -> None:
         """Work until the task is finished, handed over, or lost to another worker."""
+        holder = self.claimed.holder
         try:
+            # Changes of a task that was taken over, or that could not be told; the next commit clears them.
+            holder.state = Teller(self.services).told(holder.connection_id, holder.state)
             ending = self._over() or self._work()
             if ending is not None:
                 self._finish(ending)
         except Lost:
             log.warning("the connection was taken over", extra={"action": "lease_lost"})
-            self.claimed.holder.require_successor(self.message.run_id)
+            holder.require_successor(self.message.run_id)
         except Stopped as stop:
             self._finish(Ending(TaskStatus.SKIPPED, stop.reason))
         except Exception:
             # The redelivery should claim at once, and not watch this invocation first.
-            self.claimed.holder.release()
+            holder.release()
             raise
 
     @property
@@ -284,8 +288,11 @@ class Slice:
             organization_id=self.connection.organization_id if self.connection is not None else None,
         )
 
+        is_told = Teller(services).tell(message.connection_id, holder.state, holder.state.owed)
+
         def close(state: SyncState) -> SyncState:
-            return with_health(closed_state(state, message.run_id, message.order, message.shard), task)
+            state = closed_state(state, message.run_id, message.order, message.shard)
+            return with_health(without_debt(state) if is_told else state, task)
 
         try:
             still_open = holder.finish(close, task)

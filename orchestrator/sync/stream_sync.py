@@ -24,6 +24,7 @@ from orchestrator.model.counts import StreamCounts
 from orchestrator.model.state import Cursor, OpenWindow, StreamState
 from orchestrator.sync import hidden, vanished, windows
 from orchestrator.sync.changes import Change, parts, portions
+from orchestrator.sync.migration import versions
 from orchestrator.sync.normalizer import Normalizer
 from orchestrator.sync.page_writer import PageWriter
 from orchestrator.sync.pages import Pages, Repeats, SliceOver, is_progress
@@ -53,7 +54,10 @@ def sync_stream(task: TaskContext, stream: AnyStream, counts: StreamCounts) -> M
     """
     lookback = timedelta(seconds=task.services.settings.lookback_seconds)
     terms = windows.terms(stream, task.connection, task.connector.epoch, lookback)
-    state = _current_state(task, stream)
+    known = task.holder.state.streams.get(stream.name)
+    state = versions.current(terms, known, task.connection)
+    if state.migration and known is not None and known.version != state.version:
+        log.info("version %d: history will be rewritten", state.version, extra={"action": "migration_begun"})
     now = task.services.clock.now()
     window = windows.open_window(terms, state.cursor, now, task.store.now())
     failure: MarketplaceError | None = None
@@ -64,17 +68,6 @@ def sync_stream(task: TaskContext, stream: AnyStream, counts: StreamCounts) -> M
     if state.hidden:
         hidden.reread(task, terms, counts)
     return failure
-
-
-def _current_state(task: TaskContext, stream: AnyStream) -> StreamState:
-    """The stored state; another scope starts again, but the digest of the stored records stays true."""
-    state = task.holder.state.streams.get(stream.name)
-    scope = windows.scope_of(stream, task.connection)
-    if state is None:
-        return StreamState(scope=scope)
-    if state.scope != scope:
-        state = msgspec.structs.replace(state, scope=scope, cursor=Cursor(full=state.cursor.full))
-    return state if state.cursor.window is not None else msgspec.structs.replace(state, took_s=0.0)
 
 
 class ListingShort(ResponseInvalid):
@@ -93,6 +86,8 @@ def _failed(window: OpenWindow, error: Exception) -> OpenWindow:
 class StreamSync:
     """Reads one window of one stream to its end, or until the slice is over."""
 
+    writer = PageWriter
+
     def __init__(
         self, task: TaskContext, terms: Terms, state: StreamState, window: OpenWindow, counts: StreamCounts
     ) -> None:
@@ -102,8 +97,9 @@ class StreamSync:
         self._is_recounted = False
         self._repeats = Repeats(self._stream.name)
         self._pages = Pages(task, self._stream)
-        self._normalizer = Normalizer(task, terms, window, counts, vanished.unpack(state.suspects))
-        self._writer = PageWriter(task, self._stream, self._normalizer, state)
+        suspects, history = vanished.unpack(state.suspects), versions.left_to_history(terms, state, window)
+        self._normalizer = Normalizer(task, terms, window, counts, suspects, history=history)
+        self._writer = self.writer(task, self._stream, self._normalizer, state)
 
     def run(self, window: OpenWindow) -> MarketplaceError | None:
         """Read and write pages until the window is complete; returns and raises as `sync_stream` does."""
@@ -119,8 +115,7 @@ class StreamSync:
                         raise
                     window = self._start_again(window)
                     continue
-                server_time = self._task.session.client.server_time
-                shorter = windows.shortened(window, server_time, self._stream.age)
+                shorter = self._shortened(window)
                 if shorter is not None:
                     window = shorter
                     if window.since >= window.until:
@@ -134,13 +129,11 @@ class StreamSync:
                     window = self._listed_again(window)
                     continue
                 self._repeats.refuse(window)
-                if self._task.time_left() <= 0 and not self._pages.is_ready:
+                if self._is_over:
                     raise SliceOver
         except ListingShort:
             self._writer.settle()
-            rests_until = windows.rest(self._stream, self._writer.took, self._task.services.clock.now())
-            given_up = windows.given_up(self._terms, self._cursor, window)
-            self._writer.keep(cursor=given_up, rests_until=rests_until)
+            self._give_up(window)
             raise
         except (SliceOver, MarketplaceError) as error:
             # Pages that were read stay read, even if none of them was worth a commit of its own.
@@ -152,6 +145,26 @@ class StreamSync:
             self._pages.drain()
             self._writer.settle()
         return failure
+
+    @property
+    def _reads_on(self) -> bool:
+        """Whether another page may be asked for."""
+        return self._task.time_left() > 0
+
+    @property
+    def _is_over(self) -> bool:
+        """Whether the next page is left to another slice."""
+        return self._task.time_left() <= 0 and not self._pages.is_ready
+
+    def _shortened(self, window: OpenWindow) -> OpenWindow | None:
+        """The window with an end before the marketplace's own clock; None if it has such an end already."""
+        return windows.shortened(window, self._task.session.client.server_time, self._stream.age)
+
+    def _give_up(self, window: OpenWindow) -> None:
+        """Leave a window whose listing ended early."""
+        rests_until = windows.rest(self._stream, self._writer.took, self._task.services.clock.now())
+        given_up = windows.given_up(self._terms, self._cursor, window)
+        self._writer.keep(cursor=given_up, rests_until=rests_until)
 
     def _start_again(self, window: OpenWindow) -> OpenWindow:
         self._writer.settle()
@@ -191,7 +204,7 @@ class StreamSync:
 
     def _take(self, window: OpenWindow, page: Page) -> OpenWindow:
         """Begin to write one page; returns the window after it, without a token if the page is the last."""
-        if page.next_token is not None and self._task.time_left() > 0:
+        if page.next_token is not None and self._reads_on:
             self._pages.read_ahead(window, page.next_token)
         writer = self._writer
         groups = self._groups(page)
@@ -300,7 +313,7 @@ class StreamSync:
     @property
     def _cursor(self) -> Cursor:
         """The cursor as it is stored."""
-        return self._writer.state.cursor
+        return self._writer.cursor
 
     def _behind(self, window: OpenWindow) -> Cursor:
         """The cursor once the window's last page is stored; only here does `since` move."""

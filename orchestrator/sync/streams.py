@@ -23,10 +23,12 @@ from orchestrator.marketplaces.spec import Limiter
 from orchestrator.model import ids
 from orchestrator.model.counts import ErrorInfo, StreamCounts
 from orchestrator.model.state import Refused, StreamState
+from orchestrator.sync.migration import turns
+from orchestrator.sync.migration.history import rewrite
 from orchestrator.sync.pages import SliceOver
 from orchestrator.sync.stream_sync import sync_stream
 from orchestrator.sync.task_context import TaskContext
-from orchestrator.sync.windows import scope_of
+from orchestrator.sync.windows import is_scope_of
 from orchestrator.tasks.claim_table import SLEPT
 from orchestrator.tasks.holder import Lost, Stopped
 
@@ -72,6 +74,43 @@ class Streams:
                 self._refuse(name, error)
             else:
                 self.refused = msgspec.structs.replace(self._note(name, error), stream=None)
+        self._rewrite_history()
+
+    def _rewrite_history(self) -> None:
+        """Continue migrations, if it is the connection's turn and this tick's changes are stored.
+
+        They make no call while the marketplace limits the calls: changes need them more.
+        """
+        over_at = turns.over_at(self.task)
+        if self.refused is not None or self.limited_until is not None:
+            return
+        for name in [name for name in self.done if self.counts[name].error is None]:
+            if self.task.services.clock.monotonic() >= over_at or self.task.time_left() <= 0:
+                return
+            if self.task.holder.state.streams[name].migration:
+                try:
+                    self._rewrite(name, over_at)
+                except SliceOver:
+                    return
+
+    def _rewrite(self, name: str, over_at: float) -> None:
+        """Continue one stream's migration; raises as `run` does, SliceOver if no other may continue."""
+        clock, counts = self.task.services.clock, self.counts[name]
+        begun = clock.monotonic()
+        try:
+            with log_context.bind(stream=name):
+                failure = rewrite(self.task, self.task.connector.streams[name], counts, over_at)
+            if failure is not None:
+                self._note(name, failure)
+        except RateLimited as error:
+            self._hold_back(name, self._allowed_at(error), error.message)
+            raise SliceOver from error
+        except (SliceOver, Lost, Stopped, StoreUnavailable, QueueUnavailable, SecretUnavailable):
+            raise
+        except Exception as error:  # noqa: BLE001 - a defect fails the stream alone
+            self._note(name, _told(error))
+        finally:
+            counts.duration_s = round(counts.duration_s + clock.monotonic() - begun, 3)
 
     def _work(self, name: str) -> None:
         """Bring one stream up to date, or note why that cannot be done now; raises as `run` does."""
@@ -84,8 +123,7 @@ class Streams:
         except RateLimited as error:
             if self.task.time_left() <= error.wait_s <= SLEPT.total_seconds():
                 raise SliceOver from error
-            # A marketplace that says "wait" without a time gets a while as well.
-            self._limit(name, clock.now() + max(timedelta(seconds=error.wait_s), SLEPT), error.message)
+            self._limit(name, self._allowed_at(error), error.message)
         except (SliceOver, Lost, Stopped, StoreUnavailable, QueueUnavailable, SecretUnavailable):
             raise
         except CredentialsRejected as error:
@@ -93,12 +131,8 @@ class Streams:
             self._suspects[name] = error
         except PermissionDenied as error:
             self._refuse(name, error)
-        except SyncError as error:
-            self._note(name, error)
         except Exception as error:  # noqa: BLE001 - a defect fails its stream
-            # Another delivery would only meet the defect again.
-            defect = SyncError(f"defect: {locate(error)}", action="report it with the worker's log")
-            self._note(name, defect)
+            self._note(name, _told(error))
         else:
             if failure is not None:
                 # A part of the listing failed. The rest is read at every tick: the stream does not wait.
@@ -139,7 +173,7 @@ class Streams:
 
     def _is_edited(self, name: str, state: StreamState) -> bool:
         """Whether the stream's records depend on something that has changed: then it does not rest."""
-        return state.scope != scope_of(self.task.connector.streams[name], self.task.connection)
+        return not is_scope_of(state.scope, self.task.connector.streams[name], self.task.connection)
 
     @property
     def _is_accepted(self) -> bool:
@@ -155,16 +189,26 @@ class Streams:
         """Whether the stream has to wait because of another stream of this slice."""
         return self.counts.get(name, StreamCounts()).waits_until is not msgspec.UNSET
 
+    def _allowed_at(self, error: RateLimited) -> datetime:
+        """When the marketplace allows the next call; one that tells no time gets a while as well."""
+        return self.task.services.clock.now() + max(timedelta(seconds=error.wait_s), SLEPT)
+
     def _limit(self, name: str, until: datetime, why: str) -> None:
         """Leave a stream until the marketplace allows it; one of the whole key holds all back."""
-        connector = self.task.connector
-        is_shared = connector.limiter is Limiter.CONNECTION
-        names = [each for each in self.task.connection.streams if each in connector.streams]
-        for each in names if is_shared else [name]:
-            self._change(each, not_before=until, waits_for=why)
+        for each in self._hold_back(name, until, why):
             if each not in self.done:
                 self._wait(each, until, why)
         self.limited_until = max(self.limited_until or until, until)
+
+    def _hold_back(self, name: str, until: datetime, why: str) -> list[str]:
+        """Let no later task call before then; returns the streams that the limit binds."""
+        connector = self.task.connector
+        is_shared = connector.limiter is Limiter.CONNECTION
+        names = [each for each in self.task.connection.streams if each in connector.streams]
+        bound = names if is_shared else [name]
+        for each in bound:
+            self._change(each, not_before=until, waits_for=why)
+        return bound
 
     def _refuse(self, name: str, error: SyncError) -> None:
         """Leave a stream that the marketplace refuses for a while; the others continue at every tick."""
@@ -188,6 +232,13 @@ class Streams:
         noted = self.counts[name].error = note(error, stream=name)
         self.done.append(name)
         return noted
+
+
+def _told(error: Exception) -> SyncError:
+    """An error as it is told; another delivery would only meet a defect again."""
+    if isinstance(error, SyncError):
+        return error
+    return SyncError(f"defect: {locate(error)}", action="report it with the worker's log")
 
 
 def note(error: SyncError, *, stream: str | None = None) -> ErrorInfo:

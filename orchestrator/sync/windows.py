@@ -47,21 +47,51 @@ def terms(stream: AnyStream, connection: Connection, epoch: datetime, lookback: 
 
 
 def scope_of(stream: AnyStream, connection: Connection) -> str:
-    """Hash of all that a stream's records depend on; a changed hash means starting again."""
-    # The address of a sandbox says nothing about its content.
-    settings = {name: value for name, value in connection.settings.items() if name != "base_url"}
-    basis = msgspec.json.encode(
+    """Hash of the connection's fields that a stream's records depend on; a changed hash means starting again.
+
+    The stream's version is stored beside it: another version starts nothing again.
+    """
+    return _hash(
         [
             connection.marketplace,
-            settings,
+            _settings(connection),
             connection.backfill_since if stream.listing is not Listing.SNAPSHOT else None,
             connection.store_buyer_pii,
             connection.organization_id,
-            stream.version,
-        ],
-        order="deterministic",
+        ]
     )
-    return hashlib.blake2b(basis, digest_size=8).hexdigest()
+
+
+def is_scope_of(scope: str, stream: AnyStream, connection: Connection) -> bool:
+    """Whether a stored scope is the connection's, in the form of this release or of release 0.1.
+
+    Release 0.1 hashed a stream's version together with fewer fields. A hash cannot be taken apart, but every
+    stream of that release had version 1: so its hash can be computed, and its states are told from those
+    of a connection that was edited. They lack a version, which is read as 1.
+    """
+    return scope in {scope_of(stream, connection), _scope_of_release_0_1(stream, connection)}
+
+
+def _scope_of_release_0_1(stream: AnyStream, connection: Connection) -> str:
+    return _hash(
+        [
+            connection.marketplace,
+            _settings(connection),
+            connection.backfill_since if stream.listing is not Listing.SNAPSHOT else None,
+            connection.store_buyer_pii,
+            1,
+        ]
+    )
+
+
+def _settings(connection: Connection) -> dict[str, object]:
+    """The settings without a sandbox's address, which says nothing about its content."""
+    return {name: value for name, value in connection.settings.items() if name != "base_url"}
+
+
+def _hash(basis: list[object]) -> str:
+    encoded = msgspec.json.encode(basis, order="deterministic")
+    return hashlib.blake2b(encoded, digest_size=8).hexdigest()
 
 
 def open_window(

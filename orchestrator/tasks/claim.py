@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
 
+import msgspec
+
 from orchestrator.attempts import Attempts
 from orchestrator.errors import Conflict, StoreUnavailable
 from orchestrator.model import ids
@@ -32,6 +34,7 @@ from orchestrator.tasks.claim_table import (
 )
 from orchestrator.tasks.ending import Ending, closing_writes, record_of, state_invalid, write_state
 from orchestrator.tasks.holder import Holder, Lost
+from orchestrator.tasks.telling import Teller
 
 #: How often a holder is looked at, and how long without a commit until it counts as dead.
 WATCH_EVERY_S = 15.0
@@ -168,8 +171,10 @@ class Claimer:
                     self.known_open = True
                     return False
                 check_shard(self.services, message.run_id, message.shard, None)
+                self._tell(read)
             case Close(ending=ending, state=state):
                 self._close(read, ending, state)
+                self._tell(read)
             case Sleep(seconds=seconds):
                 self._sleep(seconds)
                 return False
@@ -178,6 +183,18 @@ class Claimer:
             case Leave() | Claim():
                 pass
         return True
+
+    def _tell(self, read: Read) -> None:
+        """Tell the changes of a closed task that could not be told when it was closed."""
+        state, connection_id = read.state, self.message.connection_id
+        if state is None or state.open is not None:
+            return
+        told = Teller(self.services).told(connection_id, state)
+        if told is not state:
+            told = msgspec.structs.replace(told, seq=state.seq + 1)
+            # If this write is lost, the changes are told once more.
+            with suppress(Conflict, StoreUnavailable):
+                self.store.commit([write_state(ids.state_path(connection_id), told, read.snapshot)])
 
     def _sleep(self, seconds: float) -> None:
         while seconds > 0 and not self.services.stopping():

@@ -206,16 +206,18 @@ def _claimed(view: View, opened: Open | None) -> SyncState:
         expires_at=view.now + view.lease,
         not_before=None,
     )
-    last = state.last_run
+    last, untold = state.last_run, state.untold
     if state.open is not None and not state.open.is_of(message.run_id, message.shard):
-        # Taking over closes the older task here too.
+        # Taking over closes the older task here too; this task tells its changes.
         last = state.latest_run(state.open.run_id, state.open.order, state.open.shard)
+        untold = state.owed
     return msgspec.structs.replace(
         state,
         seq=state.seq + 1,
         open=opened,
         lease=lease,
         last_run=last,
+        untold=untold,
         marketplace=state.marketplace or message.marketplace,
         # People may write a document where a removed connection's tombstone is; a live state never expires.
         removed_at=state.removed_at if state.removing else None,

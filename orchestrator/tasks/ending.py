@@ -160,12 +160,17 @@ def write_state(path: str, state: SyncState, snapshot: Snapshot | None) -> Creat
 
 
 def closed_state(state: SyncState, run_id: str, order: str, shard: str) -> SyncState:
-    """The state after this connection's task of a run was closed, whether or not it is the open one."""
+    """The state after this connection's task of a run was closed, whether or not it is the open one.
+
+    The changes of the open one become `untold`. Until they are told, the lease keeps its end, so that a heal
+    finds the state.
+    """
     last = state.latest_run(run_id, order, shard)
     state = msgspec.structs.replace(state, seq=state.seq + 1, last_run=last)
     if state.open is not None and state.open.is_of(run_id, shard):
-        lease = msgspec.structs.replace(state.lease, owner=None, expires_at=None)
-        state = msgspec.structs.replace(state, open=None, lease=lease)
+        untold, over_at = state.owed, state.lease.expires_at
+        lease = msgspec.structs.replace(state.lease, owner=None, expires_at=over_at if untold else None)
+        state = msgspec.structs.replace(state, open=None, lease=lease, untold=untold)
     return state
 
 

@@ -29,6 +29,7 @@ from orchestrator.tasks.ending import (
     state_invalid,
     write_state,
 )
+from orchestrator.tasks.telling import Teller
 
 log = logging.getLogger(__name__)
 
@@ -64,7 +65,8 @@ def _each_shard(services: Services, message: Message, *, is_cancel: bool) -> Non
     run = read_or_none(Run, run_snapshot)
     if run is None or run.status.is_final:
         return  # a task whose record is missing was closed: its record has expired
-    sweeper = _Sweeper(services, run_id, run, is_cancel, not is_cancel and is_overdue(services, run))
+    is_over = not is_cancel and is_overdue(services, run)
+    sweeper = _Sweeper(services, run_id, run, is_cancel, is_over, Teller(services))
     is_closed = False
     for n, (name, snapshot) in enumerate(zip(names, shards, strict=True)):
         if n and (services.stopping() or services.clock.monotonic() > ends_at):
@@ -86,6 +88,7 @@ class _Sweeper:
     is_cancel: bool
     #: Whether no lease counts any more.
     is_overdue: bool
+    teller: Teller
 
     def shard(self, name: str, snapshot: Snapshot) -> bool:
         """Close the open tasks of a shard; whether none is open any more."""
@@ -140,6 +143,8 @@ class _Sweeper:
         writes = closing_writes(task, place)
         if state is not None:
             state = closed_state(state, self.run_id, self.run.order, shard)
+            if opened is not None:
+                state = self.teller.told(connection_id, state)
             writes.insert(0, write_state(path, state, snapshot))
         return writes
 

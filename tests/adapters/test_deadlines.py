@@ -23,12 +23,14 @@ from functions.auth import certificates
 from functions.auth.certificates import CertificateCache, CertificatesUnavailable
 from orchestrator.adapters.embedded.delivery import Delivery
 from orchestrator.adapters.embedded.queue import LocalQueue
-from orchestrator.adapters.google import firestore, pubsub, secret_manager
+from orchestrator.adapters.google import change_feed, firestore, pubsub, secret_manager
 from orchestrator.adapters.google.calls import emulator_channel, retry
+from orchestrator.adapters.google.change_feed import PubSubChanges
 from orchestrator.adapters.google.firestore import FirestoreStore
 from orchestrator.adapters.google.pubsub import PubSubQueue
 from orchestrator.adapters.google.secret_manager import SecretManager
 from orchestrator.errors import (
+    ChangesUnavailable,
     MarketplaceUnavailable,
     QueueUnavailable,
     SecretUnavailable,
@@ -40,6 +42,7 @@ from orchestrator.marketplaces.registry import REGISTRY
 from orchestrator.model.messages import Message
 from orchestrator.ports import Put, Query
 from tests.adapters.silence import PATIENCE_S, Silence, silent, silent_service
+from tests.adapters.test_change_feed import event_of
 from tests.support.scripted import CREDENTIALS, Bench, Sandbox
 from tests.support.waiting import wait_until
 
@@ -185,6 +188,19 @@ def test_pub_sub_that_never_answers(monkeypatch: pytest.MonkeyPatch) -> None:
         queue = PubSubQueue(project="p", topic="t", emulator_host=server.host)
         ends(lambda: queue.publish([Message(kind="heal")]), QueueUnavailable, server)
         queue.close()
+
+    assert set(server.calls) == {"Publish"}
+    assert all(left is not None and left <= ROUNDED_S for left in server.left_s)
+
+
+def test_a_topic_of_changes_that_never_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A task that is to be closed waits for its event a bounded time."""
+    monkeypatch.setattr(change_feed, "_TIMEOUT_S", SHORT_S)
+    monkeypatch.setattr(change_feed, "_RETRY", retry(exceptions.DeadlineExceeded, total_s=2 * SHORT_S))
+    with silent_service() as server:
+        feed = PubSubChanges(project="p", topic="t", emulator_host=server.host)
+        ends(lambda: feed.publish([event_of("a")]), ChangesUnavailable, server)
+        feed.close()
 
     assert set(server.calls) == {"Publish"}
     assert all(left is not None and left <= ROUNDED_S for left in server.left_s)

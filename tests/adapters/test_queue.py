@@ -30,7 +30,8 @@ from tests.support.waiting import wait_until
 TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 
-def _subscribe(host: str, project: str, push_endpoint: str) -> None:
+def subscribe(host: str, project: str, push_endpoint: str) -> None:
+    """Make a topic `work` and its push subscription on the emulator."""
     topic = f"projects/{project}/topics/work"
     publisher = PublisherClient(transport=PublisherGrpcTransport(channel=emulator_channel(host)))
     publisher.create_topic(name=topic)
@@ -60,7 +61,7 @@ def queue(request: pytest.FixtureRequest, tmp_path: Path, worker: Worker) -> Ite
     else:
         emulators: Emulators = request.getfixturevalue("emulators")
         project = fresh_project()
-        _subscribe(emulators.pubsub_host, project, worker.url)
+        subscribe(emulators.pubsub_host, project, worker.url)
         made = PubSubQueue(project=project, topic="work", emulator_host=emulators.pubsub_host)
     yield made
     made.close()

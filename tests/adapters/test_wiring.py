@@ -12,8 +12,10 @@ import pytest
 
 from orchestrator import wiring
 from orchestrator.adapters.clock import SystemClock
+from orchestrator.adapters.embedded.change_feed import LocalChanges
 from orchestrator.adapters.embedded.queue import LocalDeadLetters, LocalQueue
 from orchestrator.adapters.embedded.store import SqliteStore
+from orchestrator.adapters.google.change_feed import PubSubChanges
 from orchestrator.adapters.google.dead_subscription import PubSubDeadLetters
 from orchestrator.adapters.google.firestore import FirestoreStore
 from orchestrator.adapters.google.pubsub import PubSubQueue
@@ -85,6 +87,18 @@ def test_cloud_adapters() -> None:
 
     assert isinstance(services.store, FirestoreStore)
     assert isinstance(services.queue, PubSubQueue)
+
+
+def test_changes_are_told_only_if_they_are_to_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A topic on Google Cloud, a consumer's URL on a laptop, and nothing by default."""
+    monkeypatch.chdir(tmp_path)
+    local = {**EMBEDDED, "SYNC_CHANGES": "local:http://127.0.0.1:9/changes"}
+    cloud = {**CLOUD, "SYNC_CHANGES": "pubsub:changes"}
+
+    assert wiring.build(_settings(EMBEDDED), delivers=False).changes is None
+    assert isinstance(wiring.build(_settings(local), delivers=False).changes, LocalChanges)
+    assert isinstance(wiring.build(_settings(cloud)).changes, PubSubChanges)
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(

@@ -97,6 +97,8 @@ def test_worker_needs_no_caller_settings() -> None:
         (CLOUD, "SYNC_QUEUE", "pubsub:a/b"),
         (CLOUD, "SYNC_QUEUE", "local:http://127.0.0.1:8081"),
         (LOCAL, "SYNC_QUEUE", "local:127.0.0.1:8081"),
+        (CLOUD, "SYNC_CHANGES", "changes"),
+        (CLOUD, "SYNC_CHANGES", "local:http://127.0.0.1:8090"),
         (CLOUD, "GOOGLE_CLOUD_PROJECT", ""),
         (CLOUD, "GOOGLE_CLOUD_PROJECT", "My Project"),
         (CLOUD, "FIRESTORE_DATABASE", "my database"),
@@ -263,3 +265,32 @@ def test_table_is_complete() -> None:
     assert len(names) == len(set(names))
     assert repr((settings, auth)) == repr(http_settings(CLOUD))
     assert {field.upper() for field in Settings.__slots__} <= set(names)
+
+
+@pytest.mark.parametrize(
+    ("base", "changes"),
+    [
+        (CLOUD, "pubsub:work"),
+        (CLOUD, "pubsub:projects/project-1/topics/work"),
+        (CLOUD, "pubsub:work-dead"),
+        ({**CLOUD, "SYNC_QUEUE": "pubsub:projects/project-1/topics/work"}, "pubsub:work"),
+        (LOCAL, "local:http://127.0.0.1:8081/"),
+    ],
+)
+def test_changes_are_not_told_to_the_queue(base: dict[str, str], changes: str) -> None:
+    """The worker would take every event for a task, and operators every event for a dead letter."""
+    assert "SYNC_CHANGES is the queue's own, SYNC_QUEUE" in _refusal({**base, "SYNC_CHANGES": changes})
+
+
+@pytest.mark.parametrize(
+    ("base", "changes"),
+    [
+        (CLOUD, ""),
+        (CLOUD, "pubsub:changes"),
+        (CLOUD, "pubsub:projects/another-project/topics/work"),
+        (LOCAL, "local:http://127.0.0.1:8090/changes"),
+    ],
+)
+def test_changes_are_told_to_another_topic(base: dict[str, str], changes: str) -> None:
+    """A topic of the same name in another project is another one."""
+    assert Settings.from_environment({**base, "SYNC_CHANGES": changes}).sync_changes == changes

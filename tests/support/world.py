@@ -39,6 +39,7 @@ from orchestrator.settings import Settings
 from tests.support import clocks
 from tests.support.clocks import VirtualClock
 from tests.support.connectors import OPEN_TO_ALL, NoCredential, NoSettings
+from tests.support.feeds import ListFeed
 from tests.support.queues import ListQueue
 from tests.support.secrets import MemorySecrets
 
@@ -223,10 +224,18 @@ class World:
     """Everything together."""
 
     def __init__(
-        self, path: Path, *, seed: int = 1, environment: dict[str, str] | None = None, **bazaar: Any
+        self,
+        path: Path,
+        *,
+        seed: int = 1,
+        environment: dict[str, str] | None = None,
+        tells: bool = False,
+        **bazaar: Any,
     ) -> None:
         self.clock = VirtualClock()
         self.queue = ListQueue()
+        #: Events for consumers, if it `tells` them.
+        self.feed = ListFeed()
         self.bazaar = Bazaar(**bazaar)
         self.store: DocumentStore = SqliteStore(path / "store.db")
         self.services = Services(
@@ -237,6 +246,7 @@ class World:
             clock=self.clock,
             connectors={"shopify": self.bazaar.connector, "takealot": self.bazaar.connector},
             executor=Inline(),
+            changes=self.feed if tells else None,
             random=random.Random(seed),
         )
 

@@ -102,12 +102,17 @@ class LocalQueue:
 
     def publish(self, messages: Sequence[Message], *, not_before: datetime | None = None) -> None:
         """Store the messages in one commit; they are posted at once, or from `not_before` on."""
+        bodies = [(encode(message), attributes(message)) for message in messages]
+        self.post(bodies, due_at=0.0 if not_before is None else not_before.timestamp())
+
+    def post(self, bodies: Sequence[tuple[bytes, Mapping[str, str]]], *, due_at: float = 0.0) -> None:
+        """Store bodies with their attributes, to be posted from `due_at` on, in seconds since 1970.
+
+        Raises:
+            QueueUnavailable: None was stored.
+        """
         now = time.time()
-        due_at = now if not_before is None else max(now, not_before.timestamp())
-        rows = [
-            (encode(message), msgspec.json.encode(attributes(message)).decode(), now, due_at)
-            for message in messages
-        ]
+        rows = [(body, msgspec.json.encode(given).decode(), now, max(now, due_at)) for body, given in bodies]
         if rows:
             with self._database.write() as connection:
                 connection.executemany(_INSERT, rows)

@@ -6,6 +6,7 @@ module "sync" {
   scheduler_secret = var.scheduler_secret
   operators        = var.operators
   alerts           = { emails = var.alert_emails }
+  changes          = var.changes
 
   # Small; `terraform destroy` removes everything.
   protected = false

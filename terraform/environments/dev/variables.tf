@@ -7,6 +7,13 @@ variable "alert_emails" {
   nullable    = false
 }
 
+variable "changes" {
+  description = "Whether consumers are told of changed records (docs/changes.md)."
+  type        = bool
+  default     = false
+  nullable    = false
+}
+
 variable "operators" {
   description = "Operators, who may read, start, retry and cancel runs: IAM members by a short name."
   type        = map(string)

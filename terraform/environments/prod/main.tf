@@ -6,6 +6,7 @@ module "sync" {
   scheduler_secret = var.scheduler_secret
   operators        = var.operators
   alerts           = { emails = var.alert_emails }
+  changes          = var.changes
 
   # Deleting is refused, and the database of any minute of the last seven days can be restored.
   protected = true

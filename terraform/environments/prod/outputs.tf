@@ -1,3 +1,8 @@
+output "changes_topic" {
+  description = "Full name of the topic that tells of changed records; null if there is none."
+  value       = module.sync.changes_topic
+}
+
 output "command_line_environment" {
   description = "Environment of `python -m orchestrator`: eval \"$(terraform output -raw command_line_environment)\"."
   value       = module.sync.command_line_environment

@@ -21,7 +21,7 @@ locals {
   no_success_minutes = var.alerts.no_success_minutes != null ? var.alerts.no_success_minutes : 2 * local.interval_minutes + 5
 
   # Environment of both functions and of the command line.
-  environment = {
+  environment = merge({
     ENVIRONMENT          = "production"
     FIRESTORE_DATABASE   = var.firestore.database
     GOOGLE_CLOUD_PROJECT = var.project_id
@@ -34,7 +34,9 @@ locals {
     SLICE_SECONDS        = tostring(var.sync.slice_seconds)
     SYNC_QUEUE           = "pubsub:${module.queue.topic}"
     SYNC_STORE           = "firestore"
-  }
+    },
+    var.changes ? { SYNC_CHANGES = "pubsub:${google_pubsub_topic.changes[0].name}" } : {},
+  )
 }
 
 resource "google_project_service" "this" {

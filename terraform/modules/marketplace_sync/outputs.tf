@@ -1,3 +1,8 @@
+output "changes_topic" {
+  description = "Full name of the topic that tells of changed records; null if there is none."
+  value       = var.changes ? "projects/${var.project_id}/topics/${google_pubsub_topic.changes[0].name}" : null
+}
+
 output "command_line_environment" {
   description = "Environment of `python -m orchestrator`, as export lines."
   value       = join("\n", [for name, value in local.environment : "export ${name}='${value}'"])

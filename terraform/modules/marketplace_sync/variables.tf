@@ -34,6 +34,13 @@ variable "api" {
   }
 }
 
+variable "changes" {
+  description = "Whether consumers are told of changed records, by a topic of their own (docs/changes.md)."
+  type        = bool
+  default     = false
+  nullable    = false
+}
+
 variable "delivery" {
   description = "How Pub/Sub delivers messages to the worker."
   type = object({

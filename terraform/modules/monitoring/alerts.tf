@@ -56,6 +56,19 @@ locals {
       missing    = null
       action     = "Somebody passed the platform's check and not ours: the log line `caller_refused` says why. After a rotation of the scheduler's secret: is its new value in both places (docs/deploy.md)?"
     }
+    untold-changes = {
+      title      = "consumers are not told"
+      severity   = "WARNING"
+      filter     = local._metric.untold
+      comparison = "COMPARISON_GT"
+      threshold  = 0
+      align      = "ALIGN_SUM"
+      reduce     = "REDUCE_SUM"
+      period     = "900s"
+      duration   = "0s"
+      missing    = null
+      action     = "The topic of SYNC_CHANGES takes no events: the log line `changes_untold` says why. Records are synced as usual, and nothing is lost: heals publish the events once the topic takes them (docs/changes.md)."
+    }
     needs-attention = {
       title      = "a connection needs attention"
       severity   = "WARNING"

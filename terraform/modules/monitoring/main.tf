@@ -11,6 +11,7 @@ locals {
     refused   = { filter = "jsonPayload.action=\"caller_refused\"", label = "status", description = "Callers of the HTTP function that were refused." }
     rejects   = { filter = "jsonPayload.action=\"record_rejected\"", label = "stream", description = "Records that could not be read." }
     runs      = { filter = "jsonPayload.action=\"run_closed\"", label = "status", description = "Runs that were closed." }
+    untold    = { filter = "jsonPayload.action=\"changes_untold\"", label = "kind", description = "Changes that consumers could not be told of yet." }
     tasks     = { filter = "jsonPayload.action=\"task_finished\"", label = "status", description = "Connections' shares of runs." }
   }
 

@@ -16,7 +16,7 @@ from local.processes import ROOT
 from orchestrator import attempts, errors
 from orchestrator.adapters.embedded import database
 from orchestrator.adapters.embedded.delivery import Delivery
-from orchestrator.adapters.google import firestore, pubsub, secret_manager
+from orchestrator.adapters.google import change_feed, firestore, pubsub, secret_manager
 from orchestrator.marketplaces import client, transport
 from orchestrator.marketplaces.ebay import limits as ebay_limits
 from orchestrator.marketplaces.ebay import listings as ebay
@@ -28,6 +28,7 @@ from orchestrator.operators import reject_views
 from orchestrator.runs import dispatch, heal, sweeps
 from orchestrator.sync import hidden, pages, stream_sync
 from orchestrator.sync import slice as tasks
+from orchestrator.sync.migration import turns
 from orchestrator.tasks import claim, claim_table, holder
 
 PAGE = ROOT / "docs" / "reliability.md"
@@ -127,6 +128,13 @@ ROWS = [
         "then the reconcile reads them",
     ),
     _limit(
+        "rewriting history after a release has raised a stream's version",
+        "sync/migration/turns.py",
+        f"one connection in {turns.TURNS} at a tick, {turns.TURN_S:g} s each, "
+        "up to the first wait for a limit",
+        f"no page begun later than {turns.LATEST_S / 60:g} min after the run's start",
+    ),
+    _limit(
         "a window started again because of its token",
         "sync/stream_sync.py",
         f"{stream_sync.RESTARTS} times a slice",
@@ -152,6 +160,12 @@ ROWS = [
         "adapters/google/pubsub.py",
         _google(pubsub._TIMEOUT_S, pubsub._RETRY),
         f"{pubsub._BATCH:,} messages",
+    ),
+    _limit(
+        "an attempt to tell consumers of changes",
+        "adapters/google/change_feed.py",
+        _google(change_feed._TIMEOUT_S, change_feed._RETRY),
+        "one attempt in a sweep that fails; heals repeat it every half of `LEASE_SECONDS`",
     ),
     _limit(
         "a Secret Manager call",

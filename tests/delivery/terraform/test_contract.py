@@ -140,6 +140,20 @@ def test_the_queue_is_the_local_stacks(prod: Plan) -> None:
     assert policy["dead_letter_topic"].endswith(f"/{topics.DEAD_LETTER_TOPIC}")
 
 
+def test_consumers_are_told_by_a_topic_of_their_own(prod: Plan) -> None:
+    """Both functions know it, the worker alone publishes to it, and no subscription of ours reads it."""
+    topic = prod.only("google_pubsub_topic.changes[0]")["name"]
+    grants = prod.of("google_pubsub_topic_iam_member").values()
+
+    assert topic == topics.CHANGES_TOPIC
+    for function in ("api", "worker"):
+        assert Settings.from_environment(prod.environment(function)).sync_changes == f"pubsub:{topic}"
+    assert [(found["role"], found["member"]) for found in grants if found["topic"] == topic] == [
+        ("roles/pubsub.publisher", f"serviceAccount:{prod.accounts['worker']}")
+    ]
+    assert all(found["topic"] != topic for found in prod.of("google_pubsub_subscription").values())
+
+
 def test_times_are_in_order(prod: Plan) -> None:
     """Slice and margin < time-out ≤ ack deadline ≤ lease; tasks fail before their messages die."""
     settings = Settings.from_environment(prod.environment("worker"))
@@ -228,7 +242,7 @@ def test_metrics_count_lines_that_the_code_writes(prod: Plan) -> None:
         for word in re.findall(r'jsonPayload\.action="(\w+)"', found["filter"])
     }
 
-    assert len(words) == len(metrics) == 5
+    assert len(words) == len(metrics) == 6
     for word in words:
         assert f'"action": "{word}"' in code
     for found in metrics.values():

@@ -45,8 +45,8 @@ PROTOCOL = (
     Guard(
         "rule 7: a duplicate of a finished task repeats the close check",
         "orchestrator/tasks/claim.py",
-        "check_shard(self.services, message.run_id, message.shard, None)\n            case Close",
-        "pass\n            case Close",
+        "                check_shard(self.services, message.run_id, message.shard, None)\n",
+        "",
         CORE + "test_crashes.py::test_any_single_fault_changes_nothing_in_effect",
     ),
     Guard(
@@ -173,8 +173,8 @@ PROTOCOL = (
     Guard(
         "history 5: a crash between finish and close: the redelivery looks again",
         "orchestrator/tasks/claim.py",
-        "check_shard(self.services, message.run_id, message.shard, None)\n            case Close",
-        "pass\n            case Close",
+        "                check_shard(self.services, message.run_id, message.shard, None)\n",
+        "",
         CORE + "test_crashes.py::test_any_single_fault_changes_nothing_in_effect",
     ),
     Guard(
@@ -201,8 +201,8 @@ PROTOCOL = (
     Guard(
         "history 9: a lease that ran out is found by heal",
         "orchestrator/runs/heal.py",
-        "for connection_id, task in opened if task is not None",
-        "for connection_id, task in opened[:0] if task is not None",
+        "state.open.message(snapshot.id) if state.open is not None else",
+        "None if state.open is not None else",
         HISTORIES + "test_9_a_duplicate_is_acknowledged_and_then_the_holder_dies[heal]",
     ),
     Guard(

@@ -71,8 +71,8 @@ RECORD_GUARDS = (
     ),
     Guard(
         "invariant 2: other settings start a new window",
-        "orchestrator/sync/stream_sync.py",
-        "if state.scope != scope:",
+        "orchestrator/sync/migration/versions.py",
+        "if not windows.is_scope_of(known.scope, terms.stream, connection):",
         "if False:",
         CORE + "test_streams.py::test_other_settings_start_a_new_window",
     ),
@@ -150,8 +150,8 @@ RECORD_GUARDS = (
     Guard(
         "invariant 6: a limiter of the whole key binds all streams",
         "orchestrator/sync/streams.py",
-        "for each in names if is_shared else [name]:",
-        "for each in [name]:",
+        "bound = names if is_shared else [name]",
+        "bound = [name]",
         CORE + "test_refusals.py::test_a_limiter_of_the_whole_key_binds_all_streams",
     ),
     Guard(

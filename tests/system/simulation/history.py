@@ -32,6 +32,8 @@ from tests.system.simulation.memory import MemoryStore, Violation
 from tests.system.simulation.outbox import Outbox
 from tests.system.simulation.people import MARKETPLACES, ORGANIZATIONS, People
 from tests.system.simulation.process import MOST_FROZEN_S, Killed, Process
+from tests.system.simulation.releases import Releases
+from tests.system.simulation.tellings import SimFeed, Tellings
 from tests.system.simulation.watch import Watch
 
 TICK_S = 900
@@ -82,9 +84,10 @@ class History:
         self.hands = Hands(self)
         self.watch = Watch(self)
         Losses(self)
+        self.tellings = Tellings(self)
         self.judge = Judge(self)
         self.connections = [f"c{n}" for n in range(self.rng.randint(1, 4))]
-        self._connectors = {name: self.market.connector(name) for name in MARKETPLACES}
+        self.releases = Releases(self)
         #: Scheduled ticks that were accepted; when each was due, in seconds.
         self.ticks: set[str] = set()
         self.tick_s: list[float] = []
@@ -251,8 +254,9 @@ class History:
             queue=SimQueue(self, process),
             secrets=SimSecrets(self, process),
             clock=clock,
-            connectors=self._connectors,
+            connectors=self.releases.connectors(process),
             executor=SimExecutor(self.loop, process),
+            changes=SimFeed(self, process),
             stopping=lambda: process.is_stopping,
             random=random.Random(self.loop.rng.getrandbits(64)),
         )
@@ -261,6 +265,7 @@ class History:
         """A new process, whose clock may be off."""
         skew_s = self.loop.rng.uniform(-self.faults.skew_s, self.faults.skew_s)
         process = Process(name, skew_s=skew_s, is_function=is_function, began_s=self.loop.now_s)
+        process.version = self.releases.of_new_process()
         self._processes.append(process)
         return process
 
@@ -300,6 +305,7 @@ class History:
                 self.loop.at(n * TICK_S, self.tick)
             stormy += longer
             self.loop.at(begins, partial(setattr, self.edges, "away_until_s", stormy * TICK_S))
+        self.releases.plan_stormy(stormy * TICK_S)
         self.loop.run(stormy * TICK_S - 1)
         self.calm()
         self.judge.backlog()
@@ -309,6 +315,7 @@ class History:
         self.loop.at(idle_s + 60, self.people.settle)
         for after_s in ticks:
             self.loop.at(idle_s + after_s, self.tick)
+        self.releases.plan_quiet(idle_s + SETTLING[-2], idle_s + CHECKED[-1])
         for after_s in (SETTLING[-1], *CHECKED):
             self.loop.at(idle_s + after_s + 600, self._look)
         if self.apple.kind:

@@ -43,6 +43,7 @@ class Judge:
         for connection_id in history.connections:
             self._connection(connection_id)
         self._is(history.outbox.in_flight == history.edges.held, "messages go on and on")
+        history.tellings.history()
 
     def backlog(self) -> None:
         """What waits when nothing goes wrong any more dies down: heals do not multiply it."""
@@ -85,6 +86,7 @@ class Judge:
             )
 
     def _connection(self, connection_id: str) -> None:
+        history = self._history
         snapshot = self._store.get(ids.state_path(connection_id))
         connection = self._store.get(ids.connection_path(connection_id))
         self._is(connection is not None, f"{connection_id} is not there")
@@ -94,6 +96,7 @@ class Judge:
         state = from_document(SyncState, snapshot.data)
         self._is(state.open is None and state.lease.owner is None, f"{connection_id} is still held: {state}")
         for stream in connection.data["streams"]:
+            history.releases.check_state(connection_id, state, stream)
             self._stream(connection_id, connection.data, stream)
 
     def _stream(self, connection_id: str, connection: Document, stream: str) -> None:
@@ -107,6 +110,9 @@ class Judge:
             if not row.is_in(region):
                 continue
             record = stored.pop(row.id, None)
+            if record is not None and not (row.now.broken or row.now.unstorable):
+                since = history.people.beginning(connection_id)
+                history.releases.check_record(f"{connection_id}/{stream}: {row}", row, record, listing, since)
             if self._is_required(connection_id, row, listing):
                 self._row(connection_id, connection, stream, row, record)
         if listing is Listing.ROLLING or (listing is Listing.INCREMENTAL and stream == "orders"):

@@ -32,9 +32,14 @@ class Losses:
                     old = before[write.path] or {"streams": {}}
                     new = self._history.store.documents[write.path][1]
                     for stream in STREAMS:
-                        self._stream(connection_id, stream, _cursor(old, stream), _cursor(new, stream))
+                        is_left = bool(new["streams"].get(stream, {}).get("migration"))
+                        before_it, after = _cursor(old, stream), _cursor(new, stream)
+                        self._stream(connection_id, stream, before_it, after, is_left=is_left)
 
-    def _stream(self, connection_id: str, stream: str, old: Document, new: Document) -> None:
+    def _stream(
+        self, connection_id: str, stream: str, old: Document, new: Document, *, is_left: bool
+    ) -> None:
+        """Look at one stream; a reconcile leaves changes without a new time to a migration (`is_left`)."""
         until = new.get("since")
         connection = self._history.store.documents.get(ids.connection_path(connection_id))
         if until is None or until == old.get("since") or connection is None:
@@ -47,13 +52,14 @@ class Losses:
         if listing is None or (listing is Listing.SNAPSHOT and market.by_offset):
             return  # a row can slip past between two pages of positions; the next listing shows it
         is_long = listing is Listing.SNAPSHOT or new.get("long_read_at") != old.get("long_read_at")
+        is_all = is_long and not (is_left and listing is Listing.INCREMENTAL)
         since = self._history.people.beginning(connection_id)
         if listing is Listing.ROLLING:
             since = max(since, until - (LONG_SPAN if is_long else SHORT_SPAN))
         for row in market.rows(connection_id, stream).values():
             if row.is_in(self._history.running.region) and self._is_covered(row, listing, since, until):
                 self._is_stored(
-                    connection_id, stream, row, until, is_long=is_long or listing is Listing.ROLLING
+                    connection_id, stream, row, until, is_long=is_all or listing is Listing.ROLLING
                 )
 
     @staticmethod

@@ -117,6 +117,8 @@ class Market:
     accounts: dict[str, Account] = field(default_factory=dict)
     made: int = 0
     sessions: int = 0
+    #: What a page takes of orders from before its reconciles' spans, in seconds.
+    slow_page_s: float = 0.0
 
     @property
     def now(self) -> datetime:
@@ -172,31 +174,31 @@ class Market:
 
     # What the product is given
 
-    def connector(self, marketplace: str) -> AnyConnector:
-        """The marketplace's connector."""
+    def connector(self, marketplace: str, version: int) -> AnyConnector:
+        """The marketplace's connector in one release."""
         listings = self.listings[marketplace]
         return Connector(
             marketplace=marketplace,
             settings=ShopSettings,
             credential=Credential,
             access=OPEN_TO_ALL,
-            streams={name: self._stream(name, listing) for name, listing in listings.items()},
+            streams={name: self._stream(name, listing, version) for name, listing in listings.items()},
             epoch=START - timedelta(days=30),
             open=self._open,
             check=lambda _: "market",
             personal_fields=frozenset({"buyer"}),
         )
 
-    def _stream(self, name: str, listing: Listing) -> AnyStream:
+    def _stream(self, name: str, listing: Listing, version: int) -> AnyStream:
         reconciled = listing is Listing.INCREMENTAL and name != "orders"
         rolling = listing is Listing.ROLLING
         return Stream(
             name=name,
             listing=listing,
             fetch=partial(self._fetch, name, listing),
-            normalize=normalize,
+            normalize=partial(normalize, version),
             record_id=record_id,
-            version=1,
+            version=version,
             age=AGE,
             durable_token=self.durable,
             ordered=self.ordered and listing is Listing.INCREMENTAL,
@@ -244,6 +246,8 @@ class Market:
         client.calls += 1
         self.history.loop.pause()
         self._misbehave(name, client, token)
+        if self.slow_page_s and name == "orders" and window.since < START - LONG_SPAN:
+            self.history.loop.sleep(self.slow_page_s)
         if self.tells_time:
             client.server_time = self.now.replace(microsecond=0)
         place = self._place(client, token)

@@ -23,6 +23,8 @@ class Process:
     #: Whether it is an invocation of a function, which may be frozen and told to stop.
     is_function: bool = False
     began_s: float = 0.0
+    #: The version of its streams.
+    version: int = 1
     is_dead: bool = False
     has_ended: bool = False
     #: When it last wrote to the store.

@@ -32,7 +32,7 @@ REGRESSIONS = (
         "orchestrator/sync/windows.py",
         "max(cursor.since, window.until)",
         "window.until",
-        4,
+        6,
     ),
     Regression(
         "seen-of-another-digest",
@@ -40,7 +40,7 @@ REGRESSIONS = (
         "orchestrator/sync/page_writer.py",
         "seen=self.digest.seen_bits(), blind",
         "seen=window.seen, blind",
-        396,
+        1293,
     ),
     Regression(
         "refused-without-a-name",
@@ -56,7 +56,7 @@ REGRESSIONS = (
         "orchestrator/sync/windows.py",
         "window.until + terms.stream.age + took",
         "window.until + timedelta(days=1)",
-        1,
+        11,
     ),
     Regression(
         "reject-is-forgotten",
@@ -72,7 +72,7 @@ REGRESSIONS = (
         "orchestrator/tasks/ending.py",
         "return now + timedelta(days=services.settings.retention_days)",
         "return now",
-        15,
+        11,
     ),
     Regression(
         "others-are-no-sign-of-life",
@@ -104,7 +104,7 @@ REGRESSIONS = (
         "orchestrator/operators/pause.py",
         "if snapshot is None or not state.removing or state.removed_at != self._began_at:",
         "if snapshot is None:",
-        1,
+        19,
     ),
     Regression(
         "skipped-and-then-claimed",
@@ -136,7 +136,7 @@ REGRESSIONS = (
         "orchestrator/tasks/ending.py",
         'if first is None or first.data.get("shard", shard) == shard:',
         "if True:",
-        5,
+        22,
     ),
     Regression(
         "one-unreadable-state",
@@ -144,7 +144,7 @@ REGRESSIONS = (
         "orchestrator/model/documents.py",
         "except (msgspec.ValidationError, RecursionError) as error:",
         "except ZeroDivisionError as error:",
-        10,
+        9,
     ),
     Regression(
         "forced-run-eats-a-tick",
@@ -152,7 +152,7 @@ REGRESSIONS = (
         "orchestrator/runs/start.py",
         "received_at = services.store.now() or now",
         "received_at = now",
-        0,
+        1,
     ),
     Regression(
         "end-in-the-future",
@@ -160,7 +160,7 @@ REGRESSIONS = (
         "orchestrator/sync/windows.py",
         "min(now, told or now) - stream.age",
         "now - stream.age",
-        22,
+        45,
     ),
     Regression(
         "taken-over-by-a-failure",
@@ -169,5 +169,21 @@ REGRESSIONS = (
         "if found.open is not None and found.open.run_id == run_id and found.lease.owner is None:",
         "if False:",
         1324,
+    ),
+    Regression(
+        "release-holds-changes-up",
+        "A raised version began a stream again: no change was stored until all history was read.",
+        "orchestrator/sync/migration/versions.py",
+        "migration = _history(terms, cursor)",
+        "cursor, migration = Cursor(full=cursor.full), ()",
+        1,
+    ),
+    Regression(
+        "release-meets-a-first-listing",
+        "A release met an open window, and the records that it had written stayed in the old version.",
+        "orchestrator/sync/migration/versions.py",
+        "cursor.window.until if cursor.window is not None else None]",
+        "None]",
+        240,
     ),
 )

@@ -107,8 +107,8 @@ def record_id(raw: bytes) -> str | None:
     return row.id
 
 
-def normalize(raw: bytes, keep_buyer: bool) -> Record:
-    """A row as a record; a broken one is refused, one way or another."""
+def normalize(version: int, raw: bytes, keep_buyer: bool) -> Record:
+    """A row as a record of a stream's version; a broken one is refused, one way or another."""
     row = msgspec.json.decode(raw, type=Raw)
     match row.broken:
         case "refused":
@@ -117,7 +117,7 @@ def normalize(raw: bytes, keep_buyer: bool) -> Record:
             raise KeyError(row.buyer)
     return Order(
         id=row.id,
-        number=row.id,
+        number=f"version {version}",
         status="open",
         marketplace_status=row.value,
         created_at=row.created_at,

@@ -45,7 +45,7 @@ OFTEN = {
     "added too early": 5,
     "another marketplace refused": 5,
     "edited": 20,
-    "edited anything": 20,
+    "edited anything": 15,
     "moved": 5,
     "planned twice": 1,
     "state unreadable": 15,
@@ -55,6 +55,12 @@ OFTEN = {
     "several slices": 20,
     "taken over while alive": 3,
     "skewed": 10,
+    "told": 200,
+    "not told": 8,
+    "killed while telling": 8,
+    "purge told": 5,
+    "released": 20,
+    "looked for after a release": 10,
 }
 #: How runs and tasks end.
 ENDS = (

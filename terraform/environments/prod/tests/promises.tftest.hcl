@@ -20,6 +20,7 @@ variables {
   scheduler_secret = "0123456789abcdef0123456789abcdef"
   operators        = { jane = "user:jane@example.com" }
   alert_emails     = ["ops@example.com"]
+  changes          = true
 }
 
 run "plan" {

@@ -179,6 +179,43 @@ run "environment" {
   }
 }
 
+run "nobody_is_told_by_default" {
+  command = plan
+
+  assert {
+    condition     = output.changes_topic == null && length(google_pubsub_topic_iam_member.changes) == 0
+    error_message = "there is no topic that nobody asked for"
+  }
+
+  assert {
+    condition     = !strcontains(output.command_line_environment, "SYNC_CHANGES")
+    error_message = "and nobody publishes to one"
+  }
+}
+
+run "consumers_are_told" {
+  command = plan
+
+  variables {
+    changes = true
+  }
+
+  assert {
+    condition     = google_pubsub_topic.changes[0].name == "sync-changes"
+    error_message = "the topic is not the queue's"
+  }
+
+  assert {
+    condition     = google_pubsub_topic_iam_member.changes[0].member == module.worker.member && google_pubsub_topic_iam_member.changes[0].role == "roles/pubsub.publisher"
+    error_message = "the worker may publish"
+  }
+
+  assert {
+    condition     = strcontains(output.command_line_environment, "export SYNC_CHANGES='pubsub:sync-changes'")
+    error_message = "the command line tells too"
+  }
+}
+
 run "hourly" {
   command = plan
 

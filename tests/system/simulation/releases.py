@@ -1,0 +1,143 @@
+"""Releases during a history: every stream gets another version, in all processes or for a while in some."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from orchestrator.marketplaces.spec import AnyConnector, Listing
+from orchestrator.model import ids
+from orchestrator.model.state import SyncState
+from orchestrator.ports import Document
+from orchestrator.sync.migration import turns
+from tests.system.simulation.loop import chance
+from tests.system.simulation.market import AGE
+from tests.system.simulation.rows import Row
+
+if TYPE_CHECKING:
+    from tests.system.simulation.history import History
+    from tests.system.simulation.process import Process
+
+#: For so long after a release some new processes still run the one before, in seconds.
+ROLL_OUT_S = 300.0
+#: When orders are made before a quiet tick, and when the release follows them, in seconds before it.
+MADE_S, RELEASED_S = 400.0, 60.0
+#: While history is slow: how long a page of it takes, and how soon after a tick all changes are stored.
+SLOW_PAGE_S, PROMPT_S = 200.0, 250.0
+#: When history is quick again, in seconds after the tick.
+QUICK_S = 700.0
+
+
+class Releases:
+    """The release that each process runs, and the promises that releases must keep."""
+
+    def __init__(self, history: History) -> None:
+        self._history = history
+        # Apart from the history's own, so that a history without a release is the one it was.
+        self._rng = random.Random(f"releases of {history.seed}")
+        #: A release when nothing goes wrong any more makes up for all that the others have spoilt.
+        self._are_stormy, self._is_quiet = chance(self._rng, 0.5), chance(self._rng, 0.4)
+        #: The release in force, and the version of its streams.
+        self.version = 1
+        self._rolled_out_s = 0.0
+        self._connectors: dict[int, Mapping[str, AnyConnector]] = {}
+        self._made: list[tuple[str, Row]] = []
+        # Quiet ticks are few, and not all an odd number of minutes apart.
+        history.knobs.values.append((turns, "TURNS", self._rng.choice([1, 2])))
+
+    def of_new_process(self) -> int:
+        """The release that a new process runs."""
+        is_rolling_out = self._history.loop.now_s < self._rolled_out_s
+        return self.version - (is_rolling_out and chance(self._rng, 0.5))
+
+    def connectors(self, process: Process) -> Mapping[str, AnyConnector]:
+        """The connectors of a process's release."""
+        market, version = self._history.market, process.version
+        if version not in self._connectors:
+            self._connectors[version] = {name: market.connector(name, version) for name in market.listings}
+        return self._connectors[version]
+
+    def plan_stormy(self, seconds: float) -> None:
+        """Some releases while things go wrong."""
+        if self._are_stormy:
+            for _ in range(self._rng.randint(1, 2)):
+                self._history.loop.at(self._rng.uniform(0, seconds), self._release)
+
+    def plan_quiet(self, tick_s: float, last_tick_s: float) -> None:
+        """A release before a tick at which nothing goes wrong, and the last tick; in seconds from now."""
+        loop = self._history.loop
+        loop.at(last_tick_s + PROMPT_S, self._look_idle)
+        if self._is_quiet:
+            loop.at(tick_s - MADE_S, self._make_orders)
+            loop.at(tick_s - RELEASED_S, self._release_slowly)
+            loop.at(tick_s + PROMPT_S, self._look)
+            loop.at(tick_s + QUICK_S, self._be_quick)
+
+    def _release(self) -> None:
+        self._history.seen["released"] += 1
+        self.version += 1
+        self._history.say(f"release {self.version}")
+        self._rolled_out_s = self._history.loop.now_s + ROLL_OUT_S
+
+    def _make_orders(self) -> None:
+        """New orders of everybody who is well."""
+        history = self._history
+        for connection_id in history.connections:
+            if connection_id != history.apple.connection_id:
+                history.market.add(connection_id, "orders")
+                row = list(history.market.rows(connection_id, "orders").values())[-1]
+                self._made.append((connection_id, row))
+
+    def _release_slowly(self) -> None:
+        """A release in all processes at once; pages of long ago are slow."""
+        self._release()
+        self._rolled_out_s = 0.0
+        self._history.market.slow_page_s = SLOW_PAGE_S
+
+    def _be_quick(self) -> None:
+        self._history.market.slow_page_s = 0.0
+
+    def _look(self) -> None:
+        """The orders are stored as soon as without a release."""
+        history = self._history
+        tick = history.loop.now - timedelta(seconds=PROMPT_S)
+        until = min(tick, tick + history.market.offset) - AGE - timedelta(seconds=5)
+        for connection_id, row in self._made:
+            connection = history.store.documents[ids.connection_path(connection_id)][1]
+            region = connection["settings"].get("region", "all")
+            if "orders" not in connection["streams"] or not row.is_in(region) or row.created_at > until:
+                continue
+            history.seen["looked for after a release"] += 1
+            if f"{ids.connection_path(connection_id)}/orders/{row.id}" not in history.store.documents:
+                history.violated(f"{connection_id}: {row} is held up by release {self.version}")
+
+    def _look_idle(self) -> None:
+        """Nothing has changed for a day, and nothing is left to be rewritten: nothing is written."""
+        history = self._history
+        run_id = ids.tick_run_id(history.moment(max(history.ticks)), "sync")
+        for connection_id in history.connections:
+            found = history.store.documents.get(ids.task_path(run_id, connection_id))
+            if connection_id == history.apple.connection_id or found is None:
+                continue
+            for stream, counts in found[1]["streams"].items():
+                if counts.get("written"):
+                    history.violated(f"{connection_id}/{stream}: {counts} although nothing has changed")
+
+    # The verdict
+
+    def check_state(self, connection_id: str, state: SyncState, stream: str) -> None:
+        """The whole history is rewritten."""
+        known = state.streams.get(stream)
+        if known is not None and (known.migration or known.version != self.version):
+            self._history.violated(
+                f"{connection_id}/{stream}: the migration has not ended: {known.migration}"
+            )
+
+    def check_record(self, where: str, row: Row, record: Document, listing: Listing, since: datetime) -> None:
+        """A stored record that is still listed was written in the last version."""
+        moment = row.created_at if listing is Listing.ROLLING else row.now.changed_at
+        is_listed = listing is Listing.SNAPSHOT or moment >= since
+        if is_listed and record["number"] != f"version {self.version}":
+            self._history.violated(f"{where} is stored in {record['number']}, not in version {self.version}")
