@@ -134,24 +134,19 @@ def _discounts(
 ) -> tuple[Money | None, Money | None]:
     """The discounts on the item and on its shipping. A discount that is not split is on the item."""
 
-    def on_others(subtypes: Iterable[_Part]) -> list[tuple[str, Money]]:
-        found = [(part.subtype, amount_of(details, "value", part.value)) for part in subtypes]
-        if any(amount is None or amount.currency != zero.currency for _, amount in found):
-            raise RecordInvalid("a part of a discount is no amount")
-        return [(kind, _exact(_positive(amount))) for kind, amount in found if kind != "ITEM"]
-
     def reader() -> tuple[Money | None, Money | None]:
-        parts = [
-            part
+        others = [
+            (part.subtype, _in(zero.currency, _positive(amount_of(details, "value", part.value))))
             for row in rows
             if row.type == "DISCOUNT"
-            for part in on_others(msgspec.convert(row.detailed_breakdowns or [], list[_Part]))
+            for part in msgspec.convert(row.detailed_breakdowns or [], list[_Part])
+            if part.subtype != "ITEM"
         ]
-        others = sum_of_all((zero, *(amount for _, amount in parts)))
-        on_items = difference(sum_of_all((zero, *off)), others)
+        on_others = sum_of_all((zero, *(amount for _, amount in others)))
+        on_items = difference(sum_of_all((zero, *off)), on_others)
         if on_items and on_items.amount.startswith("-"):
             raise RecordInvalid("the parts of a discount are more than all of it")
-        return on_items, sum_of_all((zero, *(amount for kind, amount in parts if kind == "SHIPPING")))
+        return on_items, sum_of_all((zero, *(amount for kind, amount in others if kind == "SHIPPING")))
 
     return details.read("detailedBreakdowns", reader) or (None, None)
 
@@ -160,7 +155,12 @@ def _positive(amount: Money | None) -> Money | None:
     return amount and Money(amount.amount.removeprefix("-"), amount.currency)
 
 
-def _exact(amount: Money | None) -> Money:
-    if amount is None:
-        raise RecordInvalid("an amount is missing")
+def _in(currency: str, amount: Money | None) -> Money:
+    """The amount, which is told and in this currency.
+
+    Raises:
+        RecordInvalid: It is not.
+    """
+    if amount is None or amount.currency != currency:
+        raise RecordInvalid("an amount is missing, or in another currency")
     return amount
