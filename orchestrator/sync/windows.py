@@ -146,6 +146,7 @@ def without_token(terms: Terms, window: OpenWindow) -> OpenWindow:
         blind=False,
         recent=b"",
         stale=0,
+        stored=b"",
     )
 
 

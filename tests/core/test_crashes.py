@@ -108,12 +108,16 @@ def deliver_all(world: World, message: Message | None, started: bool) -> bool:
 
 
 def documents(world: World) -> dict[str, Any]:
-    """Everything a consumer reads, apart from when and by which run a reject was kept."""
+    """Everything a consumer reads, apart from the times of the writes."""
     found: dict[str, Any] = {}
     for name in ("a", "b"):
         for collection in ("orders", "products", "rejects"):
             for snapshot in world.store.query(Query(f"connections/{name}/{collection}", limit=1000)):
-                found[snapshot.path] = {k: v for k, v in snapshot.data.items() if k != "rejected_at"}
+                found[snapshot.path] = {
+                    name: value
+                    for name, value in snapshot.data.items()
+                    if name not in {"rejected_at", "synced_at"}
+                }
     return found
 
 

@@ -112,7 +112,7 @@ def test_a_snapshot_needs_only_its_next_listing(world: World) -> None:
 
 
 def test_other_settings_start_again_and_need_no_migration(world: World) -> None:
-    """What is read from its beginning is written in the new version there."""
+    """Records that are read from the beginning are written in the new version there."""
     migrating(world)
     tick(world)
     world.bazaar.at_call = None
@@ -174,7 +174,7 @@ def test_the_latest_part_of_the_history_is_rewritten_first(world: World) -> None
 def test_a_reconcile_leaves_the_history_to_the_migration(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It still finds what has vanished; it writes no record that only the version has changed."""
+    """It still finds the vanished records; it writes no record that only the version has changed."""
     deploy(world, 1, long_span=timedelta.max, remembers_all=True)
     world.connect("a", streams=["orders"])
     fill(world, "orders", 12)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -203,6 +203,27 @@ def an_unchanged_second_run_writes_nothing(case: Case) -> None:
         # Claim, and finish with task record and countdown.
         assert task.cost.document_writes <= 4
     assert case.stored(deleted=True) == before
+
+
+@rule
+def an_unchanged_record_costs_no_detail_call(case: Case) -> None:
+    """Neither the next run nor a reconcile completes a record that has not changed."""
+    complete = case.stream.complete
+    if complete is None:
+        return
+    completed: list[bytes] = []
+
+    def noted(session: AnySession, rows: Sequence[bytes]) -> Sequence[bytes]:
+        completed.extend(rows)
+        return complete(session, rows)
+
+    with using(case, replace(case.stream, complete=noted)):
+        case.run()
+        assert completed
+        completed.clear()
+        for after_s in (900.0, _RECONCILED_S, 900.0):
+            case.run(after_s)
+    assert completed == []
 
 
 @rule

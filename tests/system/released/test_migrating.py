@@ -91,7 +91,7 @@ def test_a_store_of_the_last_release_is_migrated_by_the_next_ticks(
         for _ in range(MOST):
             replay.tick(TICK_S)
         assert is_migrated(replay)
-        # What lists everything may rest after it.
+        # A long listing of everything may rest afterwards.
         replay.tick(DAY_S)
         replay.release_held()
         check_rewritten(replay, before)
@@ -104,7 +104,7 @@ def test_a_store_of_the_last_release_is_migrated_by_the_next_ticks(
 
 
 def check_first_tick(replay: Replay) -> None:
-    """What changed since the release was stopped is stored, and no history was read for it."""
+    """Changes since the release was stopped are stored, and no history was read for them."""
     since = {(name, stream): state.cursor.since for name, stream, state in steady(replay)}
     for seller in replay.sellers.values():
         seller.small.change(new_orders=2, at=replay.scene.clock.now() + timedelta(seconds=TICK_S / 2))
@@ -124,7 +124,7 @@ def check_first_tick(replay: Replay) -> None:
 
 
 def check_rewritten(replay: Replay, before: Mapping[str, Mapping[str, object]]) -> None:
-    """Each record that its marketplace still lists was written again, and none is lost."""
+    """Each record that its marketplace still lists was written again, and all of them are there."""
     for name, known in before.items():
         assert_holds_the_truth(replay, name)
         now = versions(replay.scene.store, name)

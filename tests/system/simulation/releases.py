@@ -139,5 +139,7 @@ class Releases:
         """A stored record that is still listed was written in the last version."""
         moment = row.created_at if listing is Listing.ROLLING else row.now.changed_at
         is_listed = listing is Listing.SNAPSHOT or moment >= since
-        if is_listed and record["number"] != f"version {self.version}":
-            self._history.violated(f"{where} is stored in {record['number']}, not in version {self.version}")
+        if is_listed and record["sales_channel"] != f"version {self.version}":
+            self._history.violated(
+                f"{where} is stored in {record['sales_channel']}, not in version {self.version}"
+            )
