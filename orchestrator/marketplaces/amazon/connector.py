@@ -10,9 +10,10 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 
 from orchestrator.errors import ConnectionInvalid
-from orchestrator.marketplaces.amazon import buyers, listing_records, order_records, stock_records
+from orchestrator.marketplaces.amazon import listing_records, order_records, stock_records
 from orchestrator.marketplaces.amazon.api import ACCESS, Credential, Seller, SellerSettings, ask, open_session
 from orchestrator.marketplaces.amazon.listings import fetch_orders, fetch_products
+from orchestrator.marketplaces.amazon.order_parts import buyers
 from orchestrator.marketplaces.amazon.stock import fetch_inventory
 from orchestrator.marketplaces.spec import Connector, Limiter, Listing, Session, Stream, by_name
 

@@ -10,10 +10,10 @@ from typing import Any
 import msgspec
 
 from orchestrator.errors import RecordInvalid
-from orchestrator.marketplaces.amazon.buyers import buyer_of, destination_of, properties_of
 from orchestrator.marketplaces.amazon.fields import Price, Row, amount_of, listing_id_of, moment, price
-from orchestrator.marketplaces.amazon.parcels import parcels_of
-from orchestrator.marketplaces.amazon.proceeds import LineAmounts, contains_tax, line_amounts
+from orchestrator.marketplaces.amazon.order_parts.buyers import buyer_of, destination_of, properties_of
+from orchestrator.marketplaces.amazon.order_parts.parcels import parcels_of
+from orchestrator.marketplaces.amazon.order_parts.proceeds import LineAmounts, contains_tax, line_amounts
 from orchestrator.marketplaces.unified.breakdown import sum_of_all
 from orchestrator.marketplaces.unified.facts import OrderFacts
 from orchestrator.marketplaces.unified.orders import order_of

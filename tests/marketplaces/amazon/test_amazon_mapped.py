@@ -11,14 +11,14 @@ import msgspec
 import pytest
 
 from local.sandbox.amazon.order_rows import MARK
-from orchestrator.marketplaces.amazon.buyers import PERSONAL_FIELDS
 from orchestrator.marketplaces.amazon.mapping import MAPPING
+from orchestrator.marketplaces.amazon.order_parts.buyers import PERSONAL_FIELDS
 from orchestrator.marketplaces.registry import REGISTRY
 from orchestrator.marketplaces.scrub import scrub
 from orchestrator.model.record import Buyer, Order
 from tests.marketplaces.conformance.case import every, opened
 from tests.marketplaces.conformance.market import registered
-from tests.support.filled import filled
+from tests.marketplaces.filled import filled
 from tests.support.scripted import CREDENTIALS, EVERYTHING, SETTINGS, Bench, Sandbox, Secrets, read, sandbox
 
 AMAZON = REGISTRY["amazon"]

@@ -8,8 +8,8 @@ import msgspec
 import pytest
 
 from orchestrator.marketplaces.amazon import order_records as orders
-from orchestrator.marketplaces.amazon import parcels, proceeds
 from orchestrator.marketplaces.amazon.api import SellerSettings
+from orchestrator.marketplaces.amazon.order_parts import parcels, proceeds
 from orchestrator.model.record import LinePart, Money, Order
 from tests.marketplaces.amazon.test_amazon_records import ORDER, order
 

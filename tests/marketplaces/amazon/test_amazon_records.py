@@ -12,8 +12,8 @@ from orchestrator.errors import RecordInvalid
 from orchestrator.marketplaces.amazon import listing_records as listings
 from orchestrator.marketplaces.amazon import order_records as orders
 from orchestrator.marketplaces.amazon import stock_records as stock
-from orchestrator.marketplaces.amazon.buyers import PERSONAL_FIELDS
 from orchestrator.marketplaces.amazon.fields import within
+from orchestrator.marketplaces.amazon.order_parts.buyers import PERSONAL_FIELDS
 from orchestrator.marketplaces.scrub import scrub
 from orchestrator.model.record import Money, Order, OrderLine, Product, StockLevel, Variant
 

@@ -19,9 +19,9 @@ from orchestrator.marketplaces.takealot.mapping import MAPPING
 from orchestrator.model.record import Barcode, Charge, Money, Order, Record, Weight
 from tests.marketplaces.conformance.case import every, opened
 from tests.marketplaces.conformance.market import registered
+from tests.marketplaces.filled import filled
 from tests.marketplaces.takealot.test_takealot import OFFER, SALE
 from tests.marketplaces.takealot.test_takealot_v2 import session as v2_session
-from tests.support.filled import filled
 from tests.support.scripted import Sandbox, read, sandbox
 
 TAKEALOT = REGISTRY["takealot"]
