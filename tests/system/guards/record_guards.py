@@ -258,6 +258,29 @@ RECORD_GUARDS = (
         CORE + "test_record_documents.py::test_synced_at_is_the_commit_s_time_by_the_store_s_clock",
     ),
     Guard(
+        "personal data: Amazon is asked for no address without the connection's consent",
+        "orchestrator/marketplaces/amazon/listings.py",
+        "wants_place = session.store_buyer_pii or session.settings.destination",
+        "wants_place = True",
+        "tests/marketplaces/amazon/test_amazon.py::test_orders_of_all_marketplaces_are_asked_for_at_once",
+    ),
+    Guard(
+        "records: a discount of Amazon's lowers the price, whatever its sign",
+        "orchestrator/marketplaces/amazon/order_parts/proceeds.py",
+        'return amount and Money(amount.amount.removeprefix("-"), amount.currency)',
+        "return amount",
+        "tests/marketplaces/amazon/test_amazon_orders.py"
+        "::test_a_discount_of_either_sign_is_split_by_its_subject",
+    ),
+    Guard(
+        "records: nothing is left of a sale of Takealot's that is cancelled or given back",
+        "orchestrator/marketplaces/takealot/sale_records.py",
+        'frozenset({"cancelled", "refunded", "returned"})',
+        "frozenset()",
+        "tests/marketplaces/takealot/test_takealot_mapped.py"
+        "::test_trap_a_cancelled_item_counts_in_the_total_but_not_in_the_net",
+    ),
+    Guard(
         "invariant 3: an unchanged record costs no detail call",
         "orchestrator/sync/normalizer.py",
         "known == content or not self._asks_again)",
