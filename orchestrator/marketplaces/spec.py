@@ -132,6 +132,27 @@ class Stream(Generic[SettingsT]):
     #: Rolling and incremental: the span read every `reconcile_hours`, `timedelta.max` for everything.
     #: 0 for an incremental stream that never lists more than changes; a listing marks vanished records.
     long_span: timedelta = timedelta(0)
+    #: Adds details that cost calls of their own: (session, rows of a page) to the completed rows, in the
+    #: same order. `normalize` reads both forms. The engine normalizes the row as listed, remembers the hash
+    #: of that, and completes the row only if the hash is new: an unchanged record costs no such call. So the
+    #: listed row has to change with its details; a modification time does. The completed record is stored.
+    #: A row that needs no call is returned as it is. May return fewer rows, from the first on, at least one:
+    #: the engine asks for the others again. Needs `durable_token`.
+    complete: Callable[[Session[SettingsT], Sequence[bytes]], Sequence[bytes]] | None = None
+    #: The most rows that `complete` is given at once; they fail together.
+    complete_rows: int = 1
+    #: The fields of the record that `complete` fills. They become its `warnings` if its details cannot be
+    #: read again and again: the record is stored as it is listed then, and every reconcile asks once more.
+    detail_fields: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse details that would be read again and again.
+
+        Raises:
+            ValueError: A listing that begins again in each slice has no place for the rows completed so far.
+        """
+        if self.complete is not None and not self.durable_token:
+            raise ValueError(f"{self.name}: rows can be completed only if page tokens are durable")
 
 
 @dataclass(frozen=True, slots=True)

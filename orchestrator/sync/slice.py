@@ -18,7 +18,7 @@ from orchestrator.model.state import Open, SyncState
 from orchestrator.runs.close import check_shard
 from orchestrator.runs.dispatch import too_old
 from orchestrator.services import Services
-from orchestrator.sync.metered_store import MeteredStore
+from orchestrator.metered_store import MeteredStore
 from orchestrator.sync.pages import SliceOver
 from orchestrator.sync.streams import Streams, note
 from orchestrator.sync.task_context import TaskContext

@@ -25,7 +25,7 @@ from orchestrator.sync import vanished
 from tests.support.world import START, World
 
 #: It hands on what others ask.
-_WRAPPERS = {"orchestrator/sync/metered_store.py"}
+_WRAPPERS = {"orchestrator/metered_store.py"}
 
 
 class Shape(NamedTuple):
