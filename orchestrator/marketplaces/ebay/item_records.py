@@ -12,7 +12,8 @@ from typing import Any
 import msgspec
 
 from orchestrator.decoding import UNREADABLE
-from orchestrator.marketplaces.ebay.order_records import Row, money_of
+from orchestrator.marketplaces.ebay.order_amounts import money_of
+from orchestrator.marketplaces.ebay.order_rows import Row
 from orchestrator.marketplaces.unified.facts import LevelFacts, ProductFacts
 from orchestrator.marketplaces.unified.levels import level_of
 from orchestrator.marketplaces.unified.products import product_of

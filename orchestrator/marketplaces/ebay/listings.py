@@ -147,6 +147,8 @@ def _ask_orders(
 ) -> _Orders:
     params = [
         ("filter", f"lastmodifieddate:[{narrowing.written(span.at)}..{narrowing.written(last)}]"),
+        # Without it the tax that eBay collects is missing in the totals.
+        ("fieldGroups", "TAX_BREAKDOWN"),
         ("limit", str(limit)),
         ("offset", str(span.offset)),
     ]
