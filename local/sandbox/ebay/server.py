@@ -20,6 +20,7 @@ from local.sandbox.account import Account
 from local.sandbox.catalogue import DAY, iso
 from local.sandbox.distort import Shape
 from local.sandbox.ebay import listings, rows
+from local.sandbox.ebay.orders import order_id
 from local.sandbox.ebay.query import FULFILLMENT, INVENTORY, Refused, require_language
 from local.sandbox.http import Reply, Request
 
@@ -28,6 +29,7 @@ _DAY_BEGINS = 8 * 3_600
 _TOKEN_S = 7_200
 #: Stands for the application in the place of an account.
 _APPLICATION = -1
+_PARCELS = re.compile(r"/sell/fulfillment/v1/order/([^/]+)/shipping_fulfillment")
 _BASIC = "Basic " + base64.b64encode(b"sandbox-app:sandbox-cert").decode()
 
 
@@ -35,7 +37,7 @@ class Ebay:
     """Answers for all sellers; see the module."""
 
     shape = Shape(
-        order_id=rows.order_id,
+        order_id=order_id,
         product_id=lambda item: item.sku,
         records=lambda answer: next(
             (answer[name] for name in ("orders", "inventoryItems", "offers") if name in answer), None
@@ -44,13 +46,17 @@ class Ebay:
         words=frozenset(
             {
                 *("orderFulfillmentStatus", "orderPaymentStatus", "cancelState", "lineItemFulfillmentStatus"),
-                *("status", "listingStatus", "format", "condition", "availabilityType"),
+                *("status", "listingStatus", "format", "condition", "availabilityType", "paymentMethod"),
+                *("refundStatus", "paymentStatus", "taxType", "fulfillmentInstructionsType", "fulfilledBy"),
             }
         ),
         optional=frozenset(
             {
                 *("cancelStatus", "paymentSummary", "buyer", "fulfillmentStartInstructions", "legacyItemId"),
                 *("pricingSummary", "lineItemCost", "discountedLineItemCost", "product", "listing"),
+                *("priceSubtotal", "deliveryCost", "tax", "taxes", "ebayCollectAndRemitTaxes", "payments"),
+                *("refunds", "totalMarketplaceFee", "fulfillmentHrefs", "program", "shippingStep"),
+                *("lineItemFulfillmentInstructions", "purchaseMarketplaceId", "convertedFromCurrency"),
             }
         ),
     )
@@ -79,6 +85,8 @@ class Ebay:
             match request.method, request.path:
                 case "GET", "/sell/fulfillment/v1/order":
                     return Reply.json(200, listings.orders(account, request))
+                case "GET", path if parcels := _PARCELS.fullmatch(path):
+                    return Reply.json(200, listings.shipping_fulfillments(account, request, parcels[1]))
                 case "GET", "/sell/inventory/v1/inventory_item":
                     return Reply.json(200, listings.items(account, request))
                 case "GET", "/sell/inventory/v1/offer":

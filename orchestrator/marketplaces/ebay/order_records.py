@@ -101,7 +101,7 @@ def order(raw: bytes, with_buyer: bool) -> Order:
     row, details = msgspec.json.decode(raw, type=OrderRow), Details()
     cancelled = row.cancel_status.cancel_state
     words = [row.order_payment_status, row.order_fulfillment_status]
-    told = instructions_of(details, row.fulfillment_start_instructions)
+    told = instructions_of(details, row)
     taxes = [taxes_of(details, item) for item in row.line_items]
     prices = prices_of(details, row.pricing_summary, taxes)
     if not prices.holds_collected:
