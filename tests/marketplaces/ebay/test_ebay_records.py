@@ -31,6 +31,7 @@ LINE: dict[str, Any] = {
 }
 SHIP_TO: dict[str, Any] = {
     "fullName": "Pat Example",
+    "companyName": "Example Ltd",
     "email": "pat@example.com",
     "primaryPhone": {"phoneNumber": "+44 20 7946 0000"},
     "contactAddress": {
@@ -160,8 +161,11 @@ def test_refunds_are_added_up_once_they_are_paid() -> None:
         {"refundStatus": "REFUNDED"},
     ]
 
-    assert order(paymentSummary={"refunds": refunds}).refunded == Money("6.50", "GBP")
-    assert order(paymentSummary={"refunds": refunds[2:]}).refunded is None
+    assert order(paymentSummary={"refunds": refunds[:3]}).refunded == Money("6.50", "GBP")
+    assert order(paymentSummary={"refunds": refunds[2:3]}).refunded == Money("0.00", "GBP")
+    # An unknown amount is not taken as none.
+    unknown = order(paymentSummary={"refunds": refunds})
+    assert (unknown.refunded, unknown.warnings) == (None, ("refunded",))
 
 
 def test_a_cancellation_has_its_time() -> None:
@@ -173,8 +177,18 @@ def test_a_cancellation_has_its_time() -> None:
 
 def test_buyers_are_told_only_where_they_may_be_stored() -> None:
     """With everything that is needed to send the order."""
-    assert order(with_buyer=True).buyer == Buyer(
+    gift = {**LINE, "giftDetails": {"message": "Happy birthday", "recipientEmail": "gift@example.com"}}
+    found = order(
+        with_buyer=True,
+        lineItems=[gift],
+        buyerCheckoutNotes="Ring twice",
+        buyer={"username": "example_buyer", "taxIdentifier": {"taxpayerId": "RSSMRA80A01H501U"}},
+    )
+
+    assert found.buyer == Buyer(
         name="Pat Example",
+        company="Example Ltd",
+        username="example_buyer",
         email="pat@example.com",
         phone="+44 20 7946 0000",
         street="1 Example Street, Flat 2",
@@ -182,6 +196,9 @@ def test_buyers_are_told_only_where_they_may_be_stored() -> None:
         region="Greater London",
         postal_code="N1 9GU",
         country="GB",
+        tax_ids=("RSSMRA80A01H501U",),
+        note="Ring twice",
+        gift_message="Happy birthday",
     )
 
 
@@ -196,7 +213,8 @@ def test_buyers_are_told_only_where_they_may_be_stored() -> None:
 )
 def test_trap_masked_buyers_are_nobody(instructions: list[Any], buyer: Buyer | None) -> None:
     """Nothing that eBay has masked is stored as if it were a name."""
-    assert order(with_buyer=True, fulfillmentStartInstructions=instructions).buyer == buyer
+    found = order(with_buyer=True, fulfillmentStartInstructions=instructions, buyer={"username": "********"})
+    assert found.buyer == buyer
 
 
 def test_rejects_keep_nothing_of_the_buyer() -> None:
