@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from orchestrator.marketplaces.ebay import item_records, order_records
+from orchestrator.marketplaces.ebay import item_records, order_records, stock_records
 from orchestrator.marketplaces.ebay.api import ACCESS, Credential, Seller, SiteSettings, open_session
 from orchestrator.marketplaces.ebay.listings import count_items, fetch_inventory, fetch_orders, fetch_products
 from orchestrator.marketplaces.ebay.tracking import with_parcels
@@ -56,8 +56,8 @@ CONNECTOR = Connector(
             "inventory",
             Listing.SNAPSHOT,
             fetch=fetch_inventory,
-            normalize=item_records.level,
-            record_id=item_records.level_id,
+            normalize=stock_records.level,
+            record_id=stock_records.level_id,
             durable_token=False,
             version=2,
         ),

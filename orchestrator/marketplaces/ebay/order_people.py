@@ -30,8 +30,8 @@ FULFILLMENT_TYPES: dict[str, FulfilledBy] = {
 class Instructions(msgspec.Struct, frozen=True, kw_only=True):
     """How the order reaches the buyer; of its first parcel, unless said otherwise."""
 
-    #: As eBay names it; `FULFILLED_BY_EBAY` if any parcel says so.
-    type: str = ""
+    #: `mixed` if the parcels differ; None if there is no instruction.
+    shipper: FulfilledBy | None = None
     #: Whether nothing of the order is a parcel.
     is_digital: bool = False
     #: The earliest latest time of delivery, of all parcels.
@@ -50,17 +50,17 @@ def instructions_of(details: Details, row: OrderRow) -> Instructions:
     is_gift = bool(row.line_items) and all(item.gift_details is not None for item in row.line_items)
     if not rows:
         return Instructions(is_digital=is_gift)
-    types = [str(row.fulfillment_instructions_type or "") for row in rows]
-    own = next((kind for kind in types if kind == "FULFILLED_BY_EBAY"), types[0])
-    steps = [row.shipping_step for row in rows if row.shipping_step]
-    latest = [details.part("deliver_by", row.max_estimated_delivery_date, Instant) for row in rows]
+    types = [str(each.fulfillment_instructions_type or "") for each in rows]
+    shippers = {FULFILLMENT_TYPES.get(kind, "unknown") for kind in types}
+    steps = [each.shipping_step for each in rows if each.shipping_step]
+    latest = [details.part("deliver_by", each.max_estimated_delivery_date, Instant) for each in rows]
     services = (details.text("shipping_method", step.shipping_service_code) for step in steps)
     return Instructions(
-        type=own,
+        shipper=shippers.pop() if len(shippers) == 1 else "mixed",
         is_digital=is_gift or set(types) == {"DIGITAL"},
         deliver_by=min((utc(moment) for moment in latest if moment), default=None),
         service=next((service for service in services if service), None),
-        address=next((found for row in rows if (found := _address(details, row))), None),
+        address=next((found for each in rows if (found := _address(details, each))), None),
         ship_to=next((step.ship_to for step in steps if step.ship_to), None),
     )
 

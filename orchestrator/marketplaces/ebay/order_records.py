@@ -25,7 +25,6 @@ from orchestrator.marketplaces.ebay.order_amounts import (
     taxes_of,
 )
 from orchestrator.marketplaces.ebay.order_people import (
-    FULFILLMENT_TYPES,
     Instructions,
     buyer_of,
     destination_of,
@@ -165,7 +164,7 @@ def _shipper(details: Details, row: OrderRow, told: Instructions) -> FulfilledBy
     program = details.part("fulfilled_by", row.program, Program)
     if program and program.fulfillment_program:
         return SHIPPERS.get(str(program.fulfillment_program.fulfilled_by), "unknown")
-    return FULFILLMENT_TYPES.get(told.type, "unknown") if told.type else "merchant"
+    return told.shipper or "merchant"
 
 
 def _channel(details: Details, items: Iterable[LineItem]) -> str | None:

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from orchestrator.errors import RecordInvalid
-from orchestrator.marketplaces.ebay import item_records, order_records
+from orchestrator.marketplaces.ebay import item_records, order_records, stock_records
 from orchestrator.marketplaces.scrub import scrub
 from orchestrator.model.record import Barcode, Buyer, Money, Product, StockLevel, Variant
 
@@ -91,7 +91,7 @@ def product(*offers: dict[str, Any], **change: Any) -> Product:
 def levels(availability: Any) -> list[StockLevel]:
     """The stock levels of an item."""
     item = msgspec.json.encode({**ITEM, "availability": availability})
-    return [item_records.level(raw, False) for raw in item_records.split_by_location(item)]
+    return [stock_records.level(raw, False) for raw in stock_records.split_by_location(item)]
 
 
 def test_an_order_with_its_line() -> None:
@@ -347,12 +347,12 @@ def test_stock_is_told_by_location() -> None:
 
 def test_an_item_that_cannot_be_split_is_a_reject_without_an_id() -> None:
     """Then nothing is taken as vanished."""
-    raw = item_records.split_by_location(msgspec.json.encode({**ITEM, "availability": 5}))
+    raw = stock_records.split_by_location(msgspec.json.encode({**ITEM, "availability": 5}))
 
     assert len(raw) == 1
     with pytest.raises(msgspec.ValidationError):
-        item_records.level(raw[0], False)
-    assert item_records.level_id(raw[0]) is None
+        stock_records.level(raw[0], False)
+    assert stock_records.level_id(raw[0]) is None
 
 
 def test_ids_are_read_of_items_that_cannot_be_understood() -> None:

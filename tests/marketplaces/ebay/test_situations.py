@@ -12,7 +12,7 @@ import pytest
 
 from local.sandbox.http import Reply
 from orchestrator.errors import MarketplaceUnavailable
-from orchestrator.marketplaces.ebay import item_records
+from orchestrator.marketplaces.ebay import stock_records
 from orchestrator.marketplaces.ebay.listings import MOST_UNSHOWN
 from orchestrator.marketplaces.spec import AnySession, Page, Window
 from orchestrator.model.record import Destination, Money
@@ -243,13 +243,15 @@ def test_quantities_sold_by_weight_are_exact() -> None:
     assert line(quantity=3.0).quantity == 3
     places = [{"merchantLocationKey": "w", "quantity": 1.5}, {"merchantLocationKey": "v", "quantity": "x"}]
     availability = {"shipToLocationAvailability": {"availabilityDistributions": places}}
-    weighed, odd = item_records.split_by_location(msgspec.json.encode({**ITEM, "availability": availability}))
+    weighed, odd = stock_records.split_by_location(
+        msgspec.json.encode({**ITEM, "availability": availability})
+    )
 
-    assert item_records.level(weighed, False).available == "1.5"
+    assert stock_records.level(weighed, False).available == "1.5"
     # Stock is not guessed: a reject, with its id.
     with pytest.raises(msgspec.ValidationError):
-        item_records.level(odd, False)
-    assert item_records.level_id(odd) == "MUG-BLU-2@v"
+        stock_records.level(odd, False)
+    assert stock_records.level_id(odd) == "MUG-BLU-2@v"
 
 
 def test_the_count_of_items_is_passed_on() -> None:
