@@ -161,30 +161,39 @@ def _line(account: Account, order: Priced, number: int, line: Line) -> dict[str,
 
 
 def inventory_item(account: Account, index: int) -> dict[str, Any]:
-    """An inventory item with its stock."""
-    item = account.item(index)
-    product: dict[str, Any] = {"title": item.title, "description": item.title}
+    """An inventory item with its stock; every fourth one tells only what eBay asks for."""
+    item, stock = account.item(index), account.stock(index, 0, 0)[0]
+    product: dict[str, Any] = {"title": item.title.replace("&", "&amp;").replace('"', "&quot;")}
     if item.barcode:
         product["ean"] = [item.barcode]
-    home: dict[str, Any] = {"quantity": account.stock(index, 0, 0)[0]}
+    row: dict[str, Any] = {"sku": item.sku, "locale": "en_GB", "condition": "NEW", "product": product}
+    home: dict[str, Any] = {"quantity": stock}
+    if index % 4:
+        product |= {
+            "description": f"<p>{item.title}</p><p>Made by hand &amp; with care.</p>",
+            "brand": "Sandbox &amp; Sons",
+            "mpn": f"MPN-{item.id}",
+            "aspects": {"Brand": ["Sandbox & Sons"], "Colour": ["Blue", "White"]},
+            "imageUrls": [f"https://i.ebayimg.com/images/g/{item.id}/s-l{size}.jpg" for size in (1600, 500)],
+        }
+        unit = ("KILOGRAM", "GRAM", "POUND", "OUNCE")[index // 4 % 4]
+        row["packageWeightAndSize"] = {"weight": {"value": 1.25, "unit": unit}, "packageType": "LETTER"}
+        home["allocationByFormat"] = {"auction": 0, "fixedPrice": stock}
+    if index % 8 == 5:
+        row |= {"inventoryItemGroupKeys": [f"GROUP-{index // 8}"], "groupIds": [f"GROUP-{index // 8}"]}
     if _is_placed(index):
-        home["availabilityDistributions"] = [{"merchantLocationKey": "warehouse-1", **home}]
+        home["availabilityDistributions"] = [{"merchantLocationKey": "warehouse-1", "quantity": stock}]
     shop = {
         "merchantLocationKey": _shop(account),
         "quantity": account.stock(index, 0, 1)[0],
-        "availabilityType": "IN_STOCK",
+        "availabilityType": ("IN_STOCK", "OUT_OF_STOCK", "SHIP_TO_STORE")[index % 3],
     }
-    return {
-        "sku": item.sku,
-        "locale": "en_GB",
-        "condition": "NEW",
-        "product": product,
-        "availability": {"shipToLocationAvailability": home, "pickupAtLocationAvailability": [shop]},
-    }
+    availability = {"shipToLocationAvailability": home, "pickupAtLocationAvailability": [shop]}
+    return row | {"availability": availability}
 
 
 def offer(account: Account, index: int) -> dict[str, Any]:
-    """The item's offer."""
+    """The item's offer; an unpublished one may have no description and no category yet."""
     item = account.item(index)
     status, listing_status, _ = _OFFERS[item.status]
     row: dict[str, Any] = {
@@ -192,13 +201,21 @@ def offer(account: Account, index: int) -> dict[str, Any]:
         "sku": item.sku,
         "marketplaceId": _SITE,
         "format": "FIXED_PRICE",
-        "listingDescription": f"<p>{item.title}</p>" * 20,
         "availableQuantity": account.stock(index, 0, 0)[0],
         "pricingSummary": _prices(account, item),
         "status": status,
     }
     if listing_status:
-        row["listing"] = {"listingId": str(item.id), "listingStatus": listing_status, "soldQuantity": 0}
+        row |= {
+            "listing": {"listingId": str(item.id), "listingStatus": listing_status, "soldQuantity": 0},
+            "listingDescription": f"<p>{item.title}</p>" * 20,
+            "categoryId": str(20_000 + index % 7),
+        }
+    if index % 4 == 1:
+        row |= {
+            "storeCategoryNames": ["/Kitchen/Mugs", "/Offers"],
+            "listingStartDate": iso(item.created),
+        }
     return row
 
 

@@ -56,6 +56,7 @@ class Ebay:
                 *("pricingSummary", "lineItemCost", "discountedLineItemCost", "product", "listing"),
                 *("priceSubtotal", "deliveryCost", "tax", "taxes", "ebayCollectAndRemitTaxes", "payments"),
                 *("refunds", "totalMarketplaceFee", "fulfillmentHrefs", "program", "shippingStep"),
+                *("brand", "description", "imageUrls", "packageWeightAndSize", "allocationByFormat"),
                 *("lineItemFulfillmentInstructions", "purchaseMarketplaceId", "convertedFromCurrency"),
             }
         ),

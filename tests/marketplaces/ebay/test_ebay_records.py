@@ -62,6 +62,7 @@ ITEM: dict[str, Any] = {
 }
 OFFER: dict[str, Any] = {
     "offerId": "8209815010",
+    "marketplaceId": "EBAY_GB",
     "status": "PUBLISHED",
     "listing": {"listingId": "256001112223", "listingStatus": "ACTIVE"},
     "pricingSummary": {"price": pounds("24.99"), "originalRetailPrice": pounds("30")},
@@ -269,15 +270,21 @@ def test_an_item_is_a_product_and_its_offer_a_variant() -> None:
         title="Enamel mug",
         status="active",
         marketplace_status="PUBLISHED/ACTIVE",
+        url="https://www.ebay.co.uk/itm/256001112223",
         skus=("MUG-BLU-2",),
         variants=(
             Variant(
                 id="256001112223",
                 sku="MUG-BLU-2",
                 barcode="5012345678900",
-                barcodes=(Barcode(kind="ean", value="5012345678900"),),
+                barcodes=(
+                    Barcode(kind="ean", value="5012345678900"),
+                    Barcode(kind="upc", value="012345678905"),
+                ),
                 price=Money("24.99", "GBP"),
                 list_price=Money("30.00", "GBP"),
+                url="https://www.ebay.co.uk/itm/256001112223",
+                status="active",
             ),
         ),
     )
