@@ -1,6 +1,6 @@
 """Orders as eBay shows them: their amounts, taxes, refunds, destination and parcels.
 
-A hash of the sale's id chooses what an order has: discounts, tax that eBay collects, special fees, a hub
+A hash of the sale's id chooses the order's features: discounts, tax that eBay collects, special fees, a hub
 between seller and buyer, a shipment by eBay itself, and so on.
 """
 
@@ -26,7 +26,7 @@ _CONVERTED = 2
 
 @dataclass(frozen=True, slots=True)
 class Priced:
-    """A sale with its amounts in cents; positive but for what a real data set has negative."""
+    """A sale with its amounts in cents; negative only if a real data set has them so."""
 
     sale: Sale
     dice: int
@@ -37,7 +37,7 @@ class Priced:
 
     @property
     def abroad(self) -> bool:
-        """Whether it was bought on another site, where eBay collects tax."""
+        """Whether it was bought on another site; eBay collects tax there."""
         return self.chance(0, 5)
 
     @property

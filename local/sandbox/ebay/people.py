@@ -91,7 +91,7 @@ def _instruction(order: Priced) -> dict[str, Any]:
     if order.fee:
         row["appointment"] = {"appointmentStartTime": f"2026-11-28T00:00:00.{number % 1000:03d}Z"}
     if order.hub:
-        # The parcel goes to a hub; only an international one tells where it goes from there.
+        # The parcel goes to a hub; only an international one tells its last destination.
         ship_to |= {"contactAddress": _HUB, "companyName": "Sandbox Hub"}
         row |= {"ebaySupportedFulfillment": True}
         row["shippingStep"]["shipToReferenceId"] = f"UKAD{number}"

@@ -161,7 +161,7 @@ def _line(account: Account, order: Priced, number: int, line: Line) -> dict[str,
 
 
 def inventory_item(account: Account, index: int) -> dict[str, Any]:
-    """An inventory item with its stock; every fourth one tells only what eBay asks for."""
+    """An inventory item with its stock; every fourth one tells only the required fields."""
     item, stock = account.item(index), account.stock(index, 0, 0)[0]
     product: dict[str, Any] = {"title": item.title.replace("&", "&amp;").replace('"', "&quot;")}
     if item.barcode:
