@@ -112,7 +112,7 @@ def offers(account: Account, request: Request) -> dict[str, Any]:
     return {"total": 1, "size": 1, "limit": 25, "offers": [rows.offer(account, index)]}
 
 
-def rate_limits(request: Request, used: dict[str, int], quota: int, reset: str) -> dict[str, Any]:
+def rate_limits(request: Request, used: dict[str, int], quotas: dict[str, int], reset: str) -> dict[str, Any]:
     """`getRateLimits`: the calls of the application that remain today, by API."""
     wanted = request.one("api_name")
     apis = [
@@ -125,9 +125,9 @@ def rate_limits(request: Request, used: dict[str, int], quota: int, reset: str) 
                     "name": f"sell.{name}",
                     "rates": [
                         {
-                            "count": min(calls, quota),
-                            "limit": quota,
-                            "remaining": max(0, quota - calls),
+                            "count": min(calls, quotas[name]),
+                            "limit": quotas[name],
+                            "remaining": max(0, quotas[name] - calls),
                             "reset": reset,
                             "timeWindow": 86_400,
                         }
