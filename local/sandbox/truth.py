@@ -25,6 +25,14 @@ def true_order(sale: Sale, order_id: str, number: str, status: str, total: Truth
     }
 
 
+def true_amounts(currency: str, **cents: int | None) -> dict[str, Truth | None]:
+    """Further amounts of an order, by the names of their fields; None is one that is not told.
+
+    `other_total` is exactly the sum of all tips, duties, surcharges and the like.
+    """
+    return {name: None if amount is None else true_money(amount, currency) for name, amount in cents.items()}
+
+
 def true_product(product_id: str, title: str, status: str, skus: Sequence[str | None], price: Truth) -> Truth:
     """A product with its variants' SKUs; the price is the first variant's, and an empty title is none."""
     return {

@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.system.guards.guard import Guard
 
 CORE = "tests/core/"
+MARKET = "tests/marketplaces/ebay/"
 RECORD_GUARDS = (
     Guard(
         "invariant 1: a tick's run is created once",
@@ -363,5 +364,40 @@ RECORD_GUARDS = (
         "version=snapshot.version,",
         "version=None,",
         "tests/cli/test_records.py::test_a_record_that_is_synced_meanwhile_stays_as_it_was_written",
+    ),
+    Guard(
+        "records: the tax that eBay collects is in its totals, because its breakdown is asked for",
+        "orchestrator/marketplaces/ebay/listings.py",
+        '("fieldGroups", "TAX_BREAKDOWN"),',
+        "",
+        MARKET + "test_ebay_sandbox.py::test_every_mapped_field_is_filled",
+    ),
+    Guard(
+        "records: a tax that is not in an eBay total is not taken off the net",
+        "orchestrator/marketplaces/ebay/order_amounts.py",
+        "return tax, _value(tax) >= _value(collected)",
+        "return tax, True",
+        MARKET + "test_ebay_amounts.py::test_a_total_without_the_collected_tax_has_none_of_it",
+    ),
+    Guard(
+        "records: an eBay refund that is told twice counts once",
+        "orchestrator/marketplaces/ebay/order_amounts.py",
+        "return by_line.pop(key)",
+        "return parts",
+        MARKET + "test_ebay_amounts.py::test_trap_a_refund_by_line_may_be_told_twice_or_only_at_its_line",
+    ),
+    Guard(
+        "records: the destination of an eBay order is behind the hub",
+        "orchestrator/marketplaces/ebay/order_people.py",
+        "if row.ebay_supported_fulfillment is True:",
+        "if False:",
+        MARKET + "test_ebay_sandbox.py::test_trap_the_destination_is_behind_the_hub",
+    ),
+    Guard(
+        "records: an eBay order without a parcel costs no detail call",
+        "orchestrator/marketplaces/ebay/tracking.py",
+        "if not listed.hrefs:",
+        "if False:",
+        MARKET + "test_ebay_sandbox.py::test_orders_are_completed_with_one_call_for_those_with_parcels",
     ),
 )
