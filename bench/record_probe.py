@@ -1,4 +1,4 @@
-"""What a marketplace's records cost: calls, CPU time, documents and bytes, as JSON.
+"""The cost of a marketplace's records: calls, CPU time, documents and bytes, as JSON.
 
 `python bench/record_probe.py --orders N --products N MARKETPLACE...` measures the project in whose root it
 runs, also an earlier release: it uses only names that release 0.1 has. The real engine syncs the sandbox

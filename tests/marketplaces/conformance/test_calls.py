@@ -1,4 +1,4 @@
-"""What the records cost in calls: nothing more at an idle tick, and queries within Shopify's limit."""
+"""The calls of richer records: no more at an idle tick, and queries within Shopify's limit."""
 
 from __future__ import annotations
 
