@@ -14,7 +14,7 @@ from rich.text import Text
 
 from bench.figures import Figure, keep
 from bench.rows import ROWS
-from bench.site import Site
+from bench.site import RELEASE_0_1, Site, SourceMissing
 from local.google.emulators import EmulatorsMissing
 from local.processes import ROOT, Processes
 from orchestrator.cli.output import console
@@ -27,6 +27,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m bench", description=main.__doc__)
     parser.add_argument("--rows", type=_rows, default=list(ROWS), help=f"some of {','.join(ROWS)}")
     parser.add_argument("--quick", action="store_true", help="show only that every row works; keeps nothing")
+    parser.add_argument(
+        "--before", default=RELEASE_0_1, help="the release to compare records with: a commit, or a folder"
+    )
     parser.add_argument("--output", type=Path, help="keep the figures here; without --quick in docs/")
     options = parser.parse_args(arguments)
     output = options.output or (None if options.quick else KEPT)
@@ -38,12 +41,12 @@ def main(arguments: list[str] | None = None) -> int:
         tempfile.TemporaryDirectory(prefix="bench-") as folder,
         Processes(Path(folder) / "logs") as processes,
     ):
-        site = Site(Path(folder), processes, options.quick)
+        site = Site(Path(folder), processes, options.quick, options.before)
         for name in options.rows:
             started = time.monotonic()
             try:
                 measured = ROWS[name](site)
-            except EmulatorsMissing as error:
+            except (EmulatorsMissing, SourceMissing) as error:
                 screen.print(f"{name}: left out, because {error}", style="yellow")
                 left_out += 1
                 continue

@@ -13,6 +13,13 @@ from pathlib import Path
 from local.google.emulators import Emulators, start_emulators
 from local.processes import ROOT, Processes, free_ports
 
+#: The last commit of release 0.1.
+RELEASE_0_1 = "c372857b1bc77b15c5cff5dda126a005c926b33f"
+
+
+class SourceMissing(Exception):
+    """The source of an earlier release cannot be had here; the message says which."""
+
 
 @dataclass(frozen=True)
 class Site:
@@ -22,11 +29,13 @@ class Site:
         folder: For files; its maker removes it afterwards.
         processes: Ends the started processes.
         quick: Whether to show only that everything works; the figures then mean little.
+        before: The release that records are compared with: a commit, or the folder of its source.
     """
 
     folder: Path
     processes: Processes
     quick: bool
+    before: str = RELEASE_0_1
     #: No record of a sandbox is newer, so that every stream's window covers it.
     until: datetime = field(default_factory=lambda: datetime.now(UTC) - timedelta(hours=1))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from bench.figures import Figure
-from bench.rows import answer, embedded, fairness, firestore, idle, memory, startup, unchanged
+from bench.rows import answer, embedded, fairness, firestore, idle, memory, records, startup, unchanged
 from bench.site import Site
 
 #: In order of measurement.
@@ -18,4 +18,5 @@ ROWS: Mapping[str, Callable[[Site], Sequence[Figure]]] = {
     "unchanged": unchanged.measure,
     "memory": memory.measure,
     "fairness": fairness.measure,
+    "records": records.measure,
 }

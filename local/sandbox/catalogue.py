@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Literal, NamedTuple, Protocol
 
 State = Literal["unpaid", "open", "partly_shipped", "shipped", "cancelled", "refunded", "returned"]
@@ -29,7 +30,7 @@ class Line(NamedTuple):
         return self.price * self.quantity
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Sale:
     """An order. Times are Unix seconds."""
 
@@ -43,7 +44,8 @@ class Sale:
     buyer: int
     test: bool = False
 
-    @property
+    # Asked for once a line by some marketplaces; real orders have more than a thousand lines.
+    @cached_property
     def total(self) -> int:
         """The price of all lines, in cents."""
         return sum(line.total for line in self.lines)

@@ -21,6 +21,7 @@ from orchestrator import wiring
 from orchestrator.cli import (
     connection_commands,
     dead_commands,
+    record_commands,
     reject_commands,
     run_commands,
     schema_commands,
@@ -94,6 +95,7 @@ def parser() -> argparse.ArgumentParser:
     for name, add_parsers, text in (
         ("connections", connection_commands.add_parsers, "sellers' marketplace accounts"),
         ("runs", run_commands.add_parsers, "closed and open runs"),
+        ("records", record_commands.add_parsers, "stored orders, products and stock levels"),
         ("rejects", reject_commands.add_parsers, "records that could not be stored"),
         ("dead", dead_commands.add_parsers, "dead letters: messages that failed too often"),
     ):

@@ -47,6 +47,9 @@ def add_parsers(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     add.add_argument("--stream", action="append", choices=STREAMS, help="default: all; repeat it")
     add.add_argument("--backfill-since", type=_day, metavar="YYYY-MM-DD", help="default: everything")
     add.add_argument("--store-buyer-pii", action="store_true", help="keep buyers' names and addresses")
+    add.add_argument(
+        "--keep-raw", action="store_true", help="keep each record's row as the marketplace sent it"
+    )
 
     many = commands.add_parser("list", parents=[JSON], help="list connections with their health")
     many.set_defaults(run=_list)
@@ -82,6 +85,7 @@ def _add(services: Services, options: argparse.Namespace) -> Answer:
         streams=options.stream,
         backfill_since=options.backfill_since,
         store_buyer_pii=options.store_buyer_pii,
+        keep_raw=options.keep_raw,
     )
     return _done(services, options, "added; the next run syncs it")
 

@@ -136,13 +136,12 @@ class Stream(Generic[SettingsT]):
     #: same order. `normalize` reads both forms. The engine normalizes the row as listed, remembers the hash
     #: of that, and completes the row only if the hash is new: an unchanged record costs no such call. So the
     #: listed row has to change with its details; a modification time does. The completed record is stored.
-    #: A row that needs no call is returned as it is. May return fewer rows, from the first on, at least one:
-    #: the engine asks for the others again. Needs `durable_token`.
+    #: A row that needs no call is returned as it is. Needs `durable_token`.
     complete: Callable[[Session[SettingsT], Sequence[bytes]], Sequence[bytes]] | None = None
     #: The most rows that `complete` is given at once; they fail together.
     complete_rows: int = 1
-    #: The fields of the record that `complete` fills. They become its `warnings` if its details cannot be
-    #: read again and again: the record is stored as it is listed then, and every reconcile asks once more.
+    #: The fields of the record that `complete` fills. If the call fails for this record at two ticks, the
+    #: record is stored as it is listed, with these as `warnings`; its details are asked for again later.
     detail_fields: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:

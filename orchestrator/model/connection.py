@@ -41,6 +41,8 @@ class Connection(msgspec.Struct, kw_only=True, frozen=True):
     #: Records changed (or, on rolling streams, created) before this are not requested.
     backfill_since: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
     store_buyer_pii: bool = False
+    #: Whether each record's document keeps the marketplace's row as text, without personal data.
+    keep_raw: bool = False
     #: How often a stream is listed as far back as it goes, for changes that no incremental feed shows.
     reconcile_hours: Annotated[int, msgspec.Meta(ge=1, le=8_784)] = 24
     created_at: datetime

@@ -9,6 +9,18 @@ an empty list says that there are none. Inside lists and maps a field is left ou
 
 from __future__ import annotations
 
+from orchestrator.model.catalogue import (
+    Barcode,
+    BarcodeKind,
+    Option,
+    Product,
+    ProductStatus,
+    StockLevel,
+    StockStatus,
+    Variant,
+    Weight,
+    WeightUnit,
+)
 from orchestrator.model.order import (
     Buyer,
     Destination,
@@ -23,17 +35,6 @@ from orchestrator.model.order import (
     ShipmentStatus,
 )
 from orchestrator.model.parts import Attribute, Charge, FulfilledBy, Money, Part, Quantity, Warnings
-from orchestrator.model.product import (
-    Barcode,
-    BarcodeKind,
-    Option,
-    Product,
-    ProductStatus,
-    Variant,
-    Weight,
-    WeightUnit,
-)
-from orchestrator.model.stock import StockLevel, StockStatus
 
 __all__ = [
     "Attribute",

@@ -152,6 +152,8 @@ class OpenWindow(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
     stale: int = 0
     #: Pages without a row.
     empty: int = 0
+    #: Records of the page at `token` that are stored with their details: hashes of id and content, 16 bytes.
+    stored: bytes = b""
 
 
 class Hidden(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):

@@ -63,6 +63,7 @@ def add(
     streams: Sequence[str] | None = None,
     backfill_since: datetime | None = None,
     store_buyer_pii: bool = False,
+    keep_raw: bool = False,
 ) -> Connection:
     """Add a connection after every check that needs no call to the marketplace.
 
@@ -97,6 +98,7 @@ def add(
         streams=tuple(chosen),
         backfill_since=backfill_since,
         store_buyer_pii=store_buyer_pii,
+        keep_raw=keep_raw,
         created_at=now,
         updated_at=now,
     )

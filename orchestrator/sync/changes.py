@@ -31,6 +31,18 @@ class Change:
     rejected: bool = False
 
 
+@dataclass(slots=True, kw_only=True)
+class Incomplete(Change):
+    """The change of a new record whose details have still to be read; its document is missing."""
+
+    record_id: str
+    #: The row as listed, and the hash of its record.
+    raw: bytes
+    content: int
+    #: Whether its details could not be read before.
+    again: bool
+
+
 def portions(records: Sequence[bytes]) -> Iterator[list[bytes]]:
     """A page's records in portions of bounded size."""
     return _groups(records, len, PORTION_RECORDS, PORTION_BYTES)

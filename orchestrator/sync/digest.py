@@ -39,6 +39,8 @@ KEPT_DAY = 65_535
 _TO_DIGITS = bytes.maketrans(b"\0\1", b"01")
 _FROM_DIGITS = bytes.maketrans(b"01", b"\0\1")
 _REMOVED = 0
+#: Turns the hash of a record's content into the hash remembered if the record is stored without its details.
+_INCOMPLETE = 0x5A5A_5A5A_5A5A_5A5A
 
 
 def key_of(record_id: str) -> int:
@@ -50,6 +52,11 @@ def content_of(encoded: bytes, salt: bytes) -> int:
     """The 64-bit hash of a normalized record under a normalizer version; never 0."""
     digest = hashlib.blake2b(encoded, digest_size=8, key=salt).digest()
     return int.from_bytes(digest, "big") or 1
+
+
+def incomplete(content: int) -> int:
+    """The hash to remember for a record of this content that is stored without its details."""
+    return content ^ _INCOMPLETE or _INCOMPLETE
 
 
 @dataclass(slots=True)

@@ -1,4 +1,4 @@
-"""Records that a marketplace could not show: remembered, and asked for again with a back-off.
+"""Records that a marketplace could not show, or not with their details: asked for again with a back-off.
 
 A listing that covers such a record's span again tells whether it is still hidden. Between two such listings
 the span alone is read again. Once the record is shown, or no longer listed there, its reject is removed.
@@ -17,6 +17,7 @@ from orchestrator.model.counts import StreamCounts
 from orchestrator.model.state import Hidden, OpenWindow
 from orchestrator.sync import vanished
 from orchestrator.sync.changes import Change, parts, portions
+from orchestrator.sync.details import Details
 from orchestrator.sync.normalizer import Normalizer
 from orchestrator.sync.page_writer import PageWriter
 from orchestrator.sync.pages import Pages, SliceOver
@@ -39,7 +40,7 @@ def met(
     """The remembered records with those that a page of this window has named."""
     known = {_key(each): each for each in hidden}
     for each in unshown:
-        key = each.record_id, each.name if each.record_id is None else ""
+        key = _key(each)
         before = known.get(key)
         if before is None and len(known) >= MAX_HIDDEN:
             idle = next((name for name, old in known.items() if old.retry_at is None), None)
@@ -101,7 +102,8 @@ class _Reread:
         since, until = hidden.since or hidden.first_at, hidden.until or hidden.first_at
         # As a second attempt, so that the connector narrows down at once.
         self._window = OpenWindow(since=since, until=until, failures=1)
-        self._normalizer = Normalizer(task, terms, self._window, counts, vanished.unpack(state.suspects))
+        suspects = vanished.unpack(state.suspects)
+        self._normalizer = Normalizer(task, terms, self._window, counts, suspects, asks_again=True)
         self._writer = PageWriter(task, terms.stream, self._normalizer, state)
 
     def run(self) -> None:
@@ -120,17 +122,17 @@ class _Reread:
     def _is_shown(self) -> bool:
         """Whether the span could be read to its end without meeting the hidden record."""
         pages, window = Pages(self._task, self._terms.stream), self._window
+        details = Details(self._task, self._terms.stream, self._normalizer, self._writer, pages)
         unshown: set[tuple[str | None, str]] = set()
         try:
             for _ in range(RETRY_PAGES):
                 page = pages.take(window)
                 for portion in portions(page.records):
                     self._writer.make_room()
-                    self._write(self._normalizer.changes(portion, self._writer.digest))
+                    changes = self._normalizer.changes(portion, self._writer.digest)
+                    self._write(details.complete(changes, 2, lambda: self._writer.cursor))
                 self._write(self._normalizer.unshown(page.unshown, self._writer.digest))
-                unshown |= {
-                    (each.record_id, each.name if each.record_id is None else "") for each in page.unshown
-                }
+                unshown |= {_key(each) for each in (*page.unshown, *self._normalizer.bare)}
                 if page.next_token is None:
                     return _key(self._hidden) not in unshown
                 window = msgspec.structs.replace(window, token=page.next_token)
@@ -144,7 +146,7 @@ class _Reread:
 
     def _write(self, changes: list[Change]) -> None:
         for group in parts(changes):
-            self._writer.write(group, self._writer.state.cursor)
+            self._writer.write(group, self._writer.cursor)
 
 
 def _later(hidden: Hidden, now: datetime) -> Hidden:
@@ -159,6 +161,6 @@ def _covers(window: OpenWindow, since: datetime | None, until: datetime | None) 
     return since is not None and until is not None and window.since <= since and until <= window.until
 
 
-def _key(hidden: Hidden) -> tuple[str | None, str]:
+def _key(hidden: Hidden | Unshown) -> tuple[str | None, str]:
     """A known id names the record; without one, its place does."""
     return hidden.record_id, hidden.name if hidden.record_id is None else ""

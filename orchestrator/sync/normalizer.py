@@ -3,28 +3,34 @@
 from __future__ import annotations
 
 import hashlib
+import logging
+from array import array
 from collections.abc import Sequence
 from datetime import datetime
+from itertools import chain
 
 import msgspec
 
-from orchestrator.errors import RecordInvalid
+from orchestrator.errors import MarketplaceError, RecordInvalid
+from orchestrator.marketplaces.scrub import scrub
 from orchestrator.marketplaces.spec import AnyStream, Listing, Unshown
 from orchestrator.model import ids
 from orchestrator.model.connection import Connection
 from orchestrator.model.counts import StreamCounts
 from orchestrator.model.record import Order, Record
-from orchestrator.model.record_document import Envelope, document_of
+from orchestrator.model.record_document import Envelope, add_raw, document_of, fit
 from orchestrator.model.state import OpenWindow
 from orchestrator.ports import Put
-from orchestrator.sync.changes import Change
-from orchestrator.sync.digest import Digest, content_of, key_of
-from orchestrator.sync.rejects import Rejects
+from orchestrator.sync.changes import Change, Incomplete
+from orchestrator.sync.digest import Digest, content_of, incomplete, key_of
+from orchestrator.sync.rejects import MAX_SEARCHED_BYTES, Rejects
 from orchestrator.sync.task_context import TaskContext
 from orchestrator.sync.windows import Terms, day_of, lists_all, oldest_remembered
 
-#: A record larger than this becomes a reject: a document takes 1 MiB, index and names included.
-MAX_RECORD_BYTES = 900_000
+log = logging.getLogger(__name__)
+
+#: Records of an unfinished page that the open window keeps, 16 bytes each; a larger page repeats some calls.
+MAX_STORED = 4_096
 
 # Equal content has equal bytes, also if a map was filled in another order.
 _encode = msgspec.json.Encoder(order="deterministic").encode
@@ -42,13 +48,21 @@ class Normalizer:
         suspects: set[int],
         *,
         history: OpenWindow | None = None,
+        asks_again: bool = False,
     ) -> None:
         self._stream = stream = terms.stream
-        self._pii = task.connection.store_buyer_pii
+        self._connection = task.connection
+        self._personal_fields = task.connector.personal_fields
         self._until, self._full, self._counts = window.until, window.full, counts
         self._salt = salt_of(stream, task.connection)
         now = task.services.clock.now()
         self._envelope = Envelope.of(task.holder.connection_id, task.connection, now)
+        #: Whether details that could not be read are asked for again.
+        self._asks_again = asks_again or window.long or stream.listing is Listing.SNAPSHOT
+        #: Records of this page that are stored without their details.
+        self.bare: list[Unshown] = []
+        #: Records of the unfinished page that are completed and stored, with their content.
+        self._stored = _unpacked(window.stored)
         #: The path of the stream's documents.
         self.collection = f"{ids.connection_path(task.holder.connection_id)}/{stream.name}"
         self.rejects = Rejects(task, stream, counts, window.full)
@@ -68,13 +82,13 @@ class Normalizer:
     def changes(self, records: Sequence[bytes], digest: Digest) -> list[Change]:
         """The changes that records make, one for each id; the later of two versions of a record wins."""
         changes: dict[int, Change] = {}
-        normalize, pii = self._stream.normalize, self._pii
+        normalize, pii = self._stream.normalize, self._connection.store_buyer_pii
         self._counts.seen += len(records)
         for raw in records:
             try:
                 record = normalize(raw, pii)
-                document_id = ids.escape(record.id)
-                encoded = _encoded(record)
+                ids.escape(record.id)
+                encoded = _encode(record)
             except Exception as error:  # noqa: BLE001 - a failing record does not stop the others
                 self._reject(raw, error, digest, changes)
                 continue
@@ -86,34 +100,137 @@ class Normalizer:
             if remembered:
                 self._see(key, digest)
             earlier = changes.get(key)
-            if known == content and not self._full and earlier is None:
+            if earlier is None and self._is_known(key, content, known):
                 self._counts.unchanged += 1
+                if known == incomplete(content):
+                    self._note_bare(record, "")
                 continue
-            if known is not None and self._is_left(record):
+            if self._is_passed_over(record, earlier, known):
                 self._counts.unchanged += 1
                 continue
             if self.rejects.was_refused(record.id, content, digest):
                 continue
-            if earlier is not None and _is_older(record.updated_at, earlier.updated_at):
-                self._counts.unchanged += 1
+            try:
+                change = self._change(record, raw, content, known, len(encoded))
+            except RecordInvalid as error:
+                self._reject(raw, error, digest, changes)
                 continue
             if earlier is None:
                 self._counts.written += 1
             else:
                 self._counts.unchanged += 1  # one document is written, however often the page shows it
-            document = document_of(record, self._envelope, signed(key))
-            put = Put(f"{self.collection}/{document_id}", document)
-            entries = [(key, content, day)] if remembered else []
-            change = changes[key] = Change([put], entries, len(encoded), record.updated_at)
+            change.entries += [(key, content, day)] if remembered else []
+            changes[key] = change
             self.rejects.clear(record.id, digest, change)
             # An earlier row of the page held an unreadable version of the record.
             changes.pop(self.rejects.key(record.id), None)
         return list(changes.values())
 
+    def _change(self, record: Record, raw: bytes, content: int, known: int | None, json_bytes: int) -> Change:
+        """The change that stores a record, or has it completed first; raises as `_put` does."""
+        if self._stream.complete is None:
+            put, size = self._put(record, raw, json_bytes)
+            return Change([put], [], size, record.updated_at)
+        again = known == incomplete(content)
+        return Incomplete(
+            [], [], 0, record.updated_at, record_id=record.id, raw=raw, content=content, again=again
+        )
+
+    def _is_passed_over(self, record: Record, earlier: Change | None, known: int | None) -> bool:
+        """Whether a record is older than another row of its page, or is left to the migration."""
+        if earlier is not None and _is_older(record.updated_at, earlier.updated_at):
+            return True
+        return known is not None and self._is_left(record)
+
     def _is_left(self, record: Record) -> bool:
         """Whether a known record is left to the migration."""
         history, moment = self._history, record.updated_at
         return history is not None and moment is not None and history.since <= moment <= history.until
+
+    def completed(self, change: Incomplete, row: bytes | MarketplaceError, digest: Digest) -> Change | None:
+        """The change that stores a record with its details, from its completed row.
+
+        A record whose details cannot be read is stored as it is listed, with a warning, and is completed once
+        a reconcile can read them. None if it is stored so already, or kept as a reject.
+        """
+        self._stored[key_of(change.record_id)] = change.content
+        try:
+            if isinstance(row, bytes):
+                record = self._normalized(row)
+            elif change.again and not self._full:
+                self._counts.written -= 1
+                self._counts.unchanged += 1
+                self._note_bare(self._normalized(change.raw), row.message)
+                return None
+            else:
+                record = self._without_details(change, row)
+            if record.id != change.record_id:
+                raise RecordInvalid("the completed row is another record's")
+            raw = row if isinstance(row, bytes) else change.raw
+            put, size = self._put(record, raw, len(_encode(record)))
+        except Exception as error:  # noqa: BLE001 - nor does one whose details make no sense
+            self._counts.written -= 1
+            raw = row if isinstance(row, bytes) else change.raw
+            return self.rejects.unreadable(raw, change.content, change.record_id, error, digest)
+        return Change([put, *change.writes], change.entries, size, record.updated_at)
+
+    def _put(self, record: Record, raw: bytes, json_bytes: int) -> tuple[Put, int]:
+        """The write of a record's document, and about its size in bytes.
+
+        Raises:
+            RecordInvalid: The document is too large, or the record's id cannot name one.
+        """
+        path = f"{self.collection}/{ids.escape(record.id)}"
+        document = document_of(record, self._envelope, signed(key_of(record.id)))
+        if self._connection.keep_raw:
+            add_raw(document, self._without_personal(raw))
+        return Put(path, document), fit(path, document, json_bytes)
+
+    def _normalized(self, raw: bytes) -> Record:
+        return self._stream.normalize(raw, self._connection.store_buyer_pii)
+
+    def abandon(self, changes: Sequence[Incomplete]) -> None:
+        """Count records as not read: their details are left to a later slice, which lists them again."""
+        self._counts.seen -= len(changes)
+        self._counts.written -= len(changes)
+
+    def stored(self) -> bytes:
+        """The records of the unfinished page that are completed and stored, for the open window."""
+        latest = list(self._stored.items())[-MAX_STORED:]
+        return array("Q", chain.from_iterable(latest)).tobytes()
+
+    def page_is_stored(self) -> None:
+        """Begin another page: no record of it is stored."""
+        self._stored.clear()
+        self.bare.clear()
+
+    def _is_known(self, key: int, content: int, known: int | None) -> bool:
+        """Whether the store has this content; `known` is the content that the digest remembers."""
+        is_held = known in {content, incomplete(content)}
+        if self._stored.get(key) == content and (is_held or known is None):
+            return True
+        return is_held and not self._full and (known == content or not self._asks_again)
+
+    def _note_bare(self, record: Record, reason: str) -> None:
+        """Note that a record is stored without its details, so that they are asked for again."""
+        at = self._moment(record)
+        self.bare.append(Unshown(record.id, reason, record.id, at, at))
+
+    def _without_details(self, change: Incomplete, error: MarketplaceError) -> Record:
+        """The record as it is listed, with a warning; the digest does not take it for complete."""
+        log.warning(
+            "stored without its details: %s",
+            error.message,
+            extra={"action": "details_missing", "stream": self._stream.name},
+        )
+        change.entries[:] = [
+            (key, incomplete(content) if content == change.content else content, day)
+            for key, content, day in change.entries
+        ]
+        record = self._normalized(change.raw)
+        self._note_bare(record, error.message)
+        warnings = (*record.warnings, *self._stream.detail_fields)
+        return msgspec.structs.replace(record, warnings=warnings)
 
     def unshown(self, unshown: Sequence[Unshown], digest: Digest) -> list[Change]:
         """The changes that keep the records of a page that the marketplace cannot show."""
@@ -139,6 +256,12 @@ class Normalizer:
         if record_id is not None and (earlier := changes.get(key_of(record_id))) is not None:
             self.rejects.keep(record_id, earlier)
 
+    def _without_personal(self, raw: bytes) -> bytes | None:
+        """A row as compact JSON, without personal data unless they are stored; None if it is too large."""
+        if len(raw) > MAX_SEARCHED_BYTES:
+            return None
+        return scrub(raw, frozenset() if self._connection.store_buyer_pii else self._personal_fields)
+
     def _see_named(self, record_id: str | None, digest: Digest) -> None:
         """Note that a record was listed that cannot be stored; without its id, none counts as vanished."""
         if record_id is None:
@@ -155,10 +278,7 @@ class Normalizer:
         """Keep the latest position; returns the record's day in the digest."""
         if self._stream.listing is Listing.SNAPSHOT:
             return 0
-        if self._stream.listing is Listing.ROLLING:
-            moment = record.created_at if isinstance(record, Order) else None
-        else:
-            moment = record.updated_at
+        moment = self._moment(record)
         if moment is None:
             return self.oldest_day
         # A row that was edited after the window's end does not tell how far the listing has come.
@@ -166,6 +286,18 @@ class Normalizer:
         if is_in_order and (self.position is None or moment > self.position):
             self.position = moment
         return day_of(moment)
+
+    def _moment(self, record: Record) -> datetime | None:
+        """The time by which the stream lists a record; None if it has none."""
+        if self._stream.listing is Listing.ROLLING:
+            return record.created_at if isinstance(record, Order) else None
+        return record.updated_at if self._stream.listing is Listing.INCREMENTAL else None
+
+
+def _unpacked(stored: bytes) -> dict[int, int]:
+    """Keys and contents from the bytes that `Normalizer.stored` packed."""
+    numbers = array("Q", stored)
+    return dict(zip(numbers[::2], numbers[1::2], strict=True))
 
 
 def signed(key: int) -> int:
@@ -179,16 +311,14 @@ def salt_of(stream: AnyStream, connection: Connection) -> bytes:
     It depends on everything that a document depends on beside its record. A connection may change hands:
     then its records have to name the new owner. The key is a hash, because it may have 64 bytes at most.
     """
-    basis = [stream.name, stream.version, connection.store_buyer_pii, connection.organization_id]
+    basis = [
+        stream.name,
+        stream.version,
+        connection.store_buyer_pii,
+        connection.keep_raw,
+        connection.organization_id,
+    ]
     return hashlib.blake2b(_encode(basis), digest_size=32).digest()
-
-
-def _encoded(record: Record) -> bytes:
-    encoded = _encode(record)
-    if len(encoded) > MAX_RECORD_BYTES:
-        message = f"the normalized record is {len(encoded)} bytes; a document takes {MAX_RECORD_BYTES}"
-        raise RecordInvalid(message)
-    return encoded
 
 
 def _is_older(mine: datetime | None, other: datetime | None) -> bool:

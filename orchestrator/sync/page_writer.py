@@ -24,6 +24,9 @@ from orchestrator.sync.task_context import TaskContext
 
 log = logging.getLogger(__name__)
 
+#: A live holder writes its state at least this often, so that nobody takes it for dead (90 s).
+SIGN_OF_LIFE_S = 45.0
+
 
 class PageWriter:
     """Commits a stream's changes, one commit at a time; the caller may prepare the next one meanwhile."""
@@ -120,6 +123,12 @@ class PageWriter:
     def keep_progress(self, cursor: Cursor) -> None:
         """Leave the progress to the next commit: records may have been read, and none of them written."""
         self.keep(**self._progress(cursor))
+
+    def sign_of_life(self, cursor: Cursor) -> None:
+        """Commit the progress if there was no commit for so long that the holder might seem dead."""
+        if self._task.services.clock.monotonic() - self._task.holder.written_at > SIGN_OF_LIFE_S:
+            self.keep_progress(cursor)
+            self._task.holder.commit()
 
     def start_again(self, cursor: Cursor) -> None:
         """Leave the cursor of a window's new start to the next commit; no record counts as seen any more."""

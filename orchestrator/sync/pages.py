@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextvars import copy_context
 from dataclasses import replace
+from typing import TypeVar
 
 import msgspec
 
@@ -14,6 +15,8 @@ from orchestrator.errors import MarketplaceError, RateLimited, ResponseInvalid
 from orchestrator.marketplaces.spec import AnyStream, Page, Unshown, Window
 from orchestrator.model.state import OpenWindow
 from orchestrator.sync.task_context import TaskContext
+
+T = TypeVar("T")
 
 #: Small pages are joined until they hold this many records, but no page waits longer than this for the next.
 JOINED_RECORDS = 250
@@ -82,14 +85,25 @@ class Pages:
         self._ahead = self._task.services.executor.submit(copy_context().run, self._read, asked, token)
         return self._ahead
 
+    def run(self, call: Callable[[], T]) -> T:
+        """Run a call of the session in the reading thread, while no page is read ahead.
+
+        Raises:
+            SliceOver: It has not ended in time, and is abandoned like a page.
+        """
+        future = self._task.services.executor.submit(copy_context().run, call)
+        if not self._arrives(future):
+            raise SliceOver
+        return future.result()
+
     def drain(self) -> None:
         """Wait for a page that is no longer wanted: the session is then free."""
         future, self._ahead = self._ahead, None
         if future is not None and not future.cancel():
             self._arrives(future)
 
-    def _arrives(self, future: Future[Page]) -> bool:
-        """Wait for a page; False if the slice is over first."""
+    def _arrives(self, future: Future[T]) -> bool:
+        """Wait for a page or a call; False if the slice is over first."""
         while True:
             try:
                 future.exception(timeout=LOOK_S)

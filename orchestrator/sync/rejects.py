@@ -95,7 +95,8 @@ class Rejects:
         self.counts.written -= 1
         self.counts.rejected += 1
         first = change.writes[0]
-        record = first.data if isinstance(first, Put) else {}
+        # Its row is left out: it could be as large as all that is kept here.
+        record = {k: v for k, v in first.data.items() if k != "raw"} if isinstance(first, Put) else {}
         raw = _encode(record)
         name = self._name(record.get("id"), raw)
         kept = self._change(name, raw, f"the store refuses it: {why}", record.get("id"))

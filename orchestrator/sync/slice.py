@@ -10,6 +10,7 @@ import msgspec
 
 from orchestrator.errors import ConnectionInvalid, RateLimited, SecretMissing
 from orchestrator.marketplaces.session_request import SessionRequest
+from orchestrator.metered_store import MeteredStore
 from orchestrator.model.connection import Connection, ConnectionStatus, connection_from_document
 from orchestrator.model.counts import Cost, ErrorInfo, StreamCounts
 from orchestrator.model.messages import Message
@@ -18,7 +19,6 @@ from orchestrator.model.state import Open, SyncState
 from orchestrator.runs.close import check_shard
 from orchestrator.runs.dispatch import too_old
 from orchestrator.services import Services
-from orchestrator.metered_store import MeteredStore
 from orchestrator.sync.pages import SliceOver
 from orchestrator.sync.streams import Streams, note
 from orchestrator.sync.task_context import TaskContext

@@ -24,6 +24,7 @@ from orchestrator.model.counts import StreamCounts
 from orchestrator.model.state import Cursor, OpenWindow, StreamState
 from orchestrator.sync import hidden, vanished, windows
 from orchestrator.sync.changes import Change, parts, portions
+from orchestrator.sync.details import Details
 from orchestrator.sync.migration import versions
 from orchestrator.sync.normalizer import Normalizer
 from orchestrator.sync.page_writer import PageWriter
@@ -33,8 +34,6 @@ from orchestrator.sync.windows import Terms
 
 log = logging.getLogger(__name__)
 
-#: A live holder writes its state at least this often, so that nobody takes it for dead (90 s).
-SIGN_OF_LIFE_S = 45.0
 #: A window is started again this often because of its page token, then it has failed.
 RESTARTS = 3
 #: A listing that repeats itself is started again once this number of ticks in a row failed because of it.
@@ -100,6 +99,7 @@ class StreamSync:
         suspects, history = vanished.unpack(state.suspects), versions.left_to_history(terms, state, window)
         self._normalizer = Normalizer(task, terms, window, counts, suspects, history=history)
         self._writer = self.writer(task, self._stream, self._normalizer, state)
+        self._details = Details(task, self._stream, self._normalizer, self._writer, self._pages)
 
     def run(self, window: OpenWindow) -> MarketplaceError | None:
         """Read and write pages until the window is complete; returns and raises as `sync_stream` does."""
@@ -178,6 +178,7 @@ class StreamSync:
         """Begin a window again that has no token."""
         self._total, self._is_recounted = None, False
         self._repeats.forget()
+        self._normalizer.page_is_stored()
         self._writer.start_again(msgspec.structs.replace(self._cursor, window=window))
         return window
 
@@ -204,10 +205,14 @@ class StreamSync:
 
     def _take(self, window: OpenWindow, page: Page) -> OpenWindow:
         """Begin to write one page; returns the window after it, without a token if the page is the last."""
-        if page.next_token is not None and self._reads_on:
-            self._pages.read_ahead(window, page.next_token)
         writer = self._writer
-        groups = self._groups(page)
+        # Details are read in the thread that reads ahead: before the next page.
+        if self._stream.complete is None:
+            self._read_ahead(window, page)
+            groups = self._groups(window, page)
+        else:
+            groups = self._groups(window, page)
+            self._read_ahead(window, page)
         if page.total is not None:
             # A count that changes during the listing: a row may have slipped past between two pages.
             self._is_recounted = self._is_recounted or self._total not in {None, page.total}
@@ -225,12 +230,15 @@ class StreamSync:
             self._complete(window, cursor, page)
         elif groups:
             writer.begin(groups[-1], cursor)
-        elif self._task.services.clock.monotonic() - self._task.holder.written_at > SIGN_OF_LIFE_S:
-            writer.keep_progress(cursor)
-            self._task.holder.commit()
+        else:
+            writer.sign_of_life(cursor)
         return window
 
-    def _groups(self, page: Page) -> list[list[Change]]:
+    def _read_ahead(self, window: OpenWindow, page: Page) -> None:
+        if page.next_token is not None and self._reads_on:
+            self._pages.read_ahead(window, page.next_token)
+
+    def _groups(self, window: OpenWindow, page: Page) -> list[list[Change]]:
         """A page's changes in commits; those of a large page are made here, except for the last ones."""
         normalizer, writer = self._normalizer, self._writer
         groups: list[list[Change]] = []
@@ -240,7 +248,9 @@ class StreamSync:
                 for group in groups:
                     writer.write(group, self._cursor)
             writer.make_room()
-            groups = list(parts(normalizer.changes(portion, writer.digest)))
+            changes = normalizer.changes(portion, writer.digest)
+            changes = self._details.complete(changes, window.failures + 1, lambda: self._inside(window))
+            groups = list(parts(changes))
         return [*groups, *parts(normalizer.unshown(page.unshown, writer.digest))]
 
     def _noted(self, window: OpenWindow, page: Page) -> OpenWindow:
@@ -251,14 +261,16 @@ class StreamSync:
             log.warning(
                 "%d rows are outside of the window and stored all the same", page.outside, extra=action
             )
-        if page.unshown:
-            now = self._task.services.clock.now()
-            writer.keep(hidden=hidden.met(writer.state.hidden, page.unshown, window, now))
+        if page.unshown or normalizer.bare:
+            now, found = self._task.services.clock.now(), [*page.unshown, *normalizer.bare]
+            writer.keep(hidden=hidden.met(writer.state.hidden, found, window, now))
         window = self._repeats.noted(window, page.records)
         if writer.state.stuck and is_progress(window, page.records):
             writer.keep(stuck=0)
+        normalizer.page_is_stored()
         return msgspec.structs.replace(
             window,
+            stored=b"",
             # The token dies with the invocation: then the next one has to come to the failing page again.
             failures=0 if self._stream.durable_token and not window.stale else window.failures,
             token=page.next_token,
@@ -323,4 +335,6 @@ class StreamSync:
         """The cursor while the window is open; a token that dies with the invocation is not kept."""
         if not self._stream.durable_token:
             window = msgspec.structs.replace(window, token=None, read=0)
+        elif stored := self._normalizer.stored():
+            window = msgspec.structs.replace(window, stored=stored)
         return msgspec.structs.replace(self._cursor, window=window)

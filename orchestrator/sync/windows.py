@@ -57,6 +57,7 @@ def scope_of(stream: AnyStream, connection: Connection) -> str:
             _settings(connection),
             connection.backfill_since if stream.listing is not Listing.SNAPSHOT else None,
             connection.store_buyer_pii,
+            connection.keep_raw,
             connection.organization_id,
         ]
     )
@@ -146,6 +147,7 @@ def without_token(terms: Terms, window: OpenWindow) -> OpenWindow:
         blind=False,
         recent=b"",
         stale=0,
+        stored=b"",
     )
 
 

@@ -36,6 +36,7 @@ def test_a_connection_is_stored_as_documented(services: Services) -> None:
             "streams": ["orders", "products"],
             "backfill_since": None,
             "store_buyer_pii": False,
+            "keep_raw": False,
             "created_at": services.clock.now(),
             "updated_at": services.clock.now(),
         }.items()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -36,3 +37,12 @@ def grave(world: World, tmp_path: Path) -> Iterator[Grave]:
     yield made
     made.queue.close()
     made.letters.close()
+
+
+@pytest.fixture
+def sparse(world: World) -> World:
+    """A connection to six orders with details, on pages of three."""
+    world.connect("a")
+    fill(world, "orders", 6)
+    world.bazaar.give_details("orders", long_span=timedelta(days=30))
+    return world

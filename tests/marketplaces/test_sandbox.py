@@ -21,6 +21,7 @@ from local.sandbox.retail import DataInvalid, Retail
 from orchestrator.errors import MarketplaceError, MarketplaceUnavailable, PageTokenExpired, RateLimited
 from orchestrator.marketplaces.registry import REGISTRY
 from orchestrator.marketplaces.spec import Listing, Window
+from tests.marketplaces.conformance.record_rules import amounts_add_up, fields_agree
 from tests.marketplaces.test_completeness import assert_holds
 from tests.support.project import ROOT
 from tests.support.scripted import EVERYTHING, UNTIL, Bench, Sandbox, read, sandbox, told
@@ -385,7 +386,7 @@ def test_real_data_keeps_its_oddities(tmp_path: Path) -> None:
 @pytest.mark.skipif(not REAL_DATA.is_dir(), reason="SANDBOX_DATA names no folder of real data")
 @pytest.mark.parametrize("marketplace", ALL)
 def test_the_real_data_set_is_read_whole(marketplace: str) -> None:
-    """The connector reads every order and product, and the records equal the sandbox's truth."""
+    """Every order and product is read, the records equal the sandbox's truth, and their amounts add up."""
     with sandbox(marketplace, orders=400, products=5000, data=REAL_DATA) as running:
         opened = running.session()
         truth = running.truth()
@@ -393,6 +394,9 @@ def test_the_real_data_set_is_read_whole(marketplace: str) -> None:
             found = read(running.connector, opened, stream)
             assert not found.rejects
             assert_holds(told(list(found.records.values())), truth[stream])
+            for record in found.records.values():
+                amounts_add_up(record)
+                fields_agree(record)
     assert len(truth["orders"]) == 400
     assert any(held["status"] == "cancelled" for held in truth["orders"].values())
     assert any(quantity < 0 for held in truth["orders"].values() for quantity in held["quantities"])

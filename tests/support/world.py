@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
@@ -76,6 +76,8 @@ class Row(msgspec.Struct, kw_only=True):
     broken: bool = False
     #: Personal data, as the connector says.
     email: str = "buyer@example.test"
+    #: Only in a completed row.
+    detail: str | None = None
 
 
 @dataclass
@@ -136,17 +138,21 @@ class Bazaar:
         self.unshown: dict[str, Callable[[Row], Unshown]] = {}
         self.total: Callable[[int], int | None] = lambda count: count
         self.durable = {"orders": True, "products": True, "inventory": True}
+        #: The ids that were asked for together, and a hook for each such call; it may raise or let time pass.
+        self.details: list[tuple[str, ...]] = []
+        self.at_detail: Callable[[FakeClient, tuple[str, ...]], None] | None = None
         chosen = {
             "orders": Listing.INCREMENTAL,
             "products": Listing.SNAPSHOT,
             "inventory": Listing.ROLLING,
         } | (listings or {})
+        self.streams = {name: self.stream(name, listing) for name, listing in chosen.items()}
         self.connector = Connector(
             marketplace="shopify",
             settings=NoSettings,
             credential=NoCredential,
             access=OPEN_TO_ALL,
-            streams={name: self.stream(name, listing) for name, listing in chosen.items()},
+            streams=self.streams,
             epoch=START - timedelta(days=400),
             open=self._open,
             check=lambda _: "bazaar",
@@ -169,6 +175,28 @@ class Bazaar:
             short_span=timedelta(days=3) if listing is Listing.ROLLING else timedelta(0),
             long_span=timedelta(days=60) if listing is Listing.ROLLING else timedelta(0),
         )
+
+    def give_details(self, stream: str, *, rows: int = 1, **changes: Any) -> None:
+        """From now on a stream's rows have a detail that costs a call, for as many rows at once."""
+        self.streams[stream] = replace(
+            self.streams[stream],
+            complete=lambda session, raws: self._complete(stream, session, raws),
+            complete_rows=rows,
+            detail_fields=("number",),
+            **changes,
+        )
+
+    def _complete(self, stream: str, session: AnySession, raws: Sequence[bytes]) -> list[bytes]:
+        client: Any = session.client
+        client.calls += 1
+        rows = [msgspec.json.decode(raw, type=Row) for raw in raws]
+        names = tuple(row.id for row in rows)
+        self.details.append(names)
+        if self.at_detail is not None:
+            self.at_detail(client, names)
+        for row in rows:
+            row.detail = f"detail of {self.shop(client.connection_id).rows[stream][row.id].value}"
+        return [msgspec.json.encode(row) for row in rows]
 
     def shop(self, connection_id: str) -> Shop:
         """A connection's account."""
@@ -212,7 +240,7 @@ def normalize(raw: bytes, _: bool) -> Record:
         raise msgspec.ValidationError("value is broken - at `$.value`")
     return Order(
         id=row.id,
-        number=row.id,
+        number=row.detail or row.id,
         status="open",
         marketplace_status=row.value,
         created_at=row.updated_at,

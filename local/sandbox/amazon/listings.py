@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from local.sandbox.account import Account
-from local.sandbox.amazon import rows
+from local.sandbox.amazon import fields, rows
 from local.sandbox.amazon.query import InvalidInput, Refused, csv, instant, new_token, number, read_token
 from local.sandbox.http import NEVER, Request
 
@@ -42,7 +42,7 @@ class Listings:
         Raises:
             InvalidInput: A parameter is missing or wrong.
         """
-        places = csv(request, "marketplaceIds", rows.MARKETPLACES)
+        places = csv(request, "marketplaceIds", fields.MARKETPLACES)
         if len(places) != 1:
             raise InvalidInput("marketplaceIds takes one marketplace")
         if request.one("sortBy", "lastUpdatedDate") != "lastUpdatedDate":
@@ -77,7 +77,7 @@ class Listings:
         Raises:
             Refused: The marketplace has no listing with this SKU.
         """
-        place = csv(request, "marketplaceIds", rows.MARKETPLACES)[:1]
+        place = csv(request, "marketplaceIds", fields.MARKETPLACES)[:1]
         index = self._by_sku.get(unquote(sku))
         if index is None or index in self._account.vanished or place != [self._place(index)]:
             raise Refused(404, "NOT_FOUND", "SKU not found in the marketplace.")
@@ -99,16 +99,16 @@ class Listings:
         if until is not None and until < since:
             raise InvalidInput("lastUpdatedBefore is before lastUpdatedAfter")
         until = min(request.newest, NEVER if until is None else until)
-        key = (account.changes, list(rows.MARKETPLACES).index(place))
+        key = (account.changes, list(fields.MARKETPLACES).index(place))
         if key not in self._sorted:
             self._sorted = {
                 (account.changes, number): [
                     pair for pair in account.items_from(0) if self._place(pair[1]) == name
                 ]
-                for number, name in enumerate(rows.MARKETPLACES)
+                for number, name in enumerate(fields.MARKETPLACES)
             }
         pairs = self._sorted[key]
         return pairs[bisect_left(pairs, (since, 0)) : bisect_left(pairs, (until + 1, 0))]
 
     def _place(self, index: int) -> str:
-        return rows.marketplace(self._account.item(index).id)
+        return fields.marketplace(self._account.item(index).id)

@@ -6,7 +6,8 @@ import time
 from typing import Any
 
 from local.sandbox.account import Account
-from local.sandbox.amazon import rows
+from local.sandbox.amazon import order_rows
+from local.sandbox.amazon.fields import MARKETPLACES, marketplace
 from local.sandbox.amazon.query import InvalidInput, csv, instant, new_token, number, read_token
 from local.sandbox.catalogue import iso, mix
 from local.sandbox.http import Request
@@ -35,7 +36,7 @@ def search(account: Account, request: Request) -> dict[str, Any]:
     settled = int(time.time()) - _SETTLED_S
     if until is not None and (until < since or until > settled):
         raise InvalidInput("lastUpdatedBefore is before lastUpdatedAfter, or not two minutes ago")
-    places = csv(request, "marketplaceIds", rows.MARKETPLACES) or list(rows.MARKETPLACES)
+    places = csv(request, "marketplaceIds", MARKETPLACES) or list(MARKETPLACES)
     included = csv(request, "includedData", _INCLUDED)
     size = number(request, "maxResultsPerPage", 100, 100)
     place = read_token(request, "paginationToken", _FREE, 2, _TOKEN_S) or [since, 0]
@@ -45,14 +46,14 @@ def search(account: Account, request: Request) -> dict[str, Any]:
     for updated, index in account.sales_from(place[0], place[1]):
         if updated > last:
             break
-        if rows.marketplace(account.sale(index).id) not in places:
+        if marketplace(account.sale(index).id) not in places:
             continue
         if len(found) == size:
             following = [updated, index]
             break
         found.append((updated, index))
     found.sort(key=lambda pair: mix(pair[1]))
-    orders = [rows.order(account, account.sale(index), included) for _, index in found]
+    orders = [order_rows.order(account, account.sale(index), included) for _, index in found]
     if request.malformed:
         orders.insert(len(orders) // 2, {"orderId": "999-0000000-0000111", "orderItems": None})
     answer: dict[str, Any] = {"orders": orders, "lastUpdatedBefore": iso(last)}

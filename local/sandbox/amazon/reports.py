@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from local.sandbox.account import Account
-from local.sandbox.amazon import rows
+from local.sandbox.amazon import fields
 from local.sandbox.amazon.query import InvalidInput, Refused
 from local.sandbox.catalogue import Item, iso
 from local.sandbox.http import Reply, Request
@@ -49,7 +49,7 @@ class Reports:
             wanted = msgspec.json.decode(request.body, type=dict[str, Any])
         except msgspec.DecodeError:
             raise InvalidInput("the body is not JSON") from None
-        places = [name for name in rows.MARKETPLACES if wanted.get("marketplaceIds") == [name]]
+        places = [name for name in fields.MARKETPLACES if wanted.get("marketplaceIds") == [name]]
         if wanted.get("reportType") != "GET_MERCHANT_LISTINGS_ALL_DATA" or not places:
             raise InvalidInput("the sandbox makes the listings report of one marketplace")
         report_id = f"{50_000 + len(self._reports)}"
@@ -114,4 +114,4 @@ class Reports:
 
     def _listed(self, marketplace: str) -> Iterator[Item]:
         items = map(self._account.item, self._account.listed())
-        return (item for item in items if rows.marketplace(item.id) == marketplace)
+        return (item for item in items if fields.marketplace(item.id) == marketplace)

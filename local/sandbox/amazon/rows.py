@@ -1,4 +1,4 @@
-"""A seller's data as Amazon's rows, and as the truth: orders, listings and stock."""
+"""A seller's data as Amazon's rows, and as the truth: listings and stock; `order_rows` has the orders."""
 
 from __future__ import annotations
 
@@ -6,22 +6,11 @@ from collections.abc import Collection, Iterator
 from typing import Any
 
 from local.sandbox.account import Account
-from local.sandbox.catalogue import Item, Sale, State, decimal, iso
-from local.sandbox.truth import true_money, true_order, true_product, true_stock
+from local.sandbox.amazon import order_rows
+from local.sandbox.amazon.fields import amount, asin, marketplace
+from local.sandbox.catalogue import Item, iso
+from local.sandbox.truth import true_money, true_product, true_stock
 
-#: A seller's marketplaces: every fifth item and order is in the second, all others in the first.
-MARKETPLACES = {"AE08WJ6YKNBMC": "Amazon.co.za", "A1F83G8C2ARO7P": "Amazon.co.uk"}
-#: Amazon's and the normalized status of an order.
-_STATES: dict[State, tuple[str, str]] = {
-    "unpaid": ("PENDING", "pending"),
-    "open": ("UNSHIPPED", "open"),
-    "partly_shipped": ("PARTIALLY_SHIPPED", "partially_fulfilled"),
-    "shipped": ("SHIPPED", "fulfilled"),
-    "cancelled": ("CANCELLED", "cancelled"),
-    # A refund or a return does not change the status.
-    "refunded": ("SHIPPED", "fulfilled"),
-    "returned": ("SHIPPED", "fulfilled"),
-}
 #: Amazon's and the normalized status of a listing.
 _LISTED = {
     "active": (["BUYABLE", "DISCOVERABLE"], "active"),
@@ -30,20 +19,9 @@ _LISTED = {
 }
 
 
-def marketplace(number: int) -> str:
-    """The marketplace of the item or the order with this id."""
-    return list(MARKETPLACES)[number % 5 == 4]
-
-
 def lies_with_amazon(item: Item) -> bool:
     """Whether Amazon, and not the seller, stores and sends the item."""
     return item.id % 2 == 1
-
-
-def order_id(sale: Sale) -> str:
-    """Three, seven and seven digits."""
-    digits = f"{sale.id:017d}"
-    return f"{digits[:3]}-{digits[3:10]}-{digits[10:]}"
 
 
 def product_id(item: Item) -> str:
@@ -60,61 +38,6 @@ def _stock_id(item: Item) -> str:
     return f"{product_id(item)}/{f'AMAZON/{_fn_sku(item)}' if lies_with_amazon(item) else 'DEFAULT'}"
 
 
-def order(account: Account, sale: Sale, included: Collection[str]) -> dict[str, Any]:
-    """An order with the requested sets of data."""
-    row: dict[str, Any] = {
-        "orderId": order_id(sale),
-        "createdTime": iso(sale.created),
-        "lastUpdatedTime": iso(sale.updated),
-        "salesChannel": {
-            "channelName": "AMAZON",
-            "marketplaceId": marketplace(sale.id),
-            "marketplaceName": MARKETPLACES[marketplace(sale.id)],
-        },
-        "orderItems": [_order_item(account, sale, number, included) for number in range(len(sale.lines))],
-    }
-    if "FULFILLMENT" in included:
-        row["fulfillment"] = {"fulfillmentStatus": _STATES[sale.state][0], "fulfilledBy": "MERCHANT"}
-    if "PROCEEDS" in included and sale.state != "unpaid":
-        row["proceeds"] = {"grandTotal": _amount(account, sale.total)}
-    if "BUYER" in included:
-        row["buyer"] = {
-            "buyerName": f"Buyer {sale.buyer}",
-            "buyerEmail": f"b{sale.buyer}@marketplace.amazon.co.za",
-        }
-    if "RECIPIENT" in included:
-        row["recipient"] = {
-            "deliveryAddress": {
-                "name": f"Buyer {sale.buyer}",
-                "addressLine1": f"{sale.buyer} Long Street",
-                "city": "Cape Town",
-                "postalCode": "8001",
-                "countryCode": "ZA",
-                "phone": f"+27 21 {sale.buyer:07d}",
-            }
-        }
-    return row
-
-
-def _order_item(account: Account, sale: Sale, number: int, included: Collection[str]) -> dict[str, Any]:
-    line = sale.lines[number]
-    product: dict[str, Any] = {"title": line.title}
-    if line.item is not None:
-        product["asin"] = _asin(account.item(line.item))
-    if line.sku:
-        product["sellerSku"] = line.sku
-    row: dict[str, Any] = {
-        "orderItemId": str(sale.id * 100 + number),
-        "quantityOrdered": line.quantity,
-        "product": product,
-    }
-    if sale.state != "unpaid":
-        product["price"] = {"unitPrice": _amount(account, line.price)}
-        if "PROCEEDS" in included:
-            row["proceeds"] = {"proceedsTotal": _amount(account, line.total)}
-    return row
-
-
 def listing(account: Account, item: Item, included: Collection[str]) -> dict[str, Any]:
     """A listing with the requested sets of data."""
     place = marketplace(item.id)
@@ -123,22 +46,31 @@ def listing(account: Account, item: Item, included: Collection[str]) -> dict[str
         row["summaries"] = [
             {
                 "marketplaceId": place,
-                "asin": _asin(item),
+                "asin": asin(item),
                 "productType": "HOME",
                 "conditionType": "new_new",
                 "status": _LISTED[item.status][0],
                 "itemName": item.title,
+                "mainImage": {
+                    "link": f"https://m.media.example/{asin(item)}.jpg",
+                    "height": 500,
+                    "width": 500,
+                },
                 "createdDate": iso(item.created),
                 "lastUpdatedDate": iso(item.updated),
             }
         ]
     if "offers" in included:
-        price = _amount(account, item.price)
-        business = _amount(account, item.price - 100)
+        price = amount(account, item.price)
+        business = amount(account, item.price - 100)
         row["offers"] = [
             {"marketplaceId": place, "offerType": "B2B", "price": business},
             {"marketplaceId": place, "offerType": "B2C", "price": price},
         ]
+    if "attributes" in included:
+        row["attributes"] = _attributes(account, item)
+    if "relationships" in included:
+        row["relationships"] = [{"marketplaceId": place, "relationships": _family(item)}]
     if "fulfillmentAvailability" in included:
         with_seller = {"fulfillmentChannelCode": "DEFAULT", "quantity": _quantity(account, item)}
         with_amazon = {"fulfillmentChannelCode": "AMAZON_EU"}
@@ -146,13 +78,51 @@ def listing(account: Account, item: Item, included: Collection[str]) -> dict[str
     return row
 
 
+def _attributes(account: Account, item: Item) -> dict[str, Any]:
+    """The attributes; each product type of Amazon's has others."""
+    place = marketplace(item.id)
+
+    def told(value: Any, **more: Any) -> dict[str, Any]:
+        return {"value": value, "marketplace_id": place} | more
+
+    other = {"value": "elsewhere", "marketplace_id": "ATVPDKIKX0DER"}
+    found: dict[str, Any] = {
+        "brand": [other, told("Kopje & Co", language_tag="en_GB")],
+        "bullet_point": [told("Dishwasher safe"), told("Made in Cape Town")],
+        "item_weight": [told(item.id % 900 + 0.5, unit="grams")],
+        "color": [told(("blue", "red", "natural")[item.id % 3], language_tag="en_GB")],
+        # An attribute whose value has parts.
+        "size": [{"size": "m", "size_class": "alpha", "marketplace_id": place}],
+        "other_product_image_locator_1": [
+            {"media_location": f"https://m.media.example/{asin(item)}-2.jpg", "marketplace_id": place}
+        ],
+    }
+    if item.id % 3:
+        found["product_description"] = [told(f"<p>{item.title}</p><p>Boxed &amp; wrapped</p>")]
+    if item.barcode:
+        found["externally_assigned_product_identifier"] = [told(item.barcode, type="ean")]
+    if item.list_price:
+        price = {"currency": account.currency, "marketplace_id": place}
+        name = "value_with_tax" if item.id % 5 == 4 else "value"
+        found["list_price"] = [price | {name: item.list_price / 100}]
+    return found
+
+
+def _family(item: Item) -> list[dict[str, Any]]:
+    """Every third item is a variation."""
+    if item.id % 3:
+        return []
+    theme = {"attributes": ["color", "size"], "theme": "SIZE/COLOR"}
+    return [{"type": "VARIATION", "parentSkus": [f"{item.sku}-PARENT"], "variationTheme": theme}]
+
+
 def summary(account: Account, item: Item) -> dict[str, Any]:
     """Amazon's stock of an item; the stock of some has no time of change."""
-    held, coming = _quantity(account, item), item.id % 9
+    held, coming, broken = _quantity(account, item), item.id % 9, item.id % 4
     index = _index(account, item)
     moved = max(account.stock(index, 0, place)[1] for place in (0, 1))
     return {
-        "asin": _asin(item),
+        "asin": asin(item),
         "fnSku": _fn_sku(item),
         "sellerSku": item.sku,
         "condition": "NewItem",
@@ -161,20 +131,33 @@ def summary(account: Account, item: Item) -> dict[str, Any]:
             "inboundWorkingQuantity": 0,
             "inboundShippedQuantity": coming,
             "inboundReceivingQuantity": 0,
-            "reservedQuantity": {"totalReservedQuantity": 2, "pendingCustomerOrderQuantity": 1},
+            "reservedQuantity": {
+                "totalReservedQuantity": 2,
+                "pendingCustomerOrderQuantity": 1,
+                "pendingTransshipmentQuantity": 1,
+                "fcProcessingQuantity": 0,
+            },
+            "researchingQuantity": {"totalResearchingQuantity": item.id % 2},
+            "unfulfillableQuantity": {
+                "totalUnfulfillableQuantity": broken,
+                "customerDamagedQuantity": broken,
+                "warehouseDamagedQuantity": 0,
+                "distributorDamagedQuantity": 0,
+                "carrierDamagedQuantity": 0,
+                "defectiveQuantity": 0,
+                "expiredQuantity": 0,
+            },
         },
         "lastUpdatedTime": "" if item.id % 7 == 0 else iso(moved),
         "productName": item.title,
-        "totalQuantity": held + 2 + coming,
+        "totalQuantity": held + 2 + coming + broken,
     }
 
 
 def truth(account: Account) -> Iterator[dict[str, Any]]:
     """All orders, listings and stock levels of a seller."""
     for sale in map(account.sale, range(account.sales)):
-        total = None if sale.state == "unpaid" else true_money(sale.total, account.currency)
-        record = true_order(sale, order_id(sale), order_id(sale), _STATES[sale.state][1], total)
-        yield record | {"updated_at": iso(sale.updated)}
+        yield order_rows.true_sale(account, sale)
     for item in map(account.item, account.listed()):
         price = true_money(item.price, account.currency)
         yield true_product(product_id(item), item.title, _LISTED[item.status][1], [item.sku], price)
@@ -190,13 +173,5 @@ def _quantity(account: Account, item: Item) -> int:
     return sum(account.stock(_index(account, item), 0, place)[0] for place in (0, 1))
 
 
-def _asin(item: Item) -> str:
-    return f"B{item.id:09d}"
-
-
 def _fn_sku(item: Item) -> str:
     return f"X{item.id:09d}"
-
-
-def _amount(account: Account, cents: int) -> dict[str, str]:
-    return {"amount": decimal(cents), "currencyCode": account.currency}

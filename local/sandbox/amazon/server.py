@@ -18,7 +18,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from local.sandbox.account import Account
-from local.sandbox.amazon import orders, rows, stock
+from local.sandbox.amazon import fields, order_rows, orders, rows, stock
 from local.sandbox.amazon.listings import Listings
 from local.sandbox.amazon.query import Refused
 from local.sandbox.amazon.reports import Reports
@@ -50,14 +50,27 @@ class Amazon:
     shape = Shape(
         records=_records,
         paging=frozenset({"paginationToken", "pageToken", "nextToken"}),
-        words=frozenset({"fulfillmentStatus", "fulfilledBy", "channelName", "conditionType", "condition"}),
+        words=frozenset(
+            {
+                "fulfillmentStatus",
+                "detailedStatus",
+                "fulfilledBy",
+                "channelName",
+                "conditionType",
+                "condition",
+            }
+        ),
         optional=frozenset(
             {
                 *("marketplaceName", "proceeds", "fulfillment", "title", "asin", "price", "summaries"),
                 *("offers", "productName", "totalQuantity", "reservedQuantity", "buyer", "recipient"),
+                *("packages", "promotion", "cancellation", "tax", "fulfillmentServiceLevel", "shipByWindow"),
+                *("deliverByWindow", "breakdowns", "customization", "associatedOrderItems", "programs"),
+                *("attributes", "relationships", "mainImage", "productType", "unfulfillableQuantity"),
+                *("researchingQuantity",),
             }
         ),
-        order_id=rows.order_id,
+        order_id=order_rows.order_id,
         product_id=rows.product_id,
     )
     truth = staticmethod(rows.truth)
@@ -168,7 +181,7 @@ def _participations(account: Account) -> dict[str, Any]:
                 "participation": {"isParticipating": True, "hasSuspendedListings": False},
                 "storeName": f"Sandbox {account.number}",
             }
-            for place, name in rows.MARKETPLACES.items()
+            for place, name in fields.MARKETPLACES.items()
         ]
     }
 

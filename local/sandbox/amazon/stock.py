@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from local.sandbox.account import Account
-from local.sandbox.amazon import rows
+from local.sandbox.amazon import fields, rows
 from local.sandbox.amazon.query import InvalidInput, csv, new_token, read_token
 from local.sandbox.http import Request
 
@@ -20,7 +20,7 @@ def summaries(account: Account, request: Request) -> dict[str, Any]:
     Raises:
         InvalidInput: A parameter is missing or wrong.
     """
-    places = csv(request, "marketplaceIds", rows.MARKETPLACES)
+    places = csv(request, "marketplaceIds", fields.MARKETPLACES)
     if len(places) != 1 or request.one("granularityType") != "Marketplace":
         raise InvalidInput("granularityType and marketplaceIds take one marketplace")
     if request.one("granularityId") != places[0]:
@@ -29,7 +29,7 @@ def summaries(account: Account, request: Request) -> dict[str, Any]:
     held = [
         item
         for item in map(account.item, account.listed(first))
-        if rows.lies_with_amazon(item) and rows.marketplace(item.id) == places[0]
+        if rows.lies_with_amazon(item) and fields.marketplace(item.id) == places[0]
     ]
     found = [rows.summary(account, item) for item in held[:_PAGE_SIZE]]
     if request.malformed:

@@ -8,6 +8,7 @@ from typing import Any
 from local.sandbox.account import Account
 from local.sandbox.catalogue import mix
 from local.sandbox.ebay import rows
+from local.sandbox.ebay.orders import parcels, priced
 from local.sandbox.ebay.query import FULFILLMENT, INVENTORY, Refused, number, selected_sales
 from local.sandbox.http import Request
 
@@ -22,9 +23,12 @@ def orders(account: Account, request: Request) -> dict[str, Any]:
     """
     limit = number(request, "limit", 50, range(1, _MOST_ORDERS + 1), 31_100)
     offset = number(request, "offset", 0, range(1 << 40), 31_000)
+    breakdown = _has_breakdown(request)
     sales = map(account.sale, selected_sales(account, request))
     found = sorted(filter(rows.is_order, sales), key=lambda sale: mix(sale.id))
-    page: list[dict[str, Any]] = [rows.order(account, sale) for sale in found[offset : offset + limit]]
+    page: list[dict[str, Any]] = [
+        rows.order(account, sale, breakdown=breakdown) for sale in found[offset : offset + limit]
+    ]
     _show(request, (row["orderId"] for row in page), 30_500, "API_FULFILLMENT")
     if request.malformed:
         page.insert(len(page) // 2, {"orderId": "99-00001-11111", "lineItems": 5})
@@ -38,6 +42,28 @@ def orders(account: Account, request: Request) -> dict[str, Any]:
     if offset + limit < len(found):
         answer["next"] = f"{href}{offset + limit}"
     return {**answer, "orders": page}
+
+
+def shipping_fulfillments(account: Account, request: Request, order_id: str) -> dict[str, Any]:
+    """`getShippingFulfillments`: the parcels of one order.
+
+    Raises:
+        Refused: There is no such order.
+    """
+    digits = order_id.replace("-", "")
+    sale = account.sale_by_id(int(digits)) if digits.isdigit() else None
+    if sale is None or not rows.is_order(sale):
+        raise Refused(400, 32_100, "API_FULFILLMENT", f"Invalid order ID: {order_id}")
+    _show(request, [f"parcels/{order_id}"], 30_500, "API_FULFILLMENT")
+    found = parcels(priced(sale))
+    return {"total": len(found), "fulfillments": found}
+
+
+def _has_breakdown(request: Request) -> bool:
+    group = request.one("fieldGroups")
+    if group not in ("", "TAX_BREAKDOWN"):
+        raise Refused(400, 32_800, "API_FULFILLMENT", f"Invalid field group: {group}")
+    return bool(group)
 
 
 def _show(request: Request, names: Iterable[str], error_id: int, domain: str) -> None:
@@ -86,7 +112,7 @@ def offers(account: Account, request: Request) -> dict[str, Any]:
     return {"total": 1, "size": 1, "limit": 25, "offers": [rows.offer(account, index)]}
 
 
-def rate_limits(request: Request, used: dict[str, int], quota: int, reset: str) -> dict[str, Any]:
+def rate_limits(request: Request, used: dict[str, int], quotas: dict[str, int], reset: str) -> dict[str, Any]:
     """`getRateLimits`: the calls of the application that remain today, by API."""
     wanted = request.one("api_name")
     apis = [
@@ -99,9 +125,9 @@ def rate_limits(request: Request, used: dict[str, int], quota: int, reset: str) 
                     "name": f"sell.{name}",
                     "rates": [
                         {
-                            "count": min(calls, quota),
-                            "limit": quota,
-                            "remaining": max(0, quota - calls),
+                            "count": min(calls, quotas[name]),
+                            "limit": quotas[name],
+                            "remaining": max(0, quotas[name] - calls),
                             "reset": reset,
                             "timeWindow": 86_400,
                         }

@@ -2,23 +2,39 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from typing import Any
 
 from local.sandbox.account import Account
-from local.sandbox.catalogue import DAY, Item, Line, Sale, State, decimal, iso, mix
-from local.sandbox.truth import true_money, true_order, true_product, true_stock
+from local.sandbox.catalogue import Item, Line, Sale, State, iso, mix
+from local.sandbox.ebay.orders import (
+    STATES,
+    Priced,
+    amount,
+    deadlines,
+    line_amounts,
+    line_id,
+    line_status,
+    moment,
+    order_id,
+    parcels,
+    payments,
+    priced,
+    pricing,
+)
+from local.sandbox.ebay.people import gift, line_people, people
+from local.sandbox.ebay.query import FULFILLMENT
+from local.sandbox.truth import true_amounts, true_money, true_order, true_product, true_stock
 
 _SITE = "EBAY_GB"
-#: Fulfilment and payment status of a sale, and its normalized status.
-_STATES: dict[State, tuple[str, str, str]] = {
-    "open": ("NOT_STARTED", "PAID", "open"),
-    "partly_shipped": ("IN_PROGRESS", "PAID", "partially_fulfilled"),
-    "shipped": ("FULFILLED", "PAID", "fulfilled"),
-    "cancelled": ("NOT_STARTED", "FULLY_REFUNDED", "cancelled"),
-    "refunded": ("FULFILLED", "FULLY_REFUNDED", "refunded"),
-    "returned": ("FULFILLED", "PARTIALLY_REFUNDED", "fulfilled"),
+#: The normalized status of a sale.
+_STATUSES: dict[State, str] = {
+    "open": "open",
+    "partly_shipped": "partially_fulfilled",
+    "shipped": "fulfilled",
+    "cancelled": "cancelled",
+    "refunded": "refunded",
+    "returned": "fulfilled",
 }
 #: Status of an offer and of its listing, and the product's normalized status.
 _OFFERS = {
@@ -26,8 +42,6 @@ _OFFERS = {
     "draft": ("UNPUBLISHED", None, "draft"),
     "archived": ("PUBLISHED", "ENDED", "inactive"),
 }
-#: eBay hides the buyers of older orders.
-_BUYER_DAYS = 90
 #: Indices of items by SKU, for each account of this process.
 _indices: dict[int, dict[str, int]] = {}
 
@@ -35,9 +49,7 @@ _indices: dict[int, dict[str, int]] = {}
 def truth(account: Account) -> Iterator[dict[str, Any]]:
     """All orders, inventory items and stock levels."""
     for sale in filter(is_order, map(account.sale, range(account.sales))):
-        total = true_money(sale.total, account.currency)
-        record = true_order(sale, order_id(sale), order_id(sale), _STATES[sale.state][2], total)
-        yield record | {"updated_at": iso(sale.updated)}
+        yield _true_order(account, priced(sale))
     for index in account.listed():
         item = account.item(index)
         price = true_money(item.price, account.currency)
@@ -46,16 +58,34 @@ def truth(account: Account) -> Iterator[dict[str, Any]]:
             yield true_stock(stock_id(account, index, place), account.stock(index, 0, place)[0])
 
 
+def _true_order(account: Account, order: Priced) -> dict[str, Any]:
+    sale = order.sale
+    status = _STATUSES[sale.state]
+    if order.digital and status in {"open", "partially_fulfilled"}:
+        # Nothing of it is to be sent by post.
+        status = "fulfilled"
+    total = true_money(order.total, account.currency)
+    amounts = true_amounts(
+        account.currency,
+        subtotal=sale.total,
+        discount_total=order.discounts,
+        shipping_total=order.shipping,
+        tax_total=order.all_tax,
+        marketplace_tax=order.all_collected,
+        other_total=order.fee + order.adjustment,
+        refunded=order.refunded,
+        net=order.seller_part - order.refunded,
+        fees=order.market_fee,
+    )
+    record = true_order(sale, order_id(sale), order_id(sale), status, total)
+    to_ship = status in {"open", "partially_fulfilled"} and not order.by_ebay
+    return record | amounts | {"updated_at": iso(sale.updated), "to_ship": to_ship}
+
+
 def stock_id(account: Account, index: int, place: int) -> str:
     """SKU and location: place 0 is stock to be sent, place 1 stock to be picked up in a shop."""
     where = f"pickup:{_shop(account)}" if place else "warehouse-1" if _is_placed(index) else "ship_to_home"
     return f"{account.item(index).sku}@{where}"
-
-
-def order_id(sale: Sale) -> str:
-    """An order id in eBay's form: 23-41900-00815."""
-    digits = f"{sale.id:012d}"
-    return f"{digits[:-10]}-{digits[-10:-5]}-{digits[-5:]}"
 
 
 def is_order(sale: Sale) -> bool:
@@ -71,106 +101,99 @@ def index_of(account: Account, sku: str) -> int | None:
     return None if index is None or index in account.vanished else index
 
 
-def order(account: Account, sale: Sale) -> dict[str, Any]:
-    """An order."""
-    fulfilment, payment, _ = _STATES[sale.state]
-    total = _amount(account, sale.total)
-    refunds: list[dict[str, Any]] = []
-    if payment != "PAID":
-        amount = total if payment == "FULLY_REFUNDED" else _amount(account, sale.lines[0].price)
-        refunds = [{"amount": amount, "refundDate": _time(sale.updated), "refundStatus": "REFUNDED"}]
+def order(account: Account, sale: Sale, *, breakdown: bool = True) -> dict[str, Any]:
+    """An order; without a breakdown of taxes its totals lack the tax that eBay collects."""
+    found, currency = priced(sale), account.currency
+    fulfilment, payment = STATES[sale.state]
     cancel: dict[str, Any] = {"cancelState": "NONE_REQUESTED", "cancelRequests": []}
     if sale.state == "cancelled":
-        cancel |= {"cancelState": "CANCELED", "cancelledDate": _time(sale.updated)}
-    row = {
+        cancel |= {"cancelState": "CANCELED", "cancelledDate": moment(sale.updated)}
+    row: dict[str, Any] = {
         "orderId": order_id(sale),
         "legacyOrderId": order_id(sale),
-        "creationDate": _time(sale.created),
-        "lastModifiedDate": _time(sale.updated),
+        "creationDate": moment(sale.created),
+        "lastModifiedDate": moment(sale.updated),
         "orderFulfillmentStatus": fulfilment,
         "orderPaymentStatus": payment,
         "sellerId": f"sandbox-seller-{account.number}",
-        "pricingSummary": {"priceSubtotal": total, "total": total},
+        "pricingSummary": pricing(found, currency, breakdown=breakdown),
         "cancelStatus": cancel,
-        "paymentSummary": {"totalDueSeller": total, "refunds": refunds, "payments": []},
-        "lineItems": [_line(account, sale, number, line) for number, line in enumerate(sale.lines)],
+        "paymentSummary": payments(found, currency),
+        "totalMarketplaceFee": amount(found.market_fee, currency),
+        "fulfillmentHrefs": [
+            f"https://api.ebay.com{FULFILLMENT}order/{order_id(sale)}/shipping_fulfillment/"
+            f"{parcel['fulfillmentId']}"
+            for parcel in parcels(found)
+        ],
+        "lineItems": [
+            _line(account, found, number, line) | line_amounts(found, number, currency, breakdown=breakdown)
+            for number, line in enumerate(sale.lines)
+        ],
     }
-    return row | _buyer(sale)
+    if found.by_ebay:
+        row["program"] = {"fulfillmentProgram": {"fulfilledBy": "EBAY"}}
+    return row | people(found)
 
 
-def _line(account: Account, sale: Sale, number: int, line: Line) -> dict[str, Any]:
-    cost = _amount(account, line.total)
-    listing = mix(sale.id, number) % 10**12 if line.item is None else account.item(line.item).id
+def _line(account: Account, order: Priced, number: int, line: Line) -> dict[str, Any]:
+    listing = mix(order.sale.id, number) % 10**12 if line.item is None else account.item(line.item).id
     row: dict[str, Any] = {
-        "lineItemId": f"{sale.id}{number:02d}",
+        "lineItemId": line_id(order.sale, number),
         "legacyItemId": str(listing),
-        "title": line.title,
+        # Some titles come with their HTML entities.
+        "title": line.title.replace("&", "&amp;").replace('"', "&quot;"),
         "quantity": line.quantity,
         "soldFormat": "FIXED_PRICE",
         "listingMarketplaceId": _SITE,
-        "purchaseMarketplaceId": _SITE,
-        "lineItemFulfillmentStatus": _STATES[sale.state][0],
-        "lineItemCost": cost,
-        "total": cost,
-        "refunds": [],
-        "taxes": [],
+        "purchaseMarketplaceId": "EBAY_US" if order.abroad else _SITE,
+        "lineItemFulfillmentStatus": line_status(order, number),
+        "lineItemFulfillmentInstructions": deadlines(order),
+        "itemLocation": {"location": "London", "countryCode": "GB", "postalCode": "E1 1AA"},
+        **line_people(order),
     }
+    if order.digital:
+        row["giftDetails"] = gift(order)
     # Listings made with eBay's older tools may lack an SKU; such a listing may have variations.
     if line.sku:
         return row | {"sku": line.sku}
-    aspects = [{"name": "Colour", "value": "Blue"}]
+    aspects = [{"name": "Colour", "value": "Blue &amp; white"}]
     return row | {"legacyVariationId": str(mix(listing) % 10**12), "variationAspects": aspects}
 
 
-def _buyer(sale: Sale) -> dict[str, Any]:
-    if sale.created < time.time() - _BUYER_DAYS * DAY:
-        return {"buyer": {"username": "********"}, "fulfillmentStartInstructions": []}
-    number = sale.buyer
-    address = {
-        "addressLine1": f"{number % 300 + 1} Sandbox Street",
-        "city": "London",
-        "postalCode": "N1 9GU",
-        "countryCode": "GB",
-    }
-    ship_to = {
-        "fullName": f"Buyer Number {number}",
-        "contactAddress": address,
-        "primaryPhone": {"phoneNumber": f"+44 20 7946 {number % 10_000:04d}"},
-        "email": f"buyer-{number}@members.example.com",
-    }
-    instruction = {"fulfillmentInstructionsType": "SHIP_TO", "shippingStep": {"shipTo": ship_to}}
-    return {
-        "buyer": {"username": f"buyer_{number}"},
-        "buyerCheckoutNotes": f"Please leave it with Neighbour {number}",
-        "fulfillmentStartInstructions": [instruction],
-    }
-
-
 def inventory_item(account: Account, index: int) -> dict[str, Any]:
-    """An inventory item with its stock."""
-    item = account.item(index)
-    product: dict[str, Any] = {"title": item.title, "description": item.title}
+    """An inventory item with its stock; every fourth one tells only the required fields."""
+    item, stock = account.item(index), account.stock(index, 0, 0)[0]
+    product: dict[str, Any] = {"title": item.title.replace("&", "&amp;").replace('"', "&quot;")}
     if item.barcode:
         product["ean"] = [item.barcode]
-    home: dict[str, Any] = {"quantity": account.stock(index, 0, 0)[0]}
+    row: dict[str, Any] = {"sku": item.sku, "locale": "en_GB", "condition": "NEW", "product": product}
+    home: dict[str, Any] = {"quantity": stock}
+    if index % 4:
+        product |= {
+            "description": f"<p>{item.title}</p><p>Made by hand &amp; with care.</p>",
+            "brand": "Sandbox &amp; Sons",
+            "mpn": f"MPN-{item.id}",
+            "aspects": {"Brand": ["Sandbox & Sons"], "Colour": ["Blue", "White"]},
+            "imageUrls": [f"https://i.ebayimg.com/images/g/{item.id}/s-l{size}.jpg" for size in (1600, 500)],
+        }
+        unit = ("KILOGRAM", "GRAM", "POUND", "OUNCE")[index // 4 % 4]
+        row["packageWeightAndSize"] = {"weight": {"value": 1.25, "unit": unit}, "packageType": "LETTER"}
+        home["allocationByFormat"] = {"auction": 0, "fixedPrice": stock}
+    if index % 8 == 5:
+        row |= {"inventoryItemGroupKeys": [f"GROUP-{index // 8}"], "groupIds": [f"GROUP-{index // 8}"]}
     if _is_placed(index):
-        home["availabilityDistributions"] = [{"merchantLocationKey": "warehouse-1", **home}]
+        home["availabilityDistributions"] = [{"merchantLocationKey": "warehouse-1", "quantity": stock}]
     shop = {
         "merchantLocationKey": _shop(account),
         "quantity": account.stock(index, 0, 1)[0],
-        "availabilityType": "IN_STOCK",
+        "availabilityType": ("IN_STOCK", "OUT_OF_STOCK", "SHIP_TO_STORE")[index % 3],
     }
-    return {
-        "sku": item.sku,
-        "locale": "en_GB",
-        "condition": "NEW",
-        "product": product,
-        "availability": {"shipToLocationAvailability": home, "pickupAtLocationAvailability": [shop]},
-    }
+    availability = {"shipToLocationAvailability": home, "pickupAtLocationAvailability": [shop]}
+    return row | {"availability": availability}
 
 
 def offer(account: Account, index: int) -> dict[str, Any]:
-    """The item's offer."""
+    """The item's offer; an unpublished one may have no description and no category yet."""
     item = account.item(index)
     status, listing_status, _ = _OFFERS[item.status]
     row: dict[str, Any] = {
@@ -178,20 +201,28 @@ def offer(account: Account, index: int) -> dict[str, Any]:
         "sku": item.sku,
         "marketplaceId": _SITE,
         "format": "FIXED_PRICE",
-        "listingDescription": f"<p>{item.title}</p>" * 20,
         "availableQuantity": account.stock(index, 0, 0)[0],
         "pricingSummary": _prices(account, item),
         "status": status,
     }
     if listing_status:
-        row["listing"] = {"listingId": str(item.id), "listingStatus": listing_status, "soldQuantity": 0}
+        row |= {
+            "listing": {"listingId": str(item.id), "listingStatus": listing_status, "soldQuantity": 0},
+            "listingDescription": f"<p>{item.title}</p>" * 20,
+            "categoryId": str(20_000 + index % 7),
+        }
+    if index % 4 == 1:
+        row |= {
+            "storeCategoryNames": ["/Kitchen/Mugs", "/Offers"],
+            "listingStartDate": iso(item.created),
+        }
     return row
 
 
 def _prices(account: Account, item: Item) -> dict[str, Any]:
-    prices = {"price": _amount(account, item.price)}
+    prices = {"price": amount(item.price, account.currency)}
     if item.list_price is not None:
-        prices["originalRetailPrice"] = _amount(account, item.list_price)
+        prices["originalRetailPrice"] = amount(item.list_price, account.currency)
     return prices
 
 
@@ -202,11 +233,3 @@ def _is_placed(index: int) -> bool:
 
 def _shop(account: Account) -> str:
     return f"shop-{account.number}"
-
-
-def _amount(account: Account, cents: int) -> dict[str, str]:
-    return {"value": decimal(cents), "currency": account.currency}
-
-
-def _time(seconds: int) -> str:
-    return iso(seconds).replace("Z", ".000Z")

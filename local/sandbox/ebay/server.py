@@ -20,14 +20,17 @@ from local.sandbox.account import Account
 from local.sandbox.catalogue import DAY, iso
 from local.sandbox.distort import Shape
 from local.sandbox.ebay import listings, rows
+from local.sandbox.ebay.orders import order_id
 from local.sandbox.ebay.query import FULFILLMENT, INVENTORY, Refused, require_language
 from local.sandbox.http import Reply, Request
 
 #: Midnight in Pacific time, in seconds after midnight UTC.
 _DAY_BEGINS = 8 * 3_600
 _TOKEN_S = 7_200
+_SMALL_QUOTAS = {"fulfillment": 300, "inventory": 100}
 #: Stands for the application in the place of an account.
 _APPLICATION = -1
+_PARCELS = re.compile(r"/sell/fulfillment/v1/order/([^/]+)/shipping_fulfillment")
 _BASIC = "Basic " + base64.b64encode(b"sandbox-app:sandbox-cert").decode()
 
 
@@ -35,7 +38,7 @@ class Ebay:
     """Answers for all sellers; see the module."""
 
     shape = Shape(
-        order_id=rows.order_id,
+        order_id=order_id,
         product_id=lambda item: item.sku,
         records=lambda answer: next(
             (answer[name] for name in ("orders", "inventoryItems", "offers") if name in answer), None
@@ -44,13 +47,18 @@ class Ebay:
         words=frozenset(
             {
                 *("orderFulfillmentStatus", "orderPaymentStatus", "cancelState", "lineItemFulfillmentStatus"),
-                *("status", "listingStatus", "format", "condition", "availabilityType"),
+                *("status", "listingStatus", "format", "condition", "availabilityType", "paymentMethod"),
+                *("refundStatus", "paymentStatus", "taxType", "fulfillmentInstructionsType", "fulfilledBy"),
             }
         ),
         optional=frozenset(
             {
                 *("cancelStatus", "paymentSummary", "buyer", "fulfillmentStartInstructions", "legacyItemId"),
                 *("pricingSummary", "lineItemCost", "discountedLineItemCost", "product", "listing"),
+                *("priceSubtotal", "deliveryCost", "tax", "taxes", "ebayCollectAndRemitTaxes", "payments"),
+                *("refunds", "totalMarketplaceFee", "fulfillmentHrefs", "program", "shippingStep"),
+                *("brand", "description", "imageUrls", "packageWeightAndSize", "allocationByFormat"),
+                *("lineItemFulfillmentInstructions", "purchaseMarketplaceId", "convertedFromCurrency"),
             }
         ),
     )
@@ -59,7 +67,8 @@ class Ebay:
 
     def __init__(self, accounts: list[Account], small_buckets: bool) -> None:
         self._accounts = accounts
-        self._quota = 100 if small_buckets else 10_000_000
+        # The parcels of a few hundred orders need as many calls.
+        self._quotas = _SMALL_QUOTAS if small_buckets else dict.fromkeys(_SMALL_QUOTAS, 10_000_000)
         #: Number of calls by API and day.
         self._used: dict[tuple[str, int], int] = {}
         #: Account and expiry by access token.
@@ -79,6 +88,8 @@ class Ebay:
             match request.method, request.path:
                 case "GET", "/sell/fulfillment/v1/order":
                     return Reply.json(200, listings.orders(account, request))
+                case "GET", path if parcels := _PARCELS.fullmatch(path):
+                    return Reply.json(200, listings.shipping_fulfillments(account, request, parcels[1]))
                 case "GET", "/sell/inventory/v1/inventory_item":
                     return Reply.json(200, listings.items(account, request))
                 case "GET", "/sell/inventory/v1/offer":
@@ -131,12 +142,12 @@ class Ebay:
         if number != _APPLICATION or until < time.time():
             raise Refused(403, 1100, "ACCESS", "Access denied")
         day = int(time.time() - _DAY_BEGINS) // DAY
-        used = {api: self._used.get((api, day), 0) for api in ("fulfillment", "inventory")}
+        used = {api: self._used.get((api, day), 0) for api in self._quotas}
         reset = iso((day + 1) * DAY + _DAY_BEGINS).replace("Z", ".000Z")
-        return Reply.json(200, listings.rate_limits(request, used, self._quota, reset))
+        return Reply.json(200, listings.rate_limits(request, used, self._quotas, reset))
 
     def _count(self, api: str) -> None:
         day = int(time.time() - _DAY_BEGINS) // DAY
         used = self._used[api, day] = self._used.get((api, day), 0) + 1
-        if used > self._quota:
+        if used > self._quotas[api]:
             raise Refused(429, 2001, "ACCESS", "Too many requests.")

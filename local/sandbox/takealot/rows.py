@@ -14,6 +14,8 @@ from local.sandbox.account import Account
 from local.sandbox.catalogue import Item, Line, Sale, State
 from local.sandbox.truth import true_money, true_order, true_product, true_stock
 
+#: In every value that is personal data, and in no other.
+MARK = "Kanarie"
 SAST = timezone(timedelta(hours=2))
 #: Takealot's and the normalized status of an order item.
 _STATES: dict[State, tuple[str, str]] = {
@@ -35,7 +37,15 @@ def truth(account: Account) -> Iterator[dict[str, Any]]:
     """All orders, offers and stock levels of a seller."""
     for sale in map(account.sale, range(account.sales)):
         total = sum(_rand(account, line.total) for line in sale.lines)
-        yield true_order(sale, str(sale.id), str(sale.id), _STATES[sale.state][1], _true_rand(total))
+        record = true_order(sale, str(sale.id), str(sale.id), _STATES[sale.state][1], _true_rand(total))
+        lost = sale.state in ("cancelled", "refunded", "returned")
+        fees = sum(fees_of(sale).values()) * len(sale.lines)
+        yield record | {
+            "subtotal": _true_rand(total),
+            "other_total": None,
+            "net": _true_rand(0 if lost else total),
+            "fees": true_money(fees, "ZAR"),
+        }
     for index in account.listed():
         item = account.item(index)
         status = "active" if item.status == "active" else "inactive"
@@ -66,13 +76,23 @@ def order_item(account: Account, sale: Sale, number: int, line: Line) -> dict[st
         "product_title": line.title,
         "selling_price": _rand(account, line.total),
         "quantity": line.quantity,
-        "success_fee": 41.4,
-        "fulfillment_fee": 25.0,
-        "courier_collection_fee": 0,
-        "stock_transfer_fee": 0,
-        "total_fees": 66.4,
-        "sales_region": "JHB",
-        "stock_source_region": "CPT",
+        **{name: cents / 100 for name, cents in fees_of(sale).items()},
+        # Without the stock transfer, as the description says.
+        "total_fees": (sum(fees_of(sale).values()) - fees_of(sale)["stock_transfer_fee"]) / 100,
+        "sales_region": _REGIONS[sale.id % 2],
+        # A lead-time item lies with the seller.
+        "stock_source_region": None if sale.id % 5 == 0 else "CPT",
+    }
+
+
+def fees_of(sale: Sale) -> dict[str, int]:
+    """Takealot's fees for each item of a sale, in cents."""
+    transfer = 525 if sale.id % 3 == 0 else 0
+    return {
+        "success_fee": 4_140,
+        "fulfillment_fee": 2_500,
+        "courier_collection_fee": 350,
+        "stock_transfer_fee": transfer,
     }
 
 
@@ -84,11 +104,15 @@ def offer(account: Account, index: int, expands: Sequence[str]) -> dict[str, Any
         "tsin_id": item.id + 7,
         "sku": item.sku,
         "barcode": item.barcode,
-        "product_label": item.title,
+        "product_label": f"99{item.id:011d}",
         "title": item.title,
         "selling_price": _rand(account, item.price),
         "rrp": None if item.list_price is None else _rand(account, item.list_price),
         "minimum_leadtime_days": 3,
+        "condition": "New",
+        "image_url": f"https://media.example/{item.id}.jpg" if index % 4 else None,
+        "weight_grams": 345.8 if index % 3 else 0,
+        "productline_id": item.id // 2,
         "status": _OFFERS[item.status],
         "created_at": _local(item.created),
         "updated_at": _local(item.updated),

@@ -27,7 +27,12 @@ class Takealot:
         paging=frozenset({"continuation_token", "page_number", "page_size"}),
         words=frozenset({"status", "sale_status"}),
         optional=frozenset(
-            {"tsin_id", "sku", "barcode", "title", "product_title", "rrp", "created_at", "updated_at"}
+            {
+                *("tsin_id", "sku", "barcode", "title", "product_title", "rrp", "created_at", "updated_at"),
+                *("success_fee", "fulfillment_fee", "courier_collection_fee", "stock_transfer_fee"),
+                *("total_fees", "sales_region", "stock_source_region", "product_label", "condition"),
+                *("image_url", "weight_grams", "productline_id", "offer_url", "date_created"),
+            }
         ),
     )
     truth = staticmethod(rows.truth)

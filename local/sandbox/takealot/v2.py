@@ -99,11 +99,16 @@ def _sale(item: dict[str, Any]) -> dict[str, Any]:
         **{name: item[name] for name in (*kept, "selling_price", "quantity", "stock_source_region")},
         "tsin": item["tsin_id"],
         "order_date": _time(item["order_date"]),
-        "customer": f"Surname-{item['order_id']}, Name",
+        "customer": f"{rows.MARK}-{item['order_id']}, Name",
         "dc": item["stock_source_region"],
         "customer_dc": item["sales_region"],
         "promotion": None,
-        "po_number": None,
+        "po_number": None if item["stock_source_region"] else f"PO{item['order_id']}",
+        "success_fee": item["success_fee"],
+        "fulfillment_fee": item["fulfillment_fee"],
+        "courier_collection_fee": item["courier_collection_fee"],
+        "auto_ibt_fee": item["stock_transfer_fee"],
+        "total_fee": item["total_fees"],
     }
 
 
@@ -116,6 +121,7 @@ def _offer(row: dict[str, Any]) -> dict[str, Any]:
         "rrp": row["rrp"] or 0,
         "status": row["status"].replace("_", " ").title().replace(" By ", " by "),
         "date_created": _time(row["created_at"]),
+        "offer_url": f"https://www.takealot.example/x/PLID{row['productline_id']}",
         "leadtime_days": 3,
         "leadtime_stock": [
             {

@@ -82,6 +82,14 @@ class SellerSettings(Settings, frozen=True, kw_only=True):
         Meta(description="Ids of 1 to 50 marketplaces of this region, such as A1F83G8C2ARO7P."),
     ]
     seller_id: Annotated[str, Meta(description="Merchant token `A…`: Settings > Account Info.")]
+    destination: Annotated[
+        bool,
+        Meta(
+            description="Store the country and region that orders go to. Amazon sends them only with the "
+            "whole address, which is dropped unless the connection stores personal data; "
+            "it needs the role for the delivery address."
+        ),
+    ] = False
 
     def __post_init__(self) -> None:
         """Refuse texts that cannot be ids."""
@@ -110,7 +118,8 @@ ACCESS = Access(
         Scope("Finance and Accounting", "the seller's marketplaces, for the check", ()),
         Scope(
             "Direct-to-Consumer Shipping (Restricted)",
-            "the buyer's e-mail and delivery address, if the connection stores personal data",
+            "the buyer's e-mail and delivery address, if the connection stores personal data; the delivery "
+            "address, with the setting `destination`",
             ("orders",),
             optional=True,
         ),
@@ -178,6 +187,8 @@ class Seller:
     region: str
     marketplace_ids: tuple[str, ...]
     seller_id: str
+    #: Whether the address of orders is asked for without personal data being stored.
+    destination: bool = False
     #: The next page of stock at Amazon, and the token for it, which lives for seconds.
     fba: tuple[Fba, str] | None = None
     #: The report that is being read.
@@ -259,7 +270,7 @@ def open_session(request: SessionRequest) -> Session[Seller]:
         request_id="x-amzn-RequestId",
         base_url=settings.base_url,
     )
-    seller = Seller(settings.region, settings.marketplace_ids, settings.seller_id)
+    seller = Seller(settings.region, settings.marketplace_ids, settings.seller_id, settings.destination)
     return Session(client, seller, request.connection.store_buyer_pii)
 
 

@@ -10,9 +10,10 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 
 from orchestrator.errors import ConnectionInvalid
-from orchestrator.marketplaces.amazon import listing_records, order_records
+from orchestrator.marketplaces.amazon import listing_records, order_records, stock_records
 from orchestrator.marketplaces.amazon.api import ACCESS, Credential, Seller, SellerSettings, ask, open_session
 from orchestrator.marketplaces.amazon.listings import fetch_orders, fetch_products
+from orchestrator.marketplaces.amazon.order_parts import buyers
 from orchestrator.marketplaces.amazon.stock import fetch_inventory
 from orchestrator.marketplaces.spec import Connector, Limiter, Listing, Session, Stream, by_name
 
@@ -62,6 +63,7 @@ CONNECTOR = Connector(
             Listing.INCREMENTAL,
             fetch=fetch_orders,
             normalize=order_records.order,
+            version=2,
             record_id=order_records.order_id,
             age=_AGE,
             durable_token=True,
@@ -73,6 +75,7 @@ CONNECTOR = Connector(
             fetch=fetch_products,
             normalize=listing_records.product,
             record_id=listing_records.product_id,
+            version=2,
             age=_AGE,
             durable_token=True,
             long_span=timedelta.max,
@@ -81,8 +84,9 @@ CONNECTOR = Connector(
             "inventory",
             Listing.SNAPSHOT,
             fetch=fetch_inventory,
-            normalize=listing_records.level,
-            record_id=listing_records.level_id,
+            normalize=stock_records.level,
+            record_id=stock_records.level_id,
+            version=2,
             durable_token=True,
         ),
     ),
@@ -92,5 +96,5 @@ CONNECTOR = Connector(
     limiter=Limiter.STREAM,
     open=open_session,
     check=check,
-    personal_fields=order_records.PERSONAL_FIELDS,
+    personal_fields=buyers.PERSONAL_FIELDS,
 )

@@ -1,61 +1,41 @@
-"""Amazon's listings and stock as normalized records.
+"""Amazon's listings as normalized records.
 
 A listing is a SKU in one marketplace, with a price and a title of its own there: its id is
-`SKU@marketplace`. Rows do not name their marketplace; `within` adds it.
+`SKU@marketplace`. Rows do not name their marketplace; `fields.within` adds it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
-from decimal import Decimal
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 
-from orchestrator.decoding import UNREADABLE
-from orchestrator.errors import RecordInvalid
-from orchestrator.marketplaces.unified.facts import LevelFacts, ProductFacts
-from orchestrator.marketplaces.unified.levels import level_of
+from orchestrator.marketplaces.amazon.attributes import Attributes
+from orchestrator.marketplaces.amazon.fields import Row, amount_of, listing_id_of, moment
+from orchestrator.marketplaces.unified.barcodes import barcodes_of
+from orchestrator.marketplaces.unified.facts import ProductFacts
 from orchestrator.marketplaces.unified.products import product_of
-from orchestrator.marketplaces.values import (
-    NO_DETAIL,
-    Detail,
-    Details,
-    Instant,
-    Number,
-    id_reader,
-    money,
-    quantity,
-    total_quantity,
-    utc,
-)
-from orchestrator.model.record import Money, Product, ProductStatus, Quantity, StockLevel, Variant
+from orchestrator.marketplaces.unified.texts import text_of_html
+from orchestrator.marketplaces.values import NO_DETAIL, Detail, Details, id_reader
+from orchestrator.model.record import Attribute, Product, ProductStatus, Variant
 
-#: The channel of the seller's own stock; Amazon's channels begin with `AMAZON`.
-MERCHANT, AMAZON = "DEFAULT", "AMAZON"
-_NEITHER = "a stock level of neither Amazon nor the seller"
+#: The relationship of a variation to its parent.
+_VARIATION = "VARIATION"
 
 
-class Row(msgspec.Struct, rename="camel", kw_only=True):
-    """Amazon writes names in camel case."""
-
-
-class Price(Row):
-    """An amount with its currency."""
-
-    amount: Decimal
-    currency_code: str
-
-
-class _Amount(Row):
-    amount: Any = None
-    currency_code: Any = None
+class _Image(Row):
+    link: Any = None
 
 
 class _Summary(Row):
+    marketplace_id: str = ""
     status: Detail = NO_DETAIL
     item_name: Detail = NO_DETAIL
+    asin: Detail = NO_DETAIL
+    product_type: Detail = NO_DETAIL
+    condition_type: Detail = NO_DETAIL
+    main_image: Detail = NO_DETAIL
     created_date: Detail = NO_DETAIL
     last_updated_date: Detail = NO_DETAIL
 
@@ -65,62 +45,30 @@ class _Offer(Row):
     price: Detail = NO_DETAIL
 
 
-class _Availability(Row):
-    fulfillment_channel_code: str
-    quantity: Number | None = None
-
-
 class _Sku(Row):
     sku: str
 
 
 class _Listing(_Sku):
-    summaries: list[_Summary] = []
-    offers: list[_Offer] = []
+    summaries: tuple[_Summary, ...] = ()
+    offers: tuple[_Offer, ...] = ()
+    attributes: Detail = NO_DETAIL
+    relationships: Detail = NO_DETAIL
 
 
-class _Stocked(_Sku):
-    #: Absent for parents of variations, which are not for sale.
-    fulfillment_availability: list[_Availability] = []
+class _Theme(Row):
+    attributes: Any = None
 
 
-class _Reserved(Row):
-    total_reserved_quantity: Any = None
-    pending_customer_order_quantity: Any = None
+class _Relationship(Row):
+    type: str = ""
+    parent_skus: Any = None
+    variation_theme: Any = None
 
 
-class _Details(Row):
-    fulfillable_quantity: Number | None = None
-    inbound_working_quantity: Detail = NO_DETAIL
-    inbound_shipped_quantity: Detail = NO_DETAIL
-    inbound_receiving_quantity: Detail = NO_DETAIL
-    reserved_quantity: Detail = NO_DETAIL
-
-
-class _FbaId(Row):
-    seller_sku: str
-    #: Amazon's own SKU; a seller's SKU can have several.
-    fn_sku: str | None = None
-
-
-class _FbaStock(_FbaId, kw_only=True):
-    #: Asked for, and yet sometimes absent or an empty list
-    #: (github.com/amzn/selling-partner-api-models/issues/1445).
-    inventory_details: Detail = NO_DETAIL
-    total_quantity: Number | None = None
-    #: Empty for stock that has never moved.
-    last_updated_time: Detail = NO_DETAIL
-
-
-class _MerchantId(Row):
-    sku: str
-    fulfillment_channel_code: str
-
-
-class _MerchantStock(_MerchantId, kw_only=True):
-    """One channel's share of a listing; our own form, made by `merchant_stock`."""
-
-    quantity: Number | None = None
+class _Related(Row):
+    marketplace_id: str = ""
+    relationships: Any = None
 
 
 class _ListingRow(msgspec.Struct):
@@ -133,93 +81,35 @@ class _ListingRowId(msgspec.Struct):
     listing: _Sku
 
 
-class _LevelRow(msgspec.Struct):
-    marketplace: str
-    fba: _FbaStock | None = None
-    merchant: _MerchantStock | None = None
-
-
-class _LevelRowId(msgspec.Struct):
-    marketplace: str
-    fba: _FbaId | None = None
-    merchant: _MerchantId | None = None
-
-
-_NOT_TOLD = _Details()
-
-
-def within(marketplace: str, kind: Literal["listing", "fba", "merchant"], row: msgspec.Raw) -> bytes:
-    """A row under the name of its kind, beside the marketplace that listed it."""
-    return b'{"marketplace":%b,"%b":%b}' % (msgspec.json.encode(marketplace), kind.encode(), bytes(row))
-
-
-def merchant_stock(listing: msgspec.Raw) -> list[msgspec.Raw]:
-    """One row for each channel that is not Amazon's; a listing that cannot be read is passed on whole."""
-    try:
-        found = msgspec.json.decode(listing, type=_Stocked)
-    except UNREADABLE:
-        return [listing]
-    shares = [
-        _MerchantStock(
-            sku=found.sku,
-            fulfillment_channel_code=share.fulfillment_channel_code,
-            quantity=share.quantity,
-        )
-        for share in found.fulfillment_availability
-        if not share.fulfillment_channel_code.startswith(AMAZON)
-    ]
-    return [msgspec.Raw(msgspec.json.encode(share)) for share in shares]
-
-
-def lies_with_amazon(listing: msgspec.Raw) -> bool:
-    """Whether Amazon fulfils a listing's orders."""
-    try:
-        found = msgspec.json.decode(listing, type=_Stocked)
-    except UNREADABLE:
-        return False
-    return any(share.fulfillment_channel_code.startswith(AMAZON) for share in found.fulfillment_availability)
-
-
 def product(raw: bytes, with_buyer: bool) -> Product:  # noqa: ARG001 - the contract's signature
     """A listing is a product with one variant, in one marketplace."""
     found = msgspec.json.decode(raw, type=_ListingRow)
-    row, details = found.listing, Details()
-    summary = row.summaries[0] if row.summaries else _Summary()
-    listing_id = listing_id_of(row.sku, found.marketplace)
-    amount = next((offer.price for offer in row.offers if offer.offer_type == "B2C"), NO_DETAIL)
+    row, details, marketplace = found.listing, Details(), found.marketplace
+    summary = _own(row.summaries, marketplace)
     words = details.part("status", summary.status, list[str])
-    is_told = bool(row.summaries) and "status" not in (details.warnings)
+    is_told = bool(row.summaries) and "status" not in details.warnings
+    attributes = Attributes(details, row.attributes, marketplace)
+    family = _family(details, row.relationships, marketplace)
+    parents = details.items("parentSkus", family.parent_skus, str) or []
+    html = attributes.text("product_description") or ""
+    image = details.part("mainImage", summary.main_image, _Image) or _Image()
     facts = ProductFacts(
-        id=listing_id,
+        id=listing_id_of(row.sku, marketplace),
         title=details.text("itemName", summary.item_name),
         status=_product_status(words or ()) if is_told else "unknown",
         marketplace_status=", ".join(sorted(words or ())),
-        created_at=_moment(details, "createdDate", summary.created_date),
-        updated_at=_moment(details, "lastUpdatedDate", summary.last_updated_date),
-        variants=(Variant(id=listing_id, sku=row.sku, price=offer_price(details, "price", amount)),),
+        description="\n".join(filter(None, (text_of_html(html), *attributes.texts("bullet_point")))) or None,
+        description_html=html if "<" in html else None,
+        brand=attributes.text("brand"),
+        product_type=details.text("productType", summary.product_type),
+        image_urls=tuple(filter(None, (details.text("mainImage", image.link), *attributes.images()))),
+        parent_id=listing_id_of(parents[0], marketplace) if parents else None,
+        asin=details.text("asin", summary.asin),
+        created_at=moment(details, "createdDate", summary.created_date),
+        updated_at=moment(details, "lastUpdatedDate", summary.last_updated_date),
+        variants=(_variant(details, found, summary, attributes, family),),
     )
     return product_of(facts, details)
-
-
-def level(raw: bytes, with_buyer: bool) -> StockLevel:  # noqa: ARG001 - the contract's signature
-    """The stock of one SKU for one marketplace, at Amazon or at the seller."""
-    found = msgspec.json.decode(raw, type=_LevelRow)
-    if found.fba is not None:
-        return _fba_level(found.marketplace, found.fba)
-    if found.merchant is None:
-        raise RecordInvalid(_NEITHER)
-    listing_id = listing_id_of(found.merchant.sku, found.marketplace)
-    channel = found.merchant.fulfillment_channel_code
-    facts = LevelFacts(
-        id=_merchant_id(found.marketplace, found.merchant),
-        sku=found.merchant.sku,
-        product_id=listing_id,
-        variant_id=listing_id,
-        location_id=f"{channel}@{found.marketplace}",
-        location_name="Merchant" if channel == MERCHANT else None,
-        available=_pieces(found.merchant.quantity),
-    )
-    return level_of(facts, Details())
 
 
 @id_reader
@@ -229,43 +119,47 @@ def product_id(raw: bytes) -> str:
     return listing_id_of(row.listing.sku, row.marketplace)
 
 
-@id_reader
-def level_id(raw: bytes) -> str:
-    """The stock level's id."""
-    row = msgspec.json.decode(raw, type=_LevelRowId)
-    if row.fba is not None:
-        return _fba_id(row.marketplace, row.fba)
-    if row.merchant is None:
-        raise RecordInvalid(_NEITHER)
-    return _merchant_id(row.marketplace, row.merchant)
+def _own(summaries: Sequence[_Summary], marketplace: str) -> _Summary:
+    """The summary of a marketplace, else the first."""
+    own = (each for each in summaries if each.marketplace_id == marketplace)
+    return next(own, summaries[0] if summaries else _Summary())
 
 
-def listing_id_of(sku: str, marketplace: str) -> str:
-    """The id of a SKU in a marketplace."""
-    return f"{sku}@{marketplace}"
+def _variant(
+    details: Details, found: _ListingRow, summary: _Summary, attributes: Attributes, family: _Relationship
+) -> Variant:
+    row = found.listing
+    amount = next((offer.price for offer in row.offers if offer.offer_type == "B2C"), NO_DETAIL)
+    return Variant(
+        id=listing_id_of(row.sku, found.marketplace),
+        sku=row.sku,
+        barcodes=barcodes_of(attributes.texts("externally_assigned_product_identifier")),
+        options=_options(details, attributes, family),
+        price=amount_of(details, "price", amount),
+        list_price=attributes.list_price(),
+        weight=attributes.weight(),
+        condition=details.text("conditionType", summary.condition_type),
+    )
 
 
-def _fba_id(marketplace: str, row: _FbaId) -> str:
-    return f"{listing_id_of(row.seller_sku, marketplace)}/{AMAZON}/{row.fn_sku or ''}"
+def _family(details: Details, relationships: Detail, marketplace: str) -> _Relationship:
+    """The variation family that a listing is a part of in a marketplace."""
+    related = details.items("relationships", relationships, _Related) or []
+    found = (
+        each
+        for place in related
+        if place.marketplace_id == marketplace
+        for each in details.items("relationships", place.relationships, _Relationship) or ()
+    )
+    return next((each for each in found if each.type == _VARIATION), _Relationship())
 
 
-def _merchant_id(marketplace: str, row: _MerchantId) -> str:
-    return f"{listing_id_of(row.sku, marketplace)}/{row.fulfillment_channel_code}"
-
-
-def price(amount: Price | None) -> Money | None:
-    """The amount as money, if there is one."""
-    return None if amount is None else money(amount.amount, amount.currency_code)
-
-
-def offer_price(details: Details, name: str, amount: object) -> Money | None:
-    """An amount that a record can do without."""
-    found = details.part(name, amount, _Amount)
-    return None if found is None else details.money(name, found.amount, found.currency_code)
-
-
-def _pieces(number: Number | None) -> Quantity | None:
-    return None if number is None else quantity(number)
+def _options(details: Details, attributes: Attributes, family: _Relationship) -> tuple[Attribute, ...]:
+    """The listing's values of the attributes by which its family's members differ."""
+    theme = details.part("variationTheme", family.variation_theme, _Theme) or _Theme()
+    names = details.items("variationTheme", theme.attributes, str) or []
+    found = ((name, attributes.text(name)) for name in names)
+    return tuple(Attribute(name=name, value=value) for name, value in found if value)
 
 
 def _product_status(words: Sequence[str]) -> ProductStatus:
@@ -273,58 +167,3 @@ def _product_status(words: Sequence[str]) -> ProductStatus:
     if "BUYABLE" in words:
         return "active"
     return "inactive" if set(words) <= {"DISCOVERABLE"} else "unknown"
-
-
-def _fba_level(marketplace: str, row: _FbaStock) -> StockLevel:
-    listing_id = listing_id_of(row.seller_sku, marketplace)
-    details = Details()
-    found = _read(details, row.inventory_details)
-    reserved = details.part("reservedQuantity", found.reserved_quantity, _Reserved) or _Reserved()
-    incoming = _incoming(details, found) if found is not _NOT_TOLD else None
-    total = _pieces(row.total_quantity)
-    facts = LevelFacts(
-        id=_fba_id(marketplace, row),
-        sku=row.seller_sku,
-        product_id=listing_id,
-        variant_id=listing_id,
-        location_id=f"{AMAZON}@{marketplace}",
-        location_name="Fulfillment by Amazon",
-        available=_pieces(found.fulfillable_quantity),
-        # Amazon's total includes stock on its way.
-        on_hand=None if total is None else total_quantity(Decimal(total), -Decimal(incoming or 0)),
-        committed=details.quantity("pendingCustomerOrderQuantity", reserved.pending_customer_order_quantity),
-        incoming=incoming,
-        reserved=details.quantity("totalReservedQuantity", reserved.total_reserved_quantity),
-        updated_at=_moment(details, "lastUpdatedTime", row.last_updated_time),
-    )
-    return level_of(facts, details)
-
-
-def _read(details: Details, told: Detail) -> _Details:
-    """The details of a level, `_NOT_TOLD` if there are none; a quantity for sale in them is never guessed.
-
-    Raises:
-        ValidationError: They tell a quantity for sale that is no number.
-    """
-    if details.part("inventoryDetails", told, dict[str, Any]) is None:
-        details.note("inventoryDetails")
-        return _NOT_TOLD
-    return msgspec.json.decode(told, type=_Details)
-
-
-def _incoming(details: Details, found: _Details) -> Quantity | None:
-    """The stock on its way to Amazon; None if a part of it cannot be read."""
-    parts = (
-        details.quantity("inboundWorkingQuantity", found.inbound_working_quantity),
-        details.quantity("inboundShippedQuantity", found.inbound_shipped_quantity),
-        details.quantity("inboundReceivingQuantity", found.inbound_receiving_quantity),
-    )
-    if any("inbound" in name for name in details.warnings):
-        return None
-    return total_quantity(*(Decimal(part) for part in parts if part is not None))
-
-
-def _moment(details: Details, name: str, value: Detail) -> datetime | None:
-    """A time that a record can do without; an empty text is none."""
-    found = details.part(name, value, Instant)
-    return None if found is None else details.read(name, lambda: utc(found))

@@ -6,8 +6,9 @@ Source: the models named in `api`, read 2026-11-23. Facts that this module depen
   and their items, 100 orders a page, and no call is spent without need.
 - The upper bound of a search for orders must be two minutes old. Its page token lives for 24 hours and is
   valid only with the first call's own parameters. The order of its rows is not documented.
-- Only the data asked for is sent: the status is in `FULFILLMENT`, totals in `PROCEEDS`. Buyers are asked
-  for only if the connection stores personal data.
+- Only the data asked for is sent: the status is in `FULFILLMENT`, totals in `PROCEEDS`. `BUYER` and `TAX`
+  are asked for only if the connection stores personal data. `RECIPIENT` is asked for also with the setting
+  `destination`: it can leave the buyer out, but cannot send the country alone.
 - Orders have been missing from lists for a while: an absent order is never taken as vanished.
 - A search for orders tells no count. So a full page without a token is not taken for the last at once: a
   first page is read again by halves, a later one is asked for once more.
@@ -21,8 +22,8 @@ from datetime import UTC, datetime
 import msgspec
 
 from orchestrator.errors import MarketplaceUnavailable
-from orchestrator.marketplaces.amazon import listing_records
 from orchestrator.marketplaces.amazon.api import WITH_TOKEN, Paged, Seller, ask
+from orchestrator.marketplaces.amazon.fields import within
 from orchestrator.marketplaces.amazon.listing_search import Place, Search, Wanted, next_step, own_place
 from orchestrator.marketplaces.amazon.narrowing import Spans
 from orchestrator.marketplaces.paging import read_position, single_step, write_position
@@ -31,8 +32,11 @@ from orchestrator.marketplaces.values import whole_second
 
 #: Orders are kept for two years, in some marketplaces since then.
 _OLDEST_ORDER = datetime(2016, 1, 1, tzinfo=UTC)
-_ORDER_DATA = "FULFILLMENT,PROCEEDS"
-_BUYER_DATA = "BUYER,RECIPIENT"
+_ORDER_DATA = ("FULFILLMENT", "PROCEEDS", "PACKAGES", "CANCELLATION", "PROMOTION")
+#: The country and the region come only with the whole address.
+_RECIPIENT = "RECIPIENT"
+#: Tax registrations hold legal names and tax numbers.
+_BUYER_DATA = ("BUYER", "TAX")
 #: The most orders on a page.
 _PAGE_SIZE = 100
 
@@ -95,7 +99,7 @@ def _search(session: Session[Seller], since: datetime, until: datetime, token: s
         ("lastUpdatedBefore", whole_second(until, rounded_up=True)),
         ("marketplaceIds", ",".join(session.settings.marketplace_ids)),
         ("maxResultsPerPage", str(_PAGE_SIZE)),
-        ("includedData", f"{_ORDER_DATA},{_BUYER_DATA}" if session.store_buyer_pii else _ORDER_DATA),
+        ("includedData", ",".join(_included(session))),
     ]
     if token:
         params.append(("paginationToken", token))
@@ -103,11 +107,21 @@ def _search(session: Session[Seller], since: datetime, until: datetime, token: s
     return ask(session, "orders", "/orders/2026-01-01/orders", _Orders, params, errors=errors)
 
 
+def _included(session: Session[Seller]) -> list[str]:
+    """The sets of data to ask for: no personal data without the connection's consent."""
+    wants_place = session.store_buyer_pii or session.settings.destination
+    return [
+        *_ORDER_DATA,
+        *((_RECIPIENT,) if wants_place else ()),
+        *(_BUYER_DATA if session.store_buyer_pii else ()),
+    ]
+
+
 def fetch_products(session: Session[Seller], window: Window, token: str | None) -> Page:
     """Listings changed in the window, one marketplace after the other."""
     ids = session.settings.marketplace_ids
     place = own_place(token, _listing_places, ids) if token else Search(ids[0], window.since)
-    wanted = Wanted("summaries,offers", window.since, window.until, window.attempt)
+    wanted = Wanted("summaries,offers,attributes,relationships", window.since, window.until, window.attempt)
     found = next_step(session, place, wanted)
-    rows = [listing_records.within(place.marketplace, "listing", item) for item in found.items]
+    rows = [within(place.marketplace, "listing", item) for item in found.items]
     return Page(rows, write_position(found.following) if found.following else None, unshown=found.unshown)

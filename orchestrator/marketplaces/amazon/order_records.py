@@ -2,31 +2,45 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 import msgspec
 
-from orchestrator.marketplaces.amazon.listing_records import Price, Row, listing_id_of, offer_price, price
+from orchestrator.errors import RecordInvalid
+from orchestrator.marketplaces.amazon.fields import Price, Row, amount_of, listing_id_of, moment, price
+from orchestrator.marketplaces.amazon.order_parts.buyers import buyer_of, destination_of, properties_of
+from orchestrator.marketplaces.amazon.order_parts.parcels import parcels_of
+from orchestrator.marketplaces.amazon.order_parts.proceeds import LineAmounts, contains_tax, line_amounts
+from orchestrator.marketplaces.unified.breakdown import sum_of_all
 from orchestrator.marketplaces.unified.facts import OrderFacts
 from orchestrator.marketplaces.unified.orders import order_of
 from orchestrator.marketplaces.values import (
+    EXACT,
     NO_DETAIL,
     Detail,
     Details,
     Instant,
     Number,
     id_at,
-    joined,
     quantity,
     utc,
 )
-from orchestrator.model.record import Buyer, FulfillmentStatus, Order, OrderLine, PaymentStatus
-
-#: Raw fields that hold personal data, or a buyer's own words.
-PERSONAL_FIELDS = frozenset(
-    {"buyer", "recipient", "customization", "giftOption", "deliveryAddress", "buyerName", "buyerEmail"}
+from orchestrator.model.record import (
+    Buyer,
+    FulfilledBy,
+    Fulfillment,
+    FulfillmentStatus,
+    Order,
+    OrderLine,
+    PaymentStatus,
+    Quantity,
 )
-_FULFILLMENT: dict[str, FulfillmentStatus] = {
+
+#: All of `FulfillmentStatus`.
+FULFILLMENT: dict[str, FulfillmentStatus] = {
     "PENDING_AVAILABILITY": "unfulfilled",
     "PENDING": "unfulfilled",
     "UNSHIPPED": "unfulfilled",
@@ -37,20 +51,23 @@ _FULFILLMENT: dict[str, FulfillmentStatus] = {
 }
 _UNPAID = frozenset({"PENDING_AVAILABILITY", "PENDING"})
 _CANCELLED = frozenset({"CANCELLED", "UNFULFILLABLE"})
+#: All of `OrderFulfillment.fulfilledBy`.
+FULFILLED_BY: dict[str, FulfilledBy] = {"AMAZON": "marketplace", "MERCHANT": "merchant"}
+#: The channel of orders that came to the seller elsewhere, and that Amazon only ships.
+_ELSEWHERE = "NON_AMAZON"
 
 
 class _Total(Row):
-    """The seller's proceeds of the whole order."""
+    """The proceeds of the whole order."""
 
     grand_total: Price | None = None
-
-
-class _LineTotal(Row):
-    proceeds_total: Any = None
+    breakdowns: Any = None
 
 
 class _Channel(Row):
+    channel_name: str | None = None
     marketplace_id: str | None = None
+    marketplace_name: Any = None
 
 
 class _UnitPrice(Row):
@@ -61,6 +78,42 @@ class _Sold(Row):
     title: Any = None
     seller_sku: Any = None
     price: Any = None
+    customization: Any = None
+
+
+class _Shipped(Row):
+    quantity_fulfilled: Any = None
+    quantity_unfulfilled: Any = None
+    packing: Any = None
+
+
+class _Cancellation(Row):
+    cancellation_execution: Any = None
+
+
+class _Execution(Row):
+    cancel_reason: Any = None
+
+
+class _Promotion(Row):
+    breakdowns: Any = None
+
+
+class _Promoted(Row):
+    promotion_id: Any = None
+
+
+class _ItemTax(Row):
+    tax_collections: Any = None
+
+
+class _Collection(Row):
+    model: Any = None
+
+
+class _Associated(Row):
+    order_id: Any = None
+    order_item_id: Any = None
 
 
 class _Line(Row):
@@ -68,31 +121,24 @@ class _Line(Row):
     quantity_ordered: Number
     product: Detail = NO_DETAIL
     proceeds: Detail = NO_DETAIL
+    promotion: Detail = NO_DETAIL
+    cancellation: Detail = NO_DETAIL
+    fulfillment: Detail = NO_DETAIL
+    associated_order_items: Detail = NO_DETAIL
+    #: Sent only if the connection stores personal data, as the order's `tax`.
+    tax: Detail = NO_DETAIL
+
+
+class _Window(Row):
+    latest_date_time: Any = None
 
 
 class _Fulfillment(Row):
     fulfillment_status: str = ""
-
-
-class _Contact(Row):
-    buyer_name: Any = None
-    buyer_email: Any = None
-
-
-class _Address(Row):
-    name: Any = None
-    address_line1: Any = None
-    address_line2: Any = None
-    address_line3: Any = None
-    city: Any = None
-    state_or_region: Any = None
-    postal_code: Any = None
-    country_code: Any = None
-    phone: Any = None
-
-
-class _Recipient(Row):
-    delivery_address: Any = None
+    fulfilled_by: str = ""
+    fulfillment_service_level: Any = None
+    ship_by_window: Any = None
+    deliver_by_window: Any = None
 
 
 class _Order(Row):
@@ -103,9 +149,12 @@ class _Order(Row):
     sales_channel: Detail = NO_DETAIL
     proceeds: _Total | None = None
     fulfillment: Detail = NO_DETAIL
-    #: Sent only if the connection stores personal data: else it is not asked for.
-    buyer: Detail = NO_DETAIL
+    packages: Detail = NO_DETAIL
+    #: Sent only if the connection asks for the destination, or stores personal data.
     recipient: Detail = NO_DETAIL
+    #: Sent only if the connection stores personal data: else they are not asked for.
+    buyer: Detail = NO_DETAIL
+    tax: Detail = NO_DETAIL
 
 
 order_id = id_at("orderId", kind=str)
@@ -113,29 +162,45 @@ order_id = id_at("orderId", kind=str)
 
 def order(raw: bytes, with_buyer: bool) -> Order:
     """An order with its items; a pending order may have no price yet."""
-    row = msgspec.json.decode(raw, type=_Order)
-    details = Details()
+    row, details = msgspec.json.decode(raw, type=_Order), Details()
     fulfillment = details.part("fulfillment", row.fulfillment, _Fulfillment) or _Fulfillment()
     channel = details.part("salesChannel", row.sales_channel, _Channel) or _Channel()
-    word = fulfillment.fulfillment_status
-    state = _FULFILLMENT.get(word, "unknown")
-    if word and state == "unknown":
-        details.unknown("fulfillmentStatus", word)
-    lines = tuple(_order_line(item, channel.marketplace_id, details) for item in row.order_items)
-    buyer = _buyer(row, details) if with_buyer else None
+    word, shipper = fulfillment.fulfillment_status, fulfillment.fulfilled_by
+    for name, told, known in (
+        ("fulfillmentStatus", word, FULFILLMENT),
+        ("fulfilledBy", shipper, FULFILLED_BY),
+    ):
+        if told and told not in known:
+            details.unknown(name, told)
+    amounts = [line_amounts(details, item.proceeds) for item in row.order_items]
+    proceeds = row.proceeds or _Total()
+    total = price(proceeds.grand_total)
     facts = OrderFacts(
         id=row.order_id,
         number=row.order_id,
         cancelled=word in _CANCELLED,
         payment=_payment(word),
-        fulfillment=state,
+        fulfillment=FULFILLMENT.get(word, "unknown"),
         released=word not in _UNPAID,
+        fulfilled_by=FULFILLED_BY.get(shipper),
         marketplace_status=word,
-        total=price(row.proceeds.grand_total if row.proceeds else None),
+        sales_channel=_channel(details, channel),
         created_at=utc(row.created_time),
         updated_at=utc(row.last_updated_time),
-        lines=lines,
-        buyer=buyer,
+        cancel_reason=_cancel_reason(details, row.order_items) if word in _CANCELLED else None,
+        ship_by=_latest(details, "shipByWindow", fulfillment.ship_by_window),
+        deliver_by=_latest(details, "deliverByWindow", fulfillment.deliver_by_window),
+        shipping_method=details.text("fulfillmentServiceLevel", fulfillment.fulfillment_service_level),
+        total=total,
+        taxes_included=contains_tax(
+            details, total, amounts, row.proceeds.breakdowns if row.proceeds else None
+        ),
+        shipping_total=details.read("SHIPPING", lambda: sum_of_all(each.shipping for each in amounts)),
+        discount_codes=_promotions(details, row.order_items),
+        destination=destination_of(details, row.recipient),
+        lines=_order_lines(details, row.order_items, amounts, channel.marketplace_id),
+        fulfillments=_parcels(details, row.packages, shipper),
+        buyer=_buyer(details, row) if with_buyer else None,
     )
     return order_of(facts, details, with_buyer=with_buyer)
 
@@ -146,43 +211,123 @@ def _payment(word: str) -> PaymentStatus:
         return "pending"
     if word in _CANCELLED:
         return "voided"
-    return "paid" if word in _FULFILLMENT else "unknown"
+    return "paid" if word in FULFILLMENT else "unknown"
 
 
-def _order_line(item: _Line, marketplace: str | None, details: Details) -> OrderLine:
+def _channel(details: Details, channel: _Channel) -> str | None:
+    """The marketplace's name, or that the order came from elsewhere."""
+    if channel.channel_name == _ELSEWHERE:
+        return _ELSEWHERE
+    return details.text("marketplaceName", channel.marketplace_name)
+
+
+def _parcels(details: Details, packages: Detail, shipper: str) -> tuple[Fulfillment, ...] | None:
+    """The parcels of an order that the seller sends; None if they are not told."""
+    found = parcels_of(details, packages)
+    return found if found or shipper == "MERCHANT" else None
+
+
+def _latest(details: Details, name: str, window: object) -> datetime | None:
+    """The end of a promised time."""
+    found = details.part(name, window, _Window) or _Window()
+    return moment(details, name, found.latest_date_time)
+
+
+def _order_lines(
+    details: Details, items: Sequence[_Line], amounts: Sequence[LineAmounts], marketplace: str | None
+) -> tuple[OrderLine, ...]:
+    parents = _parents(details, items)
+    return tuple(
+        _order_line(details, item, told, marketplace, parents.get(item.order_item_id))
+        for item, told in zip(items, amounts, strict=True)
+    )
+
+
+def _order_line(
+    details: Details, item: _Line, amounts: LineAmounts, marketplace: str | None, parent: str | None
+) -> OrderLine:
     sold = details.part("product", item.product, _Sold) or _Sold()
-    proceeds = details.part("proceeds", item.proceeds, _LineTotal) or _LineTotal()
     unit = details.part("price", sold.price, _UnitPrice) or _UnitPrice()
     sku = details.text("sellerSku", sold.seller_sku)
     listing_id = listing_id_of(sku, marketplace) if sku and marketplace else None
+    ordered = quantity(item.quantity_ordered)
+    fulfilled, cancelled = _quantities(details, item, ordered)
     return OrderLine(
         id=item.order_item_id,
         sku=sku,
         product_id=listing_id,
         variant_id=listing_id,
         title=details.text("title", sold.title),
-        quantity=quantity(item.quantity_ordered),
-        unit_price=offer_price(details, "unitPrice", unit.unit_price),
-        total=offer_price(details, "proceedsTotal", proceeds.proceeds_total),
+        quantity=ordered,
+        quantity_fulfilled=fulfilled,
+        quantity_cancelled=cancelled,
+        unit_price=amount_of(details, "unitPrice", unit.unit_price),
+        subtotal=amounts.subtotal,
+        discount=amounts.discount,
+        tax=amounts.tax,
+        marketplace_tax=amounts.tax if _is_remitted(details, item.tax) else None,
+        properties=properties_of(details, sold.customization),
+        parent_id=parent,
     )
 
 
-def _buyer(row: _Order, details: Details) -> Buyer | None:
-    contact = details.part("buyer", row.buyer, _Contact)
-    recipient = details.part("recipient", row.recipient, _Recipient)
-    if contact is None and recipient is None:
-        return None
-    contact, recipient = contact or _Contact(), recipient or _Recipient()
-    address = details.part("deliveryAddress", recipient.delivery_address, _Address) or _Address()
+def _quantities(details: Details, item: _Line, ordered: Quantity) -> tuple[Quantity | None, Quantity | None]:
+    """The pieces that are shipped, and those that are cancelled: neither shipped nor still to ship."""
+    told = details.part("fulfillment", item.fulfillment, _Shipped) or _Shipped()
+    shipped = details.quantity("quantityFulfilled", told.quantity_fulfilled)
+    left = details.quantity("quantityUnfulfilled", told.quantity_unfulfilled)
+    if shipped is None or left is None:
+        return shipped, ordered if _execution(details, item) else None
 
-    street = (address.address_line1, address.address_line2, address.address_line3)
-    return Buyer(
-        name=details.text("name", address.name) or details.text("buyerName", contact.buyer_name),
-        email=details.text("buyerEmail", contact.buyer_email),
-        phone=details.text("phone", address.phone),
-        street=joined(*(details.text("addressLine", line) for line in street)),
-        city=details.text("city", address.city),
-        region=details.text("stateOrRegion", address.state_or_region),
-        postal_code=details.text("postalCode", address.postal_code),
-        country=details.text("countryCode", address.country_code),
+    def rest() -> Quantity:
+        found = EXACT.subtract(Decimal(ordered), EXACT.add(Decimal(shipped), Decimal(left)))
+        if found < 0:
+            raise RecordInvalid("more pieces than were ordered")
+        return quantity(found)
+
+    return shipped, details.read("quantityUnfulfilled", rest)
+
+
+def _execution(details: Details, item: _Line) -> _Execution | None:
+    """The cancellation of an item; a buyer's request alone is none."""
+    found = details.part("cancellation", item.cancellation, _Cancellation) or _Cancellation()
+    return details.part("cancellationExecution", found.cancellation_execution, _Execution)
+
+
+def _cancel_reason(details: Details, items: Sequence[_Line]) -> str | None:
+    """The first item's reason that is told."""
+    found = (_execution(details, item) for item in items)
+    reasons = (details.text("cancelReason", each.cancel_reason) for each in found if each)
+    return next((reason for reason in reasons if reason), None)
+
+
+def _promotions(details: Details, items: Sequence[_Line]) -> tuple[str, ...]:
+    parts = (details.part("promotion", item.promotion, _Promotion) or _Promotion() for item in items)
+    found = (each for part in parts for each in details.items("promotion", part.breakdowns, _Promoted) or ())
+    ids = (details.text("promotionId", each.promotion_id) for each in found)
+    return tuple(each for each in ids if each)
+
+
+def _is_remitted(details: Details, tax: Detail) -> bool:
+    """Whether Amazon itself pays the item's tax to the state."""
+    found = details.part("tax", tax, _ItemTax) or _ItemTax()
+    collections = details.items("taxCollections", found.tax_collections, _Collection) or []
+    return any(details.text("model", each.model) for each in collections)
+
+
+def _parents(details: Details, items: Sequence[_Line]) -> dict[str, str]:
+    """The item that each associated item belongs to: a service is listed by the product it was sold with."""
+    known, parents = {item.order_item_id for item in items}, dict[str, str]()
+    for item in items:
+        for each in details.items("associatedOrderItems", item.associated_order_items, _Associated) or ():
+            other = details.text("orderItemId", each.order_item_id)
+            if other in known and other != item.order_item_id:
+                parents[str(other)] = item.order_item_id
+    return parents
+
+
+def _buyer(details: Details, row: _Order) -> Buyer | None:
+    parts = (
+        details.part("fulfillment", item.fulfillment, _Shipped) or _Shipped() for item in row.order_items
     )
+    return buyer_of(details, row.buyer, row.recipient, row.tax, [part.packing for part in parts])

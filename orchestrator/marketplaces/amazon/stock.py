@@ -26,8 +26,9 @@ from orchestrator.errors import (
     RequestRejected,
     ResponseInvalid,
 )
-from orchestrator.marketplaces.amazon import listing_records
+from orchestrator.marketplaces.amazon import stock_records
 from orchestrator.marketplaces.amazon.api import ENROLLED, WITH_TOKEN, Fba, NotEnrolled, Paged, Seller, ask
+from orchestrator.marketplaces.amazon.fields import within
 from orchestrator.marketplaces.amazon.listing_search import Place, Search, Wanted, after, next_step, own_place
 from orchestrator.marketplaces.paging import single_step, write_position
 from orchestrator.marketplaces.spec import Page, Session, Unshown, Window
@@ -145,9 +146,7 @@ def _summaries(session: Session[Seller], place: Fba) -> tuple[list[bytes], Fba |
         params.append(("nextToken", continuation))
     errors = WITH_TOKEN if continuation is not None else ENROLLED
     found = ask(session, "fba", "/fba/inventory/v1/summaries", _Inventory, params, errors=errors)
-    rows = [
-        listing_records.within(place.marketplace, "fba", row) for row in found.payload.inventory_summaries
-    ]
+    rows = [within(place.marketplace, "fba", row) for row in found.payload.inventory_summaries]
     token = single_step("amazon fba", continuation, found.next_token)
     if token is None:
         return rows, None
@@ -161,14 +160,14 @@ def _own(session: Session[Seller], place: Place, position: Without, attempt: int
     marketplace = place.marketplace
     wanted = Wanted("summaries,fulfillmentAvailability", attempt=attempt)
     found = next_step(session, place, wanted)
-    if marketplace in position.absent and any(map(listing_records.lies_with_amazon, found.items)):
+    if marketplace in position.absent and any(map(stock_records.lies_with_amazon, found.items)):
         absent = tuple(each for each in position.absent if each != marketplace)
         refusal = position.refusal.error() if position.refusal is not None else RequestRejected("amazon fba")
         position = msgspec.structs.replace(position.failing(refusal), absent=absent)
     rows = [
-        listing_records.within(marketplace, "merchant", share)
+        within(marketplace, "merchant", share)
         for item in found.items
-        for share in listing_records.merchant_stock(item)
+        for share in stock_records.merchant_stock(item)
     ]
     unshown = [replace(each, record_id=_merchant_level(each)) for each in found.unshown]
     if found.following is not None:
@@ -181,7 +180,7 @@ def _merchant_level(unshown: Unshown) -> str | None:
     """The id of the level that a hidden listing is likely to have; None if its SKU is not known."""
     if unshown.record_id is None:
         return None
-    return f"{unshown.record_id}/{listing_records.MERCHANT}"
+    return f"{unshown.record_id}/{stock_records.MERCHANT}"
 
 
 def _next(ids: Sequence[str], marketplace: str) -> Fba | Search:

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from orchestrator.marketplaces.ebay import item_records, order_records
+from orchestrator.marketplaces.ebay import item_records, order_records, stock_records
 from orchestrator.marketplaces.ebay.api import ACCESS, Credential, Seller, SiteSettings, open_session
 from orchestrator.marketplaces.ebay.listings import count_items, fetch_inventory, fetch_orders, fetch_products
+from orchestrator.marketplaces.ebay.tracking import with_parcels
 from orchestrator.marketplaces.spec import Connector, Limiter, Listing, Session, Stream, by_name
 
 
@@ -38,6 +39,9 @@ CONNECTOR = Connector(
             remembers_all=False,
             # After 90 days eBay masks buyers: stored orders that old are not read again without need.
             long_span=timedelta(days=30),
+            complete=with_parcels,
+            detail_fields=("fulfillments",),
+            version=2,
         ),
         Stream(
             "products",
@@ -46,14 +50,16 @@ CONNECTOR = Connector(
             normalize=item_records.product,
             record_id=item_records.product_id,
             durable_token=True,
+            version=2,
         ),
         Stream(
             "inventory",
             Listing.SNAPSHOT,
             fetch=fetch_inventory,
-            normalize=item_records.level,
-            record_id=item_records.level_id,
+            normalize=stock_records.level,
+            record_id=stock_records.level_id,
             durable_token=False,
+            version=2,
         ),
     ),
     epoch=datetime(1995, 9, 3, tzinfo=UTC),

@@ -26,7 +26,10 @@ RATE_LIMITS_URL = "https://api.ebay.com/developer/analytics/v1_beta/rate_limit/"
 #: The scope that every application has.
 APPLICATION_SCOPE = "https://api.ebay.com/oauth/api_scope"
 #: The resource whose calls an operation counts against; others have one of their own.
-RESOURCES = {"orders": "fulfillment", "inventory_items": "inventory", "offers": "inventory"}
+RESOURCES = {
+    **dict.fromkeys(("orders", "shipping_fulfillments"), "fulfillment"),
+    **dict.fromkeys(("inventory_items", "offers"), "inventory"),
+}
 #: The wait before a refused resource is tried again if nobody tells one; doubled each time.
 PROBE_S, LONGEST_PROBE_S = 2.0, 3_600.0
 #: Headers with the calls that remain and the time of the reset, which some refusals have.

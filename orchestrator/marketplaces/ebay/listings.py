@@ -34,7 +34,7 @@ from orchestrator.errors import (
     ResponseInvalid,
 )
 from orchestrator.marketplaces.client import Errors
-from orchestrator.marketplaces.ebay import item_records, narrowing
+from orchestrator.marketplaces.ebay import item_records, narrowing, stock_records
 from orchestrator.marketplaces.ebay.api import INVENTORY, NoOffers, Seller, ask
 from orchestrator.marketplaces.paging import not_ours, read_position, write_position
 from orchestrator.marketplaces.spec import Page, Session, Unshown, Window
@@ -147,6 +147,8 @@ def _ask_orders(
 ) -> _Orders:
     params = [
         ("filter", f"lastmodifieddate:[{narrowing.written(span.at)}..{narrowing.written(last)}]"),
+        # Without it the tax that eBay collects is missing in the totals.
+        ("fieldGroups", "TAX_BREAKDOWN"),
         ("limit", str(limit)),
         ("offset", str(span.offset)),
     ]
@@ -214,7 +216,7 @@ def fetch_products(session: Session[Seller], window: Window, token: str | None) 
 def fetch_inventory(session: Session[Seller], window: Window, token: str | None) -> Page:
     """The stock of inventory items, one record a location."""
     page = _page(session, window, token, STOCK_ITEMS)
-    levels = [level for raw in page.records for level in item_records.split_by_location(raw)]
+    levels = [level for raw in page.records for level in stock_records.split_by_location(raw)]
     return Page(levels, page.next_token, page.total, page.listed, page.unshown)
 
 
@@ -267,4 +269,4 @@ def _offers_of(session: Session[Seller], sku: str) -> list[bytes]:
         offers = ask(session, "offers", f"{INVENTORY}/offer", _Offers, params).offers
     except NoOffers:
         return []
-    return [item_records.without_description(offer) for offer in offers]
+    return [item_records.shortened(offer) for offer in offers]

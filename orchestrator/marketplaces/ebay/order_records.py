@@ -1,6 +1,6 @@
 """eBay's orders as normalized records.
 
-Source: eBay's own description of Fulfillment 1.20.7, read 2026-11-23.
+Source: eBay's own description of Fulfillment 1.20.7, read 2026-11-28.
 
 A detail that cannot be read is null, and is named in the record's `warnings`. The total of an order and the
 quantities of its lines are never guessed: they make a reject.
@@ -8,185 +8,245 @@ quantities of its lines are never guessed: they make a reject.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
-from typing import Any, TypeVar
+from decimal import Decimal
+from typing import Any
 
 import msgspec
 
+from orchestrator.marketplaces.ebay.order_amounts import (
+    LineTaxes,
+    Prices,
+    added,
+    money_of,
+    prices_of,
+    refunds_of,
+    taxes_of,
+)
+from orchestrator.marketplaces.ebay.order_people import (
+    Instructions,
+    buyer_of,
+    destination_of,
+    instructions_of,
+)
+from orchestrator.marketplaces.ebay.order_rows import (
+    Aspect,
+    Deadlines,
+    LineItem,
+    OrderRow,
+    Parcel,
+    Payment,
+    Payments,
+    Program,
+)
 from orchestrator.marketplaces.unified.breakdown import unit_price
 from orchestrator.marketplaces.unified.facts import OrderFacts
 from orchestrator.marketplaces.unified.orders import order_of
 from orchestrator.marketplaces.values import (
     Details,
     Instant,
-    Number,
     id_at,
-    joined,
-    money,
+    plain_text,
     quantity,
-    sum_of,
+    total_quantity,
     utc,
 )
-from orchestrator.model.record import Buyer, FulfillmentStatus, Money, Order, OrderLine, PaymentStatus
-
-T = TypeVar("T")
+from orchestrator.model.record import (
+    Attribute,
+    Charge,
+    FulfilledBy,
+    Fulfillment,
+    FulfillmentStatus,
+    LinePart,
+    Order,
+    OrderLine,
+    PaymentStatus,
+    Quantity,
+)
 
 #: Raw fields that hold personal data.
 PERSONAL_FIELDS = frozenset(
-    {"buyer", "buyerCheckoutNotes", "fulfillmentStartInstructions", "giftDetails", "shipTo", "taxIdentifier"}
+    {
+        *("buyer", "buyerCheckoutNotes", "fulfillmentStartInstructions", "giftDetails", "shipTo"),
+        *("taxIdentifier", "taxAddress", "buyerRegistrationAddress", "finalDestinationAddress"),
+        *("ebayReference", "linkedOrderLineItems", "appointment", "compatibilityProperties"),
+    }
 )
-_PAYMENT: dict[str, PaymentStatus] = {
+#: The states of a payment, by OrderPaymentStatusEnum.
+PAYMENTS: dict[str, PaymentStatus] = {
     "PENDING": "pending",
     "FAILED": "pending",
     "PAID": "paid",
     "PARTIALLY_REFUNDED": "partially_refunded",
     "FULLY_REFUNDED": "refunded",
 }
-_FULFILLMENT: dict[str, FulfillmentStatus] = {
+#: The states of a shipment, by OrderFulfillmentStatus; the lines have the same.
+FULFILLMENTS: dict[str, FulfillmentStatus] = {
     "FULFILLED": "fulfilled",
     "IN_PROGRESS": "partially_fulfilled",
     "NOT_STARTED": "unfulfilled",
 }
 #: Payments with which eBay lets the seller ship.
 _RELEASED = frozenset({"PAID", "PARTIALLY_REFUNDED"})
-
-
-class Row(msgspec.Struct, rename="camel", frozen=True):
-    """eBay's fields are in camel case; a field that eBay may leave out is optional here."""
-
-
-class Amount(Row, frozen=True):
-    """An amount as eBay writes it."""
-
-    value: str
-    currency: str
-
-
-class _CancelStatus(Row, frozen=True):
-    cancel_state: str = "NONE_REQUESTED"
-    cancelled_date: Any = None
-
-
-class _Total(Row, frozen=True):
-    total: Amount | None = None
-
-
-class _Refund(Row, frozen=True):
-    amount: Amount | None = None
-    refund_status: str | None = None
-
-
-class _Payments(Row, frozen=True):
-    refunds: Any = None
-
-
-class _Aspect(Row, frozen=True):
-    name: str
-    value: str
-
-
-class _Address(Row, frozen=True):
-    address_line1: str | None = None
-    address_line2: str | None = None
-    city: str | None = None
-    state_or_province: str | None = None
-    postal_code: str | None = None
-    country_code: str | None = None
-
-
-class _Phone(Row, frozen=True):
-    phone_number: str | None = None
-
-
-class _Contact(Row, frozen=True):
-    full_name: str | None = None
-    email: str | None = None
-    primary_phone: _Phone = _Phone()
-    contact_address: _Address = _Address()
-
-
-class _ShippingStep(Row, frozen=True):
-    ship_to: _Contact | None = None
-
-
-class _Instruction(Row, frozen=True):
-    shipping_step: _ShippingStep | None = None
-
-
-class _LineItem(Row, frozen=True, kw_only=True):
-    line_item_id: str
-    #: The listing, and its variation if it has several.
-    legacy_item_id: Any = None
-    legacy_variation_id: Any = None
-    variation_aspects: Any = None
-    sku: Any = None
-    title: Any = None
-    quantity: Number
-    line_item_cost: Any = None
-    discounted_line_item_cost: Any = None
-    line_item_fulfillment_status: Any = None
-
-
-class _Order(Row, frozen=True, kw_only=True):
-    order_id: str
-    creation_date: Instant
-    last_modified_date: Instant
-    order_fulfillment_status: str
-    order_payment_status: str
-    cancel_status: _CancelStatus = _CancelStatus()
-    pricing_summary: _Total = _Total()
-    payment_summary: Any = None
-    fulfillment_start_instructions: Any = None
-    line_items: list[_LineItem]
-
+#: The party that ships, by FulfilledByEnum.
+SHIPPERS: dict[str, FulfilledBy] = {"EBAY": "marketplace"}
 
 order_id = id_at("orderId", kind=str)
 
 
 def order(raw: bytes, with_buyer: bool) -> Order:
     """An order; amounts are as eBay converted them to the seller's currency."""
-    row, details = msgspec.json.decode(raw, type=_Order), Details()
+    row, details = msgspec.json.decode(raw, type=OrderRow), Details()
     cancelled = row.cancel_status.cancel_state
     words = [row.order_payment_status, row.order_fulfillment_status]
+    told = instructions_of(details, row)
+    taxes = [taxes_of(details, item) for item in row.line_items]
+    prices = prices_of(details, row.pricing_summary, taxes)
+    if not prices.holds_collected:
+        taxes = [LineTaxes(own=each.own) for each in taxes]
+    shipper = _shipper(details, row, told)
+    parcels = _parcels(details, row, shipper)
+    payments = details.part("payments", row.payment_summary, Payments) or Payments()
+    paid = [
+        each
+        for each in details.items("paid_at", payments.payments, Payment) or ()
+        if each.payment_status != "FAILED"
+    ]
     facts = OrderFacts(
         id=row.order_id,
         number=row.order_id,
         cancelled=cancelled == "CANCELED",
-        payment=_PAYMENT.get(row.order_payment_status, "unknown"),
-        fulfillment=_FULFILLMENT.get(row.order_fulfillment_status, "unknown"),
+        payment=PAYMENTS.get(row.order_payment_status, "unknown"),
+        fulfillment=_fulfillment(row, told),
         released=row.order_payment_status in _RELEASED,
+        fulfilled_by=shipper,
         marketplace_status="/".join(words if cancelled == "NONE_REQUESTED" else [*words, cancelled]),
-        total=amount_of(row.pricing_summary.total),
-        refunded=details.read("refunded", lambda: _refunded(row.payment_summary)),
+        sales_channel=_channel(details, row.line_items),
         created_at=utc(row.creation_date),
         updated_at=utc(row.last_modified_date),
-        cancelled_at=details.read("cancelled_at", lambda: _moment(row.cancel_status.cancelled_date)),
-        lines=tuple(_line(details, item) for item in row.line_items),
-        buyer=details.read("buyer", lambda: _buyer(row)) if with_buyer else None,
+        paid_at=_first(_moment(details, "paid_at", each.payment_date) for each in paid),
+        cancelled_at=_moment(details, "cancelled_at", row.cancel_status.cancelled_date),
+        deliver_by=_deliver_by(details, row.line_items) or told.deliver_by,
+        shipping_method=told.service,
+        taxes_included=False,
+        **_amounts(prices),
+        refunds=refunds_of(details, row),
+        fee_lines=_fees(details, row.total_marketplace_fee),
+        destination=destination_of(told),
+        payment_methods=tuple(
+            method for each in paid if (method := details.text("payment_methods", each.payment_method))
+        ),
+        lines=tuple(
+            _line(details, item, each, told, parcels)
+            for item, each in zip(row.line_items, taxes, strict=True)
+        ),
+        fulfillments=parcels,
+        buyer=buyer_of(details, row, told) if with_buyer else None,
     )
     return order_of(facts, details, with_buyer=with_buyer)
 
 
-def _line(details: Details, item: _LineItem) -> OrderLine:
+def _amounts(prices: Prices) -> dict[str, Any]:
+    return {
+        name: value for name, value in msgspec.structs.asdict(prices).items() if name != "holds_collected"
+    }
+
+
+def _fulfillment(row: OrderRow, told: Instructions) -> FulfillmentStatus:
+    """The state of the shipment; of downloads and the like that nobody ships, `not_required`."""
+    found = FULFILLMENTS.get(row.order_fulfillment_status, "unknown")
+    return "not_required" if told.is_digital and found != "fulfilled" else found
+
+
+def _shipper(details: Details, row: OrderRow, told: Instructions) -> FulfilledBy | None:
+    """The party that ships; the seller, unless eBay names itself."""
+    program = details.part("fulfilled_by", row.program, Program)
+    if program and program.fulfillment_program:
+        return SHIPPERS.get(str(program.fulfillment_program.fulfilled_by), "unknown")
+    return told.shipper or "merchant"
+
+
+def _channel(details: Details, items: Iterable[LineItem]) -> str | None:
+    """The site where the buyer bought."""
+    for item in items:
+        site = item.purchase_marketplace_id or item.listing_marketplace_id
+        if found := details.text("sales_channel", site):
+            return found
+    return None
+
+
+def _deliver_by(details: Details, items: Iterable[LineItem]) -> datetime | None:
+    return _first(
+        _moment(details, "deliver_by", deadlines.max_estimated_delivery_date)
+        for item in items
+        if (deadlines := details.part("deliver_by", item.line_item_fulfillment_instructions, Deadlines))
+    )
+
+
+def _fees(details: Details, value: object) -> tuple[Charge, ...]:
+    """The fees of eBay until now; later ones are told by another API alone."""
+    amount = money_of(details, "fees", value)
+    return (Charge(kind="marketplace_fee", amount=amount),) if amount else ()
+
+
+def _line(
+    details: Details,
+    item: LineItem,
+    taxes: LineTaxes,
+    told: Instructions,
+    parcels: tuple[Fulfillment, ...] | None,
+) -> OrderLine:
     sold = quantity(item.quantity)
     sku = details.text("lines.sku", item.sku)
-    cost = money_of(details, "lines.unit_price", item.line_item_cost)
+    cost = money_of(details, "lines.subtotal", item.line_item_cost)
     discounted = money_of(details, "lines.total", item.discounted_line_item_cost)
+    title = details.text("lines.title", item.title)
+    deadlines = details.part("lines.ship_by", item.line_item_fulfillment_instructions, Deadlines)
     return OrderLine(
         id=item.line_item_id,
         # Listings made outside the Inventory model need no SKU.
         sku=sku,
         product_id=sku,
         variant_id=details.read("lines.variant_id", lambda: _variant_id(item, sku)),
-        title=details.text("lines.title", item.title),
+        title=plain_text(title) if title else None,
         quantity=sold,
+        quantity_fulfilled=details.read("lines.quantity_fulfilled", lambda: _sent(item, sold, parcels)),
         unit_price=unit_price(cost, sold),
+        subtotal=cost,
+        # Only a line with a discount tells its cost after discounts.
         total=discounted if item.discounted_line_item_cost is not None else cost,
+        tax=added(details, "lines.tax", [taxes.own, taxes.collected]),
+        marketplace_tax=taxes.remitted,
+        options=tuple(
+            Attribute(name=plain_text(aspect.name), value=plain_text(aspect.value))
+            for aspect in details.items("lines.options", item.variation_aspects, Aspect) or ()
+        ),
+        requires_shipping=False if told.is_digital else None,
+        gift_card=item.gift_details is not None,
+        ship_by=_moment(details, "lines.ship_by", deadlines.ship_by_date) if deadlines else None,
         marketplace_status=details.text("lines.marketplace_status", item.line_item_fulfillment_status),
     )
 
 
-def _variant_id(item: _LineItem, sku: str | None) -> str | None:
+def _sent(item: LineItem, sold: Quantity, parcels: tuple[Fulfillment, ...] | None) -> Quantity | None:
+    """The pieces that are sent: by the line's own word, else by the parcels."""
+    match item.line_item_fulfillment_status:
+        case "FULFILLED":
+            return sold
+        case "NOT_STARTED":
+            return 0
+    if not parcels:
+        return None
+    ours = [part.quantity for each in parcels for part in each.lines if part.line_id == item.line_item_id]
+    return min((sold, total_quantity(*map(_number, ours))), key=_number)
+
+
+def _number(pieces: Quantity) -> Decimal:
+    return Decimal(pieces)
+
+
+def _variant_id(item: LineItem, sku: str | None) -> str | None:
     """The listing, which joins the line to its variant; without a SKU also the listing's variation.
 
     Variations of the Inventory model have SKUs, and their offers name the listing alone.
@@ -196,55 +256,39 @@ def _variant_id(item: _LineItem, sku: str | None) -> str | None:
         return listing
     variation = msgspec.convert(item.legacy_variation_id, str | None)
     if not variation:
-        aspects = msgspec.convert(item.variation_aspects or [], list[_Aspect])
+        aspects = msgspec.convert(item.variation_aspects or [], list[Aspect])
         variation = ",".join(sorted(f"{aspect.name}={aspect.value}" for aspect in aspects))
     return f"{listing}/{variation}" if variation else listing
 
 
-def _refunded(payments: object) -> Money | None:
-    told = msgspec.convert(payments or {}, _Payments).refunds
-    refunds = msgspec.convert(told or [], list[_Refund])
-    amounts = [refund.amount for refund in refunds if refund.amount and refund.refund_status == "REFUNDED"]
-    if not amounts:
-        return None
-    return sum_of((amount.value for amount in amounts), amounts[0].currency)
+def _parcels(details: Details, row: OrderRow, shipper: FulfilledBy | None) -> tuple[Fulfillment, ...] | None:
+    """The parcels; None if they are not told: eBay's own, or those of an order without its details."""
+    if row.shipping_fulfillments is None:
+        return None if row.fulfillment_hrefs or shipper == "marketplace" else ()
+    rows = details.items("fulfillments", row.shipping_fulfillments, Parcel)
+    return None if rows is None else tuple(_parcel(details, each) for each in rows)
 
 
-def _moment(value: object) -> datetime | None:
-    return None if value is None else utc(msgspec.convert(value, Instant))
-
-
-def money_of(details: Details, name: str, value: object) -> Money | None:
-    """An amount that the record can be without."""
-    amount = details.part(name, value, Amount)
-    return details.money(name, amount.value, amount.currency) if amount else None
-
-
-def amount_of(amount: Amount | None) -> Money | None:
-    """The amount as money, if there is one."""
-    return None if amount is None else money(amount.value, amount.currency)
-
-
-def _buyer(row: _Order) -> Buyer | None:
-    """The recipient of the order; None if eBay names nobody, as for old orders."""
-    instructions = msgspec.convert(row.fulfillment_start_instructions or [], list[_Instruction])
-    steps = [instruction.shipping_step for instruction in instructions]
-    contact = next((step.ship_to for step in steps if step and step.ship_to), None)
-    if contact is None:
-        return None
-    address = contact.contact_address
-    return Buyer(
-        name=_told(contact.full_name),
-        email=_told(contact.email),
-        phone=_told(contact.primary_phone.phone_number),
-        street=joined(_told(address.address_line1), _told(address.address_line2)),
-        city=_told(address.city),
-        region=_told(address.state_or_province),
-        postal_code=_told(address.postal_code),
-        country=_told(address.country_code),
+def _parcel(details: Details, parcel: Parcel) -> Fulfillment:
+    number = details.text("fulfillments.tracking_numbers", parcel.shipment_tracking_number)
+    return Fulfillment(
+        id=parcel.fulfillment_id,
+        # The seller makes one once the parcel is sent. Nothing tells its delivery.
+        status="shipped",
+        shipped_at=_moment(details, "fulfillments.shipped_at", parcel.shipped_date),
+        carrier=details.text("fulfillments.carrier", parcel.shipping_carrier_code),
+        tracking_numbers=(number,) if number else (),
+        lines=tuple(
+            LinePart(line_id=part.line_item_id, quantity=quantity(part.quantity))
+            for part in parcel.line_items
+        ),
     )
 
 
-def _told(text: str | None) -> str | None:
-    """The text, unless eBay has masked it."""
-    return text if text and any(map(str.isalnum, text)) else None
+def _moment(details: Details, name: str, value: object) -> datetime | None:
+    moment = details.part(name, value, Instant)
+    return details.read(name, lambda: utc(moment)) if moment else None
+
+
+def _first(moments: Iterable[datetime | None]) -> datetime | None:
+    return min((moment for moment in moments if moment), default=None)

@@ -11,7 +11,7 @@ from orchestrator.marketplaces.client import Client
 from orchestrator.marketplaces.pacing import RemainingCalls
 from orchestrator.marketplaces.session_request import SessionRequest, read_credential, read_settings
 from orchestrator.marketplaces.spec import Connector, Limiter, Listing, Session, Stream, by_name
-from orchestrator.marketplaces.takealot import records, v2_records
+from orchestrator.marketplaces.takealot import records, sale_records, v2_records
 from orchestrator.marketplaces.takealot.api import ACCESS, Api, Credential, SellerSettings
 from orchestrator.marketplaces.takealot.listings import MARKETPLACE_V1
 from orchestrator.marketplaces.takealot.v2_listings import SELLER_V2
@@ -46,8 +46,9 @@ CONNECTOR = Connector(
             "orders",
             Listing.ROLLING,
             fetch=lambda session, window, token: session.settings.fetch_orders(session, window, token),
-            normalize=either(records.order, v2_records.order),
-            record_id=either(records.order_id, v2_records.order_id),
+            normalize=either(sale_records.order, v2_records.order),
+            record_id=either(sale_records.order_id, v2_records.order_id),
+            version=2,
             age=timedelta(minutes=2),
             durable_token=True,
             remembers_all=False,
@@ -60,6 +61,7 @@ CONNECTOR = Connector(
             fetch=lambda session, window, token: session.settings.fetch_products(session, window, token),
             normalize=either(records.product, v2_records.product),
             record_id=either(records.product_id, v2_records.product_id),
+            version=2,
             durable_token=False,
         ),
         Stream(
@@ -68,6 +70,7 @@ CONNECTOR = Connector(
             fetch=lambda session, window, token: session.settings.fetch_inventory(session, window, token),
             normalize=either(records.level, v2_records.level),
             record_id=either(records.level_id, v2_records.level_id),
+            version=2,
             durable_token=False,
         ),
     ),
@@ -77,5 +80,5 @@ CONNECTOR = Connector(
     limiter=Limiter.CONNECTION,
     open=open_session,
     check=lambda session: session.settings.check(session),
-    personal_fields=records.PERSONAL_FIELDS,
+    personal_fields=sale_records.PERSONAL_FIELDS,
 )

@@ -29,7 +29,7 @@ from orchestrator.errors import PageTokenExpired
 from orchestrator.marketplaces.auth import FixedHeader
 from orchestrator.marketplaces.paging import single_step
 from orchestrator.marketplaces.spec import Page, Session, Window
-from orchestrator.marketplaces.takealot import records
+from orchestrator.marketplaces.takealot import records, sale_records
 from orchestrator.marketplaces.takealot.api import MOST_ROWS, Api
 from orchestrator.marketplaces.takealot.day_span import EndsEarly, read_days
 
@@ -57,7 +57,7 @@ def _fetch_orders(session: Session[Api], window: Window, token: str | None) -> P
     def read(first: date, last: date, is_one: bool) -> Sequence[msgspec.Raw] | None:
         return _sales(session, first, last, is_one)
 
-    return read_days(window, token, read, records.group_by_order, sparse_below=MOST_ROWS // 3)
+    return read_days(window, token, read, sale_records.group_by_order, sparse_below=MOST_ROWS // 3)
 
 
 def _sales(session: Session[Api], first: date, last: date, is_one: bool) -> Sequence[msgspec.Raw] | None:
@@ -80,14 +80,14 @@ def _sales(session: Session[Api], first: date, last: date, is_one: bool) -> Sequ
         items += listing.items
         told = listing.count if listing.count is not None else told
         following = single_step("takealot sales", following, listing.continuation_token)
-    came = records.distinct(items)
+    came = sale_records.distinct(items)
     if told is None and len(listing.items) >= SALES_SIZE:
         if not is_one:
             return None
         # A full last page may only look like the last one: smaller pages have to show as many rows.
         again = _in_smaller_pages(session, bounds)
         told, items = came, [*items, *again]
-        came = records.distinct(again)
+        came = sale_records.distinct(again)
     if told is not None and came < told:
         message = f"takealot sales: {came} of {told} rows came for {first.isoformat()} to {last.isoformat()}"
         raise EndsEarly(message)

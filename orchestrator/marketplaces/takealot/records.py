@@ -1,8 +1,7 @@
-"""Takealot's rows, grouped by order or split by location, as normalized records."""
+"""Takealot's offers, whole or split by location, as normalized records."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Literal
@@ -10,18 +9,13 @@ from typing import Any, Literal
 import msgspec
 
 from orchestrator.decoding import UNREADABLE
-from orchestrator.errors import RecordInvalid
 from orchestrator.marketplaces.takealot.words import (
-    FULFILLMENT,
     offer_status,
-    order_status,
-    payment_of,
-    sale_status,
 )
-from orchestrator.marketplaces.unified.facts import LevelFacts, OrderFacts, ProductFacts
+from orchestrator.marketplaces.unified.barcodes import barcodes_of
+from orchestrator.marketplaces.unified.facts import LevelFacts, ProductFacts
 from orchestrator.marketplaces.unified.levels import level_of
-from orchestrator.marketplaces.unified.orders import order_of
-from orchestrator.marketplaces.unified.products import product_of
+from orchestrator.marketplaces.unified.products import product_of, weight_of
 from orchestrator.marketplaces.values import (
     NO_DETAIL,
     Detail,
@@ -31,49 +25,20 @@ from orchestrator.marketplaces.values import (
     Number,
     id_at,
     id_reader,
-    money,
     quantity,
-    sum_of,
     total_quantity,
     utc,
 )
 from orchestrator.model.record import (
-    Buyer,
-    Money,
-    Order,
-    OrderLine,
     Product,
     Quantity,
     StockLevel,
     Variant,
 )
 
-#: Raw fields that hold personal data; v1 documents none, the older API names the customer.
-PERSONAL_FIELDS = frozenset({"customer", "customer_name", "customer_email", "customer_phone"})
-_CURRENCY = "ZAR"
-
-
-class Sale(msgspec.Struct, kw_only=True):
-    """A row of the sales: one item of an order."""
-
-    order_item_id: Id
-    order_id: Id
-    order_date: Instant
-    #: What was paid for the line; its sum over the order is the order's total.
-    selling_price: Decimal | None = None
-    quantity: Number
-    sale_status: Any = None
-    offer_id: Any = None
-    sku: Any = None
-    product_title: Any = None
-
-
-class _OrderId(msgspec.Struct):
-    order_id: Id
-
-
-class _SaleIds(_OrderId):
-    order_item_id: Id
+CURRENCY = "ZAR"
+#: The page of a product line, as v1's description tells it.
+_PAGE = "https://www.takealot.com/x/PLID{}"
 
 
 class Offer(msgspec.Struct, kw_only=True):
@@ -86,9 +51,16 @@ class Offer(msgspec.Struct, kw_only=True):
     title: Detail = NO_DETAIL
     selling_price: Detail = NO_DETAIL
     rrp: Detail = NO_DETAIL
+    #: Takealot's own label for the article.
+    product_label: Detail = NO_DETAIL
+    condition: Detail = NO_DETAIL
+    image_url: Detail = NO_DETAIL
+    weight_grams: Detail = NO_DETAIL
 
 
-class _DatedOffer(Offer, kw_only=True):
+class _V1Offer(Offer, kw_only=True):
+    #: Joins offers that are variations of one product.
+    productline_id: Detail = NO_DETAIL
     created_at: Detail = NO_DETAIL
     updated_at: Detail = NO_DETAIL
 
@@ -129,45 +101,6 @@ class _Level(Share, kw_only=True):
 product_id = id_at("offer_id")
 
 
-def group_by_order(items: Iterable[msgspec.Raw]) -> list[bytes]:
-    """One JSON array an order, its items in the order of their ids, repeated items once.
-
-    An item that names no order gets an array of its own, and becomes a reject.
-    """
-    orders: dict[str, dict[str, bytes]] = {}
-    strays: list[bytes] = []
-    for item in items:
-        try:
-            ids = msgspec.json.decode(item, type=_SaleIds)
-        except UNREADABLE:
-            strays.append(b"[" + bytes(item) + b"]")
-            continue
-        orders.setdefault(str(ids.order_id), {})[str(ids.order_item_id)] = bytes(item)
-    grouped = [
-        b"[" + b",".join(found[item_id] for item_id in sorted(found, key=_by_number)) + b"]"
-        for found in orders.values()
-    ]
-    return grouped + strays
-
-
-def distinct(items: Iterable[msgspec.Raw]) -> int:
-    """The number of items; one that is repeated counts once, one that cannot be read counts each time."""
-    found: set[tuple[str, str]] = set()
-    unreadable = 0
-    for item in items:
-        try:
-            ids = msgspec.json.decode(item, type=_SaleIds)
-        except UNREADABLE:
-            unreadable += 1
-        else:
-            found.add((str(ids.order_id), str(ids.order_item_id)))
-    return len(found) + unreadable
-
-
-def _by_number(item_id: str) -> tuple[int, str]:
-    return len(item_id), item_id
-
-
 def split_by_location(offer: msgspec.Raw) -> list[bytes]:
     """One record a warehouse or region; an unreadable offer is passed on whole, to become a reject."""
     try:
@@ -187,63 +120,36 @@ def split_by_location(offer: msgspec.Raw) -> list[bytes]:
     ]
 
 
-def order(raw: bytes, with_buyer: bool) -> Order:
-    """An order from its items; its total is their sum. Sales name no buyer."""
-    return grouped(msgspec.json.decode(raw, type=list[Sale]), None, with_buyer=with_buyer)
-
-
-def grouped(items: Sequence[Sale], buyer: Buyer | None, *, with_buyer: bool) -> Order:
-    """An order from its items; its total is their sum.
-
-    Raises:
-        RecordInvalid: There are none.
-    """
-    if not items:
-        raise RecordInvalid("an order without items")
-    details = Details()
-    words = [details.text("sale_status", item.sale_status) or "" for item in items]
-    statuses = {sale_status(word, details) for word in words}
-    lines = tuple(_line(item, word, details) for item, word in zip(items, words, strict=True))
-    prices = [item.selling_price for item in items]
-    known = [price for price in prices if price is not None]
-    order_id, state = str(items[0].order_id), order_status(statuses)
-    facts = OrderFacts(
-        id=order_id,
-        number=order_id,
-        cancelled=state == "cancelled",
-        payment=payment_of(state, statuses),
-        fulfillment=FULFILLMENT[state],
-        released=state != "pending",
-        marketplace_status=", ".join(sorted(set(words))),
-        total=sum_of(known, _CURRENCY) if len(known) == len(prices) else None,
-        created_at=min(utc(item.order_date) for item in items),
-        lines=lines,
-        buyer=buyer,
-    )
-    return order_of(facts, details, with_buyer=with_buyer)
-
-
 def product(raw: bytes, with_buyer: bool) -> Product:  # noqa: ARG001 - the contract's signature
     """An offer is a product with one variant."""
-    row, details = msgspec.json.decode(raw, type=_DatedOffer), Details()
-    dates = _moment(details, "created_at", row.created_at), _moment(details, "updated_at", row.updated_at)
-    return offered(row, details, *dates)
+    row, details = msgspec.json.decode(raw, type=_V1Offer), Details()
+    family = details.text("productline_id", row.productline_id)
+    return offered(
+        row,
+        details,
+        parent_id=family,
+        url=_PAGE.format(family) if family else None,
+        created_at=_moment(details, "created_at", row.created_at),
+        updated_at=_moment(details, "updated_at", row.updated_at),
+    )
 
 
-def offered(
-    row: Offer,
-    details: Details,
-    created_at: datetime | None = None,
-    updated_at: datetime | None = None,
-) -> Product:
-    """An offer as a product."""
+def offered(row: Offer, details: Details, **more: Any) -> Product:
+    """An offer as a product; `more` are facts that the APIs tell in different ways."""
     offer_id = str(row.offer_id)
+    grams = details.quantity("weight_grams", row.weight_grams)
+    image = details.text("image_url", row.image_url)
+    codes = details.text("barcode", row.barcode), details.text("product_label", row.product_label)
     variant = Variant(
         id=offer_id,
         sku=details.text("sku", row.sku),
-        barcode=details.text("barcode", row.barcode),
-        price=details.money("selling_price", row.selling_price, _CURRENCY),
-        list_price=details.money("rrp", row.rrp, _CURRENCY),
+        barcodes=barcodes_of(codes),
+        price=details.money("selling_price", row.selling_price, CURRENCY),
+        list_price=details.money("rrp", row.rrp, CURRENCY),
+        weight=None
+        if grams is None
+        else details.read("weight_grams", lambda: weight_of(Decimal(grams), "g")),
+        condition=details.text("condition", row.condition),
     )
     word = details.text("status", row.status) or ""
     facts = ProductFacts(
@@ -251,9 +157,9 @@ def offered(
         title=details.text("title", row.title),
         status=offer_status(word, details),
         marketplace_status=word,
-        created_at=created_at,
-        updated_at=updated_at,
+        image_urls=(image,) if image else (),
         variants=(variant,),
+        **more,
     )
     return product_of(facts, details)
 
@@ -269,26 +175,27 @@ def level(raw: bytes, with_buyer: bool) -> StockLevel:  # noqa: ARG001 - the con
     row, details = msgspec.json.decode(raw, type=_Level), Details()
     if row.holder == "seller":
         own = msgspec.json.decode(row.stock, type=_SellerStock)
-        return stocked(row, (str(own.seller_warehouse_id), None), quantity(own.quantity_available), details)
+        place, available = (str(own.seller_warehouse_id), None), quantity(own.quantity_available)
+        return stocked(row, place, available, details, held_by="merchant")
     stock = msgspec.json.decode(row.stock, type=_RegionStock)
-    coming = (
-        details.quantity("stock_on_way", stock.stock_on_way),
-        details.quantity("stock_in_receiving", stock.stock_in_receiving),
+    on_way = details.quantity("stock_on_way", stock.stock_on_way)
+    receiving = details.quantity("stock_in_receiving", stock.stock_in_receiving)
+    told = [Decimal(part) for part in (on_way, receiving) if part is not None]
+    return stocked(
+        row,
+        (stock.region, stock.region),
+        quantity(stock.quantity_available),
+        details,
+        held_by="marketplace",
+        incoming=None if details.warnings else total_quantity(*told),
+        quantities={"stock_on_way": on_way, "stock_in_receiving": receiving},
     )
-    told = [Decimal(part) for part in coming if part is not None]
-    incoming = None if details.warnings else total_quantity(*told)
-    available = quantity(stock.quantity_available)
-    return stocked(row, (stock.region, stock.region), available, details, incoming)
 
 
 def stocked(
-    row: Share,
-    place: tuple[str, str | None],
-    available: Quantity,
-    details: Details,
-    incoming: Quantity | None = None,
+    row: Share, place: tuple[str, str | None], available: Quantity, details: Details, **more: Any
 ) -> StockLevel:
-    """The stock of an offer at one location, given by its id and name."""
+    """The stock of an offer at one location, given by its id and name; `more` are further facts."""
     offer_id, (location, location_name) = str(row.offer_id), place
     facts = LevelFacts(
         id=f"{offer_id}@{location}",
@@ -298,42 +205,12 @@ def stocked(
         location_id=location,
         location_name=location_name,
         available=available,
-        incoming=incoming,
+        **more,
     )
     return level_of(facts, details)
-
-
-@id_reader
-def order_id(raw: bytes) -> str:
-    """The order's id."""
-    items = msgspec.json.decode(raw, type=list[_OrderId])
-    if not items:
-        raise RecordInvalid("an order without items")
-    return str(items[0].order_id)
 
 
 @id_reader
 def level_id(raw: bytes) -> str:
     """The stock level's id; an offer that came without its stock has none."""
     return level(raw, False).id
-
-
-def _rand(amount: Decimal | None) -> Money | None:
-    """An amount in rand, if there is one."""
-    return None if amount is None else money(amount, _CURRENCY)
-
-
-def _line(item: Sale, word: str, details: Details) -> OrderLine:
-    total = _rand(item.selling_price)
-    offer_id = details.text("offer_id", item.offer_id)
-    return OrderLine(
-        id=str(item.order_item_id),
-        sku=details.text("sku", item.sku),
-        product_id=offer_id,
-        variant_id=offer_id,
-        title=details.text("product_title", item.product_title),
-        quantity=quantity(item.quantity),
-        unit_price=total if item.quantity == 1 else None,
-        total=total,
-        marketplace_status=word,
-    )

@@ -26,7 +26,7 @@ from orchestrator.marketplaces.spec import Page, Session, Unshown, Window
 from orchestrator.marketplaces.takealot import v2_records as rows
 from orchestrator.marketplaces.takealot.api import MOST_ROWS, Api
 from orchestrator.marketplaces.takealot.day_span import EndsEarly, read_days
-from orchestrator.marketplaces.takealot.records import distinct, group_by_order
+from orchestrator.marketplaces.takealot.sale_records import distinct, group_by_order
 
 _HOST = "seller-api.takealot.com"
 _BASE = f"https://{_HOST}/v2"

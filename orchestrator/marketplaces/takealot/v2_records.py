@@ -13,7 +13,7 @@ import msgspec
 
 from orchestrator.decoding import UNREADABLE, exact
 from orchestrator.errors import RecordInvalid
-from orchestrator.marketplaces.takealot import records
+from orchestrator.marketplaces.takealot import records, sale_records
 from orchestrator.marketplaces.takealot.day_span import SAST
 from orchestrator.marketplaces.values import (
     NO_DETAIL,
@@ -55,6 +55,11 @@ class _TheirStock(msgspec.Struct):
     quantity_available: Number
 
 
+class _Offer(records.Offer, kw_only=True):
+    offer_url: Detail = NO_DETAIL
+    date_created: Detail = NO_DETAIL
+
+
 class _OfferStock(records.Share, kw_only=True):
     leadtime_stock: list[msgspec.Raw]
     stock_at_takealot: list[msgspec.Raw]
@@ -73,7 +78,7 @@ class _Level(records.Share, kw_only=True):
 
 
 # Made here, before any thread decodes (see orchestrator/decoding.py).
-_offer = msgspec.json.Decoder(_Marked[records.Offer])
+_offer = msgspec.json.Decoder(_Marked[_Offer])
 _level = msgspec.json.Decoder(_Marked[_Level])
 
 
@@ -119,10 +124,10 @@ def order(raw: bytes, with_buyer: bool) -> Order:
     rows = _rows.decode(raw[len(_MARK) : -1])
     for row in rows:
         row["order_date"] = _instant(row.get("order_date"))
-    sales = msgspec.convert(rows, list[records.Sale])
+    sales = msgspec.convert(rows, list[sale_records.Sale])
     name = rows[0].get("customer") if rows and with_buyer else None
     buyer = Buyer(name=name) if isinstance(name, str) and name else None
-    return records.grouped(sales, buyer, with_buyer=with_buyer)
+    return sale_records.grouped(sales, buyer, with_buyer=with_buyer)
 
 
 def product(raw: bytes, with_buyer: bool) -> Product:  # noqa: ARG001 - the contract's signature
@@ -130,7 +135,13 @@ def product(raw: bytes, with_buyer: bool) -> Product:  # noqa: ARG001 - the cont
     row, details = _offer.decode(raw).seller_v2, Details()
     if details.quantity("rrp", row.rrp) == 0:
         row.rrp = NO_DETAIL
-    return records.offered(row, details)
+    created = details.text("date_created", row.date_created)
+    return records.offered(
+        row,
+        details,
+        url=details.text("offer_url", row.offer_url),
+        created_at=None if created is None else details.read("date_created", lambda: _instant(created)),
+    )
 
 
 def level(raw: bytes, with_buyer: bool) -> StockLevel:  # noqa: ARG001 - the contract's signature
@@ -139,13 +150,22 @@ def level(raw: bytes, with_buyer: bool) -> StockLevel:  # noqa: ARG001 - the con
     if row.holder == "seller":
         own = msgspec.json.decode(row.stock, type=_OwnStock)
         place = str(own.merchant_warehouse.warehouse_id), own.merchant_warehouse.name
-        return records.stocked(row, place, quantity(own.quantity_available), details)
+        available = quantity(own.quantity_available)
+        return records.stocked(row, place, available, details, held_by="merchant")
     stock = msgspec.json.decode(row.stock, type=_TheirStock)
     name = stock.warehouse.name
     # v1 identifies Takealot's own warehouses only by these names.
     place = name or str(stock.warehouse.warehouse_id), name
     incoming = _incoming(row.coming, stock.warehouse.warehouse_id, details)
-    return records.stocked(row, place, quantity(stock.quantity_available), details, incoming)
+    return records.stocked(
+        row,
+        place,
+        quantity(stock.quantity_available),
+        details,
+        held_by="marketplace",
+        incoming=incoming,
+        quantities={"stock_on_way": incoming if row.coming != NO_DETAIL else None},
+    )
 
 
 def _incoming(coming: Detail, warehouse_id: Id, details: Details) -> Quantity | None:
@@ -159,7 +179,7 @@ def _incoming(coming: Detail, warehouse_id: Id, details: Details) -> Quantity | 
 
 def order_id(raw: bytes) -> str | None:
     """The order's id, or None."""
-    return records.order_id(raw[len(_MARK) : -1])
+    return sale_records.order_id(raw[len(_MARK) : -1])
 
 
 @id_reader

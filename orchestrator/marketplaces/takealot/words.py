@@ -36,6 +36,16 @@ _SALE: dict[str, OrderStatus] = {
     "returned": "returned",
     "refunded": "refunded",
 }
+#: Items that the seller has to bring to Takealot, or to send.
+_TO_BRING = frozenset(
+    {
+        "new lead time order",
+        "new leadtime order",
+        "draft shipment",
+        "new drop ship order",
+        "new dropship order",
+    }
+)
 #: The shipment of an order with such a status.
 FULFILLMENT: dict[OrderStatus, FulfillmentStatus] = {
     "pending": "unfulfilled",
@@ -58,6 +68,11 @@ _OFFER: dict[str, ProductStatus] = {
 def sale_status(word: str, details: Details) -> OrderStatus:
     """The status of one item of an order; a word that is not known is named."""
     return _known(_SALE.get(_plain(word), "unknown"), "sale_status", word, details)
+
+
+def is_to_bring(word: str) -> bool:
+    """Whether the seller has to bring the item to Takealot, or to send it."""
+    return _plain(word) in _TO_BRING
 
 
 def offer_status(word: str, details: Details) -> ProductStatus:

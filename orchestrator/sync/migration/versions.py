@@ -43,10 +43,15 @@ def left_to_history(terms: Terms, state: StreamState, window: OpenWindow) -> Ope
     """The part of the history whose known records a window leaves to the migration; None if there is none.
 
     A reconcile would find a difference in each of them, and changes would wait until all are read in full and
-    written. It still tells which of them have vanished.
+    written. It still tells which of them have vanished. Records from behind `since`, and those that may be
+    indexed late, are changes that no window has stored so far: the reconcile stores them.
     """
+    since = state.cursor.since
     is_reconcile = terms.stream.listing is Listing.INCREMENTAL and window.long
-    return state.migration[0] if is_reconcile and state.migration else None
+    if not is_reconcile or since is None or not state.migration:
+        return None
+    first = state.migration[0]
+    return msgspec.structs.replace(first, until=min(first.until, since - terms.lookback))
 
 
 def _history(terms: Terms, cursor: Cursor) -> tuple[OpenWindow, ...]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from tests.delivery.docs import connections, limits, readme, records
+from tests.delivery.docs import benchmarks, calls, connections, limits, readme, records
 
 if __name__ == "__main__":
     readme.write()
+    benchmarks.write()
     connections.write()
     limits.write()
     records.write()
+    calls.write()

@@ -94,6 +94,8 @@ def takes(kind: Any) -> str:
         return "a time with its zone, such as `2026-11-23T06:00:00Z`"
     if kind is str:
         return "text"
+    if kind is bool:
+        return "`true` or `false`"
     raise LookupError(f"no words for {kind}")
 
 
@@ -118,7 +120,8 @@ def _settings(shown: Mapping[str, FieldInfo]) -> str:
     for name, field in shown.items():
         needed = "yes" if field.required else "no"
         if not field.required and field.default is not None:
-            needed = f"no, default `{field.default}`"
+            default = str(field.default)
+            needed = f"no, default `{default.lower() if isinstance(field.default, bool) else default}`"
         rows.append([f"`{name}`", takes(field.type), needed, description(field)])
     return table(["setting", "takes", "required", "meaning"], rows)
 

@@ -26,7 +26,7 @@ from orchestrator.model import healing, state
 from orchestrator.model.run import SHARD_SIZE
 from orchestrator.operators import reject_views
 from orchestrator.runs import dispatch, heal, sweeps
-from orchestrator.sync import hidden, pages, stream_sync
+from orchestrator.sync import changes, details, hidden, normalizer, pages, stream_sync
 from orchestrator.sync import slice as tasks
 from orchestrator.sync.migration import turns
 from orchestrator.tasks import claim, claim_table, holder
@@ -133,6 +133,19 @@ ROWS = [
         f"one connection in {turns.TURNS} at a tick, {turns.TURN_S:g} s each, "
         "up to the first wait for a limit",
         f"no page begun later than {turns.LATEST_S / 60:g} min after the run's start",
+    ),
+    _limit(
+        "completed rows stored while their page is unfinished",
+        "sync/details.py, sync/normalizer.py",
+        f"each {details.BATCH_S:g} s or {changes.PART_BYTES // 1_000_000} MB of them",
+        f"the open window remembers {normalizer.MAX_STORED:,} of its page",
+    ),
+    _limit(
+        "details that fail in row after row",
+        "sync/details.py",
+        f"from the second attempt of a page on, {details.OUTAGE_ROWS} rows before any success fail the page, "
+        f"up to its attempt {details.LAST_OUTAGE - 1}",
+        "fewer rows are stored without their details",
     ),
     _limit(
         "a window started again because of its token",

@@ -42,3 +42,19 @@ def anchors(document: Path) -> set[str]:
     """The names by which the headings of a page are linked to."""
     headings = re.findall(r"^#+ (.+)$", document.read_text(), flags=re.MULTILINE)
     return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_the_readme_leads_to_every_page() -> None:
+    """Its table of pages names each of them, and the records' JSON Schema."""
+    _, _, table = (ROOT / "README.md").read_text().partition("## Where next")
+    linked = {path for path, _ in _LINK.findall(table)}
+    pages = {f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md")}
+
+    assert {*pages, "docs/schema"} - linked == set()
+
+
+def test_the_architecture_leads_to_the_consumers_pages() -> None:
+    """A reader of the code finds the form of its output: the records, their schema, the events."""
+    linked = {path for path, _ in _LINK.findall((ROOT / "docs" / "architecture.md").read_text())}
+
+    assert {"records.md", "schema", "changes.md"} <= linked

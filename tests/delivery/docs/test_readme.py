@@ -72,7 +72,7 @@ def test_every_command_line_parses(command: str) -> None:
 def test_every_command_is_documented() -> None:
     """No command of the command line is missing in the README."""
     documented = {tuple(shlex.split(command)[3:5]) for command in block("command-line")}
-    help_texts = {group: _help(group) for group in ("connections", "runs", "rejects", "dead")}
+    help_texts = {group: _help(group) for group in ("connections", "runs", "records", "rejects", "dead")}
     known = {
         (group, name)
         for group, text in help_texts.items()

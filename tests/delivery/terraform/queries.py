@@ -15,7 +15,7 @@ from local.processes import ROOT
 from orchestrator.adapters.embedded.store import SqliteStore
 from orchestrator.model.connection import MARKETPLACES, ConnectionStatus
 from orchestrator.model.run import RunStatus
-from orchestrator.operators import connections, pause, reject_views, run_views
+from orchestrator.operators import connections, pause, reject_views, run_views, stored_records
 from orchestrator.operators.status import status as status_view
 from orchestrator.ports import Create, Filter, Put, Query, Snapshot, Write, Written
 from orchestrator.runs import start
@@ -143,6 +143,7 @@ def exercise(path: Path, monkeypatch: pytest.MonkeyPatch) -> RecordingStore:
     world.clock.advance(7200)
     world.run_once()
     list(vanished.deletions(store, "connections/c1/orders", [1], world.clock.now))
+    stored_records.complete_envelopes(world.services, "c1")
     pause.remove(world.services, "c1", purge_records=True)
     return store
 

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator
+from typing import Any
 
 import msgspec
 import pytest
+from google.auth.credentials import AnonymousCredentials
+from google.cloud.firestore_v1.client import Client
 
 from orchestrator.model.record import Order, Product, StockLevel
+from orchestrator.model.record_document import Envelope
 from orchestrator.model.run import Run, Shard, Task
 from orchestrator.model.state import SyncState
+from tests.delivery.consumers import queries
 from tests.delivery.terraform.plans import Plan
 from tests.delivery.terraform.queries import RecordingStore, call_sites, exercise
+from tests.support.clocks import START
+
+Index = tuple[str, tuple[tuple[str, str], ...]]
+RECORDS = ("orders", "products", "inventory")
 
 #: Fields that are written in some commit or other, beside those that were seen written.
 MODELS: dict[str, type[msgspec.Struct]] = {
@@ -43,6 +53,74 @@ def unindexed(plan: Plan) -> set[tuple[str, str]]:
     }
 
 
+def indexed(plan: Plan) -> set[tuple[str, str]]:
+    """Fields of records that keep a single-field index."""
+    return {
+        (found["collection"], found["field"])
+        for found in plan.of("google_firestore_field").values()
+        if found["index_config"] != [{"indexes": []}]
+    }
+
+
+def planned(plan: Plan, scope: str) -> set[Index]:
+    """The composite indexes of a scope."""
+    return {
+        (
+            found["collection"],
+            tuple(
+                (field["field_path"], field["order"] or field["array_config"]) for field in found["fields"]
+            ),
+        )
+        for found in plan.of("google_firestore_index").values()
+        if found["query_scope"] == scope
+    }
+
+
+def group_index(query: Any) -> Index:
+    """The index of a query of a collection group: equalities, list, order, and the field that is summed.
+
+    No field has a single-field index across connections, so none is merged.
+    """
+    message = query._to_protobuf()
+    is_sum = "structured_query" in type(message).meta.fields
+    structured = message.structured_query if is_sum else message
+    filters = [each.field_filter or each.unary_filter for each in structured.where.composite_filter.filters]
+    names = {each.field.field_path: type(each.op)(each.op).name for each in filters}
+    orders = [(each.field.field_path, each.direction.name) for each in structured.order_by]
+    ranged = [name for name, op in names.items() if op not in {"EQUAL", "IS_NULL", "ARRAY_CONTAINS"}]
+    columns = [(name, "ASCENDING") for name, op in names.items() if op in {"EQUAL", "IS_NULL"}]
+    columns += [(name, "CONTAINS") for name, op in names.items() if op == "ARRAY_CONTAINS"]
+    columns += orders or [(name, "ASCENDING") for name in ranged]
+    if is_sum:
+        columns += [(each.sum.field.field_path, "ASCENDING") for each in message.aggregations]
+    (source,) = structured.from_
+    assert source.all_descendants
+    return source.collection_id, tuple(columns)
+
+
+def documented() -> list[Any]:
+    """Each documented query, with some values."""
+    db = Client(project="none", credentials=AnonymousCredentials())
+    return [
+        queries.to_ship(db, "o"),
+        queries.to_ship_by(db, "o", START),
+        queries.revenue(db, "o", "m", "c", START, START),
+        queries.orders_with_sku(db, "o", "s"),
+        queries.orders_of_status(db, "o", "open"),
+        queries.products_with_sku(db, "o", "s"),
+        queries.stock(db, "o", "s"),
+        *(queries.changes(db, records, "o", START) for records in RECORDS),
+    ]
+
+
+def test_every_documented_query_is_compared() -> None:
+    """A query that is added there has its index here."""
+    made = {name for name in vars(queries) if inspect.isfunction(getattr(queries, name)) and name[0] != "_"}
+    named = set(inspect.getsource(documented).replace("(", " ").replace("queries.", " queries.").split())
+
+    assert {f"queries.{name}" for name in made} <= named
+
+
 def test_every_query_was_made(store: RecordingStore) -> None:
     """The list is complete: whoever adds a query has `tests/delivery/terraform/queries.py` make it."""
     made = {place for places in store.made.values() for place in places}
@@ -53,12 +131,13 @@ def test_every_query_was_made(store: RecordingStore) -> None:
 def test_composite_indexes_are_those_that_queries_need(store: RecordingStore, prod: Plan) -> None:
     """Every query has its index, and every index its query."""
     needed = {query.composite for query in store.made} - {None}
-    planned = {
-        (found["collection"], tuple((field["field_path"], field["order"]) for field in found["fields"]))
-        for found in prod.of("google_firestore_index").values()
-    }
 
-    assert planned == needed
+    assert planned(prod, "COLLECTION") == needed
+
+
+def test_readers_queries_have_an_index_each(prod: Plan) -> None:
+    """Every documented query across connections has its index, and every such index its query."""
+    assert planned(prod, "COLLECTION_GROUP") == {group_index(query) for query in documented()}
 
 
 def test_no_queried_field_is_unindexed(store: RecordingStore, prod: Plan) -> None:
@@ -72,15 +151,21 @@ def test_no_queried_field_is_unindexed(store: RecordingStore, prod: Plan) -> Non
 
     assert ("sync_state", "lease.expires_at") in asked
     assert asked & unindexed(prod) == set()
+    assert ("orders", "id_hash") in asked
+    assert {each for each in asked if each[0] in RECORDS} <= indexed(prod)
 
 
 def test_unindexed_fields_exist(store: RecordingStore, prod: Plan) -> None:
-    """No exemption is for a field that no document has."""
+    """No exemption is for a field that no document has; of records all but the named fields are exempt."""
+    wildcards = {(collection, "*") for collection in RECORDS}
     known = {(collection, field) for collection, fields in store.fields.items() for field in fields} | {
         (collection, field) for collection, model in MODELS.items() for field in model.__struct_fields__
     }
+    known |= {(collection, field) for collection in RECORDS for field in Envelope.__struct_fields__}
 
-    assert unindexed(prod) <= known
+    assert {each for each in unindexed(prod) if each[0] in RECORDS} == wildcards
+    assert unindexed(prod) - wildcards <= known
+    assert indexed(prod) <= known
 
 
 def test_what_expires_is_deleted_by_age(store: RecordingStore, prod: Plan) -> None:

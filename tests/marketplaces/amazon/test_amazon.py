@@ -138,7 +138,7 @@ def test_orders_of_all_marketplaces_are_asked_for_at_once() -> None:
         "lastUpdatedBefore": "2026-11-23T05:15:01Z",
         "marketplaceIds": "AE08WJ6YKNBMC,A1F83G8C2ARO7P",
         "maxResultsPerPage": "100",
-        "includedData": "FULFILLMENT,PROCEEDS",
+        "includedData": "FULFILLMENT,PROCEEDS,PACKAGES,CANCELLATION,PROMOTION",
     }
 
 
@@ -146,10 +146,15 @@ def test_buyers_are_requested_only_where_they_may_be_stored(seller: Sandbox) -> 
     """They then come with name, address and phone."""
     with scripted(TOKEN, EMPTY) as server:
         ORDERS.fetch(session(server, pii=True), WINDOW, None)
-    assert server.requests[1].query["includedData"] == ["FULFILLMENT,PROCEEDS,BUYER,RECIPIENT"]
+    asked = "FULFILLMENT,PROCEEDS,PACKAGES,CANCELLATION,PROMOTION,RECIPIENT,BUYER,TAX"
+    assert server.requests[1].query["includedData"] == [asked]
+    with scripted(TOKEN, EMPTY) as server:
+        ORDERS.fetch(session(server, destination=True), WINDOW, None)
+    asked = "FULFILLMENT,PROCEEDS,PACKAGES,CANCELLATION,PROMOTION,RECIPIENT"
+    assert server.requests[1].query["includedData"] == [asked]
 
     opened = seller.session(store_buyer_pii=True)
-    raw = ORDERS.fetch(opened, EVERYTHING, None).records[0]
+    raw = next(raw for raw in ORDERS.fetch(opened, EVERYTHING, None).records if b"Long Street" in raw)
     buyer = getattr(ORDERS.normalize(raw, True), "buyer", None)
     assert buyer is not None
     assert buyer.street.endswith("Long Street")

@@ -7,7 +7,8 @@ from typing import Any
 
 import msgspec
 
-from orchestrator.marketplaces.amazon.listing_records import level, within
+from orchestrator.marketplaces.amazon.fields import within
+from orchestrator.marketplaces.amazon.stock_records import level
 from orchestrator.model.run import TaskStatus
 from tests.support.cases import Case, Played, Route, load, play, prepared
 

@@ -9,9 +9,11 @@ import pytest
 
 from orchestrator.marketplaces.amazon import listing_records as listings
 from orchestrator.marketplaces.amazon import order_records as orders
+from orchestrator.marketplaces.amazon import stock_records as stock
 from orchestrator.model.record import Money
 from tests.marketplaces.amazon.test_amazon_records import FBA, LISTING, ORDER, listed, order, stocked
 
+SHIPPING = [{"type": "SHIPPING", "subtotal": {"amount": "50", "currencyCode": "ZAR"}}]
 ODD: list[Any] = ["N/A", 5, [], {}, None, False, {"amount": "N/A", "currencyCode": "ZAR"}, {"amount": "5"}]
 
 
@@ -24,7 +26,12 @@ def test_an_odd_detail_of_an_order_costs_neither_the_order_nor_its_total(odd: An
         {"fulfillment": odd},
         {"orderItems": [{**item, "product": odd}]},
         {"orderItems": [{**item, "proceeds": odd}]},
-        {"orderItems": [{**item, "proceeds": {"proceedsTotal": odd}}]},
+        {"orderItems": [{**item, "proceeds": {"breakdowns": odd}}]},
+        {"orderItems": [{**item, "proceeds": {"breakdowns": [{"type": "ITEM", "subtotal": odd}]}}]},
+        {"orderItems": [{**item, **dict.fromkeys(("promotion", "cancellation", "fulfillment"), odd)}]},
+        {"orderItems": [{**item, "tax": odd, "associatedOrderItems": odd}]},
+        {"packages": odd, "tax": odd},
+        {"packages": [{"packageReferenceId": "1", "packageStatus": odd, "packageItems": odd}]},
         {"orderItems": [{**item, "product": {**item["product"], "price": odd}}]},
         {"orderItems": [{**item, "product": {**item["product"], "price": {"unitPrice": odd}}}]},
         {"orderItems": [{**item, "product": {**item["product"], "title": odd}}]},
@@ -40,11 +47,12 @@ def test_an_odd_detail_of_an_order_costs_neither_the_order_nor_its_total(odd: An
 def test_an_unusable_amount_is_named() -> None:
     """The line has no price; the warning says which one."""
     item = ORDER["orderItems"][0]
-    odd = {"proceedsTotal": {"amount": "N/A", "currencyCode": "ZAR"}}
-    found = order(orderItems=[{**item, "proceeds": odd}])
+    odd = [{"type": "ITEM", "subtotal": {"amount": "N/A", "currencyCode": "ZAR"}}, *SHIPPING]
+    found = order(orderItems=[{**item, "proceeds": {"breakdowns": odd}}])
 
-    assert found.lines[0].total is None
-    assert found.warnings == ("proceedsTotal",)
+    assert (found.lines[0].subtotal, found.lines[0].total, found.subtotal) == (None, None, None)
+    assert found.total == Money("1198.00", "ZAR")
+    assert "subtotal" in found.warnings
     assert order().warnings == ()
 
 
@@ -53,7 +61,7 @@ def test_a_quantity_by_weight_is_exact() -> None:
     item = ORDER["orderItems"][0]
     assert order(orderItems=[{**item, "quantityOrdered": 1.52}]).lines[0].quantity == "1.52"
     raw = stocked(FBA, inventoryDetails={"fulfillableQuantity": 2.5}, totalQuantity=2.5)
-    level = listings.level(raw, False)
+    level = stock.level(raw, False)
     assert (level.available, level.on_hand) == ("2.5", "2.5")
 
 
@@ -62,7 +70,7 @@ def test_an_odd_detail_of_a_listing_or_of_stock_is_null(odd: Any) -> None:
     """A time without a zone is not guessed at."""
     summary = {**LISTING["summaries"][0], "lastUpdatedDate": odd, "createdDate": odd}
     product = listings.product(listed(LISTING, summaries=[summary]), False)
-    level = listings.level(stocked(FBA, lastUpdatedTime=odd), False)
+    level = stock.level(stocked(FBA, lastUpdatedTime=odd), False)
 
     assert (product.updated_at, product.created_at, product.status) == (None, None, "active")
     assert (level.updated_at, level.available) == (None, 37)
@@ -74,7 +82,7 @@ def test_an_odd_detail_of_a_listing_or_of_stock_is_null(odd: Any) -> None:
 def test_a_part_of_the_stock_on_its_way_that_cannot_be_read_is_no_zero() -> None:
     """Then nothing is told about stock on its way; the quantity for sale is."""
     details = {**FBA["inventoryDetails"], "inboundShippedQuantity": "many", "reservedQuantity": 5}
-    found = listings.level(stocked(FBA, inventoryDetails=details), False)
+    found = stock.level(stocked(FBA, inventoryDetails=details), False)
 
     assert (found.available, found.incoming, found.reserved) == (37, None, None)
     assert found.warnings == ("reservedQuantity", "inboundShippedQuantity")

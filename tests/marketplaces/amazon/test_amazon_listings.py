@@ -284,7 +284,7 @@ def test_a_search_is_ascending_and_closed_from_above() -> None:
 
     assert {name: values[0] for name, values in server.requests[1].query.items()} == {
         "marketplaceIds": "AE08WJ6YKNBMC",
-        "includedData": "summaries,offers",
+        "includedData": "summaries,offers,attributes,relationships",
         "sortBy": "lastUpdatedDate",
         "sortOrder": "ASC",
         "pageSize": "20",

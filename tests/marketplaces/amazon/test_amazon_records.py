@@ -11,6 +11,9 @@ import pytest
 from orchestrator.errors import RecordInvalid
 from orchestrator.marketplaces.amazon import listing_records as listings
 from orchestrator.marketplaces.amazon import order_records as orders
+from orchestrator.marketplaces.amazon import stock_records as stock
+from orchestrator.marketplaces.amazon.fields import within
+from orchestrator.marketplaces.amazon.order_parts.buyers import PERSONAL_FIELDS
 from orchestrator.marketplaces.scrub import scrub
 from orchestrator.model.record import Money, Order, OrderLine, Product, StockLevel, Variant
 
@@ -31,7 +34,10 @@ ORDER: dict[str, Any] = {
                 "sellerSku": "MUG-BLU-2",
                 "price": {"unitPrice": {"amount": "599.00", "currencyCode": "ZAR"}},
             },
-            "proceeds": {"proceedsTotal": {"amount": "1198.00", "currencyCode": "ZAR"}},
+            "proceeds": {
+                "proceedsTotal": {"amount": "1198.00", "currencyCode": "ZAR"},
+                "breakdowns": [{"type": "ITEM", "subtotal": {"amount": "1198.00", "currencyCode": "ZAR"}}],
+            },
         }
     ],
 }
@@ -88,12 +94,12 @@ def order(**change: Any) -> Order:
 
 def listed(row: dict[str, Any], **change: Any) -> bytes:
     """A listing's raw record."""
-    return listings.within("AE08WJ6YKNBMC", "listing", msgspec.Raw(msgspec.json.encode({**row, **change})))
+    return within("AE08WJ6YKNBMC", "listing", msgspec.Raw(msgspec.json.encode({**row, **change})))
 
 
 def stocked(row: dict[str, Any], **change: Any) -> bytes:
     """The raw record of stock at Amazon."""
-    return listings.within("AE08WJ6YKNBMC", "fba", msgspec.Raw(msgspec.json.encode({**row, **change})))
+    return within("AE08WJ6YKNBMC", "fba", msgspec.Raw(msgspec.json.encode({**row, **change})))
 
 
 def test_an_order_with_its_line() -> None:
@@ -105,8 +111,14 @@ def test_an_order_with_its_line() -> None:
         payment_status="paid",
         fulfillment_status="partially_fulfilled",
         marketplace_status="PARTIALLY_SHIPPED",
+        fulfilled_by="merchant",
         to_ship=True,
         currency="ZAR",
+        subtotal=Money("1198.00", "ZAR"),
+        discount_total=Money("0.00", "ZAR"),
+        shipping_total=Money("0.00", "ZAR"),
+        other_total=Money("0.00", "ZAR"),
+        tax_total=Money("0.00", "ZAR"),
         total=Money("1198.00", "ZAR"),
         net=Money("1198.00", "ZAR"),
         net_micros=1_198_000_000,
@@ -122,9 +134,13 @@ def test_an_order_with_its_line() -> None:
                 title="Enamel mug, blue",
                 quantity=2,
                 unit_price=Money("599.00", "ZAR"),
+                subtotal=Money("1198.00", "ZAR"),
+                discount=Money("0.00", "ZAR"),
+                tax=Money("0.00", "ZAR"),
                 total=Money("1198.00", "ZAR"),
             ),
         ),
+        fulfillments=(),
     )
 
 
@@ -188,7 +204,7 @@ def test_nothing_of_a_buyer_is_kept_of_a_reject() -> None:
     """Nor a buyer's words on a gift."""
     packing = {"packing": {"giftOption": {"giftMessage": "Happy birthday, Recipient"}}}
     item = {**ORDER["orderItems"][0], "fulfillment": packing}
-    kept = scrub(msgspec.json.encode({**ORDER, **BUYER, "orderItems": [item]}), orders.PERSONAL_FIELDS)
+    kept = scrub(msgspec.json.encode({**ORDER, **BUYER, "orderItems": [item]}), PERSONAL_FIELDS)
 
     assert not any(word in kept for word in (b"Buyer", b"Recipient", b"Long Street", b"x1@", b"555"))
     assert b"MUG-BLU-2" in kept
@@ -201,6 +217,7 @@ def test_a_listing_is_a_product_with_one_variant() -> None:
         title="Enamel mug, blue",
         status="active",
         marketplace_status="BUYABLE, DISCOVERABLE",
+        product_type="MUG",
         created_at=datetime(2026, 2, 15, 12, 34, 56, 789_000, UTC),
         updated_at=datetime(2026, 11, 20, 7, tzinfo=UTC),
         skus=("MUG-BLU-2",),
@@ -241,26 +258,30 @@ def test_a_listing_of_which_little_is_told() -> None:
 
 def test_what_lies_with_amazon() -> None:
     """On hand is the total without the stock on its way."""
-    assert listings.level(stocked(FBA), False) == StockLevel(
+    assert stock.level(stocked(FBA), False) == StockLevel(
         id="MUG-BLU-2@AE08WJ6YKNBMC/AMAZON/X00EXMPL01",
         sku="MUG-BLU-2",
         product_id="MUG-BLU-2@AE08WJ6YKNBMC",
         variant_id="MUG-BLU-2@AE08WJ6YKNBMC",
         location_id="AMAZON@AE08WJ6YKNBMC",
         location_name="Fulfillment by Amazon",
+        inventory_item_id="X00EXMPL01",
+        held_by="marketplace",
+        tracked=True,
         available=37,
         available_micros=37_000_000,
         on_hand=40,
         committed=2,
         incoming=101,
         reserved=3,
+        quantities={"inbound_shipped": 100, "inbound_working": 1},
         updated_at=datetime(2026, 11, 23, 5, 58, 12, tzinfo=UTC),
     )
 
 
 def test_trap_stock_that_never_moved_has_an_empty_time() -> None:
     """As in Amazon's own example."""
-    found = listings.level(stocked(FBA, lastUpdatedTime="", totalQuantity=None), False)
+    found = stock.level(stocked(FBA, lastUpdatedTime="", totalQuantity=None), False)
 
     assert (found.updated_at, found.on_hand) == (None, None)
 
@@ -275,8 +296,7 @@ def test_what_lies_with_the_seller() -> None:
     ]
     raw = msgspec.Raw(msgspec.json.encode({"sku": "A", "fulfillmentAvailability": shares}))
     levels = [
-        listings.level(listings.within("A1F83G8C2ARO7P", "merchant", share), False)
-        for share in listings.merchant_stock(raw)
+        stock.level(within("A1F83G8C2ARO7P", "merchant", share), False) for share in stock.merchant_stock(raw)
     ]
 
     assert [(each.id, each.location_id, each.location_name, each.available) for each in levels] == [
@@ -284,7 +304,7 @@ def test_what_lies_with_the_seller() -> None:
         ("A@A1F83G8C2ARO7P/b1c9-store", "b1c9-store@A1F83G8C2ARO7P", None, 0),
         ("A@A1F83G8C2ARO7P/untracked", "untracked@A1F83G8C2ARO7P", None, None),
     ]
-    assert listings.merchant_stock(msgspec.Raw(b'{"sku":"PARENT"}')) == []
+    assert stock.merchant_stock(msgspec.Raw(b'{"sku":"PARENT"}')) == []
 
 
 @pytest.mark.parametrize(
@@ -339,17 +359,17 @@ def test_a_malformed_listing_is_a_reject(raw: bytes, record_id: str | None) -> N
 def test_malformed_stock_is_a_reject(raw: bytes, record_id: str | None) -> None:
     """With its id, if that can be read."""
     with pytest.raises((RecordInvalid, msgspec.ValidationError)):
-        listings.level(raw, False)
+        stock.level(raw, False)
 
-    assert listings.level_id(raw) == record_id
+    assert stock.level_id(raw) == record_id
     assert orders.order_id(raw) is None
 
 
 def test_a_good_record_is_identified_as_it_is_normalized() -> None:
     """Also of the seller's own stock."""
-    merchant = listings.within(
+    merchant = within(
         "A1", "merchant", msgspec.Raw(b'{"sku":"A","fulfillmentChannelCode":"DEFAULT","quantity":1}')
     )
     for raw in (stocked(FBA), stocked({**FBA, "fnSku": None}), merchant):
-        assert listings.level_id(raw) == listings.level(raw, False).id
+        assert stock.level_id(raw) == stock.level(raw, False).id
     assert listings.product_id(listed(LISTING)) == listings.product(listed(LISTING), False).id

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -76,7 +76,7 @@ def _interrupt_after_first_page(case: Case) -> None:
         case.world.clock.advance(case.world.services.settings.run_seconds)
         return page
 
-    with patch.object(pages, "JOINED_RECORDS", 0), using(case, replace(case.stream, fetch=once)):
+    with patch.object(pages, "JOINED_RECORDS", 0), using(case, _in_one_stage(case, once)):
         case.run()
     cursor = case.state.streams[case.stream.name].cursor
     assert cursor.since is None
@@ -115,7 +115,7 @@ def every_page_token_resumes(case: Case) -> None:
         case.world.clock.advance(case.world.services.settings.slice_seconds)
         return page
 
-    with patch.object(pages, "JOINED_RECORDS", 0), using(case, replace(case.stream, fetch=timed)):
+    with patch.object(pages, "JOINED_RECORDS", 0), using(case, _in_one_stage(case, timed)):
         for _ in range(40):
             task = case.run()
             assert task.status is TaskStatus.SUCCEEDED
@@ -203,6 +203,27 @@ def an_unchanged_second_run_writes_nothing(case: Case) -> None:
         # Claim, and finish with task record and countdown.
         assert task.cost.document_writes <= 4
     assert case.stored(deleted=True) == before
+
+
+@rule
+def an_unchanged_record_costs_no_detail_call(case: Case) -> None:
+    """Neither the next run nor a reconcile completes a record that has not changed."""
+    complete = case.stream.complete
+    if complete is None:
+        return
+    completed: list[bytes] = []
+
+    def noted(session: AnySession, rows: Sequence[bytes]) -> Sequence[bytes]:
+        completed.extend(rows)
+        return complete(session, rows)
+
+    with using(case, replace(case.stream, complete=noted)):
+        case.run()
+        assert completed
+        completed.clear()
+        for after_s in (900.0, _RECONCILED_S, 900.0):
+            case.run(after_s)
+    assert completed == []
 
 
 @rule
@@ -304,6 +325,11 @@ def using(case: Case, stream: AnyStream) -> Any:
     changed = replace(connector, streams={**connector.streams, stream.name: stream})
     services = replace(case.world.services, connectors={case.market.name: changed})
     return patch.object(case.world, "services", services)
+
+
+def _in_one_stage(case: Case, fetch: Callable[..., Page]) -> AnyStream:
+    """The stream with another `fetch`, without details: a slice that ends in a page has no next token."""
+    return replace(case.stream, fetch=fetch, complete=None)
 
 
 def _found(kind: Any, value: Any) -> Iterator[Any]:

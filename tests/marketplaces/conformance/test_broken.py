@@ -213,6 +213,11 @@ def numbered(numbers: Iterator[int]) -> Break:
     return normalizing(lambda record: msgspec.structs.replace(record, title=f"read {next(numbers)}"))
 
 
+def never_twice_the_same(numbers: Iterator[int]) -> Break:
+    """Its rows are completed, and differ from reading to reading although nothing has changed."""
+    return lambda stream: replace(numbered(numbers)(stream), complete=lambda _, rows: rows)
+
+
 def with_other_ids(numbers: Iterator[int]) -> Break:
     """An id of our own making."""
     return normalizing(lambda record: msgspec.structs.replace(record, id=str(next(numbers))))
@@ -250,6 +255,7 @@ BROKEN_STREAMS: list[tuple[str, str, Break]] = [
     ("ids_are_stable", "orders", lambda stream: replace(stream, record_id=lambda raw: "one")),
     ("unchanged_data_normalizes_to_identical_bytes", "products", numbered(count())),
     ("an_unchanged_second_run_writes_nothing", "products", numbered(count())),
+    ("an_unchanged_record_costs_no_detail_call", "products", never_twice_the_same(count())),
     ("one_change_changes_exactly_that_document", "products", numbered(count())),
     ("one_change_changes_exactly_that_document", "products", normalizing(at_one_price)),
     ("what_vanished_is_marked", "inventory", fetching(miscount)),

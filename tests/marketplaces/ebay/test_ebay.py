@@ -50,16 +50,16 @@ def test_trap_a_total_that_changes_while_paging_stops_the_counting() -> None:
 
 
 def test_offers_are_asked_for_one_sku_at_a_time_on_the_connections_site() -> None:
-    """An item costs one call; its listing's HTML is not carried along."""
-    offer = {"offerId": "1", "status": "UNPUBLISHED", "listingDescription": "<p>" * 1000}
+    """An item costs one call; of its listing's HTML no more is carried along than a record keeps."""
+    offer = {"offerId": "1", "status": "UNPUBLISHED", "listingDescription": "ß" * 500_000}
     with scripted(GRANTED, items(ITEM, total=1), Reply.json(200, {"offers": [offer]})) as server:
         page = fetch(session(server), "products")
 
     assert server.requests[2].query == {"sku": ["MUG-BLU-2"], "marketplace_id": ["EBAY_GB"]}
-    assert msgspec.json.decode(page.records[0]) == {
-        "item": ITEM,
-        "offers": [{"offerId": "1", "status": "UNPUBLISHED"}],
-    }
+    cut = {**offer, "listingDescription": "ß" * 100_001}
+    assert msgspec.json.decode(page.records[0]) == {"item": ITEM, "offers": [cut]}
+    product = EBAY.streams["products"].normalize(page.records[0], False)
+    assert getattr(product, "truncated", ()) == ("description", "description_html")
 
 
 @pytest.mark.parametrize("answer", [refused(404, 25_713), refused(400, 25_707)], ids=["none", "no such sku"])

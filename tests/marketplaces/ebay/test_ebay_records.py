@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from orchestrator.errors import RecordInvalid
-from orchestrator.marketplaces.ebay import item_records, order_records
+from orchestrator.marketplaces.ebay import item_records, order_records, stock_records
 from orchestrator.marketplaces.scrub import scrub
 from orchestrator.model.record import Barcode, Buyer, Money, Product, StockLevel, Variant
 
@@ -31,6 +31,7 @@ LINE: dict[str, Any] = {
 }
 SHIP_TO: dict[str, Any] = {
     "fullName": "Pat Example",
+    "companyName": "Example Ltd",
     "email": "pat@example.com",
     "primaryPhone": {"phoneNumber": "+44 20 7946 0000"},
     "contactAddress": {
@@ -61,6 +62,7 @@ ITEM: dict[str, Any] = {
 }
 OFFER: dict[str, Any] = {
     "offerId": "8209815010",
+    "marketplaceId": "EBAY_GB",
     "status": "PUBLISHED",
     "listing": {"listingId": "256001112223", "listingStatus": "ACTIVE"},
     "pricingSummary": {"price": pounds("24.99"), "originalRetailPrice": pounds("30")},
@@ -90,7 +92,7 @@ def product(*offers: dict[str, Any], **change: Any) -> Product:
 def levels(availability: Any) -> list[StockLevel]:
     """The stock levels of an item."""
     item = msgspec.json.encode({**ITEM, "availability": availability})
-    return [item_records.level(raw, False) for raw in item_records.split_by_location(item)]
+    return [stock_records.level(raw, False) for raw in stock_records.split_by_location(item)]
 
 
 def test_an_order_with_its_line() -> None:
@@ -160,8 +162,11 @@ def test_refunds_are_added_up_once_they_are_paid() -> None:
         {"refundStatus": "REFUNDED"},
     ]
 
-    assert order(paymentSummary={"refunds": refunds}).refunded == Money("6.50", "GBP")
-    assert order(paymentSummary={"refunds": refunds[2:]}).refunded is None
+    assert order(paymentSummary={"refunds": refunds[:3]}).refunded == Money("6.50", "GBP")
+    assert order(paymentSummary={"refunds": refunds[2:3]}).refunded == Money("0.00", "GBP")
+    # An unknown amount is not taken as none.
+    unknown = order(paymentSummary={"refunds": refunds})
+    assert (unknown.refunded, unknown.warnings) == (None, ("refunded",))
 
 
 def test_a_cancellation_has_its_time() -> None:
@@ -173,8 +178,18 @@ def test_a_cancellation_has_its_time() -> None:
 
 def test_buyers_are_told_only_where_they_may_be_stored() -> None:
     """With everything that is needed to send the order."""
-    assert order(with_buyer=True).buyer == Buyer(
+    gift = {**LINE, "giftDetails": {"message": "Happy birthday", "recipientEmail": "gift@example.com"}}
+    found = order(
+        with_buyer=True,
+        lineItems=[gift],
+        buyerCheckoutNotes="Ring twice",
+        buyer={"username": "example_buyer", "taxIdentifier": {"taxpayerId": "RSSMRA80A01H501U"}},
+    )
+
+    assert found.buyer == Buyer(
         name="Pat Example",
+        company="Example Ltd",
+        username="example_buyer",
         email="pat@example.com",
         phone="+44 20 7946 0000",
         street="1 Example Street, Flat 2",
@@ -182,6 +197,9 @@ def test_buyers_are_told_only_where_they_may_be_stored() -> None:
         region="Greater London",
         postal_code="N1 9GU",
         country="GB",
+        tax_ids=("RSSMRA80A01H501U",),
+        note="Ring twice",
+        gift_message="Happy birthday",
     )
 
 
@@ -196,7 +214,8 @@ def test_buyers_are_told_only_where_they_may_be_stored() -> None:
 )
 def test_trap_masked_buyers_are_nobody(instructions: list[Any], buyer: Buyer | None) -> None:
     """Nothing that eBay has masked is stored as if it were a name."""
-    assert order(with_buyer=True, fulfillmentStartInstructions=instructions).buyer == buyer
+    found = order(with_buyer=True, fulfillmentStartInstructions=instructions, buyer={"username": "********"})
+    assert found.buyer == buyer
 
 
 def test_rejects_keep_nothing_of_the_buyer() -> None:
@@ -251,15 +270,21 @@ def test_an_item_is_a_product_and_its_offer_a_variant() -> None:
         title="Enamel mug",
         status="active",
         marketplace_status="PUBLISHED/ACTIVE",
+        url="https://www.ebay.co.uk/itm/256001112223",
         skus=("MUG-BLU-2",),
         variants=(
             Variant(
                 id="256001112223",
                 sku="MUG-BLU-2",
                 barcode="5012345678900",
-                barcodes=(Barcode(kind="ean", value="5012345678900"),),
+                barcodes=(
+                    Barcode(kind="ean", value="5012345678900"),
+                    Barcode(kind="upc", value="012345678905"),
+                ),
                 price=Money("24.99", "GBP"),
                 list_price=Money("30.00", "GBP"),
+                url="https://www.ebay.co.uk/itm/256001112223",
+                status="active",
             ),
         ),
     )
@@ -329,12 +354,12 @@ def test_stock_is_told_by_location() -> None:
 
 def test_an_item_that_cannot_be_split_is_a_reject_without_an_id() -> None:
     """Then nothing is taken as vanished."""
-    raw = item_records.split_by_location(msgspec.json.encode({**ITEM, "availability": 5}))
+    raw = stock_records.split_by_location(msgspec.json.encode({**ITEM, "availability": 5}))
 
     assert len(raw) == 1
     with pytest.raises(msgspec.ValidationError):
-        item_records.level(raw[0], False)
-    assert item_records.level_id(raw[0]) is None
+        stock_records.level(raw[0], False)
+    assert stock_records.level_id(raw[0]) is None
 
 
 def test_ids_are_read_of_items_that_cannot_be_understood() -> None:

@@ -12,10 +12,10 @@ import pytest
 
 from local.sandbox.http import Reply
 from orchestrator.errors import MarketplaceUnavailable
-from orchestrator.marketplaces.ebay import item_records
+from orchestrator.marketplaces.ebay import stock_records
 from orchestrator.marketplaces.ebay.listings import MOST_UNSHOWN
 from orchestrator.marketplaces.spec import AnySession, Page, Window
-from orchestrator.model.record import Money
+from orchestrator.model.record import Destination, Money
 from orchestrator.model.run import TaskStatus
 from tests.marketplaces.ebay.answers import EBAY, GRANTED, ORDER, fetch, items, orders, refused, session
 from tests.marketplaces.ebay.test_ebay_records import ITEM, LINE, OFFER, line, order, pounds, product
@@ -192,12 +192,12 @@ def test_an_order_whose_payment_is_not_there_is_not_open() -> None:
 @pytest.mark.parametrize(
     ("change", "named"),
     [
-        ({"lineItems": [{**LINE, "lineItemCost": {"value": "x", "currency": "GBP"}}]}, "lines.unit_price"),
+        ({"lineItems": [{**LINE, "lineItemCost": {"value": "x", "currency": "GBP"}}]}, "lines.subtotal"),
         ({"lineItems": [{**LINE, "discountedLineItemCost": {"value": "1", "currency": "£"}}]}, "lines.total"),
         ({"lineItems": [{**LINE, "title": [5]}]}, "lines.title"),
         ({"lineItems": [{**LINE, "sku": [5]}]}, "lines.sku"),
         ({"lineItems": [{**LINE, "legacyItemId": 5}]}, "lines.variant_id"),
-        ({"paymentSummary": {"refunds": {"0": {}}}}, "refunded"),
+        ({"paymentSummary": {"refunds": [5]}}, "refunded"),
         ({"paymentSummary": {"refunds": [{"amount": pounds("x"), "refundStatus": "REFUNDED"}]}}, "refunded"),
         ({"cancelStatus": {"cancelState": "CANCELED", "cancelledDate": "soon"}}, "cancelled_at"),
     ],
@@ -212,9 +212,12 @@ def test_one_unusable_detail_is_null_and_named(change: dict[str, Any], named: st
 
 def test_an_unusable_buyer_is_nobody() -> None:
     """It is read only if it may be stored."""
-    assert order(fulfillmentStartInstructions=5).warnings == ()
-    found = order(with_buyer=True, fulfillmentStartInstructions=5)
+    step = {"shippingStep": {"shipTo": {"fullName": 5, "contactAddress": {"countryCode": "GB"}}}}
+    assert order(fulfillmentStartInstructions=[step]).warnings == ()
+    found = order(with_buyer=True, buyer=None, fulfillmentStartInstructions=[step])
     assert (found.buyer, found.warnings) == (None, ("buyer",))
+    assert found.destination == Destination(country="GB")
+    assert order(fulfillmentStartInstructions=5).warnings == ("destination",)
 
 
 def test_a_lower_case_currency_of_a_detail_is_understood() -> None:
@@ -240,13 +243,15 @@ def test_quantities_sold_by_weight_are_exact() -> None:
     assert line(quantity=3.0).quantity == 3
     places = [{"merchantLocationKey": "w", "quantity": 1.5}, {"merchantLocationKey": "v", "quantity": "x"}]
     availability = {"shipToLocationAvailability": {"availabilityDistributions": places}}
-    weighed, odd = item_records.split_by_location(msgspec.json.encode({**ITEM, "availability": availability}))
+    weighed, odd = stock_records.split_by_location(
+        msgspec.json.encode({**ITEM, "availability": availability})
+    )
 
-    assert item_records.level(weighed, False).available == "1.5"
+    assert stock_records.level(weighed, False).available == "1.5"
     # Stock is not guessed: a reject, with its id.
     with pytest.raises(msgspec.ValidationError):
-        item_records.level(odd, False)
-    assert item_records.level_id(odd) == "MUG-BLU-2@v"
+        stock_records.level(odd, False)
+    assert stock_records.level_id(odd) == "MUG-BLU-2@v"
 
 
 def test_the_count_of_items_is_passed_on() -> None:

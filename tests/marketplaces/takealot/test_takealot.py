@@ -14,7 +14,7 @@ from local.sandbox.http import Reply
 from orchestrator.errors import PageTokenExpired, RateLimited, RecordInvalid, ResponseInvalid
 from orchestrator.marketplaces.registry import REGISTRY
 from orchestrator.marketplaces.spec import AnySession, Window
-from orchestrator.marketplaces.takealot import records
+from orchestrator.marketplaces.takealot import records, sale_records
 from orchestrator.model.record import Money, Order, StockLevel
 from tests.support.scripted import (
     CREDENTIALS,
@@ -259,7 +259,7 @@ def test_grouping_keeps_what_it_cannot_read_apart() -> None:
     second, stray = {**SALE, "order_item_id": 99}, {"order_item_id": 5}
     items = [msgspec.Raw(msgspec.json.encode(each)) for each in (SALE, stray, second, SALE)]
 
-    grouped = records.group_by_order(items)
+    grouped = sale_records.group_by_order(items)
 
     assert [msgspec.json.decode(each) for each in grouped] == [[second, SALE], [stray]]
     assert [TAKEALOT.streams["orders"].record_id(each) for each in grouped] == ["199823311", None]
@@ -268,7 +268,7 @@ def test_grouping_keeps_what_it_cannot_read_apart() -> None:
 def order(*changes: dict[str, Any]) -> Order:
     """An order of one item for each change."""
     items = [{**SALE, "order_item_id": number, **change} for number, change in enumerate(changes)]
-    return records.order(msgspec.json.encode(items), False)
+    return sale_records.order(msgspec.json.encode(items), False)
 
 
 @pytest.mark.parametrize(
@@ -312,7 +312,7 @@ def test_trap_ids_may_be_numbers_or_text() -> None:
     as_text = {name: str(value) if name.endswith("_id") else value for name, value in SALE.items()}
     raw = [msgspec.json.encode([each]) for each in (SALE, as_text)]
 
-    assert records.order(raw[0], False) == records.order(raw[1], False)
+    assert sale_records.order(raw[0], False) == sale_records.order(raw[1], False)
 
 
 def test_an_offer_is_a_product_with_one_variant() -> None:
@@ -339,6 +339,7 @@ def test_stock_is_told_by_warehouse_and_region() -> None:
             product_id="208877123",
             variant_id="208877123",
             location_id="28676",
+            held_by="merchant",
             available=40,
             available_micros=40_000_000,
         ),
@@ -349,9 +350,11 @@ def test_stock_is_told_by_warehouse_and_region() -> None:
             variant_id="208877123",
             location_id="JHB",
             location_name="JHB",
+            held_by="marketplace",
             available=12,
             available_micros=12_000_000,
             incoming=5,
+            quantities={"stock_in_receiving": 2, "stock_on_way": 3},
         ),
     ]
 
@@ -370,9 +373,9 @@ def test_a_malformed_item_makes_its_order_a_reject_with_its_id(change: dict[str,
     """A time without a zone is not guessed at."""
     raw = msgspec.json.encode([{**SALE, **change}])
     with pytest.raises((RecordInvalid, msgspec.ValidationError)):
-        records.order(raw, False)
+        sale_records.order(raw, False)
 
-    assert records.order_id(raw) == "199823311"
+    assert sale_records.order_id(raw) == "199823311"
 
 
 def test_the_seller_is_named_by_the_check(seller: Sandbox) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from orchestrator.marketplaces.takealot import records
+from orchestrator.marketplaces.takealot import records, sale_records
 from orchestrator.model.record import Order
 from tests.marketplaces.takealot.test_takealot import OFFER, SALE
 
@@ -15,7 +15,7 @@ from tests.marketplaces.takealot.test_takealot import OFFER, SALE
 def sold(*words: Any) -> Order:
     """An order with an item for each status."""
     items = [{**SALE, "order_item_id": number, "sale_status": word} for number, word in enumerate(words)]
-    return records.order(msgspec.json.encode(items), False)
+    return sale_records.order(msgspec.json.encode(items), False)
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,7 @@ def test_an_odd_detail_of_an_offer_or_a_sale_is_null(odd: Any) -> None:
         product = records.product(msgspec.json.encode({**OFFER, name: odd}), False)
         assert (product.id, product.status) == ("208877123", "active")
     raw = msgspec.json.encode([{**SALE, "sku": odd, "product_title": odd, "offer_id": odd}])
-    assert records.order(raw, False).total is not None
+    assert sale_records.order(raw, False).total is not None
     stock = {"region": "JHB", "quantity_available": 12, "stock_on_way": odd, "stock_in_receiving": 1}
     split = records.split_by_location(
         msgspec.Raw(msgspec.json.encode({**OFFER, "takealot_warehouse_stock": [stock]}))
@@ -103,7 +103,7 @@ def test_an_odd_detail_of_an_offer_or_a_sale_is_null(odd: Any) -> None:
 
 def test_quantities_by_weight_are_exact() -> None:
     """Of a sale and of stock; money that an order stands for is never guessed."""
-    order = records.order(msgspec.json.encode([{**SALE, "quantity": 1.5}]), False)
+    order = sale_records.order(msgspec.json.encode([{**SALE, "quantity": 1.5}]), False)
     assert order.lines[0].quantity == "1.5"
     stock = {"seller_warehouse_id": 1, "quantity_available": 2.25}
     split = records.split_by_location(

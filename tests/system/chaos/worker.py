@@ -11,14 +11,14 @@ from datetime import timedelta
 from main import sync_worker
 from orchestrator.model import healing
 from orchestrator.runs import heal
-from orchestrator.sync import pages, stream_sync
+from orchestrator.sync import page_writer, pages
 from orchestrator.tasks import claim
 
 __all__ = ["sync_worker"]
 
 claim.WATCH_EVERY_S = 1.0
 claim.WATCHED_S = 6.0
-stream_sync.SIGN_OF_LIFE_S = 3.0
+page_writer.SIGN_OF_LIFE_S = 3.0
 healing.APART = timedelta(seconds=4)
 heal.LEASE_GRACE = timedelta(seconds=4)
 heal.DISPATCH_IDLE = timedelta(seconds=8)

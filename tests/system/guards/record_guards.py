@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.system.guards.guard import Guard
 
 CORE = "tests/core/"
+MARKET = "tests/marketplaces/ebay/"
 RECORD_GUARDS = (
     Guard(
         "invariant 1: a tick's run is created once",
@@ -79,7 +80,7 @@ RECORD_GUARDS = (
     Guard(
         "invariant 3: an unchanged record is known by its digest",
         "orchestrator/sync/normalizer.py",
-        "if known == content and not self._full and earlier is None:",
+        "if earlier is None and self._is_known(key, content, known):",
         "if False:",
         CORE + "test_streams.py::test_an_unchanged_connection_costs_four_writes_and_two_reads",
     ),
@@ -238,8 +239,8 @@ RECORD_GUARDS = (
     Guard(
         "records: a connection that changes hands has its records written for the new owner",
         "orchestrator/sync/normalizer.py",
-        "connection.store_buyer_pii, connection.organization_id]",
-        "connection.store_buyer_pii]",
+        "connection.keep_raw,\n        connection.organization_id,",
+        "connection.keep_raw,",
         CORE
         + "test_record_documents.py::test_a_record_is_written_once_more_when_its_connection_changes_hands",
     ),
@@ -256,5 +257,147 @@ RECORD_GUARDS = (
         "Put(write.path, {**write.data, SYNCED_AT: now})",
         "write",
         CORE + "test_record_documents.py::test_synced_at_is_the_commit_s_time_by_the_store_s_clock",
+    ),
+    Guard(
+        "personal data: Amazon is asked for no address without the connection's consent",
+        "orchestrator/marketplaces/amazon/listings.py",
+        "wants_place = session.store_buyer_pii or session.settings.destination",
+        "wants_place = True",
+        "tests/marketplaces/amazon/test_amazon.py::test_orders_of_all_marketplaces_are_asked_for_at_once",
+    ),
+    Guard(
+        "records: a discount of Amazon's lowers the price, whatever its sign",
+        "orchestrator/marketplaces/amazon/order_parts/proceeds.py",
+        'return amount and Money(amount.amount.removeprefix("-"), amount.currency)',
+        "return amount",
+        "tests/marketplaces/amazon/test_amazon_orders.py"
+        "::test_a_discount_of_either_sign_is_split_by_its_subject",
+    ),
+    Guard(
+        "records: nothing is left of a sale of Takealot's that is cancelled or given back",
+        "orchestrator/marketplaces/takealot/sale_records.py",
+        'frozenset({"cancelled", "refunded", "returned"})',
+        "frozenset()",
+        "tests/marketplaces/takealot/test_takealot_mapped.py"
+        "::test_trap_a_cancelled_item_counts_in_the_total_but_not_in_the_net",
+    ),
+    Guard(
+        "invariant 3: an unchanged record costs no detail call",
+        "orchestrator/sync/normalizer.py",
+        "known == content or not self._asks_again)",
+        "False)",
+        CORE + "test_details.py::test_an_unchanged_row_costs_no_detail_call",
+    ),
+    Guard(
+        "invariant 3: a slice that ends in a page has completed its rows for good",
+        "orchestrator/sync/stream_sync.py",
+        "elif stored := self._normalizer.stored():",
+        'elif stored := b"":',
+        CORE + "test_details.py::test_a_slice_that_ends_in_a_page_keeps_the_rows_done",
+    ),
+    Guard(
+        "invariant 2: only the last commit of completed rows counts all of them as stored",
+        "orchestrator/sync/details.py",
+        "writer.write(group, writer.cursor)",
+        "writer.write(group, cursor())",
+        CORE + "test_details.py::test_a_commit_that_fails_in_a_batch_loses_no_row",
+    ),
+    Guard(
+        "invariant 2: a row changed back within an unfinished page is stored again",
+        "orchestrator/sync/normalizer.py",
+        "== content and (is_held or known is None):",
+        "is not None and True:",
+        CORE + "test_details.py::test_a_change_back_within_an_unfinished_page_is_stored",
+    ),
+    Guard(
+        "invariant 3: rows completed before a call that hangs are stored",
+        "orchestrator/sync/details.py",
+        "return list(rows), error",
+        "return [], error",
+        CORE + "test_details.py::test_a_call_that_hangs_does_not_cost_the_rows_before_it",
+    ),
+    Guard(
+        "invariant 4: a slice ends in the middle of a page's details",
+        "orchestrator/sync/details.py",
+        "SliceOver() if self._task.time_left() <= 0 else None",
+        "None",
+        CORE + "test_details.py::test_a_slice_that_ends_in_a_page_keeps_the_rows_done",
+    ),
+    Guard(
+        "invariant 5: a record without its details does not count as complete",
+        "orchestrator/sync/normalizer.py",
+        "(key, incomplete(content) if content == change.content else content, day)",
+        "(key, content, day)",
+        CORE + "test_missing_details.py::test_a_reconcile_asks_for_missing_details_and_fails_no_tick",
+    ),
+    Guard(
+        "invariant 5: one record whose details fail does not stop its stream",
+        "orchestrator/sync/details.py",
+        "is_narrowed = self._attempt > 1 or any",
+        "is_narrowed = any",
+        CORE + "test_missing_details.py::test_one_bad_apple_is_stored_without_its_details",
+    ),
+    Guard(
+        "invariant 2: an outage of details fails the page",
+        "orchestrator/sync/details.py",
+        "if self._failed >= OUTAGE_ROWS:",
+        "if False:",
+        CORE + "test_missing_details.py::test_an_outage_stores_nothing_without_details",
+    ),
+    Guard(
+        "records: a document that is too large loses optional fields first",
+        "orchestrator/model/record_document.py",
+        "if _drop(document, name):",
+        "if False:",
+        CORE + "test_record_documents.py::test_a_large_document_sheds_optional_fields",
+    ),
+    Guard(
+        "records: a kept row has no personal data unless they are stored",
+        "orchestrator/sync/normalizer.py",
+        "frozenset() if self._connection.store_buyer_pii else self._personal_fields",
+        "frozenset()",
+        CORE + "test_record_documents.py::test_a_row_is_kept_as_text_if_that_is_wanted",
+    ),
+    Guard(
+        "records: an envelope is completed only in the version that was read",
+        "orchestrator/operators/stored_records.py",
+        "version=snapshot.version,",
+        "version=None,",
+        "tests/cli/test_records.py::test_a_record_that_is_synced_meanwhile_stays_as_it_was_written",
+    ),
+    Guard(
+        "records: the tax that eBay collects is in its totals, because its breakdown is asked for",
+        "orchestrator/marketplaces/ebay/listings.py",
+        '("fieldGroups", "TAX_BREAKDOWN"),',
+        "",
+        MARKET + "test_ebay_sandbox.py::test_every_mapped_field_is_filled",
+    ),
+    Guard(
+        "records: a tax that is not in an eBay total is not taken off the net",
+        "orchestrator/marketplaces/ebay/order_amounts.py",
+        "return tax, _value(tax) >= _value(collected)",
+        "return tax, True",
+        MARKET + "test_ebay_amounts.py::test_a_total_without_the_collected_tax_has_none_of_it",
+    ),
+    Guard(
+        "records: an eBay refund that is told twice counts once",
+        "orchestrator/marketplaces/ebay/order_amounts.py",
+        "return by_line.pop(key)",
+        "return parts",
+        MARKET + "test_ebay_amounts.py::test_trap_a_refund_by_line_may_be_told_twice_or_only_at_its_line",
+    ),
+    Guard(
+        "records: the destination of an eBay order is behind the hub",
+        "orchestrator/marketplaces/ebay/order_people.py",
+        "if row.ebay_supported_fulfillment is True:",
+        "if False:",
+        MARKET + "test_ebay_sandbox.py::test_trap_the_destination_is_behind_the_hub",
+    ),
+    Guard(
+        "records: an eBay order without a parcel costs no detail call",
+        "orchestrator/marketplaces/ebay/tracking.py",
+        "if not listed.hrefs:",
+        "if False:",
+        MARKET + "test_ebay_sandbox.py::test_orders_are_completed_with_one_call_for_those_with_parcels",
     ),
 )

@@ -12,6 +12,7 @@ import pytest
 from orchestrator.model import ids
 from orchestrator.model.documents import from_document
 from orchestrator.model.messages import Message, decode
+from orchestrator.model.record_document import SCHEMA
 from orchestrator.model.run import Shard, Task, TaskStatus
 from orchestrator.operators.pause import resume
 from orchestrator.ports import Snapshot
@@ -293,4 +294,16 @@ def assert_holds_the_truth(replay: Replay, connection_id: str) -> None:
         assert held.keys() == truth.keys(), f"{connection_id} {stream}"
         for record_id, fields in truth.items():
             told = told_by(held[record_id])
-            assert {name: told[name] for name in fields} == fields, f"{connection_id} {stream} {record_id}"
+            known = known_to(held[record_id], fields)
+            assert {name: told[name] for name in known} == known, f"{connection_id} {stream} {record_id}"
+
+
+def known_to(document: Mapping[str, Any], fields: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of the truth that a document can hold; all if it has today's form.
+
+    An older document lacks later fields. Its total is of sales as the sandboxes had them then: without
+    shipping, discounts and tips.
+    """
+    if document.get("schema") == SCHEMA:
+        return dict(fields)
+    return {name: value for name, value in fields.items() if name in told_by(document) and name != "total"}

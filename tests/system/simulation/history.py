@@ -93,6 +93,8 @@ class History:
         self.tick_s: list[float] = []
         #: When everything stops going wrong.
         self.quiet_s = float("inf")
+        #: When all is stored, before a reconcile.
+        self.settled_s = float("inf")
         self._processes: list[Process] = []
         self.deliveries = self.most_calls = self.most_published = self.most_writes = 0
         for connection_id in self.connections:
@@ -139,16 +141,20 @@ class History:
             for marketplace in MARKETPLACES
         }
         tells_time = chance(rng, 0.7)
+        # Not a choice of the generator: all other histories stay as they are.
+        is_detailed = self.seed % 7 == 2
         return Market(
             history=self,
             page_size=rng.randint(1, 4),
             counted=chance(rng, 0.5),
             by_offset=chance(rng, 0.3),
-            durable=chance(rng, 0.7),
+            durable=chance(rng, 0.7) or is_detailed,
             ordered=chance(rng, 0.6),
             listings=listings,
             offset=timedelta(seconds=rng.choice([0, 0, -45, 45, -600, 600]) if tells_time else 0),
             tells_time=tells_time,
+            detailed=frozenset({"orders", "inventory"}) if is_detailed else frozenset(),
+            detail_rows=1 + self.seed % 3,
             behaviour=Behaviour(
                 unavailable=some(0.1),
                 short_wait=some(0.1),
@@ -320,6 +326,7 @@ class History:
             self.loop.at(idle_s + after_s + 600, self._look)
         if self.apple.kind:
             self.loop.at(idle_s + CHECKED[-1] + 900, self._mend)
+        self.settled_s = self.quiet_s + idle_s + CHECKED[0] - HOUR_S
         self.loop.run(self.quiet_s + idle_s + ticks[-1] + HOUR_S)
         self.judge.history()
         if self.loop.failure is not None:
@@ -345,7 +352,8 @@ class History:
         self.people.spoil(self.apple.connection_id, self.apple.kind)
 
     def _mend(self) -> None:
-        """The bad apple is put right."""
+        """The bad apple is put right; what it has missed is read at the next ticks."""
+        self.settled_s = float("inf")
         connection_id, self.apple = self.apple.connection_id, Apple()
         self.people.mend(connection_id)
         for after_s in (HOUR_S, 2 * HOUR_S):

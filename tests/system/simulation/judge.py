@@ -13,7 +13,7 @@ from orchestrator.model.state import SyncState
 from orchestrator.ports import Document, Query
 from tests.system.simulation.market import LONG_SPAN
 from tests.system.simulation.process import MOST_FROZEN_S
-from tests.system.simulation.rows import Row
+from tests.system.simulation.rows import UNDETAILED, Raw, Row, has_no_details, number
 
 if TYPE_CHECKING:
     from tests.system.simulation.history import History
@@ -66,8 +66,28 @@ class Judge:
                 continue
             found = self._store.documents.get(ids.task_path(run_id, connection_id))
             task = found[1] if found is not None else {"status": None, "incomplete": None}
+            if history.market.detailed and task.get("reason") == UNDETAILED:
+                continue
             is_well = task["status"] == TaskStatus.SUCCEEDED.value and not task["incomplete"]
             self._is(is_well, f"{run_id}: {connection_id} is well, and its task is {task}")
+
+    def asked_for_details(self, connection_id: str, stream: str, row: Raw) -> None:
+        """Once all has come to rest, nobody asks for the details of a row that is stored with them."""
+        history = self._history
+        if history.loop.now_s < history.settled_s or connection_id == history.apple.connection_id:
+            return
+        found = self._store.documents.get(f"connections/{connection_id}/{stream}/{row.id}")
+        fields = ("updated_at", "marketplace_status", "number", "sales_channel")
+        held = tuple(found[1][name] for name in fields) if found is not None else None
+        # Another version writes each record, and so completes it, once more.
+        version = f"version {history.releases.version}"
+        whole = (row.changed_at, row.value, number(row.id, row.value), version)
+        is_complete = held == whole and not has_no_details(row.id, row.value)
+        # Old orders are not remembered; only a retry of another row lists them again.
+        is_old = stream == "orders" and history.market.now - row.changed_at > timedelta(days=1)
+        self._is(
+            is_old or not is_complete, f"{connection_id}/{stream}: details of {row.id} are asked for again"
+        )
 
     def _run(self, run_id: str, started_s: float) -> None:
         """Every run ends, within its deadline and two more ticks."""
@@ -132,6 +152,7 @@ class Judge:
     def _row(
         self, connection_id: str, connection: Document, stream: str, row: Row, record: Document | None
     ) -> None:
+        history = self._history
         where = f"{connection_id}/{stream}: {row}"
         reject = f"connections/{connection_id}/rejects/{stream}-{row.id}"
         is_rejected = reject in self._store.documents
@@ -142,6 +163,9 @@ class Judge:
         self._is(not (is_rejected and known), f"{where} is understood, and still rejected")
         value = record["marketplace_status"] if record is not None else None
         self._is(value == row.now.stored_value, f"{where} is stored as {value}")
+        if record is not None and stream in history.market.detailed:
+            told = number(row.id, row.now.stored_value)
+            self._is(record["number"] == told, f"{where} is stored with {record['number']}, not {told}")
         if record is not None and stream != "inventory":
             keeps = record["buyer"] is not None
             self._is(keeps == connection["store_buyer_pii"], f"{where}: a buyer's data is stored: {keeps}")

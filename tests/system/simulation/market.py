@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
@@ -17,6 +17,7 @@ from orchestrator.errors import (
     PageTokenExpired,
     PermissionDenied,
     RateLimited,
+    RequestRejected,
     ResponseInvalid,
 )
 from orchestrator.marketplaces.auth import ExpiringToken, RotatingGrant, Rotation, Token
@@ -36,7 +37,16 @@ from orchestrator.marketplaces.spec import (
 from tests.support.connectors import OPEN_TO_ALL
 from tests.system.simulation.accounts import Account
 from tests.system.simulation.loop import START, chance
-from tests.system.simulation.rows import BUYER, Row, Version, normalize, record_id
+from tests.system.simulation.rows import (
+    BUYER,
+    Raw,
+    Row,
+    Version,
+    has_no_details,
+    normalize,
+    number,
+    record_id,
+)
 
 if TYPE_CHECKING:
     from tests.system.simulation.history import History
@@ -112,6 +122,9 @@ class Market:
     #: Its clock against the true time, and whether it tells it.
     offset: timedelta
     tells_time: bool
+    #: Streams whose rows have details that cost calls, and for how many rows at once.
+    detailed: frozenset[str] = frozenset()
+    detail_rows: int = 1
     behaviour: Behaviour = field(default_factory=Behaviour)
     shops: dict[tuple[str, str], dict[str, Row]] = field(default_factory=dict)
     accounts: dict[str, Account] = field(default_factory=dict)
@@ -205,6 +218,9 @@ class Market:
             remembers_all=name != "orders",
             short_span=SHORT_SPAN if rolling else timedelta(0),
             long_span=timedelta.max if reconciled else LONG_SPAN if rolling else timedelta(0),
+            complete=partial(self._complete, name) if name in self.detailed else None,
+            complete_rows=self.detail_rows,
+            detail_fields=("number",) if name in self.detailed else (),
         )
 
     def _open(self, opening: SessionRequest) -> AnySession:
@@ -291,6 +307,24 @@ class Market:
             listed=len(page),
             unshown=unshown,
         )
+
+    def _complete(self, name: str, session: AnySession, raws: Sequence[bytes]) -> list[bytes]:
+        client: Any = session.client
+        connection_id = client.opening.connection_id
+        self._authenticate(connection_id, client)
+        client.calls += 1
+        self.history.loop.pause()
+        rows = [msgspec.json.decode(raw, type=Raw) for raw in raws]
+        self.history.say(lambda: f"details of {name} of {connection_id}: {[row.id for row in rows]}")
+        self._misbehave(name, client, None)
+        for row in rows:
+            self.history.judge.asked_for_details(connection_id, name, row)
+            if has_no_details(row.id, row.value):
+                self.history.seen["no details"] += 1
+                raise RequestRejected("market details: answered 404")
+            row.detail = number(row.id, row.value)
+        self.history.seen["details"] += len(rows)
+        return [msgspec.json.encode(row) for row in rows]
 
     def _authenticate(self, connection_id: str, client: Any) -> None:
         """One call's authentication, as the shared client makes it: a refused token is refreshed once."""

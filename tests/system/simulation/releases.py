@@ -14,7 +14,7 @@ from orchestrator.ports import Document
 from orchestrator.sync.migration import turns
 from tests.system.simulation.loop import chance
 from tests.system.simulation.market import AGE
-from tests.system.simulation.rows import Row
+from tests.system.simulation.rows import UNDETAILED, Row
 
 if TYPE_CHECKING:
     from tests.system.simulation.history import History
@@ -109,6 +109,10 @@ class Releases:
             region = connection["settings"].get("region", "all")
             if "orders" not in connection["streams"] or not row.is_in(region) or row.created_at > until:
                 continue
+            run_id = ids.tick_run_id(history.moment(max(history.ticks)), "sync")
+            task = history.store.documents.get(ids.task_path(run_id, connection_id))
+            if history.market.detailed and task is not None and task[1]["reason"] == UNDETAILED:
+                continue
             history.seen["looked for after a release"] += 1
             if f"{ids.connection_path(connection_id)}/orders/{row.id}" not in history.store.documents:
                 history.violated(f"{connection_id}: {row} is held up by release {self.version}")
@@ -139,5 +143,7 @@ class Releases:
         """A stored record that is still listed was written in the last version."""
         moment = row.created_at if listing is Listing.ROLLING else row.now.changed_at
         is_listed = listing is Listing.SNAPSHOT or moment >= since
-        if is_listed and record["number"] != f"version {self.version}":
-            self._history.violated(f"{where} is stored in {record['number']}, not in version {self.version}")
+        if is_listed and record["sales_channel"] != f"version {self.version}":
+            self._history.violated(
+                f"{where} is stored in {record['sales_channel']}, not in version {self.version}"
+            )

@@ -25,6 +25,8 @@ class Raw(msgspec.Struct):
     buyer: str
     #: How it is malformed; empty where it is well-formed.
     broken: str = ""
+    #: Only in a completed row.
+    detail: str = ""
 
 
 @dataclass(frozen=True)
@@ -99,6 +101,20 @@ class Row:
         return msgspec.json.encode(row)
 
 
+#: A row without details fails the tick that meets it first, with this reason.
+UNDETAILED = "request_rejected"
+
+
+def has_no_details(name: str, value: str) -> bool:
+    """Whether the marketplace can show a row of this value only without its details."""
+    return value == "3" and int(name[1:]) % 4 == 1
+
+
+def number(name: str, value: str) -> str:
+    """The content of a complete record's `number`; the row's id if it has no details."""
+    return name if has_no_details(name, value) else f"detail of {value}"
+
+
 def record_id(raw: bytes) -> str | None:
     """The row's id; of a nameless one it cannot be read."""
     row = msgspec.json.decode(raw, type=Raw)
@@ -117,7 +133,8 @@ def normalize(version: int, raw: bytes, keep_buyer: bool) -> Record:
             raise KeyError(row.buyer)
     return Order(
         id=row.id,
-        number=f"version {version}",
+        number=row.detail or row.id,
+        sales_channel=f"version {version}",
         status="open",
         marketplace_status=row.value,
         created_at=row.created_at,

@@ -52,6 +52,8 @@ OFTEN = {
     "workers away": 8,
     "apple": 10,
     "digest documents": 10,
+    "details": 50,
+    "no details": 1,
     "several slices": 20,
     "taken over while alive": 3,
     "skewed": 10,

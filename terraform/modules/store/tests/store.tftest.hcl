@@ -42,7 +42,22 @@ run "store" {
 
   assert {
     condition     = alltrue([for index in google_firestore_index.this : index.query_scope == "COLLECTION"])
-    error_message = "queries stay within a collection"
+    error_message = "the sync's queries stay within a collection"
+  }
+
+  assert {
+    condition     = alltrue([for index in google_firestore_index.group : index.query_scope == "COLLECTION_GROUP" && index.fields[0].field_path == "organization_id"])
+    error_message = "readers ask across connections, always for one organization"
+  }
+
+  assert {
+    condition     = alltrue([for collection in ["inventory", "orders", "products"] : google_firestore_field.unindexed["${collection}.*"].field == "*"])
+    error_message = "fields of records have no index unless they are named"
+  }
+
+  assert {
+    condition     = alltrue([for field in google_firestore_field.indexed : alltrue([for index in field.index_config[0].indexes : index.query_scope == "COLLECTION"])])
+    error_message = "indexes of single fields stay within a connection"
   }
 
   assert {

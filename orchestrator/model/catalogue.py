@@ -1,4 +1,4 @@
-"""Products: the documents of `connections/{id}/products`."""
+"""Products and stock levels: the documents of `connections/{id}/products` and `inventory`."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from typing import Literal
 
 import msgspec
 
-from orchestrator.model.parts import Attribute, Money, Part, Warnings
+from orchestrator.model.parts import Attribute, FulfilledBy, Money, Part, Quantity, Warnings
 
 ProductStatus = Literal["active", "inactive", "draft", "archived", "unknown"]
 BarcodeKind = Literal["gtin", "ean", "upc", "isbn", "asin", "other"]
 WeightUnit = Literal["g", "kg", "oz", "lb"]
+StockStatus = Literal["in_stock", "out_of_stock", "on_backorder"]
 
 
 class Barcode(Part, frozen=True, kw_only=True):
@@ -95,6 +96,41 @@ class Product(msgspec.Struct, frozen=True, kw_only=True):
     updated_at: datetime | None = None
     published_at: datetime | None = None
     variants: tuple[Variant, ...] = ()
+    #: Names of fields that were cut to their limit.
+    truncated: tuple[str, ...] = ()
+    #: Names of details that could not be read and are null.
+    warnings: Warnings = ()
+
+
+class StockLevel(msgspec.Struct, frozen=True, kw_only=True):
+    """How much of one SKU lies at one location. Connectors make it with `unified.levels.level_of`."""
+
+    id: str
+    sku: str | None = None
+    product_id: str | None = None
+    variant_id: str | None = None
+    inventory_item_id: str | None = None
+    location_id: str
+    location_name: str | None = None
+    #: The owner of the location.
+    held_by: FulfilledBy = "unknown"
+    #: Whether the stock is counted; None if the marketplace does not say.
+    tracked: bool | None = None
+    #: Whether it can be bought, if the marketplace says so apart from the quantity.
+    status: StockStatus | None = None
+    #: Free to sell now; None if the marketplace does not track it.
+    available: Quantity | None = None
+    #: `available` times 10^6, for sums; None if it does not fit.
+    available_micros: int | None = None
+    on_hand: Quantity | None = None
+    committed: Quantity | None = None
+    incoming: Quantity | None = None
+    reserved: Quantity | None = None
+    #: Damaged, expired or otherwise not for sale.
+    unsellable: Quantity | None = None
+    #: Further amounts by names of our own, sorted.
+    quantities: dict[str, Quantity] = {}
+    updated_at: datetime | None = None
     #: Names of fields that were cut to their limit.
     truncated: tuple[str, ...] = ()
     #: Names of details that could not be read and are null.

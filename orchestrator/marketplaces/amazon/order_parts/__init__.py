@@ -1,0 +1,1 @@
+"""The parts of Amazon's orders: amounts, parcels, personal data."""

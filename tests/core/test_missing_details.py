@@ -1,0 +1,206 @@
+"""Details that cannot be read: one bad apple, an outage, and answers that make no sense."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
+
+import msgspec
+import pytest
+
+from orchestrator.errors import MarketplaceUnavailable, RequestRejected, WriteRejected
+from orchestrator.marketplaces.spec import AnySession
+from orchestrator.model.record import Record
+from orchestrator.model.run import RunStatus, TaskStatus
+from orchestrator.ports import Put, Query, Write, Written
+from orchestrator.sync import details
+from tests.core.detailed import DAY_S, asked, stored, told
+from tests.support.world import FakeClient, Row, World, fill, normalize
+
+
+def spoil(world: World, error: Exception, *names: str) -> None:
+    """The details of these rows fail whenever they are asked for."""
+
+    def fail(client: FakeClient, asked_for: tuple[str, ...]) -> None:
+        if set(names) & set(asked_for):
+            raise error
+
+    world.bazaar.at_detail = fail
+
+
+@pytest.mark.parametrize("rows", [1, 4])
+@pytest.mark.parametrize(
+    "error", [RequestRejected("answered 404"), MarketplaceUnavailable("answered 500"), KeyError("refunds")]
+)
+def test_one_bad_apple_is_stored_without_its_details(sparse: World, error: Exception, rows: int) -> None:
+    """It fails one tick; at the next it is stored as listed, with a warning, and all others complete."""
+    sparse.bazaar.give_details("orders", rows=rows)
+    spoil(sparse, error, "r1")
+    first, _ = sparse.run_once()
+    sparse.clock.advance(900)
+    _, second = sparse.run_once()
+
+    assert sparse.task(first, "a").status is TaskStatus.FAILED
+    assert second.status is RunStatus.SUCCEEDED
+    assert told(sparse) == {f"r{n}": "r1" if n == 1 else "detail of 1" for n in range(6)}
+    assert list(stored(sparse)["r1"]["warnings"]) == ["number"]
+    assert not stored(sparse)["r0"].get("warnings")
+    assert sparse.store.query(Query("connections/a/rejects", limit=10)) == []
+
+
+def test_the_details_of_a_bad_apple_are_asked_for_again_with_a_back_off(sparse: World) -> None:
+    """Not at every tick, but after an hour; once they can be read, the record has no warning any more."""
+    spoil(sparse, RequestRejected("answered 404"), "r5")
+    sparse.run_once()
+    sparse.clock.advance(900)
+    sparse.run_once()
+    before = asked(sparse)["r5"]
+    for _ in range(3):
+        sparse.clock.advance(900)
+        assert sparse.run_once()[1].status is RunStatus.SUCCEEDED
+    assert asked(sparse)["r5"] == before
+    sparse.clock.advance(900)
+    sparse.run_once()
+    assert asked(sparse)["r5"] == before + 1
+    sparse.bazaar.at_detail = None
+    for _ in range(16):
+        sparse.clock.advance(900)
+        sparse.run_once()
+
+    assert told(sparse)["r5"] == "detail of 1"
+    assert not stored(sparse)["r5"].get("warnings")
+    assert asked(sparse)["r5"] == before + 2
+    assert sparse.state("a").streams["orders"].hidden == ()
+
+
+def test_a_reconcile_asks_for_missing_details_and_fails_no_tick(sparse: World) -> None:
+    """A row that is known to have none fails alone at once, and is written only when it has them."""
+    spoil(sparse, RequestRejected("answered 404"), "r1")
+    sparse.run_once()
+    sparse.clock.advance(900)
+    sparse.run_once()
+    before = asked(sparse)["r1"]
+    sparse.clock.advance(DAY_S + 3600)
+    _, run = sparse.run_once()
+
+    assert run.status is RunStatus.SUCCEEDED
+    assert asked(sparse)["r1"] > before
+    assert run.records.written == 0
+    sparse.bazaar.at_detail = None
+    sparse.clock.advance(DAY_S + 3600)
+    sparse.run_once()
+    assert told(sparse)["r1"] == "detail of 1"
+
+
+def test_an_outage_stores_nothing_without_details(world: World) -> None:
+    """If the details of row after row fail, the page fails: it is complete once the outage is over."""
+    world.bazaar.page_size = 100
+    world.connect("a")
+    fill(world, "orders", 8)
+    world.bazaar.give_details("orders")
+    spoil(world, MarketplaceUnavailable("answered 503"), *(f"r{n}" for n in range(8)))
+    for _ in range(3):
+        world.run_once()
+        world.clock.advance(900)
+    assert stored(world) == {}
+    world.bazaar.at_detail = None
+    world.run_once()
+
+    assert set(told(world).values()) == {"detail of 1"}
+
+
+def test_an_outage_of_details_ends_in_the_thin_rows(world: World) -> None:
+    """What looks like an outage for ever does not hold up the stream for ever."""
+    world.bazaar.page_size = 100
+    world.connect("a")
+    fill(world, "orders", 8)
+    world.bazaar.give_details("orders")
+    spoil(world, MarketplaceUnavailable("answered 503"), *(f"r{n}" for n in range(8)))
+    for _ in range(details.LAST_OUTAGE):
+        world.run_once()
+        world.clock.advance(900)
+
+    assert set(told(world)) == {f"r{n}" for n in range(8)}
+
+
+def test_a_completed_row_that_cannot_be_read_is_a_reject_and_is_not_asked_for_again(sparse: World) -> None:
+    """Its details are there and make no sense: the reject keeps the completed row, once."""
+
+    def odd(raw: bytes, keep: bool) -> Record:
+        row = msgspec.json.decode(raw, type=Row)
+        return normalize(msgspec.json.encode(replace_broken(row)), keep)
+
+    def replace_broken(row: Row) -> Row:
+        return msgspec.structs.replace(row, broken=row.id == "r2" and row.detail is not None)
+
+    sparse.bazaar.give_details("orders", normalize=odd)
+    _, run = sparse.run_once()
+    sparse.clock.advance(DAY_S + 3600)
+    _, later = sparse.run_once()
+
+    assert (run.records.written, run.records.rejected) == (5, 1)
+    assert (later.records.written, later.records.rejected) == (0, 1)
+    assert asked(sparse)["r2"] == 1
+    [reject] = sparse.store.query(Query("connections/a/rejects", limit=10))
+    assert "detail of 1" in reject.data["raw"]
+    sparse.bazaar.shop("a").put("orders", "r2", sparse.clock.now() - timedelta(minutes=5), "2")
+    sparse.bazaar.give_details("orders", normalize=normalize)
+    sparse.clock.advance(900)
+    sparse.run_once()
+    assert told(sparse)["r2"] == "detail of 2"
+    assert sparse.store.query(Query("connections/a/rejects", limit=10)) == []
+
+
+def test_a_completed_record_that_the_store_refuses_is_not_asked_for_again(
+    sparse: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The reject remembers the row as it is listed."""
+    commit = sparse.store.commit
+
+    def refuse(writes: Sequence[Write]) -> list[Written]:
+        if any(isinstance(write, Put) and write.data.get("id") == "r1" for write in writes):
+            raise WriteRejected("too odd")
+        return commit(writes)
+
+    monkeypatch.setattr(sparse.store, "commit", refuse)
+    _, run = sparse.run_once()
+    sparse.clock.advance(DAY_S + 3600)
+    _, later = sparse.run_once()
+
+    assert (run.records.written, run.records.rejected) == (5, 1)
+    assert (later.records.written, later.records.rejected) == (0, 1)
+    assert asked(sparse) == {f"r{n}": 1 for n in range(6)}
+
+
+def test_another_record_s_details_are_refused(sparse: World) -> None:
+    """A connector that mixes rows up stores none of them under another's name."""
+
+    def mix_up(_: AnySession, raws: Sequence[bytes]) -> list[bytes]:
+        return [raw.replace(b'"r1"', b'"r9"') for raw in raws]
+
+    sparse.bazaar.give_details("orders")
+    sparse.bazaar.streams["orders"] = replace(sparse.bazaar.streams["orders"], complete=mix_up)
+    _, run = sparse.run_once()
+
+    assert run.records.rejected == 1
+    assert set(stored(sparse)) == {"r0", "r2", "r3", "r4", "r5"}
+
+
+def test_too_few_completed_rows_fail_the_page(sparse: World) -> None:
+    """Rows that come back short cannot be told apart."""
+    sparse.bazaar.give_details("orders", rows=3)
+    stream = sparse.bazaar.streams["orders"]
+    sparse.bazaar.streams["orders"] = replace(stream, complete=lambda _, raws: raws[:-1])
+    run_id, _ = sparse.run_once()
+
+    error = sparse.task(run_id, "a").error
+    assert error is not None
+    assert error.kind == "response_invalid"
+    assert stored(sparse) == {}
+
+
+def test_details_need_a_durable_token(world: World) -> None:
+    """A listing that begins again in each slice has no place for the rows completed so far."""
+    with pytest.raises(ValueError, match="durable"):
+        world.bazaar.give_details("orders", durable_token=False)
