@@ -12,6 +12,7 @@ import base64
 import re
 import time
 from collections.abc import Mapping
+from typing import Any
 
 from local.sandbox.account import Account
 from local.sandbox.catalogue import mix
@@ -96,6 +97,8 @@ class WooCommerce:
     def _wordpress(self, request: Request, route: str, oddity: str) -> Reply:
         listings = self._authenticated(request, oddity)
         old = oddity in {"wc40", "wc57"}
+        if refunds := re.fullmatch(r"/wc/v3/orders/(\d+)/refunds", route):
+            return _refunds_of(listings.account, int(refunds[1]))
         found = re.fullmatch(r"/wc/v3/(?:(orders|products|variations)|products/(\d+)/variations)", route)
         if route == "/wc/v3/data/currencies/current":
             code = listings.account.currency
@@ -142,7 +145,7 @@ def _listed(request: Request, query: Query, selected: Selected, number: int) -> 
         broken |= {"manage_stock": True, "stock_quantity": "many"}
         page.insert(len(page) // 2, broken)
     if query.fields:
-        page = [{name: value for name, value in row.items() if name in query.fields} for row in page]
+        page = [_chosen(row, query.fields) for row in page]
     pages = -(-selected.total // query.per_page)
     headers = {"X-WP-Total": str(selected.total), "X-WP-TotalPages": str(pages)}
     following = query.offset // query.per_page + 2
@@ -150,6 +153,22 @@ def _listed(request: Request, query: Query, selected: Selected, number: int) -> 
         site = f"https://sandbox-{number}.example{request.path}"
         headers["Link"] = f'<{site}?page={following}>; rel="next"'
     return Reply.json(200, page, headers)
+
+
+def _chosen(row: dict[str, Any], fields: frozenset[str]) -> dict[str, Any]:
+    """The chosen fields of a row; `billing.country` chooses one field of an object."""
+    chosen = {name: value for name, value in row.items() if name in fields}
+    for name, _, inner in (field.partition(".") for field in sorted(fields) if "." in field):
+        if name not in fields and isinstance(row.get(name), dict) and inner in row[name]:
+            chosen.setdefault(name, {})[inner] = row[name][inner]
+    return chosen
+
+
+def _refunds_of(account: Account, order_id: int) -> Reply:
+    sale = account.sale_by_id(order_id)
+    if sale is None:
+        raise Refused(404, "woocommerce_rest_shop_order_invalid_id", "Invalid ID.")
+    return Reply.json(200, rows.refunds(account, sale))
 
 
 def _page(status: int, title: str, headers: Mapping[str, str] | None = None) -> Reply:

@@ -1,16 +1,17 @@
-"""The buyer of a WooCommerce order."""
+"""The buyer of a WooCommerce order, and the place it goes to."""
 
 from __future__ import annotations
 
 import msgspec
 
 from orchestrator.marketplaces.values import Detail, Details, joined
-from orchestrator.model.record import Buyer
+from orchestrator.model.record import Buyer, Destination
 
 
 class _Address(msgspec.Struct):
     first_name: str | None = None
     last_name: str | None = None
+    company: str | None = None
     address_1: str | None = None
     address_2: str | None = None
     city: str | None = None
@@ -21,13 +22,20 @@ class _Address(msgspec.Struct):
     phone: str | None = None
 
 
-def buyer(details: Details, billed: Detail, shipped: Detail) -> Buyer:
+class _Place(msgspec.Struct):
+    state: str | None = None
+    postcode: str | None = None
+    country: str | None = None
+
+
+def buyer(details: Details, billed: Detail, shipped: Detail, note: Detail) -> Buyer:
     """The payer, and the shipping address, or the billing address if there is no other."""
     billing = details.part("buyer", billed, _Address) or _Address()
     shipping = details.part("buyer", shipped, _Address) or _Address()
     address = shipping if shipping.address_1 or shipping.city or shipping.postcode else billing
     return Buyer(
         name=" ".join(part for part in (billing.first_name, billing.last_name) if part) or None,
+        company=billing.company or shipping.company or None,
         email=billing.email or None,
         phone=billing.phone or shipping.phone or None,
         street=joined(address.address_1, address.address_2),
@@ -35,4 +43,14 @@ def buyer(details: Details, billed: Detail, shipped: Detail) -> Buyer:
         region=address.state or None,
         postal_code=address.postcode or None,
         country=address.country or None,
+        note=details.text("buyer.note", note),
     )
+
+
+def destination(details: Details, billed: Detail, shipped: Detail) -> Destination | None:
+    """The shipping address' country and region, or the billing address' if there is no other."""
+    places = (details.part("destination", each, _Place) for each in (shipped, billed))
+    place = next((each for each in places if each is not None and each.country), None)
+    if place is None:
+        return None
+    return Destination(country=place.country, region=place.state, postal_code=place.postcode)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from orchestrator.marketplaces.spec import Connector, Limiter, Listing, Session, Stream, by_name
-from orchestrator.marketplaces.woocommerce import records
+from orchestrator.marketplaces.woocommerce import order_records, records
 from orchestrator.marketplaces.woocommerce.api import ACCESS, Credential, Site, SiteSettings, open_session
 from orchestrator.marketplaces.woocommerce.listings import (
     currency_of,
@@ -16,6 +16,7 @@ from orchestrator.marketplaces.woocommerce.listings import (
     fetch_orders,
     fetch_products,
 )
+from orchestrator.marketplaces.woocommerce.refunds import with_refunds
 
 
 def check(session: Session[Site]) -> str:
@@ -36,10 +37,13 @@ CONNECTOR = Connector(
             "orders",
             Listing.INCREMENTAL,
             fetch=fetch_orders,
-            normalize=records.order,
-            record_id=records.order_id,
+            normalize=order_records.order,
+            record_id=order_records.order_id,
             age=_AGE,
             durable_token=True,
+            version=2,
+            complete=with_refunds,
+            detail_fields=("refunds",),
             remembers_all=False,
             # Edited lines and some refunds move no modification time; this finds those of recent orders.
             long_span=timedelta(days=30),
@@ -52,6 +56,7 @@ CONNECTOR = Connector(
             record_id=records.product_id,
             age=_AGE,
             durable_token=True,
+            version=2,
             # An edited variation does not always move its product's modification time.
             long_span=timedelta.max,
         ),
@@ -62,6 +67,7 @@ CONNECTOR = Connector(
             normalize=records.level,
             record_id=records.level_id,
             durable_token=True,
+            version=2,
         ),
     ),
     # Shops bring older orders when they move to WooCommerce, which exists since 2011.
@@ -70,5 +76,5 @@ CONNECTOR = Connector(
     limiter=Limiter.CONNECTION,
     open=open_session,
     check=check,
-    personal_fields=records.PERSONAL_FIELDS,
+    personal_fields=order_records.PERSONAL_FIELDS,
 )

@@ -24,7 +24,7 @@ import msgspec
 from orchestrator.errors import MarketplaceError, MarketplaceUnavailable, RequestRejected
 from orchestrator.marketplaces.spec import Page, Session, Unshown, Window
 from orchestrator.marketplaces.woocommerce import api as sites
-from orchestrator.marketplaces.woocommerce import records
+from orchestrator.marketplaces.woocommerce import order_records, records
 from orchestrator.marketplaces.woocommerce.api import Site
 from orchestrator.marketplaces.woocommerce.pagination import (
     LARGEST_PAGE,
@@ -41,8 +41,14 @@ Fetch = Callable[[Session[Site], Window, str | None], Page]
 #: If each row needs calls of its own, a page ends with the row that completes this many seconds.
 _LONG_S = 10.0
 _PAGING = "id,date_created,date_modified_gmt"
-_ORDER = f"{_PAGING},number,status,currency,date_created_gmt,total,line_items,refunds"
-_BUYER = "billing,shipping"
+_ORDER = (
+    f"{_PAGING},number,status,currency,created_via,date_created_gmt,date_paid_gmt,date_completed_gmt,"
+    "total,discount_total,shipping_total,total_tax,payment_method,line_items,shipping_lines,coupon_lines,refunds"
+)
+#: The country without the address: fields of objects can be chosen since WordPress 5.3
+#: (make.wordpress.org/core/2019/10/10).
+_PLACE = "billing.country,billing.state,shipping.country,shipping.state"
+_BUYER = "billing,shipping,customer_note"
 _PRODUCT = f"{_PAGING},name,type,status,variations,sku,global_unique_id,price,regular_price,date_created_gmt"
 _VARIANT = "id,sku,global_unique_id,price,regular_price,attributes"
 _STOCK = "id,type,status,parent_id,variations,sku,manage_stock,stock_quantity,stock_status,date_created"
@@ -59,7 +65,7 @@ class _Currency(msgspec.Struct):
 _ORDERS, _ORDERS_WITH_BUYER, _PRODUCTS = (
     tuple(Collection(name, name, fields, [("status", status)], size) for status in ("any", "trash"))
     for name, fields, size in (
-        ("orders", _ORDER, LARGEST_PAGE),
+        ("orders", f"{_ORDER},{_PLACE}", LARGEST_PAGE),
         ("orders", f"{_ORDER},{_BUYER}", LARGEST_PAGE),
         ("products", _PRODUCT, _FAMILIES),
     )
@@ -97,7 +103,7 @@ def fetch_orders(session: Session[Site], window: Window, token: str | None) -> P
     """Orders changed in the window; orders in the trash last."""
     step = read_step(session, _ORDERS_WITH_BUYER if session.store_buyer_pii else _ORDERS, window, token)
     wanted = (row for row in step.rows if _is_wanted(step, row, window))
-    found = [row.raw for row in wanted if row.status not in records.INTERNAL_ORDERS]
+    found = [row.raw for row in wanted if row.status not in order_records.INTERNAL_ORDERS]
     return _page_of(found, step.after(), 1 if step.place.part == 0 else None, step.unshown())
 
 

@@ -3,40 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
-from decimal import Decimal
 
 import msgspec
 
 from orchestrator.decoding import UNREADABLE
 from orchestrator.errors import RecordInvalid
-from orchestrator.marketplaces.unified.facts import LevelFacts, OrderFacts, ProductFacts
+from orchestrator.marketplaces.unified.facts import LevelFacts, ProductFacts
 from orchestrator.marketplaces.unified.levels import level_of
-from orchestrator.marketplaces.unified.orders import order_of
 from orchestrator.marketplaces.unified.products import product_of
-from orchestrator.marketplaces.unified.statuses import payment_by_amounts
 from orchestrator.marketplaces.values import (
-    EXACT,
     NO_DETAIL,
     Detail,
     Details,
-    Many,
     Number,
     id_at,
-    listed,
-    money,
     plain_text,
     quantity,
-    sum_of,
-    utc,
 )
-from orchestrator.marketplaces.woocommerce.buyers import buyer
+from orchestrator.marketplaces.woocommerce.fields import moment, title
+from orchestrator.marketplaces.woocommerce.order_records import order_id
 from orchestrator.model.record import (
-    FulfillmentStatus,
-    Money,
-    Order,
-    OrderLine,
-    PaymentStatus,
     Product,
     ProductStatus,
     Quantity,
@@ -45,27 +31,9 @@ from orchestrator.model.record import (
     Variant,
 )
 
-#: Raw fields that hold personal data; plugins put buyers' own words into `meta_data`.
-PERSONAL_FIELDS = frozenset(
-    {"billing", "shipping", "customer_note", "customer_ip_address", "customer_user_agent", "meta_data"}
-)
 #: Stock is kept once for the whole shop.
 LOCATION = "shop"
 
-_FULFILLMENT: dict[str, FulfillmentStatus] = {
-    "pending": "unfulfilled",
-    "on-hold": "unfulfilled",
-    "failed": "unfulfilled",
-    "processing": "unfulfilled",
-    "ready-for-pickup": "unfulfilled",
-    "completed": "fulfilled",
-    "cancelled": "cancelled",
-    "trash": "cancelled",
-    "refunded": "unknown",
-}
-_CANCELLED = frozenset({"cancelled", "trash"})
-#: States with which the shop lets the seller ship.
-_RELEASED = frozenset({"processing", "ready-for-pickup", "completed"})
 _PRODUCT: dict[str, ProductStatus] = {
     "publish": "active",
     "future": "draft",
@@ -76,7 +44,6 @@ _PRODUCT: dict[str, ProductStatus] = {
 }
 #: States that WordPress and WooCommerce keep for themselves: such a row is nothing that anybody has saved
 #: (woocommerce: src/Enums/OrderStatus.php; WordPress: register_post_status).
-INTERNAL_ORDERS = frozenset({"auto-draft", "checkout-draft", "draft", "inherit", "new"})
 INTERNAL_PRODUCTS = frozenset({"auto-draft", "importing", "inherit"})
 #: Kinds of product that have no stock of their own.
 _UNSTOCKED = {"grouped", "external"}
@@ -90,36 +57,6 @@ _MANAGED: dict[object, bool] = {
     **dict.fromkeys((True, "yes", "1", "true", "parent"), True),
     **dict.fromkeys((False, None, "no", "0", "false", ""), False),
 }
-
-
-class _Line(msgspec.Struct, kw_only=True):
-    id: int
-    name: Detail = NO_DETAIL
-    product_id: Detail = NO_DETAIL
-    variation_id: Detail = NO_DETAIL
-    sku: Detail = NO_DETAIL
-    quantity: Number
-    total: Detail = NO_DETAIL
-    #: A number, rounded if the total does not divide evenly.
-    price: Detail = NO_DETAIL
-
-
-class _Refund(msgspec.Struct):
-    total: Number
-
-
-class _Order(msgspec.Struct, kw_only=True):
-    id: int
-    number: Detail = NO_DETAIL
-    status: str
-    currency: str
-    date_created_gmt: str
-    date_modified_gmt: Detail = NO_DETAIL
-    total: str
-    line_items: Many[_Line]
-    refunds: Detail = NO_DETAIL
-    billing: Detail = NO_DETAIL
-    shipping: Detail = NO_DETAIL
 
 
 class _Attribute(msgspec.Struct):
@@ -175,7 +112,6 @@ class _Below(msgspec.Struct):
     variation: msgspec.Raw
 
 
-order_id = id_at("id", kind=int)
 product_id = id_at("product", "id", kind=int)
 
 
@@ -199,33 +135,6 @@ def below(parent_id: int, variation: msgspec.Raw) -> bytes:
     return msgspec.json.encode(_Below(parent_id, variation))
 
 
-def order(raw: bytes, with_buyer: bool) -> Order:
-    """An order; its lines are without tax, its total is with it."""
-    row = msgspec.json.decode(raw, type=_Order)
-    if row.status in INTERNAL_ORDERS:
-        raise RecordInvalid(f"no order: {row.status} is a state that WordPress keeps for itself")
-    details = Details()
-    charged = money(row.total, row.currency)
-    refunded = _refunded(details, row, charged)
-    facts = OrderFacts(
-        id=str(row.id),
-        number=details.text("number", row.number) or str(row.id),
-        cancelled=row.status in _CANCELLED,
-        payment=_payment(row.status, charged, refunded),
-        fulfillment=_FULFILLMENT.get(row.status, "unknown"),
-        released=row.status in _RELEASED,
-        marketplace_status=row.status,
-        total=charged,
-        refunded=refunded,
-        created_at=_time(row.date_created_gmt),
-        updated_at=_moment(details, "updated_at", row.date_modified_gmt),
-        lines=tuple(_line(details, line, row.currency) for line in listed(row.line_items)),
-        lines_as_listed=True,
-        buyer=buyer(details, row.billing, row.shipping) if with_buyer else None,
-    )
-    return order_of(facts, details, with_buyer=with_buyer)
-
-
 def product(raw: bytes, with_buyer: bool) -> Product:  # noqa: ARG001 - the contract's signature
     """A product; a product without variations is its own only variant."""
     whole = msgspec.json.decode(raw, type=_Priced)
@@ -242,11 +151,11 @@ def product(raw: bytes, with_buyer: bool) -> Product:  # noqa: ARG001 - the cont
         details.note("variants")
     facts = ProductFacts(
         id=str(row.id),
-        title=_title(details, "title", row.name),
+        title=title(details, "title", row.name),
         status=_PRODUCT.get(row.status, "unknown"),
         marketplace_status=row.status,
-        created_at=_moment(details, "created_at", row.date_created_gmt),
-        updated_at=_moment(details, "updated_at", row.date_modified_gmt),
+        created_at=moment(details, "created_at", row.date_created_gmt),
+        updated_at=moment(details, "updated_at", row.date_modified_gmt),
         variants=tuple(variants),
     )
     return product_of(facts, details)
@@ -296,67 +205,6 @@ def _unpacked(raw: bytes) -> tuple[int | None, bytes]:
     return whole.parent_id, bytes(whole.variation)
 
 
-def _payment(word: str, charged: Money, refunded: Money | None) -> PaymentStatus:
-    """The state of the payment, as far as the order's state and its refunds tell it."""
-    if word == "refunded":
-        return "refunded"
-    if word not in _FULFILLMENT:
-        return "unknown"
-    is_cancelled = word in _CANCELLED
-    return payment_by_amounts(
-        paid=word in _RELEASED, cancelled=is_cancelled, total=charged, refunded=refunded
-    )
-
-
-def _refunded(details: Details, row: _Order, charged: Money) -> Money | None:
-    """The sum of an order's refunds, whose amounts are negative."""
-    refunds = details.items("refunded", row.refunds, _Refund)
-    if refunds is None:
-        return None
-    # Some versions leave the list of a refunded order empty.
-    if not refunds and row.status == "refunded":
-        return charged
-
-    def read() -> Money:
-        found = sum_of((refund.total for refund in refunds), row.currency)
-        return money(Decimal(found.amount).copy_negate(), row.currency)
-
-    return details.read("refunded", read)
-
-
-def _line(details: Details, line: _Line, currency: str) -> OrderLine:
-    charged = details.money("lines.total", line.total, currency)
-    pieces = quantity(line.quantity)
-    product = _reference(details, "lines.product_id", line.product_id)
-    return OrderLine(
-        id=str(line.id),
-        sku=details.text("lines.sku", line.sku),
-        product_id=product,
-        variant_id=_reference(details, "lines.variant_id", line.variation_id) or product if product else None,
-        title=_title(details, "lines.title", line.name),
-        quantity=pieces,
-        unit_price=_unit_price(details, line, charged, currency, pieces),
-        total=charged,
-    )
-
-
-def _reference(details: Details, name: str, number: Detail) -> str | None:
-    """The id of a product or variation; 0 once there is none, or for a product without variations."""
-    found = details.text(name, number)
-    return None if found == "0" else found
-
-
-def _unit_price(
-    details: Details, line: _Line, charged: Money | None, currency: str, pieces: Quantity
-) -> Money | None:
-    """The price, unless it is rounded: times quantity it must be the total."""
-    unit = details.money("lines.unit_price", line.price, currency)
-    if charged is None or unit is None:
-        return None
-    whole = EXACT.multiply(Decimal(unit.amount), Decimal(pieces))
-    return unit if whole == Decimal(charged.amount) else None
-
-
 def _variant(details: Details, row: _Variant, currency: str, title: str | None) -> Variant:
     price = details.money("variants.price", row.price, currency)
     regular = details.money("variants.list_price", row.regular_price, currency)
@@ -374,23 +222,3 @@ def _options(details: Details, row: _Variation) -> str | None:
     found = details.items("variants.title", row.attributes, _Attribute) or ()
     options = (plain_text(each.option) for each in found if each.option)
     return ", ".join(option for option in options if option) or None
-
-
-def _title(details: Details, name: str, markup: Detail) -> str | None:
-    """A text without the HTML that WordPress keeps in titles."""
-    return plain_text(details.text(name, markup) or "") or None
-
-
-def _time(text: str) -> datetime:
-    """A time in the sites' format of UTC: without a suffix."""
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise RecordInvalid("a time is not one") from None
-    return utc(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
-
-
-def _moment(details: Details, name: str, text: Detail) -> datetime | None:
-    """A time that a record can do without."""
-    found = details.text(name, text)
-    return details.read(name, lambda: _time(found)) if found is not None else None

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from orchestrator.errors import RecordInvalid
-from orchestrator.marketplaces.woocommerce import records
+from orchestrator.marketplaces.woocommerce import order_records, records
 from orchestrator.model.record import Money, Product, StockLevel
 
 PRODUCT: dict[str, Any] = {
@@ -193,5 +193,5 @@ def test_stock_in_fractions_is_exact() -> None:
 @pytest.mark.parametrize("raw", [b"", b"[]", b"{}", b'{"id":"x"}', b'{"parent_id":1,"variation":{}}'])
 def test_what_cannot_be_named_is_not_named(raw: bytes) -> None:
     """Then nothing is taken as vanished."""
-    names = (records.order_id, records.product_id, records.level_id)
+    names = (order_records.order_id, records.product_id, records.level_id)
     assert [name(raw) for name in names] == [None, None, None]

@@ -1,0 +1,38 @@
+"""Fields that several kinds of WooCommerce's rows have."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from orchestrator.errors import RecordInvalid
+from orchestrator.marketplaces.values import Detail, Details, plain_text, utc
+
+
+def title(details: Details, name: str, markup: Detail) -> str | None:
+    """A text without the HTML that WordPress keeps in titles."""
+    return plain_text(details.text(name, markup) or "") or None
+
+
+def instant(text: str) -> datetime:
+    """A time in the sites' format of UTC: without a suffix.
+
+    Raises:
+        RecordInvalid: It is no time.
+    """
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise RecordInvalid("a time is not one") from None
+    return utc(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+
+
+def moment(details: Details, name: str, text: object) -> datetime | None:
+    """A time that a record can do without."""
+    found = details.text(name, text)
+    return details.read(name, lambda: instant(found)) if found is not None else None
+
+
+def reference(details: Details, name: str, number: Detail) -> str | None:
+    """The id of another row; 0 once there is none, or if there never was one."""
+    found = details.text(name, number)
+    return None if found == "0" else found

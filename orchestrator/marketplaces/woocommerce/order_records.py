@@ -1,0 +1,333 @@
+"""WooCommerce's orders as normalized records.
+
+Amounts of lines, shipping, discounts and fees are without tax, whatever `prices_include_tax` says: that is
+about the prices' entry in the shop. Only `total` contains the tax.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from decimal import Decimal
+
+import msgspec
+
+from orchestrator.errors import RecordInvalid
+from orchestrator.marketplaces.unified.facts import OrderFacts
+from orchestrator.marketplaces.unified.orders import order_of
+from orchestrator.marketplaces.unified.statuses import payment_by_amounts
+from orchestrator.marketplaces.values import (
+    EXACT,
+    NO_DETAIL,
+    Detail,
+    Details,
+    Many,
+    Number,
+    id_at,
+    listed,
+    money,
+    quantity,
+    sum_of,
+    total_quantity,
+)
+from orchestrator.marketplaces.woocommerce.buyers import buyer, destination
+from orchestrator.marketplaces.woocommerce.fields import instant, moment, reference, title
+from orchestrator.model.record import (
+    Attribute,
+    FulfillmentStatus,
+    LinePart,
+    Money,
+    Order,
+    OrderLine,
+    PaymentStatus,
+    Quantity,
+    Refund,
+)
+
+#: Raw fields that hold personal data; plugins put buyers' own words into `meta_data`.
+PERSONAL_FIELDS = frozenset(
+    {"billing", "shipping", "customer_note", "customer_ip_address", "customer_user_agent", "meta_data"}
+)
+#: States that WordPress and WooCommerce keep for themselves: such a row is nothing that anybody has saved
+#: (woocommerce: src/Enums/OrderStatus.php; WordPress: register_post_status).
+INTERNAL_ORDERS = frozenset({"auto-draft", "checkout-draft", "draft", "inherit", "new"})
+
+#: `refunded` is told by the time of completion.
+_FULFILLMENT: dict[str, FulfillmentStatus] = {
+    "pending": "unfulfilled",
+    "on-hold": "unfulfilled",
+    "failed": "unfulfilled",
+    "processing": "unfulfilled",
+    "ready-for-pickup": "unfulfilled",
+    "completed": "fulfilled",
+    "cancelled": "cancelled",
+    "trash": "cancelled",
+    "refunded": "cancelled",
+}
+_CANCELLED = frozenset({"cancelled", "trash"})
+#: States with which the shop lets the seller ship.
+_RELEASED = frozenset({"processing", "ready-for-pickup", "completed"})
+#: The key by which a refund's line names the order's (woocommerce: class-wc-order-refund.php).
+_REFUNDED_LINE = "_refunded_item_id"
+#: Attributes of the shop's own begin with this; any other key may hold the buyer's words.
+_OPTION = "pa_"
+
+
+# Inside of a detail, a value of any JSON form is an `object`.
+
+
+class _Meta(msgspec.Struct, kw_only=True):
+    key: str
+    value: object = None
+    display_key: str | None = None
+
+
+class _Line(msgspec.Struct, kw_only=True):
+    id: int
+    name: Detail = NO_DETAIL
+    product_id: Detail = NO_DETAIL
+    variation_id: Detail = NO_DETAIL
+    sku: Detail = NO_DETAIL
+    quantity: Number
+    subtotal: Detail = NO_DETAIL
+    total: Detail = NO_DETAIL
+    total_tax: Detail = NO_DETAIL
+    #: A number: `total` by quantity, rounded.
+    price: Detail = NO_DETAIL
+    meta_data: Detail = NO_DETAIL
+
+
+class _Shipping(msgspec.Struct):
+    method_title: str | None = None
+
+
+class _Coupon(msgspec.Struct):
+    code: str
+
+
+class _ListedRefund(msgspec.Struct):
+    total: Number
+
+
+class _RefundLine(msgspec.Struct, kw_only=True):
+    quantity: Number = 0
+    total: object = None
+    meta_data: object = None
+
+
+class _Refund(msgspec.Struct, kw_only=True):
+    id: int
+    date_created_gmt: object = None
+    amount: object = None
+    reason: object = None
+    line_items: Many[_RefundLine] = []
+
+
+class _Order(msgspec.Struct, kw_only=True):
+    id: int
+    number: Detail = NO_DETAIL
+    status: str
+    currency: str
+    created_via: Detail = NO_DETAIL
+    date_created_gmt: str
+    date_modified_gmt: Detail = NO_DETAIL
+    date_paid_gmt: Detail = NO_DETAIL
+    date_completed_gmt: Detail = NO_DETAIL
+    total: str
+    discount_total: Detail = NO_DETAIL
+    shipping_total: Detail = NO_DETAIL
+    total_tax: Detail = NO_DETAIL
+    payment_method: Detail = NO_DETAIL
+    line_items: Many[_Line]
+    shipping_lines: Detail = NO_DETAIL
+    coupon_lines: Detail = NO_DETAIL
+    refunds: Detail = NO_DETAIL
+    #: The refunds with their lines; our own field, made by `refunds.with_refunds`.
+    whole_refunds: Detail = NO_DETAIL
+    billing: Detail = NO_DETAIL
+    shipping: Detail = NO_DETAIL
+    customer_note: Detail = NO_DETAIL
+
+
+order_id = id_at("id", kind=int)
+
+
+def order(raw: bytes, with_buyer: bool) -> Order:
+    """An order, as it is listed or with its refunds' lines."""
+    row = msgspec.json.decode(raw, type=_Order)
+    if row.status in INTERNAL_ORDERS:
+        raise RecordInvalid(f"no order: {row.status} is a state that WordPress keeps for itself")
+    details = Details()
+    charged = money(row.total, row.currency)
+    refunded = _refunded(details, row, charged)
+    refunds = _refunds(details, row, refunded)
+    lines = tuple(_line(details, line, row.currency, refunds) for line in listed(row.line_items))
+    paid_at = moment(details, "paid_at", row.date_paid_gmt)
+    completed_at = moment(details, "fulfillment_status", row.date_completed_gmt)
+    facts = OrderFacts(
+        id=str(row.id),
+        number=details.text("number", row.number) or str(row.id),
+        marketplace_status=row.status,
+        created_at=instant(row.date_created_gmt),
+        updated_at=moment(details, "updated_at", row.date_modified_gmt),
+        paid_at=paid_at,
+        cancelled=row.status in _CANCELLED,
+        payment=_payment(row.status, paid_at, charged, refunded),
+        fulfillment=_fulfillment(row.status, completed_at),
+        released=row.status in _RELEASED,
+        fulfilled_by="merchant",
+        sales_channel=details.text("sales_channel", row.created_via),
+        shipping_method=_shipping_method(details, row.shipping_lines),
+        taxes_included=False,
+        discount_total=_discount(details, row, lines),
+        shipping_total=details.money("shipping_total", row.shipping_total, row.currency),
+        tax_total=details.money("tax_total", row.total_tax, row.currency),
+        total=charged,
+        refunded=refunded,
+        destination=destination(details, row.billing, row.shipping),
+        discount_codes=tuple(
+            coupon.code for coupon in details.items("discount_codes", row.coupon_lines, _Coupon) or ()
+        ),
+        payment_methods=tuple(filter(None, [details.text("payment_methods", row.payment_method)])),
+        lines=lines,
+        lines_as_listed=True,
+        refunds=refunds,
+        buyer=buyer(details, row.billing, row.shipping, row.customer_note) if with_buyer else None,
+    )
+    return order_of(facts, details, with_buyer=with_buyer)
+
+
+def _payment(word: str, paid_at: datetime | None, charged: Money, refunded: Money | None) -> PaymentStatus:
+    """The state of the payment; a completed order counts as paid even if nobody has noted the time."""
+    if word == "refunded":
+        return "refunded"
+    if word not in _FULFILLMENT and paid_at is None:
+        return "unknown"
+    is_paid = paid_at is not None or word == "completed"
+    return payment_by_amounts(paid=is_paid, cancelled=word in _CANCELLED, total=charged, refunded=refunded)
+
+
+def _fulfillment(word: str, completed_at: datetime | None) -> FulfillmentStatus:
+    """The state of the shipment; a refunded order was shipped before, or never is."""
+    if word == "refunded" and completed_at is not None:
+        return "fulfilled"
+    return _FULFILLMENT.get(word, "unknown")
+
+
+def _shipping_method(details: Details, lines: Detail) -> str | None:
+    found = details.items("shipping_method", lines, _Shipping) or ()
+    return next((line.method_title for line in found if line.method_title), None)
+
+
+def _discount(details: Details, row: _Order, lines: Sequence[OrderLine]) -> Money | None:
+    """The order's own sum; None if its lines tell it, whose amounts are rounded less."""
+    if all(line.subtotal and line.total for line in lines):
+        return None
+    return details.money("discount_total", row.discount_total, row.currency)
+
+
+def _refunded(details: Details, row: _Order, charged: Money) -> Money | None:
+    """The sum of an order's refunds, whose amounts are negative."""
+    refunds = details.items("refunded", row.refunds, _ListedRefund)
+    if refunds is None:
+        return None
+    # Some versions leave the list of a refunded order empty.
+    if not refunds and row.status == "refunded":
+        return charged
+
+    def read() -> Money:
+        found = sum_of((refund.total for refund in refunds), row.currency)
+        return money(Decimal(found.amount).copy_negate(), row.currency)
+
+    return details.read("refunded", read)
+
+
+def _refunds(details: Details, row: _Order, refunded: Money | None) -> tuple[Refund, ...] | None:
+    """The refunds with their lines; none if the order lists none; None if only their sum is known."""
+    if refunded is not None and not Decimal(refunded.amount):
+        return ()
+    found = details.items("refunds", row.whole_refunds, _Refund)
+    return tuple(_refund(details, each, row.currency) for each in found) if found else None
+
+
+def _refund(details: Details, refund: _Refund, currency: str) -> Refund:
+    return Refund(
+        id=str(refund.id),
+        created_at=moment(details, "refunds.created_at", refund.date_created_gmt),
+        reason=details.text("refunds.reason", refund.reason),
+        amount=_positive(details, "refunds.amount", refund.amount, currency),
+        lines=tuple(
+            LinePart(
+                line_id=line_id,
+                quantity=quantity(-line.quantity if line.quantity < 0 else line.quantity),
+                amount=_positive(details, "refunds.lines.amount", line.total, currency),
+            )
+            for line in listed(refund.line_items)
+            if (line_id := _refunded_line(details, line)) is not None
+        ),
+    )
+
+
+def _refunded_line(details: Details, line: _RefundLine) -> str | None:
+    """The id of the order's line; None if the refund names none."""
+    found = details.items("refunds.lines", line.meta_data, _Meta) or ()
+    named = (details.text("refunds.lines", each.value) for each in found if each.key == _REFUNDED_LINE)
+    return next(named, None)
+
+
+def _positive(details: Details, name: str, amount: object, currency: str) -> Money | None:
+    """An amount of a refund, which the sites write as a negative one in some places."""
+    found = details.money(name, amount, currency)
+    return None if found is None else money(Decimal(found.amount).copy_abs(), currency)
+
+
+def _line(details: Details, line: _Line, currency: str, refunds: Sequence[Refund] | None) -> OrderLine:
+    product = reference(details, "lines.product_id", line.product_id)
+    metas = details.items("lines.options", line.meta_data, _Meta) or ()
+    shown = [each for each in metas if not each.key.startswith("_")]
+    parts = [part for refund in refunds or () for part in refund.lines if part.line_id == str(line.id)]
+    back = None if refunds is None else total_quantity(*(_number(part.quantity) for part in parts))
+    subtotal = details.money("lines.subtotal", line.subtotal, currency)
+    charged = details.money("lines.total", line.total, currency)
+    pieces = quantity(line.quantity)
+    return OrderLine(
+        id=str(line.id),
+        sku=details.text("lines.sku", line.sku),
+        product_id=product,
+        variant_id=reference(details, "lines.variant_id", line.variation_id) or product if product else None,
+        title=title(details, "lines.title", line.name),
+        quantity=pieces,
+        quantity_refunded=back,
+        unit_price=_unit_price(details, line.price, currency, subtotal or charged, pieces),
+        subtotal=subtotal,
+        tax=details.money("lines.tax", line.total_tax, currency),
+        total=charged,
+        options=_attributes([each for each in shown if each.key.startswith(_OPTION)]),
+        properties=_attributes([each for each in shown if not each.key.startswith(_OPTION)]),
+    )
+
+
+def _unit_price(
+    details: Details, price: Detail, currency: str, whole: Money | None, pieces: Quantity
+) -> Money | None:
+    """The price, unless it is rounded or reduced: times quantity it must be the whole."""
+    unit = details.money("lines.unit_price", price, currency)
+    if whole is None or unit is None:
+        return None
+    product = EXACT.multiply(Decimal(unit.amount), Decimal(pieces))
+    return unit if product == Decimal(whole.amount) else None
+
+
+def _number(pieces: Quantity) -> Number:
+    return pieces if isinstance(pieces, int) else Decimal(pieces)
+
+
+def _attributes(metas: Sequence[_Meta]) -> tuple[Attribute, ...]:
+    """Named values; a value of a plugin's own form is left out."""
+    texts = Details()
+    found = ((each, texts.text("value", each.value)) for each in metas)
+    return tuple(
+        Attribute(name=each.display_key or each.key.removeprefix(_OPTION), value=value)
+        for each, value in found
+        if value is not None
+    )

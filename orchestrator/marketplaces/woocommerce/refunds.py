@@ -1,0 +1,43 @@
+"""The second stage of orders: the lines of their refunds, which cost one call an order.
+
+Source: woocommerce-rest-api-docs (wp-api-v3), order refunds; read 2026-11-28. An order lists its refunds with
+id, reason and total alone. The listing of all refunds exists since WooCommerce 9 (woocommerce#46895), and its
+rows do not document the order's id.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from orchestrator.decoding import UNREADABLE
+from orchestrator.marketplaces.spec import Session
+from orchestrator.marketplaces.woocommerce import api as sites
+from orchestrator.marketplaces.woocommerce.api import Site
+from orchestrator.marketplaces.woocommerce.pagination import LARGEST_PAGE
+
+_FIELDS = ("_fields", "id,date_created_gmt,amount,reason,line_items")
+
+
+class _Listed(msgspec.Struct):
+    id: int
+    refunds: list[msgspec.Raw]
+
+
+def with_refunds(session: Session[Site], rows: Sequence[bytes]) -> list[bytes]:
+    """The orders with their whole refunds; one without a refund, or one that cannot be read, as it is."""
+    return [_completed(session, raw) for raw in rows]
+
+
+def _completed(session: Session[Site], raw: bytes) -> bytes:
+    try:
+        listed = msgspec.json.decode(raw, type=_Listed)
+        fields = msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
+    except UNREADABLE:
+        return raw
+    if not listed.refunds:
+        return raw
+    path = f"orders/{listed.id}/refunds"
+    found = sites.list_rows(session, "refunds", path, [_FIELDS], LARGEST_PAGE)
+    return msgspec.json.encode({**fields, "whole_refunds": found.rows})
