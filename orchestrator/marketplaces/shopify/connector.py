@@ -65,6 +65,7 @@ CONNECTOR = Connector(
             record_id=records.product_id,
             age=_AGE,
             durable_token=True,
+            version=2,
             ordered=True,
             long_span=timedelta.max,
         ),

@@ -125,11 +125,27 @@ _INVENTORY = {
     "quantities": "quantities[damaged], quantities[safety_stock], quantities[quality_control]",
     "updated_at": "updatedAt",
 }
+_PRODUCTS = {
+    "id": "legacyResourceId",
+    "title": "title",
+    "status": "status",
+    "marketplace_status": "status",
+    "created_at": "createdAt",
+    "updated_at": "updatedAt",
+    "variants": "variants",
+    "variants.id": "legacyResourceId",
+    "variants.sku": "sku",
+    "variants.barcode": "barcode",
+    "variants.title": "title",
+    "variants.price": "price, in the shop's currency",
+    "variants.list_price": "compareAtPrice",
+}
 MAPPING: Mapping[str, str] = {
     **{f"orders.{name}": source for name, source in _ORDERS.items()},
     **{f"orders.lines.{name}": source for name, source in _LINES.items()},
     **{f"orders.fulfillments.{name}": source for name, source in _FULFILLMENTS.items()},
     **{f"orders.refunds.{name}": source for name, source in _REFUNDS.items()},
     **{f"orders.buyer.{name}": source for name, source in _BUYER.items()},
+    **{f"products.{name}": source for name, source in _PRODUCTS.items()},
     **{f"inventory.{name}": source for name, source in _INVENTORY.items()},
 }

@@ -92,7 +92,7 @@ def _mapped(path: str, kind: type[msgspec.Struct]) -> str:
     for name, form in get_type_hints(kind).items():
         place = f"{path}.{name}"
         is_derived = place in DERIVED or (any(_structs_in(form)) and _has_own_table(form))
-        sources = ["" if is_derived else each.get(place, "-") for each in told.values()]
+        sources = [each.get(place, "" if is_derived else "-") for each in told.values()]
         rows.append([f"`{name}`", words(form), meanings(kind)[name], *sources])
     return f"### `{path}`\n\n{table(['field', 'type', 'meaning', *told], rows)}"
 
