@@ -1,0 +1,73 @@
+"""The guards of the second stage: details that cost calls of their own."""
+
+from __future__ import annotations
+
+from tests.system.guards.guard import Guard
+
+CORE = "tests/core/"
+
+DETAIL_GUARDS = (
+    Guard(
+        "invariant 3: an unchanged record costs no detail call",
+        "orchestrator/sync/normalizer.py",
+        "known == content or not self._asks_again)",
+        "False)",
+        CORE + "test_details.py::test_an_unchanged_row_costs_no_detail_call",
+    ),
+    Guard(
+        "invariant 3: a slice that ends in a page has completed its rows for good",
+        "orchestrator/sync/stream_sync.py",
+        "elif stored := self._normalizer.stored():",
+        'elif stored := b"":',
+        CORE + "test_details.py::test_a_slice_that_ends_in_a_page_keeps_the_rows_done",
+    ),
+    Guard(
+        "invariant 2: only the last commit of completed rows counts all of them as stored",
+        "orchestrator/sync/details.py",
+        "writer.write(group, writer.cursor)",
+        "writer.write(group, cursor())",
+        CORE + "test_details.py::test_a_commit_that_fails_in_a_batch_loses_no_row",
+    ),
+    Guard(
+        "invariant 2: a row changed back within an unfinished page is stored again",
+        "orchestrator/sync/normalizer.py",
+        "== content and (is_held or known is None):",
+        "is not None and True:",
+        CORE + "test_details.py::test_a_change_back_within_an_unfinished_page_is_stored",
+    ),
+    Guard(
+        "invariant 3: rows completed before a call that hangs are stored",
+        "orchestrator/sync/details.py",
+        "return list(rows), error",
+        "return [], error",
+        CORE + "test_details.py::test_a_call_that_hangs_does_not_cost_the_rows_before_it",
+    ),
+    Guard(
+        "invariant 4: a slice ends in the middle of a page's details",
+        "orchestrator/sync/details.py",
+        "SliceOver() if self._task.time_left() <= 0 else None",
+        "None",
+        CORE + "test_details.py::test_a_slice_that_ends_in_a_page_keeps_the_rows_done",
+    ),
+    Guard(
+        "invariant 5: a record without its details does not count as complete",
+        "orchestrator/sync/normalizer.py",
+        "(key, incomplete(content) if content == change.content else content, day)",
+        "(key, content, day)",
+        CORE + "test_missing_details.py::test_a_reconcile_asks_for_missing_details_and_fails_no_tick",
+    ),
+    Guard(
+        "invariant 5: one record whose details fail does not stop its stream",
+        "orchestrator/sync/details.py",
+        "is_narrowed = self._attempt > 1 or any",
+        "is_narrowed = any",
+        CORE + "test_missing_details.py::test_one_bad_apple_is_stored_without_its_details",
+    ),
+    Guard(
+        "invariant 2: an outage of details fails the page",
+        "orchestrator/sync/details.py",
+        "if self._failed >= OUTAGE_ROWS:",
+        "if False:",
+        CORE + "test_missing_details.py::test_an_outage_stores_nothing_without_details",
+    ),
+)
