@@ -32,7 +32,7 @@ REGRESSIONS = (
         "orchestrator/sync/windows.py",
         "max(cursor.since, window.until)",
         "window.until",
-        4,
+        11,
     ),
     Regression(
         "seen-of-another-digest",
@@ -72,7 +72,7 @@ REGRESSIONS = (
         "orchestrator/tasks/ending.py",
         "return now + timedelta(days=services.settings.retention_days)",
         "return now",
-        15,
+        22,
     ),
     Regression(
         "others-are-no-sign-of-life",
@@ -104,7 +104,7 @@ REGRESSIONS = (
         "orchestrator/operators/pause.py",
         "if snapshot is None or not state.removing or state.removed_at != self._began_at:",
         "if snapshot is None:",
-        1,
+        19,
     ),
     Regression(
         "skipped-and-then-claimed",
@@ -136,7 +136,7 @@ REGRESSIONS = (
         "orchestrator/tasks/ending.py",
         'if first is None or first.data.get("shard", shard) == shard:',
         "if True:",
-        5,
+        176,
     ),
     Regression(
         "one-unreadable-state",
@@ -144,7 +144,7 @@ REGRESSIONS = (
         "orchestrator/model/documents.py",
         "except (msgspec.ValidationError, RecursionError) as error:",
         "except ZeroDivisionError as error:",
-        10,
+        9,
     ),
     Regression(
         "forced-run-eats-a-tick",
@@ -152,7 +152,7 @@ REGRESSIONS = (
         "orchestrator/runs/start.py",
         "received_at = services.store.now() or now",
         "received_at = now",
-        0,
+        1,
     ),
     Regression(
         "end-in-the-future",
@@ -160,7 +160,7 @@ REGRESSIONS = (
         "orchestrator/sync/windows.py",
         "min(now, told or now) - stream.age",
         "now - stream.age",
-        22,
+        45,
     ),
     Regression(
         "taken-over-by-a-failure",
