@@ -15,7 +15,7 @@ from orchestrator.marketplaces.shopify.listings import MOST_UNSHOWN
 from orchestrator.marketplaces.spec import Limiter, Window
 from orchestrator.model.record import Money, Order, StockLevel
 from orchestrator.model.run import TaskStatus
-from tests.marketplaces.shopify.test_shopify import SHOPIFY, rows, session
+from tests.marketplaces.shopify.answers import SHOPIFY, rows, session
 from tests.marketplaces.shopify.test_shopify_records import LEVEL, ORDER, order
 from tests.support.cases import load, normalized, play
 from tests.support.scripted import EVERYTHING, Sandbox, read, sandbox, scripted
