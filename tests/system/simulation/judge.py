@@ -47,7 +47,8 @@ class Judge:
     def backlog(self) -> None:
         """What waits when nothing goes wrong any more dies down: heals do not multiply it."""
         history = self._history
-        waiting = history.outbox.in_flight
+        # An invocation that sleeps is at work on a message, though that may be given up or done by another.
+        waiting = history.outbox.in_flight + history.working
         deliveries, asked_for = history.deliveries, history.edges.asked_for
 
         def look() -> None:
