@@ -96,28 +96,12 @@ REGRESSIONS = (
         2385,
     ),
     Regression(
-        "anothers-commit-for-ones-own",
-        "Another's write at the same `seq` and moment was taken for one's own: records were lost.",
-        "orchestrator/tasks/holder.py",
-        "lease = msgspec.structs.replace(lease, commits=self.state.lease.commits + 1)",
-        "pass",
-        1386,
-    ),
-    Regression(
         "purge-outlives-its-removal",
         "A removal that stalled deleted the records of the connection that was added again under its id.",
         "orchestrator/operators/pause.py",
         "if snapshot is None or not state.removing or state.removed_at != self._began_at:",
         "if snapshot is None:",
         19,
-    ),
-    Regression(
-        "skipped-and-then-claimed",
-        "A task was skipped, and its redelivery claimed it after all: nobody closed the run in time.",
-        "orchestrator/tasks/claim_table.py",
-        "    if not view.known_open:\n        # A skip",
-        "    if False:\n        # A skip",
-        2150,
     ),
     Regression(
         "rounds-wait-for-each-other",
@@ -166,14 +150,6 @@ REGRESSIONS = (
         "min(now, told or now) - stream.age",
         "now - stream.age",
         45,
-    ),
-    Regression(
-        "taken-over-by-a-failure",
-        "A holder lost its connection to a worker that then failed; both were acknowledged, nobody went on.",
-        "orchestrator/tasks/holder.py",
-        "if found.open is not None and found.open.run_id == run_id and found.lease.owner is None:",
-        "if False:",
-        1324,
     ),
 )
 
