@@ -80,7 +80,8 @@ class Slice:
                 self._finish(ending)
         except Lost:
             log.warning("the connection was taken over", extra={"action": "lease_lost"})
-            holder.require_successor(self.message.run_id)
+            if not holder.is_continued(self.message.run_id, self.message.shard):
+                check_shard(self.services, self.message.run_id, self.message.shard, None)
         except Stopped as stop:
             self._finish(Ending(TaskStatus.SKIPPED, stop.reason))
         except Exception:

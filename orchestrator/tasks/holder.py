@@ -176,17 +176,21 @@ class Holder:
         except (Conflict, StoreUnavailable):
             return
 
-    def require_successor(self, run_id: str) -> None:
-        """After this holder lost the connection: make sure that somebody else continues the run's task.
+    def is_continued(self, run_id: str, shard: str) -> bool:
+        """After this holder lost the connection: whether another invocation continues the run's task.
 
-        The worker that took it over may have failed since, after its own delivery was given to this one.
+        False if the task is closed. The worker that took the connection over may have ended since, after
+        its own delivery was given to this one, or before it closed the run.
 
         Raises:
             StoreUnavailable: Nobody holds the open task; deliver again.
         """
         found = self._read()
-        if found.open is not None and found.open.run_id == run_id and found.lease.owner is None:
+        if found.open is None or not found.open.is_of(run_id, shard):
+            return False
+        if found.lease.owner is None:
             raise StoreUnavailable("the worker that took the connection over released it; deliver again")
+        return True
 
     def _write(self, state: SyncState, writes: Sequence[Write]) -> list[int]:
         door = write_state(self.path, state, self._snapshot)

@@ -12,6 +12,7 @@ from orchestrator.errors import StoreUnavailable
 from orchestrator.model import ids
 from orchestrator.model.messages import Kind
 from orchestrator.model.run import RunStatus, TaskStatus
+from orchestrator.model.state import Lease
 from orchestrator.ports import Delete, Put, Update
 from orchestrator.tasks import ending
 from tests.core.test_crashes import make
@@ -149,3 +150,50 @@ def test_a_waiting_message_that_is_told_to_stop_is_handed_back_at_once(tmp_path:
         world.deliver(task)
 
     assert world.clock.slept == [1.0]
+
+
+def test_a_holder_that_lost_its_connection_to_a_worker_that_failed_has_its_message_redelivered(
+    tmp_path: Path,
+) -> None:
+    """Another worker took it over and released it again: nobody else has a message of the task."""
+    world = make(tmp_path)
+    task = next(message for message in dispatched(world) if message.connection_id == "a")
+
+    def take_over_and_fail(*_: object) -> None:
+        world.bazaar.at_call = None
+        state = world.get("sync_state/a")
+        lease = {**state.data["lease"], "owner": None, "fence": state.data["lease"]["fence"] + 1}
+        fields = {"seq": state.data["seq"] + 1, "lease": lease}
+        world.store.commit([Update(state.path, fields, version=state.version)])
+
+    world.bazaar.at_call = take_over_and_fail
+    with pytest.raises(StoreUnavailable, match="released it; deliver again"):
+        world.deliver(task)
+    world.deliver(task)
+    world.drain()
+
+    assert world.task(FIRST, "a").status is TaskStatus.SUCCEEDED
+
+
+def test_a_holder_whose_task_was_closed_by_a_worker_that_died_repeats_the_close_check(tmp_path: Path) -> None:
+    """A later run took the connection over and closed the last task of this one, and did not live to close it."""
+    world = make(tmp_path)
+    task = next(message for message in dispatched(world) if message.connection_id == "a")
+    world.queue.messages.remove(task)
+    world.drain()
+
+    def take_over_and_die(*_: object) -> None:
+        world.bazaar.at_call = None
+        snapshot = world.get("sync_state/a")
+        lost = ending.Ending(TaskStatus.FAILED).task(
+            world.services, "a", run_id=FIRST, shard=task.shard, opened=world.state("a").open
+        )
+        closed = ending.closed_state(world.state("a"), FIRST, task.order, task.shard)
+        later = msgspec.structs.replace(closed, lease=Lease(owner="another", fence=closed.lease.fence + 1))
+        door = ending.write_state(snapshot.path, later, snapshot)
+        world.store.commit([door, *ending.closing_writes(lost)])
+
+    world.bazaar.at_call = take_over_and_die
+    world.deliver(task)
+
+    assert world.run(FIRST).status is RunStatus.PARTIAL

@@ -8,9 +8,9 @@ import time
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from local.processes import ROOT, Processes
+from tests.support.linux import children_of, peak_bytes
 
 APIS = ("api-0", "api-1")
 WORKERS = ("worker-0", "worker-1", "worker-2", "worker-3")
@@ -98,7 +98,7 @@ class Fleet:
         for name in WORKERS:
             group = self.processes.group(name)
             if group is not None:
-                self.peak = max(self.peak, *(_peak_of(pid) for pid in (group, *_children(group))))
+                self.peak = max(self.peak, *(peak_bytes(pid) for pid in (group, *children_of(group))))
 
     def _running(self, name: str) -> str | None:
         """The instance, or the next one of its sort that lives."""
@@ -116,20 +116,3 @@ class Fleet:
             command += [f"--source={_WORKER}", "--target=sync_worker", "--signature-type=cloudevent"]
         variables = {"PYTHONPATH": str(ROOT), "THREADS": _THREADS, "PYTHONUNBUFFERED": "1"}
         self.processes.start(name, command, {**self.environment, **variables})
-
-
-def _children(pid: int) -> list[int]:
-    try:
-        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-    except OSError:
-        return []
-
-
-def _peak_of(pid: int) -> int:
-    """The most memory that a process has held, in bytes; 0 where it is gone or the system does not tell."""
-    try:
-        status = Path(f"/proc/{pid}/status").read_text()
-    except OSError:
-        return 0
-    found = [line.split()[1] for line in status.splitlines() if line.startswith("VmHWM:")]
-    return int(found[0]) * 1024 if found else 0

@@ -5,7 +5,6 @@ Prints JSON: how the second task ended, and the most memory the process had befo
 
 from __future__ import annotations
 
-import re
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -17,8 +16,10 @@ import msgspec
 from orchestrator.adapters.clock import SystemClock
 from orchestrator.marketplaces.registry import REGISTRY
 from orchestrator.model.run import TaskStatus
+from tests.support.linux import peak_bytes
 from tests.support.secrets import MemorySecrets
 from tests.support.world import World
+from tests.system.hostile.serving import MIB
 
 
 class Outcome(msgspec.Struct):
@@ -32,12 +33,6 @@ class Outcome(msgspec.Struct):
     peak_mib: float
 
 
-def peak_mib() -> float:
-    """The most memory this process has had; `getrusage` would count its parent's before it was started."""
-    (kib,) = re.findall(r"^VmHWM:\s+(\d+) kB$", Path("/proc/self/status").read_text(), re.MULTILINE)
-    return int(kib) / 1024
-
-
 def main(folder: str, *urls: str) -> None:
     """Sync from each server in turn; the friendly one shows what the program itself takes."""
     world, clock = World(Path(folder)), SystemClock()
@@ -48,7 +43,7 @@ def main(folder: str, *urls: str) -> None:
         )
         before, run_id = 0.0, ""
         for number, url in enumerate(urls):
-            before = peak_mib()
+            before = peak_bytes() / MIB
             world.connect(
                 "a",
                 marketplace="takealot",
@@ -61,7 +56,7 @@ def main(folder: str, *urls: str) -> None:
         task = world.task(run_id, "a")
     counts, error = task.streams["products"], task.error
     message = error.message if error else ""
-    outcome = Outcome(task.status, message, counts.written, counts.rejected, before, peak_mib())
+    outcome = Outcome(task.status, message, counts.written, counts.rejected, before, peak_bytes() / MIB)
     sys.stdout.buffer.write(msgspec.json.encode(outcome))
 
 

@@ -14,13 +14,12 @@ import pytest
 from orchestrator.marketplaces.client import MOST_VALUES
 from orchestrator.marketplaces.transport import MAX_BYTES
 from orchestrator.model.run import TaskStatus
+from tests.support.linux import on_linux
 from tests.support.project import ROOT
 from tests.system.hostile.serving import MIB, Body, answering, listing, offer, packed
 from tests.system.hostile.syncing import Outcome
 
-pytestmark = pytest.mark.processes
-if not sys.platform.startswith("linux"):
-    pytest.skip("what a process has had at most is told by Linux' /proc", allow_module_level=True)
+pytestmark = [on_linux, pytest.mark.processes]
 
 #: An answer that is given up stands in memory up to its limit, and twice while its buffer grows.
 REFUSED_MIB = 3 * MAX_BYTES // MIB

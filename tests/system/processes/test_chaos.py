@@ -13,9 +13,10 @@ from pathlib import Path
 import pytest
 
 from local.processes import ROOT
-from tests.system.stack.test_local_run import processes_of
+from tests.support.linux import on_linux, processes_of
 
 pytestmark = [
+    on_linux,
     pytest.mark.emulator,
     pytest.mark.processes,
     pytest.mark.usefixtures("emulators"),  # which skips where there are none; the chaos starts its own
@@ -50,7 +51,6 @@ def test_nothing_is_lost_doubled_or_stuck(tmp_path: Path) -> None:
     assert processes_of(tmp_path) == {}
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_an_interrupted_chaos_leaves_no_process(tmp_path: Path) -> None:
     """Ctrl-C ends everything that was started."""
     with subprocess.Popen(

@@ -3,33 +3,19 @@
 from __future__ import annotations
 
 import argparse
-import re
 import sys
 
-from tests.system.guards.copies import copy_without, run_in
 from tests.system.simulation.history import Violation, play
-from tests.system.simulation.regressions import REGRESSIONS, Regression
+from tests.system.simulation.regressions import REGRESSIONS, failing
 
 #: How many histories are tried to show a defect.
 MOST = 1500
-_HOUR_S = 3600
 
 
 def say(line: str) -> None:
     """Print it."""
     sys.stdout.write(f"{line}\n")
     sys.stdout.flush()
-
-
-def failing(regression: Regression, first: int, count: int) -> tuple[int, str] | None:
-    """The first of the seeds that violates something without the guard, and what it violates."""
-    with copy_without(regression.path, regression.line, regression.without) as copy:
-        arguments = ["-m", "tests.system.simulation", str(first), "--count", str(count)]
-        run = run_in(copy, arguments, timeout_s=_HOUR_S)
-    found = re.search(r"^seed (\d+): (.*)$", run.stdout, re.MULTILINE)
-    if found is None and run.returncode != 0:
-        raise SystemExit(f"{regression.name} was not played without its guard:\n{run.stdout}{run.stderr}")
-    return (int(found[1]), found[2]) if found is not None else None
 
 
 def replay(seed: int, *, trace: bool = False) -> int:

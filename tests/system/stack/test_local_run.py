@@ -22,6 +22,7 @@ from local.processes import ROOT
 from local.samples import MARKETPLACES, SAMPLES
 from local.stack import OPERATOR
 from orchestrator.adapters.embedded.store import SqliteStore
+from tests.support.linux import on_linux, processes_of
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.processes
@@ -52,22 +53,6 @@ def last_run(directory: Path) -> dict[str, Any]:
     """The document of the last run."""
     document: dict[str, Any] = json.loads((directory / "last-run.json").read_text())
     return document
-
-
-def processes_of(directory: Path) -> dict[int, str]:
-    """Command lines of living processes with this folder in their arguments or environment, by id."""
-    found = {}
-    for entry in Path("/proc").iterdir():
-        if not entry.name.isdigit() or int(entry.name) == os.getpid():
-            continue
-        try:
-            arguments = (entry / "cmdline").read_bytes()
-            belongs = str(directory).encode() in arguments + (entry / "environ").read_bytes()
-        except OSError:
-            continue
-        if belongs and arguments:
-            found[int(entry.name)] = arguments.replace(b"\0", b" ").decode()
-    return found
 
 
 @contextmanager
@@ -132,7 +117,7 @@ def test_a_second_run_writes_nothing(first: Finished) -> None:
     assert after["records"]["written"] == after["records"]["deleted"] == 0
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@on_linux
 def test_no_process_is_left(first: Finished) -> None:
     """All processes of the runs have ended."""
     assert processes_of(first.directory) == {}
@@ -151,7 +136,7 @@ def test_the_written_environment_serves_the_command_line(first: Finished) -> Non
     assert len({connection["organization_id"] for connection in connections}) == 3
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@on_linux
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_run_leaves_nothing(tmp_path: Path, number: signal.Signals) -> None:
     """Ctrl-C or SIGTERM in the middle of a run, even twice, ends all processes."""
@@ -187,7 +172,7 @@ def test_the_next_start_finishes_an_interrupted_run(tmp_path: Path) -> None:
     store.close()
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@on_linux
 def test_a_dead_process_fails_the_run(tmp_path: Path) -> None:
     """If a process dies, the run ends at once; one line names the process and its log."""
     directory = tmp_path / "local"

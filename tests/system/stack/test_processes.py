@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from local.processes import ROOT, Processes, StackFailed, free_ports
+from tests.support.linux import is_alive, on_linux
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.processes
@@ -26,15 +27,7 @@ time.sleep(600)
 """
 
 
-def is_alive(pid: int) -> bool:
-    """Whether a process exists and is no zombie."""
-    try:
-        status = Path(f"/proc/{pid}/stat").read_text()
-    except FileNotFoundError:
-        return False
-    return status.rpartition(")")[2].split()[0] != "Z"
-
-
+@on_linux
 def test_an_interruption_while_a_process_starts_leaves_none_behind(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -58,6 +51,7 @@ def test_an_interruption_while_a_process_starts_leaves_none_behind(
     assert not left_behind
 
 
+@on_linux
 def test_a_process_that_ignores_sigterm_is_killed_with_its_children(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -91,7 +85,7 @@ def test_a_silent_process_is_given_up(tmp_path: Path, monkeypatch: pytest.Monkey
             processes.wait_ready("worker", f"http://127.0.0.1:{free_ports(1)[0]}/")
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells children of their parent's death")
+@on_linux  # which also tells children of their parent's death
 def test_children_of_a_killed_parent_end(tmp_path: Path) -> None:
     """Even SIGKILL on the parent leaves no child behind."""
     parent = (
