@@ -18,7 +18,7 @@ from local.sandbox.account import Account
 from local.sandbox.catalogue import mix
 from local.sandbox.distort import Shape
 from local.sandbox.http import Reply, Request
-from local.sandbox.woocommerce import rows
+from local.sandbox.woocommerce import items, rows
 from local.sandbox.woocommerce.listings import Listings, Selected
 from local.sandbox.woocommerce.query import Kind, Query, Refused, read_query
 
@@ -54,10 +54,13 @@ class WooCommerce:
         records=lambda answer: answer if isinstance(answer, list) else None,
         paging=frozenset({"offset", "page", "modified_after", "after"}),
         words=frozenset({"status"}),
-        optional=frozenset({"sku", "global_unique_id", "regular_price", "refunds", "name", "attributes"}),
+        optional=frozenset(
+            {"sku", "global_unique_id", "regular_price", "refunds", "name", "attributes", "weight", "images"}
+            | {"permalink", "backorders", "tax_status", "categories", "description"}
+        ),
     )
     truth = staticmethod(rows.truth)
-    stock_id = staticmethod(rows.stock_id)
+    stock_id = staticmethod(items.stock_id)
 
     def __init__(self, accounts: list[Account], small_buckets: bool) -> None:
         self._listings = [Listings(account) for account in accounts]
@@ -103,6 +106,8 @@ class WooCommerce:
         if route == "/wc/v3/data/currencies/current":
             code = listings.account.currency
             return Reply.json(200, {"code": code, "name": code, "symbol": code})
+        if route == "/wc/v3/settings/products/woocommerce_weight_unit":
+            return Reply.json(200, {"id": "woocommerce_weight_unit", "type": "select", "value": "kg"})
         if not found or (found[1] == "variations" and (old or listings.account.number % 2)):
             raise Refused(404, "rest_no_route", "No route was found matching the URL and request method.")
         if found[2]:

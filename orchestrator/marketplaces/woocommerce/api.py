@@ -126,6 +126,8 @@ class Site:
     is_old: bool = False
     #: The currency of the prices, once it is known.
     currency: str | None = None
+    #: The unit of weights, once it is known; empty if the site refuses to tell it.
+    weight_unit: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
