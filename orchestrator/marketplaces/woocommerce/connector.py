@@ -16,7 +16,7 @@ from orchestrator.marketplaces.woocommerce.listings import (
     fetch_orders,
     fetch_products,
 )
-from orchestrator.marketplaces.woocommerce.refunds import with_refunds
+from orchestrator.marketplaces.woocommerce.order_details import with_details
 
 
 def check(session: Session[Site]) -> str:
@@ -42,8 +42,8 @@ CONNECTOR = Connector(
             age=_AGE,
             durable_token=True,
             version=2,
-            complete=with_refunds,
-            detail_fields=("refunds",),
+            complete=with_details,
+            detail_fields=("refunds", "fulfillments"),
             remembers_all=False,
             # Edited lines and some refunds move no modification time; this finds those of recent orders.
             long_span=timedelta(days=30),

@@ -1,7 +1,10 @@
 """The sources of the fields of WooCommerce's records, in its own words; documentation, which no code reads.
 
 A field that is not listed is not available. The names are those of REST API v3. "Refunds:" names the rows of
-`orders/{id}/refunds`, which are asked for only if an order lists refunds.
+`orders/{id}/refunds`, which are asked for only if an order lists refunds. "Fulfillments:" names the rows of
+`orders/{id}/fulfillments` (WooCommerce's feature, off by default) and the keys of their `meta_data`;
+"Trackings:" those of the extension Shipment Tracking. Parcels are read if an order changes; whether each new
+parcel moves its order's modification time is unconfirmed.
 """
 
 from __future__ import annotations
@@ -55,6 +58,20 @@ MAPPING: Mapping[str, str] = {
     "orders.lines.total": "total",
     "orders.lines.options": "meta_data whose key begins with pa_, by display_key",
     "orders.lines.properties": "other meta_data whose key does not begin with _",
+    "orders.lines.quantity_fulfilled": "Fulfillments: qty of the fulfilled ones' _items",
+    "orders.fulfillments": "with the setting tracking, of completed orders that change (whether each new "
+    "parcel changes its order is unconfirmed): Fulfillments or Trackings",
+    "orders.fulfillments.id": "Fulfillments: id; Trackings: tracking_id",
+    "orders.fulfillments.status": "Fulfillments: is_fulfilled; Trackings: always shipped",
+    "orders.fulfillments.marketplace_status": "Fulfillments: status",
+    "orders.fulfillments.shipped_at": "Fulfillments: _date_fulfilled; Trackings: date_shipped, a day",
+    "orders.fulfillments.carrier": "Fulfillments: _shipment_provider, else _provider_name; "
+    "Trackings: tracking_provider",
+    "orders.fulfillments.tracking_numbers": "Fulfillments: _tracking_number; Trackings: tracking_number",
+    "orders.fulfillments.tracking_urls": "only with store_buyer_pii, because of postal codes in them: "
+    "Fulfillments: _tracking_url; Trackings: tracking_link",
+    "orders.fulfillments.fulfilled_by": "always merchant",
+    "orders.fulfillments.lines": "Fulfillments: _items[]: item_id, qty",
     "orders.refunds": "Refunds",
     "orders.refunds.id": "Refunds: id",
     "orders.refunds.created_at": "Refunds: date_created_gmt",
