@@ -238,6 +238,8 @@ class Holder:
             last_run=found.last_run,
             marketplace=found.marketplace,
             removing=found.removing,
+            purging=found.purging,
+            organization_id=found.organization_id,
             removed_at=found.removed_at,
             expires_at=found.expires_at,
         )

@@ -19,7 +19,7 @@ from orchestrator.model.counts import StreamCounts
 from orchestrator.model.state import OpenWindow
 from orchestrator.ports import DocumentStore, Put
 from orchestrator.sync import windows
-from orchestrator.sync.changes import Change
+from orchestrator.sync.changes import Change, Incomplete
 from orchestrator.sync.digest import Digest
 from orchestrator.sync.normalizer import Normalizer
 from orchestrator.sync.rejects import MAX_RAW_BYTES
@@ -55,15 +55,21 @@ def normalized(kind: Kind, records: Sequence[bytes], *, store_buyer_pii: bool = 
     terms = windows.terms(kind.stream, connection, kind.connector.epoch, timedelta(0))
     window = OpenWindow(since=terms.start, until=START + timedelta(minutes=1))
     counts = StreamCounts()
-    changes = Normalizer(task, terms, window, counts, set()).changes(records, Digest())
+    normalizer, digest = Normalizer(task, terms, window, counts, set()), Digest()
+    changes = [
+        # As if the marketplace had no more details than the row.
+        normalizer.completed(change, change.raw, digest) if isinstance(change, Incomplete) else change
+        for change in normalizer.changes(records, digest)
+    ]
 
     assert counts.seen == len(records) == counts.written + counts.unchanged + counts.rejected
-    for put in _puts(changes):
+    made = [change for change in changes if change is not None]
+    for put in _puts(made):
         if "/rejects/" in put.path:
             assert "connector failed" not in put.data["reason"], put.data["reason"]
             assert len(put.data["reason"]) <= 2_100
             assert len(put.data["raw"].encode()) <= MAX_RAW_BYTES
-    return changes
+    return made
 
 
 def commit(store: DocumentStore, changes: Sequence[Change]) -> None:

@@ -63,9 +63,9 @@ class Site:
             time.sleep(0.05)
 
     def documents(self) -> dict[str, Any]:
-        """What consumers read, by path."""
+        """What consumers read, by path, apart from the time of each write."""
         return {
-            snapshot.path: snapshot.data
+            snapshot.path: {name: value for name, value in snapshot.data.items() if name != "synced_at"}
             for connection_id in ("s", "t")
             for stream in STREAMS
             for snapshot in self.services.store.query(

@@ -275,6 +275,11 @@ class History:
         self._processes.append(process)
         return process
 
+    @property
+    def working(self) -> int:
+        """How many invocations are at work now."""
+        return sum(each.is_function and each.is_alive for each in self._processes)
+
     def holder(self, owner: str | None) -> Process | None:
         """The process that claimed a lease as this owner."""
         return next((it for it in self._processes if owner is not None and it.owner == owner), None)

@@ -48,7 +48,8 @@ class Judge:
     def backlog(self) -> None:
         """What waits when nothing goes wrong any more dies down: heals do not multiply it."""
         history = self._history
-        waiting = history.outbox.in_flight
+        # An invocation that slept may publish the messages of one that was given up for dead.
+        waiting = history.outbox.in_flight + history.working
         deliveries, asked_for = history.deliveries, history.edges.asked_for
 
         def look() -> None:

@@ -170,7 +170,7 @@ def test_an_interrupted_run_leaves_nothing(tmp_path: Path, number: signal.Signal
 def test_the_next_start_finishes_an_interrupted_run(tmp_path: Path) -> None:
     """Its messages are still in the queue, its cursors in the store; the new tick then writes nothing."""
     directory = tmp_path / "local"
-    many = ("--orders=10000", "--products=15")
+    many = ("--orders=2000", "--products=15")
     with started("run", directory, *many) as (process, output):
         wait_until(lambda: re.search(r"[1-9][\d,]* records read", output.read_text()) is not None)
         process.send_signal(signal.SIGINT)
@@ -183,7 +183,7 @@ def test_the_next_start_finishes_an_interrupted_run(tmp_path: Path) -> None:
     assert last_run(directory)["records"]["written"] == 0
     store = SqliteStore(directory / "store.db")
     for connection in ("shopify-0", "shopify-1", "takealot-0", "takealot-1"):
-        assert store.count(f"connections/{connection}/orders") == 10000
+        assert store.count(f"connections/{connection}/orders") == 2000
     store.close()
 
 
