@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, TypeVar
 from local.sandbox.account import Account
 from local.sandbox.catalogue import mix
 from local.sandbox.http import NEVER
-from local.sandbox.woocommerce import rows
+from local.sandbox.woocommerce import items, rows
 from local.sandbox.woocommerce.query import Kind, Query
 
 E = TypeVar("E")
@@ -121,13 +121,13 @@ class Listings:
                     yield _Entry(item.id, item.created, item.updated, index)
             elif item.variants > 1 and product_id in (None, item.id):
                 for number in range(item.variants):
-                    built = rows.variation(self.account, index, number)
+                    built = items.variation(self.account, index, number)
                     yield _Entry(built["id"], item.created, item.created, index, number)
 
     def _built(self, query: Query, entry: _Entry) -> dict[str, Any]:
         if query.kind == "products":
-            return rows.product(self.account, entry.item)
-        return rows.variation(self.account, entry.item, entry.number)
+            return items.product(self.account, entry.item)
+        return items.variation(self.account, entry.item, entry.number)
 
     def _updated(self, query: Query) -> tuple[int, int]:
         """Strict bounds on the modification time; a change of the last moment may not be listed yet."""
@@ -149,6 +149,6 @@ class Listings:
             return None
         moment = datetime.fromisoformat(text)
         if moment.tzinfo is not None:
-            moment = moment.astimezone(rows.zone(self.account)).replace(tzinfo=None)
-        column = UTC if query.dates_are_gmt else rows.zone(self.account)
+            moment = moment.astimezone(items.zone(self.account)).replace(tzinfo=None)
+        column = UTC if query.dates_are_gmt else items.zone(self.account)
         return int(moment.replace(tzinfo=column).timestamp())

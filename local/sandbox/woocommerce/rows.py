@@ -1,14 +1,14 @@
-"""A site's data as WooCommerce's objects, and as the truth."""
+"""A site's data as WooCommerce's orders, and as the truth."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 from local.sandbox.account import Account
-from local.sandbox.catalogue import Item, Line, Sale, State, decimal
+from local.sandbox.catalogue import Line, Sale, State, decimal
 from local.sandbox.truth import true_amounts, true_money, true_order, true_product, true_stock
+from local.sandbox.woocommerce import items
 
 Node = dict[str, Any]
 #: WooCommerce's and the normalized status of an order. WooCommerce has no word for partly shipped.
@@ -21,18 +21,7 @@ _STATES: dict[State, tuple[str, str]] = {
     "refunded": ("refunded", "refunded"),
     "returned": ("completed", "fulfilled"),
 }
-#: WooCommerce's and the normalized status of a product.
-_STATUSES = {
-    "active": ("publish", "active"),
-    "draft": ("draft", "draft"),
-    "archived": ("private", "inactive"),
-}
 _TAX_PERCENT = 15
-
-
-def zone(account: Account) -> timezone:
-    """The site's time zone; never UTC."""
-    return timezone(timedelta(hours=2 if account.number % 2 == 0 else -5))
 
 
 def may_be_trashed(index: int) -> bool:
@@ -65,10 +54,10 @@ def order(account: Account, index: int, sale: Sale) -> Node:
         "currency": account.currency,
         "created_via": "admin" if sale.id % 7 == 0 else "checkout",
         "prices_include_tax": True,
-        **_times(account, "date_created", sale.created),
-        **_times(account, "date_modified", sale.updated),
-        **_times(account, "date_paid", paid),
-        **_times(account, "date_completed", completed),
+        **items.times(account, "date_created", sale.created),
+        **items.times(account, "date_modified", sale.updated),
+        **items.times(account, "date_paid", paid),
+        **items.times(account, "date_completed", completed),
         "discount_total": decimal(sum(_discounted(sale, line) for line in sale.lines)),
         "shipping_total": decimal(_shipping(sale)),
         "total": decimal(_charged(sale)),
@@ -96,7 +85,7 @@ def refunds(account: Account, sale: Sale) -> list[Node]:
     return [
         {
             "id": sale.id + 1,
-            **_times(account, "date_created", sale.updated),
+            **items.times(account, "date_created", sale.updated),
             "amount": decimal(share),
             "reason": "",
             "line_items": [
@@ -133,10 +122,6 @@ def _fee(sale: Sale) -> int:
     return 1_500 if sale.id % 6 == 0 else 0
 
 
-def _fee_lines(sale: Sale) -> list[Node]:
-    return [{"id": sale.id + 4, "name": "Gift wrap", "total": decimal(_fee(sale))}] if _fee(sale) else []
-
-
 def _line_tax(sale: Sale, line: Line) -> int:
     return (_net(line) - _discounted(sale, line)) * _TAX_PERCENT // 100
 
@@ -150,51 +135,6 @@ def _charged(sale: Sale) -> int:
     """The amount that the buyer pays, in cents."""
     lines = sum(_net(line) - _discounted(sale, line) for line in sale.lines)
     return lines + _shipping(sale) + _fee(sale) + _tax(sale)
-
-
-def product(account: Account, index: int) -> Node:
-    """A product; one with several variants lists its variations' ids."""
-    item = account.item(index)
-    is_variable = item.variants > 1
-    return {
-        "id": item.id,
-        "name": item.title,
-        "type": "variable" if is_variable else "simple",
-        "status": _STATUSES[item.status][0],
-        **_times(account, "date_created", item.created),
-        **_times(account, "date_modified", item.updated),
-        "sku": item.sku,
-        "parent_id": 0,
-        **_priced(item, 0),
-        **_stocked(account, index, None if is_variable else 0),
-        "variations": [_variation_id(item, number) for number in range(item.variants)] if is_variable else [],
-    }
-
-
-def variation(account: Account, index: int, number: int) -> Node:
-    """One variation of a product."""
-    item = account.item(index)
-    return {
-        "id": _variation_id(item, number),
-        "parent_id": item.id,
-        "status": "publish",
-        **_times(account, "date_created", item.created),
-        # Editing a variation does not always change its modification time.
-        **_times(account, "date_modified", item.created),
-        "sku": _sku(item, number),
-        **_priced(item, number),
-        **_stocked(account, index, number),
-        "attributes": [{"id": 0, "name": "Kind", "option": f"Kind {number + 1}"}],
-    }
-
-
-def stock_id(account: Account, index: int, place: int) -> str:  # noqa: ARG001 - a shop has one place
-    """The product's stock, or its first variation's."""
-    return _stock_id(account.item(index), 0)
-
-
-def _stock_id(item: Item, number: int) -> str:
-    return f"{_variation_id(item, number) if item.variants > 1 else item.id}@shop"
 
 
 def truth(account: Account) -> Iterator[Node]:
@@ -215,19 +155,11 @@ def truth(account: Account) -> Iterator[Node]:
         yield record | amounts | {"marketplace_status": status_of(index, sale)}
     for index in account.listed():
         item = account.item(index)
-        skus = [_sku(item, number) or None for number in range(item.variants)]
+        skus = [items.sku(item, number) or None for number in range(item.variants)]
         price = true_money(item.price, account.currency)
-        yield true_product(str(item.id), item.title, _STATUSES[item.status][1], skus, price)
+        yield true_product(str(item.id), item.title, items.STATUSES[item.status][1], skus, price)
         for number in range(item.variants):
-            yield true_stock(_stock_id(item, number), _quantity(account, index, number))
-
-
-def _times(account: Account, name: str, seconds: int | None) -> Node:
-    """A time twice, in the site's zone and in UTC; neither text names its zone."""
-    if seconds is None:
-        return {name: None, f"{name}_gmt": None}
-    local, utc = (datetime.fromtimestamp(seconds, each) for each in (zone(account), UTC))
-    return {name: f"{local:%Y-%m-%dT%H:%M:%S}", f"{name}_gmt": f"{utc:%Y-%m-%dT%H:%M:%S}"}
+            yield true_stock(items.level_id(item, number), items.quantity(account, index, number))
 
 
 def _line(account: Account, sale: Sale, number: int, line: Line) -> Node:
@@ -237,7 +169,7 @@ def _line(account: Account, sale: Sale, number: int, line: Line) -> Node:
         "id": sale.id * 1000 + number,
         "name": line.title,
         "product_id": item.id if item else 0,
-        "variation_id": _variation_id(item, 0) if item and item.variants > 1 else 0,
+        "variation_id": items.variation_id(item, 0) if item and item.variants > 1 else 0,
         "quantity": line.quantity,
         "subtotal": decimal(net),
         "total": decimal(net - _discounted(sale, line)),
@@ -282,34 +214,3 @@ def _address(sale: Sale) -> Node:
         "postcode": "8001",
         "country": "ZA",
     }
-
-
-def _priced(item: Item, number: int) -> Node:
-    return {
-        "global_unique_id": (item.barcode or "") if number == 0 else "",
-        "price": decimal(item.price),
-        "regular_price": decimal(item.list_price or item.price),
-        "sale_price": "" if item.list_price is None else decimal(item.price),
-    }
-
-
-def _stocked(account: Account, index: int, number: int | None) -> Node:
-    """The fields of a stock level; a variable product has none, its variations do."""
-    if number is None:
-        return {"manage_stock": False, "stock_quantity": None, "stock_status": "instock"}
-    quantity = _quantity(account, index, number)
-    status = "instock" if quantity > 0 else "outofstock"
-    return {"manage_stock": True, "stock_quantity": quantity, "stock_status": status}
-
-
-def _quantity(account: Account, index: int, number: int) -> int:
-    """The quantity at both places, which other marketplaces tell apart."""
-    return sum(account.stock(index, number, place)[0] for place in range(2))
-
-
-def _variation_id(item: Item, number: int) -> int:
-    return item.id * 100 + number
-
-
-def _sku(item: Item, number: int) -> str:
-    return f"{item.sku}-{number}" if number else item.sku

@@ -11,14 +11,14 @@ from __future__ import annotations
 import base64
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from local.sandbox.account import Account
-from local.sandbox.catalogue import mix
+from local.sandbox.catalogue import Sale, mix
 from local.sandbox.distort import Shape
 from local.sandbox.http import Reply, Request
-from local.sandbox.woocommerce import rows
+from local.sandbox.woocommerce import items, parcels, rows
 from local.sandbox.woocommerce.listings import Listings, Selected
 from local.sandbox.woocommerce.query import Kind, Query, Refused, read_query
 
@@ -36,6 +36,10 @@ ODDITIES: Mapping[str, str] = {
 }
 #: Calls per second that the host's firewall passes if limits are small.
 _FIREWALL_CALLS = 20
+#: Calls for the parts of one order; the last one is an extension's.
+_ORDER_PART = re.compile(
+    r"(?:/wc/v3/orders/(\d+)/(refunds|fulfillments)|/wc-shipment-tracking/v3/orders/(\d+)/(shipment-trackings))"
+)
 _NOTICE = b"""<br />
 <b>Notice</b>:  Undefined index: x in <b>/wp-content/plugins/y.php[2]</b> on line <b>12</b><br />
 """
@@ -54,10 +58,13 @@ class WooCommerce:
         records=lambda answer: answer if isinstance(answer, list) else None,
         paging=frozenset({"offset", "page", "modified_after", "after"}),
         words=frozenset({"status"}),
-        optional=frozenset({"sku", "global_unique_id", "regular_price", "refunds", "name", "attributes"}),
+        optional=frozenset(
+            {"sku", "global_unique_id", "regular_price", "refunds", "name", "attributes", "weight", "images"}
+            | {"permalink", "backorders", "tax_status", "categories", "description"}
+        ),
     )
     truth = staticmethod(rows.truth)
-    stock_id = staticmethod(rows.stock_id)
+    stock_id = staticmethod(items.stock_id)
 
     def __init__(self, accounts: list[Account], small_buckets: bool) -> None:
         self._listings = [Listings(account) for account in accounts]
@@ -97,12 +104,14 @@ class WooCommerce:
     def _wordpress(self, request: Request, route: str, oddity: str) -> Reply:
         listings = self._authenticated(request, oddity)
         old = oddity in {"wc40", "wc57"}
-        if refunds := re.fullmatch(r"/wc/v3/orders/(\d+)/refunds", route):
-            return _refunds_of(listings.account, int(refunds[1]))
+        if part := _ORDER_PART.fullmatch(route):
+            return _part_of(request, listings.account, int(part[1] or part[3]), part[2] or part[4])
         found = re.fullmatch(r"/wc/v3/(?:(orders|products|variations)|products/(\d+)/variations)", route)
         if route == "/wc/v3/data/currencies/current":
             code = listings.account.currency
             return Reply.json(200, {"code": code, "name": code, "symbol": code})
+        if route == "/wc/v3/settings/products/woocommerce_weight_unit":
+            return Reply.json(200, {"id": "woocommerce_weight_unit", "type": "select", "value": "kg"})
         if not found or (found[1] == "variations" and (old or listings.account.number % 2)):
             raise Refused(404, "rest_no_route", "No route was found matching the URL and request method.")
         if found[2]:
@@ -164,11 +173,22 @@ def _chosen(row: dict[str, Any], fields: frozenset[str]) -> dict[str, Any]:
     return chosen
 
 
-def _refunds_of(account: Account, order_id: int) -> Reply:
+def _part_of(request: Request, account: Account, order_id: int, part: str) -> Reply:
+    """The refunds, fulfillments or trackings of an order, with the chosen fields."""
     sale = account.sale_by_id(order_id)
     if sale is None:
         raise Refused(404, "woocommerce_rest_shop_order_invalid_id", "Invalid ID.")
-    return Reply.json(200, rows.refunds(account, sale))
+    found = _PARTS[part](account, sale)
+    fields = frozenset(filter(None, request.one("_fields", "").split(",")))
+    shown = [_chosen(row, fields) if fields else row for row in found[int(request.one("offset", "0")) :]]
+    return Reply.json(200, shown, {"X-WP-Total": str(len(found))})
+
+
+_PARTS: Mapping[str, Callable[[Account, Sale], list[dict[str, Any]]]] = {
+    "refunds": rows.refunds,
+    "fulfillments": lambda _, sale: parcels.fulfillments(sale),
+    "shipment-trackings": lambda _, sale: parcels.trackings(sale),
+}
 
 
 def _page(status: int, title: str, headers: Mapping[str, str] | None = None) -> Reply:

@@ -13,7 +13,7 @@ import re
 from base64 import b64encode
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, TypeVar
+from typing import Annotated, Literal, TypeVar
 from urllib.parse import urlsplit
 
 import msgspec
@@ -28,6 +28,10 @@ from orchestrator.marketplaces.spec import Access, Scope, Session
 from orchestrator.ports import Clock
 
 T = TypeVar("T")
+#: The sources of parcels.
+Tracking = Literal["core", "shipment_tracking"]
+#: WooCommerce's own calls; extensions have namespaces of their own.
+_API = "wc/v3"
 
 
 class _Moved(ResponseInvalid):
@@ -64,6 +68,14 @@ class SiteSettings(Settings, frozen=True, kw_only=True):
     """A connection's settings."""
 
     site: Annotated[str, Meta(description="The shop's address, https://host[/path], without /wp-json.")]
+    tracking: Annotated[
+        Tracking | None,
+        Meta(
+            description="The source of parcels, by one call for each changed completed order: `core` is "
+            "WooCommerce's own order fulfillments, a feature that is off by default; `shipment_tracking` is "
+            "the extension Shipment Tracking. Without this setting no parcels are read."
+        ),
+    ] = None
 
     def __post_init__(self) -> None:
         """Refuse a text that is not a site's address, or that would send the keys unencrypted."""
@@ -126,6 +138,12 @@ class Site:
     is_old: bool = False
     #: The currency of the prices, once it is known.
     currency: str | None = None
+    #: The source of parcels; None if they are not wanted.
+    tracking: Tracking | None = None
+    #: Whether the site has no call for parcels.
+    has_no_tracking: bool = False
+    #: The unit of weights, once it is known; empty if the site refuses to tell it.
+    weight_unit: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +182,7 @@ def open_session(request: SessionRequest) -> Session[Site]:
         error_code=error_code,
         base_url=settings.base_url,
     )
-    site = Site(settings.site.rstrip("/"), credential, request.clock)
+    site = Site(settings.site.rstrip("/"), credential, request.clock, tracking=settings.tracking)
     return Session(client, site, request.connection.store_buyer_pii)
 
 
@@ -180,13 +198,19 @@ def ask(
     Raises:
         MarketplaceError: One of its kinds, with the remedy.
     """
-    return _ask(session, operation, path, lambda response: response.decode(kind), params)
+    return _ask(session, operation, f"{_API}/{path}", lambda response: response.decode(kind), params)
 
 
 def list_rows(
-    session: Session[Site], operation: str, path: str, params: Sequence[tuple[str, str]], size: int
+    session: Session[Site],
+    operation: str,
+    path: str,
+    params: Sequence[tuple[str, str]],
+    size: int,
+    *,
+    namespace: str = _API,
 ) -> Listed:
-    """One page of at most `size` rows.
+    """One page of at most `size` rows; `path` is below the namespace.
 
     Raises:
         MarketplaceError: One of its kinds, with the remedy.
@@ -197,21 +221,21 @@ def list_rows(
         count = int(total) if re.fullmatch(r"[0-9]{1,15}", total) else None
         return Listed(response.rows(), size, count)
 
-    return _ask(session, operation, path, read, [*params, ("per_page", str(size))])
+    return _ask(session, operation, f"{namespace}/{path}", read, [*params, ("per_page", str(size))])
 
 
 def _ask(
     session: Session[Site],
     operation: str,
-    path: str,
+    route: str,
     read: Callable[[Response], T],
     params: Sequence[tuple[str, str]],
 ) -> T:
     site = session.settings
     while True:
-        url, sent = f"{site.address}/wp-json/wc/v3/{path}", [*params]
+        url, sent = f"{site.address}/wp-json/{route}", [*params]
         if site.plain_permalinks:
-            url, sent = f"{site.address}/", [("rest_route", f"/wc/v3/{path}"), *params]
+            url, sent = f"{site.address}/", [("rest_route", f"/{route}"), *params]
         if site.keys_in_query:
             sent += [
                 ("consumer_key", site.credential.consumer_key),

@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from orchestrator.marketplaces.spec import Connector, Limiter, Listing, Session, Stream, by_name
-from orchestrator.marketplaces.woocommerce import order_records, records
+from orchestrator.marketplaces.woocommerce import order_records, product_records, stock_records
 from orchestrator.marketplaces.woocommerce.api import ACCESS, Credential, Site, SiteSettings, open_session
 from orchestrator.marketplaces.woocommerce.listings import (
     currency_of,
@@ -16,7 +16,7 @@ from orchestrator.marketplaces.woocommerce.listings import (
     fetch_orders,
     fetch_products,
 )
-from orchestrator.marketplaces.woocommerce.refunds import with_refunds
+from orchestrator.marketplaces.woocommerce.order_details import with_details
 
 
 def check(session: Session[Site]) -> str:
@@ -42,8 +42,8 @@ CONNECTOR = Connector(
             age=_AGE,
             durable_token=True,
             version=2,
-            complete=with_refunds,
-            detail_fields=("refunds",),
+            complete=with_details,
+            detail_fields=("refunds", "fulfillments"),
             remembers_all=False,
             # Edited lines and some refunds move no modification time; this finds those of recent orders.
             long_span=timedelta(days=30),
@@ -52,8 +52,8 @@ CONNECTOR = Connector(
             "products",
             Listing.INCREMENTAL,
             fetch=fetch_products,
-            normalize=records.product,
-            record_id=records.product_id,
+            normalize=product_records.product,
+            record_id=product_records.product_id,
             age=_AGE,
             durable_token=True,
             version=2,
@@ -64,8 +64,8 @@ CONNECTOR = Connector(
             "inventory",
             Listing.SNAPSHOT,
             fetch=fetch_inventory,
-            normalize=records.level,
-            record_id=records.level_id,
+            normalize=stock_records.level,
+            record_id=stock_records.level_id,
             durable_token=True,
             version=2,
         ),

@@ -7,6 +7,12 @@ from datetime import UTC, datetime
 from orchestrator.errors import RecordInvalid
 from orchestrator.marketplaces.values import Detail, Details, plain_text, utc
 
+#: Words for whether stock is managed, as plugins write them too; `parent` shares the product's stock.
+MANAGED: dict[object, bool] = {
+    **dict.fromkeys((True, "yes", "1", "true", "parent"), True),
+    **dict.fromkeys((False, None, "no", "0", "false", ""), False),
+}
+
 
 def title(details: Details, name: str, markup: Detail) -> str | None:
     """A text without the HTML that WordPress keeps in titles."""

@@ -9,7 +9,7 @@ depends on (for bounds and paging see `pagination`, for hosts, proxies and keys 
   it. There everything is read by creation, and rows that did not change in the window are dropped here.
 - Variations are listed below their product, and since 10.3 (`/variations`) all together.
 - A sale moves no modification time: stock is listed whole. It has one location, the shop.
-- Products name no currency: it is the shop's.
+- Products name no currency and no unit of weight: they are the shop's.
 - WooCommerce has no rate limit of its own; a session makes one call at a time.
 """
 
@@ -21,10 +21,10 @@ from functools import wraps
 
 import msgspec
 
-from orchestrator.errors import MarketplaceError, MarketplaceUnavailable, RequestRejected
+from orchestrator.errors import MarketplaceError, MarketplaceUnavailable, PermissionDenied, RequestRejected
 from orchestrator.marketplaces.spec import Page, Session, Unshown, Window
 from orchestrator.marketplaces.woocommerce import api as sites
-from orchestrator.marketplaces.woocommerce import order_records, records
+from orchestrator.marketplaces.woocommerce import order_records, product_records, stock_records
 from orchestrator.marketplaces.woocommerce.api import Site
 from orchestrator.marketplaces.woocommerce.pagination import (
     LARGEST_PAGE,
@@ -49,8 +49,15 @@ _ORDER = (
 #: (make.wordpress.org/core/2019/10/10).
 _PLACE = "billing.country,billing.state,shipping.country,shipping.state"
 _BUYER = "billing,shipping,customer_note"
-_PRODUCT = f"{_PAGING},name,type,status,variations,sku,global_unique_id,price,regular_price,date_created_gmt"
-_VARIANT = "id,sku,global_unique_id,price,regular_price,attributes"
+_SOLD = (
+    "sku,global_unique_id,price,regular_price,cost_of_goods_sold,tax_status,virtual,weight,manage_stock,"
+    "backorders,permalink,attributes,status"
+)
+_PRODUCT = (
+    f"{_PAGING},{_SOLD},name,type,variations,date_created_gmt,description,short_description,categories,tags,"
+    "brands,images"
+)
+_VARIANT = f"id,{_SOLD},image"
 _STOCK = "id,type,status,parent_id,variations,sku,manage_stock,stock_quantity,stock_status,date_created"
 #: Products on a page if some of them have variations to ask for.
 _FAMILIES = 50
@@ -60,6 +67,10 @@ _FAILURES = 3
 
 class _Currency(msgspec.Struct):
     code: str
+
+
+class _Setting(msgspec.Struct):
+    value: str
 
 
 _ORDERS, _ORDERS_WITH_BUYER, _PRODUCTS = (
@@ -115,7 +126,7 @@ def fetch_products(session: Session[Site], window: Window, token: str | None) ->
     unshown: list[Unshown] = []
 
     def add(row: Row) -> None:
-        if not _is_wanted(step, row, window) or row.status in records.INTERNAL_PRODUCTS:
+        if not _is_wanted(step, row, window) or row.status in product_records.INTERNAL_PRODUCTS:
             return
         variations = Variations([], 0, [])
         if row.has_variations and row.id is not None:
@@ -130,7 +141,16 @@ def fetch_products(session: Session[Site], window: Window, token: str | None) ->
                 unshown.append(Unshown(str(row.id), error.message, str(row.id), at, at))
                 return
         is_short = variations.total > len(variations.rows)
-        found.append(records.priced(currency_of(session), row.raw, variations.rows, is_short=is_short))
+        is_weighed = product_records.is_weighed([row.raw, *map(bytes, variations.rows)])
+        found.append(
+            product_records.priced(
+                currency_of(session),
+                row.raw,
+                variations.rows,
+                is_short=is_short,
+                weight_unit=_weight_unit_of(session) if is_weighed else None,
+            )
+        )
 
     used = _unhurried(session, step, add)
     unshown = [*step.unshown(used), *unshown]
@@ -151,7 +171,7 @@ def fetch_inventory(session: Session[Site], window: Window, token: str | None) -
     if step.place.part == 2:
         return _below_parents(session, step, window)
     rows = (row for row in step.rows if not step.is_read(row) and not row.has_variations)
-    found = [row.raw for row in rows if row.status not in records.INTERNAL_PRODUCTS]
+    found = [row.raw for row in rows if row.status not in product_records.INTERNAL_PRODUCTS]
     return _page_of(found, step.after(), 1 if step.place.part == 0 else None, step.unshown())
 
 
@@ -168,7 +188,7 @@ def _below_parents(session: Session[Site], step: Step, window: Window) -> Page:
         elif row.has_variations and not step.is_read(row):
             narrow = is_narrow(step.place, window)
             variations = variations_of(session, row.id, _STOCK, step.place.size, is_narrow=narrow)
-            found.extend(records.below(row.id, raw) for raw in variations.rows)
+            found.extend(stock_records.below(row.id, raw) for raw in variations.rows)
             unshown.extend(
                 Unshown(f"variation {hole.offset + 1} of product {row.id}", hole.reason)
                 for hole in variations.holes
@@ -190,6 +210,19 @@ def currency_of(session: Session[Site]) -> str:
     if site.currency is None:
         site.currency = sites.ask(session, "currency", "data/currencies/current", _Currency).code
     return site.currency
+
+
+def _weight_unit_of(session: Session[Site]) -> str | None:
+    """The shop's unit of weight, by one call a session; None if the site refuses to tell it."""
+    site = session.settings
+    if site.weight_unit is None:
+        path = "settings/products/woocommerce_weight_unit"
+        try:
+            site.weight_unit = sites.ask(session, "weight unit", path, _Setting).value
+        except (PermissionDenied, RequestRejected):
+            # Products without their weights are better than none.
+            site.weight_unit = ""
+    return site.weight_unit or None
 
 
 def _is_wanted(step: Step, row: Row, window: Window) -> bool:

@@ -1,7 +1,10 @@
 """The sources of the fields of WooCommerce's records, in its own words; documentation, which no code reads.
 
 A field that is not listed is not available. The names are those of REST API v3. "Refunds:" names the rows of
-`orders/{id}/refunds`, which are asked for only if an order lists refunds.
+`orders/{id}/refunds`, which are asked for only if an order lists refunds. "Fulfillments:" names the rows of
+`orders/{id}/fulfillments` (WooCommerce's feature, off by default) and the keys of their `meta_data`;
+"Trackings:" those of the extension Shipment Tracking. Parcels are read if an order changes; whether each new
+parcel moves its order's modification time is unconfirmed.
 """
 
 from __future__ import annotations
@@ -11,6 +14,8 @@ from collections.abc import Mapping
 MAPPING: Mapping[str, str] = {
     "orders.id": "id",
     "orders.number": "number",
+    "orders.status": "derived",
+    "orders.to_ship": "derived",
     "orders.payment_status": "date_paid_gmt, status, and the sum of refunds",
     "orders.fulfillment_status": "status; of a refunded order date_completed_gmt",
     "orders.marketplace_status": "status",
@@ -20,12 +25,17 @@ MAPPING: Mapping[str, str] = {
     "orders.updated_at": "date_modified_gmt",
     "orders.paid_at": "date_paid_gmt",
     "orders.shipping_method": "shipping_lines[0].method_title",
+    "orders.currency": "currency",
     "orders.taxes_included": "always false: amounts are told without tax",
     "orders.subtotal": "sum of line_items[].subtotal",
     "orders.discount_total": "sum of subtotal less total of the lines; discount_total if a line lacks one",
     "orders.shipping_total": "shipping_total",
     "orders.tax_total": "total_tax",
+    "orders.other_total": "falls out: fee_lines[].total, the buyer's surcharges",
     "orders.total": "total",
+    "orders.net": "total less refunded",
+    "orders.net_micros": "derived",
+    "orders.skus": "line_items[].sku",
     "orders.refunded": "sum of refunds[].total; total if a refunded order lists none",
     "orders.destination": "of shipping, else of billing",
     "orders.destination.country": "shipping.country, billing.country",
@@ -46,14 +56,28 @@ MAPPING: Mapping[str, str] = {
     "orders.lines.discount": "subtotal less total",
     "orders.lines.tax": "total_tax",
     "orders.lines.total": "total",
-    "orders.lines.options": "meta_data whose key begins with pa_",
+    "orders.lines.options": "meta_data whose key begins with pa_, by display_key",
     "orders.lines.properties": "other meta_data whose key does not begin with _",
+    "orders.lines.quantity_fulfilled": "Fulfillments: qty of the fulfilled ones' _items",
+    "orders.fulfillments": "with the setting tracking, of completed orders that change (whether each new "
+    "parcel changes its order is unconfirmed): Fulfillments or Trackings",
+    "orders.fulfillments.id": "Fulfillments: id; Trackings: tracking_id",
+    "orders.fulfillments.status": "Fulfillments: is_fulfilled; Trackings: always shipped",
+    "orders.fulfillments.marketplace_status": "Fulfillments: status",
+    "orders.fulfillments.shipped_at": "Fulfillments: _date_fulfilled; Trackings: date_shipped, a day",
+    "orders.fulfillments.carrier": "Fulfillments: _shipment_provider, else _provider_name; "
+    "Trackings: tracking_provider",
+    "orders.fulfillments.tracking_numbers": "Fulfillments: _tracking_number; Trackings: tracking_number",
+    "orders.fulfillments.tracking_urls": "only with store_buyer_pii, because of postal codes in them: "
+    "Fulfillments: _tracking_url; Trackings: tracking_link",
+    "orders.fulfillments.fulfilled_by": "always merchant",
+    "orders.fulfillments.lines": "Fulfillments: _items[]: item_id, qty",
     "orders.refunds": "Refunds",
     "orders.refunds.id": "Refunds: id",
     "orders.refunds.created_at": "Refunds: date_created_gmt",
     "orders.refunds.reason": "Refunds: reason",
     "orders.refunds.amount": "Refunds: amount",
-    "orders.refunds.lines": "Refunds: line_items",
+    "orders.refunds.lines": "Refunds: line_items[]: _refunded_item_id, quantity, total",
     "orders.buyer": "billing, shipping",
     "orders.buyer.name": "billing.first_name and last_name",
     "orders.buyer.company": "billing.company, shipping.company",
@@ -69,12 +93,33 @@ MAPPING: Mapping[str, str] = {
     "products.title": "name, without HTML",
     "products.status": "status",
     "products.marketplace_status": "status",
+    "products.description": "made from description_html",
+    "products.description_html": "description, else short_description",
+    "products.brand": "brands[0].name (WooCommerce 9.6; unconfirmed)",
+    "products.category": "categories[0].name: a shop names no main one",
+    "products.category_id": "categories[0].id",
+    "products.url": "permalink",
+    "products.image_urls": "images[].src",
+    "products.tags": "tags[].name",
+    "products.skus": "the variants' sku",
+    "products.options": "attributes with variation true: name, options; else the variants' options",
     "products.created_at": "date_created_gmt",
     "products.updated_at": "date_modified_gmt",
     "products.variants": "variations; a product without any is its own variant",
     "products.variants.id": "id",
     "products.variants.sku": "sku",
     "products.variants.barcode": "global_unique_id (WooCommerce 9.2)",
+    "products.variants.barcodes": "global_unique_id (WooCommerce 9.2)",
+    "products.variants.options": "of a variation: attributes[]: name, option",
+    "products.variants.cost": "cost_of_goods_sold.total_value, if the shop keeps it (unconfirmed)",
+    "products.variants.weight": "weight, in settings/products/woocommerce_weight_unit; else the product's",
+    "products.variants.taxable": "tax_status is taxable; parent is the product's",
+    "products.variants.requires_shipping": "not virtual",
+    "products.variants.tracked": "manage_stock; parent, a stock shared with the product, is true",
+    "products.variants.oversell": "backorders is not no, if stock is managed",
+    "products.variants.image_url": "of a variation: image.src",
+    "products.variants.url": "of a variation: permalink",
+    "products.variants.status": "of a variation: status",
     "products.variants.title": "attributes[].option, joined",
     "products.variants.price": "price, in the shop's currency",
     "products.variants.list_price": "regular_price, if it is another",
@@ -83,6 +128,9 @@ MAPPING: Mapping[str, str] = {
     "inventory.product_id": "parent_id, else id",
     "inventory.variant_id": "id",
     "inventory.location_id": "always shop: there is one location",
+    "inventory.held_by": "always merchant",
+    "inventory.tracked": "manage_stock",
+    "inventory.available_micros": "from available",
     "inventory.status": "stock_status, if stock is not managed",
     "inventory.available": "stock_quantity, if manage_stock",
 }

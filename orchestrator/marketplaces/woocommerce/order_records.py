@@ -30,10 +30,12 @@ from orchestrator.marketplaces.values import (
     sum_of,
     total_quantity,
 )
-from orchestrator.marketplaces.woocommerce.buyers import buyer, destination
 from orchestrator.marketplaces.woocommerce.fields import instant, moment, reference, title
+from orchestrator.marketplaces.woocommerce.order_parts.buyers import buyer, destination
+from orchestrator.marketplaces.woocommerce.order_parts.parcels import fulfilled, parcels
 from orchestrator.model.record import (
     Attribute,
+    Fulfillment,
     FulfillmentStatus,
     LinePart,
     Money,
@@ -44,9 +46,11 @@ from orchestrator.model.record import (
     Refund,
 )
 
-#: Raw fields that hold personal data; plugins put buyers' own words into `meta_data`.
+#: Raw fields that hold personal data; plugins put buyers' own words into `meta_data`, and carriers' links can
+#: hold the buyer's postal code.
 PERSONAL_FIELDS = frozenset(
     {"billing", "shipping", "customer_note", "customer_ip_address", "customer_user_agent", "meta_data"}
+    | {"tracking_link"}
 )
 #: States that WordPress and WooCommerce keep for themselves: such a row is nothing that anybody has saved
 #: (woocommerce: src/Enums/OrderStatus.php; WordPress: register_post_status).
@@ -142,8 +146,10 @@ class _Order(msgspec.Struct, kw_only=True):
     shipping_lines: Detail = NO_DETAIL
     coupon_lines: Detail = NO_DETAIL
     refunds: Detail = NO_DETAIL
-    #: The refunds with their lines; our own field, made by `refunds.with_refunds`.
+    #: The refunds with their lines, and the parcels by their source: made by `order_details.with_details`.
     whole_refunds: Detail = NO_DETAIL
+    core: Detail = NO_DETAIL
+    shipment_tracking: Detail = NO_DETAIL
     billing: Detail = NO_DETAIL
     shipping: Detail = NO_DETAIL
     customer_note: Detail = NO_DETAIL
@@ -161,7 +167,8 @@ def order(raw: bytes, with_buyer: bool) -> Order:
     charged = money(row.total, row.currency)
     refunded = _refunded(details, row, charged)
     refunds = _refunds(details, row, refunded)
-    lines = tuple(_line(details, line, row.currency, refunds) for line in listed(row.line_items))
+    sent = parcels(details, row.core, row.shipment_tracking, with_buyer=with_buyer)
+    lines = tuple(_line(details, line, row.currency, refunds, sent) for line in listed(row.line_items))
     paid_at = moment(details, "paid_at", row.date_paid_gmt)
     completed_at = moment(details, "fulfillment_status", row.date_completed_gmt)
     facts = OrderFacts(
@@ -191,6 +198,7 @@ def order(raw: bytes, with_buyer: bool) -> Order:
         payment_methods=tuple(filter(None, [details.text("payment_methods", row.payment_method)])),
         lines=lines,
         lines_as_listed=True,
+        fulfillments=sent,
         refunds=refunds,
         buyer=buyer(details, row.billing, row.shipping, row.customer_note) if with_buyer else None,
     )
@@ -281,7 +289,13 @@ def _positive(details: Details, name: str, amount: object, currency: str) -> Mon
     return None if found is None else money(Decimal(found.amount).copy_abs(), currency)
 
 
-def _line(details: Details, line: _Line, currency: str, refunds: Sequence[Refund] | None) -> OrderLine:
+def _line(
+    details: Details,
+    line: _Line,
+    currency: str,
+    refunds: Sequence[Refund] | None,
+    sent: Sequence[Fulfillment] | None,
+) -> OrderLine:
     product = reference(details, "lines.product_id", line.product_id)
     metas = details.items("lines.options", line.meta_data, _Meta) or ()
     shown = [each for each in metas if not each.key.startswith("_")]
@@ -297,6 +311,7 @@ def _line(details: Details, line: _Line, currency: str, refunds: Sequence[Refund
         variant_id=reference(details, "lines.variant_id", line.variation_id) or product if product else None,
         title=title(details, "lines.title", line.name),
         quantity=pieces,
+        quantity_fulfilled=fulfilled(str(line.id), sent),
         quantity_refunded=back,
         unit_price=_unit_price(details, line.price, currency, subtotal or charged, pieces),
         subtotal=subtotal,

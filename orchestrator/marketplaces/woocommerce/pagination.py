@@ -25,7 +25,7 @@ from orchestrator.decoding import UNREADABLE
 from orchestrator.marketplaces.paging import not_ours, write_position
 from orchestrator.marketplaces.spec import Unshown, Window
 from orchestrator.marketplaces.values import NO_DETAIL, Detail
-from orchestrator.marketplaces.woocommerce import records
+from orchestrator.marketplaces.woocommerce import product_records
 from orchestrator.marketplaces.woocommerce.api import Listed
 
 #: The most rows of one page, which is also the first size, and the fewest.
@@ -230,7 +230,7 @@ def read_rows(listed: Listed, *, by_date: bool) -> list[Row]:
         if time and not _is_second(time):
             rows.append(Row(bytes(raw)))
         else:
-            has_variations = records.has_variations(row.type, _is_list(row.variations))
+            has_variations = product_records.has_variations(row.type, _is_list(row.variations))
             modified = row.date_modified_gmt
             rows.append(Row(bytes(raw), row.id, time or None, modified, row.status, has_variations))
     return rows

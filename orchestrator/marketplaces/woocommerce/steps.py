@@ -12,7 +12,7 @@ import msgspec
 from orchestrator.errors import MarketplaceUnavailable
 from orchestrator.marketplaces.spec import Session, Unshown, Window
 from orchestrator.marketplaces.woocommerce import api as sites
-from orchestrator.marketplaces.woocommerce import records
+from orchestrator.marketplaces.woocommerce import stock_records
 from orchestrator.marketplaces.woocommerce.api import Listed, Site
 from orchestrator.marketplaces.woocommerce.narrowing import Hole, narrowed
 from orchestrator.marketplaces.woocommerce.pagination import (
@@ -141,7 +141,7 @@ class _Page:
             until = moment_of(behind.time if behind else None) or self.window.until
         own = self._row_at(hole.offset)
         if own is not None and own.id is not None:
-            name = f"{own.id}@{records.LOCATION}" if self.part.whole else str(own.id)
+            name = f"{own.id}@{stock_records.LOCATION}" if self.part.whole else str(own.id)
             return Unshown(name, hole.reason, name, since, until)
         earlier = [each for each in self.place.seen if behind is None or each < (behind.id or 0)]
         start = before.id if before else max(earlier, default=None)

@@ -11,9 +11,11 @@ import pytest
 from orchestrator.marketplaces.registry import REGISTRY
 from orchestrator.marketplaces.scrub import scrub
 from orchestrator.marketplaces.woocommerce import order_records
+from orchestrator.marketplaces.woocommerce.api import Tracking
 from orchestrator.marketplaces.woocommerce.mapping import MAPPING
-from orchestrator.marketplaces.woocommerce.refunds import with_refunds
+from orchestrator.marketplaces.woocommerce.order_details import with_details
 from orchestrator.model.record import Attribute, Destination, LinePart, Money, Order
+from tests.delivery.docs import records as dictionary
 from tests.marketplaces.conformance import record_rules
 from tests.marketplaces.filled import filled
 from tests.marketplaces.woocommerce.test_woocommerce_records import LINE, ORDER
@@ -22,6 +24,8 @@ from tests.support.scripted import Sandbox, read, sandbox
 WOO = REGISTRY["woocommerce"]
 #: Fields that the sandbox leaves empty, as most sites do.
 SELDOM = {"orders.refunds.reason", "inventory.status"}
+#: Flags that are always false here.
+UNTOLD = {"orders.test", "orders.lines.gift_card"}
 
 
 @pytest.fixture(scope="module")
@@ -31,11 +35,12 @@ def shop() -> Iterator[Sandbox]:
         yield running
 
 
-def raws(shop: Sandbox, *, with_buyer: bool) -> list[bytes]:
-    """The rows of all orders, with their refunds."""
+def raws(shop: Sandbox, *, with_buyer: bool, tracking: Tracking | None = None) -> list[bytes]:
+    """The rows of all orders, with their refunds, and with their parcels from a source."""
     session = shop.session(store_buyer_pii=with_buyer)
+    session.settings.tracking = tracking
     listed = [raw for page in read(WOO, session, "orders").pages for raw in page.records]
-    return list(with_refunds(session, listed))
+    return list(with_details(session, listed))
 
 
 def order(**changes: Any) -> Order:
@@ -44,12 +49,16 @@ def order(**changes: Any) -> Order:
 
 
 def test_every_field_of_the_mapping_is_filled(shop: Sandbox) -> None:
-    """From the sandbox's rows, in the marketplace's own forms."""
-    found: list[Any] = [order_records.order(raw, True) for raw in raws(shop, with_buyer=True)]
+    """From the sandbox's rows, in the marketplace's own forms; and the mapping leaves out no field."""
+    rows = raws(shop, with_buyer=True, tracking="core")
+    found: list[Any] = [order_records.order(raw, True) for raw in rows]
     for stream in ("products", "inventory"):
         found += read(WOO, shop.session(), stream).records.values()
 
-    assert MAPPING.keys() - filled(found) == SELDOM
+    told = filled(found) & dictionary.paths()
+
+    assert MAPPING.keys() - told == SELDOM
+    assert told - MAPPING.keys() == UNTOLD
     assert all(record.warnings == () for record in found)
 
 
@@ -72,22 +81,24 @@ def test_only_orders_with_refunds_cost_a_call(shop: Sandbox) -> None:
     refunded = [raw for raw in listed if order_records.order(raw, False).refunds != ()]
     refunded = [raw for raw in refunded if b'"refunds":[]' not in raw]
     before = session.client.calls
-    with_refunds(session, listed)
+    with_details(session, listed)
 
     assert refunded
     assert session.client.calls - before == len(refunded)
 
 
-def test_buyers_are_in_no_record_unless_wanted(shop: Sandbox) -> None:
+@pytest.mark.parametrize("tracking", [None, "core", "shipment_tracking"])
+def test_buyers_are_in_no_record_unless_wanted(shop: Sandbox, tracking: Tracking | None) -> None:
     """Nor in the row that is kept of a reject; the country is told without the address."""
-    for raw in raws(shop, with_buyer=False):
+    for raw in raws(shop, with_buyer=False, tracking=tracking):
         found = order_records.order(raw, False)
         assert b"Street" not in raw
         assert found.destination == Destination(country="ZA", region="WC")
         assert b"uyer" not in msgspec.json.encode(msgspec.structs.replace(found, buyer=None)).replace(
             b'"buyer"', b""
         )
-    for raw in raws(shop, with_buyer=True):
+        assert b"postcode" not in scrub(raw, order_records.PERSONAL_FIELDS) + msgspec.json.encode(found)
+    for raw in raws(shop, with_buyer=True, tracking=tracking):
         assert b"uyer" not in scrub(raw, order_records.PERSONAL_FIELDS)
 
 

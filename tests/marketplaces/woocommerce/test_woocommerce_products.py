@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from orchestrator.errors import RecordInvalid
-from orchestrator.marketplaces.woocommerce import order_records, records
+from orchestrator.marketplaces.woocommerce import order_records, product_records, stock_records
 from orchestrator.model.record import Money, Product, StockLevel
 
 PRODUCT: dict[str, Any] = {
@@ -34,19 +34,22 @@ VARIATION: dict[str, Any] = {
 }
 
 
-def product(*variations: dict[str, Any], currency: str = "ZAR", **changes: Any) -> Product:
+def product(
+    *variations: dict[str, Any], currency: str = "ZAR", unit: str | None = "kg", **changes: Any
+) -> Product:
     """The normalized product."""
     raws = [msgspec.Raw(msgspec.json.encode(each)) for each in variations]
-    raw = records.priced(currency, msgspec.json.encode({**PRODUCT, **changes}), raws)
-    assert records.product_id(raw) == "93"
-    return records.product(raw, with_buyer=False)
+    row = msgspec.json.encode({**PRODUCT, **changes})
+    raw = product_records.priced(currency, row, raws, weight_unit=unit)
+    assert product_records.product_id(raw) == "93"
+    return product_records.product(raw, with_buyer=False)
 
 
 def level(**fields: Any) -> StockLevel:
     """The normalized stock of product 93."""
     raw = msgspec.json.encode({"id": 93, "type": "simple", "sku": "MUG", **fields})
-    found = records.level(raw, with_buyer=False)
-    assert records.level_id(raw) == found.id
+    found = stock_records.level(raw, with_buyer=False)
+    assert stock_records.level_id(raw) == found.id
     return found
 
 
@@ -54,14 +57,16 @@ def level(**fields: Any) -> StockLevel:
 def test_a_type_of_a_plugin_with_variations_has_them(kind: str) -> None:
     """Whatever its name."""
     assert [each.id for each in product(VARIATION, type=kind).variants] == ["95"]
-    assert records.has_variations(kind, [95])
-    assert not records.has_variations("simple", [])
+    assert product_records.has_variations(kind, [95])
+    assert not product_records.has_variations("simple", [])
 
 
 def test_a_product_that_lacks_some_of_its_counted_variations_says_so() -> None:
     """It is stored with the others."""
-    raw = records.priced("ZAR", msgspec.json.encode({**PRODUCT, "type": "variable"}), [], is_short=True)
-    assert records.product(raw, with_buyer=False).warnings == ("variants",)
+    raw = product_records.priced(
+        "ZAR", msgspec.json.encode({**PRODUCT, "type": "variable"}), [], is_short=True
+    )
+    assert product_records.product(raw, with_buyer=False).warnings == ("variants",)
 
 
 @pytest.mark.parametrize("status", ["auto-draft", "inherit", "importing"])
@@ -141,8 +146,8 @@ def test_a_product_may_lack_what_is_optional(missing: str, empty: Any) -> None:
     row = {name: value for name, value in PRODUCT.items() if name != missing}
     if empty is not ...:
         row[missing] = empty
-    raw = records.priced("JPY", msgspec.json.encode(row), [])
-    found = records.product(raw, with_buyer=False)
+    raw = product_records.priced("JPY", msgspec.json.encode(row), [])
+    found = product_records.product(raw, with_buyer=False)
 
     variant = found.variants[0]
     fields = (found.title, variant.sku, variant.barcode, variant.price, variant.list_price)
@@ -174,14 +179,14 @@ def test_stock_is_known_where_it_is_managed(fields: dict[str, Any], available: i
 def test_stock_of_a_variation_names_its_product() -> None:
     """Whether the listing says so, or was asked for below the product."""
     row = {"id": 95, "parent_id": 93, "sku": "MUG-BLU", "manage_stock": True, "stock_quantity": 4}
-    together = records.level(msgspec.json.encode(row), with_buyer=False)
+    together = stock_records.level(msgspec.json.encode(row), with_buyer=False)
     del row["parent_id"]
-    raw = records.below(93, msgspec.Raw(msgspec.json.encode(row)))
-    below = records.level(raw, with_buyer=False)
+    raw = stock_records.below(93, msgspec.Raw(msgspec.json.encode(row)))
+    below = stock_records.level(raw, with_buyer=False)
 
     assert together == below
     assert (below.id, below.product_id, below.variant_id) == ("95@shop", "93", "95")
-    assert records.level_id(raw) == "95@shop"
+    assert stock_records.level_id(raw) == "95@shop"
 
 
 def test_stock_in_fractions_is_exact() -> None:
@@ -193,5 +198,5 @@ def test_stock_in_fractions_is_exact() -> None:
 @pytest.mark.parametrize("raw", [b"", b"[]", b"{}", b'{"id":"x"}', b'{"parent_id":1,"variation":{}}'])
 def test_what_cannot_be_named_is_not_named(raw: bytes) -> None:
     """Then nothing is taken as vanished."""
-    names = (order_records.order_id, records.product_id, records.level_id)
+    names = (order_records.order_id, product_records.product_id, stock_records.level_id)
     assert [name(raw) for name in names] == [None, None, None]

@@ -20,8 +20,17 @@ from tests.system.guards.migration_guards import MIGRATION_GUARDS
 from tests.system.guards.protocol import PROTOCOL
 from tests.system.guards.record_guards import RECORD_GUARDS
 from tests.system.guards.run_guards import RUN_GUARDS
+from tests.system.guards.woocommerce_guards import WOOCOMMERCE_GUARDS
 
-GUARDS = (*RECORD_GUARDS, *DETAIL_GUARDS, *MIGRATION_GUARDS, *RUN_GUARDS, *CHANGE_GUARDS, *PROTOCOL)
+GUARDS = (
+    *RECORD_GUARDS,
+    *WOOCOMMERCE_GUARDS,
+    *DETAIL_GUARDS,
+    *MIGRATION_GUARDS,
+    *RUN_GUARDS,
+    *CHANGE_GUARDS,
+    *PROTOCOL,
+)
 DOCUMENT = Path(__file__).with_name("README.md")
 HEAD = "| promise | guard | test that fails without it | its output |\n| --- | --- | --- | --- |\n"
 _PYTEST = ("-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-p", "no:randomly")

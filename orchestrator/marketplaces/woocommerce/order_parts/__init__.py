@@ -1,0 +1,1 @@
+"""The parts of WooCommerce's orders: personal data, parcels."""

@@ -1,0 +1,48 @@
+"""The guards of WooCommerce's records."""
+
+from __future__ import annotations
+
+from tests.system.guards.guard import Guard
+
+WOO = "orchestrator/marketplaces/woocommerce/"
+TESTS = "tests/marketplaces/woocommerce/"
+
+WOOCOMMERCE_GUARDS = (
+    Guard(
+        "personal data: a carrier's link with a buyer's postal code needs the connection's consent",
+        WOO + "order_parts/parcels.py",
+        '_texts(details, "tracking_urls", row.tracking_link) if with_buyer else ()',
+        '_texts(details, "tracking_urls", row.tracking_link)',
+        TESTS + "test_woocommerce_parcels.py::test_a_link_to_the_carrier_is_stored_only_with_personal_data",
+    ),
+    Guard(
+        "records: a site without a call for parcels keeps no order waiting",
+        WOO + "order_details.py",
+        "    except NoRoute:\n",
+        "    except ZeroDivisionError:\n",
+        TESTS + "test_woocommerce_parcels.py"
+        "::test_a_site_without_the_call_is_asked_once_and_each_order_says_so",
+    ),
+    Guard(
+        "records: WooCommerce's refunds are read whole",
+        WOO + "order_details.py",
+        "if not page.rows or len(found) >= (page.total or 0):",
+        "if True:",
+        TESTS + "test_woocommerce_parcels.py::test_more_refunds_than_one_page_are_all_read",
+    ),
+    Guard(
+        "personal data: a line's own words need the connection's consent",
+        "orchestrator/marketplaces/unified/orders.py",
+        "properties = line.properties if with_buyer else ()",
+        "properties = line.properties",
+        TESTS + "test_woocommerce_mapped.py"
+        "::test_a_shops_own_attributes_are_options_and_others_the_buyers_words",
+    ),
+    Guard(
+        "records: a weight without its unit is none",
+        WOO + "product_records.py",
+        "    if unit is None:\n",
+        '    unit = unit or "kg"\n    if unit is None:\n',
+        TESTS + "test_woocommerce_pages.py::test_weights",
+    ),
+)
