@@ -1,8 +1,4 @@
-<<<<<<< HEAD
 """Answers for Shopify's tests."""
-=======
-"""A server that answers as Shopify does, from a script."""
->>>>>>> main
 
 from __future__ import annotations
 
@@ -13,16 +9,7 @@ import msgspec
 from local.sandbox.http import Reply
 from orchestrator.marketplaces.registry import REGISTRY
 from orchestrator.marketplaces.spec import AnySession
-<<<<<<< HEAD
 from tests.support.scripted import CREDENTIALS, Bench, Scripted, Secrets
-=======
-from tests.support.scripted import (
-    CREDENTIALS,
-    Bench,
-    Scripted,
-    Secrets,
-)
->>>>>>> main
 
 SHOPIFY = REGISTRY["shopify"]
 COST = {

@@ -16,11 +16,7 @@ from orchestrator.errors import (
     PageTokenExpired,
     ResponseInvalid,
 )
-<<<<<<< HEAD
 from orchestrator.marketplaces.shopify import order_records, queries
-=======
-from orchestrator.marketplaces.shopify import queries, records
->>>>>>> main
 from orchestrator.marketplaces.spec import Window
 from orchestrator.model.record import Order
 from tests.marketplaces.shopify.answers import END, SHOPIFY, rows, session

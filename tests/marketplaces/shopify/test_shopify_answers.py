@@ -1,8 +1,4 @@
-<<<<<<< HEAD
 """Shopify's refusals and errors, and the waiting for its bucket of points."""
-=======
-"""Shopify's limits, errors and versions, as its answers tell them."""
->>>>>>> main
 
 from __future__ import annotations
 

@@ -48,11 +48,7 @@ class Judge:
     def backlog(self) -> None:
         """What waits when nothing goes wrong any more dies down: heals do not multiply it."""
         history = self._history
-<<<<<<< HEAD
         # An invocation that slept may publish the messages of one that was given up for dead.
-=======
-        # An invocation that sleeps is at work on a message, though that may be given up or done by another.
->>>>>>> main
         waiting = history.outbox.in_flight + history.working
         deliveries, asked_for = history.deliveries, history.edges.asked_for
 
