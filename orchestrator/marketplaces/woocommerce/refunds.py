@@ -13,16 +13,22 @@ import msgspec
 
 from orchestrator.decoding import UNREADABLE
 from orchestrator.marketplaces.spec import Session
+from orchestrator.marketplaces.values import Many
 from orchestrator.marketplaces.woocommerce import api as sites
 from orchestrator.marketplaces.woocommerce.api import Site
-from orchestrator.marketplaces.woocommerce.pagination import LARGEST_PAGE
 
-_FIELDS = ("_fields", "id,date_created_gmt,amount,reason,line_items")
+_PARAMS = (
+    ("orderby", "id"),
+    ("order", "asc"),
+    ("_fields", "id,date_created_gmt,amount,reason,line_items"),
+)
+#: Nearly always all of an order's, and few enough for a host that answers larger pages too late.
+_PAGE = 20
 
 
 class _Listed(msgspec.Struct):
     id: int
-    refunds: list[msgspec.Raw]
+    refunds: Many[msgspec.Raw]
 
 
 def with_refunds(session: Session[Site], rows: Sequence[bytes]) -> list[bytes]:
@@ -38,6 +44,15 @@ def _completed(session: Session[Site], raw: bytes) -> bytes:
         return raw
     if not listed.refunds:
         return raw
-    path = f"orders/{listed.id}/refunds"
-    found = sites.list_rows(session, "refunds", path, [_FIELDS], LARGEST_PAGE)
-    return msgspec.json.encode({**fields, "whole_refunds": found.rows})
+    return msgspec.json.encode({**fields, "whole_refunds": _all_of(session, f"orders/{listed.id}/refunds")})
+
+
+def _all_of(session: Session[Site], path: str) -> list[msgspec.Raw]:
+    found: list[msgspec.Raw] = []
+    while True:
+        params = [*_PARAMS, ("offset", str(len(found)))]
+        page = sites.list_rows(session, "refunds", path, params, _PAGE)
+        found += page.rows
+        is_full = len(page.rows) >= page.asked
+        if not page.rows or not (is_full or len(found) < (page.total or 0)):
+            return found
