@@ -18,7 +18,13 @@ from orchestrator.marketplaces.woocommerce.api import NoRoute, Site
 from orchestrator.marketplaces.woocommerce.order_parts.parcels import NO_CALL
 from orchestrator.marketplaces.woocommerce.pagination import LARGEST_PAGE
 
-_REFUND = "id,date_created_gmt,amount,reason,line_items"
+_REFUNDS = (
+    ("orderby", "id"),
+    ("order", "asc"),
+    ("_fields", "id,date_created_gmt,amount,reason,line_items"),
+)
+#: Nearly always all of an order's refunds, and few enough for a host that answers larger pages too late.
+_PAGE = 20
 _CORE = "id,status,is_fulfilled,date_deleted,meta_data"
 _TRACKING = "tracking_id,tracking_provider,tracking_number,date_shipped"
 #: It can hold the buyer's postal code.
@@ -57,10 +63,11 @@ def _completed(session: Session[Site], raw: bytes) -> bytes:
 def _refunds(session: Session[Site], order_id: int) -> list[msgspec.Raw]:
     found: list[msgspec.Raw] = []
     while True:
-        params = [("_fields", _REFUND), ("offset", str(len(found)))]
-        page = sites.list_rows(session, "refunds", f"orders/{order_id}/refunds", params, LARGEST_PAGE)
+        params = [*_REFUNDS, ("offset", str(len(found)))]
+        page = sites.list_rows(session, "refunds", f"orders/{order_id}/refunds", params, _PAGE)
         found += page.rows
-        if not page.rows or len(found) >= (page.total or 0):
+        is_full = len(page.rows) >= page.asked
+        if not page.rows or not (is_full or len(found) < (page.total or 0)):
             return found
 
 

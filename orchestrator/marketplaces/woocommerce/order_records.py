@@ -252,10 +252,17 @@ def _refunded(details: Details, row: _Order, charged: Money) -> Money | None:
 
 def _refunds(details: Details, row: _Order, refunded: Money | None) -> tuple[Refund, ...] | None:
     """The refunds with their lines; none if the order lists none; None if only their sum is known."""
-    if refunded is not None and not Decimal(refunded.amount):
+    # A refund of nothing takes pieces back into the stock.
+    if refunded is not None and not Decimal(refunded.amount) and not _lists_refunds(details, row):
         return ()
     found = details.items("refunds", row.whole_refunds, _Refund)
-    return tuple(_refund(details, each, row.currency) for each in found) if found else None
+    if not found:
+        return None
+    return details.read("refunds", lambda: tuple(_refund(details, each, row.currency) for each in found))
+
+
+def _lists_refunds(details: Details, row: _Order) -> bool:
+    return bool(details.items("refunded", row.refunds, _ListedRefund))
 
 
 def _refund(details: Details, refund: _Refund, currency: str) -> Refund:

@@ -1,0 +1,109 @@
+"""The refunds of WooCommerce's orders, whose lines cost a call."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from local.sandbox.http import Reply
+from orchestrator.marketplaces.registry import REGISTRY
+from orchestrator.marketplaces.woocommerce import order_records
+from orchestrator.marketplaces.woocommerce.order_details import with_details
+from orchestrator.model.record import LinePart, Money, Order
+from tests.marketplaces.woocommerce.test_woocommerce import scripted_session, session_at
+from tests.marketplaces.woocommerce.test_woocommerce_records import ORDER
+from tests.support.scripted import read, sandbox, scripted
+
+WOO = REGISTRY["woocommerce"]
+
+
+def refund(number: int, **changes: Any) -> dict[str, Any]:
+    """One refund of a piece of the sample order's line."""
+    line = {
+        "id": number + 1000,
+        "quantity": -1,
+        "total": "-1.00",
+        "meta_data": [{"key": "_refunded_item_id", "value": "315"}],
+    }
+    made = {"date_created_gmt": "2026-11-23T06:02:00", "amount": "1.15", "reason": "", "line_items": [line]}
+    return {"id": number, **made, **changes}
+
+
+def raw(**changes: Any) -> bytes:
+    """The sample order as it is listed, with some fields changed."""
+    return msgspec.json.encode({**ORDER, **changes})
+
+
+def order(**changes: Any) -> Order:
+    """The record of the sample order with some fields changed."""
+    return order_records.order(raw(**changes), with_buyer=False)
+
+
+def test_trap_a_list_of_refunds_that_is_an_object_with_numbered_keys() -> None:
+    """PHP sends it so once a plugin has taken one of them out; the refunds are asked for all the same."""
+    thin = raw(refunds={"1": {"id": 728, "total": "-1.15"}})
+    with scripted(Reply.json(200, [refund(728)])) as server:
+        (whole,) = with_details(scripted_session(server), [thin])
+
+    found = order_records.order(whole, False).refunds
+    assert found is not None
+    assert [each.id for each in found] == ["728"]
+
+
+def test_refunds_are_asked_for_until_all_have_come() -> None:
+    """In the order of their ids, behind those that have come."""
+    pages = [[refund(number) for number in range(20)], [refund(20)]]
+    with scripted(*(Reply.json(200, page, {"X-WP-Total": "21"}) for page in pages)) as server:
+        (whole,) = with_details(scripted_session(server), [raw()])
+
+    found = order_records.order(whole, False)
+    assert len(found.refunds or ()) == 21
+    assert found.lines[0].quantity_refunded == 21
+    assert [request.query["offset"] for request in server.requests] == [["0"], ["20"]]
+    assert all(request.query["orderby"] == ["id"] for request in server.requests)
+
+
+def test_trap_a_refund_of_nothing_takes_pieces_back() -> None:
+    """A seller may restock pieces without paying; as listed, such refunds are not told."""
+    nothing = [{"id": 728, "reason": "", "total": "0.00"}]
+    back = refund(728, amount="0.00")
+    thin, whole = order(refunds=nothing), order(refunds=nothing, whole_refunds=[back])
+
+    assert (thin.refunds, thin.lines[0].quantity_refunded) == (None, None)
+    assert whole.refunds is not None
+    assert whole.refunds[0].lines == (LinePart(line_id="315", quantity=1, amount=Money("1.00", "ZAR")),)
+    assert (whole.lines[0].quantity_refunded, whole.refunded) == (1, Money("0.00", "ZAR"))
+    assert (order(refunds=[]).refunds, order(refunds=[]).lines[0].quantity_refunded) == ((), 0)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"line_items": {"first": {"quantity": -1}}},
+        {"line_items": [{"quantity": 10**18}]},
+        {"line_items": [{"quantity": "N/A"}]},
+        {"line_items": 7},
+    ],
+)
+def test_an_unusable_refund_costs_the_refunds_and_not_the_order(changes: dict[str, Any]) -> None:
+    """The sum of the refunds is the order's own."""
+    if isinstance(changes["line_items"], list):
+        meta = [{"key": "_refunded_item_id", "value": "315"}]
+        changes = {"line_items": [{**each, "meta_data": meta} for each in changes["line_items"]]}
+    found = order(whole_refunds=[refund(728), refund(729, **changes)])
+
+    assert (found.refunds, found.warnings) == (None, ("refunds",))
+    assert found.refunded == Money("599.50", "ZAR")
+    assert found.lines[0].quantity_refunded is None
+
+
+def test_a_host_that_answers_large_pages_too_late_tells_refunds() -> None:
+    """Few rows are asked for at once."""
+    with sandbox("woocommerce", orders=60, products=10, accounts=1) as shop:
+        session = session_at(shop.url, "https://sandbox-0.example/slow")
+        rows = [each for page in read(WOO, session, "orders").pages for each in page.records]
+        completed = with_details(session, rows)
+
+    assert any(order_records.order(each, False).refunds for each in completed)
