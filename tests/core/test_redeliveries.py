@@ -176,7 +176,7 @@ def test_a_holder_that_lost_its_connection_to_a_worker_that_failed_has_its_messa
 
 
 def test_a_holder_whose_task_was_closed_by_a_worker_that_died_repeats_the_close_check(tmp_path: Path) -> None:
-    """A later run took the connection over and closed the last task of this one, and did not live to close it."""
+    """A later run closed the last task of this one as it took the connection over, and then died."""
     world = make(tmp_path)
     task = next(message for message in dispatched(world) if message.connection_id == "a")
     world.queue.messages.remove(task)
