@@ -267,11 +267,17 @@ def _text(plain: object) -> str:
 
 
 def plain_text(markup: str) -> str:
-    """A text that may be HTML, such as a title, as plain text; one without HTML stays as it is."""
+    """A text that may be HTML, such as a title, as plain text; one without HTML stays as it is.
+
+    Spaces and line ends mean nothing among tags. A text without tags keeps them, as a buyer's note needs its
+    lines: only its entities are decoded.
+    """
     if "<" not in markup and "&" not in markup:
         return markup
-    text = html.unescape(_TAG.sub("", _BREAK.sub(" ", _UNSEEN.sub("", markup))))
-    return markup if text == markup else " ".join(text.split())
+    seen = _TAG.sub("", _BREAK.sub(" ", _UNSEEN.sub("", markup)))
+    if seen == markup:
+        return html.unescape(markup).replace("\xa0", " ")
+    return " ".join(html.unescape(seen).split())
 
 
 def utc(value: datetime) -> datetime:

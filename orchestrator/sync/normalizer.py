@@ -11,7 +11,7 @@ from itertools import chain
 
 import msgspec
 
-from orchestrator.errors import MarketplaceError, RecordInvalid
+from orchestrator.errors import MarketplaceError, RecordInvalid, ResponseInvalid
 from orchestrator.marketplaces.scrub import scrub
 from orchestrator.marketplaces.spec import AnyStream, Listing, Unshown
 from orchestrator.model import ids
@@ -23,7 +23,7 @@ from orchestrator.model.state import OpenWindow
 from orchestrator.ports import Put
 from orchestrator.sync.changes import Change, Incomplete
 from orchestrator.sync.digest import Digest, content_of, incomplete, key_of
-from orchestrator.sync.rejects import MAX_SEARCHED_BYTES, Rejects
+from orchestrator.sync.rejects import MAX_SEARCHED_BYTES, Rejects, reason_of
 from orchestrator.sync.task_context import TaskContext
 from orchestrator.sync.windows import Terms, day_of, lists_all, oldest_remembered
 
@@ -150,28 +150,31 @@ class Normalizer:
     def completed(self, change: Incomplete, row: bytes | MarketplaceError, digest: Digest) -> Change | None:
         """The change that stores a record with its details, from its completed row.
 
-        A record whose details cannot be read is stored as it is listed, with a warning, and is completed once
-        a reconcile can read them. None if it is stored so already, or kept as a reject.
+        A record whose details cannot be read, or make no sense, is stored as it is listed, with a warning.
+        It is completed once they can be read. None if it is stored so already, or kept as a reject.
         """
         self._stored[key_of(change.record_id)] = change.content
+        if isinstance(row, bytes):
+            try:
+                return self._stored_as(change, self._normalized(row), row)
+            except Exception as error:  # noqa: BLE001 - details that make no sense cost their record no more
+                row = ResponseInvalid(reason_of(error))
         try:
-            if isinstance(row, bytes):
-                record = self._normalized(row)
-            elif change.again and not self._full:
+            if change.again and not self._full:
+                self._note_bare(self._normalized(change.raw), row.message)
                 self._counts.written -= 1
                 self._counts.unchanged += 1
-                self._note_bare(self._normalized(change.raw), row.message)
                 return None
-            else:
-                record = self._without_details(change, row)
-            if record.id != change.record_id:
-                raise RecordInvalid("the completed row is another record's")
-            raw = row if isinstance(row, bytes) else change.raw
-            put, size = self._put(record, raw, len(_encode(record)))
-        except Exception as error:  # noqa: BLE001 - nor does one whose details make no sense
+            return self._stored_as(change, self._without_details(change, row), change.raw)
+        except Exception as error:  # noqa: BLE001 - nor does a record that cannot be stored stop the others
             self._counts.written -= 1
-            raw = row if isinstance(row, bytes) else change.raw
-            return self.rejects.unreadable(raw, change.content, change.record_id, error, digest)
+            return self.rejects.unreadable(change.raw, change.content, change.record_id, error, digest)
+
+    def _stored_as(self, change: Incomplete, record: Record, raw: bytes) -> Change:
+        """The change that stores this record of a row; raises as `_put` does."""
+        if record.id != change.record_id:
+            raise RecordInvalid("the completed row is another record's")
+        put, size = self._put(record, raw, len(_encode(record)))
         return Change([put, *change.writes], change.entries, size, record.updated_at)
 
     def _put(self, record: Record, raw: bytes, json_bytes: int) -> tuple[Put, int]:

@@ -54,10 +54,7 @@ class Rejects:
         `content` is the hash of `raw`; `record_id` is None if it cannot be read.
         """
         self.counts.rejected += 1
-        is_defect = not isinstance(error, (SyncError, *UNREADABLE))
-        reason = f"the connector failed with {type(error).__name__}" if is_defect else one_line(str(error))
-        if is_defect:
-            log.error("connector defect: %s", locate(error), extra={"action": "record_failed"})
+        reason = reason_of(error)
         name = self._name(record_id, raw)
         if digest.get(_key(name)) == content and not self.full:
             return None
@@ -170,6 +167,14 @@ class Rejects:
         # Cut once more after decoding: the replacement of a bad byte takes three bytes.
         text = kept[:MAX_RAW_BYTES].decode(errors="replace")
         return text.encode()[:MAX_RAW_BYTES].decode(errors="ignore")
+
+
+def reason_of(error: Exception) -> str:
+    """The reason why a row cannot be read, in one line; an exception of the connector itself is logged."""
+    if isinstance(error, (SyncError, *UNREADABLE)):
+        return one_line(str(error))
+    log.error("connector defect: %s", locate(error), extra={"action": "record_failed"})
+    return f"the connector failed with {type(error).__name__}"
 
 
 def _superseded(record_id: str | None, digest: Digest) -> list[tuple[int, int, int]]:

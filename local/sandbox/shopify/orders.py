@@ -110,7 +110,9 @@ class Priced:
 
     @property
     def net(self) -> int:
-        """The seller's part of that; nothing of an order that was cancelled."""
+        """The seller's part of that; nothing of an order that was cancelled, or paid back whole."""
+        if self.remaining == 0:
+            return 0
         collected = self.line_tax if self.is_liable else 0
         return self.remaining - min(collected, max(self.remaining, 0))
 

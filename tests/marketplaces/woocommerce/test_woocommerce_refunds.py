@@ -107,3 +107,28 @@ def test_a_host_that_answers_large_pages_too_late_tells_refunds() -> None:
         completed = with_details(session, rows)
 
     assert any(order_records.order(each, False).refunds for each in completed)
+
+
+def test_all_refunds_of_a_site_agree_with_their_orders() -> None:
+    """Whole orders, pieces of a line, an amount of a line or of none; with a reason or without."""
+    with sandbox("woocommerce", orders=400, products=20, accounts=1) as shop:
+        session = shop.session()
+        rows = [each for page in read(WOO, session, "orders").pages for each in page.records]
+        orders = [order_records.order(each, False) for each in with_details(session, rows)]
+
+    found = [(each, refund) for each in orders for refund in each.refunds or ()]
+    for each, refund in found:
+        lines = {line.id: line for line in each.lines}
+        back = {part.line_id: part.quantity for part in refund.lines}
+        assert refund.amount == each.refunded
+        if each.status == "refunded":
+            assert back == {line.id: line.quantity for line in each.lines}
+            assert [part.amount for part in refund.lines] == [line.total for line in each.lines]
+        assert all(lines[line_id].quantity_refunded == pieces for line_id, pieces in back.items())
+    returned = [
+        [part.quantity for part in refund.lines] for each, refund in found if each.status != "refunded"
+    ]
+    assert [] in returned
+    assert [0] in returned
+    assert [1] in returned
+    assert {refund.reason for _, refund in found} == {None, "Arrived broken"}
