@@ -1,5 +1,7 @@
 """The second stage of Shopify's orders: the lines of parcels and refunds, only for orders that need them.
 
+By the setting `fulfillment_orders`, the fulfilment orders of an order that is not sent yet tell its deadline.
+
 `Order.fulfillments` and `Order.refunds` are lists without a cursor (shopify.dev, Order 2026-10). If as many
 come as were asked for, all ids are asked for, and each of the others is read by itself.
 """
@@ -11,10 +13,10 @@ from typing import Any
 
 import msgspec
 
-from orchestrator.errors import ResponseInvalid
+from orchestrator.errors import PermissionDenied, ResponseInvalid
 from orchestrator.marketplaces.shopify import queries
 from orchestrator.marketplaces.shopify.api import PageInfo, Shop, ask
-from orchestrator.marketplaces.shopify.order_parcels import needs_details
+from orchestrator.marketplaces.shopify.order_parcels import awaits_shipment, needs_details
 from orchestrator.marketplaces.spec import Session
 
 _OPERATION = "order details"
@@ -54,12 +56,13 @@ class _Parent(msgspec.Struct):
 
 
 def complete_orders(session: Session[Shop], orders: Sequence[bytes]) -> Sequence[bytes]:
-    """The orders with all parcels, refunds and their lines; one that needs no call is returned as it is.
+    """The orders with all parcels, refunds and deadlines; one that needs no call is returned as it is.
 
     Raises:
         MarketplaceError: An order's details could not be read.
     """
-    return [_completed(session, raw) if needs_details(raw) else raw for raw in orders]
+    whole = [_completed(session, raw) if needs_details(raw) else raw for raw in orders]
+    return [_with_deadlines(session, raw) for raw in whole]
 
 
 def _completed(session: Session[Shop], raw: bytes) -> bytes:
@@ -80,6 +83,32 @@ def _completed(session: Session[Shop], raw: bytes) -> bytes:
         _with_lines(session, queries.REFUND_LINES, refund, "refundLineItems")
     whole: _Node = msgspec.json.decode(raw)
     return msgspec.json.encode({**whole, "fulfillments": parcels, "refunds": refunds, "isComplete": True})
+
+
+def _with_deadlines(session: Session[Shop], raw: bytes) -> bytes:
+    """The order with its fulfilment orders, if the connection wants them and something is left to send."""
+    shop = session.settings
+    if not shop.fulfillment_orders or not awaits_shipment(raw):
+        return raw
+    order_id, cursor = msgspec.json.decode(raw, type=_Row).id, None
+    found: list[_Node] = []
+    try:
+        while True:
+            parent = ask(
+                session, "fulfillment orders", queries.DEADLINES, _Parent, id=order_id, after=cursor
+            ).parent
+            if parent is None:
+                return raw
+            found += parent.rows.nodes
+            cursor = parent.rows.page_info.following("fulfillment orders", cursor)
+            if cursor is None:
+                break
+    except PermissionDenied as error:
+        # Orders without deadlines are better than none; further calls of this session would fail alike.
+        shop.fulfillment_orders = False
+        shop.warn_once(f"{error.message}: orders come without ship_by", "fulfillment orders")
+        return raw
+    return msgspec.json.encode({**msgspec.json.decode(raw), "fulfillmentOrders": {"nodes": found}})
 
 
 def _all(session: Session[Shop], query: str, known: list[_Node], ids: list[_Node]) -> list[_Node]:
