@@ -13,10 +13,12 @@ from typing import Any
 
 import msgspec
 
+from orchestrator.decoding import UNREADABLE
 from orchestrator.errors import PermissionDenied, ResponseInvalid
 from orchestrator.marketplaces.shopify import queries
-from orchestrator.marketplaces.shopify.api import PageInfo, Shop, ask
-from orchestrator.marketplaces.shopify.order_parcels import awaits_shipment, needs_details
+from orchestrator.marketplaces.shopify.api import Shop, ask
+from orchestrator.marketplaces.shopify.nested_rows import Rows, all_rows
+from orchestrator.marketplaces.shopify.order_parts.parcels import awaits_shipment, needs_details
 from orchestrator.marketplaces.spec import Session
 
 _OPERATION = "order details"
@@ -40,19 +42,6 @@ class _DetailsOf(msgspec.Struct):
 class _Part(msgspec.Struct):
     #: None if it was deleted meanwhile.
     row: _Node | None
-
-
-class _Lines(msgspec.Struct, rename="camel"):
-    nodes: list[_Node]
-    page_info: PageInfo
-
-
-class _Rows(msgspec.Struct):
-    rows: _Lines
-
-
-class _Parent(msgspec.Struct):
-    parent: _Rows | None
 
 
 def complete_orders(session: Session[Shop], orders: Sequence[bytes]) -> Sequence[bytes]:
@@ -90,19 +79,9 @@ def _with_deadlines(session: Session[Shop], raw: bytes) -> bytes:
     shop = session.settings
     if not shop.fulfillment_orders or not awaits_shipment(raw):
         return raw
-    order_id, cursor = msgspec.json.decode(raw, type=_Row).id, None
-    found: list[_Node] = []
+    order_id = msgspec.json.decode(raw, type=_Row).id
     try:
-        while True:
-            parent = ask(
-                session, "fulfillment orders", queries.DEADLINES, _Parent, id=order_id, after=cursor
-            ).parent
-            if parent is None:
-                return raw
-            found += parent.rows.nodes
-            cursor = parent.rows.page_info.following("fulfillment orders", cursor)
-            if cursor is None:
-                break
+        found = all_rows(session, "fulfillment orders", queries.DEADLINES, order_id)
     except PermissionDenied as error:
         # Orders without deadlines are better than none; further calls of this session would fail alike.
         shop.fulfillment_orders = False
@@ -121,21 +100,14 @@ def _all(session: Session[Shop], query: str, known: list[_Node], ids: list[_Node
 
 def _with_lines(session: Session[Shop], query: str, part: _Node, name: str) -> None:
     """Add the later lines of a parcel or refund to it."""
-    lines = _lines(part.get(name))
-    cursor = lines.page_info.following(_OPERATION, None)
-    while cursor is not None:
-        parent = ask(session, _OPERATION, query, _Parent, id=_id(part), after=cursor).parent
-        if parent is None:
-            break
-        lines.nodes += parent.rows.nodes
-        cursor = parent.rows.page_info.following(_OPERATION, cursor)
-    part[name] = {"nodes": lines.nodes}
+    lines = all_rows(session, _OPERATION, query, _id(part), _lines(part.get(name)))
+    part[name] = {"nodes": lines}
 
 
-def _lines(value: object) -> _Lines:
+def _lines(value: object) -> Rows:
     try:
-        return msgspec.convert(value, _Lines)
-    except msgspec.ValidationError:
+        return msgspec.json.decode(msgspec.json.encode(value), type=Rows)
+    except UNREADABLE:
         raise ResponseInvalid("shopify order details: a parcel or refund came without its lines") from None
 
 

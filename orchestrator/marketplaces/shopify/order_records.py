@@ -12,9 +12,9 @@ from decimal import Decimal
 
 import msgspec
 
-from orchestrator.marketplaces.shopify import order_rows as rows
 from orchestrator.marketplaces.shopify.nodes import NO_VARIANT, amount, flag, node_id, number, words
-from orchestrator.marketplaces.shopify.order_parcels import Dispatch, Pieces, dispatch_of
+from orchestrator.marketplaces.shopify.order_parts import order_rows as rows
+from orchestrator.marketplaces.shopify.order_parts.parcels import Dispatch, Pieces, dispatch_of
 from orchestrator.marketplaces.shopify.rows import Bag, Text
 from orchestrator.marketplaces.unified.breakdown import sum_of_known
 from orchestrator.marketplaces.unified.facts import OrderFacts

@@ -13,7 +13,8 @@ import msgspec
 from orchestrator.decoding import UNREADABLE
 from orchestrator.errors import ResponseInvalid
 from orchestrator.marketplaces.shopify import queries
-from orchestrator.marketplaces.shopify.api import PageInfo, Shop, ask
+from orchestrator.marketplaces.shopify.api import Shop, ask
+from orchestrator.marketplaces.shopify.nested_rows import Rows, all_rows
 from orchestrator.marketplaces.spec import Session
 
 _OPERATION = "product details"
@@ -44,23 +45,9 @@ class _Products(msgspec.Struct):
     rows: list[msgspec.Raw]
 
 
-class _Rows(msgspec.Struct, rename="camel"):
-    nodes: list[msgspec.Raw]
-    page_info: PageInfo
-
-
 class _Nested(msgspec.Struct):
-    media: _Rows
-    variants: _Rows
-
-
-class _Later(msgspec.Struct):
-    rows: _Rows
-
-
-class _Parent(msgspec.Struct):
-    #: None if it was deleted meanwhile.
-    parent: _Later | None
+    media: Rows
+    variants: Rows
 
 
 def has_many_variants(raw: bytes) -> bool:
@@ -115,21 +102,9 @@ def _completed(session: Session[Shop], raw: bytes, row: _Row, found: msgspec.Raw
     except UNREADABLE:
         raise ResponseInvalid("shopify product details: a product came without its variants") from None
     product: dict[str, object] = dict(msgspec.json.decode(found, type=_Fields))
-    for name, query, rows in (
+    for name, query, first in (
         ("media", queries.IMAGES, nested.media),
         ("variants", queries.VARIANTS, nested.variants),
     ):
-        product[name] = {"nodes": _all(session, f"product {name}", query, row.product.id, rows)}
+        product[name] = {"nodes": all_rows(session, f"product {name}", query, row.product.id, first)}
     return msgspec.json.encode({"currency": row.currency, "product": product})
-
-
-def _all(session: Session[Shop], operation: str, query: str, gid: str, rows: _Rows) -> list[msgspec.Raw]:
-    """The rows of a product's connection, and those of its later pages."""
-    cursor = rows.page_info.following(f"shopify {operation}", None)
-    while cursor is not None:
-        parent = ask(session, operation, query, _Parent, id=gid, after=cursor).parent
-        if parent is None:
-            break
-        rows.nodes += parent.rows.nodes
-        cursor = parent.rows.page_info.following(f"shopify {operation}", cursor)
-    return rows.nodes

@@ -10,8 +10,9 @@ import msgspec
 import pytest
 
 from orchestrator.marketplaces.scrub import scrub
-from orchestrator.marketplaces.shopify import order_parcels, order_records
+from orchestrator.marketplaces.shopify import order_records
 from orchestrator.marketplaces.shopify.mapping import MAPPING
+from orchestrator.marketplaces.shopify.order_parts import parcels
 from orchestrator.model.record import Order
 from tests.marketplaces.conformance.record_rules import amounts_add_up, fields_agree
 from tests.marketplaces.shopify.answers import SHOPIFY
@@ -138,7 +139,7 @@ def test_buyers_are_in_no_row_and_in_no_record(shop: Sandbox) -> None:
 
 def test_every_word_of_the_official_enumerations_has_a_meaning() -> None:
     """A new word is `unknown`."""
-    assert set(order_parcels._SHIPMENT) == set(SHIPMENTS.split())
-    assert set(order_parcels._PLAIN) == {"CANCELLED", "ERROR", "FAILURE", "OPEN", "PENDING", "SUCCESS"}
+    assert set(parcels._SHIPMENT) == set(SHIPMENTS.split())
+    assert set(parcels._PLAIN) == {"CANCELLED", "ERROR", "FAILURE", "OPEN", "PENDING", "SUCCESS"}
     assert set(order_records._FULFILLMENT) == set(FULFILLMENTS.split())
     assert set(order_records._PAYMENT) == set(PAYMENTS.split())

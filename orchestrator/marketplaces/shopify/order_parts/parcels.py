@@ -15,8 +15,8 @@ import msgspec
 
 from orchestrator.decoding import UNREADABLE
 from orchestrator.errors import RecordInvalid
-from orchestrator.marketplaces.shopify import order_rows as rows
 from orchestrator.marketplaces.shopify.nodes import number
+from orchestrator.marketplaces.shopify.order_parts import order_rows as rows
 from orchestrator.marketplaces.shopify.rows import Bag
 from orchestrator.marketplaces.values import EXACT, Details, money, optional_utc, quantity, total_quantity
 from orchestrator.model.record import (
