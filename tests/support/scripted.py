@@ -171,12 +171,13 @@ class Sandbox:
         credential: dict[str, str] | None = None,
         secrets: Secrets | None = None,
         store_buyer_pii: bool = False,
+        **settings: Any,
     ) -> AnySession:
-        """A session with account 0."""
+        """A session with account 0; `settings` are further ones of its connection."""
         content = msgspec.json.encode(credential or CREDENTIALS[self.marketplace]).decode()
-        settings = {**SETTINGS[self.marketplace], "base_url": self.url}
+        given = {**SETTINGS[self.marketplace], "base_url": self.url, **settings}
         opening = (bench or Bench()).opening(
-            self.marketplace, settings, secrets or Secrets(content), store_buyer_pii=store_buyer_pii
+            self.marketplace, given, secrets or Secrets(content), store_buyer_pii=store_buyer_pii
         )
         return self.connector.open(opening)
 

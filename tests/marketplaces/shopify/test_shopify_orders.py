@@ -43,10 +43,12 @@ def shop() -> Iterator[Sandbox]:
         yield running
 
 
-def completed(shop: Sandbox, *, with_buyer: bool) -> tuple[list[bytes], list[bytes]]:
+def completed(
+    shop: Sandbox, *, with_buyer: bool, with_deadlines: bool = False
+) -> tuple[list[bytes], list[bytes]]:
     """All orders as they are listed, and with their details."""
     assert COMPLETE is not None
-    opened = shop.session(store_buyer_pii=with_buyer)
+    opened = shop.session(store_buyer_pii=with_buyer, fulfillment_orders=with_deadlines)
     thin = [raw for page in read(SHOPIFY, opened, "orders").pages for raw in page.records]
     whole: list[bytes] = []
     for raw in thin:
@@ -58,7 +60,9 @@ def completed(shop: Sandbox, *, with_buyer: bool) -> tuple[list[bytes], list[byt
 @pytest.fixture(scope="module")
 def orders(shop: Sandbox) -> list[Order]:
     """Whole orders, with the buyers."""
-    return [order_records.order(raw, True) for raw in completed(shop, with_buyer=True)[1]]
+    return [
+        order_records.order(raw, True) for raw in completed(shop, with_buyer=True, with_deadlines=True)[1]
+    ]
 
 
 def filled(value: Any, prefix: str) -> set[str]:
