@@ -22,7 +22,7 @@ _CATEGORIES: tuple[Node | None, ...] = (
         "fullName": "Home & Garden > Kitchen & Dining > Tableware",
     },
 )
-_MEDIA = (0, 1, 3, 12)
+_MEDIA = (0, 1, 1, 3, 3, 3, 6, 12)
 _WEIGHTS: tuple[Node | None, ...] = (
     None,
     {"value": 0.0, "unit": "KILOGRAMS"},
@@ -89,7 +89,7 @@ class Shown:
     @property
     def media(self) -> list[Node]:
         """Images, with a video among several and one that is not processed yet."""
-        count = _MEDIA[self.dice >> 9 & 3]
+        count = _MEDIA[self.dice >> 13 & 7]
         return [self._medium(number) for number in range(count)]
 
     @property

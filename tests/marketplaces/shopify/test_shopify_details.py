@@ -332,7 +332,7 @@ def test_an_order_of_which_nothing_is_left_to_send_costs_no_call(changes: dict[s
 def test_without_the_access_scope_orders_come_without_deadlines(
     data: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The session asks once and says so once; the stream goes on."""
+    """The session asks once and says so once; the stream is not refused."""
     with scripted(Reply.json(200, {**DENIED, "data": data})) as server:
         opened_session = session(server, fulfillment_orders=True)
         for _ in range(3):
