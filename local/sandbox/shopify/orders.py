@@ -111,6 +111,8 @@ class Priced:
     @property
     def net(self) -> int:
         """The seller's part of that; nothing of an order that was cancelled."""
+        if self.sale.state == "cancelled":
+            return 0
         collected = self.line_tax if self.is_liable else 0
         return self.remaining - min(collected, max(self.remaining, 0))
 

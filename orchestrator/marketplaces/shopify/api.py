@@ -65,7 +65,7 @@ class ShopSettings(Settings, frozen=True, kw_only=True):
         Meta(
             description="Whether to read `ship_by` of orders that are not sent yet: one call more for each "
             "such order that changed. It needs an access scope for fulfillment orders; without one `ship_by` "
-            "stays null, and the log says so. Once the scope is granted, a run with `full` fills older orders."
+            "stays null, and the log says so. Once it is granted, a run with `full` fills older orders."
         ),
     ] = False
 

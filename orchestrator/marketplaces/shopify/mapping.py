@@ -23,8 +23,8 @@ _ORDERS = {
     "cancelled_at": "cancelledAt",
     "cancel_reason": "cancelReason",
     "ship_by": "fulfillmentOrders[].fulfillBy, the earliest that is still to send; only with the setting "
-    "`fulfillment_orders`, by a call more for each order that is not sent yet (that an order's updatedAt moves "
-    "with it is unconfirmed)",
+    "`fulfillment_orders`, by a call more for each order that is not sent yet (that an order's updatedAt "
+    "moves with it is unconfirmed)",
     "shipping_method": "shippingLine.title",
     "currency": "totalPriceSet.shopMoney.currencyCode",
     "taxes_included": "taxesIncluded",
@@ -145,7 +145,8 @@ _PRODUCTS = {
     "created_at": "createdAt",
     "updated_at": "updatedAt",
     "published_at": "publishedAt",
-    "variants": "variants[]; a call more for each seven products that changed, and for each 85 further variants",
+    "variants": "variants[]; a call more for each seven products that changed, and for each 85 further "
+    "variants",
 }
 _VARIANTS = {
     "id": "id",
@@ -155,8 +156,8 @@ _VARIANTS = {
     "options": "selectedOptions[]",
     "price": "price, in the shop's currency",
     "list_price": "compareAtPrice",
-    "cost": "inventoryItem.unitCost; null without the permission View product costs. That a changed cost alone "
-    "moves updatedAt is unconfirmed: if not, the next run with `full` brings it",
+    "cost": "inventoryItem.unitCost; null without the permission View product costs. That a changed cost "
+    "alone moves updatedAt is unconfirmed: if not, the next run with `full` brings it",
     "weight": "inventoryItem.measurement.weight; null if it is 0",
     "taxable": "taxable",
     "requires_shipping": "inventoryItem.requiresShipping",
