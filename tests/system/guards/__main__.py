@@ -20,10 +20,12 @@ from tests.system.guards.migration_guards import MIGRATION_GUARDS
 from tests.system.guards.protocol import PROTOCOL
 from tests.system.guards.record_guards import RECORD_GUARDS
 from tests.system.guards.run_guards import RUN_GUARDS
+from tests.system.guards.shopify_guards import SHOPIFY_GUARDS
 from tests.system.guards.woocommerce_guards import WOOCOMMERCE_GUARDS
 
 GUARDS = (
     *RECORD_GUARDS,
+    *SHOPIFY_GUARDS,
     *WOOCOMMERCE_GUARDS,
     *DETAIL_GUARDS,
     *MIGRATION_GUARDS,
