@@ -65,6 +65,17 @@ def test_refunds_are_asked_for_until_all_have_come() -> None:
     assert all(request.query["orderby"] == ["id"] for request in server.requests)
 
 
+def test_a_refund_that_two_pages_show_is_one_refund() -> None:
+    """A page may begin with the last row of the page before it."""
+    pages = [[refund(number) for number in range(20)], [refund(19), refund(20)]]
+    with scripted(*(Reply.json(200, page, {"X-WP-Total": "21"}) for page in pages)) as server:
+        (whole,) = with_details(scripted_session(server), [raw()])
+
+    found = order_records.order(whole, False)
+    assert [each.id for each in found.refunds or ()] == [str(number) for number in range(21)]
+    assert found.lines[0].quantity_refunded == 21
+
+
 def test_trap_a_refund_of_nothing_takes_pieces_back() -> None:
     """A seller may restock pieces without paying; as listed, such refunds are not told."""
     nothing = [{"id": 728, "reason": "", "total": "0.00"}]

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,7 +20,7 @@ from local.folder import Folder
 from local.google.issuer import Issuer
 from local.processes import ROOT
 from local.samples import MARKETPLACES, SAMPLES
-from local.stack import OPERATOR
+from local.stack import OPERATOR, Options, Stack, running
 from orchestrator.adapters.embedded.store import SqliteStore
 from tests.support.linux import on_linux, processes_of
 from tests.support.waiting import wait_until
@@ -29,7 +29,7 @@ pytestmark = pytest.mark.processes
 
 SMALL = ("--orders=40", "--products=15")
 #: So much data that the run is still in progress when the test disturbs it.
-LARGE = ("--orders=200000", "--products=15")
+LARGE = ("--orders=20000", "--products=15")
 
 
 def command(name: str, directory: Path, *options: str) -> list[str]:
@@ -152,24 +152,37 @@ def test_an_interrupted_run_leaves_nothing(tmp_path: Path, number: signal.Signal
     assert "Traceback" not in output.read_text()
 
 
+def turn_on(stack: Stack, marketplace: str, **fault: Any) -> None:
+    """Let a sandbox misbehave."""
+    url = f"{stack.sandbox_urls[marketplace]}/_sandbox/faults"
+    assert urllib3.request("POST", url, json=fault).status == 200
+
+
 def test_the_next_start_finishes_an_interrupted_run(tmp_path: Path) -> None:
     """Its messages are still in the queue, its cursors in the store; the new tick then writes nothing."""
     directory = tmp_path / "local"
-    many = ("--orders=2000", "--products=15")
-    with started("run", directory, *many) as (process, output):
-        wait_until(lambda: re.search(r"[1-9][\d,]* records read", output.read_text()) is not None)
-        process.send_signal(signal.SIGINT)
-        process.wait(30)
-    finished = run(directory, *many)
+    options = Options(Folder(directory), orders=100, products=15, seed=1)
+    with running(options) as stack:
+        turn_on(stack, "shopify", kind="slow", seconds=1.0)
+        run_id = stack.scheduler.deliver(datetime.now(UTC)).run_id
+        store = stack.services.store
+        wait_until(lambda: store.count("connections/shopify-0/orders") > 0)
+        turn_on(stack, "shopify", kind="hang")
+        # Both shops wait for an answer, and one of them is in the middle of its orders.
+        wait_until(lambda: store.count(f"runs/{run_id}/tasks") == len(SAMPLES) - 2)
+        assert store.count("connections/shopify-0/orders") < 100
+        # Leaving ends all processes, as Ctrl-C does.
+    finished = run(directory, "--orders=100", "--products=15")
 
     assert finished.returncode == 0, finished.stdout + finished.stderr
-    assert "which was interrupted" in finished.stdout
+    assert f"Resuming run {run_id}, which was interrupted" in finished.stdout
+    assert f"run {run_id}: succeeded" in finished.stdout
     assert last_run(directory)["tasks"]["succeeded"] == len(SAMPLES)
     assert last_run(directory)["records"]["written"] == 0
-    store = SqliteStore(directory / "store.db")
+    kept = SqliteStore(directory / "store.db")
     for connection in ("shopify-0", "shopify-1", "takealot-0", "takealot-1"):
-        assert store.count(f"connections/{connection}/orders") == 2000
-    store.close()
+        assert kept.count(f"connections/{connection}/orders") == 100
+    kept.close()
 
 
 @on_linux
