@@ -133,7 +133,15 @@ class Normalizer:
             return Change([put], [], size, record.updated_at)
         again = known == incomplete(content)
         return Incomplete(
-            [], [], 0, record.updated_at, record_id=record.id, raw=raw, content=content, again=again
+            [],
+            [],
+            0,
+            record.updated_at,
+            record_id=record.id,
+            raw=raw,
+            record=record,
+            content=content,
+            again=again,
         )
 
     def _is_passed_over(self, record: Record, earlier: Change | None, known: int | None) -> bool:
@@ -156,12 +164,14 @@ class Normalizer:
         self._stored[key_of(change.record_id)] = change.content
         if isinstance(row, bytes):
             try:
-                return self._stored_as(change, self._normalized(row), row)
+                # Most rows need no details, and come back as they are.
+                record = change.record if row == change.raw else self._normalized(row)
+                return self._stored_as(change, record, row)
             except Exception as error:  # noqa: BLE001 - details that make no sense cost their record no more
                 row = ResponseInvalid(reason_of(error))
         try:
             if change.again and not self._full:
-                self._note_bare(self._normalized(change.raw), row.message)
+                self._note_bare(change.record, row.message)
                 self._counts.written -= 1
                 self._counts.unchanged += 1
                 return None
@@ -230,10 +240,9 @@ class Normalizer:
             (key, incomplete(content) if content == change.content else content, day)
             for key, content, day in change.entries
         ]
-        record = self._normalized(change.raw)
-        self._note_bare(record, error.message)
-        warnings = (*record.warnings, *self._stream.detail_fields)
-        return msgspec.structs.replace(record, warnings=warnings)
+        self._note_bare(change.record, error.message)
+        warnings = (*change.record.warnings, *self._stream.detail_fields)
+        return msgspec.structs.replace(change.record, warnings=warnings)
 
     def unshown(self, unshown: Sequence[Unshown], digest: Digest) -> list[Change]:
         """The changes that keep the records of a page that the marketplace cannot show."""
