@@ -34,7 +34,7 @@ def main() -> int:
             os.chdir(ROOT)
             print(Issuer.open(folder.issuer).mint(email=options.email, audience=options.audience))
             return 0
-        data = None if options.data is None else str(options.data.resolve(strict=True))
+        data = None if options.data is None else options.data.expanduser().resolve()
         os.chdir(ROOT)
         stack = Options(
             folder=folder,
@@ -46,7 +46,7 @@ def main() -> int:
             emulators=options.emulators,
         )
         return run(stack) if options.command == "run" else dev(stack, timedelta(seconds=options.interval))
-    except (StackFailed, TickFailed, EmulatorsMissing, SyncError, FileNotFoundError) as error:
+    except (StackFailed, TickFailed, EmulatorsMissing, SyncError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -66,7 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     stack.add_argument(
         "--data", type=Path, metavar="DIR", help="folder of real data to sync instead of generated data"
     )
-    stack.add_argument("--reset", action="store_true", help="start with an empty store")
+    stack.add_argument("--reset", action="store_true", help="empty the store of this data first")
     stack.add_argument(
         "--emulators", action="store_true", help="use Google's Firestore and Pub/Sub emulators"
     )
