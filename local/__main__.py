@@ -21,6 +21,7 @@ from local.stack import OPERATOR, SCHEDULER_ACCOUNT, Options
 from orchestrator.errors import SyncError
 
 _INTERRUPTED = 130
+_WRONG_USAGE = 2
 
 
 def main() -> int:
@@ -70,9 +71,7 @@ def _parser() -> argparse.ArgumentParser:
     stack.add_argument(
         "--emulators", action="store_true", help="use Google's Firestore and Pub/Sub emulators"
     )
-    parser = argparse.ArgumentParser(
-        prog="python -m local", description="Runs the whole sync on one machine."
-    )
+    parser = _Parser(prog="python -m local", description="Runs the whole sync on one machine.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     commands.add_parser(
         "run", parents=[stack], help="deliver one tick and wait for its run; exit 0 if it succeeded"
@@ -91,10 +90,16 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """End with one line: the usage, which does not name make's variables, is printed by `--help`."""
+        self.exit(_WRONG_USAGE, f"error: {message}\n")
+
+
 def _positive(text: str) -> int:
-    number = int(text)
+    number = int(text) if text.isdecimal() else 0
     if number < 1:
-        raise argparse.ArgumentTypeError(f"{number} is less than 1")
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number of at least 1")
     return number
 
 

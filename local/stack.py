@@ -210,7 +210,8 @@ def _changes() -> dict[str, str]:
 
 def inherited() -> dict[str, str]:
     """This process's environment without the settings that the stack itself decides."""
-    decided = SETTINGS.keys() - _TUNABLE | {"K_SERVICE"}
+    # The sandboxes would read SANDBOX_DATA too.
+    decided = SETTINGS.keys() - _TUNABLE | {"K_SERVICE", "SANDBOX_DATA"}
     return {name: value for name, value in os.environ.items() if name not in decided}
 
 
