@@ -55,12 +55,12 @@ def main() -> int:
         return _INTERRUPTED
 
 
-def _parser() -> argparse.ArgumentParser:
-    common = argparse.ArgumentParser(add_help=False)
+def _parser() -> _Parser:
+    common = _Parser(add_help=False)
     common.add_argument(
         "--directory", type=Path, default=ROOT / ".local", help="state folder; default: .local"
     )
-    stack = argparse.ArgumentParser(add_help=False, parents=[common])
+    stack = _Parser(add_help=False, parents=[common])
     stack.add_argument("--orders", type=_positive, default=600, help="orders per account; default: 600")
     stack.add_argument("--products", type=_positive, default=200, help="products per account; default: 200")
     stack.add_argument("--seed", type=int, default=1, help="chooses the generated data; default: 1")

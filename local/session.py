@@ -153,9 +153,7 @@ def _print_addresses(screen: Console, stack: Stack, interval: timedelta) -> None
     screen.print("  # change data in a sandbox; the next tick syncs the changes")
     for name, address in stack.sandbox_urls.items():
         screen.print(f"""  curl -d '{{"new_orders": 5, "prices": 3}}' {address}/_sandbox/change  # {name}""")
-    screen.print(
-        "  # make one account fail until faults are turned off (more kinds: local/sandbox/README.md)"
-    )
+    screen.print("  # make one account fail until faults are turned off (others: local/sandbox/README.md)")
     address = stack.sandbox_urls["takealot"]
     screen.print(f"""  curl -d '{{"status": 401, "account": 1}}' {address}/_sandbox/faults  # takealot-1""")
     screen.print(f"  curl -X DELETE {address}/_sandbox/faults")
