@@ -181,9 +181,15 @@ class Folder:
             self.secret(file.name, secrets.token_urlsafe(32))
         return file.read_text()
 
-    def write_environment(self, variables: Mapping[str, str]) -> None:
-        """Write the environment for a shell to read: `set -a; . .local/env`."""
-        lines = [f"{name}={shlex.quote(value)}\n" for name, value in variables.items()]
+    def write_environment(self, variables: Mapping[str, str], *, note: str = "") -> None:
+        """Write the environment for a shell to read: `set -a; . .local/env`.
+
+        Args:
+            variables: By name.
+            note: A comment in the first line; none if empty.
+        """
+        lines = [f"# {note}\n"] if note else []
+        lines += [f"{name}={shlex.quote(value)}\n" for name, value in variables.items()]
         self.environment.touch(mode=0o600)
         self.environment.write_text("".join(lines))
 

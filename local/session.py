@@ -137,7 +137,8 @@ def _print_next_steps(screen: Console, options: Options) -> None:
         screen.print("List connections and runs:")
         screen.print(f"  set -a; . {folder.environment}; set +a")
         screen.print(f"  {python} -m orchestrator connections list; {python} -m orchestrator runs list")
-    screen.print("Keep the stack running, with a tick every minute: make dev")
+    emulators = " EMULATORS=1" if options.emulators else ""
+    screen.print(f"Keep the stack running, with a tick every minute: make dev{emulators}")
 
 
 def _print_addresses(screen: Console, stack: Stack, interval: timedelta) -> None:

@@ -37,6 +37,7 @@ SCHEDULER_ACCOUNT = "scheduler@local.iam.gserviceaccount.com"
 OPERATOR = "operator@example.com"
 PROJECT = "local-project"
 _WAKE_TIMEOUT_S = 30.0
+_GONE = "The emulators have ended, and their data with them"
 #: Settings that a developer may change for the functions; the stack sets all others.
 _TUNABLE = frozenset(
     {"LOG_LEVEL", "LOOKBACK_SECONDS", "LEASE_SECONDS", "MAX_ATTEMPTS", "RUN_SECONDS", "SLICE_SECONDS"}
@@ -148,7 +149,12 @@ def running(options: Options, tell: Callable[[str], None] = lambda _: None) -> I
         add_samples(services, folder, sandbox_urls)
         folder.write_environment(variables)
         scheduler = _scheduler(options, variables)
-        yield Stack(options, data_set, taken, processes, services, scheduler, variables, sandbox_urls)
+        try:
+            yield Stack(options, data_set, taken, processes, services, scheduler, variables, sandbox_urls)
+        finally:
+            if options.emulators:
+                tell(f"{_GONE}: start again before you use {folder.environment}")
+                folder.write_environment(variables, note=f"{_GONE}.")
 
 
 def _wanted(options: Options) -> SandboxData:
