@@ -1,8 +1,8 @@
 """Ports of the local stack: the same for each process at each start.
 
-A stack remembers its ports. A new one takes those of `PREFERRED`, or for a taken one the next that ends in
-the same digit. A stack claims its ports on this machine as long as it runs: a port that was chosen but is
-not listened to yet would look free to another stack that starts at the same time.
+A stack remembers its ports. A new one takes the preferred ones, or for a taken one the next that is some
+steps higher. A stack claims its ports on this machine as long as it runs: a port that was chosen but is not
+listened to yet would look free to another stack that starts at the same time.
 """
 
 from __future__ import annotations
@@ -11,43 +11,38 @@ import fcntl
 import os
 import socket
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO
 
 import msgspec
 
-#: The ports of a machine's first stack, by process.
-PREFERRED: Mapping[str, int] = {
-    "sync_api": 8080,
-    "sync_worker": 8081,
-    "issuer": 8082,
-    "sandbox-amazon": 8083,
-    "sandbox-ebay": 8084,
-    "sandbox-shopify": 8085,
-    "sandbox-takealot": 8086,
-    "sandbox-woocommerce": 8087,
-    "firestore-emulator": 8088,
-    "pubsub-emulator": 8089,
-}
+_FIRST = 8080
+_EMULATORS = {"firestore-emulator": 8098, "pubsub-emulator": 8099}
 #: Distance between a port and the next that is tried, and the number of those.
-_STEP, _TRIED = 10, 50
+_STEP, _TRIED = 20, 50
+
+
+def preferred(marketplaces: Sequence[str]) -> dict[str, int]:
+    """The ports of a machine's first stack, by process: from 8080 on, the emulators' last."""
+    names = ("sync_api", "sync_worker", "issuer", *(f"sandbox-{name}" for name in marketplaces))
+    return {name: _FIRST + place for place, name in enumerate(names)} | _EMULATORS
 
 
 @contextmanager
-def claimed(remembered: Path, preferred: Mapping[str, int] = PREFERRED) -> Iterator[dict[str, int]]:
+def claimed(remembered: Path, wanted: Mapping[str, int]) -> Iterator[dict[str, int]]:
     """Ports by process, claimed until the end of the block.
 
     Args:
         remembered: The file of the last start's ports; it is written again.
-        preferred: The wanted ports.
+        wanted: The preferred ports, by process.
     """
     known = _read(remembered)
     with ExitStack() as claims, ExitStack() as probes:
         ports = {}
-        for name, wanted in preferred.items():
-            tried = [wanted + _STEP * turn for turn in range(_TRIED)]
+        for name, first in wanted.items():
+            tried = [first + _STEP * turn for turn in range(_TRIED)]
             if name in known:
                 tried.insert(0, known[name])
             ports[name] = next((port for port in tried if _claim(port, claims)), 0) or _any(probes)

@@ -116,7 +116,7 @@ def running(options: Options, tell: Callable[[str], None] = lambda _: None) -> I
     wanted = _wanted(options)
     with (
         folder.lock(),
-        ports.claimed(folder.path / "ports.json") as taken,
+        ports.claimed(folder.path / "ports.json", ports.preferred(MARKETPLACES)) as taken,
         Processes(folder.logs) as processes,
     ):
         data_set = folder.data_set(wanted, reset=options.reset and not options.emulators)

@@ -17,6 +17,7 @@ from local import ports
 from local.folder import Folder
 from local.google.issuer import Issuer
 from local.processes import ROOT
+from local.samples import MARKETPLACES
 from local.stack import OPERATOR
 from tests.support.waiting import wait_until
 from tests.system.stack.test_local_run import SMALL, run, started
@@ -122,6 +123,6 @@ def test_the_printed_and_documented_commands_work(tmp_path: Path) -> None:
         block = _FAULTS.search(document)
         assert block is not None
         commands = [line for line in block[1].splitlines() if not line.startswith("#")]
-        for name, port in ports.PREFERRED.items():
+        for name, port in ports.preferred(MARKETPLACES).items():
             commands = [command.replace(f":{port}/", f":{taken[name]}/") for command in commands]
         assert [bash(command) for command in commands] == ["{}"] * len(commands)

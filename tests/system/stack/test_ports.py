@@ -9,6 +9,7 @@ import pytest
 
 from local import ports
 from local.processes import free_ports
+from local.samples import MARKETPLACES
 
 
 @pytest.fixture
@@ -49,7 +50,7 @@ def test_a_port_of_another_program_is_passed_over(tmp_path: Path, preferred: dic
         with ports.claimed(tmp_path / "ports.json", preferred) as taken:
             assert taken["worker"] == preferred["worker"]
             assert taken["api"] != preferred["api"]
-            assert (taken["api"] - preferred["api"]) % 10 == 0
+            assert (taken["api"] - preferred["api"]) % 20 == 0
 
 
 def test_ports_are_found_when_none_can_be_claimed(
@@ -69,3 +70,11 @@ def test_a_broken_file_of_ports_is_written_again(tmp_path: Path, preferred: dict
     with ports.claimed(file, preferred) as taken:
         assert taken == preferred
     assert "api" in file.read_text()
+
+
+def test_a_marketplace_more_has_a_port_too() -> None:
+    """Nobody has to list it again; the emulators' ports stay free for them."""
+    wanted = ports.preferred([*MARKETPLACES, "driftwood"])
+
+    assert wanted["sandbox-driftwood"] == 8083 + len(MARKETPLACES)
+    assert len(set(wanted.values())) == len(wanted) == 3 + len(MARKETPLACES) + 1 + 2
