@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import msgspec
@@ -34,6 +34,8 @@ class _Shown:
     since: float
     line: str = ""
     next_at: float = field(init=False)
+    #: Connections whose tasks have been shown.
+    tasks: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.next_at = self.since + _PATIENCE_S
@@ -56,6 +58,8 @@ class Watch:
         self._open: dict[str, _Shown] = {}
         #: By connection: why its last task was unusual.
         self._unusual: dict[str, tuple[str, ...]] = {}
+        #: By marketplace and stream: the rejects of the last run that has read it.
+        self._rejected: dict[tuple[str, str], int] = {}
         self._trouble = ""
         for run in run_views.list_runs(store).runs:
             if RunStatus(run["status"]).is_final:
@@ -83,38 +87,53 @@ class Watch:
 
     def _look_at(self, run_id: str) -> str:
         view = run_views.show_run(self._store, run_id)
-        if view.progress is None:
-            self._open.pop(run_id, None)
-            self._ended.add(run_id)
-            self._show_ended(view)
-            return ""
         now = time.monotonic()
         shown = self._open.setdefault(run_id, _Shown(now))
-        line = f"run {safe(run_id)}: {_progress(view)}"
+        if view.progress is None:
+            del self._open[run_id]
+            self._ended.add(run_id)
+            self._show_ended(view, shown)
+            return ""
+        line = _progress(view)
         is_due = now >= shown.next_at and (line != shown.line or now >= shown.next_at + _STILL_EVERY_S)
         if is_due and not self._screen.is_terminal:
-            self._screen.print(f"{line} (for {now - shown.since:.0f} s)")
+            self._screen.print(f"run {safe(run_id)}: open for {now - shown.since:.0f} s; {line}")
             shown.line, shown.next_at = line, now + _LINE_EVERY_S
-        return line
+        if now >= shown.since + _PATIENCE_S:
+            self._show_tasks(view, shown)
+        return f"run {safe(run_id)}: {line}"
 
-    def _show_ended(self, view: RunView) -> None:
+    def _show_ended(self, view: RunView, shown: _Shown) -> None:
         try:
             run = from_document(Run, view.run)
-            tasks = [(task["connection_id"], from_document(Task, task)) for task in view.tasks]
         except msgspec.ValidationError:
             print_faults(self._screen, view.faults)
             return
         self._screen.print(_headline(view.run["run_id"], run), style=_style(run))
         if run.error is not None:
             self._screen.print(f"  {safe(run.error.message)} {safe(run.error.action)}", style="red")
-        for line in _changed_records(run):
-            self._screen.print(f"  {line}")
-        for name, task in tasks:
+        self._show_records(run)
+        self._show_tasks(view, shown)
+
+    def _show_records(self, run: Run) -> None:
+        """A line for each stream with changes; the same rejects again are none."""
+        for marketplace, share in sorted(run.by_marketplace.items()):
+            for stream, records in sorted((share.records.by_stream or {}).items()):
+                before = self._rejected.get((marketplace, stream), 0)
+                self._rejected[marketplace, stream] = records.rejected
+                if records.written or records.deleted or records.rejected > before:
+                    counted = _counted(msgspec.structs.asdict(records))
+                    self._screen.print(f"  {safe(marketplace)} {safe(stream)}: {counted}")
+
+    def _show_tasks(self, view: RunView, shown: _Shown) -> None:
+        """The tasks that are final, if they are unusual in another way than the connection's task before."""
+        for document in view.tasks:
+            name, task = document["connection_id"], from_document(Task, document)
+            if name in shown.tasks:
+                continue
+            shown.tasks.add(name)
             before, now = self._unusual.get(name, ()), _unusual(task)
-            if now:
-                self._unusual[name] = now
-            else:
-                self._unusual.pop(name, None)
+            self._unusual[name] = now
             if now != before:
                 first, *more = now or ("works again",)
                 self._screen.print(f"  {safe(name)} {safe(first)}")
@@ -137,13 +156,6 @@ def _headline(run_id: str, run: Run) -> str:
 
 def _style(run: Run) -> str:
     return "" if run.status == RunStatus.SUCCEEDED else STYLES[run.status.value]
-
-
-def _changed_records(run: Run) -> Iterator[str]:
-    for marketplace, share in sorted(run.by_marketplace.items()):
-        for stream, records in sorted((share.records.by_stream or {}).items()):
-            if counted := _counted(msgspec.structs.asdict(records)):
-                yield f"{safe(marketplace)} {safe(stream)}: {counted}"
 
 
 def _counted(counts: Mapping[str, object]) -> str:
@@ -171,4 +183,4 @@ def _progress(view: RunView) -> str:
     line = f"{done} of {total} connections done, {seen(view):,} records read"
     named = [f"{safe(each.connection_id)} ({each.state.replace('_', ' ')})" for each in progress.connections]
     more = f" and {len(named) - _NAMED} more" if len(named) > _NAMED else ""
-    return f"{line}; open: {', '.join(named[:_NAMED])}{more}" if named else line
+    return f"{line}; left: {', '.join(named[:_NAMED])}{more}" if named else line

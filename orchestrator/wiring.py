@@ -58,13 +58,14 @@ def build(
 
 
 def _require_emulators(settings: Settings) -> None:
-    for name, address in (
-        ("FIRESTORE_EMULATOR_HOST", settings.firestore_emulator_host),
-        ("PUBSUB_EMULATOR_HOST", settings.pubsub_emulator_host),
+    for name, address, is_used in (
+        ("FIRESTORE_EMULATOR_HOST", settings.firestore_emulator_host, settings.sync_store == "firestore"),
+        ("PUBSUB_EMULATOR_HOST", settings.pubsub_emulator_host, settings.sync_queue.startswith("pubsub:")),
     ):
-        host, _, port = address.rpartition(":")
-        if not address:
+        # A shell that had the emulators' environment may still have the address.
+        if not address or not is_used:
             continue
+        host, _, port = address.rpartition(":")
         try:
             socket.create_connection((host.strip("[]"), int(port)), _EMULATOR_ANSWERS_S).close()
         except OSError as error:

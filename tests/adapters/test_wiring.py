@@ -105,7 +105,7 @@ def test_changes_are_told_only_if_they_are_to_be(tmp_path: Path, monkeypatch: py
 
 @pytest.mark.parametrize("gone", ["FIRESTORE_EMULATOR_HOST", "PUBSUB_EMULATOR_HOST"])
 def test_a_command_is_told_that_the_emulators_are_gone(gone: str) -> None:
-    """At once, and with the variable; a function is not held up, and a living emulator is used."""
+    """At once, and with the variable; a function, a living emulator and the embedded store are not affected."""
     with socket.create_server(("127.0.0.1", 0)) as living, socket.socket() as dead:
         dead.bind(("127.0.0.1", 0))
         hosts = dict.fromkeys(("FIRESTORE_EMULATOR_HOST", "PUBSUB_EMULATOR_HOST"), living)
@@ -117,6 +117,9 @@ def test_a_command_is_told_that_the_emulators_are_gone(gone: str) -> None:
         with pytest.raises(StoreUnavailable, match=f"^{gone}: nothing listens at .*: the emulators are gone"):
             wiring.build(settings, delivers=False)
         assert isinstance(wiring.build(settings).store, FirestoreStore)
+        assert isinstance(
+            wiring.build(_settings({**EMBEDDED, **variables}), delivers=False).store, SqliteStore
+        )
         alive = _settings(
             {**CLOUD, "ENVIRONMENT": "development", gone: f"127.0.0.1:{living.getsockname()[1]}"}
         )

@@ -94,7 +94,7 @@ def test_a_run_that_hangs_keeps_no_tick_waiting(tmp_path: Path) -> None:
 
     assert living
     text = output.read_text()
-    assert re.search(r"open: takealot-\d \(working\)", text)
+    assert re.search(r": open for \d+ s; 7 of 9 connections done, .*left: takealot-\d \(working\)", text)
     assert "2 skipped" in ended(output)[-1]
     assert text.count("takealot-0 skipped (overlap)") == 1
     # The first one is the start; the others are multiples of the interval.
