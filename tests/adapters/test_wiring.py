@@ -105,7 +105,7 @@ def test_changes_are_told_only_if_they_are_to_be(tmp_path: Path, monkeypatch: py
 
 @pytest.mark.parametrize("gone", ["FIRESTORE_EMULATOR_HOST", "PUBSUB_EMULATOR_HOST"])
 def test_a_command_is_told_that_the_emulators_are_gone(gone: str) -> None:
-    """At once, and with the variable; a function, a living emulator and the embedded store are not affected."""
+    """At once, and with the variable; functions, living emulators and the embedded store are not held up."""
     with socket.create_server(("127.0.0.1", 0)) as living, socket.socket() as dead:
         dead.bind(("127.0.0.1", 0))
         hosts = dict.fromkeys(("FIRESTORE_EMULATOR_HOST", "PUBSUB_EMULATOR_HOST"), living)
