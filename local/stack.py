@@ -109,7 +109,7 @@ def running(options: Options, tell: Callable[[str], None] = lambda _: None) -> I
         tell: Called with each line that a person should see.
 
     Raises:
-        StackFailed: A process did not start, the data is none, or another stack uses the same folder.
+        StackFailed: A process did not start, the real data cannot be read, or another stack uses the folder.
         EmulatorsMissing: This machine lacks Google's emulators.
     """
     folder = options.folder
@@ -161,7 +161,7 @@ def _wanted(options: Options) -> SandboxData:
     """The sandboxes' data as the person asks for it.
 
     Raises:
-        StackFailed: The folder of real data is none. Nothing has been touched.
+        StackFailed: The folder of real data cannot be read. Nothing has been touched.
     """
     data = SandboxData(
         orders=options.orders,
