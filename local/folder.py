@@ -129,7 +129,8 @@ class Folder:
                 file.seek(0)
                 holder = file.read().strip() or "unknown"
                 raise StackFailed(
-                    f"a local stack already runs in {self.path} (process {holder}); stop it or wait"
+                    f"a local stack already runs in {self.path} (process {holder}); stop it, wait, "
+                    f"or give this one another folder: python -m local ... --directory DIR"
                 ) from error
             file.truncate(0)
             file.write(str(os.getpid()))

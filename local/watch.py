@@ -42,7 +42,7 @@ class _Shown:
 
 
 class Watch:
-    """Shows each run when it ends, also one that a person has started, and the progress of one that takes long.
+    """Shows each run when it ends, also a person's own, and the progress of one that takes long.
 
     Runs that have ended before the first look are not shown.
 
