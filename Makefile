@@ -5,13 +5,14 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.requirements-installed
 
 # make run, make dev
+switch = $(if $(filter-out 0 1,$2),$(error $1 is 1 or 0, not '$2'),$(if $(filter 1,$2),$3))
 RUN_OPTIONS = \
-	$(if $(EMULATORS),--emulators) \
+	$(call switch,EMULATORS,$(EMULATORS),--emulators) \
 	$(if $(ORDERS),--orders $(ORDERS)) \
 	$(if $(PRODUCTS),--products $(PRODUCTS)) \
 	$(if $(SEED),--seed $(SEED)) \
-	$(if $(SANDBOX_DATA),--data $(SANDBOX_DATA)) \
-	$(if $(RESET),--reset)
+	$(if $(SANDBOX_DATA),--data '$(SANDBOX_DATA)') \
+	$(call switch,RESET,$(RESET),--reset)
 
 # make check
 JOBS ?= auto

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from orchestrator import decoding
 from orchestrator.adapters.clock import SystemClock
+from orchestrator.errors import StoreUnavailable
 from orchestrator.marketplaces.registry import REGISTRY
 from orchestrator.ports import ChangeFeed, DeadLetters, DocumentStore, SecretStore, TaskQueue
 from orchestrator.services import Services
@@ -15,6 +17,8 @@ from orchestrator.settings import Settings
 
 #: The embedded queue's file if there is no embedded store beside it, and the embedded change feed's.
 _QUEUE_FILE, _CHANGES_FILE = Path(".local/queue.db"), Path(".local/changes.db")
+#: The maximum seconds until an emulator, which is on this machine, accepts a connection.
+_EMULATOR_ANSWERS_S = 2.0
 #: Threads of all invocations in an instance: a page and a commit for each of the most that Cloud Run allows.
 #: With fewer, slow marketplaces would keep all others waiting. A thread is made only if no other is idle.
 _OVERLAPPING = 2000
@@ -25,12 +29,20 @@ def build(
 ) -> Services:
     """Make the services of these settings; call it once a process, after any fork.
 
+    A process that does not deliver is a person's short command: one clear line tells it that an emulator has
+    ended, instead of the client library's error after its retries.
+
     Args:
         settings: Checked settings.
         delivers: Whether this process may deliver the embedded queue's messages. A short command
             leaves them to the processes that stay.
         stopping: Whether this process was told to end.
+
+    Raises:
+        StoreUnavailable: Nothing listens at an emulator's address.
     """
+    if not delivers:
+        _require_emulators(settings)
     decoding.prepare()
     return Services(
         settings=settings,
@@ -43,6 +55,24 @@ def build(
         changes=_changes(settings, delivers=delivers),
         executor=ThreadPoolExecutor(_OVERLAPPING, thread_name_prefix="overlap"),
     )
+
+
+def _require_emulators(settings: Settings) -> None:
+    for name, address, is_used in (
+        ("FIRESTORE_EMULATOR_HOST", settings.firestore_emulator_host, settings.sync_store == "firestore"),
+        ("PUBSUB_EMULATOR_HOST", settings.pubsub_emulator_host, settings.sync_queue.startswith("pubsub:")),
+    ):
+        # A shell that had the emulators' environment may still have the address.
+        if not address or not is_used:
+            continue
+        host, _, port = address.rpartition(":")
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), _EMULATOR_ANSWERS_S).close()
+        except OSError as error:
+            raise StoreUnavailable(
+                f"{name}: nothing listens at {address}: the emulators are gone, and their data with them",
+                action="start them again (`make dev EMULATORS=1`), or read another environment",
+            ) from error
 
 
 def dead_letters(settings: Settings) -> DeadLetters:
