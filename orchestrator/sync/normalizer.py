@@ -11,7 +11,7 @@ from itertools import chain
 
 import msgspec
 
-from orchestrator.errors import MarketplaceError, RecordInvalid
+from orchestrator.errors import MarketplaceError, RecordInvalid, one_line
 from orchestrator.marketplaces.scrub import scrub
 from orchestrator.marketplaces.spec import AnyStream, Listing, Unshown
 from orchestrator.model import ids
@@ -219,9 +219,14 @@ class Normalizer:
     def _without_details(self, change: Incomplete, error: MarketplaceError) -> Record:
         """The record as it is listed, with a warning; the digest does not take it for complete."""
         log.warning(
-            "stored without its details: %s",
-            error.message,
-            extra={"action": "details_missing", "stream": self._stream.name},
+            "%s %s is stored without its details: %s",
+            *(self._stream.name, one_line(change.record_id[:200]), error.message),
+            extra={
+                "action": "details_missing",
+                "stream": self._stream.name,
+                "record_id": change.record_id,
+                "kind": error.kind,
+            },
         )
         change.entries[:] = [
             (key, incomplete(content) if content == change.content else content, day)

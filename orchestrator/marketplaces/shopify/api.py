@@ -132,7 +132,7 @@ class Shop:
         """Log the session's first warning; later ones would repeat it for every page."""
         if not self.warned:
             self.warned = True
-            _log.warning(message)
+            _log.warning("%s", message, extra={"action": "answer_warning"})
 
 
 def open_session(request: SessionRequest) -> Session[Shop]:
