@@ -107,18 +107,19 @@ def _show_run(call: Call) -> flask.Response:
 def _accepted(started: start.Started, trigger: str, caller: str) -> flask.Response:
     """The answer to a call that starts or cancels a run; `trigger` is the log's word for the call."""
     again = " again" if started.duplicate else ""
-    _log.info(
-        "run %s accepted%s (%s, asked by %s): %d connections",
-        *(started.run_id, again, trigger, caller, started.tasks),
-        extra={
-            "action": "run_accepted",
-            "run_id": started.run_id,
-            "trigger": trigger,
-            "caller": caller,
-            "tasks": started.tasks,
-            "duplicate": started.duplicate,
-        },
-    )
+    # A retry's path names another run.
+    with log_context.bind(run_id=started.run_id):
+        _log.info(
+            "run %s accepted%s (%s, asked by %s): %d connections",
+            *(started.run_id, again, trigger, caller, started.tasks),
+            extra={
+                "action": "run_accepted",
+                "trigger": trigger,
+                "caller": caller,
+                "tasks": started.tasks,
+                "duplicate": started.duplicate,
+            },
+        )
     response = _json(started, HTTPStatus.ACCEPTED)
     response.headers["Location"] = f"/api/sync/runs/{started.run_id}"
     return response

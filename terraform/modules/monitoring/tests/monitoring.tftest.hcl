@@ -176,15 +176,24 @@ run "refuses_more_ticks_than_are_counted" {
   expect_failures = [var.failing_ticks]
 }
 
-run "refuses_negative_thresholds" {
+run "refuses_fewer_rejects_than_none" {
   command = plan
 
   variables {
     rejects_per_hour = -1
-    server_errors    = 0.5
   }
 
-  expect_failures = [var.rejects_per_hour, var.server_errors]
+  expect_failures = [var.rejects_per_hour]
+}
+
+run "refuses_half_an_error" {
+  command = plan
+
+  variables {
+    server_errors = 0.5
+  }
+
+  expect_failures = [var.server_errors]
 }
 
 run "refuses_a_name_for_an_address" {
