@@ -1,7 +1,7 @@
 """The state of all connections, logged once a tick; the alerts that last as long as their cause count it.
 
-A failure is logged when it happens, so an alert on that line ends while its cause persists. These lines say
-at each heal, and so at each tick, what is wrong now:
+A failure is logged when it happens, so an alert on that line ends while its cause persists. These lines tell
+the present state at each heal, and so at each tick:
 
 - `fleet`: one line, also if nothing is wrong,
 - `fleet_marketplace`: one for each marketplace with something wrong,
@@ -33,7 +33,7 @@ from orchestrator.services import Services
 
 log = logging.getLogger(__name__)
 
-#: Closed runs that are looked at; manual ones among them are left out.
+#: Closed runs that are looked at; manual ones among them do not count.
 TICKS = 6
 #: Connections that need attention and are logged by name, and those that are looked at: paused ones have no
 #: line, because a person has dealt with them.

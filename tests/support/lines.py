@@ -15,6 +15,7 @@ from functions.events import handle_event
 from functions.logs import JsonFormatter
 from orchestrator import handle
 from orchestrator.model import messages
+from orchestrator.ports import Clock
 from tests.support.world import World
 
 Line = dict[str, Any]
@@ -23,13 +24,17 @@ Line = dict[str, Any]
 class Lines(logging.Handler):
     """The lines that the product writes, as they would be written."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock | None) -> None:
         super().__init__()
+        self._clock = clock
         self.lines: list[Line] = []
 
     def emit(self, record: logging.LogRecord) -> None:
         """Keep a line, with the context that is bound now."""
-        self.lines.append(json.loads(JsonFormatter("").format(record)))
+        line: Line = json.loads(JsonFormatter("").format(record))
+        if self._clock is not None:
+            line["time"] = self._clock.now().isoformat()
+        self.lines.append(line)
 
     def of(self, action: str) -> list[Line]:
         """The lines of one event, the oldest first."""
@@ -37,9 +42,9 @@ class Lines(logging.Handler):
 
 
 @contextmanager
-def kept() -> Iterator[Lines]:
-    """Keep all lines of the product until the block ends."""
-    root, lines = logging.getLogger(), Lines()
+def kept(clock: Clock | None = None) -> Iterator[Lines]:
+    """Keep all lines of the product until the block ends, at the time of a clock if one is given."""
+    root, lines = logging.getLogger(), Lines(clock)
     level = root.level
     root.addHandler(lines)
     root.setLevel(logging.INFO)
