@@ -41,8 +41,8 @@ class CloudLogs:
 
     Args:
         project: The project of the functions.
-        host: `HOST:PORT` of a stand-in; empty for the service itself.
-        monotonic: Seconds that never go back.
+        host: `HOST:PORT` of another server; empty for the service itself.
+        monotonic: Seconds that never go back, to end a long search.
     """
 
     def __init__(
@@ -88,7 +88,7 @@ class CloudLogs:
             if self._monotonic() > over_at:
                 raise LogUnavailable(
                     f"Cloud Logging of {self._project}: the search takes longer than {PATIENCE_S:.0f} s",
-                    action="ask for a shorter time: --since, --until",
+                    action="ask for a shorter time (--since), or for one run",
                 )
             request.page_token = page.next_page_token
 
