@@ -9,9 +9,9 @@ from pathlib import Path
 
 from orchestrator import decoding
 from orchestrator.adapters.clock import SystemClock
-from orchestrator.errors import StoreUnavailable
+from orchestrator.errors import NotPossible, StoreUnavailable
 from orchestrator.marketplaces.registry import REGISTRY
-from orchestrator.ports import ChangeFeed, DeadLetters, DocumentStore, SecretStore, TaskQueue
+from orchestrator.ports import ChangeFeed, DeadLetters, DocumentStore, LogReader, SecretStore, TaskQueue
 from orchestrator.services import Services
 from orchestrator.settings import Settings
 
@@ -87,6 +87,24 @@ def dead_letters(settings: Settings) -> DeadLetters:
     return PubSubDeadLetters(
         project=settings.google_cloud_project, topic=target, emulator_host=settings.pubsub_emulator_host
     )
+
+
+def log_reader(settings: Settings) -> LogReader:
+    """The functions' log; only the command line reads it.
+
+    Raises:
+        NotPossible: The functions run on this machine, and write files.
+    """
+    scheme, _, path = settings.sync_store.partition(":")
+    if scheme == "sqlite" or settings.firestore_emulator_host:
+        folder = Path(path).parent / "logs" if scheme == "sqlite" else Path(".local/logs")
+        raise NotPossible(
+            "this store is local: its functions write no line to Cloud Logging",
+            action=f"their log is in {folder}/, one file for each process; its lines are JSON",
+        )
+    from orchestrator.adapters.google.cloud_logging import CloudLogs
+
+    return CloudLogs(project=settings.google_cloud_project)
 
 
 def queue_path(settings: Settings) -> Path:

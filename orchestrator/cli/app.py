@@ -21,6 +21,7 @@ from orchestrator import wiring
 from orchestrator.cli import (
     connection_commands,
     dead_commands,
+    log_commands,
     record_commands,
     reject_commands,
     run_commands,
@@ -29,6 +30,7 @@ from orchestrator.cli import (
 from orchestrator.cli.answer import Answer
 from orchestrator.cli.output import console, print_json, safe
 from orchestrator.errors import (
+    LogUnavailable,
     MarketplaceUnavailable,
     QueueUnavailable,
     RateLimited,
@@ -42,7 +44,10 @@ from orchestrator.settings import Settings
 FAILED = 1
 UNREACHABLE = 4
 INTERRUPTED = 130
-_TRY_AGAIN = (MarketplaceUnavailable, QueueUnavailable, RateLimited, SecretUnavailable, StoreUnavailable)
+_TRY_AGAIN = (
+    *(LogUnavailable, MarketplaceUnavailable, QueueUnavailable),
+    *(RateLimited, SecretUnavailable, StoreUnavailable),
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -101,6 +106,7 @@ def parser() -> argparse.ArgumentParser:
     ):
         group = groups.add_parser(name, help=text)
         add_parsers(group.add_subparsers(required=True, metavar="COMMAND"))
+    log_commands.add_parser(groups)
     schema_commands.add_parser(groups)
     described.set_defaults(needs_services=True)
     return described

@@ -174,7 +174,15 @@ class _Reader:
         except SyncError:
             raise
         except Exception as error:  # noqa: BLE001 - a defect fails its rows, and no others
-            log.error("connector defect: %s", locate(error), extra={"action": "record_failed"})
+            log.error(
+                "connector defect in the details of %d %s: %s",
+                *(len(changes), self._stream.name, locate(error)),
+                extra={
+                    "action": "record_failed",
+                    "stream": self._stream.name,
+                    "record_id": changes[0].record_id if len(changes) == 1 else None,
+                },
+            )
             name = type(error).__name__
             raise ResponseInvalid(f"{self._stream.name}: the connector failed with {name}") from None
         if len(rows) != len(changes):

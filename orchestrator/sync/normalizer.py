@@ -11,7 +11,7 @@ from itertools import chain
 
 import msgspec
 
-from orchestrator.errors import MarketplaceError, RecordInvalid, ResponseInvalid
+from orchestrator.errors import MarketplaceError, RecordInvalid, ResponseInvalid, one_line
 from orchestrator.marketplaces.scrub import scrub
 from orchestrator.marketplaces.spec import AnyStream, Listing, Unshown
 from orchestrator.model import ids
@@ -168,7 +168,7 @@ class Normalizer:
                 record = change.record if row == change.raw else self._normalized(row)
                 return self._stored_as(change, record, row)
             except Exception as error:  # noqa: BLE001 - details that make no sense cost their record no more
-                row = ResponseInvalid(reason_of(error))
+                row = ResponseInvalid(reason_of(error, self._stream.name, change.record_id))
         try:
             if change.again and not self._full:
                 self._note_bare(change.record, row.message)
@@ -232,9 +232,14 @@ class Normalizer:
     def _without_details(self, change: Incomplete, error: MarketplaceError) -> Record:
         """The record as it is listed, with a warning; the digest does not take it for complete."""
         log.warning(
-            "stored without its details: %s",
-            error.message,
-            extra={"action": "details_missing", "stream": self._stream.name},
+            "%s %s is stored without its details: %s",
+            *(self._stream.name, one_line(change.record_id[:200]), error.message),
+            extra={
+                "action": "details_missing",
+                "stream": self._stream.name,
+                "record_id": change.record_id,
+                "kind": error.kind,
+            },
         )
         change.entries[:] = [
             (key, incomplete(content) if content == change.content else content, day)

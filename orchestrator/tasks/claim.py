@@ -32,7 +32,15 @@ from orchestrator.tasks.claim_table import (
     Watch,
     decide,
 )
-from orchestrator.tasks.ending import Ending, closing_writes, record_of, state_invalid, write_state
+from orchestrator.tasks.ending import (
+    Ending,
+    closing_writes,
+    log_closed_by,
+    log_finished,
+    record_of,
+    state_invalid,
+    write_state,
+)
 from orchestrator.tasks.holder import Holder, Lost
 from orchestrator.tasks.telling import Teller
 
@@ -264,6 +272,7 @@ class Claimer:
             shard = self.store.get(ids.shard_path(message.run_id, message.shard))
             if not is_final and shard is not None:
                 raise
+        log_finished(task)
         check_shard(self.services, message.run_id, message.shard, still_open)
 
     def _claim(self, decision: Claim, read: Read) -> Claimed:
@@ -273,6 +282,7 @@ class Claimer:
             writes = self._older_writes(older, read.state)
         holder = Holder(self.services, self.store, self.message.connection_id, decision.state)
         holder.take(read.snapshot, writes)
+        log_closed_by(writes)
         if older is not None:
             check_shard(self.services, older.run_id, older.shard, None)
         marketplace = ids.marketplace_of(self.message.shard)

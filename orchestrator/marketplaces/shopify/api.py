@@ -157,7 +157,7 @@ class Shop:
         """Log the session's first warning of a kind; later ones would repeat it for every page."""
         if kind not in self._warned:
             self._warned.add(kind)
-            _log.warning(message)
+            _log.warning("%s", message, extra={"action": "answer_warning"})
 
     def note_cost(self, call: str, query: str, points: float) -> None:
         """Log a query's requested cost beside the expected one, once in a session.

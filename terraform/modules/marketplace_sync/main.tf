@@ -199,6 +199,9 @@ module "monitoring" {
   notification_channels  = var.alerts.notification_channels
   oldest_unacked_seconds = var.alerts.oldest_unacked_seconds
   project_id             = var.project_id
+  rejects_per_hour       = var.alerts.rejects_per_hour
+  runbook_url            = var.alerts.runbook_url
+  server_errors          = var.alerts.server_errors
   subscriptions          = { dead = module.queue.dead_subscription, worker = module.queue.worker_subscription }
 
   depends_on = [google_project_service.this]

@@ -5,6 +5,9 @@ variable "alerts" {
     no_success_minutes     = optional(number) # default: two intervals and five minutes, if the schedule is */N or hourly
     notification_channels  = optional(set(string), [])
     oldest_unacked_seconds = optional(number, 1800)
+    rejects_per_hour       = optional(number, 10)
+    runbook_url            = optional(string, "") # docs/operating.md as the operators open it
+    server_errors          = optional(number, 5)  # answers with 5xx in a quarter of an hour
   })
   default  = {}
   nullable = false

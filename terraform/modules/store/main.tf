@@ -4,9 +4,10 @@
 locals {
   # Every query of orchestrator/ that single-field indexes and their merging do not answer.
   indexes = {
-    open-runs-oldest-first    = { collection = "runs", fields = [["status", "ASCENDING"], ["order", "ASCENDING"]] }
-    runs-by-status-newest     = { collection = "runs", fields = [["status", "ASCENDING"], ["order", "DESCENDING"]] }
-    tasks-that-a-retry-covers = { collection = "tasks", fields = [["marketplace", "ASCENDING"], ["status", "ASCENDING"]] }
+    open-runs-oldest-first     = { collection = "runs", fields = [["status", "ASCENDING"], ["order", "ASCENDING"]] }
+    runs-by-status-newest      = { collection = "runs", fields = [["status", "ASCENDING"], ["order", "DESCENDING"]] }
+    states-late-by-marketplace = { collection = "sync_state", fields = [["marketplace", "ASCENDING"], ["late_at", "ASCENDING"]] }
+    tasks-that-a-retry-covers  = { collection = "tasks", fields = [["marketplace", "ASCENDING"], ["status", "ASCENDING"]] }
   }
 
   # Queries of readers across all connections; docs/records.md has them. Each begins with the organization, so that

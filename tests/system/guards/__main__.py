@@ -17,6 +17,7 @@ from tests.system.guards.copies import copy_without, run_in
 from tests.system.guards.detail_guards import DETAIL_GUARDS
 from tests.system.guards.guard import Guard
 from tests.system.guards.local_guards import LOCAL_GUARDS
+from tests.system.guards.log_guards import LOG_GUARDS
 from tests.system.guards.migration_guards import MIGRATION_GUARDS
 from tests.system.guards.protocol import PROTOCOL
 from tests.system.guards.record_guards import RECORD_GUARDS
@@ -33,6 +34,7 @@ GUARDS = (
     *RUN_GUARDS,
     *CHANGE_GUARDS,
     *LOCAL_GUARDS,
+    *LOG_GUARDS,
     *PROTOCOL,
 )
 DOCUMENT = Path(__file__).with_name("README.md")
