@@ -18,7 +18,8 @@ import sys
 from collections.abc import Sequence
 
 from orchestrator import wiring
-from orchestrator.cli import (
+from orchestrator.cli.answer import Answer
+from orchestrator.cli.commands import (
     connection_commands,
     dead_commands,
     record_commands,
@@ -26,7 +27,6 @@ from orchestrator.cli import (
     run_commands,
     schema_commands,
 )
-from orchestrator.cli.answer import Answer
 from orchestrator.cli.output import console, print_json, safe
 from orchestrator.errors import (
     MarketplaceUnavailable,
