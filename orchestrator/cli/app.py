@@ -19,6 +19,7 @@ from collections.abc import Sequence
 
 from orchestrator import wiring
 from orchestrator.cli import (
+    audit_commands,
     connection_commands,
     dead_commands,
     record_commands,
@@ -97,6 +98,7 @@ def parser() -> argparse.ArgumentParser:
         ("runs", run_commands.add_parsers, "closed and open runs"),
         ("records", record_commands.add_parsers, "stored orders, products and stock levels"),
         ("rejects", reject_commands.add_parsers, "records that could not be stored"),
+        ("audit", audit_commands.add_parsers, "who did what"),
         ("dead", dead_commands.add_parsers, "dead letters: messages that failed too often"),
     ):
         group = groups.add_parser(name, help=text)

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 from rich.console import Console
 
+from orchestrator.cli.actor import actor
 from orchestrator.cli.answer import JSON, Answer
 from orchestrator.cli.output import print_faults, safe, table
 from orchestrator.errors import RequestError
@@ -77,6 +78,7 @@ def _add(services: Services, options: argparse.Namespace) -> Answer:
     connections.add(
         services,
         options.connection_id,
+        by=actor(services),
         organization_id=options.organization,
         marketplace=options.marketplace,
         name=options.name or options.connection_id,
@@ -173,18 +175,18 @@ def _print_view(screen: Console, view: ConnectionView) -> None:
 
 
 def _pause(services: Services, options: argparse.Namespace) -> Answer:
-    pause.pause(services, options.connection_id)
+    pause.pause(services, options.connection_id, by=actor(services))
     return _done(services, options, "paused; one that is being synced stops at its next commit")
 
 
 def _resume(services: Services, options: argparse.Namespace) -> Answer:
-    pause.resume(services, options.connection_id)
+    pause.resume(services, options.connection_id, by=actor(services))
     return _done(services, options, "active; the next run syncs it")
 
 
 def _remove(services: Services, options: argparse.Namespace) -> Answer:
     name, purge = options.connection_id, options.purge_records
-    pause.remove(services, name, purge_records=purge)
+    pause.remove(services, name, by=actor(services), purge_records=purge)
     kept = " with its records; its secret stays" if purge else "; its records and its secret stay"
     value = {"id": name, "removed": True, "records_purged": purge}
     return Answer(value, f"{name}: removed{kept}")

@@ -10,6 +10,7 @@ import msgspec
 from rich.console import Console
 
 from orchestrator import wiring
+from orchestrator.cli.actor import actor
 from orchestrator.cli.answer import JSON, Answer
 from orchestrator.cli.output import safe, table
 from orchestrator.operators import dead_letters
@@ -62,7 +63,9 @@ def _list(services: Services, options: argparse.Namespace) -> Answer:
 def _replay(services: Services, options: argparse.Namespace) -> Answer:
     letters, wanted = wiring.dead_letters(services.settings), _wanted(options)
     if options.execute:
-        report = dead_letters.replay(services, letters, wanted, per_second=options.per_second)
+        report = dead_letters.replay(
+            services, letters, wanted, by=actor(services), per_second=options.per_second
+        )
     else:
         report = dead_letters.look(services, letters, wanted)
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from rich.console import Console
 
+from orchestrator.cli.actor import actor
 from orchestrator.cli.answer import JSON, Answer
 from orchestrator.cli.output import safe, table
 from orchestrator.model.connection import STREAMS
@@ -80,7 +81,9 @@ def _is_money(value: Mapping[str, Any]) -> bool:
 
 def _envelope(services: Services, options: argparse.Namespace) -> Answer:
     name = options.connection_id
-    progress = stored_records.complete_envelopes(services, name, after=options.after, report=_report)
+    progress = stored_records.complete_envelopes(
+        services, name, by=actor(services), after=options.after, report=_report
+    )
     text = f"{name}: {progress.read:,} documents read, {progress.patched:,} completed"
     value = {"id": name, "read": progress.read, "patched": progress.patched}
     return Answer(value, text)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from orchestrator.cli.actor import actor
 from orchestrator.cli.answer import JSON, Answer
 from orchestrator.cli.follow import follow
 from orchestrator.cli.output import console, safe
@@ -68,14 +69,14 @@ def _watch(services: Services, options: argparse.Namespace) -> Answer:
 
 
 def _retry(services: Services, options: argparse.Namespace) -> Answer:
-    started = start.retry_run(services, options.run_id, requested_by=start.COMMAND_LINE)
+    started = start.retry_run(services, options.run_id, by=actor(services))
     run_id, again = safe(started.run_id), "was started before" if started.duplicate else "is started"
     text = f"run {run_id} over {started.tasks} connections {again}"
     return Answer(started, f"{text}\n{_how_to_watch(run_id)}")
 
 
 def _cancel(services: Services, options: argparse.Namespace) -> Answer:
-    asked = cancel_run(services, options.run_id, requested_by=start.COMMAND_LINE)
+    asked = cancel_run(services, options.run_id, by=actor(services))
     run_id = safe(asked.run_id)
     text = f"run {run_id} is asked to stop; it is cancelled when its last task is over"
     return Answer(asked, f"{text}\n{_how_to_watch(run_id)}")
