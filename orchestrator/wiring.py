@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import getpass
+import socket
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -57,6 +59,19 @@ def dead_letters(settings: Settings) -> DeadLetters:
     return PubSubDeadLetters(
         project=settings.google_cloud_project, topic=target, emulator_host=settings.pubsub_emulator_host
     )
+
+
+def caller(settings: Settings) -> str:
+    """The person whose credentials this process uses; this machine's user if no store of Google's is used.
+
+    Raises:
+        StoreUnavailable: Google does not tell who they are.
+    """
+    if settings.sync_store != "firestore" or settings.firestore_emulator_host:
+        return f"{getpass.getuser()} on {socket.gethostname()}"
+    from orchestrator.adapters.google import identity
+
+    return identity.caller()
 
 
 def queue_path(settings: Settings) -> Path:

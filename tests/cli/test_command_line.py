@@ -1,4 +1,4 @@
-"""`python -m orchestrator`, from arguments to output and exit code."""
+"""`marketplace-sync`, from arguments to output and exit code."""
 
 from __future__ import annotations
 

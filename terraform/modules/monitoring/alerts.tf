@@ -15,7 +15,7 @@ locals {
       # No data means that nothing ran at all.
       duration = "60s"
       missing  = "EVALUATION_MISSING_DATA_ACTIVE"
-      action   = "`python -m orchestrator runs list` shows the last runs. None at all: look at the Cloud Scheduler job and at the log of the HTTP function."
+      action   = "`marketplace-sync runs list` shows the last runs. None at all: look at the Cloud Scheduler job and at the log of the HTTP function."
     }
     dead-tasks = {
       title      = "messages were given up"
@@ -28,7 +28,7 @@ locals {
       period     = "300s"
       duration   = "0s"
       missing    = null
-      action     = "The worker failed on them ${var.max_delivery_attempts} times, or could not read them; its log has the reason. `python -m orchestrator dead list` shows them, `dead replay` shows the effect of a replay on each and replays them with `--execute` (docs/operating.md). The next runs continue without them."
+      action     = "The worker failed on them ${var.max_delivery_attempts} times, or could not read them; its log has the reason. `marketplace-sync dead list` shows them, `dead replay` shows the effect of a replay on each and replays them with `--execute` (docs/operating.md). The next runs continue without them."
     }
     oldest-unacked = {
       title      = "messages wait too long"

@@ -4,6 +4,8 @@
 locals {
   # Every query of orchestrator/ that single-field indexes and their merging do not answer.
   indexes = {
+    actions-on-a-connection   = { collection = "audit", fields = [["connection_id", "ASCENDING"], ["at", "DESCENDING"]] }
+    actions-on-a-run          = { collection = "audit", fields = [["run_id", "ASCENDING"], ["at", "DESCENDING"]] }
     open-runs-oldest-first    = { collection = "runs", fields = [["status", "ASCENDING"], ["order", "ASCENDING"]] }
     runs-by-status-newest     = { collection = "runs", fields = [["status", "ASCENDING"], ["order", "DESCENDING"]] }
     tasks-that-a-retry-covers = { collection = "tasks", fields = [["marketplace", "ASCENDING"], ["status", "ASCENDING"]] }
@@ -38,11 +40,12 @@ locals {
   ]...)
 
   # Collections whose documents are deleted by age.
-  _expiring = ["runs", "shards", "sync_state", "tasks"]
+  _expiring = ["audit", "runs", "shards", "sync_state", "tasks"]
 
   # Never queried: maps and lists with an index entry for each part, texts, and times that only grow, whose
   # index would have all writers meet at its end.
   _unindexed = {
+    audit      = ["action", "actor", "details", "expires_at", "face"]
     digests    = ["entries"]
     inventory  = ["*"]
     orders     = ["*"]

@@ -53,7 +53,7 @@ REGRESSIONS = (
         "orchestrator/sync/rejects.py",
         'self._name(record.get("id"), raw)',
         "self._name(None, raw)",
-        5,
+        25,
     ),
     Regression(
         "long-span-held-up",
@@ -61,7 +61,7 @@ REGRESSIONS = (
         "orchestrator/sync/windows.py",
         "window.until + terms.stream.age + took",
         "window.until + timedelta(days=1)",
-        11,
+        10,
     ),
     Regression(
         "reject-is-forgotten",
@@ -69,7 +69,7 @@ REGRESSIONS = (
         "orchestrator/sync/digest.py",
         "oldest_day <= day < KEPT_DAY]",
         "oldest_day <= day]",
-        1,
+        9,
     ),
     Regression(
         "task-recorded-after-its-time",
@@ -77,7 +77,7 @@ REGRESSIONS = (
         "orchestrator/tasks/ending.py",
         "return now + timedelta(days=services.settings.retention_days)",
         "return now",
-        11,
+        15,
     ),
     Regression(
         "others-are-no-sign-of-life",
@@ -133,7 +133,7 @@ REGRESSIONS = (
         "orchestrator/model/documents.py",
         "except (msgspec.ValidationError, RecursionError) as error:",
         "except ZeroDivisionError as error:",
-        9,
+        12,
     ),
     Regression(
         "forced-run-eats-a-tick",
@@ -165,7 +165,7 @@ REGRESSIONS = (
         "orchestrator/sync/migration/versions.py",
         "cursor.window.until if cursor.window is not None else None]",
         "None]",
-        240,
+        458,
     ),
 )
 

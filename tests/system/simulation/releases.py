@@ -114,7 +114,7 @@ class Releases:
             if history.market.detailed and task is not None and task[1]["reason"] == UNDETAILED:
                 continue
             state = history.store.documents[ids.state_path(connection_id)][1]
-            since = state["streams"]["orders"]["cursor"]["since"]
+            since = state["streams"]["orders"]["cursor"].get("since")
             if history.market.detailed and since is not None and since < row.created_at:
                 continue  # the tick has read the window that failed at the tick before it
             history.seen["looked for after a release"] += 1

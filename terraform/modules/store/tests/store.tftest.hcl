@@ -26,7 +26,7 @@ run "store" {
   }
 
   assert {
-    condition     = alltrue([for collection in ["runs", "shards", "sync_state", "tasks"] : length(google_firestore_field.unindexed["${collection}.expires_at"].ttl_config) == 1])
+    condition     = alltrue([for collection in ["audit", "runs", "shards", "sync_state", "tasks"] : length(google_firestore_field.unindexed["${collection}.expires_at"].ttl_config) == 1])
     error_message = "runs, shards, tasks and the states of removed connections are deleted by age"
   }
 
