@@ -61,6 +61,24 @@ def dead_letters(settings: Settings) -> DeadLetters:
     )
 
 
+def reach_queue(settings: Settings) -> str:
+    """Find out whether this process can publish, without publishing; a sentence about it.
+
+    Raises:
+        QueueUnavailable: It cannot.
+    """
+    scheme, _, target = settings.sync_queue.partition(":")
+    if scheme == "local":
+        from orchestrator.adapters.embedded.delivery import reach_worker
+
+        return reach_worker(target)
+    from orchestrator.adapters.google.pubsub import PubSubQueue
+
+    return PubSubQueue(
+        project=settings.google_cloud_project, topic=target, emulator_host=settings.pubsub_emulator_host
+    ).reach()
+
+
 def caller(settings: Settings) -> str:
     """The person whose credentials this process uses; this machine's user if no store of Google's is used.
 

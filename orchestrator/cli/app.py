@@ -25,11 +25,14 @@ from orchestrator.cli.commands import (
     audit_commands,
     completion_command,
     connection_commands,
+    cost_command,
     dead_commands,
+    doctor_command,
     record_commands,
     reject_commands,
     run_commands,
     schema_commands,
+    trigger_command,
 )
 from orchestrator.cli.csv_rows import print_csv
 from orchestrator.cli.faults import FAILED, INTERRUPTED, UNREACHABLE, report
@@ -50,6 +53,9 @@ _GROUPS = (
 )
 #: Commands without a group.
 _COMMANDS = (
+    trigger_command.add_parser,
+    cost_command.add_parser,
+    doctor_command.add_parser,
     schema_commands.add_parser,
     completion_command.add_parser,
 )

@@ -26,7 +26,8 @@ _TRY_AGAIN = (MarketplaceUnavailable, QueueUnavailable, RateLimited, SecretUnava
 
 ENVIRONMENT_ACTION = (
     'take over the environment: eval "$(terraform -chdir=terraform/environments/dev output -raw '
-    'command_line_environment)" for a deployment, or `set -a; . .local/env; set +a` for the stack of `make dev`'
+    'command_line_environment)" for a deployment, or '
+    "`set -a; . .local/env; set +a` for the stack of `make dev`"
 )
 
 
