@@ -22,9 +22,9 @@ Remedies = Mapping[type[Exception], str]
 Refusals = Mapping[type[Exception], type[SyncError]]
 
 _CREDENTIALS = "give this process credentials (on a laptop: gcloud auth application-default login)"
-#: gRPC's words if the credentials give no token, such as those of a login that has expired; it reports them as
-#: an unavailable service (github.com/grpc/grpc, src/core/lib/security/credentials/plugin).
-_NO_TOKEN = "Getting metadata from plugin failed"
+#: The words of grpcio (1.85.1) if the credentials give no token, such as those of an expired login; it reports
+#: an unavailable service then.
+_NOT_LOGGED_IN = "Getting metadata from plugin failed"
 _WAIT = "nothing to do if it passes; else see Google Cloud's status page and this project's quotas"
 
 
@@ -84,7 +84,7 @@ class Client(Generic[T]):
                 if isinstance(cause, kind):
                     raise (self.refused or self.unavailable)(fault, action=action) from error
             lacks_identity = (
-                isinstance(cause, exceptions.Unauthenticated | GoogleAuthError) or _NO_TOKEN in fault
+                isinstance(cause, exceptions.Unauthenticated | GoogleAuthError) or _NOT_LOGGED_IN in fault
             )
             raise self.unavailable(fault, action=_CREDENTIALS if lacks_identity else _WAIT) from error
 

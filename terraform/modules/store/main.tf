@@ -178,3 +178,18 @@ resource "google_project_iam_member" "user" {
     expression  = "resource.type == \"firestore.googleapis.com/Database\" && resource.name == \"projects/${var.project_id}/databases/${var.database}\""
   }
 }
+
+# The proof of who wrote what: whoever may write documents may write `audit/` too. The service's name configures
+# Firestore (cloud.google.com/firestore/docs/audit-logging). The functions' own accounts are left out: their
+# writes are the sync itself, and would cost more in logs than in documents.
+resource "google_project_iam_audit_config" "people" {
+  count = var.data_access_logs ? 1 : 0
+
+  project = var.project_id
+  service = "datastore.googleapis.com"
+
+  audit_log_config {
+    log_type         = "DATA_WRITE"
+    exempted_members = values(var.users)
+  }
+}
