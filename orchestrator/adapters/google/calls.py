@@ -22,8 +22,8 @@ Remedies = Mapping[type[Exception], str]
 Refusals = Mapping[type[Exception], type[SyncError]]
 
 _CREDENTIALS = "give this process credentials (on a laptop: gcloud auth application-default login)"
-#: The words of grpcio (1.85.1) if the credentials give no token, such as those of an expired login; it reports
-#: an unavailable service then.
+#: The words of grpcio (1.85.1) if the credentials give no token, such as those of an expired login; then it
+#: reports an unavailable service.
 _NOT_LOGGED_IN = "Getting metadata from plugin failed"
 _WAIT = "nothing to do if it passes; else see Google Cloud's status page and this project's quotas"
 
