@@ -60,16 +60,13 @@ class Rows:
         self._rows = [list(row) for row in rows]
         self._drop = list(drop if drop is not None else reversed(columns[_KEPT:]))
 
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
+    def __rich_console__(self, _console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
         """Draw what fits."""
         texts = [[safe(value) for value in row] for row in self._rows]
         natural = [
             max(cell_len(text) for text in (column, *(row[at] for row in texts)))
             for at, column in enumerate(self._columns)
         ]
-        if not console.is_terminal:
-            yield self._table(dict(enumerate(natural)))
-            return
         least = [
             max(min(wide, _PROSE), *(_word(text) for text in (column, *(row[at] for row in texts))))
             for at, (column, wide) in enumerate(zip(self._columns, natural, strict=True))

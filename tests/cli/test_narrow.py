@@ -113,7 +113,8 @@ def test_an_id_that_is_wider_than_the_terminal_is_one_piece() -> None:
     assert "status: failed" in text
 
 
-words = st.text(st.characters(categories=["L", "N"], include_characters="-_:."), min_size=1, max_size=90)
+letters = st.characters(categories=["L", "N"], include_characters="-_:.")
+words = st.text(letters, min_size=1, max_size=24) | st.text(letters, min_size=25, max_size=90)
 
 
 @given(
