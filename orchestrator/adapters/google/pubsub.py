@@ -27,7 +27,8 @@ _RETRY = retry(exceptions.DeadlineExceeded, exceptions.Aborted, total_s=8.0)
 
 _REMEDIES: Remedies = {
     exceptions.NotFound: "create the topic (terraform apply), or correct SYNC_QUEUE",
-    exceptions.PermissionDenied: "grant this identity (the function's account, or yours) roles/pubsub.publisher on the topic",
+    exceptions.PermissionDenied: "grant this identity (the function's account, or yours) "
+    "roles/pubsub.publisher on the topic",
 }
 #: The permission to publish (cloud.google.com/pubsub/docs/access-control).
 _PUBLISH = "pubsub.topics.publish"
