@@ -42,14 +42,39 @@ from orchestrator.settings import Settings
 
 __all__ = ["FAILED", "INTERRUPTED", "UNREACHABLE", "entry", "main", "parser", "run"]
 
-#: Groups of commands: name, description, and the function that describes the commands.
+#: Groups of commands: name, purpose, sentences for the group's own help, describer of its commands.
 _GROUPS = (
-    ("connections", "sellers' marketplace accounts", connection_commands.add_parsers),
-    ("runs", "closed and open runs: list, show, follow, retry, cancel", run_commands.add_parsers),
-    ("records", "stored orders, products and stock levels", record_commands.add_parsers),
-    ("rejects", "records that could not be stored", reject_commands.add_parsers),
-    ("dead", "dead letters: messages that failed too often", dead_commands.add_parsers),
-    ("audit", "who did what", audit_commands.add_parsers),
+    (
+        "connections",
+        "sellers' marketplace accounts",
+        "A connection joins an organization's account at a marketplace with its credential.",
+        connection_commands.add_parsers,
+    ),
+    (
+        "runs",
+        "closed and open runs: list, show, follow, retry, cancel",
+        "A run is one pass over the connections: a tick starts one, and so does `marketplace-sync trigger`.",
+        run_commands.add_parsers,
+    ),
+    (
+        "records",
+        "stored orders, products and stock levels",
+        "A record is the newest version of an order, a product or a stock level.",
+        record_commands.add_parsers,
+    ),
+    (
+        "rejects",
+        "records that could not be stored",
+        "The sync continues without them; their raw bodies are kept.",
+        reject_commands.add_parsers,
+    ),
+    (
+        "dead",
+        "dead letters: messages that failed too often",
+        "The next runs continue without them.",
+        dead_commands.add_parsers,
+    ),
+    ("audit", "who did what", "Every action of a person is recorded.", audit_commands.add_parsers),
 )
 #: Commands without a group.
 _COMMANDS = (
@@ -127,8 +152,10 @@ def parser() -> argparse.ArgumentParser:
     )
     described.add_argument("--version", action="version", version=f"{PROGRAM} {VERSION}")
     groups = described.add_subparsers(required=True, metavar="COMMAND", title="commands")
-    for name, text, add_parsers in _GROUPS:
-        group = groups.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
+    for name, text, note, add_parsers in _GROUPS:
+        about = f"{text[0].upper()}{text[1:]}. {note}"
+        end = f"`marketplace-sync {name} COMMAND --help` has examples."
+        group = groups.add_parser(name, help=text, description=about, epilog=end)
         add_parsers(group.add_subparsers(required=True, metavar="COMMAND", title="commands"))
     for add_parser in _COMMANDS:
         add_parser(groups)
