@@ -20,6 +20,8 @@ from functions.auth.gate import Gate, Refused
 from functions.problems import Problem, problem_of
 from orchestrator import log_context
 from orchestrator.errors import SyncError
+from orchestrator.model import ids
+from orchestrator.model.audit import Actor, Face
 from orchestrator.operators import run_views, status
 from orchestrator.runs import start
 from orchestrator.runs.cancel import cancel_run
@@ -42,6 +44,11 @@ class Call(NamedTuple):
     parameters: dict[str, str]
     #: From the path; empty if the path has none.
     run_id: str
+
+    @property
+    def actor(self) -> Actor:
+        """The caller, for the audit."""
+        return Actor(self.caller, Face.HTTP)
 
 
 class Route(NamedTuple):
@@ -68,19 +75,20 @@ def _scheduler(call: Call) -> flask.Response:
 def _trigger(call: Call) -> flask.Response:
     wanted = requests.decoded(call.body, start.TriggerRequest)
     key = requests.idempotency_key_of(call.request)
-    started = start.start_manual(call.services, wanted, requested_by=call.caller, idempotency_key=key)
+    own = ids.key_of(call.caller, key) if key is not None else None
+    started = start.start_manual(call.services, wanted, by=call.actor, idempotency_key=own)
     return _accepted(started, "manual", call.caller)
 
 
 def _retry(call: Call) -> flask.Response:
     requests.decoded(call.body, requests.Nothing)
-    started = start.retry_run(call.services, call.run_id, requested_by=call.caller)
+    started = start.retry_run(call.services, call.run_id, by=call.actor)
     return _accepted(started, "retry", call.caller)
 
 
 def _cancel(call: Call) -> flask.Response:
     requests.decoded(call.body, requests.Nothing)
-    return _accepted(cancel_run(call.services, call.run_id, requested_by=call.caller), "cancel", call.caller)
+    return _accepted(cancel_run(call.services, call.run_id, by=call.actor), "cancel", call.caller)
 
 
 def _status(call: Call) -> flask.Response:

@@ -9,8 +9,10 @@ from typing import Any
 import msgspec
 
 from local.folder import Folder
+from orchestrator import wiring
 from orchestrator.errors import NotPossible
 from orchestrator.model import ids
+from orchestrator.model.audit import Actor, Face
 from orchestrator.operators import connections
 from orchestrator.ports import Update
 from orchestrator.services import Services
@@ -120,6 +122,7 @@ def add_samples(
             connections.add(
                 services,
                 sample.id,
+                by=Actor(wiring.caller(services.settings), Face.COMMAND_LINE),
                 organization_id=sample.organization_id,
                 marketplace=sample.marketplace,
                 name=sample.name,

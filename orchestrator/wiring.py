@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import socket
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -105,6 +106,37 @@ def log_reader(settings: Settings) -> LogReader:
     from orchestrator.adapters.google.cloud_logging import CloudLogs
 
     return CloudLogs(project=settings.google_cloud_project)
+
+
+def reach_queue(settings: Settings) -> str:
+    """Find out whether this process can publish, without publishing; a sentence about it.
+
+    Raises:
+        QueueUnavailable: It cannot.
+    """
+    scheme, _, target = settings.sync_queue.partition(":")
+    if scheme == "local":
+        from orchestrator.adapters.embedded.delivery import reach_worker
+
+        return reach_worker(target)
+    from orchestrator.adapters.google.pubsub import PubSubQueue
+
+    return PubSubQueue(
+        project=settings.google_cloud_project, topic=target, emulator_host=settings.pubsub_emulator_host
+    ).reach()
+
+
+def caller(settings: Settings) -> str:
+    """The person whose credentials this process uses; this machine's user if no store of Google's is used.
+
+    Raises:
+        StoreUnavailable: Google does not tell who they are.
+    """
+    if settings.sync_store != "firestore" or settings.firestore_emulator_host:
+        return f"{getpass.getuser()} on {socket.gethostname()}"
+    from orchestrator.adapters.google import identity
+
+    return identity.caller()
 
 
 def queue_path(settings: Settings) -> Path:

@@ -16,6 +16,8 @@ from orchestrator.model.run import Run, Task
 from orchestrator.operators.run_views import Progress, RunPage, RunView
 from orchestrator.ports import Document
 
+#: Columns of the list of runs that a narrow terminal loses, the first one first.
+_DROP = ("written", "trigger", "s", "seen", "skipped", "tasks", "started", "failed")
 _counts = attrgetter(*COUNTS)
 _used = attrgetter("document_reads", "document_writes", "marketplace_calls", "marketplace_bytes")
 _COST = ("marketplace", "document reads", "document writes", "calls", "bytes", "estimated USD")
@@ -47,7 +49,7 @@ def print_run(screen: Console, view: RunView) -> None:
     if unusual:
         columns = ("connection", "status", "reason", "attempts", "error", "what to do")
         screen.print()
-        screen.print(table("tasks to look at", columns, unusual))
+        screen.print(table("tasks to look at", columns, unusual, drop=("attempts", "reason", "status")))
     if view.next_page_token is not None:
         screen.print(f"There are more tasks: --page-token {view.next_page_token}")
 
@@ -71,7 +73,7 @@ def print_runs(screen: Console, page: RunPage) -> None:
         for run_id, run in runs
     ]
     columns = ("run", "status", "trigger", "started", "s", "tasks", "failed", "skipped", "seen", "written")
-    screen.print(table(f"{len(rows)} runs", columns, rows))
+    screen.print(table(f"{len(rows)} runs", columns, rows, drop=_DROP))
     print_faults(screen, page.faults)
     if page.next_page_token is not None:
         print(f"There are more: --page-token {page.next_page_token}")
@@ -116,7 +118,7 @@ def _print_progress(screen: Console, progress: Progress) -> None:
     ]
     if rows:
         columns = ("connection", "state", "attempts", "slices", "records seen", "not before")
-        screen.print(table("waited for", columns, rows))
+        screen.print(table("waited for", columns, rows, drop=("slices", "attempts", "not before")))
 
 
 def _unusual(tasks: Sequence[Document]) -> list[Sequence[object]]:

@@ -77,11 +77,16 @@ def forced_run_id(received_at: datetime, job: str) -> str:
     return f"f-{received_at.astimezone(UTC):%Y%m%dT%H%M%SZ}-{escape(job)}"
 
 
-def manual_run_id(now: datetime, rng: random.Random, caller: str, idempotency_key: str | None) -> str:
-    """A new run, or the same one for the same caller and key."""
+def manual_run_id(now: datetime, rng: random.Random, idempotency_key: str | None) -> str:
+    """A new run, or the same one for the same key."""
     if idempotency_key is None:
         return f"m-{ulid(now, rng)}"
-    return "m-" + hashlib.sha256(f"{caller}\0{idempotency_key}".encode()).hexdigest()[:26]
+    return "m-" + hashlib.sha256(idempotency_key.encode()).hexdigest()[:26]
+
+
+def key_of(caller: str, key: str) -> str:
+    """The idempotency key of one caller: the same words of another caller are another key."""
+    return f"{caller}\0{key}"
 
 
 def retry_run_id(run_id: str, number: int) -> str:
@@ -141,3 +146,8 @@ def connection_path(connection_id: str) -> str:
 def state_path(connection_id: str) -> str:
     """`sync_state/{connection_id}`."""
     return f"sync_state/{connection_id}"
+
+
+def audit_path(entry_id: str) -> str:
+    """`audit/{ulid}`."""
+    return f"audit/{entry_id}"

@@ -6,7 +6,6 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
 from typing import Any
 
 from orchestrator.attempts import Attempts
@@ -21,11 +20,13 @@ from orchestrator.errors import (
 from orchestrator.marketplaces.session_request import SessionRequest
 from orchestrator.marketplaces.spec import AnyConnector, AnySession
 from orchestrator.model import ids
+from orchestrator.model.audit import Action, Actor
 from orchestrator.model.connection import STREAMS, Connection, ConnectionStatus, connection_from_document
 from orchestrator.model.documents import attempt, to_document
 from orchestrator.model.state import Lease, SyncState
 from orchestrator.operators.status import edited_marketplace
 from orchestrator.ports import Create, Document, DocumentStore, Filter, Query, Snapshot, Update, Write
+from orchestrator.runs.audit import entry
 from orchestrator.services import Services
 
 #: Seconds that a check waits at most if the marketplace asks it to wait.
@@ -55,6 +56,7 @@ def add(
     services: Services,
     connection_id: str,
     *,
+    by: Actor,
     organization_id: str,
     marketplace: str,
     name: str,
@@ -103,7 +105,12 @@ def add(
         updated_at=now,
     )
     connector.open(_opening(services, connection_id, connection))
-    edit(services, connection_id, partial(_first_writes, connection_id, connection))
+    added = entry(services, by, Action.ADD, connection_id=connection_id, details=f"of {marketplace}")
+    edit(
+        services,
+        connection_id,
+        lambda found, left: [*_first_writes(connection_id, connection, found, left), added],
+    )
     return connection
 
 
@@ -277,7 +284,7 @@ def not_found(connection_id: str, left: Snapshot | None = None) -> NotFound:
     state = attempt(SyncState, left)[0] if left is not None else None
     if state is None or not (state.removing or state.removed_at):
         return NotFound(
-            f"no connection {connection_id!r}", action="`python -m orchestrator connections list` names them"
+            f"no connection {connection_id!r}", action="`marketplace-sync connections list` names them"
         )
     removed = f"no connection {connection_id!r}: it was removed{_since(state.removed_at)}"
     if state.removing:
@@ -293,7 +300,7 @@ def _since(began_at: datetime | None) -> str:
 def _finish(connection_id: str) -> str:
     """The remedy for a removal that was interrupted."""
     return (
-        f"finish it with `python -m orchestrator connections remove {connection_id}` "
+        f"finish it with `marketplace-sync connections remove {connection_id}` "
         "(with --purge-records if its records are to go too)"
     )
 

@@ -21,13 +21,15 @@ import msgspec
 
 from orchestrator.errors import MessageInvalid, NotPossible
 from orchestrator.model import ids, messages
+from orchestrator.model.audit import Action, Actor
 from orchestrator.model.connection import ConnectionStatus
 from orchestrator.model.documents import attempt
 from orchestrator.model.messages import Message
 from orchestrator.model.run import Run, Selection, Task, TaskStatus
 from orchestrator.operators.paging import require_between
 from orchestrator.ports import DeadLetters, DeadMessage, DocumentStore, Snapshot
-from orchestrator.runs.start import COMMAND_LINE, Started, TriggerRequest, read_run, start_manual
+from orchestrator.runs.audit import entry
+from orchestrator.runs.start import Started, TriggerRequest, read_run, start_manual
 from orchestrator.services import Services
 
 #: Messages taken by one look or replay: by default, and at most.
@@ -104,7 +106,7 @@ def look(services: Services, dead: DeadLetters, wanted: Wanted) -> Report:
 
 
 def replay(
-    services: Services, dead: DeadLetters, wanted: Wanted, *, per_second: float = PER_SECOND
+    services: Services, dead: DeadLetters, wanted: Wanted, *, by: Actor, per_second: float = PER_SECOND
 ) -> Report:
     """Apply to each dead message the effect that `look` predicts, at a pace.
 
@@ -114,6 +116,7 @@ def replay(
         services: The ports.
         dead: The dead letters.
         wanted: Selects among them.
+        by: Who asks.
         per_second: Messages published, or connections given to a new run, in a second.
 
     Raises:
@@ -127,6 +130,17 @@ def replay(
     started: list[Started] = []
     with _Taken(dead, limit) as taken:
         found = _judge(services, taken.messages, wanted)
+        if found:
+            # Messages are in no commit: it is recorded first.
+            asked = entry(
+                services,
+                by,
+                Action.REPLAY,
+                connection_id=wanted.connection_id,
+                run_id=wanted.run_id,
+                details=f"{len(found):,} dead letters",
+            )
+            services.store.commit([asked])
         taken.remove(_having(Effect.REMOVE, found))
         pause_s = 0.0
         again = _having(Effect.PUBLISH, found)
@@ -139,7 +153,7 @@ def replay(
             services.clock.sleep(pause_s)
             names = {one.letter.connection_id or "" for one in group}
             try:
-                started += _start_runs(services, run_id, group[0].selection, names)
+                started += _start_runs(services, by, run_id, group[0].selection, names)
             except NotPossible as error:
                 for one in group:
                     one.letter.effect, one.letter.why = Effect.KEEP, error.message
@@ -285,7 +299,9 @@ def _by_run(found: Iterable[_Found]) -> dict[str, list[_Found]]:
     return groups
 
 
-def _start_runs(services: Services, run_id: str, selection: Selection, names: set[str]) -> list[Started]:
+def _start_runs(
+    services: Services, by: Actor, run_id: str, selection: Selection, names: set[str]
+) -> list[Started]:
     """Find or start new runs for this dead run, until every one of these connections is in one of them.
 
     Such runs may exist: for other connections, or from a replay that was interrupted before it removed the
@@ -300,8 +316,9 @@ def _start_runs(services: Services, run_id: str, selection: Selection, names: se
                 streams=list(selection.streams) if selection.streams is not None else None,
                 full=selection.full,
             ),
-            requested_by=COMMAND_LINE,
-            idempotency_key=f"dead letters of {run_id}, {number}",
+            by=by,
+            # Whoever goes on with an interrupted replay finds these runs.
+            idempotency_key=ids.key_of("command line", f"dead letters of {run_id}, {number}"),
         )
         _, run = read_run(services, started.run_id)
         missing = names.difference(*(run.selection.connection_ids or {}).values())

@@ -15,12 +15,14 @@ import msgspec
 from orchestrator.attempts import Attempts
 from orchestrator.errors import Conflict, NotPossible
 from orchestrator.model import ids
+from orchestrator.model.audit import Action, Actor
 from orchestrator.model.change_event import Purged, changed_event, purged_event
 from orchestrator.model.connection import STREAMS, ConnectionStatus
 from orchestrator.model.documents import to_document
 from orchestrator.model.state import Health, Lease, SyncState
 from orchestrator.operators.connections import edit, not_found, read_state
 from orchestrator.ports import Create, Delete, Query, Snapshot, Update, Write
+from orchestrator.runs.audit import entry
 from orchestrator.services import Services
 
 #: Seconds that `remove` waits until the worker has closed its task.
@@ -31,7 +33,7 @@ _RECORDS_PAGE = 250
 _DIGESTS_PAGE = 10
 
 
-def pause(services: Services, connection_id: str) -> None:
+def pause(services: Services, connection_id: str, *, by: Actor) -> None:
     """Keep a connection out of runs; a worker that holds it stops at its next commit.
 
     Raises:
@@ -40,13 +42,14 @@ def pause(services: Services, connection_id: str) -> None:
 
     def decide(connection: Snapshot | None, state: Snapshot | None) -> list[Write]:
         paused = _with_status(services, connection_id, connection, ConnectionStatus.PAUSED)
-        return [paused, _stop(connection_id, state, "paused")]
+        asked = entry(services, by, Action.PAUSE, connection_id=connection_id)
+        return [paused, _stop(connection_id, state, "paused"), asked]
 
     edit(services, connection_id, decide)
     _wake(services, connection_id)
 
 
-def resume(services: Services, connection_id: str) -> None:
+def resume(services: Services, connection_id: str, *, by: Actor) -> None:
     """Let a paused or disconnected connection take part in runs again, from its cursors.
 
     Raises:
@@ -54,12 +57,13 @@ def resume(services: Services, connection_id: str) -> None:
     """
 
     def decide(connection: Snapshot | None, _: Snapshot | None) -> list[Write]:
-        return [_with_status(services, connection_id, connection, ConnectionStatus.ACTIVE)]
+        active = _with_status(services, connection_id, connection, ConnectionStatus.ACTIVE)
+        return [active, entry(services, by, Action.RESUME, connection_id=connection_id)]
 
     edit(services, connection_id, decide)
 
 
-def remove(services: Services, connection_id: str, *, purge_records: bool = False) -> None:
+def remove(services: Services, connection_id: str, *, by: Actor, purge_records: bool = False) -> None:
     """Delete a connection with its digests and cursors; its records stay unless `purge_records`.
 
     A worker that holds it is asked to stop. `remove` waits for it, so that nothing is written afterwards.
@@ -73,7 +77,7 @@ def remove(services: Services, connection_id: str, *, purge_records: bool = Fals
             or another command finished this removal.
         StoreUnavailable: Remove it again. So does ChangesUnavailable.
     """
-    removal = Removal(services, connection_id, purge_records=purge_records)
+    removal = Removal(services, connection_id, by=by, purge_records=purge_records)
     edit(services, connection_id, removal.begin)
     _wake(services, connection_id)
     _await_release(services, connection_id)
@@ -93,8 +97,11 @@ class Removal:
     again.
     """
 
-    def __init__(self, services: Services, connection_id: str, *, purge_records: bool = False) -> None:
+    def __init__(
+        self, services: Services, connection_id: str, *, by: Actor, purge_records: bool = False
+    ) -> None:
         self._services, self._connection_id, self._purges = services, connection_id, purge_records
+        self._by = by
         self._path = ids.state_path(connection_id)
         #: When it began; by this it is told from other removals of the same id.
         self._began_at: datetime | None = None
@@ -119,7 +126,14 @@ class Removal:
             "health": Health.OK.value,
         }
         stop = _stop(self._connection_id, snapshot, "gone", fields)
-        return [Delete(ids.connection_path(self._connection_id)), stop]
+        asked = entry(
+            self._services,
+            self._by,
+            Action.REMOVE,
+            connection_id=self._connection_id,
+            details="with its records" if self._purges else "",
+        )
+        return [Delete(ids.connection_path(self._connection_id)), stop, asked]
 
     def delete_all(self, collection: str, page: int) -> None:
         """Delete the documents of a collection, page by page.
@@ -186,7 +200,7 @@ class Removal:
                 raise NotPossible(
                     f"another command finished this removal of connection {self._connection_id}: "
                     "nothing more is deleted",
-                    action=f"`python -m orchestrator connections show {self._connection_id}` tells whether "
+                    action=f"`marketplace-sync connections show {self._connection_id}` tells whether "
                     "it was added again",
                 )
             fields = {**change(state), "seq": state.seq + 1}

@@ -10,9 +10,11 @@ import msgspec
 from orchestrator.attempts import Attempts
 from orchestrator.errors import Conflict, NotFound, RecordInvalid, RequestError
 from orchestrator.model import ids
+from orchestrator.model.audit import Action, Actor
 from orchestrator.model.connection import STREAMS, Connection, connection_from_document
 from orchestrator.operators.connections import not_found
 from orchestrator.ports import Document, Query, Snapshot, Update
+from orchestrator.runs.audit import entry
 from orchestrator.services import Services
 
 #: Documents of one page and at most one commit. A page is in memory, and a document has up to 1 MiB.
@@ -64,6 +66,7 @@ def complete_envelopes(
     services: Services,
     connection_id: str,
     *,
+    by: Actor,
     after: str | None = None,
     report: Callable[[Progress], None] = lambda _: None,
 ) -> Progress:
@@ -75,6 +78,7 @@ def complete_envelopes(
     Args:
         services: The ports.
         connection_id: The connection.
+        by: Who asks.
         after: Continue behind this document of an interrupted call, such as `orders/1001`.
         report: Called after each page.
 
@@ -85,6 +89,9 @@ def complete_envelopes(
         StoreUnavailable: Call it again, with `after` from the last report.
     """
     stream, last = _place(after)
+    _owner(services, connection_id)
+    asked = entry(services, by, Action.COMPLETE_ENVELOPES, connection_id=connection_id, details=after or "")
+    services.store.commit([asked])
     progress = Progress(place=after or "", read=0, patched=0)
     for name in STREAMS[STREAMS.index(stream) :]:
         while True:

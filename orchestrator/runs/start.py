@@ -9,18 +9,18 @@ import msgspec
 
 from orchestrator.errors import Conflict, NotFound, NotPossible, RequestError, StoreUnavailable
 from orchestrator.model import ids
+from orchestrator.model.audit import Action, Actor
 from orchestrator.model.connection import MARKETPLACES, STREAMS, OrganizationId
 from orchestrator.model.counts import TaskTotals
 from orchestrator.model.documents import from_document, to_document
 from orchestrator.model.messages import Message
 from orchestrator.model.run import Dispatch, Run, RunStatus, Selection
 from orchestrator.ports import Create, Snapshot, Update, Write
+from orchestrator.runs.audit import entry
 from orchestrator.runs.close import log_closed
 from orchestrator.runs.selection import count, named, refuse_busy
 from orchestrator.services import Services
 
-#: The caller's name on the command line, where anyone who can reach the store can start runs.
-COMMAND_LINE = "command line"
 _ALL_DUE = Selection()
 
 
@@ -95,9 +95,15 @@ def start_tick(
 
 
 def start_manual(
-    services: Services, request: TriggerRequest, *, requested_by: str, idempotency_key: str | None
+    services: Services, request: TriggerRequest, *, by: Actor, idempotency_key: str | None
 ) -> Started:
     """Start a run a person asked for.
+
+    Args:
+        services: The world.
+        request: The selection.
+        by: Who asks.
+        idempotency_key: Equal for repetitions of one request, whoever repeats it: see `ids.key_of`.
 
     Raises:
         RequestError: An unknown marketplace or stream.
@@ -107,7 +113,7 @@ def start_manual(
     _require_known("marketplaces", request.marketplaces, MARKETPLACES)
     _require_known("streams", request.streams, STREAMS)
     now = services.clock.now()
-    run_id = ids.manual_run_id(now, services.random, requested_by, idempotency_key)
+    run_id = ids.manual_run_id(now, services.random, idempotency_key)
     if idempotency_key is not None and (snapshot := services.store.get(ids.run_path(run_id))) is not None:
         return _again(services, run_id, snapshot)
     names = None
@@ -122,13 +128,20 @@ def start_manual(
     chosen = [m for m in services.connectors if request.marketplaces is None or m in request.marketplaces]
     counts = count(services, selection, chosen)
     refuse_busy(services, selection, counts)
-    run = _new_run(
-        services, now, run_id, "manual", requested_by=requested_by, counts=counts, selection=selection
+    run = _new_run(services, now, run_id, "manual", requested_by=by.name, counts=counts, selection=selection)
+    only = request.connection_ids or ()
+    asked = entry(
+        services,
+        by,
+        Action.TRIGGER,
+        run_id=run_id,
+        connection_id=only[0] if len(only) == 1 else None,
+        details=_in_words(request),
     )
-    return _start(services, run_id, run)
+    return _start(services, run_id, run, asked)
 
 
-def retry_run(services: Services, run_id: str, *, requested_by: str) -> Started:
+def retry_run(services: Services, run_id: str, *, by: Actor) -> Started:
     """Start a new run over the failed and skipped tasks of a closed one.
 
     While an earlier retry of that run is open, the answer is the earlier retry.
@@ -152,11 +165,10 @@ def retry_run(services: Services, run_id: str, *, requested_by: str) -> Started:
         raise NotPossible(f"no task of run {run_id} failed or was skipped: there is nothing to retry")
     new_id = ids.retry_run_id(run_id, number)
     now = services.clock.now()
-    new = _new_run(
-        services, now, new_id, "retry", requested_by=requested_by, counts=counts, selection=selection
-    )
+    new = _new_run(services, now, new_id, "retry", requested_by=by.name, counts=counts, selection=selection)
     retried = Update(ids.run_path(run_id), {"retried_by": new_id}, version=snapshot.version)
-    return _start(services, new_id, new, retried)
+    asked = entry(services, by, Action.RETRY, run_id=run_id, details=f"as run {new_id}")
+    return _start(services, new_id, new, retried, asked)
 
 
 def _new_run(
@@ -228,6 +240,19 @@ def dispatch_messages(run_id: str, run: Run, *, heal: bool = False) -> list[Mess
         for marketplace, dispatch in sorted(run.dispatch.items())
         if not dispatch.done
     ]
+
+
+def _in_words(request: TriggerRequest) -> str:
+    """The selection of a manual run, for people."""
+    named = len(request.connection_ids) if request.connection_ids is not None else 0
+    parts = [
+        f"{named:,} connections" if named > 1 else "",
+        f"marketplaces {', '.join(request.marketplaces)}" if request.marketplaces is not None else "",
+        f"organization {request.organization_id}" if request.organization_id is not None else "",
+        f"streams {', '.join(request.streams)}" if request.streams is not None else "",
+        "full" if request.full else "",
+    ]
+    return "; ".join(part for part in parts if part)
 
 
 def _require_known(field: str, names: Sequence[str] | None, known: Sequence[str]) -> None:

@@ -13,6 +13,7 @@ from orchestrator.model.state import Lease, Open, StreamState, SyncState
 from orchestrator.operators import connections
 from orchestrator.ports import Put
 from orchestrator.services import Services
+from tests.support.people import ME
 
 GOOD: dict[str, Any] = {
     "organization_id": "org-1",
@@ -25,7 +26,7 @@ GOOD: dict[str, Any] = {
 
 def test_a_connection_is_stored_as_documented(services: Services) -> None:
     """The document has all fields, and the connection takes part in the next run."""
-    connections.add(services, "shop-1", **GOOD)
+    connections.add(services, "shop-1", by=ME, **GOOD)
 
     document = connections.show(services, "shop-1").document
     assert (
@@ -45,10 +46,10 @@ def test_a_connection_is_stored_as_documented(services: Services) -> None:
 
 def test_a_connection_is_never_overwritten(services: Services) -> None:
     """An existing id is refused, and the old document stays."""
-    connections.add(services, "shop-1", **GOOD)
+    connections.add(services, "shop-1", by=ME, **GOOD)
 
     with pytest.raises(NotPossible, match="shop-1 exists already"):
-        connections.add(services, "shop-1", **{**GOOD, "name": "Another"})
+        connections.add(services, "shop-1", by=ME, **{**GOOD, "name": "Another"})
     assert connections.show(services, "shop-1").document["name"] == "Shop one"
 
 
@@ -68,7 +69,7 @@ def test_a_connection_that_cannot_sync_is_refused(
 ) -> None:
     """The message names the fault, and nothing is stored."""
     with pytest.raises(error, match=match):
-        connections.add(services, "shop-1", **{**GOOD, **change})
+        connections.add(services, "shop-1", by=ME, **{**GOOD, **change})
     with pytest.raises(NotFound):
         connections.show(services, "shop-1")
 
@@ -77,7 +78,7 @@ def test_a_connection_that_cannot_sync_is_refused(
 def test_ids_are_plain(services: Services, connection_id: str) -> None:
     """An id that is not safe in a path, a shell or a URL is refused."""
     with pytest.raises(RequestError, match="cannot be a connection's id"):
-        connections.add(services, connection_id, **GOOD)
+        connections.add(services, connection_id, by=ME, **GOOD)
 
 
 def test_the_state_of_an_earlier_connection_is_reset(services: Services) -> None:
@@ -85,7 +86,7 @@ def test_the_state_of_an_earlier_connection_is_reset(services: Services) -> None
     digest = {"orders": StreamState(digest=b"18 bytes an entry.", scope="0")}
     left = SyncState(seq=7, lease=Lease(fence=3), streams=digest)
     services.store.commit([Put("sync_state/shop", to_document(left))])
-    connections.add(services, "shop", **GOOD)
+    connections.add(services, "shop", by=ME, **GOOD)
     state = services.store.get("sync_state/shop")
 
     assert state is not None
@@ -99,7 +100,7 @@ def test_a_connection_is_not_added_while_its_predecessor_is_worked_on(services: 
     services.store.commit([Put("sync_state/shop", to_document(SyncState(seq=7, open=opened)))])
 
     with pytest.raises(NotPossible, match="run r still works on it"):
-        connections.add(services, "shop", **GOOD)
+        connections.add(services, "shop", by=ME, **GOOD)
     assert services.store.get("connections/shop") is None
 
 
@@ -107,7 +108,7 @@ def test_connections_are_listed_in_pages(services: Services) -> None:
     """Pages follow one another in id order, and conditions narrow them."""
     for number in range(5):
         organization = f"org-{number % 2}"
-        connections.add(services, f"shop-{number}", **{**GOOD, "organization_id": organization})
+        connections.add(services, f"shop-{number}", by=ME, **{**GOOD, "organization_id": organization})
 
     first = connections.list_page(services, limit=3)
     second = connections.list_page(services, after=first[-1].id, limit=3)
@@ -127,7 +128,7 @@ def test_a_malformed_document_is_shown_with_its_fault(services: Services) -> Non
 
 def test_check_names_the_account(services: Services) -> None:
     """A check opens a session and asks the marketplace for the account."""
-    connections.add(services, "shop-1", **GOOD)
+    connections.add(services, "shop-1", by=ME, **GOOD)
 
     assert connections.check(services, "shop-1") == "account of one"
 

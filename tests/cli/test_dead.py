@@ -1,4 +1,4 @@
-"""`python -m orchestrator dead …` and `runs retry|cancel`, from arguments to output and exit code."""
+"""`marketplace-sync dead …` and `runs retry|cancel`, from arguments to output and exit code."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ from orchestrator.model.messages import Message, decode, encode
 from orchestrator.model.run import Dispatch, Run, RunStatus, Task, TaskStatus
 from orchestrator.ports import Put
 from tests.support.emulators import fresh_project
+from tests.support.people import LOCAL
 
 NOW = datetime.now(UTC)
 QUEUE = "http://127.0.0.1:1"
@@ -179,7 +180,7 @@ def test_a_replay_has_the_effect_that_was_shown(
     assert f"runs watch {dispatch.run_id}" in text
     assert (again.kind, again.connection_id) == ("task", "shop-2")
     assert (dispatch.kind, dispatch.run_id[:2]) == ("dispatch", "m-")
-    assert answer(capsys, "runs", "show", dispatch.run_id)["run"]["requested_by"] == "command line"
+    assert answer(capsys, "runs", "show", dispatch.run_id)["run"]["requested_by"] == LOCAL
     second = answer(capsys, "dead", "replay", "--execute")
     assert [letter["effect"] for letter in second["letters"]] == ["keep"]
     assert len(published(tmp_path)) == 2
@@ -250,10 +251,10 @@ def test_retry_starts_a_new_run_and_says_how_to_watch_it(
     again = answer(capsys, "runs", "retry", "t-1")
 
     assert "run t-1.r1 over 1 connections is started" in text
-    assert "python -m orchestrator runs watch t-1.r1" in text
+    assert "marketplace-sync runs watch t-1.r1" in text
     assert (again["run_id"], again["duplicate"]) == ("t-1.r1", True)
     run = answer(capsys, "runs", "show", "t-1.r1")["run"]
-    assert (run["requested_by"], run["retry_of"]) == ("command line", "t-1")
+    assert (run["requested_by"], run["retry_of"]) == (LOCAL, "t-1")
     assert {message.run_id for message in published(tmp_path)} == {"t-1.r1"}
 
 
@@ -265,8 +266,8 @@ def test_cancel_asks_a_run_to_stop(capsys: pytest.CaptureFixture[str], store: Sq
     run = answer(capsys, "runs", "show", "t-1")["run"]
 
     assert "run t-1 is asked to stop; it is cancelled when its last task is over" in text
-    assert "python -m orchestrator runs watch t-1" in text
-    assert run["cancel_requested_by"] == "command line"
+    assert "marketplace-sync runs watch t-1" in text
+    assert run["cancel_requested_by"] == LOCAL
     assert run["cancel_requested_at"] is not None
 
 

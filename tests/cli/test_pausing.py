@@ -14,6 +14,7 @@ from orchestrator.ports import Put, Snapshot, Update
 from orchestrator.services import Services
 from tests.cli.conftest import START
 from tests.support.clocks import VirtualClock
+from tests.support.people import ME
 from tests.support.queues import ListQueue
 
 STATE = "sync_state/shop-1"
@@ -81,7 +82,7 @@ def status(services: Services) -> str:
 def test_pause_stops_the_worker_at_its_next_commit(services: Services, queue: ListQueue) -> None:
     """A commit based on the state before the pause is refused, and the state has the reason."""
     before = put_state(services)
-    pause.pause(services, "shop-1")
+    pause.pause(services, "shop-1", by=ME)
 
     assert status(services) == "paused"
     task = state(services).open
@@ -96,7 +97,7 @@ def test_pause_stops_the_worker_at_its_next_commit(services: Services, queue: Li
 def test_pause_beats_a_claim_that_was_decided_before(services: Services) -> None:
     """A claim that was decided before is refused even if no task is open, or none ever was."""
     before = put_state(services, is_open=False)
-    pause.pause(services, "shop-1")
+    pause.pause(services, "shop-1", by=ME)
 
     with pytest.raises(Conflict):
         services.store.commit([Update(STATE, {"seq": 8}, version=before.version)])
@@ -104,7 +105,7 @@ def test_pause_beats_a_claim_that_was_decided_before(services: Services) -> None
 
 def test_pause_of_a_new_connection_leaves_a_state(services: Services) -> None:
     """The first claim expects no state; it is refused and reads again."""
-    pause.pause(services, "shop-1")
+    pause.pause(services, "shop-1", by=ME)
 
     assert state(services).seq == 1
 
@@ -112,7 +113,7 @@ def test_pause_of_a_new_connection_leaves_a_state(services: Services) -> None:
 def test_pause_has_a_task_between_slices_closed_at_once(services: Services, queue: ListQueue) -> None:
     """A deferred task that no worker holds does not stay open until the next run."""
     put_state(services, owner=None)
-    pause.pause(services, "shop-1")
+    pause.pause(services, "shop-1", by=ME)
 
     (message,) = queue.messages
     assert (message.kind, message.run_id, message.connection_id) == ("task", "t-1", "shop-1")
@@ -130,7 +131,7 @@ def test_pause_decides_again_after_a_conflict(
     monkeypatch.setattr(
         type(services.store), "get_many", lambda _, paths: stale.pop() if stale else read(paths)
     )
-    pause.pause(services, "shop-1")
+    pause.pause(services, "shop-1", by=ME)
 
     assert status(services) == "paused"
     assert state(services).seq == 9
@@ -140,8 +141,8 @@ def test_pause_decides_again_after_a_conflict(
 def test_resume_lets_it_take_part_again(services: Services) -> None:
     """The document is active again and the state is untouched."""
     before = put_state(services, is_open=False)
-    pause.pause(services, "shop-1")
-    pause.resume(services, "shop-1")
+    pause.pause(services, "shop-1", by=ME)
+    pause.resume(services, "shop-1", by=ME)
 
     assert status(services) == "active"
     assert state(services).lease == from_document(SyncState, before.data).lease
@@ -150,7 +151,7 @@ def test_resume_lets_it_take_part_again(services: Services) -> None:
 def test_remove_keeps_the_records(services: Services) -> None:
     """Document, cursors and digests are deleted; a tombstone and the synced records stay."""
     put_state(services, is_open=False)
-    pause.remove(services, "shop-1")
+    pause.remove(services, "shop-1", by=ME)
 
     gone = services.store.get_many(["connections/shop-1", f"{STATE}/digests/orders-0"])
     assert gone == [None, None]
@@ -160,7 +161,7 @@ def test_remove_keeps_the_records(services: Services) -> None:
 
 def test_remove_purges_records_of_this_connection_alone(services: Services) -> None:
     """With the option, its records and rejects are deleted too, and no other connection's."""
-    pause.remove(services, "shop-1", purge_records=True)
+    pause.remove(services, "shop-1", by=ME, purge_records=True)
 
     for collection in ("orders", "products", "rejects"):
         assert services.store.count(f"connections/shop-1/{collection}") == 0
@@ -178,7 +179,7 @@ def test_remove_waits_for_the_worker(services: Services, clock: VirtualClock) ->
         services.store.commit([Update(STATE, {"open": None, "seq": 9})])
 
     clock.meanwhile = finish
-    pause.remove(services, "shop-1")
+    pause.remove(services, "shop-1", by=ME)
 
     assert seen == ["gone"]
     assert_removed(services)
@@ -190,12 +191,12 @@ def test_remove_may_be_repeated_if_the_worker_does_not_let_go(
     """After a bounded wait an error names the run; once it is over, a second remove finishes."""
     put_state(services)
     with pytest.raises(NotPossible, match="run t-1 still holds its state"):
-        pause.remove(services, "shop-1")
+        pause.remove(services, "shop-1", by=ME)
     assert clock.monotonic() <= pause.RELEASE_WAIT_S + 1
     assert services.store.get("connections/shop-1") is None
 
     services.store.commit([Update(STATE, {"open": None, "seq": 9})])
-    pause.remove(services, "shop-1")
+    pause.remove(services, "shop-1", by=ME)
     assert_removed(services)
 
 
@@ -205,4 +206,4 @@ def test_unknown_connections_are_named(services: Services, command: object, conn
     """An unknown id is refused, and nothing is written."""
     assert callable(command)
     with pytest.raises(NotFound, match="no connection"):
-        command(services, connection_id)
+        command(services, connection_id, by=ME)

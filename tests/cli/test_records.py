@@ -15,6 +15,7 @@ from orchestrator.errors import NotFound, RequestError
 from orchestrator.operators import stored_records
 from orchestrator.operators.stored_records import complete_envelopes
 from orchestrator.ports import Put, Query, Snapshot
+from tests.support.people import ME
 from tests.support.stores import WrappedStore
 from tests.support.world import World, fill
 
@@ -86,8 +87,8 @@ def test_an_interrupted_call_is_continued_behind_its_last_report(old: World) -> 
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        complete_envelopes(old.services, "a", report=interrupt)
-    done = complete_envelopes(old.services, "a", after=places[0])
+        complete_envelopes(old.services, "a", by=ME, report=interrupt)
+    done = complete_envelopes(old.services, "a", by=ME, after=places[0])
 
     assert places == ["orders/r2"]
     assert (done.read, done.patched) == (6, 6)
@@ -120,7 +121,7 @@ def test_a_record_that_is_synced_meanwhile_stays_as_it_was_written(old: World) -
         "synced_at": None,
     }
     act = Between(old, lambda: old.store.commit([Put("connections/a/orders/r1", written)]))
-    done = complete_envelopes(replace(old.services, store=act), "a")
+    done = complete_envelopes(replace(old.services, store=act), "a", by=ME)
 
     assert done.patched == 8
     assert old.get("connections/a/orders/r1").data == written
@@ -132,7 +133,7 @@ def test_records_of_another_owner_get_the_new_one_and_keep_their_schema(world: W
     fill(world, "orders", 1)
     world.run_once()
     world.connect("a", organization_id="org-2")
-    complete_envelopes(world.services, "a")
+    complete_envelopes(world.services, "a", by=ME)
     data = world.get("connections/a/orders/r0").data
 
     assert (data["organization_id"], data["schema"]) == ("org-2", 2)
@@ -142,7 +143,7 @@ def test_wrong_names_are_refused(old: World) -> None:
     """Unknown connections, records and places have errors of their own."""
     for name in ("b", "a/b", ""):
         with pytest.raises(NotFound):
-            complete_envelopes(old.services, name)
+            complete_envelopes(old.services, name, by=ME)
         with pytest.raises(NotFound):
             stored_records.show_record(old.services, name, "orders", "r1")
     for record_id in ("none", "", "x" * 2_000):
@@ -150,7 +151,7 @@ def test_wrong_names_are_refused(old: World) -> None:
             stored_records.show_record(old.services, "a", "orders", record_id)
     for after in ("orders", "orders/", "rejects/1", "orders/a/b"):
         with pytest.raises(RequestError):
-            complete_envelopes(old.services, "a", after=after)
+            complete_envelopes(old.services, "a", by=ME, after=after)
 
 
 def test_a_record_is_shown_to_a_person(world: World, capsys: pytest.CaptureFixture[str]) -> None:

@@ -17,6 +17,7 @@ from orchestrator.operators import connections, dead_letters, pause, run_views
 from orchestrator.operators.dead_letters import Effect, Wanted
 from orchestrator.operators.status import status
 from orchestrator.ports import Put, Update
+from tests.support.people import ME
 from tests.support.world import World, fill
 
 #: By the field that is changed: a wrong type, a word of a later release, and a value too deep.
@@ -73,7 +74,7 @@ def test_an_unreadable_state_is_named_in_every_view(
         assert named.endswith("see docs/operating.md")
     for command in (pause.pause, pause.remove):
         with pytest.raises(NotPossible, match=fault):
-            command(world.services, "bad")
+            command(world.services, "bad", by=ME)
     world.store.commit([Update("connections/good", {"status": "active"})])
 
 
@@ -167,11 +168,11 @@ def test_an_unreadable_run_or_task_keeps_its_dead_letters_alone(world: World, tm
 
 def test_an_unfinished_removal_is_named(world: World, capsys: pytest.CaptureFixture[str]) -> None:
     """It is in no list of connections: the list's footer, the status and the connection's id tell of it."""
-    connections.edit(world.services, "bad", pause.Removal(world.services, "bad").begin)
+    connections.edit(world.services, "bad", pause.Removal(world.services, "bad", by=ME).begin)
 
-    assert "python -m orchestrator connections remove bad" in printed(world, capsys, "connections", "list")
+    assert "marketplace-sync connections remove bad" in printed(world, capsys, "connections", "list")
     assert status(world.store, world.clock).connections.removing == 1
-    pause.remove(world.services, "bad")
+    pause.remove(world.services, "bad", by=ME)
     assert "connections remove bad" not in printed(world, capsys, "connections", "list")
     assert status(world.store, world.clock).connections.removing == 0
 

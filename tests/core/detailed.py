@@ -9,6 +9,7 @@ from typing import Any
 from orchestrator.model.run import Run
 from orchestrator.ports import Query
 from orchestrator.runs.start import TriggerRequest, start_manual
+from tests.support.people import ME
 from tests.support.world import START, World
 
 DAY_S = 86_400.0
@@ -34,7 +35,7 @@ def asked(world: World) -> Counter[str]:
 
 def ask_for_all(world: World) -> tuple[str, Run]:
     """A run that writes every record again."""
-    started = start_manual(world.services, TriggerRequest(full=True), requested_by="me", idempotency_key=None)
+    started = start_manual(world.services, TriggerRequest(full=True), by=ME, idempotency_key=None)
     world.drain()
     return started.run_id, world.run(started.run_id)
 

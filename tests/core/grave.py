@@ -10,6 +10,7 @@ from orchestrator.adapters.embedded.queue import LocalDeadLetters, LocalQueue
 from orchestrator.model.messages import Message, encode
 from orchestrator.operators.dead_letters import Effect, Report, Wanted, look, replay
 from orchestrator.ports import Query
+from tests.support.people import ME
 from tests.support.world import World
 
 
@@ -62,7 +63,7 @@ class Grave:
     def replay(self, *, per_second: float = 1000.0, **wanted: object) -> Report:
         """Do it."""
         asked = msgspec.convert(wanted, Wanted)
-        return replay(self.world.services, self.letters, asked, per_second=per_second)
+        return replay(self.world.services, self.letters, asked, by=ME, per_second=per_second)
 
     def effects(self) -> list[tuple[Effect, str]]:
         """What a replay would do, and why."""

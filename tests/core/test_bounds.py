@@ -15,6 +15,7 @@ from orchestrator.model.run import RunStatus
 from orchestrator.ports import Query, Snapshot, Update, Write, Written
 from orchestrator.runs import close, dispatch
 from orchestrator.runs.cancel import cancel_run
+from tests.support.people import ME
 from tests.support.stores import WrappedStore
 from tests.support.world import World
 
@@ -83,7 +84,7 @@ def test_a_cancel_that_always_conflicts_ends(world: World) -> None:
     moving = Moving(world, always=True)
     use(world, store=moving)
     with pytest.raises(StoreUnavailable, match="ask again"):
-        cancel_run(world.services, answer.run_id, requested_by="me")
+        cancel_run(world.services, answer.run_id, by=ME)
 
     assert moving.conflicts == TRIES
 
@@ -119,7 +120,7 @@ def test_a_cancel_holds_one_page_of_shards(world: World, monkeypatch: pytest.Mon
     world.deliver(world.queue.messages.pop(0))
     watching = Watching(world)
     use(world, store=watching, queue=watching)
-    cancelled = cancel_run(world.services, answer.run_id, requested_by="me")
+    cancelled = cancel_run(world.services, answer.run_id, by=ME)
 
     assert cancelled.tasks == 5
     assert watching.events == ["read 2", "publish 2", "read 2", "publish 2", "read 1", "publish 1"]

@@ -27,6 +27,7 @@ from orchestrator.runs import dispatch
 from orchestrator.runs.cancel import cancel_run
 from orchestrator.sync import pages
 from tests.support.examples import examples
+from tests.support.people import ME
 from tests.support.stores import Killed, WrappedStore
 from tests.support.world import START, World
 
@@ -128,7 +129,7 @@ class Countdown(RuleBasedStateMachine):
     def cancel(self, pick: int) -> None:
         """A person stops a run."""
         try:
-            cancel_run(self.world.services, self.runs[pick % len(self.runs)], requested_by="me")
+            cancel_run(self.world.services, self.runs[pick % len(self.runs)], by=ME)
         except NotPossible:
             return
 
@@ -144,7 +145,7 @@ class Countdown(RuleBasedStateMachine):
     @rule(name=st.sampled_from(NAMES), pauses=st.booleans())
     def edit(self, name: str, pauses: bool) -> None:
         """A person pauses a connection, or resumes it."""
-        (pause.pause if pauses else pause.resume)(self.world.services, name)
+        (pause.pause if pauses else pause.resume)(self.world.services, name, by=ME)
 
     @rule(seconds=st.sampled_from([60, 700, 4000]))
     def time_passes(self, seconds: int) -> None:

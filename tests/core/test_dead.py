@@ -17,6 +17,7 @@ from orchestrator.operators.dead_letters import Effect, Report
 from orchestrator.ports import DeadMessage, Delete, Query
 from orchestrator.runs.start import TriggerRequest, start_manual
 from tests.core.grave import Grave
+from tests.support.people import ME
 from tests.support.stores import Killed
 
 
@@ -255,7 +256,7 @@ def test_an_unreadable_message_is_kept_until_it_is_discarded(grave: Grave) -> No
 def test_a_new_run_has_the_streams_and_options_of_the_old_one(grave: Grave) -> None:
     """A dead message of a full run over some streams is not replayed as an ordinary one."""
     request = TriggerRequest(connection_ids=["a"], streams=["orders"], full=True)
-    start_manual(grave.world.services, request, requested_by="me", idempotency_key="k")
+    start_manual(grave.world.services, request, by=ME, idempotency_key="k")
     for message in grave.take("dispatch"):
         grave.world.deliver(message)
     full = grave.take("task", "a")
@@ -282,9 +283,7 @@ def test_messages_of_busy_connections_are_kept(grave: Grave) -> None:
             said.append(grave.replay())
 
     grave.world.bazaar.at_call = replay_meanwhile
-    start_manual(
-        grave.world.services, TriggerRequest(connection_ids=["a"]), requested_by="me", idempotency_key=None
-    )
+    start_manual(grave.world.services, TriggerRequest(connection_ids=["a"]), by=ME, idempotency_key=None)
     grave.world.drain()
 
     (letter,) = said[0].letters

@@ -24,6 +24,7 @@ from orchestrator.model.run import RunStatus, TaskStatus
 from orchestrator.operators import dead_letters
 from orchestrator.ports import Delete, Query, Update, Write, Written
 from tests.core.test_crashes import deliver_all, documents, make
+from tests.support.people import ME
 from tests.support.stores import Killed
 from tests.support.world import START, World
 from tests.system.simulation.history import History
@@ -329,7 +330,7 @@ def test_18_a_replayed_dead_letter_of_a_closed_run(tmp_path: Path) -> None:
     world.deliver(lost)
     assert world.records("a", "orders") == {}
     queue.bury(encode(lost), reason="", attributes={})
-    replayed = dead_letters.replay(world.services, letters, dead_letters.Wanted())
+    replayed = dead_letters.replay(world.services, letters, dead_letters.Wanted(), by=ME)
     world.drain()
 
     (started,) = replayed.started

@@ -71,8 +71,8 @@ def test_no_kind_of_run_takes_another_s_id(
     other, another = one + distance, another or job
     rng = random.Random(seed)
     tick, forced = ids.tick_run_id(one, job), ids.forced_run_id(other, another)
-    manual = ids.manual_run_id(other, rng, another, None)
-    named = ids.manual_run_id(other, rng, another, job)
+    manual = ids.manual_run_id(other, rng, None)
+    named = ids.manual_run_id(other, rng, ids.key_of(another, job))
     retries = [ids.retry_run_id(run_id, number) for run_id in (tick, forced, manual, named)]
     found = [tick, forced, manual, named, *retries]
 
@@ -95,12 +95,16 @@ def test_a_manual_run_is_its_caller_and_key(
     moment: datetime, seed: int, caller: str, key: str, other: str
 ) -> None:
     """The same caller's same key is the same run at any time; another key or caller gets another run."""
-    first = ids.manual_run_id(moment, random.Random(seed), caller, key)
-    again = ids.manual_run_id(moment + timedelta(days=9), random.Random(seed + 1), caller, key)
+    first = ids.manual_run_id(moment, random.Random(seed), ids.key_of(caller, key))
+    again = ids.manual_run_id(moment + timedelta(days=9), random.Random(seed + 1), ids.key_of(caller, key))
 
     assert first == again
-    assert (ids.manual_run_id(moment, random.Random(seed), caller, other) == first) is (key == other)
-    assert (ids.manual_run_id(moment, random.Random(seed), other, key) == first) is (caller == other)
+    assert (ids.manual_run_id(moment, random.Random(seed), ids.key_of(caller, other)) == first) is (
+        key == other
+    )
+    assert (ids.manual_run_id(moment, random.Random(seed), ids.key_of(other, key)) == first) is (
+        caller == other
+    )
 
 
 @given(moments, distances, jobs, jobs, zones, zones)

@@ -18,6 +18,7 @@ from orchestrator.runs.start import TriggerRequest, start_manual
 from orchestrator.sync import changes
 from orchestrator.sync.migration import turns
 from tests.core.releases import TICK_S, deploy, finish, migrating, slow, state, tick, versions, written_in
+from tests.support.people import ME
 from tests.support.stores import Killed
 from tests.support.world import START, FakeClient, World, fill
 
@@ -240,7 +241,7 @@ def test_a_person_s_run_is_always_a_turn(world: World, monkeypatch: pytest.Monke
     migrating(world)
     tick(world)
     assert written_in(world, 2) == 0
-    start_manual(world.services, TriggerRequest(), requested_by="me", idempotency_key=None)
+    start_manual(world.services, TriggerRequest(), by=ME, idempotency_key=None)
     world.drain()
 
     assert written_in(world, 2) == 12

@@ -19,6 +19,7 @@ from orchestrator.runs.start import TriggerRequest, start_manual
 from orchestrator.sync import windows
 from orchestrator.sync.migration import turns
 from tests.core.releases import TICK_S, deploy, finish, migrating, slow, state, tick, versions, written_in
+from tests.support.people import ME
 from tests.support.world import START, FakeClient, World, fill
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -131,7 +132,7 @@ def test_a_person_s_full_run_replaces_a_migration(world: World) -> None:
     assert state(world).migration
     world.bazaar.at_call = None
     world.clock.advance(TICK_S)
-    start_manual(world.services, TriggerRequest(full=True), requested_by="me", idempotency_key=None)
+    start_manual(world.services, TriggerRequest(full=True), by=ME, idempotency_key=None)
     world.drain()
 
     assert state(world).migration == ()

@@ -14,6 +14,7 @@ from orchestrator.model.run import TaskStatus
 from orchestrator.model.state import Health
 from orchestrator.runs.start import TriggerRequest, start_manual
 from tests.support import cases
+from tests.support.people import ME
 from tests.support.world import START, FakeClient, World, fill
 
 HOUR = timedelta(hours=1)
@@ -73,7 +74,7 @@ def test_a_refused_stream_is_asked_for_at_once_after_an_edit_or_by_a_person(worl
         world.connect("a", streams=ALL)
         world.run_once()
     else:
-        start_manual(world.services, TriggerRequest(), requested_by="me", idempotency_key=None)
+        start_manual(world.services, TriggerRequest(), by=ME, idempotency_key=None)
         world.drain()
 
     assert world.state("a").streams["products"].refused is None

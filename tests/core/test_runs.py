@@ -11,6 +11,7 @@ from orchestrator.model import ids
 from orchestrator.model.run import RunStatus, TaskStatus
 from orchestrator.runs.cancel import cancel_run
 from orchestrator.runs.start import TriggerRequest, retry_run, start_manual
+from tests.support.people import ME
 from tests.support.world import START, World
 
 
@@ -117,8 +118,8 @@ def test_a_manual_run_covers_what_is_named(world: World) -> None:
         world.bazaar.shop(name).put("orders", "o", START - timedelta(days=1))
         world.bazaar.shop(name).put("products", "p", START - timedelta(days=1))
     request = TriggerRequest(connection_ids=["a"], streams=["products"])
-    first = start_manual(world.services, request, requested_by="me", idempotency_key="k")
-    again = start_manual(world.services, request, requested_by="me", idempotency_key="k")
+    first = start_manual(world.services, request, by=ME, idempotency_key="k")
+    again = start_manual(world.services, request, by=ME, idempotency_key="k")
     world.drain()
 
     assert first.run_id == again.run_id
@@ -130,13 +131,11 @@ def test_a_manual_run_covers_what_is_named(world: World) -> None:
         start_manual(
             world.services,
             TriggerRequest(connection_ids=["a", "y", "x"]),
-            requested_by="me",
+            by=ME,
             idempotency_key=None,
         )
     with pytest.raises(RequestError, match="streams: nonsense"):
-        start_manual(
-            world.services, TriggerRequest(streams=["nonsense"]), requested_by="me", idempotency_key=None
-        )
+        start_manual(world.services, TriggerRequest(streams=["nonsense"]), by=ME, idempotency_key=None)
 
 
 @pytest.mark.parametrize("named", [None, ["a", "b"]])
@@ -147,7 +146,7 @@ def test_a_run_of_one_organization_touches_no_other(world: World, named: list[st
     for name in ("a", "b"):
         world.bazaar.shop(name).put("orders", "o", START - timedelta(days=1))
     request = TriggerRequest(connection_ids=named, organization_id="org-2")
-    started = start_manual(world.services, request, requested_by="me", idempotency_key=None)
+    started = start_manual(world.services, request, by=ME, idempotency_key=None)
     world.drain()
 
     assert [task.connection_id for task in world.tasks(started.run_id)] == ["b"]
@@ -163,11 +162,9 @@ def test_a_manual_run_over_busy_connections_is_refused(world: World) -> None:
     def trigger_meanwhile(*_: object) -> None:
         world.bazaar.at_call = None
         with pytest.raises(NotPossible, match="being synced"):
-            start_manual(
-                world.services, TriggerRequest(connection_ids=["a"]), requested_by="me", idempotency_key=None
-            )
+            start_manual(world.services, TriggerRequest(connection_ids=["a"]), by=ME, idempotency_key=None)
         with pytest.raises(NotPossible, match="being synced"):
-            start_manual(world.services, TriggerRequest(), requested_by="me", idempotency_key=None)
+            start_manual(world.services, TriggerRequest(), by=ME, idempotency_key=None)
 
     world.bazaar.at_call = trigger_meanwhile
     _, run = world.run_once()
@@ -183,7 +180,7 @@ def test_retry_covers_what_failed_and_leaves_the_old_run_alone(world: World) -> 
     run_id, run = world.run_once()
     assert run.status is RunStatus.PARTIAL
     world.connect("b")
-    retried = retry_run(world.services, run_id, requested_by="me")
+    retried = retry_run(world.services, run_id, by=ME)
     world.drain()
     new = world.run(retried.run_id)
 
@@ -192,9 +189,9 @@ def test_retry_covers_what_failed_and_leaves_the_old_run_alone(world: World) -> 
     assert world.run(run_id).tasks == run.tasks
     assert world.run(run_id).retried_by == retried.run_id
     with pytest.raises(NotPossible, match="nothing"):
-        retry_run(world.services, retried.run_id, requested_by="me")
+        retry_run(world.services, retried.run_id, by=ME)
     with pytest.raises(NotFound):
-        retry_run(world.services, "t-none", requested_by="me")
+        retry_run(world.services, "t-none", by=ME)
 
 
 def test_retry_takes_up_what_was_left_out(world: World) -> None:
@@ -209,7 +206,7 @@ def test_retry_takes_up_what_was_left_out(world: World) -> None:
     assert world.task(started.run_id, "b").reason == "paused"
     world.connect("b")
     world.bazaar.calls.clear()
-    retried = retry_run(world.services, started.run_id, requested_by="me")
+    retried = retry_run(world.services, started.run_id, by=ME)
     world.drain()
 
     assert world.run(retried.run_id).tasks.succeeded == retried.tasks == 1
@@ -228,7 +225,7 @@ def test_cancel_stops_at_the_next_page_and_leaves_a_valid_cursor(world: World) -
     def cancel_at_second_page(client: object, stream: str, token: str | None) -> None:
         if token == "6" and not run_ids:
             run_ids.append(world.tick(at=START).run_id)
-            cancel_run(world.services, run_ids[0], requested_by="me")
+            cancel_run(world.services, run_ids[0], by=ME)
             cancels = [message for message in world.queue.messages if message.kind == "cancel"]
             for message in cancels:
                 world.deliver(message)
@@ -245,7 +242,7 @@ def test_cancel_stops_at_the_next_page_and_leaves_a_valid_cursor(world: World) -
     assert 0 < stored <= 6
     assert [call for call in world.bazaar.calls if call[0] == "b"] == []
     with pytest.raises(NotPossible):
-        cancel_run(world.services, answer.run_id, requested_by="me")
+        cancel_run(world.services, answer.run_id, by=ME)
     world.clock.advance(900)
     world.bazaar.calls.clear()
     world.run_once()

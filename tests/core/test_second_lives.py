@@ -15,6 +15,7 @@ from orchestrator.model.state import Lease, SyncState
 from orchestrator.operators import connections, pause
 from orchestrator.ports import Delete, Document, Put, Write, Written
 from orchestrator.services import Services
+from tests.support.people import ME
 from tests.support.stores import WrappedStore
 from tests.support.world import START, FakeClient, World, fill
 
@@ -61,7 +62,7 @@ def add(world: World, *, marketplace: str = "shopify") -> None:
         "credential": "env:NONE",
         "settings": {},
     }
-    connections.add(world.services, "a", marketplace=marketplace, streams=["orders"], **given)
+    connections.add(world.services, "a", by=ME, marketplace=marketplace, streams=["orders"], **given)
 
 
 def next_run(world: World) -> None:
@@ -82,7 +83,7 @@ def interrupt(world: World, *, at: int = 2) -> None:
         raise StoreUnavailable("the network is gone")
 
     with pytest.raises(StoreUnavailable):
-        pause.remove(through(world, Purging(world, cut, at=at)), "a", purge_records=True)
+        pause.remove(through(world, Purging(world, cut, at=at)), "a", by=ME, purge_records=True)
 
 
 def state(world: World) -> Document:
@@ -96,12 +97,12 @@ def test_a_purge_that_goes_on_after_the_connection_was_added_again_deletes_nothi
     """The removal stalls, is finished by another one, and the id is added again and synced meanwhile."""
 
     def meanwhile() -> None:
-        pause.remove(world.services, "a", purge_records=True)
+        pause.remove(world.services, "a", by=ME, purge_records=True)
         add(world)
         next_run(world)
 
     with pytest.raises(NotPossible, match="nothing more is deleted"):
-        pause.remove(through(world, Purging(world, meanwhile)), "a", purge_records=True)
+        pause.remove(through(world, Purging(world, meanwhile)), "a", by=ME, purge_records=True)
 
     assert len(world.records("a", "orders")) == 5
     next_run(world)
@@ -119,7 +120,7 @@ def test_an_interrupted_purge_is_not_forgotten_by_an_add_and_finished_by_the_sam
     assert "--purge-records" in refused.value.action
     assert state(world)["removing"] is True
 
-    pause.remove(world.services, "a", purge_records=True)
+    pause.remove(world.services, "a", by=ME, purge_records=True)
     assert world.records("a", "orders") == {}
     add(world)
     next_run(world)
@@ -130,15 +131,15 @@ def test_a_purge_of_another_removal_is_not_carried_on(world: World) -> None:
     """A purge that stalled does not go on within a later removal, which keeps the records."""
 
     def meanwhile() -> None:
-        pause.remove(world.services, "a", purge_records=True)
+        pause.remove(world.services, "a", by=ME, purge_records=True)
         add(world)
         next_run(world)
         world.clock.advance(1)
         interrupt_digests(world)
 
     with pytest.raises(NotPossible, match="nothing more is deleted"):
-        pause.remove(through(world, Purging(world, meanwhile)), "a", purge_records=True)
-    pause.remove(world.services, "a")
+        pause.remove(through(world, Purging(world, meanwhile)), "a", by=ME, purge_records=True)
+    pause.remove(world.services, "a", by=ME)
 
     assert len(world.records("a", "orders")) == 5
 
@@ -151,7 +152,7 @@ def interrupt_digests(world: World) -> None:
 
     world.store.commit([Put(f"{STATE}/digests/orders-00", {"entries": b""})])
     with pytest.raises(StoreUnavailable):
-        pause.remove(through(world, Purging(world, cut, at=1)), "a")
+        pause.remove(through(world, Purging(world, cut, at=1)), "a", by=ME)
 
 
 def test_removed_and_added_again_for_another_marketplace_within_one_run_is_refused(world: World) -> None:
@@ -161,7 +162,7 @@ def test_removed_and_added_again_for_another_marketplace_within_one_run_is_refus
     for message in [found for found in world.queue.messages if found.kind == "dispatch"]:
         world.queue.messages.remove(message)
         world.deliver(message)
-    pause.remove(world.services, "a")
+    pause.remove(world.services, "a", by=ME)
     with pytest.raises(NotPossible, match="shopify") as refused:
         add(world, marketplace="takealot")
     assert "another id" in refused.value.action
@@ -175,7 +176,7 @@ def test_removed_and_added_again_for_another_marketplace_within_one_run_is_refus
 def test_a_tombstone_is_left_until_no_message_of_the_connection_is_left(world: World) -> None:
     """It keeps what later commits and messages are held against, and its time to live."""
     before = world.state("a")
-    pause.remove(world.services, "a")
+    pause.remove(world.services, "a", by=ME)
     left = world.state("a")
 
     assert (left.lease.fence, left.last_run) == (before.lease.fence, before.last_run)
@@ -187,7 +188,7 @@ def test_a_tombstone_is_left_until_no_message_of_the_connection_is_left(world: W
 def test_a_live_state_has_no_time_to_live(world: World) -> None:
     """Neither a first life's state nor that of a second one expires."""
     assert state(world).get("expires_at") is None
-    pause.remove(world.services, "a")
+    pause.remove(world.services, "a", by=ME)
     add(world)
     assert state(world)["expires_at"] is None
     next_run(world)
@@ -211,7 +212,7 @@ def test_a_worker_of_the_first_life_stores_nothing_in_the_second(world: World) -
     def remove_and_add(client: FakeClient, stream: str, token: str | None) -> None:
         world.bazaar.at_call = None
         world.store.commit([Put(STATE, {**state(world), "open": None, "lease": to_document(Lease(fence=2))})])
-        pause.remove(world.services, "a")
+        pause.remove(world.services, "a", by=ME)
         add(world)
 
     world.bazaar.at_call = remove_and_add
@@ -224,7 +225,7 @@ def test_a_worker_of_the_first_life_stores_nothing_in_the_second(world: World) -
 
 def test_records_that_stayed_are_adopted(world: World) -> None:
     """Without a purge the records of the first life stay, and the second one brings them up to date."""
-    pause.remove(world.services, "a")
+    pause.remove(world.services, "a", by=ME)
     world.bazaar.shop("a").put("orders", "r1", START - timedelta(hours=1), "2")
     assert len(world.records("a", "orders")) == 5
     add(world)
@@ -238,7 +239,7 @@ def test_a_snapshot_s_records_vanish_in_the_second_life_as_in_the_first(world: W
     world.connect("a", streams=["products"])
     fill(world, "products", 3)
     next_run(world)
-    pause.remove(world.services, "a")
+    pause.remove(world.services, "a", by=ME)
     world.connect("a", streams=["products"])
     next_run(world)
     world.bazaar.shop("a").rows["products"].pop("r1")
@@ -256,19 +257,19 @@ def test_a_state_of_the_last_release_is_removed_and_added_as_ever(world: World) 
     assert len(world.records("a", "orders")) == 5
 
     world.store.commit([Put(STATE, document)])
-    pause.remove(world.services, "a")
+    pause.remove(world.services, "a", by=ME)
     assert world.state("a").marketplace == "shopify"
 
 
 def test_a_removal_is_over_once(world: World) -> None:
     """A removed connection is unknown; its records can still be purged."""
-    pause.remove(world.services, "a")
+    pause.remove(world.services, "a", by=ME)
     with pytest.raises(NotFound, match="was removed"):
-        pause.remove(world.services, "a")
+        pause.remove(world.services, "a", by=ME)
     with pytest.raises(NotFound, match="was removed"):
         connections.show(world.services, "a")
 
-    pause.remove(world.services, "a", purge_records=True)
+    pause.remove(world.services, "a", by=ME, purge_records=True)
     assert world.records("a", "orders") == {}
 
 
@@ -284,7 +285,7 @@ def test_a_removal_is_kept_by_a_worker_that_closes_its_task_at_the_same_moment(w
         def commit(self, writes: Sequence[Write]) -> list[Written]:
             if not self.begun and any("/tasks/" in write.path for write in writes):
                 self.begun = True
-                connections.edit(world.services, "a", pause.Removal(world.services, "a").begin)
+                connections.edit(world.services, "a", pause.Removal(world.services, "a", by=ME).begin)
             return super().commit(writes)
 
     plain = world.services
@@ -305,7 +306,7 @@ def test_a_document_written_by_hand_over_a_tombstone_is_a_second_life_too(world:
     world.connect("a")
     next_run(world)
     assert len(world.records("a", "orders")) < 5
-    pause.remove(world.services, "a", purge_records=True)
+    pause.remove(world.services, "a", by=ME, purge_records=True)
     world.connect("a")
     next_run(world)
 
@@ -321,7 +322,7 @@ def test_a_marketplace_edited_by_hand_is_named(world: World) -> None:
     assert "from shopify to takealot" in connections.show(world.services, "a").warning
     (listed,) = connections.list_page(world.services, limit=10)
     assert "from shopify to takealot" in listed.warning
-    pause.remove(world.services, "a")
+    pause.remove(world.services, "a", by=ME)
     with pytest.raises(NotPossible, match="was one of shopify"):
         add(world, marketplace="takealot")
 
@@ -349,7 +350,7 @@ def test_a_task_between_slices_is_closed_for_the_removal_that_asked_for_it(world
         world.drain()
 
     world.clock.meanwhile = deliver
-    pause.remove(world.services, "a", purge_records=True)
+    pause.remove(world.services, "a", by=ME, purge_records=True)
 
     assert world.records("a", "orders") == {}
     assert (world.state("a").open, world.state("a").removing) == (None, False)

@@ -13,6 +13,7 @@ from orchestrator.errors import MarketplaceUnavailable, RateLimited
 from orchestrator.model.run import RunStatus, TaskStatus
 from orchestrator.runs.start import TriggerRequest, start_manual
 from orchestrator.sync import pages
+from tests.support.people import ME
 from tests.support.world import START, FakeClient, World, fill
 
 HOUR = timedelta(hours=1)
@@ -209,7 +210,7 @@ def test_a_long_listing_rests(world: World) -> None:
     world.clock.advance(900)
     world.run_once()
     assert {call[1] for call in world.bazaar.calls[calls:]} == {"orders"}
-    start_manual(world.services, TriggerRequest(), requested_by="me", idempotency_key=None)
+    start_manual(world.services, TriggerRequest(), by=ME, idempotency_key=None)
     calls = len(world.bazaar.calls)
     world.drain()
     assert {call[1] for call in world.bazaar.calls[calls:]} == {"orders", "products"}

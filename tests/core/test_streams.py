@@ -19,6 +19,7 @@ from orchestrator.model.state import Health
 from orchestrator.ports import Delete, Put, Write, Written
 from orchestrator.runs.start import TriggerRequest, start_manual
 from orchestrator.sync import changes
+from tests.support.people import ME
 from tests.support.world import START, FakeClient, World, fill
 
 HOUR = timedelta(hours=1)
@@ -311,7 +312,7 @@ def test_a_full_run_writes_every_record_again(world: World) -> None:
     world.run_once()
     world.store.commit([Delete("connections/a/orders/r1"), Delete("connections/a/products/r1")])
     world.clock.advance(900)
-    start_manual(world.services, TriggerRequest(full=True), requested_by="me", idempotency_key=None)
+    start_manual(world.services, TriggerRequest(full=True), by=ME, idempotency_key=None)
     world.drain()
 
     assert len(world.records("a", "orders")) == len(world.records("a", "products")) == 5

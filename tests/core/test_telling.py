@@ -17,6 +17,7 @@ from orchestrator.operators import pause
 from orchestrator.ports import Update, Write, Written
 from orchestrator.runs.cancel import cancel_run
 from orchestrator.runs.heal import heal
+from tests.support.people import ME
 from tests.support.stores import CountingStore, Killed
 from tests.support.world import START, World, fill
 
@@ -229,7 +230,7 @@ def test_a_cancellation_tells_the_changes_of_the_task_that_it_closes(world: Worl
         world.deliver(world.queue.messages.pop(0))
     world.queue.messages.clear()
 
-    cancel_run(world.services, started.run_id, requested_by="jane")
+    cancel_run(world.services, started.run_id, by=ME)
     world.drain()
 
     assert world.task(started.run_id, "a").reason == "cancelled"
@@ -279,7 +280,7 @@ def test_a_heal_tells_what_no_task_can(world: World) -> None:
     """The connection is paused, so no task of it comes; heals try until the topic takes the event."""
     world.feed.is_away = True
     world.run_once()
-    pause.pause(world.services, "a")
+    pause.pause(world.services, "a", by=ME)
 
     assert state_after(world).untold is not None
     calls = world.feed.calls

@@ -11,6 +11,7 @@ from orchestrator.errors import ChangesUnavailable
 from orchestrator.model.change_event import PURGED, ChangeEvent
 from orchestrator.operators import pause
 from orchestrator.ports import Query, Write, Written
+from tests.support.people import ME
 from tests.support.stores import Killed
 from tests.support.world import World, fill
 
@@ -38,7 +39,7 @@ def _purge_stops(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patched:
         patched.setattr(world.store, "commit", dying)
         with pytest.raises(Killed):
-            pause.remove(world.services, "a", purge_records=True)
+            pause.remove(world.services, "a", by=ME, purge_records=True)
 
 
 def test_a_purge_is_told_once_everything_is_deleted(world: World) -> None:
@@ -53,7 +54,7 @@ def test_a_purge_is_told_once_everything_is_deleted(world: World) -> None:
 
     world.feed.publish = looking  # type: ignore[method-assign] # looks when it is told
 
-    pause.remove(world.services, "a", purge_records=True)
+    pause.remove(world.services, "a", by=ME, purge_records=True)
 
     (data,) = world.feed.purged()
     assert world.feed.events[-1].type == PURGED
@@ -75,7 +76,7 @@ def test_an_interrupted_purge_is_told_by_whoever_ends_the_removal(
     _purge_stops(world, monkeypatch)
     assert 0 < _count(world) < 5
 
-    pause.remove(world.services, "a", purge_records=again)
+    pause.remove(world.services, "a", by=ME, purge_records=again)
 
     assert [data.connection_id for data in world.feed.purged()] == ["a"]
     assert world.state("a").purging is False
@@ -86,11 +87,11 @@ def test_a_purge_that_cannot_be_told_is_not_finished(world: World) -> None:
     world.run_once()
     world.feed.is_away = True
     with pytest.raises(ChangesUnavailable):
-        pause.remove(world.services, "a", purge_records=True)
+        pause.remove(world.services, "a", by=ME, purge_records=True)
     assert world.state("a").removing
 
     world.feed.is_away = False
-    pause.remove(world.services, "a", purge_records=True)
+    pause.remove(world.services, "a", by=ME, purge_records=True)
 
     assert len(world.feed.purged()) == 1
     assert not world.state("a").removing
@@ -99,10 +100,10 @@ def test_a_purge_that_cannot_be_told_is_not_finished(world: World) -> None:
 def test_a_second_purge_knows_the_organization(world: World) -> None:
     """The records of a removed connection are purged later."""
     world.run_once()
-    pause.remove(world.services, "a")
+    pause.remove(world.services, "a", by=ME)
     assert world.feed.purged() == []
 
-    pause.remove(world.services, "a", purge_records=True)
+    pause.remove(world.services, "a", by=ME, purge_records=True)
 
     (data,) = world.feed.purged()
     assert data.organization_id == "org-1"
@@ -114,7 +115,7 @@ def test_a_removal_tells_what_was_untold(world: World) -> None:
     world.run_once()
     world.feed.is_away = False
 
-    pause.remove(world.services, "a")
+    pause.remove(world.services, "a", by=ME)
 
     assert world.feed.counted() == [{"orders": (5, 0)}]
     assert world.state("a").untold is None

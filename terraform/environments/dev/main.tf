@@ -7,6 +7,7 @@ module "sync" {
   operators        = var.operators
   alerts           = { emails = var.alert_emails }
   changes          = var.changes
+  data_access_logs = var.data_access_logs
 
   # Small; `terraform destroy` removes everything.
   protected = false

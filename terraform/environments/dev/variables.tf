@@ -14,6 +14,13 @@ variable "changes" {
   nullable    = false
 }
 
+variable "data_access_logs" {
+  description = "Whether Google logs who writes documents, the functions aside. Other audit settings of Firestore in the project are replaced."
+  type        = bool
+  default     = false
+  nullable    = false
+}
+
 variable "operators" {
   description = "Operators, who may read, start, retry and cancel runs: IAM members by a short name."
   type        = map(string)

@@ -78,11 +78,12 @@ module "build" {
 module "store" {
   source = "../store"
 
-  database   = var.firestore.database
-  location   = coalesce(var.firestore.location, var.region)
-  project_id = var.project_id
-  protected  = var.protected
-  users      = { api = module.api.member, worker = module.worker.member }
+  data_access_logs = var.data_access_logs
+  database         = var.firestore.database
+  location         = coalesce(var.firestore.location, var.region)
+  project_id       = var.project_id
+  protected        = var.protected
+  users            = { api = module.api.member, worker = module.worker.member }
 
   depends_on = [google_project_service.this]
 }

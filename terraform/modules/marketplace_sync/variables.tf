@@ -44,6 +44,13 @@ variable "changes" {
   nullable    = false
 }
 
+variable "data_access_logs" {
+  description = "Whether Google logs who writes documents, the functions aside. Other audit settings of Firestore in the project are replaced."
+  type        = bool
+  default     = false
+  nullable    = false
+}
+
 variable "delivery" {
   description = "How Pub/Sub delivers messages to the worker."
   type = object({

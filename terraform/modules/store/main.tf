@@ -4,6 +4,8 @@
 locals {
   # Every query of orchestrator/ that single-field indexes and their merging do not answer.
   indexes = {
+    actions-on-a-connection    = { collection = "audit", fields = [["connection_id", "ASCENDING"], ["at", "DESCENDING"]] }
+    actions-on-a-run           = { collection = "audit", fields = [["run_id", "ASCENDING"], ["at", "DESCENDING"]] }
     open-runs-oldest-first     = { collection = "runs", fields = [["status", "ASCENDING"], ["order", "ASCENDING"]] }
     runs-by-status-newest      = { collection = "runs", fields = [["status", "ASCENDING"], ["order", "DESCENDING"]] }
     states-late-by-marketplace = { collection = "sync_state", fields = [["marketplace", "ASCENDING"], ["late_at", "ASCENDING"]] }
@@ -39,11 +41,12 @@ locals {
   ]...)
 
   # Collections whose documents are deleted by age.
-  _expiring = ["runs", "shards", "sync_state", "tasks"]
+  _expiring = ["audit", "runs", "shards", "sync_state", "tasks"]
 
   # Never queried: maps and lists with an index entry for each part, texts, and times that only grow, whose
   # index would have all writers meet at its end.
   _unindexed = {
+    audit      = ["action", "actor", "details", "expires_at", "face"]
     digests    = ["entries"]
     inventory  = ["*"]
     orders     = ["*"]
@@ -174,5 +177,20 @@ resource "google_project_iam_member" "user" {
     title       = "database-${trim(var.database, "()")}"
     description = "Only the database of the marketplace sync."
     expression  = "resource.type == \"firestore.googleapis.com/Database\" && resource.name == \"projects/${var.project_id}/databases/${var.database}\""
+  }
+}
+
+# The proof of who wrote what: whoever may write documents may write `audit/` too. The service's name configures
+# Firestore (cloud.google.com/firestore/docs/audit-logging). The functions' own accounts are left out: their
+# writes are the sync itself, and would cost more in logs than in documents.
+resource "google_project_iam_audit_config" "people" {
+  count = var.data_access_logs ? 1 : 0
+
+  project = var.project_id
+  service = "datastore.googleapis.com"
+
+  audit_log_config {
+    log_type         = "DATA_WRITE"
+    exempted_members = values(var.users)
   }
 }

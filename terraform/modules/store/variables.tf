@@ -1,3 +1,10 @@
+variable "data_access_logs" {
+  description = "Whether Google logs who writes documents, the functions aside. Other audit settings of Firestore in the project are replaced."
+  type        = bool
+  default     = false
+  nullable    = false
+}
+
 variable "database" {
   description = "Id of the Firestore database. A project's first gigabyte and first reads and writes of a day are free in one database only."
   type        = string

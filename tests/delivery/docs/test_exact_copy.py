@@ -28,6 +28,7 @@ from orchestrator.operators import connections, pause
 from orchestrator.ports import Create, Put, Query, Update, Write, Written
 from tests.adapters.test_queue import subscribe
 from tests.support.emulators import fresh_project
+from tests.support.people import ME
 from tests.support.stores import Killed, WrappedStore
 from tests.support.world import World
 
@@ -242,12 +243,13 @@ def test_a_purge_that_arrives_after_a_second_life_leaves_it_alone(both: Both) ->
     reader.read()
     assert reader.copy() == stored(world)
 
-    pause.remove(world.services, "a", purge_records=True)
+    pause.remove(world.services, "a", by=ME, purge_records=True)
     reader.read()
     assert reader.copy() == stored(world)
     connections.add(
         world.services,
         "a",
+        by=ME,
         organization_id="org-1",
         marketplace="shopify",
         name="a",
@@ -255,10 +257,11 @@ def test_a_purge_that_arrives_after_a_second_life_leaves_it_alone(both: Both) ->
         settings={},
     )
     run(world, chooser)
-    pause.remove(world.services, "a", purge_records=True)
+    pause.remove(world.services, "a", by=ME, purge_records=True)
     connections.add(
         world.services,
         "a",
+        by=ME,
         organization_id="org-1",
         marketplace="shopify",
         name="a",

@@ -15,13 +15,14 @@ from local.processes import ROOT
 from orchestrator.adapters.embedded.store import SqliteStore
 from orchestrator.model.connection import MARKETPLACES, ConnectionStatus
 from orchestrator.model.run import RunStatus
-from orchestrator.operators import connections, pause, reject_views, run_views, stored_records
+from orchestrator.operators import audit_views, connections, pause, reject_views, run_views, stored_records
 from orchestrator.operators.status import status as status_view
 from orchestrator.ports import Create, Filter, Put, Query, Snapshot, Write, Written
 from orchestrator.runs import start
 from orchestrator.runs.cancel import cancel_run
 from orchestrator.sync import digest as digests
 from orchestrator.sync import vanished
+from tests.support.people import ME
 from tests.support.world import START, World
 
 #: It hands on what others ask.
@@ -123,19 +124,19 @@ def exercise(path: Path, monkeypatch: pytest.MonkeyPatch) -> RecordingStore:
     world.bazaar.shop("c1").put("orders", "o2", START - timedelta(days=1), broken=True)
     first, _ = world.run_once()
     _look(world, first)
-    start.retry_run(world.services, first, requested_by="jane")
+    start.retry_run(world.services, first, by=ME)
     world.drain()
     for request in (
         start.TriggerRequest(organization_id="org-1"),
         start.TriggerRequest(connection_ids=["c1"], marketplaces=["shopify"]),
     ):
-        start.start_manual(world.services, request, requested_by="jane", idempotency_key=None)
+        start.start_manual(world.services, request, by=ME, idempotency_key=None)
         world.drain()
     world.clock.advance(900)
     cancelled = world.tick().run_id
     world.deliver(world.queue.messages.pop(0))
     _look(world, cancelled)
-    cancel_run(world.services, cancelled, requested_by="jane")
+    cancel_run(world.services, cancelled, by=ME)
     world.drain()
     world.clock.advance(900)
     world.tick()
@@ -144,8 +145,8 @@ def exercise(path: Path, monkeypatch: pytest.MonkeyPatch) -> RecordingStore:
     store.commit([Put("sync_state/late", {"marketplace": "shopify", "late_at": START})])
     world.run_once()
     list(vanished.deletions(store, "connections/c1/orders", [1], world.clock.now))
-    stored_records.complete_envelopes(world.services, "c1")
-    pause.remove(world.services, "c1", purge_records=True)
+    stored_records.complete_envelopes(world.services, "c1", by=ME)
+    pause.remove(world.services, "c1", by=ME, purge_records=True)
     return store
 
 
@@ -158,6 +159,9 @@ def _look(world: World, run_id: str) -> None:
     reject_views.list_rejects(world.store)
     reject_views.list_rejects(world.store, connection_id="c1", stream="orders")
     connections.unfinished_removals(world.store)
+    audit_views.list_audit(world.store)
+    audit_views.list_audit(world.store, connection_id="c1")
+    audit_views.list_audit(world.store, run_id=run_id)
     connections.list_page(
         world.services,
         organization_id="org-1",

@@ -18,6 +18,7 @@ from local.google.scheduler import TickFailed
 from orchestrator.errors import StoreUnavailable
 from orchestrator.operators import pause
 from orchestrator.services import Services
+from tests.support.people import ME
 from tests.system.chaos.background import Background
 from tests.system.chaos.fleet import APIS, WORKERS
 from tests.system.chaos.plan import BUSIEST, LATE_S, Event
@@ -79,7 +80,7 @@ class Storm:
         for marketplace in site.sandboxes:
             self._sandbox(marketplace, "DELETE", "faults", None)
         for sample in SELLERS:
-            pause.resume(site.services, sample.id)
+            pause.resume(site.services, sample.id, by=ME)
         return datetime.now(UTC)
 
     def _wait(self) -> None:

@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from tests.system.guards.change_guards import CHANGE_GUARDS
+from tests.system.guards.cli_guards import CLI_GUARDS
 from tests.system.guards.copies import copy_without, run_in
 from tests.system.guards.detail_guards import DETAIL_GUARDS
 from tests.system.guards.guard import Guard
@@ -35,6 +36,7 @@ GUARDS = (
     *CHANGE_GUARDS,
     *LOCAL_GUARDS,
     *LOG_GUARDS,
+    *CLI_GUARDS,
     *PROTOCOL,
 )
 DOCUMENT = Path(__file__).with_name("README.md")

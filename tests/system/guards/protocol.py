@@ -285,7 +285,7 @@ PROTOCOL = (
     Guard(
         "history 18: a dead letter that is replayed again finds the run that was started for it",
         "orchestrator/operators/dead_letters.py",
-        'idempotency_key=f"dead letters of {run_id}, {number}",',
+        'idempotency_key=ids.key_of("command line", f"dead letters of {run_id}, {number}"),',
         "idempotency_key=None,",
         CORE + "test_dead.py::test_a_replay_that_was_killed_is_repeated_with_the_same_run",
     ),

@@ -23,6 +23,7 @@ from orchestrator.ports import Delete, Put
 from orchestrator.runs.start import TriggerRequest, start_manual
 from tests.marketplaces.conformance.market import Market, registered
 from tests.support.examples import examples
+from tests.support.people import ME
 from tests.support.secrets import MemorySecrets
 from tests.support.world import START, World, fill
 
@@ -253,9 +254,7 @@ def test_an_unknown_marketplace_is_refused_by_hand(world: World, marketplace: An
     world.store.commit([Put("connections/bad", document)])
 
     with pytest.raises(RequestError, match="connections/bad: marketplace"):
-        start_manual(
-            world.services, TriggerRequest(connection_ids=["bad"]), requested_by="a", idempotency_key=None
-        )
+        start_manual(world.services, TriggerRequest(connection_ids=["bad"]), by=ME, idempotency_key=None)
     assert world.store.count("runs") == 0
 
 
@@ -265,7 +264,7 @@ def test_a_status_of_any_type_ends_its_task(world: World, status: Any) -> None:
     document = {**valid(registered()[0]), "status": status}
     world.store.commit([Put("connections/bad", document)])
     started = start_manual(
-        world.services, TriggerRequest(connection_ids=["bad"]), requested_by="a", idempotency_key=None
+        world.services, TriggerRequest(connection_ids=["bad"]), by=ME, idempotency_key=None
     )
     world.drain()
     error = world.task(started.run_id, "bad").error

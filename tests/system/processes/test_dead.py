@@ -25,6 +25,7 @@ from orchestrator.ports import Delete, Update
 from orchestrator.runs.start import start_tick
 from orchestrator.services import Services
 from orchestrator.settings import Settings
+from tests.support.people import ME
 from tests.support.waiting import wait_until
 from tests.system.processes.test_stop import connect, run
 
@@ -102,7 +103,7 @@ def test_a_task_whose_messages_keep_failing_is_failed_and_can_be_replayed(
     assert services.store.count("connections/c/orders") == 0
 
     services.store.commit([Update(ids.connection_path("c"), {"status": "active"})])
-    done = dead_letters.replay(services, letters, Wanted())
+    done = dead_letters.replay(services, letters, Wanted(), by=ME)
     (started,) = done.started
     wait_until(lambda: run(services, started.run_id).status.is_final)
 

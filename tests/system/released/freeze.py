@@ -30,6 +30,8 @@ from orchestrator.adapters.google.firestore import FirestoreStore
 from orchestrator.errors import QueueUnavailable
 from orchestrator.handle import handle
 from orchestrator.marketplaces.spec import AnyConnector, AnySession, AnyStream, Page, Window
+from orchestrator.model import ids
+from orchestrator.model.audit import Actor, Face
 from orchestrator.model.messages import Message
 from orchestrator.model.record_document import SCHEMA
 from orchestrator.operators import connections
@@ -42,6 +44,7 @@ from orchestrator.sync import digest as digests
 from tests.marketplaces.conformance.case import every
 from tests.marketplaces.conformance.market import Market, Sandbox
 from tests.support.clocks import START
+from tests.support.people import ME
 from tests.support.queues import ListQueue
 from tests.system.released.replay import queue_time
 from tests.system.released.scene import (
@@ -68,6 +71,7 @@ from tests.system.released.wire import frozen
 FOLDER = Path(__file__).parent
 PROJECT = "released"
 EXPORT = "released"
+ANN, BEN = Actor("ann@example.test", Face.HTTP), Actor("ben@example.test", Face.HTTP)
 #: A slice is short, so that half-read windows of five marketplaces fit into one run's time.
 SLICE_S = 20.0
 #: A digest of more entries lies in documents of its own.
@@ -129,20 +133,18 @@ class Story:
         """One that fails, its retry that fails too, and one that is cancelled before it begins."""
         services = self.scene.services
         refused = TriggerRequest(connection_ids=[f"{name}-refused" for name in self.sellers])
-        self.runs["failed"] = start_manual(
-            services, refused, requested_by="ann@example.test", idempotency_key=None
-        ).run_id
+        self.runs["failed"] = start_manual(services, refused, by=ANN, idempotency_key=None).run_id
         self._drain()
-        self.runs["retry"] = retry_run(services, self.runs["failed"], requested_by="ann@example.test").run_id
+        self.runs["retry"] = retry_run(services, self.runs["failed"], by=ANN).run_id
         self._drain()
         steady = TriggerRequest(
             connection_ids=[f"{name}-steady" for name in self.sellers], streams=["orders"]
         )
         self.runs["cancelled"] = start_manual(
-            services, steady, requested_by="ann@example.test", idempotency_key="k-1"
+            services, steady, by=ANN, idempotency_key=ids.key_of(ANN.name, "k-1")
         ).run_id
         self._take(lambda message: message.kind == "dispatch")
-        cancel_run(services, self.runs["cancelled"], requested_by="ben@example.test")
+        cancel_run(services, self.runs["cancelled"], by=BEN)
         self._take(lambda message: message.kind == "cancel")
         self._drain()
 
@@ -152,7 +154,7 @@ class Story:
         self.runs["next_day"] = self.scene.tick()
         self._drain()
         for name in self.sellers:
-            pause(self.scene.services, f"{name}-paused")
+            pause(self.scene.services, f"{name}-paused", by=ME)
 
     # Runs that are not
 
@@ -197,7 +199,7 @@ class Story:
         url = self.sellers[market.name].of(connection_id).url
         settings = {**market.settings, "base_url": url}
         fields = connection_fields(market, role)
-        connections.add(self.scene.services, connection_id, settings=settings, **fields)
+        connections.add(self.scene.services, connection_id, by=ME, settings=settings, **fields)
 
     def _take(self, wanted: Callable[[Message], bool]) -> None:
         """Deliver the messages that are wanted now; one that is not acknowledged stays in the queue."""
@@ -336,7 +338,7 @@ def _write_messages(folder: Path, story: Story, store: SqliteStore) -> None:
     waiting, at = list(told.queue.messages), told.clock.now()
     told.queue.messages = []
     told.services = replace(told.services, store=store)
-    cancel_run(told.services, running, requested_by="ben@example.test")
+    cancel_run(told.services, running, by=BEN)
     cancels = told.queue.messages
     store.close()
     sweeps = _sweeps(folder, told)

@@ -16,6 +16,7 @@ from orchestrator.model.state import StreamState
 from orchestrator.operators.pause import resume
 from orchestrator.sync.migration import turns
 from tests.marketplaces.conformance.case import every
+from tests.support.people import ME
 from tests.system.released.replay import Release, Replay, replaying, versions
 from tests.system.released.scene import TICK_S, role_of
 from tests.system.released.test_working import assert_holds_the_truth
@@ -81,7 +82,7 @@ def test_a_store_of_the_last_release_is_migrated_by_the_next_ticks(
     with replaying(release, store) as replay:
         raise_versions(replay)
         for marketplace in replay.sellers:
-            resume(replay.scene.services, f"{marketplace}-paused")
+            resume(replay.scene.services, f"{marketplace}-paused", by=ME)
         before = {name: versions(store, name) for name in well(replay)}
 
         monkeypatch.setattr(turns, "TURNS", NEVER)

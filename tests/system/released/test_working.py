@@ -17,6 +17,7 @@ from orchestrator.model.run import Shard, Task, TaskStatus
 from orchestrator.operators.pause import resume
 from orchestrator.ports import Snapshot
 from tests.marketplaces.conformance.case import every, told_by
+from tests.support.people import ME
 from tests.system.released.conftest import Left
 from tests.system.released.replay import Release, Replay, delivering, replaying, versions
 from tests.system.released.scene import TICK_S, YOUNGER, role_of
@@ -143,7 +144,7 @@ def test_what_is_left_is_worked_off(left: Left, tmp_path: Path) -> None:
             replay.drain()
         check_half_read(replay)
         for marketplace in replay.sellers:
-            resume(replay.scene.services, f"{marketplace}-paused")
+            resume(replay.scene.services, f"{marketplace}-paused", by=ME)
         # The last one, a day later, lists everything again.
         later = [replay.tick(after_s) for after_s in (*[TICK_S] * 5, DAY_S)]
         replay.release_held()
@@ -164,7 +165,7 @@ def test_ticks_alone_end_it(release: Release, tmp_path: Path) -> None:
         closed = frozen_runs(replay)
         before = {each.id: versions(store, each.id) for each in every(store, "connections")}
         for marketplace in replay.sellers:
-            resume(replay.scene.services, f"{marketplace}-paused")
+            resume(replay.scene.services, f"{marketplace}-paused", by=ME)
         later = [replay.tick(after_s) for after_s in (*[TICK_S] * 8, DAY_S)]
         replay.release_held()
 

@@ -17,6 +17,7 @@ from orchestrator.model.connection import STREAMS
 from orchestrator.operators import connections, pause
 from orchestrator.ports import Create, Delete, Document, Query, Update, Write
 from orchestrator.services import Services
+from tests.support.people import ME
 from tests.system.simulation.accounts import Account
 from tests.system.simulation.hands import any_field, edit
 from tests.system.simulation.loop import START, chance
@@ -193,16 +194,18 @@ class People:
         history.loop.spawn(run, process)
 
     def _pause(self, connection_id: str) -> None:
-        self._command(f"pause {connection_id}", lambda services: pause.pause(services, connection_id))
+        self._command(f"pause {connection_id}", lambda services: pause.pause(services, connection_id, by=ME))
 
     def _resume(self, connection_id: str) -> None:
-        self._command(f"resume {connection_id}", lambda services: pause.resume(services, connection_id))
+        self._command(
+            f"resume {connection_id}", lambda services: pause.resume(services, connection_id, by=ME)
+        )
 
     def _remove(self, connection_id: str) -> None:
         purge = chance(self._history.loop.rng, 0.3)
         self._command(
             f"remove {connection_id}",
-            lambda services: pause.remove(services, connection_id, purge_records=purge),
+            lambda services: pause.remove(services, connection_id, by=ME, purge_records=purge),
             tries=self._history.loop.rng.choice([1, 12]),
             stalls=chance(self._lives, 0.3),
         )
@@ -213,7 +216,7 @@ class People:
         purge = chance(rng, 0.7)
         self._command(
             f"remove {connection_id}",
-            lambda services: pause.remove(services, connection_id, purge_records=purge),
+            lambda services: pause.remove(services, connection_id, by=ME, purge_records=purge),
             tries=rng.choice([1, 2]),
             stalls=chance(rng, 0.6),
         )
@@ -232,7 +235,7 @@ class People:
                 if "is being removed" in error.message:
                     self._history.seen["added too early"] += 1
                     with suppress(NotFound):
-                        pause.remove(services, connection_id, purge_records=chance(self._lives, 0.5))
+                        pause.remove(services, connection_id, by=ME, purge_records=chance(self._lives, 0.5))
                 raise
 
         self._command(f"add {connection_id}", do, then=then)
@@ -263,6 +266,7 @@ class People:
         connections.add(
             services,
             connection_id,
+            by=ME,
             organization_id=self.organizations[connection_id],
             marketplace=marketplace,
             name=connection_id,

@@ -26,7 +26,7 @@ run "store" {
   }
 
   assert {
-    condition     = alltrue([for collection in ["runs", "shards", "sync_state", "tasks"] : length(google_firestore_field.unindexed["${collection}.expires_at"].ttl_config) == 1])
+    condition     = alltrue([for collection in ["audit", "runs", "shards", "sync_state", "tasks"] : length(google_firestore_field.unindexed["${collection}.expires_at"].ttl_config) == 1])
     error_message = "runs, shards, tasks and the states of removed connections are deleted by age"
   }
 
@@ -63,6 +63,11 @@ run "store" {
   assert {
     condition     = google_project_iam_member.user["worker"].role == "roles/datastore.user" && strcontains(google_project_iam_member.user["worker"].condition[0].expression, "projects/a-project/databases/(default)")
     error_message = "documents are read and written in this database only"
+  }
+
+  assert {
+    condition     = length(google_project_iam_audit_config.people) == 0
+    error_message = "audit settings of the project are replaced only if that is wanted"
   }
 }
 
@@ -127,4 +132,22 @@ run "refuses_people" {
   }
 
   expect_failures = [var.users]
+}
+
+run "data_access_logs" {
+  command = plan
+
+  variables {
+    data_access_logs = true
+  }
+
+  assert {
+    condition     = google_project_iam_audit_config.people[0].service == "datastore.googleapis.com" && one(google_project_iam_audit_config.people[0].audit_log_config).log_type == "DATA_WRITE"
+    error_message = "Google logs who writes documents"
+  }
+
+  assert {
+    condition     = one(google_project_iam_audit_config.people[0].audit_log_config).exempted_members == toset(values(var.users))
+    error_message = "the functions' own writes are not logged"
+  }
 }

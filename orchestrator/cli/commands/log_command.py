@@ -1,4 +1,4 @@
-"""`python -m orchestrator logs`: the functions' log of a run or of a connection."""
+"""`marketplace-sync logs`: the functions' log of a run or of a connection."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from rich.console import Console
 from rich.text import Text
 
 from orchestrator import wiring
-from orchestrator.cli.answer import JSON, Answer
+from orchestrator.cli.answer import Answer, Commands
+from orchestrator.cli.answer import command as described
 from orchestrator.cli.output import safe
 from orchestrator.operators import log_lines
 from orchestrator.operators.log_lines import LogPage
@@ -20,11 +21,15 @@ _STYLES = {"WARNING": "yellow", "ERROR": "red", "CRITICAL": "red"}
 _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 
 
-def add_parser(groups: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def add_parser(commands: Commands) -> None:
     """Describe the command."""
-    text = "show the log of a run or of a connection, from Cloud Logging"
-    command = groups.add_parser("logs", parents=[JSON], help=text)
-    command.set_defaults(run=_logs)
+    command = described(
+        commands,
+        "logs",
+        _logs,
+        "show the log of a run or of a connection, from Cloud Logging",
+        "marketplace-sync logs --connection my-shop --since 6h",
+    )
     command.add_argument("run_id", metavar="RUN_ID", nargs="?", help="only this run's lines")
     command.add_argument(
         "--connection", dest="connection_id", metavar="ID", help="only this connection's lines"
@@ -63,7 +68,7 @@ def _logs(services: Services, options: argparse.Namespace) -> Answer:
         page_token=options.page_token,
         limit=options.limit,
     )
-    return Answer(page, lambda screen: _print(screen, page))
+    return Answer(page, lambda screen: _print(screen, page), rows="lines")
 
 
 def _print(screen: Console, page: LogPage) -> None:

@@ -1,4 +1,4 @@
-"""`python -m orchestrator connections …`."""
+"""`marketplace-sync connections …`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from typing import Any
 import msgspec
 from rich.console import Console
 
-from orchestrator.cli.answer import JSON, Answer
+from orchestrator.cli.actor import actor
+from orchestrator.cli.answer import Answer, Commands, command
 from orchestrator.cli.output import print_faults, safe, table
 from orchestrator.errors import RequestError
 from orchestrator.model.connection import MARKETPLACES, STREAMS, ConnectionStatus
@@ -19,14 +20,20 @@ from orchestrator.operators.connections import ConnectionView
 from orchestrator.services import Services
 
 _LIST_LIMIT = 100
+_DROP = ("organization", "last success", "marketplace", "status", "problem")
 
 
-def add_parsers(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def add_parsers(commands: Commands) -> None:
     """Describe the commands."""
-    epilog = "docs/connections.md lists each marketplace's settings, secret and scopes."
-    text = "add a connection; refuses to overwrite one"
-    add = commands.add_parser("add", parents=[JSON], help=text, epilog=epilog)
-    add.set_defaults(run=_add)
+    add = command(
+        commands,
+        "add",
+        _add,
+        "add a connection; refuses to overwrite one",
+        "marketplace-sync connections add new-shop --marketplace shopify --organization my-company"
+        " --credential env:SHOP_SECRET --setting shop=name.myshopify.com",
+        note="docs/connections.md lists each marketplace's settings, secret and scopes.",
+    )
     add.add_argument("connection_id", metavar="ID")
     add.add_argument("--marketplace", required=True, choices=MARKETPLACES)
     add.add_argument("--organization", required=True, metavar="ID", help="its owner")
@@ -51,8 +58,14 @@ def add_parsers(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
         "--keep-raw", action="store_true", help="keep each record's row as the marketplace sent it"
     )
 
-    many = commands.add_parser("list", parents=[JSON], help="list connections with their health")
-    many.set_defaults(run=_list)
+    many = command(
+        commands,
+        "list",
+        _list,
+        "list connections with their health",
+        "marketplace-sync connections list --marketplace shopify",
+        "marketplace-sync connections list --status paused -o csv",
+    )
     many.add_argument("--organization", metavar="ID")
     many.add_argument("--marketplace", choices=MARKETPLACES)
     many.add_argument("--status", choices=[status.value for status in ConnectionStatus])
@@ -66,8 +79,7 @@ def add_parsers(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
         ("check", _check, "make one authenticated call to its marketplace"),
         ("remove", _remove, "delete it; its records and its secret stay"),
     ):
-        one = commands.add_parser(name, parents=[JSON], help=text)
-        one.set_defaults(run=run)
+        one = command(commands, name, run, text, f"marketplace-sync connections {name} my-shop")
         one.add_argument("connection_id", metavar="ID")
     remove = commands.choices["remove"]
     remove.add_argument("--purge-records", action="store_true", help="delete its records too")
@@ -77,6 +89,7 @@ def _add(services: Services, options: argparse.Namespace) -> Answer:
     connections.add(
         services,
         options.connection_id,
+        by=actor(services),
         organization_id=options.organization,
         marketplace=options.marketplace,
         name=options.name or options.connection_id,
@@ -104,7 +117,7 @@ def _list(services: Services, options: argparse.Namespace) -> Answer:
         _print_list(screen, views, options.limit)
         if options.after is None:
             for name in connections.unfinished_removals(services.store):
-                print(f"Its removal is not finished: python -m orchestrator connections remove {safe(name)}")
+                print(f"Its removal is not finished: marketplace-sync connections remove {safe(name)}")
 
     return Answer([_summary(view) for view in views], show)
 
@@ -123,7 +136,7 @@ def _print_list(screen: Console, views: Sequence[ConnectionView], limit: int) ->
         for view in views
     ]
     columns = ("connection", "marketplace", "organization", "status", "health", "last success", "problem")
-    screen.print(table(f"{len(rows)} connections", columns, rows))
+    screen.print(table(f"{len(rows)} connections", columns, rows, drop=_DROP))
     if len(views) == limit:
         print(f"There may be more: --after {safe(views[-1].id)}")
 
@@ -173,18 +186,18 @@ def _print_view(screen: Console, view: ConnectionView) -> None:
 
 
 def _pause(services: Services, options: argparse.Namespace) -> Answer:
-    pause.pause(services, options.connection_id)
+    pause.pause(services, options.connection_id, by=actor(services))
     return _done(services, options, "paused; one that is being synced stops at its next commit")
 
 
 def _resume(services: Services, options: argparse.Namespace) -> Answer:
-    pause.resume(services, options.connection_id)
+    pause.resume(services, options.connection_id, by=actor(services))
     return _done(services, options, "active; the next run syncs it")
 
 
 def _remove(services: Services, options: argparse.Namespace) -> Answer:
     name, purge = options.connection_id, options.purge_records
-    pause.remove(services, name, purge_records=purge)
+    pause.remove(services, name, by=actor(services), purge_records=purge)
     kept = " with its records; its secret stays" if purge else "; its records and its secret stay"
     value = {"id": name, "removed": True, "records_purged": purge}
     return Answer(value, f"{name}: removed{kept}")
