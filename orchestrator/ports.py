@@ -231,6 +231,9 @@ class DeadLetters(Protocol):
     All methods raise QueueUnavailable when the queue cannot be reached in bounded time.
     """
 
+    def count(self) -> int | None:
+        """Their number; None if it cannot be told cheaply by this identity."""
+
     def take(self, limit: int) -> list[DeadMessage]:
         """Take up to `limit` of them, oldest first; Pub/Sub withholds them from others for ten minutes."""
 

@@ -23,6 +23,8 @@ class Situation(StrEnum):
     MARKETPLACE_FAILING = "marketplace_failing"
     NEEDS_ATTENTION = "needs_attention"
     LATE = "late"
+    #: Some connections' last task failed, and none of them is late yet.
+    FAILING = "failing"
     THROTTLED = "throttled"
     REJECTS_GROWING = "rejects_growing"
     INCOMPLETE = "incomplete"

@@ -200,7 +200,7 @@ def with_health(state: SyncState, task: Task) -> SyncState:
 
 
 def explained(state: SyncState, task: Task) -> SyncState:
-    """The state with the cause that this task leaves; a task that was skipped by others' will changes none."""
+    """The state with the cause that this task leaves; a paused, cancelled or overlapping one changes none."""
     now = task.finished_at
     # A task that waited for the marketplace until its run was over had no worker, and that is no fault.
     wait = limited(state, now) if task.reason in {*_THROTTLED, NO_ANSWER.kind} else None
@@ -214,7 +214,7 @@ def explained(state: SyncState, task: Task) -> SyncState:
 
 
 def limited(state: SyncState, now: datetime) -> Cause | None:
-    """The marketplace's wait that keeps the connection, or a stream of it, from being read; None without one."""
+    """The longest wait that the marketplace asked for, of the connection or a stream; None without one."""
     waits = [
         (each.not_before, each.waits_for, name)
         for name, each in state.streams.items()
