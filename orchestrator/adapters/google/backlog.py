@@ -1,4 +1,4 @@
-"""The number of messages in a subscription, by Pub/Sub's own metric: a pull would withhold them from others."""
+"""The number of messages in a subscription, by Pub/Sub's own metric: a pull would withhold them."""
 
 from __future__ import annotations
 
