@@ -74,7 +74,8 @@ def _print_group(screen: Console, view: StatusView, group: CauseGroup) -> None:
     since = f", since {safe(group.since)}" if group.since is not None else ""
     until = f", until {safe(group.until)}" if group.until is not None else ""
     late = f", {group.late:,} late" if group.late else ""
-    screen.print(Text(f"{plural(group.connections, 'connection')}: {safe(group.title)}{late}{since}{until}", style="bold"))
+    number = plural(group.connections, "connection")
+    screen.print(Text(f"{number}: {safe(group.title)}{late}{since}{until}", style="bold"))
     screen.print(Text(f"→ {safe(group.action)}"))
     names = {each.connection_id: each.name for each in view.failing}
     for each in group.examples:

@@ -136,13 +136,23 @@ def throttled(until: datetime, now: datetime, why: str = "", stream: str | None 
 
 
 def incomplete(now: datetime) -> Cause:
-    """A run was over before everything was read."""
+    """A task has ended well before everything was read."""
     return Cause(
         kind=INCOMPLETE,
-        message="more is left to read than one run could; the next runs continue from the checkpoint",
+        message="the last run did not read up to its own time; the next ones continue from the checkpoint",
         action="nothing: `connections show` tells how far it has come",
         since=now,
     )
+
+
+def behind(state: SyncState, pace: Pace | None, now: datetime) -> SyncState:
+    """The state after a task that succeeded: if its data is late before the next one, that has a cause too.
+
+    A window keeps its end over failures and waits, so its last page may leave hours to the next window.
+    """
+    if pace is None or not isinstance(state.late_at, datetime) or state.cause is not None:
+        return state
+    return with_cause(state, incomplete(now)) if state.late_at <= now + pace.interval else state
 
 
 def cleared(state: SyncState) -> SyncState:
