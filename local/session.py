@@ -48,7 +48,8 @@ def dev(options: Options, interval: timedelta) -> int:
     """Keep the stack running until interrupted; deliver a tick now and at every interval."""
     screen = console()
     screen.print(f"Starting the local stack (logs in {options.folder.logs}/)")
-    as_interval = replace(options, job=INTERVAL_JOB, preferred_ports=DEV_PORTS)
+    seconds = min(86_400, max(1, round(interval.total_seconds())))
+    as_interval = replace(options, job=INTERVAL_JOB, preferred_ports=DEV_PORTS, tick_s=seconds)
     with running(as_interval) as stack:
         _print_addresses(screen, stack, interval)
         _finish_interrupted(stack, screen)

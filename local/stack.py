@@ -60,6 +60,8 @@ class Options:
     preferred_ports: tuple[int, ...] = ()
     #: The name of the scheduler's job in each tick.
     job: str = JOB
+    #: The time between two ticks, in seconds.
+    tick_s: int = 900
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +109,7 @@ def running(options: Options) -> Iterator[Stack]:
         data = _sandbox_data(options)
         api, worker, certs, *sandbox_ports = free_ports(3 + len(MARKETPLACES), options.preferred_ports)
         variables = variables_of(folder, api, worker, certs) | _changes()
+        variables["TICK_SECONDS"] = str(options.tick_s)
         if options.emulators:
             variables |= _start_emulators(processes)
         else:

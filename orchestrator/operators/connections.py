@@ -146,7 +146,12 @@ def _first_writes(
             "never changes",
             action=f"choose another id{until}",
         )
-    fresh = SyncState(seq=state.seq + 1, lease=Lease(fence=state.lease.fence), last_run=state.last_run)
+    fresh = SyncState(
+        seq=state.seq + 1,
+        lease=Lease(fence=state.lease.fence),
+        last_run=state.last_run,
+        organization_id=connection.organization_id,
+    )
     fresh = resumed(fresh, pace_of(services, create.data), connection.created_at)
     return [create, Update(left.path, to_document(fresh), version=left.version)]
 

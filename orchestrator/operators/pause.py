@@ -42,7 +42,9 @@ def pause(services: Services, connection_id: str) -> None:
 
     def decide(connection: Snapshot | None, state: Snapshot | None) -> list[Write]:
         paused = _with_status(services, connection_id, connection, ConnectionStatus.PAUSED)
-        return [paused, _stop(connection_id, state, "paused", {"late_at": None})]
+        organization_id = connection.data.get("organization_id") if connection is not None else None
+        known = {"organization_id": organization_id} if isinstance(organization_id, str) else {}
+        return [paused, _stop(connection_id, state, "paused", {"late_at": None, **known})]
 
     edit(services, connection_id, decide)
     _wake(services, connection_id)
