@@ -15,6 +15,7 @@ from pathlib import Path
 from tests.system.guards.change_guards import CHANGE_GUARDS
 from tests.system.guards.copies import copy_without, run_in
 from tests.system.guards.detail_guards import DETAIL_GUARDS
+from tests.system.guards.freshness_guards import FRESHNESS_GUARDS
 from tests.system.guards.guard import Guard
 from tests.system.guards.migration_guards import MIGRATION_GUARDS
 from tests.system.guards.protocol import PROTOCOL
@@ -28,6 +29,7 @@ GUARDS = (
     *DETAIL_GUARDS,
     *MIGRATION_GUARDS,
     *RUN_GUARDS,
+    *FRESHNESS_GUARDS,
     *CHANGE_GUARDS,
     *PROTOCOL,
 )
