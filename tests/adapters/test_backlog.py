@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import google.auth
 import pytest
 from google.auth.exceptions import DefaultCredentialsError, TransportError
 
@@ -36,7 +37,7 @@ class _Session:
 def answering(patch: pytest.MonkeyPatch, answer: Any) -> _Session:
     """Have the metric answered so."""
     session = _Session(answer)
-    patch.setattr(backlog.google.auth, "default", lambda **_: (None, "p"))
+    patch.setattr(google.auth, "default", lambda **_: (None, "p"))
     patch.setattr(backlog, "AuthorizedSession", lambda _: session)
     return session
 
@@ -73,5 +74,5 @@ def test_without_the_right_it_is_not_measured(monkeypatch: pytest.MonkeyPatch) -
     def none(**_: object) -> None:
         raise DefaultCredentialsError("none")
 
-    monkeypatch.setattr(backlog.google.auth, "default", none)
+    monkeypatch.setattr(google.auth, "default", none)
     assert backlog.undelivered(SUBSCRIPTION) is None
