@@ -50,7 +50,8 @@ def run(options: Options) -> int:
 def dev(options: Options, interval: timedelta) -> int:
     """Keep the stack running until interrupted; deliver a tick now and at every interval."""
     screen = console()
-    with running(replace(options, job=INTERVAL_JOB), screen.print) as stack:
+    seconds = min(86_400, max(1, round(interval.total_seconds())))
+    with running(replace(options, job=INTERVAL_JOB, tick_s=seconds), screen.print) as stack:
         _print_addresses(screen, stack, interval)
         watch = Watch(stack.services.store, screen)
         with Ticks(stack.scheduler, interval) as ticks, _status(screen) as show:

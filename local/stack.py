@@ -62,6 +62,8 @@ class Options:
     emulators: bool = False
     #: The name of the scheduler's job in each tick.
     job: str = JOB
+    #: The time between two ticks, in seconds.
+    tick_s: int = 900
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +126,7 @@ def running(options: Options, tell: Callable[[str], None] = lambda _: None) -> I
             tell(line)
         api, worker, certs = (taken[name] for name in ("sync_api", "sync_worker", "issuer"))
         variables = variables_of(folder, api, worker, certs, store=data_set.store) | _changes()
+        variables["TICK_SECONDS"] = str(options.tick_s)
         if options.emulators:
             variables |= _start_emulators(processes, taken)
         else:

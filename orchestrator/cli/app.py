@@ -33,6 +33,7 @@ from orchestrator.cli.commands import (
     reject_commands,
     run_commands,
     schema_commands,
+    status_command,
     trigger_command,
 )
 from orchestrator.cli.csv_rows import print_csv
@@ -79,6 +80,7 @@ _GROUPS = (
 )
 #: Commands without a group.
 _COMMANDS = (
+    status_command.add_parser,
     trigger_command.add_parser,
     cost_command.add_parser,
     doctor_command.add_parser,

@@ -16,6 +16,7 @@ from tests.system.guards.change_guards import CHANGE_GUARDS
 from tests.system.guards.cli_guards import CLI_GUARDS
 from tests.system.guards.copies import copy_without, run_in
 from tests.system.guards.detail_guards import DETAIL_GUARDS
+from tests.system.guards.freshness_guards import FRESHNESS_GUARDS
 from tests.system.guards.guard import Guard
 from tests.system.guards.local_guards import LOCAL_GUARDS
 from tests.system.guards.log_guards import LOG_GUARDS
@@ -33,6 +34,7 @@ GUARDS = (
     *DETAIL_GUARDS,
     *MIGRATION_GUARDS,
     *RUN_GUARDS,
+    *FRESHNESS_GUARDS,
     *CHANGE_GUARDS,
     *LOCAL_GUARDS,
     *LOG_GUARDS,
