@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from local.google.emulators import Emulators
 from local.processes import ROOT
 from orchestrator.adapters.embedded.store import SqliteStore
 from orchestrator.cli.app import FAILED, main
@@ -19,6 +20,7 @@ from orchestrator.errors import StoreUnavailable
 from orchestrator.operators.checks import PROBES
 from orchestrator.ports import Put, Write, Written
 from tests.cli import shop
+from tests.support.emulators import fresh_project
 
 
 @pytest.fixture(autouse=True)
@@ -177,3 +179,21 @@ def test_the_indexes_are_those_of_terraform() -> None:
         asked: list[Any] = [each.field for each in probe.where]
         asked += [probe.order_by] if probe.order_by else []
         assert (probe.collection.rpartition("/")[2], asked) == indexes[name]
+
+
+@pytest.mark.emulator
+def test_on_googles_emulators(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, emulators: Emulators
+) -> None:
+    """The store's own time is known, every query that needs an index is answered, nothing is written."""
+    monkeypatch.setenv("SYNC_STORE", "firestore")
+    monkeypatch.setenv("SYNC_QUEUE", "pubsub:nowhere")
+    monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", fresh_project())
+    monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", emulators.firestore_host)
+    monkeypatch.setenv("PUBSUB_EMULATOR_HOST", emulators.pubsub_host)
+    found = checked(capsys)
+
+    for name in ("store", "store is writable", "indexes", "clock"):
+        assert found[name]["result"] == "ok", found[name]
+    assert found["queue"]["result"] == "failed"
+    assert "terraform apply" in found["queue"]["remedy"]
