@@ -201,7 +201,9 @@ def test_a_group_is_read_across_documents(store: DocumentStore, size: int) -> No
     """All collections of an id, at any depth, newest first through ties; pages join by path."""
     for number in range(6):
         at = NOW + timedelta(seconds=number // 2)
-        _seed(store, f"runs/r{number}/tasks", {"c-1": {"of": "c-1", "at": at}, "c-2": {"of": "c-2", "at": at}})
+        _seed(
+            store, f"runs/r{number}/tasks", {"c-1": {"of": "c-1", "at": at}, "c-2": {"of": "c-2", "at": at}}
+        )
     _seed(store, "runs/r0/shards/s/tasks", {"c-1": {"of": "c-1", "at": NOW}})
     _seed(store, "runs/r0/other_tasks", {"c-1": {"of": "c-1", "at": NOW}})
     seen: list[str] = []

@@ -40,7 +40,7 @@ CREATE INDEX leases_over ON documents (collection, sort_key(body, 'lease.expires
 CREATE INDEX shards_open ON documents (collection, sort_key(body, 'open'), id)
     WHERE collection GLOB 'runs/*/shards';
 CREATE INDEX runs_open ON documents (collection, sort_key(body, 'status'), id) WHERE collection = 'runs';
--- For a connection's history. A file of an earlier release lacks it: the same query reads all documents there.
+-- For a connection's history. A file of an earlier release lacks it: there the query reads all documents.
 CREATE INDEX tasks_by_connection
     ON documents (sort_key(body, 'connection_id'), sort_key(body, 'finished_at'), collection, id)
     WHERE collection GLOB '*/tasks';
@@ -117,7 +117,7 @@ class SqliteStore:
         return [Snapshot(f"{query.collection}/{id_}", _decode(body), version) for id_, version, body in rows]
 
     def _query_group(self, query: Query) -> list[Snapshot]:
-        """Read some documents of all collections of an id, in the order of a field and then of their paths."""
+        """Read some documents of all collections of an id, by a field and then by path."""
         if query.sort_field is None:
             raise ValueError("a collection group is listed by a field only")
         key = _key(query.sort_field)
