@@ -17,6 +17,7 @@ from tests.system.guards.copies import copy_without, run_in
 from tests.system.guards.detail_guards import DETAIL_GUARDS
 from tests.system.guards.guard import Guard
 from tests.system.guards.migration_guards import MIGRATION_GUARDS
+from tests.system.guards.operator_guards import OPERATOR_GUARDS
 from tests.system.guards.protocol import PROTOCOL
 from tests.system.guards.record_guards import RECORD_GUARDS
 from tests.system.guards.run_guards import RUN_GUARDS
@@ -29,6 +30,7 @@ GUARDS = (
     *MIGRATION_GUARDS,
     *RUN_GUARDS,
     *CHANGE_GUARDS,
+    *OPERATOR_GUARDS,
     *PROTOCOL,
 )
 DOCUMENT = Path(__file__).with_name("README.md")
