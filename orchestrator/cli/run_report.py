@@ -62,16 +62,17 @@ def print_runs(screen: Console, page: RunPage) -> None:
             _seconds(run),
             run.tasks.total,
             run.tasks.failed,
-            run.tasks.incomplete or 0,
             run.tasks.skipped,
+            run.tasks.incomplete or 0,
+            run.tasks.throttled or 0,
             run.records.seen,
             run.records.written,
         )
         for run_id, run in runs
     ]
     columns = (
-        *("run", "status", "trigger", "started", "s"),
-        *("tasks", "failed", "incomplete", "skipped", "seen", "written"),
+        *("run", "status", "trigger", "started", "s", "tasks", "failed", "skipped"),
+        *("incomplete", "throttled", "seen", "written"),
     )
     screen.print(table(f"{len(rows)} runs", columns, rows))
     print_faults(screen, page.faults)
@@ -85,13 +86,14 @@ def _sentence(run: Run) -> str:
     seconds = _seconds(run)
     if seconds is None:
         return f"{started}, to be closed by {safe(run.deadline_at)} at the latest"
-    sentence = (
-        f"{started}, took {seconds} s; {tasks.total} connections: {tasks.succeeded} succeeded, "
-        f"{tasks.failed} failed, {tasks.skipped} skipped"
+    incomplete = (
+        f"; {tasks.incomplete} of {tasks.total} left records for the next run" if tasks.incomplete else ""
     )
-    if tasks.incomplete:
-        sentence += f"; {tasks.incomplete} of {tasks.total} are incomplete: the next run continues them"
-    return sentence
+    throttled = f"; the marketplace asked {tasks.throttled} to wait" if tasks.throttled else ""
+    return (
+        f"{started}, took {seconds} s; {tasks.total} connections: {tasks.succeeded} succeeded, "
+        f"{tasks.failed} failed, {tasks.skipped} skipped{incomplete}{throttled}"
+    )
 
 
 def _seconds(run: Run) -> float | None:

@@ -23,7 +23,7 @@ def outcome(task: Task) -> tuple[object, ...]:
     """How a task ended, for a row of a table."""
     return (
         "incomplete" if task.incomplete else task.status.value,
-        "continues in the next run" if task.incomplete and task.reason is None else task.reason,
+        task.reason or ("incomplete: the next run continues" if task.incomplete else None),
         task.attempts,
         task.error.message if task.error else None,
         task.error.action if task.error else None,

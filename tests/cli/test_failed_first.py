@@ -66,7 +66,7 @@ def test_a_run_is_shown_with_its_failures_first(world: World, capsys: pytest.Cap
 def test_incomplete_tasks_are_counted(world: World, capsys: pytest.CaptureFixture[str]) -> None:
     """In the list and in the run: n of m, as the run's document tells."""
     run_id, closed = world.run_once()
-    assert "incomplete:" not in shown(world, capsys, "runs", "show", run_id)
+    assert "left records" not in shown(world, capsys, "runs", "show", run_id)
     world.store.commit(
         [
             Update(f"runs/{run_id}", {"tasks": {"total": 9, "succeeded": 9, "incomplete": 7}}),
@@ -76,8 +76,8 @@ def test_incomplete_tasks_are_counted(world: World, capsys: pytest.CaptureFixtur
     assert closed.tasks.total == 3
 
     text = shown(world, capsys, "runs", "show", run_id)
-    assert "7 of 9 are incomplete: the next run continues them" in text
-    assert "continues in the next run" in text
+    assert "7 of 9 left records for the next run" in text
+    assert "incomplete: the next run continues" in text
     listed = as_json(world, capsys, "runs", "list")["runs"]
     assert from_document(Run, world.get(f"runs/{run_id}").data).tasks.incomplete == 7
     assert listed[0]["tasks"]["incomplete"] == 7
