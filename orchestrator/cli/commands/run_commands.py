@@ -12,6 +12,7 @@ from orchestrator.cli.run_report import print_run, print_runs
 from orchestrator.model.connection import MARKETPLACES
 from orchestrator.model.run import RunStatus
 from orchestrator.operators import run_views
+from orchestrator.operators.tasks.pages import STATUSES
 from orchestrator.runs import start
 from orchestrator.runs.cancel import cancel_run
 from orchestrator.services import Services
@@ -33,7 +34,12 @@ def add_parsers(commands: Commands) -> None:
         "marketplace-sync runs list --marketplace shopify --limit 5 -o csv",
     )
     one = command(
-        commands, "show", _show, "show one run, its tasks and its cost", f"marketplace-sync runs show {_RUN}"
+        commands,
+        "show",
+        _show,
+        "show one run, its cost and its tasks, failed ones first",
+        f"marketplace-sync runs show {_RUN}",
+        f"marketplace-sync runs show {_RUN} --status failed --marketplace shopify",
     )
     for page in (many, one):
         page.add_argument("--page-token", metavar="TOKEN", help="continue after an earlier page")
@@ -41,6 +47,8 @@ def add_parsers(commands: Commands) -> None:
     many.add_argument("--status", choices=[status.value for status in RunStatus], help="only these runs")
     many.add_argument("--marketplace", choices=MARKETPLACES, help="only runs that it takes part in")
     one.add_argument("run_id", metavar="RUN_ID", help="as `runs list` names it")
+    one.add_argument("--status", choices=STATUSES, help="only these tasks; running: those without an end yet")
+    one.add_argument("--marketplace", choices=MARKETPLACES, help="only its tasks")
 
     for name, run, text in (
         ("watch", _watch, "follow a run until it is closed; exit code 3 if it did not succeed"),
@@ -64,9 +72,15 @@ def _list(services: Services, options: argparse.Namespace) -> Answer:
 
 def _show(services: Services, options: argparse.Namespace) -> Answer:
     view = run_views.show_run(
-        services.store, options.run_id, page_token=options.page_token, limit=options.limit
+        services.store,
+        options.run_id,
+        status=options.status,
+        marketplace=options.marketplace,
+        page_token=options.page_token,
+        limit=options.limit,
+        lease_seconds=services.settings.lease_seconds,
     )
-    return Answer(view, lambda screen: print_run(screen, view), rows="tasks")
+    return Answer(view, lambda screen: print_run(screen, view, services.clock.now()), rows="tasks")
 
 
 def _watch(services: Services, options: argparse.Namespace) -> Answer:
@@ -79,7 +93,7 @@ def watch(services: Services, run_id: str, options: argparse.Namespace) -> Answe
     screen = console(to_stderr=options.output != "table")
     view = follow(services.store, services.clock, run_id, screen)
     code = 0 if view.run.get("status") == RunStatus.SUCCEEDED else NOT_SUCCEEDED
-    return Answer(view, lambda screen: print_run(screen, view), code, rows="tasks")
+    return Answer(view, lambda screen: print_run(screen, view, services.clock.now()), code, rows="tasks")
 
 
 def _retry(services: Services, options: argparse.Namespace) -> Answer:

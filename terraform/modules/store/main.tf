@@ -19,7 +19,8 @@ locals {
   }
 
   # Queries of readers across all connections; docs/records.md has them. Each begins with the organization, so that
-  # the writers of different organizations do not meet at the end of an index by time.
+  # the writers of different organizations do not meet at the end of an index by time. A connection's history across
+  # all runs begins with the connection.
   group_indexes = {
     orders-to-ship        = { collection = "orders", fields = [["organization_id", "ASCENDING"], ["to_ship", "ASCENDING"], ["ship_by", "ASCENDING"]] }
     orders-revenue        = { collection = "orders", fields = [["organization_id", "ASCENDING"], ["marketplace", "ASCENDING"], ["currency", "ASCENDING"], ["created_at", "ASCENDING"], ["net_micros", "ASCENDING"]] }
@@ -29,6 +30,7 @@ locals {
     products-by-sku       = { collection = "products", fields = [["organization_id", "ASCENDING"], ["skus", "CONTAINS"]] }
     products-that-changed = { collection = "products", fields = [["organization_id", "ASCENDING"], ["synced_at", "ASCENDING"]] }
     stock-of-a-sku        = { collection = "inventory", fields = [["organization_id", "ASCENDING"], ["sku", "ASCENDING"], ["deleted_at", "ASCENDING"], ["available_micros", "ASCENDING"]] }
+    tasks-of-a-connection = { collection = "tasks", fields = [["connection_id", "ASCENDING"], ["finished_at", "DESCENDING"]] }
     stock-that-changed    = { collection = "inventory", fields = [["organization_id", "ASCENDING"], ["synced_at", "ASCENDING"]] }
   }
 
@@ -57,7 +59,7 @@ locals {
     inventory  = ["*"]
     orders     = ["*"]
     products   = ["*"]
-    rejects    = ["raw", "reason", "rejected_at"]
+    rejects    = ["raw", "rejected_at"]
     runs       = ["by_marketplace", "cost", "dispatch", "error", "expires_at", "records", "selection", "tasks"]
     shards     = ["by_stream", "cost", "expires_at", "ids", "tasks"]
     sync_state = ["expires_at", "last_error", "last_run", "last_success_at", "open", "since_at", "streams"]
@@ -120,6 +122,22 @@ resource "google_firestore_index" "group" {
       field_path   = fields.value[0]
       order        = fields.value[1] == "CONTAINS" ? null : fields.value[1]
       array_config = fields.value[1] == "CONTAINS" ? "CONTAINS" : null
+    }
+  }
+}
+
+# The connections that have rejects are found across all connections. Rejects are few, so no writers meet at the
+# end of this index.
+resource "google_firestore_field" "rejects" {
+  project    = var.project_id
+  database   = google_firestore_database.this.name
+  collection = "rejects"
+  field      = "connection_id"
+
+  index_config {
+    indexes {
+      order       = "ASCENDING"
+      query_scope = "COLLECTION_GROUP"
     }
   }
 }

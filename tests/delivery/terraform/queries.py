@@ -17,7 +17,11 @@ from orchestrator.errors import MarketplaceUnavailable
 from orchestrator.model.connection import MARKETPLACES, ConnectionStatus
 from orchestrator.model.run import RunStatus
 from orchestrator.operators import audit_views, connections, pause, reject_views, run_views, stored_records
+from orchestrator.operators.rejects.counts import count_by_connection, count_by_reason
+from orchestrator.operators.rejects.retry import retry_rejects
 from orchestrator.operators.status import status as status_view
+from orchestrator.operators.tasks.history import history
+from orchestrator.operators.tasks.pages import STATUSES
 from orchestrator.ports import Create, Filter, Put, Query, Snapshot, Write, Written
 from orchestrator.runs import start
 from orchestrator.runs.cancel import cancel_run
@@ -38,6 +42,7 @@ class Shape(NamedTuple):
     any_of: frozenset[str]
     order: str | None
     descending: bool
+    group: bool
     #: Added up; the index has it behind all others.
     summed: str | None = None
 
@@ -103,6 +108,7 @@ class RecordingStore(SqliteStore):
             frozenset(each.field for each in query.where if each.op == "in"),
             query.sort_field,
             query.descending,
+            query.group,
             summed,
         )
         self.made.setdefault(shape, set()).add(_caller())
@@ -141,6 +147,8 @@ def exercise(path: Path, monkeypatch: pytest.MonkeyPatch) -> RecordingStore:
     world.clock.advance(900)
     _look(world, world.run_once()[0])
     world.bazaar.at_call = None
+    retry_rejects(world.services, "c1", by=ME)
+    world.drain()
     for request in (
         start.TriggerRequest(organization_id="org-1"),
         start.TriggerRequest(connection_ids=["c1"], marketplaces=["shopify"]),
@@ -171,12 +179,17 @@ def _unavailable(*_: object) -> None:
 
 def _look(world: World, run_id: str) -> None:
     status_view(world.services)
-    run_views.show_run(world.store, run_id)
+    for status in (None, *STATUSES):
+        for marketplace in (None, MARKETPLACES[0]):
+            run_views.show_run(world.store, run_id, status=status, marketplace=marketplace)
+    history(world.store, "c1", lease_seconds=600)
     for chosen in (None, *RunStatus):
         for marketplace in (None, MARKETPLACES[0]):
             run_views.list_runs(world.store, status=chosen, marketplace=marketplace)
     reject_views.list_rejects(world.store)
-    reject_views.list_rejects(world.store, connection_id="c1", stream="orders")
+    reject_views.list_rejects(world.store, connection_id="c1", stream="orders", reason="-")
+    count_by_connection(world.store)
+    count_by_reason(world.store, "c1")
     connections.unfinished_removals(world.store)
     audit_views.list_audit(world.store)
     audit_views.list_audit(world.store, connection_id="c1")
