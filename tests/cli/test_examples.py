@@ -19,6 +19,7 @@ CODES = {
     "runs watch": 3,  # the run failed
     "runs cancel": 1,  # the run is over
     "doctor": 1,  # no worker listens
+    "logs": 1,  # the store is local
 }
 
 
