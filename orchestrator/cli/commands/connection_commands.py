@@ -17,6 +17,7 @@ from orchestrator.errors import RequestError
 from orchestrator.model.connection import MARKETPLACES, STREAMS, ConnectionStatus
 from orchestrator.operators import connections, pause
 from orchestrator.operators.connections import ConnectionView
+from orchestrator.operators.sellers import checking
 from orchestrator.services import Services
 
 _LIST_LIMIT = 100
@@ -205,7 +206,7 @@ def _remove(services: Services, options: argparse.Namespace) -> Answer:
 
 def _check(services: Services, options: argparse.Namespace) -> Answer:
     name = options.connection_id
-    account = connections.check(services, name)
+    account = checking.check(services, name, by=actor(services))
     value = {"id": name, "ok": True, "account": account}
     return Answer(value, f"{name}: the marketplace answers: {safe(account)}")
 
