@@ -30,7 +30,7 @@ ADD = [
     *("--marketplace", "shopify"),
     *("--organization", "org-1"),
     *("--credential", "env:SHOP_SECRET"),
-    *("--setting", "shop=one.myshopify.com"),
+    *("--setting", "shop=one.myshopify.com", "--no-check"),
 ]
 
 
