@@ -11,7 +11,7 @@ from rich.console import Console
 from orchestrator.cli.actor import actor
 from orchestrator.cli.answer import Answer, Commands, command
 from orchestrator.cli.output import print_faults, safe, table
-from orchestrator.cli.sellers import add_command, set_command
+from orchestrator.cli.sellers import add_command, authorize_command, set_command
 from orchestrator.model.connection import MARKETPLACES, ConnectionStatus
 from orchestrator.operators import connections, pause
 from orchestrator.operators.connections import ConnectionView
@@ -26,6 +26,7 @@ def add_parsers(commands: Commands) -> None:
     """Describe the commands."""
     add_command.add_parser(commands)
     set_command.add_parser(commands)
+    authorize_command.add_parser(commands)
     many = command(
         commands,
         "list",
