@@ -54,18 +54,19 @@ def typed(arguments: Sequence[str], answers: Sequence[tuple[str, str]]) -> tuple
         preexec_fn=lambda: ioctl(0, termios.TIOCSCTTY, 0),  # noqa: PLW1509 - no thread holds a lock here
     )
     os.close(theirs)
-    shown = ""
+    shown, begin = "", 0
     try:
         for question, answer in answers:
-            begin = len(shown)
             shown = _until(ours, shown, question, begin)
+            begin = shown.index(question, begin) + len(question)
             # getpass flushes what was typed before it turned the echo off.
             time.sleep(0.2)
             os.write(ours, answer.encode())
-        shown = _until(ours, shown, None, len(shown))
+        shown = _until(ours, shown, None, begin)
         return process.wait(_LONGEST_S), shown
     finally:
         process.kill()
+        process.wait(_LONGEST_S)
         os.close(ours)
 
 
