@@ -90,7 +90,7 @@ def _cancel(call: Call) -> flask.Response:
 
 
 def _status(call: Call) -> flask.Response:
-    return _json(status.status(call.services.store, call.services.clock))
+    return _json(status.status(call.services))
 
 
 def _list_runs(call: Call) -> flask.Response:

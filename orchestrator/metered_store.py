@@ -40,6 +40,11 @@ class MeteredStore:
         self._count(reads=max(1, -(-counted // 1000)))
         return counted
 
+    def sum(self, collection: str, field: str, where: Sequence[Filter] = ()) -> float:
+        """See DocumentStore; counted as one read, because the number of index entries is not told."""
+        self._count(reads=1)
+        return self._store.sum(collection, field, where)
+
     def now(self) -> datetime | None:
         """See DocumentStore; no read."""
         return self._store.now()

@@ -142,6 +142,12 @@ class DocumentStore(Protocol):
     def count(self, collection: str, where: Sequence[Filter] = ()) -> int:
         """Count documents without reading them."""
 
+    def sum(self, collection: str, field: str, where: Sequence[Filter] = ()) -> float:
+        """Add up a number at a (dotted) field without reading the documents.
+
+        Documents without the field, or with something else there, count as 0.
+        """
+
     def now(self) -> datetime | None:
         """The store's own time: never ahead of it, and never a read.
 
@@ -224,6 +230,9 @@ class DeadLetters(Protocol):
 
     All methods raise QueueUnavailable when the queue cannot be reached in bounded time.
     """
+
+    def count(self) -> int | None:
+        """Their number; None if it cannot be told cheaply by this identity."""
 
     def take(self, limit: int) -> list[DeadMessage]:
         """Take up to `limit` of them, oldest first; Pub/Sub withholds them from others for ten minutes."""

@@ -48,6 +48,8 @@ class Settings:
     slice_seconds: int
     #: How long a connection stays claimed without a sign of life.
     lease_seconds: int
+    #: The time between two ticks: the interval of a connection that has none of its own.
+    tick_seconds: int
     #: A run is closed this long after its start, even if some of its tasks are still open.
     run_seconds: int
     #: How far before its cursor a window starts.

@@ -274,6 +274,12 @@ TABLE: tuple[Setting, ...] = (
         "480",
     ),
     Setting("LEASE_SECONDS", _lease, "whole seconds, at least the worker's timeout", "600"),
+    Setting(
+        "TICK_SECONDS",
+        _whole(1, 86_400),
+        "the whole seconds between two ticks, from 1 to 86400: data older than three of them is late",
+        "900",
+    ),
     Setting("RUN_SECONDS", _whole(1, 604_800), "whole seconds from 1 to 604800", "3600"),
     Setting("LOOKBACK_SECONDS", _whole(0, 604_800), "whole seconds from 0 to 604800", "600"),
     Setting(

@@ -26,6 +26,7 @@ from orchestrator.cli import (
     reject_commands,
     run_commands,
     schema_commands,
+    status_command,
 )
 from orchestrator.cli.answer import Answer
 from orchestrator.cli.output import console, print_json, safe
@@ -93,6 +94,7 @@ def parser() -> argparse.ArgumentParser:
         "4 a service could not be reached, 130 interrupted.",
     )
     groups = described.add_subparsers(required=True, metavar="GROUP")
+    status_command.add_parser(groups)
     for name, add_parsers, text in (
         ("connections", connection_commands.add_parsers, "sellers' marketplace accounts"),
         ("runs", run_commands.add_parsers, "closed and open runs"),

@@ -65,12 +65,17 @@ def print_runs(screen: Console, page: RunPage) -> None:
             run.tasks.total,
             run.tasks.failed,
             run.tasks.skipped,
+            run.tasks.incomplete or 0,
+            run.tasks.throttled or 0,
             run.records.seen,
             run.records.written,
         )
         for run_id, run in runs
     ]
-    columns = ("run", "status", "trigger", "started", "s", "tasks", "failed", "skipped", "seen", "written")
+    columns = (
+        *("run", "status", "trigger", "started", "s", "tasks", "failed", "skipped"),
+        *("incomplete", "throttled", "seen", "written"),
+    )
     screen.print(table(f"{len(rows)} runs", columns, rows))
     print_faults(screen, page.faults)
     if page.next_page_token is not None:
@@ -83,9 +88,11 @@ def _sentence(run: Run) -> str:
     seconds = _seconds(run)
     if seconds is None:
         return f"{started}, to be closed by {safe(run.deadline_at)} at the latest"
+    incomplete = f"; {tasks.incomplete} left records for the next run" if tasks.incomplete else ""
+    throttled = f"; the marketplace asked {tasks.throttled} to wait" if tasks.throttled else ""
     return (
         f"{started}, took {seconds} s; {tasks.total} connections: {tasks.succeeded} succeeded, "
-        f"{tasks.failed} failed, {tasks.skipped} skipped"
+        f"{tasks.failed} failed, {tasks.skipped} skipped{incomplete}{throttled}"
     )
 
 
@@ -124,7 +131,7 @@ def _unusual(tasks: Sequence[Document]) -> list[Sequence[object]]:
         (
             task.connection_id,
             task.status.value,
-            "continues in the next run" if task.incomplete else task.reason,
+            task.reason or ("incomplete: the next run continues" if task.incomplete else None),
             task.attempts,
             task.error.message if task.error else None,
             task.error.action if task.error else None,

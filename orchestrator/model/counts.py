@@ -99,6 +99,10 @@ class TaskTotals(msgspec.Struct, kw_only=True):
     succeeded: int = 0
     failed: int = 0
     skipped: int = 0
+    #: Those among them that left records for the next run; unset if there are none.
+    incomplete: int | msgspec.UnsetType = msgspec.UNSET
+    #: Those among them that the marketplace asked to wait; unset if there are none.
+    throttled: int | msgspec.UnsetType = msgspec.UNSET
 
     def add(self, other: TaskTotals) -> None:
         """Count another's tasks here too."""
@@ -106,6 +110,8 @@ class TaskTotals(msgspec.Struct, kw_only=True):
         self.succeeded += other.succeeded
         self.failed += other.failed
         self.skipped += other.skipped
+        self.incomplete = (self.incomplete or 0) + (other.incomplete or 0) or msgspec.UNSET
+        self.throttled = (self.throttled or 0) + (other.throttled or 0) or msgspec.UNSET
 
 
 class MarketplaceTotals(msgspec.Struct, kw_only=True):

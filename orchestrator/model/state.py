@@ -8,6 +8,7 @@ from enum import StrEnum
 import msgspec
 
 from orchestrator.model import ids
+from orchestrator.model.cause import Cause
 from orchestrator.model.change_event import Changes, StreamChanges, joined
 from orchestrator.model.counts import Cost, ErrorInfo, StreamCounts
 from orchestrator.model.documents import Stored, from_document, read_or_none
@@ -262,8 +263,15 @@ class SyncState(msgspec.Struct, kw_only=True, frozen=True):
     removed_at: datetime | None = None
     #: Whether the removal deletes the records too.
     purging: bool = False
-    #: The organization of a removed connection; None if it is not known.
+    #: None if it is not known.
     organization_id: str | None = None
+    #: The oldest `since` of the connection's own streams; None until each has one.
+    since_at: datetime | None = None
+    #: From then on its data is late. None if it is paused, disconnected or removed; absent if it has never
+    #: been measured, as in documents of earlier releases.
+    late_at: datetime | msgspec.UnsetType | None = msgspec.UNSET
+    #: Why its data is not up to date; it stays until a task works.
+    cause: Cause | None = None
     #: Changes of closed tasks that consumers could not be told of yet.
     untold: Changes | None = None
     #: When the state of a removed connection may be deleted: no message of its tasks is left by then. None

@@ -23,11 +23,13 @@ from orchestrator.model import ids
 from orchestrator.model.audit import Action, Actor
 from orchestrator.model.connection import STREAMS, Connection, ConnectionStatus, connection_from_document
 from orchestrator.model.documents import attempt, to_document
+from orchestrator.model.freshness import resumed
 from orchestrator.model.state import Lease, SyncState
 from orchestrator.operators.status import edited_marketplace
 from orchestrator.ports import Create, Document, DocumentStore, Filter, Query, Snapshot, Update, Write
 from orchestrator.runs.audit import entry
 from orchestrator.services import Services
+from orchestrator.tasks.pace import pace_of
 
 #: Seconds that a check waits at most if the marketplace asks it to wait.
 MAX_CHECK_WAIT_S = 30.0
@@ -109,13 +111,17 @@ def add(
     edit(
         services,
         connection_id,
-        lambda found, left: [*_first_writes(connection_id, connection, found, left), added],
+        lambda found, left: [*_first_writes(services, connection_id, connection, found, left), added],
     )
     return connection
 
 
 def _first_writes(
-    connection_id: str, connection: Connection, found: Snapshot | None, left: Snapshot | None
+    services: Services,
+    connection_id: str,
+    connection: Connection,
+    found: Snapshot | None,
+    left: Snapshot | None,
 ) -> list[Write]:
     """Store a new connection, and start its state anew if a removed connection of its id left one.
 
@@ -148,6 +154,7 @@ def _first_writes(
             action=f"choose another id{until}",
         )
     fresh = SyncState(seq=state.seq + 1, lease=Lease(fence=state.lease.fence), last_run=state.last_run)
+    fresh = resumed(fresh, pace_of(services, create.data), connection.created_at)
     return [create, Update(left.path, to_document(fresh), version=left.version)]
 
 

@@ -18,12 +18,14 @@ from orchestrator.model import ids
 from orchestrator.model.audit import Action, Actor
 from orchestrator.model.change_event import Purged, changed_event, purged_event
 from orchestrator.model.connection import STREAMS, ConnectionStatus
-from orchestrator.model.documents import to_document
+from orchestrator.model.documents import attempt, to_document
+from orchestrator.model.freshness import resumed
 from orchestrator.model.state import Health, Lease, SyncState
 from orchestrator.operators.connections import edit, not_found, read_state
 from orchestrator.ports import Create, Delete, Query, Snapshot, Update, Write
 from orchestrator.runs.audit import entry
 from orchestrator.services import Services
+from orchestrator.tasks.pace import pace_of
 
 #: Seconds that `remove` waits until the worker has closed its task.
 RELEASE_WAIT_S = 120.0
@@ -43,7 +45,7 @@ def pause(services: Services, connection_id: str, *, by: Actor) -> None:
     def decide(connection: Snapshot | None, state: Snapshot | None) -> list[Write]:
         paused = _with_status(services, connection_id, connection, ConnectionStatus.PAUSED)
         asked = entry(services, by, Action.PAUSE, connection_id=connection_id)
-        return [paused, _stop(connection_id, state, "paused"), asked]
+        return [paused, _stop(connection_id, state, "paused", {"late_at": None}), asked]
 
     edit(services, connection_id, decide)
     _wake(services, connection_id)
@@ -56,9 +58,16 @@ def resume(services: Services, connection_id: str, *, by: Actor) -> None:
         NotFound: No such connection.
     """
 
-    def decide(connection: Snapshot | None, _: Snapshot | None) -> list[Write]:
+    def decide(connection: Snapshot | None, snapshot: Snapshot | None) -> list[Write]:
         active = _with_status(services, connection_id, connection, ConnectionStatus.ACTIVE)
-        return [active, entry(services, by, Action.RESUME, connection_id=connection_id)]
+        writes = [active, entry(services, by, Action.RESUME, connection_id=connection_id)]
+        state = attempt(SyncState, snapshot)[0] if snapshot is not None else None
+        if connection is None or snapshot is None or state is None or isinstance(state.late_at, datetime):
+            return writes
+        document = {**connection.data, "status": ConnectionStatus.ACTIVE.value}
+        late_at = resumed(state, pace_of(services, document), services.clock.now()).late_at
+        fields = {"late_at": late_at, "seq": state.seq + 1}
+        return [*writes, Update(snapshot.path, fields, snapshot.version)]
 
     edit(services, connection_id, decide)
 
@@ -124,6 +133,8 @@ class Removal:
             "organization_id": organization_id if isinstance(organization_id, str) else state.organization_id,
             "expires_at": None,
             "health": Health.OK.value,
+            "late_at": None,
+            "cause": None,
         }
         stop = _stop(self._connection_id, snapshot, "gone", fields)
         asked = entry(
@@ -183,6 +194,7 @@ class Removal:
                 marketplace=state.marketplace,
                 removed_at=state.removed_at,
                 organization_id=state.organization_id,
+                late_at=None,
                 expires_at=expires_at,
             )
             return to_document(left)

@@ -13,6 +13,7 @@ from orchestrator.marketplaces.session_request import SessionRequest
 from orchestrator.metered_store import MeteredStore
 from orchestrator.model.connection import Connection, ConnectionStatus, connection_from_document
 from orchestrator.model.counts import Cost, ErrorInfo, StreamCounts
+from orchestrator.model.freshness import with_cause
 from orchestrator.model.messages import Message
 from orchestrator.model.run import TaskStatus
 from orchestrator.model.state import Open, SyncState
@@ -24,7 +25,7 @@ from orchestrator.sync.streams import Streams, note
 from orchestrator.sync.task_context import TaskContext
 from orchestrator.tasks.claim import Claimed, Claimer
 from orchestrator.tasks.claim_table import SLEPT
-from orchestrator.tasks.ending import TOO_LATE, Ending, closed_state, with_health
+from orchestrator.tasks.ending import TOO_LATE, Ending, closed_state, limited, skipped, with_health
 from orchestrator.tasks.holder import Lost, Stopped
 from orchestrator.tasks.telling import Teller, without_debt
 
@@ -231,26 +232,32 @@ class Slice:
 
     def _defer(self, until: datetime) -> None:
         """Leave the task until the marketplace allows its streams; the next run or a heal continues it."""
-        following = self._hand_over(stalled=0, expires_at=until, not_before=until)
+        following = self._hand_over(stalled=0, throttled=True, expires_at=until, not_before=until)
         log.info("deferred until %s", until, extra={"action": "task_deferred"})
         self.services.queue.publish([following], not_before=until)
 
     def _limited(self, opened: Open, until: datetime) -> Ending:
         """End a task whose remaining streams have to wait; the next runs leave them until then."""
-        limited = Ending(TaskStatus.SUCCEEDED, "rate_limited", incomplete=True)
+        incomplete = Ending(TaskStatus.SUCCEEDED, "rate_limited", incomplete=True)
         if opened.done:
-            return limited
-        holder = self.claimed.holder
+            return incomplete
+        holder, now = self.claimed.holder, self.services.clock.now()
         lease = msgspec.structs.replace(holder.state.lease, not_before=until)
         holder.state = msgspec.structs.replace(holder.state, lease=lease)
-        return limited if opened.has_progress else Ending(TaskStatus.SKIPPED, "rate_limited")
+        return incomplete if opened.has_progress else skipped(holder.state, "rate_limited", now)
 
-    def _hand_over(self, *, stalled: int, **lease: datetime) -> Message:
+    def _hand_over(self, *, stalled: int, throttled: bool = False, **lease: datetime) -> Message:
         """Commit the progress and release the connection; returns the message for the next slice."""
         holder = self.claimed.holder
         opened = self._progress(writes=1)
         opened = msgspec.structs.replace(opened, slice=opened.slice + 1, attempts=0, stalled=stalled)
-        holder.commit(open=opened, lease=msgspec.structs.replace(holder.state.lease, owner=None, **lease))
+        state = msgspec.structs.replace(
+            holder.state, lease=msgspec.structs.replace(holder.state.lease, owner=None, **lease)
+        )
+        wait = limited(state, self.services.clock.now()) if throttled else None
+        if wait is not None:
+            state = with_cause(state, wait)
+        holder.commit(open=opened, lease=state.lease, cause=state.cause)
         return msgspec.structs.replace(self.message, slice=opened.slice, heal=False)
 
     def _late(self) -> Ending | None:

@@ -15,6 +15,7 @@ from orchestrator.model import ids
 from orchestrator.model.connection import ConnectionStatus
 from orchestrator.model.counts import ErrorInfo
 from orchestrator.model.documents import read_or_none
+from orchestrator.model.freshness import measured, resumed
 from orchestrator.model.messages import Message
 from orchestrator.model.run import Run, Selection, TaskStatus
 from orchestrator.model.state import Open, SyncState
@@ -32,8 +33,16 @@ from orchestrator.tasks.claim_table import (
     Watch,
     decide,
 )
-from orchestrator.tasks.ending import Ending, closing_writes, record_of, state_invalid, write_state
+from orchestrator.tasks.ending import (
+    Ending,
+    closing_writes,
+    explained,
+    record_of,
+    state_invalid,
+    write_state,
+)
 from orchestrator.tasks.holder import Holder, Lost
+from orchestrator.tasks.pace import pace_of
 from orchestrator.tasks.telling import Teller
 
 #: How often a holder is looked at, and how long without a commit until it counts as dead.
@@ -254,7 +263,13 @@ class Claimer:
             organization_id=organization_id if isinstance(organization_id, str) else None,
         )
         writes = closing_writes(task, self.record_path)
+        pace = pace_of(self.services, read.document)
+        if state is None and read.state is not None and read.snapshot is not None and not pace.is_active:
+            # People paused or deleted it by hand: its data is not late from now on.
+            is_known = read.state.late_at is None or read.state.open is not None
+            state = None if is_known else msgspec.structs.replace(read.state, seq=read.state.seq + 1)
         if state is not None:
+            state = measured(explained(state, task), pace, task.finished_at)
             writes.insert(0, write_state(ids.state_path(message.connection_id), state, read.snapshot))
         still_open = None
         try:
@@ -271,7 +286,12 @@ class Claimer:
         older = decision.older
         if older is not None:
             writes = self._older_writes(older, read.state)
-        holder = Holder(self.services, self.store, self.message.connection_id, decision.state)
+        pace, now = pace_of(self.services, read.document), self.services.clock.now()
+        state = decision.state
+        if state.late_at is None and pace.is_active:
+            state = resumed(state, pace, now)  # by hand
+        state = measured(state, pace, now)
+        holder = Holder(self.services, self.store, self.message.connection_id, state, pace)
         holder.take(read.snapshot, writes)
         if older is not None:
             check_shard(self.services, older.run_id, older.shard, None)

@@ -14,9 +14,9 @@ import msgspec
 from orchestrator.model import ids
 from orchestrator.model.connection import ConnectionStatus
 from orchestrator.model.messages import Message
-from orchestrator.model.run import Selection, TaskStatus
+from orchestrator.model.run import Selection
 from orchestrator.model.state import Cursor, Lease, Open, SyncState, refused_for
-from orchestrator.tasks.ending import TOO_LATE, Ending, closed_state
+from orchestrator.tasks.ending import TOO_LATE, Ending, closed_state, skipped
 
 #: A wait up to this long is slept; a longer one is left to the next run.
 SLEPT = timedelta(seconds=60)
@@ -145,7 +145,7 @@ def _skip(view: View, reason: str) -> Close:
     state = None
     if view.selection.full and reason in {"overlap", "waiting"}:
         state = msgspec.structs.replace(view.state, seq=view.state.seq + 1, requested_full=True)
-    return Close(Ending(TaskStatus.SKIPPED, reason), state)
+    return Close(skipped(view.state, reason, view.now), state)
 
 
 def _unwanted(view: View) -> str | None:

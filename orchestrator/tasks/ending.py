@@ -8,13 +8,9 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from orchestrator.errors import (
-    ConnectionInvalid,
-    CredentialsRejected,
-    PermissionDenied,
-    SecretMissing,
-)
-from orchestrator.model import ids
+from orchestrator.errors import CredentialsRejected, PermissionDenied
+from orchestrator.model import freshness, ids
+from orchestrator.model.cause import NEEDS_ATTENTION, Cause
 from orchestrator.model.counts import COSTS, COUNTS, Cost, ErrorInfo, StreamCounts
 from orchestrator.model.documents import to_document
 from orchestrator.model.run import Task, TaskStatus
@@ -22,10 +18,8 @@ from orchestrator.model.state import Health, Open, SyncState
 from orchestrator.ports import Create, DocumentStore, Snapshot, Update, Write
 from orchestrator.services import Services
 
-#: A person has to act before these can succeed.
-_NEEDS_ATTENTION = {
-    error.kind for error in (CredentialsRejected, PermissionDenied, ConnectionInvalid, SecretMissing)
-}
+#: A task that ends for this reason was asked by the marketplace to wait.
+_THROTTLED = {"rate_limited", "waiting"}
 #: A marketplace can refuse these for one stream alone.
 _OF_A_STREAM = {CredentialsRejected.kind, PermissionDenied.kind}
 
@@ -49,7 +43,7 @@ class Ending:
     def failed_streams(cls, streams: Iterable[StreamCounts]) -> Ending | None:
         """The end of a task by its streams' errors: the first that needs a person, else the first."""
         errors = [counts.error for counts in streams if counts.error is not None]
-        errors.sort(key=lambda error: error.kind not in _NEEDS_ATTENTION)
+        errors.sort(key=lambda error: error.kind not in NEEDS_ATTENTION)
         return cls.failed(errors[0]) if errors else None
 
     def task(
@@ -141,6 +135,10 @@ def closing_writes(task: Task, path: str | None = None) -> list[Write]:
     increments = {"open": -1, f"tasks.{task.status.value}": 1, "tasks.total": 1}
     if task.reason == "overlap":
         increments["overlap"] = 1
+    if task.incomplete:
+        increments["tasks.incomplete"] = 1
+    if task.reason in _THROTTLED:
+        increments["tasks.throttled"] = 1
     for stream, counts in task.streams.items():
         increments[f"by_stream.{stream}.seen"] = 0  # the stream is listed even if it had no records
         increments |= {
@@ -177,7 +175,7 @@ def closed_state(state: SyncState, run_id: str, order: str, shard: str) -> SyncS
 def with_health(state: SyncState, task: Task) -> SyncState:
     """The state with the connection's health after this task; a skipped task does not change it."""
     if task.status is TaskStatus.SUCCEEDED:
-        return msgspec.structs.replace(
+        state = msgspec.structs.replace(
             state,
             health=Health.OK,
             consecutive_failures=0,
@@ -186,16 +184,58 @@ def with_health(state: SyncState, task: Task) -> SyncState:
             refused_at=None,
             refusals=0,
         )
-    if task.status is TaskStatus.SKIPPED or task.error is None:
-        return state
-    attention = task.error.kind in _NEEDS_ATTENTION
-    # A refused stream waits by itself, and ticks continue with the others.
-    is_whole = attention and (task.error.stream is None or task.error.kind not in _OF_A_STREAM)
-    return msgspec.structs.replace(
-        state,
-        health=Health.NEEDS_ATTENTION if attention else Health.FAILING,
-        consecutive_failures=state.consecutive_failures + 1,
-        last_error=task.error,
-        refused_at=task.finished_at if is_whole else None,
-        refusals=state.refusals + 1 if is_whole else 0,
-    )
+    elif task.status is TaskStatus.FAILED and task.error is not None:
+        attention = task.error.kind in NEEDS_ATTENTION
+        # A refused stream waits by itself, and ticks continue with the others.
+        is_whole = attention and (task.error.stream is None or task.error.kind not in _OF_A_STREAM)
+        state = msgspec.structs.replace(
+            state,
+            health=Health.NEEDS_ATTENTION if attention else Health.FAILING,
+            consecutive_failures=state.consecutive_failures + 1,
+            last_error=task.error,
+            refused_at=task.finished_at if is_whole else None,
+            refusals=state.refusals + 1 if is_whole else 0,
+        )
+    return explained(state, task)
+
+
+def explained(state: SyncState, task: Task) -> SyncState:
+    """The state with the cause that this task leaves; a paused, cancelled or overlapping one changes none."""
+    now = task.finished_at
+    # A task that waited for the marketplace until its run was over had no worker, and that is no fault.
+    wait = limited(state, now) if task.reason in {*_THROTTLED, NO_ANSWER.kind} else None
+    if wait is not None or task.reason in _THROTTLED:
+        return freshness.with_cause(state, wait) if wait is not None else state
+    if task.status is TaskStatus.FAILED and task.error is not None:
+        return freshness.with_cause(state, Cause.of(task.error, now))
+    if task.incomplete:
+        return freshness.with_cause(state, freshness.incomplete(now))
+    return freshness.with_cause(state, None) if task.status is TaskStatus.SUCCEEDED else state
+
+
+def limited(state: SyncState, now: datetime) -> Cause | None:
+    """The longest wait that the marketplace asked for, of the connection or a stream; None without one."""
+    waits = [
+        (each.not_before, each.waits_for, name)
+        for name, each in state.streams.items()
+        if each.not_before is not None and each.not_before > now
+    ]
+    if state.lease.not_before is not None and state.lease.not_before > now:
+        waits.append((state.lease.not_before, next((why for _, why, _ in waits), ""), ""))
+    if not waits:
+        return None
+    until, why, stream = max(waits)
+    return freshness.throttled(until, now, why, stream if len(waits) == 1 and stream else None)
+
+
+def skipped(state: SyncState, reason: str, now: datetime) -> Ending:
+    """The end of a task that is skipped for this reason, with the cause if it still holds."""
+    cause = None
+    if reason == "needs_attention":
+        cause = state.cause
+    elif reason in _THROTTLED:
+        cause = limited(state, now)
+    error = cause.error if cause is not None else None
+    if error is None and reason == "needs_attention":
+        error = state.last_error  # the cause of an earlier release
+    return Ending(TaskStatus.SKIPPED, reason, error)

@@ -14,6 +14,7 @@ import msgspec
 from orchestrator.attempts import Attempts
 from orchestrator.errors import Conflict, StoreUnavailable
 from orchestrator.model import ids
+from orchestrator.model.freshness import Pace, measured
 from orchestrator.model.run import Task
 from orchestrator.model.state import Open, StreamState, SyncState
 from orchestrator.ports import DocumentStore, Snapshot, Write
@@ -47,13 +48,19 @@ class Holder:
     """
 
     def __init__(
-        self, services: Services, store: DocumentStore, connection_id: str, state: SyncState
+        self,
+        services: Services,
+        store: DocumentStore,
+        connection_id: str,
+        state: SyncState,
+        pace: Pace | None = None,
     ) -> None:
         self._services = services
         self._store = store
         self.connection_id = connection_id
         self.path = ids.state_path(connection_id)
         self.state = state
+        self._pace = pace
         self._snapshot: Snapshot | None = None
         self._lease_length = timedelta(seconds=services.settings.lease_seconds)
         self._owner, self._fence = state.lease.owner, state.lease.fence
@@ -108,6 +115,7 @@ class Holder:
             new = msgspec.structs.replace(
                 self.state, **{**changes, "seq": self.state.seq + 1, "lease": lease}
             )
+            new = measured(new, self._pace, now)
             try:
                 self._write(new, writes)
             except (Conflict, StoreUnavailable):
@@ -136,7 +144,7 @@ class Holder:
         writes: Sequence[Write] = closing_writes(task)
         attempts = self._attempts("its task could not be closed")
         while True:
-            new = close(self.state)
+            new = measured(close(self.state), self._pace, self._services.clock.now())
             try:
                 written = self._write(new, writes)
             except (Conflict, StoreUnavailable):
@@ -244,6 +252,13 @@ class Holder:
             removing=found.removing,
             purging=found.purging,
             organization_id=found.organization_id,
+            late_at=found.late_at,
+            cause=found.cause,
+            health=found.health,
+            last_error=found.last_error,
+            consecutive_failures=found.consecutive_failures,
+            refused_at=found.refused_at,
+            refusals=found.refusals,
             removed_at=found.removed_at,
             expires_at=found.expires_at,
         )

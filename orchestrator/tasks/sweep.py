@@ -25,6 +25,7 @@ from orchestrator.tasks.ending import (
     Ending,
     closed_state,
     closing_writes,
+    explained,
     record_of,
     state_invalid,
     write_state,
@@ -142,7 +143,7 @@ class _Sweeper:
         task = ending.task(services, connection_id, run_id=self.run_id, shard=shard, opened=opened)
         writes = closing_writes(task, place)
         if state is not None:
-            state = closed_state(state, self.run_id, self.run.order, shard)
+            state = explained(closed_state(state, self.run_id, self.run.order, shard), task)
             if opened is not None:
                 state = self.teller.told(connection_id, state)
             writes.insert(0, write_state(path, state, snapshot))

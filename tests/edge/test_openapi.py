@@ -5,10 +5,11 @@ from __future__ import annotations
 import openapi_spec_validator
 
 from functions import api
+from orchestrator.model.cause import Blame
 from orchestrator.model.connection import MARKETPLACES, STREAMS
 from orchestrator.model.run import Run, RunStatus, Task, TaskStatus
 from orchestrator.model.state import Health
-from orchestrator.operators import run_views, status
+from orchestrator.operators import run_views, status_view
 from orchestrator.runs import start
 from tests.edge.description import document
 
@@ -59,6 +60,8 @@ def test_words_are_the_models() -> None:
     assert schemas["Health"]["enum"] == list(Health)
     assert schemas["Marketplace"]["enum"] == list(MARKETPLACES)
     assert schemas["Stream"]["enum"] == list(STREAMS)
+    assert schemas["Situation"]["enum"] == list(status_view.Situation)
+    assert set(schemas["CauseGroup"]["properties"]["blame"]["enum"]) == set(Blame)
     assert set(schemas["Run"]["properties"]) == {"run_id", *Run.__struct_fields__}
     for name, kind in {
         "Task": Task,
@@ -67,6 +70,8 @@ def test_words_are_the_models() -> None:
         "RunPage": run_views.RunPage,
         "RunView": run_views.RunView,
         "Progress": run_views.Progress,
-        "Status": status.StatusView,
+        "CauseGroup": status_view.CauseGroup,
+        "Freshness": status_view.Freshness,
+        "Status": status_view.StatusView,
     }.items():
         assert set(schemas[name]["properties"]) == set(kind.__struct_fields__), name

@@ -34,6 +34,10 @@ class WrappedStore:
         """See DocumentStore."""
         return self.behind.count(collection, where)
 
+    def sum(self, collection: str, field: str, where: Sequence[Filter] = ()) -> float:
+        """See DocumentStore."""
+        return self.behind.sum(collection, field, where)
+
     def now(self) -> datetime | None:
         """See DocumentStore."""
         return self.behind.now()
@@ -72,6 +76,11 @@ class CountingStore(WrappedStore):
         counted = super().count(collection, where)
         self.reads += (counted + 999) // 1000 or 1
         return counted
+
+    def sum(self, collection: str, field: str, where: Sequence[Filter] = ()) -> float:
+        """Billed like a count of the same documents."""
+        self.count(collection, where)
+        return super().sum(collection, field, where)
 
     def commit(self, writes: Sequence[Write]) -> list[Written]:
         """One write a document."""

@@ -179,6 +179,12 @@ class LocalDeadLetters:
         """Close the file; using it again opens it again."""
         self._database.close()
 
+    def count(self) -> int:
+        """Count the rows."""
+        with self._database.read() as connection:
+            (number,) = connection.execute("SELECT count(*) FROM dead_messages").fetchone()
+        return int(number)
+
     def take(self, limit: int) -> list[DeadMessage]:
         """Read the oldest rows."""
         with self._database.read() as connection:

@@ -52,16 +52,27 @@ def _field_decoder(field: str) -> tuple[msgspec.msgpack.Decoder[Any], int]:
 
 def sort_key_of_field(body: bytes, field: str) -> bytes | None:
     """The key of the value at a (dotted) field of an encoded document; None if it is missing."""
+    value = _value_of_field(body, field)
+    return None if value is msgspec.UNSET else sort_key(value)
+
+
+def number_of_field(body: bytes, field: str) -> float:
+    """The number at a (dotted) field of an encoded document; 0 if there is none."""
+    value = _value_of_field(body, field)
+    return value if isinstance(value, int | float) and not isinstance(value, bool) else 0
+
+
+def _value_of_field(body: bytes, field: str) -> Any:
     decoder, depth = _field_decoder(field)
     try:
         value = decoder.decode(body)
     except msgspec.ValidationError:  # a part of the path is no map
-        return None
+        return msgspec.UNSET
     for _ in range(depth):
         value = value.value
         if value is msgspec.UNSET:
-            return None
-    return sort_key(value)
+            break
+    return value
 
 
 def add_sort_key(connection: sqlite3.Connection) -> None:

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import msgspec
 
 from orchestrator.adapters.embedded.database import Database
-from orchestrator.adapters.embedded.sort_keys import add_sort_key, sort_key
+from orchestrator.adapters.embedded.sort_keys import add_sort_key, number_of_field, sort_key
 from orchestrator.errors import Conflict, StoreUnavailable, WriteRejected
 from orchestrator.model.documents import MAX_COMMIT_BYTES, MAX_DOCUMENT_BYTES, document_bytes
 from orchestrator.ports import Create, Delete, Document, Filter, Put, Query, Snapshot, Update, Write, Written
@@ -117,6 +117,14 @@ class SqliteStore:
         with self._database.read() as connection:
             (number,) = connection.execute(sql, values).fetchone()
         return int(number)
+
+    def sum(self, collection: str, field: str, where: Sequence[Filter] = ()) -> float:
+        """Add up a number; every document that fits is read."""
+        conditions, values = _conditions(collection, where)
+        sql = f"SELECT body FROM documents WHERE {' AND '.join(conditions)}"  # noqa: S608 - values are bound
+        with self._database.read() as connection:
+            found = [number_of_field(body, field) for (body,) in connection.execute(sql, values)]
+        return sum(found)
 
     def now(self) -> datetime | None:
         """None: a file has no clock but this machine's."""

@@ -15,6 +15,7 @@ from google.pubsub_v1 import types
 from google.pubsub_v1.services.subscriber import SubscriberClient
 from google.pubsub_v1.services.subscriber.transports import SubscriberGrpcTransport
 
+from orchestrator.adapters.google.backlog import undelivered
 from orchestrator.adapters.google.calls import Client, Remedies, retry
 from orchestrator.adapters.google.pubsub import dead_letters_of, topic_path
 from orchestrator.errors import QueueUnavailable
@@ -51,6 +52,7 @@ class PubSubDeadLetters:
     def __init__(self, *, project: str, topic: str, emulator_host: str = "") -> None:
         name = dead_letters_of(topic_path(project, topic))
         self._subscription = name.replace("/topics/", "/subscriptions/")
+        self._is_emulated = bool(emulator_host)
         self._client = Client(
             SubscriberClient, QueueUnavailable, _REMEDIES, SubscriberGrpcTransport, emulator_host
         )
@@ -58,6 +60,10 @@ class PubSubDeadLetters:
     def close(self) -> None:
         """Close the connection to Pub/Sub; the next call opens it again."""
         self._client.close()
+
+    def count(self) -> int | None:
+        """By Pub/Sub's metric, some minutes late; None on the emulator, and without the right to read it."""
+        return undelivered(self._subscription) if not self._is_emulated else None
 
     def take(self, limit: int) -> list[DeadMessage]:
         """Pull until nothing new comes, and hold the messages as long as Pub/Sub can."""

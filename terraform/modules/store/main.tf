@@ -8,6 +8,13 @@ locals {
     actions-on-a-run          = { collection = "audit", fields = [["run_id", "ASCENDING"], ["at", "DESCENDING"]] }
     open-runs-oldest-first    = { collection = "runs", fields = [["status", "ASCENDING"], ["order", "ASCENDING"]] }
     runs-by-status-newest     = { collection = "runs", fields = [["status", "ASCENDING"], ["order", "DESCENDING"]] }
+    runs-rejected-since       = { collection = "runs", fields = [["order", "ASCENDING"], ["records.rejected", "ASCENDING"]] }
+    runs-cost-since           = { collection = "runs", fields = [["order", "ASCENDING"], ["cost.estimated_usd", "ASCENDING"]] }
+    states-by-age             = { collection = "sync_state", fields = [["marketplace", "ASCENDING"], ["late_at", "ASCENDING"]] }
+    causes-by-age             = { collection = "sync_state", fields = [["cause.kind", "ASCENDING"], ["late_at", "ASCENDING"]] }
+    causes-oldest-first       = { collection = "sync_state", fields = [["cause.kind", "ASCENDING"], ["cause.since", "ASCENDING"]] }
+    marketplace-causes-by-age = { collection = "sync_state", fields = [["cause.kind", "ASCENDING"], ["marketplace", "ASCENDING"], ["late_at", "ASCENDING"]] }
+    marketplace-causes-oldest = { collection = "sync_state", fields = [["cause.kind", "ASCENDING"], ["marketplace", "ASCENDING"], ["cause.since", "ASCENDING"]] }
     tasks-that-a-retry-covers = { collection = "tasks", fields = [["marketplace", "ASCENDING"], ["status", "ASCENDING"]] }
   }
 
@@ -53,7 +60,7 @@ locals {
     rejects    = ["raw", "reason", "rejected_at"]
     runs       = ["by_marketplace", "cost", "dispatch", "error", "expires_at", "records", "selection", "tasks"]
     shards     = ["by_stream", "cost", "expires_at", "ids", "tasks"]
-    sync_state = ["expires_at", "last_error", "last_run", "last_success_at", "open", "streams"]
+    sync_state = ["expires_at", "last_error", "last_run", "last_success_at", "open", "since_at", "streams"]
     tasks      = ["cost", "error", "expires_at", "finished_at", "started_at", "streams"]
   }
   unindexed = merge([

@@ -13,6 +13,7 @@ import pytest
 
 from local.processes import ROOT
 from orchestrator.adapters.embedded.store import SqliteStore
+from orchestrator.errors import MarketplaceUnavailable
 from orchestrator.model.connection import MARKETPLACES, ConnectionStatus
 from orchestrator.model.run import RunStatus
 from orchestrator.operators import audit_views, connections, pause, reject_views, run_views, stored_records
@@ -37,10 +38,12 @@ class Shape(NamedTuple):
     any_of: frozenset[str]
     order: str | None
     descending: bool
+    #: Added up; the index has it behind all others.
+    summed: str | None = None
 
     @property
     def fields(self) -> set[str]:
-        """All fields that an index has to know."""
+        """All fields that an index has to know; what is summed beside a condition is in a composite one."""
         return {*self.equal, *self.any_of, *([self.order] if self.order else [])}
 
     @property
@@ -51,13 +54,15 @@ class Shape(NamedTuple):
         one (cloud.google.com/firestore/docs/query-data/index-overview).
         """
         conditions = sorted(self.equal) + sorted(self.any_of)
-        if self.order is None and not (self.any_of and self.equal):
+        if self.order is None and not (self.any_of and self.equal) and not (conditions and self.summed):
             return None
-        if self.order is not None and not set(conditions) - {self.order}:
+        if self.order is not None and not set(conditions) - {self.order} and self.summed is None:
             return None
         columns = [(field, "ASCENDING") for field in conditions if field != self.order]
         if self.order is not None:
             columns.append((self.order, "DESCENDING" if self.descending else "ASCENDING"))
+        if self.summed is not None:
+            columns.append((self.summed, "ASCENDING"))
         return self.collection, tuple(columns)
 
 
@@ -79,6 +84,11 @@ class RecordingStore(SqliteStore):
         self._note(Query(collection, where=where, limit=1))
         return super().count(collection, where)
 
+    def sum(self, collection: str, field: str, where: Sequence[Filter] = ()) -> float:
+        """See DocumentStore."""
+        self._note(Query(collection, where=where, limit=1), field)
+        return super().sum(collection, field, where)
+
     def commit(self, writes: Sequence[Write]) -> list[Written]:
         """See DocumentStore."""
         for write in writes:
@@ -86,13 +96,14 @@ class RecordingStore(SqliteStore):
                 self.fields.setdefault(_collection(write.path.rpartition("/")[0]), set()).update(write.data)
         return super().commit(writes)
 
-    def _note(self, query: Query) -> None:
+    def _note(self, query: Query, summed: str | None = None) -> None:
         shape = Shape(
             _collection(query.collection),
             frozenset(each.field for each in query.where if each.op == "=="),
             frozenset(each.field for each in query.where if each.op == "in"),
             query.sort_field,
             query.descending,
+            summed,
         )
         self.made.setdefault(shape, set()).add(_caller())
 
@@ -106,7 +117,7 @@ def call_sites() -> set[str]:
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.Call)
         and isinstance(node.func, ast.Attribute)
-        and node.func.attr in {"query", "count"}
+        and node.func.attr in {"query", "count", "sum"}
         and ast.unparse(node.func.value).endswith("store")
     }
 
@@ -124,8 +135,12 @@ def exercise(path: Path, monkeypatch: pytest.MonkeyPatch) -> RecordingStore:
     world.bazaar.shop("c1").put("orders", "o2", START - timedelta(days=1), broken=True)
     first, _ = world.run_once()
     _look(world, first)
+    world.bazaar.at_call = _unavailable
     start.retry_run(world.services, first, by=ME)
     world.drain()
+    world.clock.advance(900)
+    _look(world, world.run_once()[0])
+    world.bazaar.at_call = None
     for request in (
         start.TriggerRequest(organization_id="org-1"),
         start.TriggerRequest(connection_ids=["c1"], marketplaces=["shopify"]),
@@ -149,8 +164,12 @@ def exercise(path: Path, monkeypatch: pytest.MonkeyPatch) -> RecordingStore:
     return store
 
 
+def _unavailable(*_: object) -> None:
+    raise MarketplaceUnavailable("bazaar: answered 500")
+
+
 def _look(world: World, run_id: str) -> None:
-    status_view(world.store, world.clock)
+    status_view(world.services)
     run_views.show_run(world.store, run_id)
     for chosen in (None, *RunStatus):
         for marketplace in (None, MARKETPLACES[0]):

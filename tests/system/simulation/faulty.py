@@ -72,6 +72,10 @@ class SimStore:
         """See DocumentStore."""
         return self._reading(f"counts {collection}", lambda: self._history.store.count(collection, where))
 
+    def sum(self, collection: str, field: str, where: Sequence[Filter] = ()) -> float:
+        """See DocumentStore."""
+        return self._reading(f"sums {collection}", lambda: self._history.store.sum(collection, field, where))
+
     def now(self) -> datetime | None:
         """See DocumentStore; its clock is right, whatever the process takes the time to be."""
         return self._history.loop.now

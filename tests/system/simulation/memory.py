@@ -68,6 +68,12 @@ class MemoryStore:
         """See DocumentStore."""
         return len(self.query(Query(collection, where=where, limit=10**9)))
 
+    def sum(self, collection: str, field: str, where: Sequence[Filter] = ()) -> float:
+        """See DocumentStore."""
+        found = self.query(Query(collection, where=where, limit=10**9))
+        values = [_value(snapshot.data, field) for snapshot in found]
+        return sum(value for value in values if isinstance(value, int | float))
+
     def now(self) -> datetime | None:
         """See DocumentStore; each process is told by what it reaches the store through."""
         return None

@@ -1,0 +1,160 @@
+"""Freshness: how old a connection's data is, from when on it is late, and why.
+
+`since_at` is the oldest committed `since` of the connection's own streams. `late_at` is `LATE_AFTER` of its
+intervals later: a tick reads changes up to a few minutes ago, the next one follows an interval later, and one
+tick may be missed. So "late" is one query, whatever a connection's interval is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from orchestrator.model.cause import INCOMPLETE, NEEDS_ATTENTION, THROTTLED, Cause
+from orchestrator.model.connection import STREAMS, ConnectionStatus
+from orchestrator.model.state import Health, StreamState, SyncState
+
+#: A connection's data is late if it is older than this many of its intervals.
+LATE_AFTER = 3
+_MOST_MINUTES = 366 * 24 * 60
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """A connection's own streams and interval, as its document says, and whether it takes part in runs."""
+
+    streams: tuple[str, ...]
+    interval: timedelta
+    is_active: bool = True
+    organization_id: str | None = None
+
+    @classmethod
+    def of(cls, document: Mapping[str, Any], known: Collection[str], tick: timedelta) -> Pace:
+        """Read a connection's document, which people may have written; what is malformed counts as absent.
+
+        Args:
+            document: Empty if the connection is gone.
+            known: The streams of its marketplace.
+            tick: The time between two ticks: the interval of a connection that has none of its own.
+        """
+        given, minutes = document.get("streams", STREAMS), document.get("interval_minutes")
+        organization_id = document.get("organization_id")
+        own = minutes if isinstance(minutes, int) and 0 < minutes <= _MOST_MINUTES else 0
+        stopped = {ConnectionStatus.PAUSED, ConnectionStatus.DISCONNECTED}
+        return cls(
+            streams=tuple(name for name in known if isinstance(given, list | tuple) and name in given),
+            interval=max(tick, timedelta(minutes=own)),
+            is_active=bool(document) and document.get("status") not in stopped,
+            organization_id=organization_id if isinstance(organization_id, str) else None,
+        )
+
+
+def oldest_since(state: SyncState, streams: Collection[str]) -> datetime | None:
+    """The oldest committed `since` of these streams; None until each has one."""
+    times = [state.streams.get(name, StreamState()).cursor.since for name in streams]
+    known = [time for time in times if time is not None]
+    return min(known) if known and len(known) == len(times) else None
+
+
+def measured(state: SyncState, pace: Pace | None, now: datetime) -> SyncState:
+    """The state with its freshness.
+
+    A connection that a command has paused or removed stays without `late_at`, until `resumed`. A connection
+    without a complete window is late `LATE_AFTER` intervals after it was first met; one that was measured
+    before is late when it would have been.
+
+    Args:
+        state: The state.
+        pace: None if the connection's document was not read or cannot be: then nothing changes.
+        now: The time.
+    """
+    if pace is None:
+        return state
+    since_at = oldest_since(state, pace.streams)
+    late_at = state.late_at
+    if not pace.is_active or state.removing:
+        late_at = None
+    elif late_at is not None:
+        late_at = _late_at(state, pace, now)
+    return msgspec.structs.replace(
+        state,
+        organization_id=pace.organization_id or state.organization_id,
+        since_at=since_at,
+        late_at=late_at,
+    )
+
+
+def resumed(state: SyncState, pace: Pace, now: datetime) -> SyncState:
+    """The state of a connection that takes part in runs again: its next task has time before it is late."""
+    return msgspec.structs.replace(state, late_at=now + LATE_AFTER * pace.interval)
+
+
+def _late_at(state: SyncState, pace: Pace, now: datetime) -> datetime:
+    """When the data of an active connection is late.
+
+    A stream whose long listing rests is not late meanwhile.
+    """
+    after = LATE_AFTER * pace.interval
+    unread = now + after if state.late_at is None or state.late_at is msgspec.UNSET else state.late_at
+    times = []
+    for name in pace.streams:
+        stream = state.streams.get(name, StreamState())
+        since = stream.cursor.since
+        times.append(unread if since is None else max(since, stream.rests_until or since) + after)
+    return min(times, default=unread)
+
+
+def with_cause(state: SyncState, cause: Cause | None) -> SyncState:
+    """The state with a cause; one of the same kind has kept its beginning, and a wait hides no error."""
+    before = state.cause
+    if cause is not None and before is not None:
+        hides = (cause.is_wait and not before.is_wait) or (
+            state.health is Health.NEEDS_ATTENTION and cause.kind not in NEEDS_ATTENTION
+        )
+        if hides and state.health is not Health.OK:
+            return state
+        if cause.kind == before.kind:
+            cause = msgspec.structs.replace(cause, since=before.since)
+    return msgspec.structs.replace(state, cause=cause)
+
+
+def throttled(until: datetime, now: datetime, why: str = "", stream: str | None = None) -> Cause:
+    """The marketplace asked to wait."""
+    told = f": {why}" if why else ""
+    return Cause(
+        kind=THROTTLED,
+        message=f"throttled until {until:%Y-%m-%d %H:%M}Z, asked by the marketplace{told}",
+        action="nothing: the first run after that continues",
+        since=now,
+        until=until,
+        stream=stream,
+    )
+
+
+def incomplete(now: datetime) -> Cause:
+    """A run was over before everything was read."""
+    return Cause(
+        kind=INCOMPLETE,
+        message="more is left to read than one run could; the next runs continue from the checkpoint",
+        action="nothing: `connections show` tells how far it has come",
+        since=now,
+    )
+
+
+def cleared(state: SyncState) -> SyncState:
+    """The state after somebody has seen that the marketplace accepts the credential: ticks try it again."""
+    streams = {name: msgspec.structs.replace(each, refused=None) for name, each in state.streams.items()}
+    return msgspec.structs.replace(
+        state,
+        streams=streams,
+        health=Health.OK,
+        cause=None,
+        last_error=None,
+        consecutive_failures=0,
+        refused_at=None,
+        refusals=0,
+    )
