@@ -105,9 +105,16 @@ def _list_runs(call: Call) -> flask.Response:
 
 
 def _show_run(call: Call) -> flask.Response:
-    return _json(
-        run_views.show_run(call.services.store, call.run_id, page_token=call.parameters.get("page_token"))
+    get = call.parameters.get
+    view = run_views.show_run(
+        call.services.store,
+        call.run_id,
+        status=get("status"),
+        marketplace=get("marketplace"),
+        page_token=get("page_token"),
+        lease_seconds=call.services.settings.lease_seconds,
     )
+    return _json(view)
 
 
 def _accepted(started: start.Started) -> flask.Response:
@@ -131,7 +138,7 @@ ROUTES = (
     Route("POST", re.compile("/api/sync/trigger"), _trigger),
     Route("GET", re.compile("/api/sync/status"), _status),
     Route("GET", re.compile("/api/sync/runs"), _list_runs, ("status", "marketplace", "page_token")),
-    Route("GET", re.compile(_RUN, re.ASCII), _show_run, ("page_token",)),
+    Route("GET", re.compile(_RUN, re.ASCII), _show_run, ("status", "marketplace", "page_token")),
     Route("POST", re.compile(f"{_RUN}/retry", re.ASCII), _retry),
     Route("POST", re.compile(f"{_RUN}/cancel", re.ASCII), _cancel),
 )

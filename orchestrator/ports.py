@@ -101,6 +101,9 @@ class Query:
     without that field are skipped. A range condition without `order_by` orders by its own
     field. `descending` needs a field: Firestore cannot list ids backwards. `after` resumes
     behind a document: `(id,)`, or `(field value, id)` with a field.
+
+    A `group` query reads all collections of this id, below whatever document (a collection group). It needs
+    an `order_by`, orders equal values by path, and resumes behind `(field value, path)`.
     """
 
     collection: str
@@ -109,6 +112,7 @@ class Query:
     order_by: str | None = field(default=None, kw_only=True)
     descending: bool = field(default=False, kw_only=True)
     after: tuple[Any, ...] | None = field(default=None, kw_only=True)
+    group: bool = field(default=False, kw_only=True)
 
     @property
     def sort_field(self) -> str | None:

@@ -13,10 +13,14 @@ from rich.console import Console
 from orchestrator.cli.actor import actor
 from orchestrator.cli.answer import JSON, Answer
 from orchestrator.cli.output import print_faults, safe, table
+from orchestrator.cli.task_report import life, print_history, print_windows
 from orchestrator.errors import RequestError
 from orchestrator.model.connection import MARKETPLACES, STREAMS, ConnectionStatus
 from orchestrator.operators import connections, pause
 from orchestrator.operators.connections import ConnectionView
+from orchestrator.operators.tasks import history as histories
+from orchestrator.operators.tasks.open_tasks import OpenConnection, open_task
+from orchestrator.operators.tasks.windows import windows
 from orchestrator.services import Services
 
 _LIST_LIMIT = 100
@@ -70,6 +74,11 @@ def add_parsers(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
         one = commands.add_parser(name, parents=[JSON], help=text)
         one.set_defaults(run=run)
         one.add_argument("connection_id", metavar="ID")
+    past = commands.add_parser("history", parents=[JSON], help="show its tasks in all runs, newest first")
+    past.set_defaults(run=_history)
+    past.add_argument("connection_id", metavar="ID")
+    past.add_argument("--page-token", metavar="TOKEN", help="continue after an earlier page")
+    past.add_argument("--limit", type=int, default=histories.LIMIT, help=f"at most {histories.MOST}")
     remove = commands.choices["remove"]
     remove.add_argument("--purge-records", action="store_true", help="delete its records too")
 
@@ -132,10 +141,24 @@ def _print_list(screen: Console, views: Sequence[ConnectionView], limit: int) ->
 
 def _show(services: Services, options: argparse.Namespace) -> Answer:
     view = connections.show(services, options.connection_id)
-    return Answer(_summary(view), lambda screen: _print_view(screen, view))
+    task = open_task(view.id, view.state, services.settings.lease_seconds) if view.state is not None else None
+    progress = windows(view.state) if view.state is not None else []
+    value = {**_summary(view), "open_task": task, "windows": progress}
+    return Answer(value, lambda screen: _print_view(screen, view, task, services.clock.now()))
 
 
-def _print_view(screen: Console, view: ConnectionView) -> None:
+def _history(services: Services, options: argparse.Namespace) -> Answer:
+    page = histories.history(
+        services.store,
+        options.connection_id,
+        lease_seconds=services.settings.lease_seconds,
+        page_token=options.page_token,
+        limit=options.limit,
+    )
+    return Answer(page, lambda screen: print_history(screen, page, services.clock.now()))
+
+
+def _print_view(screen: Console, view: ConnectionView, task: OpenConnection | None, now: datetime) -> None:
     facts = [(name, view.document[name]) for name in sorted(view.document)]
     screen.print(table(f"connection {safe(view.id)}", ("field", "value"), facts))
     if view.fault:
@@ -168,10 +191,12 @@ def _print_view(screen: Console, view: ConnectionView) -> None:
         ("failures in a row", state.consecutive_failures),
         ("last run", state.last_run.run_id if state.last_run else None),
         ("open run", state.open.run_id if state.open else None),
+        ("now", life(task, now) if task is not None else None),
         ("error", state.last_error.message if state.last_error else None),
         ("what to do", state.last_error.action if state.last_error else None),
     ]
     screen.print(table("health", ("", ""), health))
+    print_windows(screen, [(view.id, each) for each in windows(state)])
 
 
 def _pause(services: Services, options: argparse.Namespace) -> Answer:

@@ -12,6 +12,7 @@ from orchestrator.cli.run_report import print_run, print_runs
 from orchestrator.model.connection import MARKETPLACES
 from orchestrator.model.run import RunStatus
 from orchestrator.operators import run_views
+from orchestrator.operators.tasks.pages import STATUSES
 from orchestrator.runs import start
 from orchestrator.runs.cancel import cancel_run
 from orchestrator.services import Services
@@ -24,7 +25,7 @@ def add_parsers(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     """Describe the commands."""
     many = commands.add_parser("list", parents=[JSON], help="list runs, newest first")
     many.set_defaults(run=_list)
-    one = commands.add_parser("show", parents=[JSON], help="show one run and its tasks")
+    one = commands.add_parser("show", parents=[JSON], help="show one run and its tasks, failed ones first")
     one.set_defaults(run=_show)
     for command in (many, one):
         command.add_argument("--page-token", metavar="TOKEN", help="continue after an earlier page")
@@ -32,6 +33,8 @@ def add_parsers(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     many.add_argument("--status", choices=[status.value for status in RunStatus])
     many.add_argument("--marketplace", choices=MARKETPLACES)
     one.add_argument("run_id", metavar="RUN_ID")
+    one.add_argument("--status", choices=STATUSES, help="only these tasks; running: those without an end yet")
+    one.add_argument("--marketplace", choices=MARKETPLACES, help="only its tasks")
 
     for name, run, text in (
         ("watch", _watch, "follow a run until it is closed"),
@@ -56,16 +59,22 @@ def _list(services: Services, options: argparse.Namespace) -> Answer:
 
 def _show(services: Services, options: argparse.Namespace) -> Answer:
     view = run_views.show_run(
-        services.store, options.run_id, page_token=options.page_token, limit=options.limit
+        services.store,
+        options.run_id,
+        status=options.status,
+        marketplace=options.marketplace,
+        page_token=options.page_token,
+        limit=options.limit,
+        lease_seconds=services.settings.lease_seconds,
     )
-    return Answer(view, lambda screen: print_run(screen, view))
+    return Answer(view, lambda screen: print_run(screen, view, services.clock.now()))
 
 
 def _watch(services: Services, options: argparse.Namespace) -> Answer:
     # With --json standard output takes nothing but the JSON, so progress is shown on standard error.
     view = follow(services.store, services.clock, options.run_id, console(to_stderr=options.json))
     code = 0 if view.run.get("status") == RunStatus.SUCCEEDED else NOT_SUCCEEDED
-    return Answer(view, lambda screen: print_run(screen, view), code)
+    return Answer(view, lambda screen: print_run(screen, view, services.clock.now()), code)
 
 
 def _retry(services: Services, options: argparse.Namespace) -> Answer:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 from operator import attrgetter
 
 import msgspec
@@ -10,9 +11,10 @@ from rich.console import Console
 from rich.text import Text
 
 from orchestrator.cli.output import STYLES, print_faults, safe, table
+from orchestrator.cli.task_report import OUTCOME, life, outcome, print_windows, windows_of
 from orchestrator.model.counts import COUNTS
 from orchestrator.model.documents import from_document
-from orchestrator.model.run import Run, Task
+from orchestrator.model.run import Run, Task, TaskStatus
 from orchestrator.operators.run_views import Progress, RunPage, RunView
 from orchestrator.ports import Document
 
@@ -21,8 +23,8 @@ _used = attrgetter("document_reads", "document_writes", "marketplace_calls", "ma
 _COST = ("marketplace", "document reads", "document writes", "calls", "bytes", "estimated USD")
 
 
-def print_run(screen: Console, view: RunView) -> None:
-    """Print one run, with the failed, skipped and incomplete tasks of this page."""
+def print_run(screen: Console, view: RunView, now: datetime | None = None) -> None:
+    """Print one run, with the failed, incomplete and skipped tasks of this page first."""
     print_faults(screen, view.faults)
     try:
         run = from_document(Run, view.run)
@@ -36,18 +38,14 @@ def print_run(screen: Console, view: RunView) -> None:
     screen.print(_sentence(run))
     if run.error is not None:
         screen.print(f"{safe(run.error.message)} {safe(run.error.action)}", style="red")
+    _print_tasks(screen, view.tasks)
+    if view.progress is not None:
+        _print_progress(screen, view.progress, now or datetime.now(UTC))
     if run.by_marketplace:
         screen.print()
         screen.print(table("records", ("marketplace", "stream", *COUNTS), _record_rows(run)))
         screen.print()
         screen.print(table("cost", _COST, _cost_rows(run)))
-    if view.progress is not None:
-        _print_progress(screen, view.progress)
-    unusual = _unusual(view.tasks)
-    if unusual:
-        columns = ("connection", "status", "reason", "attempts", "error", "what to do")
-        screen.print()
-        screen.print(table("tasks to look at", columns, unusual))
     if view.next_page_token is not None:
         screen.print(f"There are more tasks: --page-token {view.next_page_token}")
 
@@ -64,8 +62,8 @@ def print_runs(screen: Console, page: RunPage) -> None:
             _seconds(run),
             run.tasks.total,
             run.tasks.failed,
-            run.tasks.skipped,
             run.tasks.incomplete or 0,
+            run.tasks.skipped,
             run.tasks.throttled or 0,
             run.records.seen,
             run.records.written,
@@ -73,8 +71,8 @@ def print_runs(screen: Console, page: RunPage) -> None:
         for run_id, run in runs
     ]
     columns = (
-        *("run", "status", "trigger", "started", "s", "tasks", "failed", "skipped"),
-        *("incomplete", "throttled", "seen", "written"),
+        *("run", "status", "trigger", "started", "s"),
+        *("tasks", "failed", "incomplete", "skipped", "throttled", "seen", "written"),
     )
     screen.print(table(f"{len(rows)} runs", columns, rows))
     print_faults(screen, page.faults)
@@ -88,12 +86,14 @@ def _sentence(run: Run) -> str:
     seconds = _seconds(run)
     if seconds is None:
         return f"{started}, to be closed by {safe(run.deadline_at)} at the latest"
-    incomplete = f"; {tasks.incomplete} left records for the next run" if tasks.incomplete else ""
     throttled = f"; the marketplace asked {tasks.throttled} to wait" if tasks.throttled else ""
-    return (
+    sentence = (
         f"{started}, took {seconds} s; {tasks.total} connections: {tasks.succeeded} succeeded, "
-        f"{tasks.failed} failed, {tasks.skipped} skipped{incomplete}{throttled}"
+        f"{tasks.failed} failed, {tasks.skipped} skipped{throttled}"
     )
+    if tasks.incomplete:
+        sentence += f"; {tasks.incomplete} of {tasks.total} are incomplete: the next run continues them"
+    return sentence
 
 
 def _seconds(run: Run) -> float | None:
@@ -114,28 +114,26 @@ def _cost_rows(run: Run) -> Iterator[Sequence[object]]:
         yield name, *_used(cost), f"{cost.estimated_usd:.6f}"
 
 
-def _print_progress(screen: Console, progress: Progress) -> None:
+def _print_progress(screen: Console, progress: Progress, now: datetime) -> None:
     screen.print()
     screen.print(f"{progress.tasks.total} connections are done, {progress.open_shards} shards are open.")
     rows = [
-        (known.connection_id, known.state, known.attempts, known.slices, known.seen, known.not_before)
+        (known.connection_id, known.attempts, known.slices, known.seen, life(known, now))
         for known in progress.connections
     ]
     if rows:
-        columns = ("connection", "state", "attempts", "slices", "records seen", "not before")
+        columns = ("connection", "attempts", "slices", "records seen", "now")
         screen.print(table("waited for", columns, rows))
+    print_windows(screen, windows_of(progress.connections))
 
 
-def _unusual(tasks: Sequence[Document]) -> list[Sequence[object]]:
-    return [
-        (
-            task.connection_id,
-            task.status.value,
-            task.reason or ("incomplete: the next run continues" if task.incomplete else None),
-            task.attempts,
-            task.error.message if task.error else None,
-            task.error.action if task.error else None,
-        )
-        for task in (from_document(Task, document) for document in tasks)
-        if task.status != "succeeded" or task.incomplete
-    ]
+def _print_tasks(screen: Console, documents: Sequence[Document]) -> None:
+    """Those with something to tell one by one; the others by their names."""
+    tasks = [from_document(Task, document) for document in documents]
+    unusual = [task for task in tasks if task.status is not TaskStatus.SUCCEEDED or task.incomplete]
+    if unusual:
+        rows = [(task.connection_id, *outcome(task)) for task in unusual]
+        screen.print()
+        screen.print(table("tasks to look at", ("connection", *OUTCOME), rows))
+    if len(unusual) < len(tasks):
+        screen.print(f"{len(tasks) - len(unusual):,} tasks on this page have succeeded.")

@@ -141,6 +141,8 @@ class OpenWindow(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
     full: bool = False
     #: Records read so far in this window.
     read: int = 0
+    #: The marketplace's own count of this window, as its latest page told it; None if it gives none.
+    total: int | None = None
     #: The records that a complete listing has shown so far: one bit per digest entry, in id order.
     seen: bytes = b""
     #: Whether some record's id could not be read: then no record counts as vanished.

@@ -6,7 +6,6 @@ Every view costs a bounded number of document reads, however many connections th
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
 
 import msgspec
 
@@ -16,8 +15,9 @@ from orchestrator.model.connection import MARKETPLACES
 from orchestrator.model.counts import TaskTotals
 from orchestrator.model.documents import attempt, read_all
 from orchestrator.model.run import Run, RunStatus, Shard, Task, TaskStatus
-from orchestrator.model.state import Open, SyncState
 from orchestrator.operators.paging import read_token, require_between, write_token
+from orchestrator.operators.tasks.open_tasks import OpenConnection, open_connections
+from orchestrator.operators.tasks.pages import STATUSES, odd_tasks, task_page
 from orchestrator.ports import Document, DocumentStore, Filter, Query, Snapshot
 
 #: Most runs of a list, and most tasks of a run, in one page.
@@ -25,9 +25,8 @@ MOST = 100
 #: A list of one marketplace's runs reads this many runs at a time, and at most this many times, for one page.
 _SCAN_PAGE = 100
 _SCAN_PAGES = 5
-#: Open shards and open connections in the view of an open run.
+#: Open shards in the view of an open run.
 OPEN_SHARDS = 20
-OPEN_CONNECTIONS = 20
 
 
 class RunPage(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
@@ -38,21 +37,6 @@ class RunPage(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
     next_page_token: str | None
     #: Runs of this page that cannot be read and are left out, a sentence each; absent if there are none.
     faults: list[str] = []
-
-
-class OpenConnection(msgspec.Struct, kw_only=True, frozen=True):
-    """A connection without a final task in an open run."""
-
-    connection_id: str
-    shard: str
-    #: `working`, `between_slices`, `waiting` (the marketplace asked for it) or `not_started`.
-    state: str
-    attempts: int = 0
-    slices: int = 0
-    started_at: datetime | None = None
-    not_before: datetime | None = None
-    #: Records read so far.
-    seen: int = 0
 
 
 class OpenShard(msgspec.Struct, kw_only=True, frozen=True):
@@ -72,12 +56,12 @@ class Progress(msgspec.Struct, kw_only=True, frozen=True):
     open_shards: int
     #: At most `OPEN_SHARDS` of them, the fullest first.
     shards: list[OpenShard]
-    #: At most `OPEN_CONNECTIONS` of the connections in these shards.
+    #: At most `OPEN_CONNECTIONS` of the connections in these shards, those that are worked on first.
     connections: list[OpenConnection]
 
 
 class RunView(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
-    """One run with a page of its tasks, in order of connection id."""
+    """One run with a page of its tasks: failed, incomplete, skipped, then the others."""
 
     run: Document
     tasks: list[Document]
@@ -150,32 +134,60 @@ def _run_page(runs: Sequence[Snapshot], after: tuple[str, ...] | None) -> RunPag
 
 
 def show_run(
-    store: DocumentStore, run_id: str, *, page_token: str | None = None, limit: int = 100
+    store: DocumentStore,
+    run_id: str,
+    *,
+    status: str | None = None,
+    marketplace: str | None = None,
+    page_token: str | None = None,
+    limit: int = 100,
+    lease_seconds: float | None = None,
 ) -> RunView:
-    """Show a run, a page of its tasks and, while it is open, its progress.
+    """Show a run, a page of its tasks with the failed ones first and, while it is open, its progress.
+
+    Args:
+        store: The documents.
+        run_id: The run.
+        status: Only tasks of this status, one of `STATUSES`.
+        marketplace: Only this marketplace's tasks.
+        page_token: From the page before, with the same filters.
+        limit: At most this many, from 1 to 100.
+        lease_seconds: How long a lease lasts; without it no last sign of life is told.
 
     Raises:
         NotFound: No such run.
-        RequestError: A malformed page token, a limit out of range.
+        RequestError: An unknown status or marketplace, a malformed page token, a limit out of range.
     """
     require_between("limit", limit, 1, MOST)
-    after = read_token(page_token, 1)
+    _require("status", status, STATUSES)
+    _require("marketplace", marketplace, MARKETPLACES)
     snapshot = store.get(ids.run_path(run_id)) if ids.is_document_id(run_id) else None
     if snapshot is None:
-        raise NotFound(f"no such run: {run_id}")
-    tasks = store.query(Query(f"{snapshot.path}/tasks", after=after, limit=limit + 1))
+        raise NotFound(
+            f"no such run: {run_id}", action="`python -m orchestrator runs list` names the runs that are kept"
+        )
+    tasks, token = task_page(
+        store,
+        snapshot.path,
+        status=status,
+        marketplace=marketplace,
+        page_token=page_token,
+        limit=limit,
+    )
     run, fault = attempt(Run, snapshot)
     faults = [fault] if fault else []
-    shown, unread = read_all(Task, tasks[:limit])
+    if token is None and status is None:
+        tasks = [*tasks, *odd_tasks(store, snapshot.path)]
+    shown, unread = read_all(Task, tasks)
     faults += unread
     progress = None
     if run is not None and not run.status.is_final:
-        progress, unread = _progress(store, snapshot.path)
+        progress, unread = _progress(store, snapshot.path, marketplace, lease_seconds)
         faults += unread
     return RunView(
         run=with_id(snapshot),
         tasks=[{"connection_id": task.id, **task.data} for task, _ in shown],
-        next_page_token=write_token(tasks[limit - 1].id) if len(tasks) > limit else None,
+        next_page_token=token,
         progress=progress,
         faults=faults,
     )
@@ -186,7 +198,9 @@ def with_id(snapshot: Snapshot) -> Document:
     return {"run_id": snapshot.id, **snapshot.data}
 
 
-def _progress(store: DocumentStore, run_path: str) -> tuple[Progress, list[str]]:
+def _progress(
+    store: DocumentStore, run_path: str, marketplace: str | None, lease_seconds: float | None
+) -> tuple[Progress, list[str]]:
     """The progress, and the faults of documents that cannot be read."""
     final = {
         known.value: store.count(f"{run_path}/tasks", [Filter("status", "==", known.value)])
@@ -197,7 +211,8 @@ def _progress(store: DocumentStore, run_path: str) -> tuple[Progress, list[str]]
         Query(f"{run_path}/shards", where=is_open, order_by="open", descending=True, limit=OPEN_SHARDS)
     )
     shards, faults = read_all(Shard, found)
-    connections, unread = _open_connections(store, run_path, shards[:2])
+    of_marketplace = [each for each in shards if marketplace in {None, each[1].marketplace}]
+    connections, unread = open_connections(store, run_path, of_marketplace, lease_seconds)
     progress = Progress(
         tasks=TaskTotals(total=sum(final.values()), **final),
         # A count costs one read for each thousand documents. It is not needed if all open shards are listed.
@@ -206,63 +221,11 @@ def _progress(store: DocumentStore, run_path: str) -> tuple[Progress, list[str]]
             OpenShard(
                 shard=snapshot.id, marketplace=shard.marketplace, planned=len(shard.ids), open=shard.open
             )
-            for snapshot, shard in shards
+            for snapshot, shard in of_marketplace
         ],
         connections=connections,
     )
     return progress, faults + unread
-
-
-def _open_connections(
-    store: DocumentStore, run_path: str, shards: Iterable[tuple[Snapshot, Shard]]
-) -> tuple[list[OpenConnection], list[str]]:
-    """Connections of these shards without a final task, and the faults of states that cannot be read."""
-    planned = [(snapshot.id, name) for snapshot, shard in shards for name in shard.ids]
-    tasks = store.get_many([f"{run_path}/tasks/{name}" for _, name in planned])
-    waited_for = [pair for pair, task in zip(planned, tasks, strict=True) if task is None][:OPEN_CONNECTIONS]
-    states = store.get_many([ids.state_path(name) for _, name in waited_for])
-    run_id = run_path.rpartition("/")[2]
-    found: list[OpenConnection] = []
-    faults: list[str] = []
-    for (shard, name), snapshot in zip(waited_for, states, strict=True):
-        state, fault = attempt(SyncState, snapshot) if snapshot is not None else (SyncState(), "")
-        if state is None:
-            faults.append(fault)
-        else:
-            found.append(_open_connection(name, shard, run_id, state))
-    return found, faults
-
-
-def _open_connection(name: str, shard: str, run_id: str, state: SyncState) -> OpenConnection:
-    task, lease = state.open, state.lease
-    if task is None or task.run_id != run_id:
-        return OpenConnection(connection_id=name, shard=shard, state="not_started")
-    if lease.owner is not None:
-        word = "working"
-    else:
-        word = "waiting" if lease.not_before is not None else "between_slices"
-    return OpenConnection(
-        connection_id=name,
-        shard=shard,
-        state=word,
-        attempts=task.attempts,
-        slices=task.slice,
-        started_at=task.started_at,
-        not_before=lease.not_before,
-        seen=_seen(task, state),
-    )
-
-
-def _seen(task: Open, state: SyncState) -> int:
-    """Records read: by stream, the count of earlier slices or that of the open window, if it is higher.
-
-    Each checkpoint of a window updates the window's count; a slice's count is added when the slice ends.
-    """
-    seen = {name: counts.seen for name, counts in task.progress.items()}
-    for name, stream in state.streams.items():
-        if stream.cursor.window is not None:
-            seen[name] = max(seen.get(name, 0), stream.cursor.window.read)
-    return sum(seen.values())
 
 
 def _require(name: str, value: str | None, known: Iterable[str]) -> None:

@@ -275,6 +275,7 @@ class StreamSync:
             failures=0 if self._stream.durable_token and not window.stale else window.failures,
             token=page.next_token,
             read=window.read + (page.listed or 0),
+            total=self._total if self._total is not None else window.total,
             position=normalizer.position,
             blind=normalizer.blind,
         )

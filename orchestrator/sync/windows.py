@@ -143,6 +143,7 @@ def without_token(terms: Terms, window: OpenWindow) -> OpenWindow:
         since=window.position if terms.stream.ordered and window.position is not None else window.since,
         token=None,
         read=0,
+        total=None,
         seen=b"",
         blind=False,
         recent=b"",

@@ -34,6 +34,16 @@ _QUERIES: list[Callable[[SqliteStore], object]] = [
     lambda store: store.count(
         "connections", [Filter("marketplace", "==", "ebay"), Filter("status", "==", "active")]
     ),
+    lambda store: store.query(
+        Query(
+            "tasks",
+            where=[Filter("connection_id", "==", "099")],
+            order_by="finished_at",
+            descending=True,
+            limit=5,
+            group=True,
+        )
+    ),
 ]
 
 
@@ -41,7 +51,7 @@ _QUERIES: list[Callable[[SqliteStore], object]] = [
 def test_frequent_queries_look_into_few_documents(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, query: Callable[[SqliteStore], object]
 ) -> None:
-    """The queries of dispatch, heal and the close check are answered from an index."""
+    """The queries of dispatch, heal, the close check and a history are answered from an index."""
     store = SqliteStore(tmp_path / "store.db")
     writes: list[Write] = []
     for number in range(DOCUMENTS):
@@ -53,6 +63,7 @@ def test_frequent_queries_look_into_few_documents(
             Put(f"runs/r/shards/{number:03}", {"open": int(is_rare)}),
             Put(f"runs/{number:03}", {"status": status, "order": str(number)}),
             Put(f"connections/{number:03}", {"marketplace": marketplace, "status": "active"}),
+            Put(f"runs/{number:03}/tasks/x", {"connection_id": f"{number:03}", "finished_at": due_at}),
         ]
     store.commit(writes)
     store.close()

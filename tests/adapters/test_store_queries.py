@@ -194,3 +194,29 @@ def test_counts_follow_writes(store: DocumentStore) -> None:
 
     assert store.count("a") == 6
     assert store.count("a", [Filter("open", ">", 0)]) == 2
+
+
+@pytest.mark.parametrize("size", [1, 2, 50])
+def test_a_group_is_read_across_documents(store: DocumentStore, size: int) -> None:
+    """All collections of an id, at any depth, newest first through ties; pages join by path."""
+    for number in range(6):
+        at = NOW + timedelta(seconds=number // 2)
+        _seed(
+            store, f"runs/r{number}/tasks", {"c-1": {"of": "c-1", "at": at}, "c-2": {"of": "c-2", "at": at}}
+        )
+    _seed(store, "runs/r0/shards/s/tasks", {"c-1": {"of": "c-1", "at": NOW}})
+    _seed(store, "runs/r0/other_tasks", {"c-1": {"of": "c-1", "at": NOW}})
+    seen: list[str] = []
+    after = None
+    where = [Filter("of", "==", "c-1")]
+    while page := store.query(
+        Query("tasks", where=where, order_by="at", descending=True, after=after, limit=size, group=True)
+    ):
+        assert len(page) <= size
+        seen += [found.path for found in page]
+        after = (page[-1].data["at"], page[-1].path)
+
+    assert seen == [
+        *(f"runs/r{number}/tasks/c-1" for number in (5, 4, 3, 2, 1, 0)),
+        "runs/r0/shards/s/tasks/c-1",
+    ]

@@ -252,7 +252,7 @@ def test_run_is_shown_with_its_tasks(stage: Stage) -> None:
 
     assert shown["run"]["run_id"] == run_id
     assert shown["run"]["started_at"].endswith("Z")
-    assert [task["status"] for task in shown["tasks"]] == ["succeeded", "failed"]
+    assert [task["status"] for task in shown["tasks"]] == ["failed", "succeeded"]
     assert shown["progress"] is None
 
 

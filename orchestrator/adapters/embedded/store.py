@@ -40,6 +40,10 @@ CREATE INDEX leases_over ON documents (collection, sort_key(body, 'lease.expires
 CREATE INDEX shards_open ON documents (collection, sort_key(body, 'open'), id)
     WHERE collection GLOB 'runs/*/shards';
 CREATE INDEX runs_open ON documents (collection, sort_key(body, 'status'), id) WHERE collection = 'runs';
+-- For a connection's history. A file of an earlier release lacks it: there the query reads all documents.
+CREATE INDEX tasks_by_connection
+    ON documents (sort_key(body, 'connection_id'), sort_key(body, 'finished_at'), collection, id)
+    WHERE collection GLOB '*/tasks';
 """
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -86,6 +90,8 @@ class SqliteStore:
 
     def query(self, query: Query) -> list[Snapshot]:
         """Read some documents of a collection in order; a field without an index costs a scan."""
+        if query.group:
+            return self._query_group(query)
         conditions, values = _conditions(query.collection, query.where)
         order_by, after = query.sort_field, query.after
         direction, beyond = (" DESC", "<") if query.descending else ("", ">")
@@ -109,6 +115,28 @@ class SqliteStore:
         with self._database.read() as connection:
             rows = connection.execute(sql, (*values, query.limit)).fetchall()
         return [Snapshot(f"{query.collection}/{id_}", _decode(body), version) for id_, version, body in rows]
+
+    def _query_group(self, query: Query) -> list[Snapshot]:
+        """Read some documents of all collections of an id, by a field and then by path."""
+        if query.sort_field is None:
+            raise ValueError("a collection group is listed by a field only")
+        key = _key(query.sort_field)
+        wheres, values = _where(query.where)
+        # Its name as text, not as a value: SQLite uses a partial index only if it sees the index's condition.
+        name = query.collection.replace("'", "''")
+        conditions = [f"collection GLOB '*/{name}'", *wheres, f"{key} IS NOT NULL"]
+        direction, beyond = (" DESC", "<") if query.descending else ("", ">")
+        if query.after is not None:
+            conditions.append(f"{key} {beyond}= ? AND ({key} {beyond} ? OR (collection, id) {beyond} (?, ?))")
+            bound = sort_key(query.after[0])
+            values += [bound, bound, *_split(query.after[1])]
+        sql = (
+            f"SELECT collection, id, version, body FROM documents WHERE {' AND '.join(conditions)}"  # noqa: S608 - values are bound
+            f" ORDER BY {key}{direction}, collection{direction}, id{direction} LIMIT ?"
+        )
+        with self._database.read() as connection:
+            rows = connection.execute(sql, (*values, query.limit)).fetchall()
+        return [Snapshot(f"{above}/{id_}", _decode(body), version) for above, id_, version, body in rows]
 
     def count(self, collection: str, where: Sequence[Filter] = ()) -> int:
         """Count documents."""
@@ -282,6 +310,14 @@ def _conditions(collection: str, where: Sequence[Filter]) -> tuple[list[str], li
         conditions.append(f"collection = '{collection}'")
     elif collection.startswith("runs/") and collection.endswith("/shards"):
         conditions.append("collection GLOB 'runs/*/shards'")
+    wheres, bound = _where(where)
+    return conditions + wheres, values + bound
+
+
+def _where(where: Sequence[Filter]) -> tuple[list[str], list[object]]:
+    """The conditions on fields, and their values."""
+    conditions: list[str] = []
+    values: list[object] = []
     for field, op, value in where:
         key = _key(field)
         if op == "in":

@@ -121,6 +121,7 @@ class FirestoreStore:
         if _matches_nothing(query.where):
             return []
         parent, structured = self._structured(query.collection, query.where)
+        structured.from_[0].all_descendants = query.group
         order_by, after = query.sort_field, query.after
         direction = _DESCENDING if query.descending else _ASCENDING
         for field in ("__name__",) if order_by is None else (field_path(order_by.split(".")), "__name__"):
@@ -128,7 +129,8 @@ class FirestoreStore:
         if after is not None:
             for value in after[:-1]:
                 fill_value(structured.start_at.values.add(), value)
-            structured.start_at.values.add(reference_value=f"{self._root}/{query.collection}/{after[-1]}")
+            last = after[-1] if query.group else f"{query.collection}/{after[-1]}"
+            structured.start_at.values.add(reference_value=f"{self._root}/{last}")
         structured.limit.value = query.limit
         request = _QueryRequest(parent=parent, structured_query=structured)
 

@@ -19,7 +19,8 @@ locals {
   }
 
   # Queries of readers across all connections; docs/records.md has them. Each begins with the organization, so that
-  # the writers of different organizations do not meet at the end of an index by time.
+  # the writers of different organizations do not meet at the end of an index by time. A connection's history across
+  # all runs begins with the connection.
   group_indexes = {
     orders-to-ship        = { collection = "orders", fields = [["organization_id", "ASCENDING"], ["to_ship", "ASCENDING"], ["ship_by", "ASCENDING"]] }
     orders-revenue        = { collection = "orders", fields = [["organization_id", "ASCENDING"], ["marketplace", "ASCENDING"], ["currency", "ASCENDING"], ["created_at", "ASCENDING"], ["net_micros", "ASCENDING"]] }
@@ -29,6 +30,7 @@ locals {
     products-by-sku       = { collection = "products", fields = [["organization_id", "ASCENDING"], ["skus", "CONTAINS"]] }
     products-that-changed = { collection = "products", fields = [["organization_id", "ASCENDING"], ["synced_at", "ASCENDING"]] }
     stock-of-a-sku        = { collection = "inventory", fields = [["organization_id", "ASCENDING"], ["sku", "ASCENDING"], ["deleted_at", "ASCENDING"], ["available_micros", "ASCENDING"]] }
+    tasks-of-a-connection = { collection = "tasks", fields = [["connection_id", "ASCENDING"], ["finished_at", "DESCENDING"]] }
     stock-that-changed    = { collection = "inventory", fields = [["organization_id", "ASCENDING"], ["synced_at", "ASCENDING"]] }
   }
 

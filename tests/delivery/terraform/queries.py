@@ -18,6 +18,8 @@ from orchestrator.model.connection import MARKETPLACES, ConnectionStatus
 from orchestrator.model.run import RunStatus
 from orchestrator.operators import audit_views, connections, pause, reject_views, run_views, stored_records
 from orchestrator.operators.status import status as status_view
+from orchestrator.operators.tasks.history import history
+from orchestrator.operators.tasks.pages import STATUSES
 from orchestrator.ports import Create, Filter, Put, Query, Snapshot, Write, Written
 from orchestrator.runs import start
 from orchestrator.runs.cancel import cancel_run
@@ -38,6 +40,7 @@ class Shape(NamedTuple):
     any_of: frozenset[str]
     order: str | None
     descending: bool
+    group: bool
     #: Added up; the index has it behind all others.
     summed: str | None = None
 
@@ -54,6 +57,7 @@ class Shape(NamedTuple):
         one (cloud.google.com/firestore/docs/query-data/index-overview).
         """
         conditions = sorted(self.equal) + sorted(self.any_of)
+        assert not self.group or conditions
         if self.order is None and not (self.any_of and self.equal) and not (conditions and self.summed):
             return None
         if self.order is not None and not set(conditions) - {self.order} and self.summed is None:
@@ -103,6 +107,7 @@ class RecordingStore(SqliteStore):
             frozenset(each.field for each in query.where if each.op == "in"),
             query.sort_field,
             query.descending,
+            query.group,
             summed,
         )
         self.made.setdefault(shape, set()).add(_caller())
@@ -170,7 +175,10 @@ def _unavailable(*_: object) -> None:
 
 def _look(world: World, run_id: str) -> None:
     status_view(world.services)
-    run_views.show_run(world.store, run_id)
+    for status in (None, *STATUSES):
+        for marketplace in (None, MARKETPLACES[0]):
+            run_views.show_run(world.store, run_id, status=status, marketplace=marketplace)
+    history(world.store, "c1", lease_seconds=600)
     for chosen in (None, *RunStatus):
         for marketplace in (None, MARKETPLACES[0]):
             run_views.list_runs(world.store, status=chosen, marketplace=marketplace)

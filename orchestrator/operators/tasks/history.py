@@ -1,0 +1,117 @@
+"""A connection's history: its tasks in all runs, and the one that is open."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import msgspec
+
+from orchestrator.errors import RequestError
+from orchestrator.model import ids
+from orchestrator.model.documents import attempt, read_all
+from orchestrator.model.run import Task
+from orchestrator.model.state import SyncState
+from orchestrator.operators.connections import not_found, paths
+from orchestrator.operators.paging import read_token, require_between, write_token
+from orchestrator.operators.tasks.open_tasks import OpenConnection, open_task
+from orchestrator.ports import Document, DocumentStore, Filter, Query, Snapshot
+
+#: Most tasks of a page.
+MOST = 100
+LIMIT = 20
+#: In a page token, instead of a shard: the record is in its usual place.
+_USUAL = "-"
+_FIRST = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class History(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
+    """A page of a connection's tasks, newest first."""
+
+    connection_id: str
+    #: Task records, each with its `run_id`.
+    tasks: list[Document]
+    #: Asks for the next page; None on the last page.
+    next_page_token: str | None
+    #: The open task; None if there is none, and on later pages.
+    open: OpenConnection | None = None
+    #: Documents that cannot be read and are left out, a sentence each; absent if there are none.
+    faults: list[str] = []
+
+
+def history(
+    store: DocumentStore,
+    connection_id: str,
+    *,
+    lease_seconds: float,
+    page_token: str | None = None,
+    limit: int = LIMIT,
+) -> History:
+    """A connection's tasks across runs, as long as their records are kept, even if it was removed.
+
+    Args:
+        store: The documents.
+        connection_id: The connection.
+        lease_seconds: How long a lease lasts.
+        page_token: From the page before.
+        limit: At most this many, from 1 to 100.
+
+    Raises:
+        NotFound: There is neither such a connection nor a task of it.
+        RequestError: A malformed page token, a limit out of range.
+    """
+    require_between("limit", limit, 1, MOST)
+    if not ids.is_document_id(connection_id):
+        raise not_found(connection_id)
+    after = _position(connection_id, page_token)
+    # A record whose time is no time has no place in the list.
+    where = [Filter("connection_id", "==", connection_id), Filter("finished_at", ">", _FIRST)]
+    found = store.query(
+        Query(
+            "tasks",
+            where=where,
+            order_by="finished_at",
+            descending=True,
+            after=after,
+            limit=limit + 1,
+            group=True,
+        )
+    )
+    faults, task = [], None
+    if page_token is None:
+        connection, state = store.get_many(paths(connection_id))
+        if connection is None and not found:
+            raise not_found(connection_id, state)
+        known, fault = attempt(SyncState, state) if state is not None else (SyncState(), "")
+        faults = [fault] if fault else []
+        task = open_task(connection_id, known, lease_seconds) if known is not None else None
+    shown, unread = read_all(Task, found[:limit])
+    return History(
+        connection_id=connection_id,
+        tasks=[snapshot.data for snapshot, _ in shown],
+        next_page_token=_token(found[limit - 1]) if len(found) > limit else None,
+        open=task,
+        faults=faults + unread,
+    )
+
+
+def _token(snapshot: Snapshot) -> str:
+    """The position behind a record: its time, and the run and shard in its path."""
+    parts = snapshot.path.split("/")
+    finished_at: datetime = snapshot.data["finished_at"]
+    return write_token(finished_at.isoformat(), _USUAL if len(parts) == 4 else parts[3], parts[1])
+
+
+def _position(connection_id: str, page_token: str | None) -> tuple[datetime, str] | None:
+    position = read_token(page_token, 3)
+    if position is None:
+        return None
+    time, shard, run_id = position
+    try:
+        finished_at = datetime.fromisoformat(time).astimezone(UTC)
+    except (ValueError, OverflowError) as error:
+        raise RequestError("page_token: it belongs to another list") from error
+    if not ids.is_document_id(shard):
+        raise RequestError("page_token: it belongs to another list")
+    if shard == _USUAL:
+        return finished_at, ids.task_path(run_id, connection_id)
+    return finished_at, ids.second_task_path(run_id, shard, connection_id)
