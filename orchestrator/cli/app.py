@@ -27,6 +27,7 @@ from orchestrator.cli import (
     run_commands,
     schema_commands,
     status_command,
+    ui_command,
 )
 from orchestrator.cli.answer import Answer
 from orchestrator.cli.output import console, print_json, safe
@@ -106,5 +107,6 @@ def parser() -> argparse.ArgumentParser:
         group = groups.add_parser(name, help=text)
         add_parsers(group.add_subparsers(required=True, metavar="COMMAND"))
     schema_commands.add_parser(groups)
+    ui_command.add_parser(groups)
     described.set_defaults(needs_services=True)
     return described

@@ -46,6 +46,8 @@ def usd(value: object) -> str:
     """An amount of money, of which most are small."""
     if not isinstance(value, int | float):
         return _NOTHING
+    if 0 < value < 0.0001:
+        return "< $0.0001"
     return f"${value:,.2f}" if value >= 1 or not value else f"${value:.4f}"
 
 
@@ -88,6 +90,23 @@ def words(value: object) -> str:
     return str(text).replace("_", " ") if isinstance(text, str) and text else _NOTHING
 
 
+def plain(value: object) -> str:
+    """A field of a document that people have written."""
+    match value:
+        case None:
+            return _NOTHING
+        case bool():
+            return "yes" if value else "no"
+        case datetime():
+            return utc(value)
+        case list() | tuple():
+            return ", ".join(map(plain, value)) or _NOTHING
+        case dict():
+            return ", ".join(f"{name}: {plain(each)}" for name, each in value.items()) or _NOTHING
+        case _:
+            return str(value)
+
+
 def parts(text: object, connection_id: str = "") -> list[Part]:
     """A remedy in pieces: quoted commands in full, and for one connection with its id."""
     if not isinstance(text, str):
@@ -111,5 +130,6 @@ def here(**changes: object) -> str:
 
 
 FILTERS: dict[str, Callable[..., Any]] = {
-    each.__name__: each for each in (iso, utc, number, usd, percent, seconds, took, age, span, words, parts)
+    each.__name__: each
+    for each in (iso, utc, number, usd, percent, seconds, took, age, span, words, plain, parts)
 } | {"plural": plural}

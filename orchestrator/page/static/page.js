@@ -6,19 +6,23 @@ document.documentElement.classList.add("js");
 
 // Times are sent in UTC; the reader's own are shown, and UTC on pointing at them.
 const day = new Intl.DateTimeFormat(undefined, { dateStyle: "medium" });
-const minute = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+const minute = new Intl.DateTimeFormat(undefined, {
+  weekday: "short", month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", hourCycle: "h23",
+});
+const long = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
 const second = new Intl.DateTimeFormat(undefined, {
   hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23",
 });
 
 function localTimes(root) {
-  const today = day.format(new Date());
+  const now = new Date();
   for (const time of root.querySelectorAll("time")) {
     const at = new Date(time.dateTime);
     if (Number.isNaN(at.getTime())) continue;
     time.title = time.textContent;
-    const date = day.format(at);
-    time.textContent = date === today ? second.format(at) : `${date}, ${minute.format(at)}`;
+    const isToday = day.format(at) === day.format(now);
+    const isNear = Math.abs(now - at) < 180 * 86_400_000;
+    time.textContent = (isToday ? second : isNear ? minute : long).format(at);
   }
 }
 
