@@ -10,7 +10,7 @@ from pathlib import Path
 from orchestrator.adapters.embedded.queue import LocalDeadLetters, LocalQueue
 from orchestrator.errors import CredentialsRejected, MarketplaceUnavailable, RateLimited
 from orchestrator.model.audit import Actor, Face
-from orchestrator.model.messages import Message, encode
+from orchestrator.model.messages import encode
 from orchestrator.operators import pause
 from orchestrator.ports import DeadLetters
 from tests.support.world import START, FakeClient, World, fill
@@ -32,6 +32,16 @@ class Scene:
     def bury(self, body: bytes) -> None:
         """A message died."""
         self.dead.bury(body, reason="", attributes={})
+
+    def die(self, connection_id: str) -> str:
+        """A tick in which a connection's message dies, after its task has ended; returns the run's id."""
+        run_id = self.world.tick().run_id
+        while self.world.queue.messages:
+            message = self.world.queue.messages.pop(0)
+            if message.kind == "task" and message.connection_id == connection_id:
+                self.bury(encode(message))
+            self.world.deliver(message)
+        return run_id
 
     def ticks(self, number: int) -> None:
         """Some ticks, each with all that follows from it; the last one is three minutes ago."""
@@ -80,11 +90,7 @@ def broken(folder: Path) -> Scene:
     world.bazaar.at_call = _trouble(world)
     scene.ticks(12)
     world.clock.advance(TICK_S - 180)
-    tick = world.tick()
-    message = next(each for each in world.queue.messages if each.kind == "dispatch")
-    world.deliver(message)
-    world.drain()
-    scene.bury(encode(Message(kind="task", run_id=tick.run_id, connection_id="good-1", order="1")))
+    scene.die("refused-1")
     scene.bury(b"\x00not a message<script>")
     world.clock.advance(60)
     return scene
