@@ -15,8 +15,11 @@ from tests.page.scenes import SCENES, Scene, empty
 from tests.page.screens import addresses
 from tests.page.served import Page, serving
 
-playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-from tests.page.browser import chromium, opened  # noqa: E402 - it needs playwright
+pytest.importorskip("playwright", reason="playwright is not installed")
+from playwright.sync_api import Browser
+from playwright.sync_api import Page as Tab
+
+from tests.page.browser import chromium, opened
 
 pytestmark = [
     pytest.mark.processes,
@@ -26,12 +29,11 @@ pytestmark = [
     ),
     pytest.mark.xdist_group("browser"),
 ]
-Browser = playwright.Browser
-Tab = playwright.Page
 #: Runs in each screen: what no script may see there is caught there.
 _LISTEN = """
 window.violations = [];
-document.addEventListener("securitypolicyviolation", (e) => window.violations.push(e.violatedDirective + " " + e.blockedURI));
+document.addEventListener("securitypolicyviolation", (event) =>
+  window.violations.push(event.violatedDirective + " " + event.blockedURI));
 """
 _AXE = files("axe_playwright_python").joinpath("axe.min.js")
 
@@ -153,7 +155,7 @@ def test_keys(browser: Browser, tmp_path: Path) -> None:
 
 
 def test_other_ports_of_this_machine_get_nothing(browser: Browser, tmp_path: Path) -> None:
-    """A page that another program of this machine serves: the browser sends it the cookie, and that is all."""
+    """A page that another program of this machine serves: the browser sends it the cookie, no more."""
     scene = empty(tmp_path / "one")
     scene.world.connect("my-shop")
     with serving(scene) as page, serving(empty(tmp_path / "other")) as other:
