@@ -5,13 +5,14 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.requirements-installed
 
 # make run, make dev
+switch = $(if $(filter-out 0 1,$2),$(error $1 is 1 or 0, not '$2'),$(if $(filter 1,$2),$3))
 RUN_OPTIONS = \
-	$(if $(EMULATORS),--emulators) \
+	$(call switch,EMULATORS,$(EMULATORS),--emulators) \
 	$(if $(ORDERS),--orders $(ORDERS)) \
 	$(if $(PRODUCTS),--products $(PRODUCTS)) \
 	$(if $(SEED),--seed $(SEED)) \
-	$(if $(SANDBOX_DATA),--data $(SANDBOX_DATA)) \
-	$(if $(RESET),--reset)
+	$(if $(SANDBOX_DATA),--data '$(SANDBOX_DATA)') \
+	$(call switch,RESET,$(RESET),--reset)
 
 # make check
 JOBS ?= auto
@@ -37,15 +38,16 @@ help: ## List the targets
 	@echo "  MARKETPLACE= and JOBS=; make fuzz and make chaos SECONDS= and SEED=; all take PYTHON= and VENV=."
 	@echo "  make deploy and make destroy take ENV=dev or ENV=prod, STATE_BUCKET= and YES=1; they and make terraform-test TERRAFORM=."
 
-setup: $(STAMP) ## Install everything into .venv (the other targets do it by themselves)
+setup: $(STAMP) ## Install everything into .venv, the command marketplace-sync too (the other targets do it by themselves)
 
-$(STAMP): requirements.txt requirements-dev.txt
+$(STAMP): requirements.txt requirements-dev.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "Python 3.11 or later is needed; '$(PYTHON)' is not. Say which: make PYTHON=python3.13 ..." >&2; exit 1; }
 	@echo "Installing into $(VENV) (once; takes a minute)"
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes \
 		-r requirements.txt -r requirements-dev.txt
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-build-isolation --no-deps --no-index -e .
 	@touch $@
 
 run: $(STAMP) ## Run the whole sync once on this machine: sandbox marketplaces, one tick, the run record

@@ -71,28 +71,30 @@ PAGE = (
 def _scheduler(call: Call) -> flask.Response:
     job, schedule_time = requests.schedule_of(call.request)
     trigger = "interval" if job == INTERVAL_JOB else "scheduler"
-    return _accepted(
-        start.start_tick(
-            call.services, job=job, schedule_time=schedule_time, requested_by=call.caller, trigger=trigger
-        )
+    started = start.start_tick(
+        call.services, job=job, schedule_time=schedule_time, requested_by=call.caller, trigger=trigger
     )
+    # A run that a person forced proves nothing about the schedule.
+    return _accepted(started, trigger if schedule_time is not None else "forced", call.caller)
 
 
 def _trigger(call: Call) -> flask.Response:
     wanted = requests.decoded(call.body, start.TriggerRequest)
     key = requests.idempotency_key_of(call.request)
     own = ids.key_of(call.caller, key) if key is not None else None
-    return _accepted(start.start_manual(call.services, wanted, by=call.actor, idempotency_key=own))
+    started = start.start_manual(call.services, wanted, by=call.actor, idempotency_key=own)
+    return _accepted(started, "manual", call.caller)
 
 
 def _retry(call: Call) -> flask.Response:
     requests.decoded(call.body, requests.Nothing)
-    return _accepted(start.retry_run(call.services, call.run_id, by=call.actor))
+    started = start.retry_run(call.services, call.run_id, by=call.actor)
+    return _accepted(started, "retry", call.caller)
 
 
 def _cancel(call: Call) -> flask.Response:
     requests.decoded(call.body, requests.Nothing)
-    return _accepted(cancel_run(call.services, call.run_id, by=call.actor))
+    return _accepted(cancel_run(call.services, call.run_id, by=call.actor), "cancel", call.caller)
 
 
 def _status(call: Call) -> flask.Response:
@@ -123,12 +125,22 @@ def _show_run(call: Call) -> flask.Response:
     return _json(view)
 
 
-def _accepted(started: start.Started) -> flask.Response:
-    _log.info(
-        "run %s accepted",
-        started.run_id,
-        extra={"action": "run_accepted", "run_id": started.run_id, "duplicate": started.duplicate},
-    )
+def _accepted(started: start.Started, trigger: str, caller: str) -> flask.Response:
+    """The answer to a call that starts or cancels a run; `trigger` is the log's word for the call."""
+    again = " again" if started.duplicate else ""
+    # A retry's path names another run.
+    with log_context.bind(run_id=started.run_id):
+        _log.info(
+            "run %s accepted%s (%s, asked by %s): %d connections",
+            *(started.run_id, again, trigger, caller, started.tasks),
+            extra={
+                "action": "run_accepted",
+                "trigger": trigger,
+                "caller": caller,
+                "tasks": started.tasks,
+                "duplicate": started.duplicate,
+            },
+        )
     response = _json(started, HTTPStatus.ACCEPTED)
     response.headers["Location"] = f"/api/sync/runs/{started.run_id}"
     return response
@@ -190,14 +202,28 @@ class Api:
 def _failed(request: flask.Request, error: Exception) -> flask.Response:
     problem = problem_of(error)
     where = {"method": request.method, "path": request.path[:200], "status": problem.status.value}
+    told = (request.method, where["path"], problem.status.value)
+    kind = error.kind if isinstance(error, SyncError) else type(error).__name__
     if isinstance(error, Refused):
-        _log.warning("caller refused: %s", error.reason, extra={"action": "caller_refused", **where})
+        _log.warning(
+            "caller refused: %s %s answered %d to %s: %s",
+            *(*told, error.who, error.reason),
+            extra={"action": "caller_refused", "caller": error.who, "reason": error.reason, **where},
+        )
     elif problem.status is HTTPStatus.INTERNAL_SERVER_ERROR:
-        action = error.kind if isinstance(error, SyncError) else "request_crashed"
-        _log.exception("request failed: %s", error, extra={"action": action, **where})
+        _log.exception(
+            "request failed: %s %s answered %d: %s",
+            *(*told, error),
+            extra={"action": "request_crashed", "kind": kind, **where},
+        )
     else:
         severity = logging.WARNING if problem.status >= HTTPStatus.INTERNAL_SERVER_ERROR else logging.INFO
-        _log.log(severity, "request failed: %s", error, extra={"action": "request_failed", **where})
+        _log.log(
+            severity,
+            "request failed: %s %s answered %d: %s",
+            *(*told, error),
+            extra={"action": "request_failed", "kind": kind, **where},
+        )
     return problem.response()
 
 

@@ -122,11 +122,17 @@ def _redelivered_on_error(kind: str) -> Iterator[None]:
     try:
         yield
     except SyncError as error:
-        _log.warning("%s message is to be redelivered: %s", kind, error, extra={"action": error.kind})
+        _log.warning(
+            "%s message is to be redelivered: %s",
+            *(kind, error),
+            extra={"action": "message_redelivered", "kind": error.kind},
+        )
         raise ServiceUnavailable("to be redelivered") from error
     except Exception as error:
         _log.exception(
-            "%s message is to be redelivered: %s", kind, error, extra={"action": "message_crashed"}
+            "%s message is to be redelivered: %s",
+            *(kind, error),
+            extra={"action": "message_crashed", "kind": type(error).__name__},
         )
         raise ServiceUnavailable("to be redelivered") from error
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import re
 import sys
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 import msgspec
@@ -98,7 +99,7 @@ class JsonFormatter(logging.Formatter):
         bound.pop("traceparent", None)
         line: dict[str, object] = {
             "severity": record.levelname if record.levelno <= logging.CRITICAL else "CRITICAL",
-            "message": redact(record.getMessage()),
+            "message": redact(_subject(bound) + record.getMessage()),
             "time": datetime.fromtimestamp(record.created, UTC),
             "logger": record.name,
             **{name: redact(value) for name, value in bound.items()},
@@ -126,6 +127,15 @@ class _StdoutHandler(logging.Handler):
             sys.stdout.flush()
         except Exception:  # noqa: BLE001 - a log line never breaks the work it reports
             self.handleError(record)
+
+
+def _subject(bound: Mapping[str, str]) -> str:
+    """The connection that the work is about, in front of a message: people read messages alone."""
+    connection_id = bound.get("connection_id")
+    if not connection_id:
+        return ""
+    marketplace = bound.get("marketplace")
+    return f"{connection_id} ({marketplace}): " if marketplace else f"{connection_id}: "
 
 
 def configure(level: str, project: str) -> None:

@@ -21,6 +21,7 @@ from local.stack import OPERATOR, SCHEDULER_ACCOUNT, Options
 from orchestrator.errors import SyncError
 
 _INTERRUPTED = 130
+_WRONG_USAGE = 2
 
 
 def main() -> int:
@@ -34,7 +35,7 @@ def main() -> int:
             os.chdir(ROOT)
             print(Issuer.open(folder.issuer).mint(email=options.email, audience=options.audience))
             return 0
-        data = None if options.data is None else str(options.data.resolve(strict=True))
+        data = None if options.data is None else options.data.expanduser().resolve()
         os.chdir(ROOT)
         stack = Options(
             folder=folder,
@@ -46,7 +47,7 @@ def main() -> int:
             emulators=options.emulators,
         )
         return run(stack) if options.command == "run" else dev(stack, timedelta(seconds=options.interval))
-    except (StackFailed, TickFailed, EmulatorsMissing, SyncError, FileNotFoundError) as error:
+    except (StackFailed, TickFailed, EmulatorsMissing, SyncError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -54,25 +55,23 @@ def main() -> int:
         return _INTERRUPTED
 
 
-def _parser() -> argparse.ArgumentParser:
-    common = argparse.ArgumentParser(add_help=False)
+def _parser() -> _Parser:
+    common = _Parser(add_help=False)
     common.add_argument(
         "--directory", type=Path, default=ROOT / ".local", help="state folder; default: .local"
     )
-    stack = argparse.ArgumentParser(add_help=False, parents=[common])
+    stack = _Parser(add_help=False, parents=[common])
     stack.add_argument("--orders", type=_positive, default=600, help="orders per account; default: 600")
     stack.add_argument("--products", type=_positive, default=200, help="products per account; default: 200")
     stack.add_argument("--seed", type=int, default=1, help="chooses the generated data; default: 1")
     stack.add_argument(
         "--data", type=Path, metavar="DIR", help="folder of real data to sync instead of generated data"
     )
-    stack.add_argument("--reset", action="store_true", help="start with an empty store")
+    stack.add_argument("--reset", action="store_true", help="empty the store of this data first")
     stack.add_argument(
         "--emulators", action="store_true", help="use Google's Firestore and Pub/Sub emulators"
     )
-    parser = argparse.ArgumentParser(
-        prog="python -m local", description="Runs the whole sync on one machine."
-    )
+    parser = _Parser(prog="python -m local", description="Runs the whole sync on one machine.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     commands.add_parser(
         "run", parents=[stack], help="deliver one tick and wait for its run; exit 0 if it succeeded"
@@ -91,10 +90,16 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """End with one line: the usage, which does not name make's variables, is printed by `--help`."""
+        self.exit(_WRONG_USAGE, f"error: {message}\n")
+
+
 def _positive(text: str) -> int:
-    number = int(text)
+    number = int(text) if text.isdecimal() else 0
     if number < 1:
-        raise argparse.ArgumentTypeError(f"{number} is less than 1")
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number of at least 1")
     return number
 
 

@@ -159,21 +159,13 @@ class Processes:
         self._children.clear()
 
 
-def free_ports(count: int, preferred: Sequence[int] = ()) -> list[int]:
-    """Distinct unused ports of the loopback interface; preferred ports are taken if they are free."""
+def free_ports(count: int) -> list[int]:
+    """Distinct unused ports of the loopback interface."""
     with contextlib.ExitStack() as held:
-        ports = []
-        for index in range(count):
-            wanted = preferred[index] if index < len(preferred) else 0
-            listener = held.enter_context(socket.socket())
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                listener.bind(("127.0.0.1", wanted))
-            except OSError:
-                listener.bind(("127.0.0.1", 0))
-            listener.listen()  # only a listening port is refused to the next listener
-            ports.append(int(listener.getsockname()[1]))
-        return ports
+        listeners = [held.enter_context(socket.socket()) for _ in range(count)]
+        for listener in listeners:
+            listener.bind(("127.0.0.1", 0))
+        return [int(listener.getsockname()[1]) for listener in listeners]
 
 
 @contextmanager

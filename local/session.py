@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import msgspec
 from rich.console import Console
+from rich.text import Text
 
 from functions.api import INTERVAL_JOB
-from local.google.scheduler import TickFailed, next_tick
 from local.processes import ROOT, StackFailed
-from local.stack import DEV_PORTS, Options, Stack, running
+from local.stack import Options, Stack, running
+from local.ticks import Ticks
+from local.watch import Watch
 from orchestrator.cli.follow import follow, seen
-from orchestrator.cli.output import console
+from orchestrator.cli.output import console, safe
 from orchestrator.cli.run_report import print_run
 from orchestrator.model.run import RunStatus
 from orchestrator.operators import run_views
@@ -32,14 +36,13 @@ _DEV_POLL_S = 0.5
 def run(options: Options) -> int:
     """Deliver one tick, follow its run to the end, print it; returns the exit code."""
     screen = console()
-    screen.print(f"Starting the local stack (logs in {options.folder.logs}/)")
-    with running(options) as stack:
+    with running(options, screen.print) as stack:
         _finish_interrupted(stack, screen)
         view = _tick(stack, screen, datetime.now(UTC))
         options.folder.last_run.write_bytes(
             msgspec.json.format(msgspec.json.encode(view.run), indent=2) + b"\n"
         )
-    print_run(screen, view)
+        print_run(screen, view)
     _print_next_steps(screen, options)
     return 0 if view.run["status"] == RunStatus.SUCCEEDED else 1
 
@@ -47,21 +50,27 @@ def run(options: Options) -> int:
 def dev(options: Options, interval: timedelta) -> int:
     """Keep the stack running until interrupted; deliver a tick now and at every interval."""
     screen = console()
-    screen.print(f"Starting the local stack (logs in {options.folder.logs}/)")
-    as_interval = replace(options, job=INTERVAL_JOB, preferred_ports=DEV_PORTS)
-    with running(as_interval) as stack:
+    seconds = min(86_400, max(1, round(interval.total_seconds())))
+    with running(replace(options, job=INTERVAL_JOB, tick_s=seconds), screen.print) as stack:
         _print_addresses(screen, stack, interval)
-        _finish_interrupted(stack, screen)
-        due = datetime.now(UTC)
-        while True:
-            try:
-                print_run(screen, _tick(stack, screen, due))
-            except TickFailed as error:
-                screen.print(f"The tick failed: {error}", style="red")
-            due = next_tick(datetime.now(UTC), interval)
-            while datetime.now(UTC) < due:
+        watch = Watch(stack.services.store, screen)
+        with Ticks(stack.scheduler, interval) as ticks, _status(screen) as show:
+            while True:
                 stack.processes.check()
+                for failure in ticks.failures():
+                    screen.print(failure, style="red")
+                show("; ".join([*watch.look(), f"next tick at {safe(ticks.due)}"]))
                 time.sleep(_DEV_POLL_S)
+
+
+@contextmanager
+def _status(screen: Console) -> Iterator[Callable[[str], None]]:
+    """A line at the bottom of a terminal, which the function changes; nothing elsewhere."""
+    if not screen.is_terminal:
+        yield lambda _: None
+        return
+    with screen.status("") as line:
+        yield lambda text: line.update(Text(text))
 
 
 def _tick(stack: Stack, screen: Console, schedule_time: datetime) -> RunView:
@@ -124,19 +133,20 @@ class _Watchdog:
 def _print_next_steps(screen: Console, options: Options) -> None:
     folder, python = options.folder, _python()
     screen.print()
-    screen.print(f"Run document: {folder.last_run}; logs: {folder.logs}/")
+    screen.print(f"Run document: {folder.last_run}")
     if not options.emulators:
-        screen.print(
-            f"List connections and runs: set -a; . {folder.environment}; set +a; "
-            f"{python} -m orchestrator connections list; {python} -m orchestrator runs list"
-        )
-    screen.print("Keep the stack running, with a tick every minute: make dev")
+        screen.print("List connections and runs:")
+        screen.print(f"  set -a; . {folder.environment}; set +a")
+        screen.print(f"  {python} -m orchestrator connections list; {python} -m orchestrator runs list")
+    emulators = " EMULATORS=1" if options.emulators else ""
+    screen.print(f"Keep the stack running, with a tick every minute: make dev{emulators}")
 
 
 def _print_addresses(screen: Console, stack: Stack, interval: timedelta) -> None:
     url, folder, python = stack.api_url, stack.options.folder, _python()
     directory = "" if str(folder.path) == ".local" else f" --directory {folder.path}"
-    screen.print(f"Delivering a tick every {interval.total_seconds():.0f} s until Ctrl-C. In another shell:")
+    screen.print()
+    screen.print("In another shell:")
     screen.print("  # show the status of all connections, as an operator")
     screen.print(
         f'  curl -H "Authorization: Bearer $({python} -m local token --audience {url}{directory})" '
@@ -145,13 +155,19 @@ def _print_addresses(screen: Console, stack: Stack, interval: timedelta) -> None
     screen.print("  # change data in a sandbox; the next tick syncs the changes")
     for name, address in stack.sandbox_urls.items():
         screen.print(f"""  curl -d '{{"new_orders": 5, "prices": 3}}' {address}/_sandbox/change  # {name}""")
+    screen.print("  # make one account fail until faults are turned off (others: local/sandbox/README.md)")
+    address = stack.sandbox_urls["takealot"]
+    screen.print(f"""  curl -d '{{"status": 401, "account": 1}}' {address}/_sandbox/faults  # takealot-1""")
+    screen.print(f"  curl -X DELETE {address}/_sandbox/faults")
     if changes := stack.environment.get("SYNC_CHANGES"):
         screen.print(f"  # changed records are told to {changes}")
     screen.print("  # list the runs on the command line")
     screen.print(f"  set -a; . {folder.environment}; set +a; {python} -m orchestrator runs list")
+    screen.print()
+    screen.print(f"A tick every {interval.total_seconds():.0f} s until Ctrl-C:")
 
 
 def _python() -> str:
     """The command that starts this interpreter in the project's root."""
     path = Path(sys.executable)
-    return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else "python"
+    return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else str(path)

@@ -8,21 +8,25 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
+import msgspec
 import urllib3
 
-from local.folder import Folder, SandboxData
+from local import ports
+from local.folder import DataSet, Folder, SandboxData
 from local.google import topics
 from local.google.emulators import start_emulators
 from local.google.issuer import Issuer
 from local.google.scheduler import JOB, Scheduler
-from local.processes import Processes, free_ports
+from local.processes import Processes, StackFailed
 from local.recovery import end_leases
 from local.samples import ACCOUNTS, MARKETPLACES, add_samples
+from local.sandbox import retail
 from orchestrator import wiring
 from orchestrator.adapters.embedded.store import SqliteStore
 from orchestrator.services import Services
@@ -32,9 +36,8 @@ from orchestrator.settings_table import SETTINGS
 SCHEDULER_ACCOUNT = "scheduler@local.iam.gserviceaccount.com"
 OPERATOR = "operator@example.com"
 PROJECT = "local-project"
-#: Ports that `make dev` takes if they are free: both functions, issuer, sandboxes.
-DEV_PORTS = tuple(range(8080, 8083 + len(MARKETPLACES)))
 _WAKE_TIMEOUT_S = 30.0
+_GONE = "The emulators have ended, and their data with them"
 #: Settings that a developer may change for the functions; the stack sets all others.
 _TUNABLE = frozenset(
     {"LOG_LEVEL", "LOOKBACK_SECONDS", "LEASE_SECONDS", "MAX_ATTEMPTS", "RUN_SECONDS", "SLICE_SECONDS"}
@@ -52,14 +55,15 @@ class Options:
     products: int
     seed: int
     #: A folder of real data, in place of generated data.
-    data: str | None = None
-    #: Whether to start with an empty store.
+    data: Path | None = None
+    #: Whether to empty the store of this data first.
     reset: bool = False
     #: Whether to use Google's emulators instead of the embedded store and queue.
     emulators: bool = False
-    preferred_ports: tuple[int, ...] = ()
     #: The name of the scheduler's job in each tick.
     job: str = JOB
+    #: The time between two ticks, in seconds.
+    tick_s: int = 900
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +71,10 @@ class Stack:
     """The running system."""
 
     options: Options
+    #: The sandboxes' data, and the embedded store of it; the emulators' store is always new.
+    data_set: DataSet
+    #: By process.
+    ports: Mapping[str, int]
     processes: Processes
     services: Services
     scheduler: Scheduler
@@ -95,26 +103,40 @@ class Stack:
 
 
 @contextmanager
-def running(options: Options) -> Iterator[Stack]:
+def running(options: Options, tell: Callable[[str], None] = lambda _: None) -> Iterator[Stack]:
     """Start everything; end it all when the block ends, for any reason.
 
+    Args:
+        options: The choices.
+        tell: Called with each line that a person should see.
+
     Raises:
-        StackFailed: A process did not start, or another stack uses the same folder.
+        StackFailed: A process did not start, the real data cannot be read, or another stack uses the folder.
         EmulatorsMissing: This machine lacks Google's emulators.
     """
     folder = options.folder
-    with folder.lock(), Processes(folder.logs) as processes:
-        data = _sandbox_data(options)
-        api, worker, certs, *sandbox_ports = free_ports(3 + len(MARKETPLACES), options.preferred_ports)
-        variables = variables_of(folder, api, worker, certs) | _changes()
+    wanted = _wanted(options)
+    with (
+        folder.lock(),
+        ports.claimed(folder.path / "ports.json", ports.preferred(MARKETPLACES)) as taken,
+        Processes(folder.logs) as processes,
+    ):
+        data_set = folder.data_set(wanted, reset=options.reset and not options.emulators)
+        for line in _start_lines(options, data_set, taken):
+            tell(line)
+        api, worker, certs = (taken[name] for name in ("sync_api", "sync_worker", "issuer"))
+        variables = variables_of(folder, api, worker, certs, store=data_set.store) | _changes()
+        variables["TICK_SECONDS"] = str(options.tick_s)
         if options.emulators:
-            variables |= _start_emulators(processes)
+            variables |= _start_emulators(processes, taken)
         else:
-            store = SqliteStore(folder.store)
+            data_set.keep()
+            store = SqliteStore(data_set.store)
             end_leases(store)
             store.close()
         environment = {**inherited(), **variables}
-        sandbox_urls = start_sandboxes(processes, environment, sandbox_ports, data)
+        sandbox_ports = [taken[f"sandbox-{name}"] for name in MARKETPLACES]
+        sandbox_urls = start_sandboxes(processes, environment, sandbox_ports, data_set.data)
         issuer_options = (f"--port={certs}", f"--directory={folder.issuer}")
         _start(processes, environment, "issuer", "local.google.issuer", *issuer_options)
         # The worker first: `sync_api` delivers messages of an earlier start as soon as it runs.
@@ -129,22 +151,53 @@ def running(options: Options) -> Iterator[Stack]:
         services = wiring.build(Settings.from_environment(variables), delivers=False)
         add_samples(services, folder, sandbox_urls)
         folder.write_environment(variables)
-        yield Stack(options, processes, services, _scheduler(options, variables), variables, sandbox_urls)
+        scheduler = _scheduler(options, variables)
+        try:
+            yield Stack(options, data_set, taken, processes, services, scheduler, variables, sandbox_urls)
+        finally:
+            if options.emulators:
+                tell(f"{_GONE}: start again before you use {folder.environment}")
+                folder.write_environment(variables, note=f"{_GONE}.")
 
 
-def _sandbox_data(options: Options) -> SandboxData:
-    if options.reset:
-        options.folder.reset()
-    return options.folder.sandbox_data(
-        SandboxData(
-            orders=options.orders,
-            products=options.products,
-            seed=options.seed,
-            data=options.data,
-            # Old enough for every stream: a run skips too recent data, and the next would find it new.
-            until=datetime.now(UTC).replace(microsecond=0) - timedelta(hours=1),
-        )
+def _wanted(options: Options) -> SandboxData:
+    """The sandboxes' data as the person asks for it.
+
+    Raises:
+        StackFailed: The folder of real data cannot be read. Nothing has been touched.
+    """
+    data = SandboxData(
+        orders=options.orders,
+        products=options.products,
+        seed=options.seed,
+        data=None if options.data is None else str(options.data),
+        # Old enough for every stream: a run skips too recent data, and the next would find it new.
+        until=datetime.now(UTC).replace(microsecond=0) - timedelta(hours=1),
     )
+    if options.data is None:
+        return data
+    try:
+        data = msgspec.structs.replace(data, content=retail.content(options.data))
+        if options.folder.data_set(data).is_new:  # a known one was read before
+            retail.check(options.data)
+    except retail.DataInvalid as error:
+        raise StackFailed(f"SANDBOX_DATA: {error}") from error
+    return data
+
+
+def _start_lines(options: Options, data_set: DataSet, taken: Mapping[str, int]) -> Iterator[str]:
+    yield f"Starting the local stack; logs in {options.folder.logs}/"
+    if options.emulators:
+        yield f"Store: the Firestore emulator, new at each start, for {data_set.data}"
+    else:
+        new = ", new" if data_set.is_new else ""
+        yield f"Store: {data_set.store}{new}, for {data_set.data}"
+    used = [
+        f"{name.removeprefix('sandbox-')} {port}"
+        for name, port in taken.items()
+        if options.emulators or not name.endswith("-emulator")
+    ]
+    yield f"Ports: {', '.join(used)}"
 
 
 def _scheduler(options: Options, variables: Mapping[str, str]) -> Scheduler:
@@ -166,12 +219,14 @@ def _changes() -> dict[str, str]:
 
 def inherited() -> dict[str, str]:
     """This process's environment without the settings that the stack itself decides."""
-    decided = SETTINGS.keys() - _TUNABLE | {"K_SERVICE"}
+    # The sandboxes would read SANDBOX_DATA too.
+    decided = SETTINGS.keys() - _TUNABLE | {"K_SERVICE", "SANDBOX_DATA"}
     return {name: value for name, value in os.environ.items() if name not in decided}
 
 
-def _start_emulators(processes: Processes) -> dict[str, str]:
-    emulators = start_emulators(processes)
+def _start_emulators(processes: Processes, taken: Mapping[str, int]) -> dict[str, str]:
+    hosts = [taken[f"{name}-emulator"] for name in ("firestore", "pubsub")]
+    emulators = start_emulators(processes, hosts)
     os.environ.update(emulators.variables)  # this process's client libraries read them from here
     return {
         **emulators.variables,
@@ -181,12 +236,14 @@ def _start_emulators(processes: Processes) -> dict[str, str]:
     }
 
 
-def variables_of(folder: Folder, api: int, worker: int, certs: int) -> dict[str, str]:
+def variables_of(
+    folder: Folder, api: int, worker: int, certs: int, *, store: Path | None = None
+) -> dict[str, str]:
     """The functions' environment with the embedded store and queue; the numbers are ports."""
     folder.scheduler_secret()
     return {
         "ENVIRONMENT": "development",
-        "SYNC_STORE": f"sqlite:{folder.store}",
+        "SYNC_STORE": f"sqlite:{store or folder.store}",
         "SYNC_QUEUE": f"local:http://127.0.0.1:{worker}",
         "SCHEDULER_AUDIENCE": f"http://127.0.0.1:{api}",
         "SCHEDULER_SERVICE_ACCOUNT": SCHEDULER_ACCOUNT,

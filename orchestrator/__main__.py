@@ -1,8 +1,8 @@
-"""`python -m orchestrator`."""
+"""`python -m orchestrator`, the same as `marketplace-sync`."""
 
 import sys
 
-from orchestrator.cli.app import main
+from orchestrator.cli.app import entry
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(entry())

@@ -10,6 +10,7 @@
     │  ├─ StoreUnavailable         outcome unknown: settle by reading, else redeliver
     │  └─ WriteRejected            the store will never accept this data: bisect
     ├─ QueueUnavailable            redeliver
+    ├─ LogUnavailable              the command line says so
     ├─ ChangesUnavailable          the task is closed all the same, and its changes are told later
     ├─ SecretError
     │  ├─ SecretMissing            like rejected credentials: the operator acts
@@ -123,6 +124,12 @@ class QueueUnavailable(SyncError):
     """Not every message was accepted; publishing again is safe."""
 
     kind = "queue_unavailable"
+
+
+class LogUnavailable(SyncError):
+    """The log cannot be read back now, or not by this account."""
+
+    kind = "log_unavailable"
 
 
 class ChangesUnavailable(SyncError):

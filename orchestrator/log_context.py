@@ -27,6 +27,16 @@ def bind(**fields: str | None) -> Iterator[None]:
         _fields.reset(token)
 
 
+@contextmanager
+def apart(*names: str) -> Iterator[None]:
+    """Leave fields out until the block ends: its lines are about something else than the current work."""
+    token = _fields.set({name: value for name, value in _fields.get().items() if name not in names})
+    try:
+        yield
+    finally:
+        _fields.reset(token)
+
+
 def current() -> Mapping[str, str]:
     """The fields of the current context."""
     return _fields.get()

@@ -248,6 +248,46 @@ class DeadLetters(Protocol):
         """Delete them; deleting an absent one is fine."""
 
 
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """A line of the functions' log."""
+
+    #: When it was written, in RFC 3339 with nanoseconds, as the log keeps it.
+    at: str
+    #: Orders lines of one time; unique among them.
+    id: str
+    severity: str
+    message: str
+    #: All other fields, `action` among them.
+    fields: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class LogQuery:
+    """Lines of a run, of a connection, or of both, the oldest first."""
+
+    run_id: str | None = field(default=None, kw_only=True)
+    connection_id: str | None = field(default=None, kw_only=True)
+    #: The least severity.
+    severity: str | None = field(default=None, kw_only=True)
+    since: datetime = field(kw_only=True)
+    until: datetime = field(kw_only=True)
+    #: Resumes behind a line: its `at` and `id`.
+    after: tuple[str, str] | None = field(default=None, kw_only=True)
+    limit: int = field(kw_only=True)
+
+
+class LogReader(Protocol):
+    """The functions' log, read back for operators."""
+
+    def read(self, query: LogQuery) -> list[LogLine]:
+        """At most `limit` lines; fewer only if there are no more.
+
+        Raises:
+            LogUnavailable: The log did not answer, or refuses this account.
+        """
+
+
 class SecretStore(Protocol):
     """Secrets by reference; values never appear in documents, logs or errors."""
 

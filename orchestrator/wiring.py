@@ -10,13 +10,16 @@ from pathlib import Path
 
 from orchestrator import decoding
 from orchestrator.adapters.clock import SystemClock
+from orchestrator.errors import NotPossible, StoreUnavailable
 from orchestrator.marketplaces.registry import REGISTRY
-from orchestrator.ports import ChangeFeed, DeadLetters, DocumentStore, SecretStore, TaskQueue
+from orchestrator.ports import ChangeFeed, DeadLetters, DocumentStore, LogReader, SecretStore, TaskQueue
 from orchestrator.services import Services
 from orchestrator.settings import Settings
 
 #: The embedded queue's file if there is no embedded store beside it, and the embedded change feed's.
 _QUEUE_FILE, _CHANGES_FILE = Path(".local/queue.db"), Path(".local/changes.db")
+#: The maximum seconds until an emulator, which is on this machine, accepts a connection.
+_EMULATOR_ANSWERS_S = 2.0
 #: Threads of all invocations in an instance: a page and a commit for each of the most that Cloud Run allows.
 #: With fewer, slow marketplaces would keep all others waiting. A thread is made only if no other is idle.
 _OVERLAPPING = 2000
@@ -27,12 +30,20 @@ def build(
 ) -> Services:
     """Make the services of these settings; call it once a process, after any fork.
 
+    A process that does not deliver is a person's short command: one clear line tells it that an emulator has
+    ended, instead of the client library's error after its retries.
+
     Args:
         settings: Checked settings.
         delivers: Whether this process may deliver the embedded queue's messages. A short command
             leaves them to the processes that stay.
         stopping: Whether this process was told to end.
+
+    Raises:
+        StoreUnavailable: Nothing listens at an emulator's address.
     """
+    if not delivers:
+        _require_emulators(settings)
     decoding.prepare()
     return Services(
         settings=settings,
@@ -47,6 +58,24 @@ def build(
     )
 
 
+def _require_emulators(settings: Settings) -> None:
+    for name, address, is_used in (
+        ("FIRESTORE_EMULATOR_HOST", settings.firestore_emulator_host, settings.sync_store == "firestore"),
+        ("PUBSUB_EMULATOR_HOST", settings.pubsub_emulator_host, settings.sync_queue.startswith("pubsub:")),
+    ):
+        # A shell that had the emulators' environment may still have the address.
+        if not address or not is_used:
+            continue
+        host, _, port = address.rpartition(":")
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), _EMULATOR_ANSWERS_S).close()
+        except OSError as error:
+            raise StoreUnavailable(
+                f"{name}: nothing listens at {address}: the emulators are gone, and their data with them",
+                action="start them again (`make dev EMULATORS=1`), or read another environment",
+            ) from error
+
+
 def dead_letters(settings: Settings) -> DeadLetters:
     """The queue's dead letters; only the command line reads them."""
     scheme, _, target = settings.sync_queue.partition(":")
@@ -59,6 +88,42 @@ def dead_letters(settings: Settings) -> DeadLetters:
     return PubSubDeadLetters(
         project=settings.google_cloud_project, topic=target, emulator_host=settings.pubsub_emulator_host
     )
+
+
+def log_reader(settings: Settings) -> LogReader:
+    """The functions' log; only the command line reads it.
+
+    Raises:
+        NotPossible: The functions run on this machine, and write files.
+    """
+    scheme, _, path = settings.sync_store.partition(":")
+    if scheme == "sqlite" or settings.firestore_emulator_host:
+        folder = Path(path).parent / "logs" if scheme == "sqlite" else Path(".local/logs")
+        raise NotPossible(
+            "this store is local: its functions write no line to Cloud Logging",
+            action=f"their log is in {folder}/, one file for each process; its lines are JSON",
+        )
+    from orchestrator.adapters.google.cloud_logging import CloudLogs
+
+    return CloudLogs(project=settings.google_cloud_project)
+
+
+def reach_queue(settings: Settings) -> str:
+    """Find out whether this process can publish, without publishing; a sentence about it.
+
+    Raises:
+        QueueUnavailable: It cannot.
+    """
+    scheme, _, target = settings.sync_queue.partition(":")
+    if scheme == "local":
+        from orchestrator.adapters.embedded.delivery import reach_worker
+
+        return reach_worker(target)
+    from orchestrator.adapters.google.pubsub import PubSubQueue
+
+    return PubSubQueue(
+        project=settings.google_cloud_project, topic=target, emulator_host=settings.pubsub_emulator_host
+    ).reach()
 
 
 def caller(settings: Settings) -> str:

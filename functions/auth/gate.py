@@ -21,13 +21,15 @@ class Refused(Problem):
     Args:
         status: 401 without a valid token, 403 for the wrong caller or the wrong secret.
         reason: For the log alone; quotes neither token nor secret.
+        who: For the log alone: the caller, as far as it is known.
     """
 
-    def __init__(self, status: HTTPStatus, reason: str) -> None:
+    def __init__(self, status: HTTPStatus, reason: str, who: str = "an unknown caller") -> None:
         super().__init__(
             status, headers={"WWW-Authenticate": "Bearer"} if status is HTTPStatus.UNAUTHORIZED else None
         )
         self.reason = reason
+        self.who = who
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +56,11 @@ class Gate:
         if self.auth.requires_token:
             caller = self._email(headers)
             if caller != self.auth.scheduler_service_account:
-                raise Refused(HTTPStatus.FORBIDDEN, "the token is not the scheduler's")
+                raise Refused(HTTPStatus.FORBIDDEN, "it is not the scheduler's account", caller)
         if self.auth.requires_secret and not self.secret.matches(headers.get("x-scheduler-secret", "")):
-            raise Refused(HTTPStatus.FORBIDDEN, "x-scheduler-secret is missing or wrong")
+            fault = "wrong" if headers.get("x-scheduler-secret", "") else "missing"
+            who = caller if self.auth.requires_token else "an unknown caller"
+            raise Refused(HTTPStatus.FORBIDDEN, f"x-scheduler-secret is {fault}", who)
         return caller
 
     def operator(self, headers: Fields) -> str:
@@ -68,15 +72,18 @@ class Gate:
         """
         email = self._email(headers)
         if email not in self.auth.operators:
-            raise Refused(HTTPStatus.FORBIDDEN, "the token is not an operator's")
+            raise Refused(HTTPStatus.FORBIDDEN, "it is not one of OPERATORS", email)
         return email
 
     def _email(self, headers: Fields) -> str:
         scheme, _, token = headers.get("Authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not token:
-            raise Refused(HTTPStatus.UNAUTHORIZED, "no bearer token")
+            # The word "bearer" before another would be taken for a credential, and redacted.
+            fault = "no token" if not token and not scheme else "the Authorization header holds no token"
+            raise Refused(HTTPStatus.UNAUTHORIZED, fault)
         audiences = (self.auth.audience, f"{self.auth.audience}/")
         try:
             return tokens.verify(token.strip(), self.certificates, audiences, self.now).email
         except tokens.TokenInvalid as error:
-            raise Refused(HTTPStatus.UNAUTHORIZED, f"token: {error}") from error
+            who = f"a caller who claims to be {error.claimed}" if error.claimed else "an unknown caller"
+            raise Refused(HTTPStatus.UNAUTHORIZED, f"the token proves nothing: {error}", who) from error

@@ -18,12 +18,16 @@ import msgspec
 
 from functions.auth.certificates import CertificateCache
 from orchestrator.decoding import UNREADABLE
+from orchestrator.errors import one_line
 
 ISSUERS = ("https://accounts.google.com", "accounts.google.com")
 #: Seconds that the issuer's clock and ours may differ.
 SKEW = 10.0
 #: Characters; longer tokens are refused unread. Google's have about 1,000.
 LONGEST = 8_192
+
+#: Characters of an e-mail address (RFC 5321).
+_LONGEST_EMAIL = 254
 
 T = TypeVar("T")
 
@@ -32,6 +36,9 @@ _SEGMENTS = re.compile(r"([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)")
 
 class TokenInvalid(Exception):
     """The token proves nothing; the text says why and quotes none of it."""
+
+    #: The e-mail that the token claims without proof; for the log alone.
+    claimed: str = ""
 
 
 class Header(msgspec.Struct, frozen=True):
@@ -76,9 +83,13 @@ def verify(
     if header.alg != "RS256":
         raise TokenInvalid("algorithm is not RS256")
     claims = _decoded(Claims, match[2])
-    # The free checks come first, so a hopeless token never makes us fetch certificates.
-    _check_claims(claims, audiences, now())
-    _check_signature(f"{match[1]}.{match[2]}".encode(), _bytes(match[3]), header.kid, certificates)
+    try:
+        # The free checks come first, so a hopeless token never makes us fetch certificates.
+        _check_claims(claims, audiences, now())
+        _check_signature(f"{match[1]}.{match[2]}".encode(), _bytes(match[3]), header.kid, certificates)
+    except TokenInvalid as error:
+        error.claimed = one_line(claims.email[:_LONGEST_EMAIL])
+        raise
     return claims
 
 

@@ -9,6 +9,7 @@ import functools
 import os
 import shutil
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,15 +38,19 @@ class Emulators:
         return {"FIRESTORE_EMULATOR_HOST": self.firestore_host, "PUBSUB_EMULATOR_HOST": self.pubsub_host}
 
 
-def start_emulators(processes: Processes) -> Emulators:
-    """Start both on free ports and wait until they answer.
+def start_emulators(processes: Processes, ports: Sequence[int] = ()) -> Emulators:
+    """Start both and wait until they answer.
+
+    Args:
+        processes: Starts and ends them.
+        ports: Firestore's and Pub/Sub's; by default free ones.
 
     Raises:
         EmulatorsMissing: This machine lacks one of them; nothing was started.
         StackFailed: One of them did not answer.
     """
     java, firestore, pubsub = _java(), _jar("cloud-firestore-emulator"), _jar("pubsub-emulator")
-    ports = free_ports(2)
+    ports = ports or free_ports(2)
     names = ("firestore-emulator", "pubsub-emulator")
     programs = (["-cp", str(firestore), _FIRESTORE_CLASS, "start"], ["-jar", str(pubsub)])
     for name, program, port in zip(names, programs, ports, strict=True):

@@ -60,8 +60,13 @@ class Account:
 
     def item_by_id(self, item_id: int) -> Item | None:
         """The listed item with an id."""
+        index = self.item_place(item_id)
+        return None if index is None else self.item(index)
+
+    def item_place(self, item_id: int) -> int | None:
+        """The index of the listed item with an id."""
         index = self._source.item_index(item_id)
-        return None if index is None or index in self.vanished else self.item(index)
+        return None if index in self.vanished else index
 
     def stock(self, index: int, variant: int, place: int) -> tuple[int, int]:
         """Quantity at a place, and the time of its last change."""

@@ -21,6 +21,7 @@ from typing import Any, Protocol
 import msgspec
 
 from local.sandbox.account import Account
+from local.sandbox.callers import Callers
 from local.sandbox.catalogue import mix
 from local.sandbox.distort import Distorter, Shape
 from local.sandbox.faults import Faults
@@ -76,7 +77,8 @@ class App:
     def __init__(self, marketplace: Marketplace, accounts: list[Account]) -> None:
         self._marketplace = marketplace
         self._accounts = accounts
-        self._faults = Faults()
+        self._faults = Faults(len(accounts))
+        self._callers = Callers()
         self._distorter: Distorter | None = None
         # One call at a time: a change must not happen in the middle of an answer. The interpreter's lock
         # serializes the work anyway.
@@ -89,7 +91,7 @@ class App:
         if request.path.startswith("/_sandbox/"):
             with self._lock:
                 return self._control(request)
-        reply = self._faults.apply(request)
+        reply = self._faults.apply(request, self._callers.account_of)
         with self._lock:
             reply = reply or self._answer(request)
             seen = self._stats.setdefault(request.path, [0, 0])
@@ -102,6 +104,7 @@ class App:
         if request.churned_account is not None:
             self._change(Change(orders=1, prices=1, stock=1, new_orders=1, account=request.churned_account))
         reply = self._marketplace.answer(request)
+        self._callers.learn(request, reply)
         if request.distortions or request.remembered:
             self._distorter = self._distorter or Distorter(self._marketplace.shape)
             reply = self._distorter.apply(request, reply)

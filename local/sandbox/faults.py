@@ -13,7 +13,7 @@
 | `expired_access` | refuses an access token as expired; lasting keys are not affected | |
 | `expired_token` | refuses a page token as expired | |
 | `late` | hides changes of the last seconds, as a search index does | `seconds` |
-| `churn` | before it answers, changes an order, a price and a stock level and adds an order | `account` |
+| `churn` | before it answers, changes an order, a price and a stock level and adds an order | |
 | `unshown` | answers 500 to a call for this record, and to each page with it (eBay, Shopify) | `record` |
 | `malformed` | adds a record without its required fields to a page | |
 | `unordered` | reverses the order of a page's records | |
@@ -22,7 +22,8 @@
 | `missing_optional` | removes optional fields from records | |
 
 All kinds take `every` (every n-th call; 1 means each call) or `percent` (random calls, from `seed`), and
-`times` (the maximum number of affected calls; 0 means no maximum).
+`times` (the maximum number of affected calls; 0 means no maximum). With `account`, a switch affects only
+the calls with that account's credential, and counts only them. `churn` without it changes the first account.
 """
 
 from __future__ import annotations
@@ -53,7 +54,8 @@ class Fault(msgspec.Struct, forbid_unknown_fields=True):
     retry_after: str | None = None
     html: bool = False
     seconds: float = 1.0
-    account: int = 0
+    #: The number of the account whose calls are affected; None means all.
+    account: int | None = None
     #: An id; eBay's offers of a SKU are named `offers/SKU`.
     record: str = ""
 
@@ -82,7 +84,7 @@ def _late(fault: Fault, request: Request) -> None:
 
 
 def _churn(fault: Fault, request: Request) -> None:
-    request.churned_account = fault.account
+    request.churned_account = fault.account or 0
 
 
 def _breaks(fault: Fault, request: Request) -> None:
@@ -129,10 +131,17 @@ class _Switch:
     fault: Fault
     dice: random.Random
     hits: int = 0
+    #: The account's calls so far; stays 0 if the fault names none.
+    calls: int = 0
 
-    def strikes(self, call: int) -> bool:
+    def strikes(self, call: int, account: int | None) -> bool:
         """Whether the fault affects this call; counts it if so."""
         fault = self.fault
+        if fault.account is not None:
+            if account != fault.account:
+                return False
+            self.calls += 1
+            call = self.calls
         if fault.percent is not None:
             hit = self.dice.random() * 100 < fault.percent
         else:
@@ -144,9 +153,14 @@ class _Switch:
 
 
 class Faults:
-    """The switches of one sandbox."""
+    """The switches of one sandbox.
 
-    def __init__(self) -> None:
+    Args:
+        accounts: Number of its accounts.
+    """
+
+    def __init__(self, accounts: int) -> None:
+        self._accounts = accounts
         self._on: list[_Switch] = []
         self._calls = 0
         self._lock = threading.Lock()
@@ -156,8 +170,11 @@ class Faults:
 
         Raises:
             msgspec.ValidationError: Not a fault.
+            ValueError: There is no such account.
         """
         fault = msgspec.convert(body, Fault)
+        if fault.account is not None and not 0 <= fault.account < self._accounts:
+            raise ValueError(f"account is a number from 0 to {self._accounts - 1}")
         with self._lock:
             # Two switches with the same seed must not always affect the same calls.
             self._on.append(_Switch(fault, random.Random(f"{fault.seed}/{len(self._on)}")))
@@ -167,14 +184,21 @@ class Faults:
         with self._lock:
             self._on.clear()
 
-    def apply(self, request: Request) -> Reply | None:
+    def apply(self, request: Request, account_of: Callable[[Request], int | None]) -> Reply | None:
         """Mark the request with the faults that affect it.
 
-        Returns a fault's answer; None if the marketplace is to answer.
+        Args:
+            request: The call.
+            account_of: Finds the caller's account; called only if a fault names one.
+
+        Returns:
+            A fault's answer; None if the marketplace is to answer.
         """
         with self._lock:
             self._calls += 1
-            due = [switch.fault for switch in self._on if switch.strikes(self._calls)]
+            named = any(switch.fault.account is not None for switch in self._on)
+            account = account_of(request) if named else None
+            due = [switch.fault for switch in self._on if switch.strikes(self._calls, account)]
             request.remembered = any(switch.fault.kind == "duplicate" for switch in self._on)
         replies = [KINDS[fault.kind](fault, request) for fault in due]
         return next((reply for reply in replies if reply is not None), None)

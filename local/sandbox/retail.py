@@ -15,8 +15,10 @@ from __future__ import annotations
 
 import csv
 import gzip
+import hashlib
 import zlib
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -151,35 +153,80 @@ def _catalogue(invoices: Sequence[_Invoice]) -> list[tuple[str, str, int]]:
     return [(code, title, price) for code, (title, price) in sorted(found.items())]
 
 
+def content(folder: Path) -> str:
+    """A hash of the folder's files, for which their names count and the folder's place does not.
+
+    Raises:
+        DataInvalid: The folder has no such file, or one cannot be read.
+    """
+    digest = hashlib.sha256()
+    for path in _files(folder):
+        with _faults_of(path):
+            digest.update(f"{path.name}\0{path.stat().st_size}\0".encode())
+            digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def check(folder: Path) -> None:
+    """Read every line once.
+
+    Raises:
+        DataInvalid: A file is not in this form; the message names the file and the line.
+    """
+    _read(folder)
+
+
 @lru_cache(maxsize=1)
 def _read(folder: Path) -> list[_Invoice]:
     """All invoices of the folder, oldest first."""
+    invoices: dict[str, _Invoice] = {}
+    for path in _files(folder):
+        with _faults_of(path), _open(path) as file:
+            reader = csv.DictReader(file)
+            if ",".join(reader.fieldnames or ()) != _HEADER:
+                raise DataInvalid(f"{path}: the first line must be {_HEADER}")
+            for row in reader:
+                try:
+                    _add_line(invoices, row)
+                except (ArithmeticError, AttributeError, TypeError, ValueError) as error:
+                    raise DataInvalid(
+                        f"{path}, line {reader.line_num}: not an order line: {error}"
+                    ) from error
+    if not invoices:
+        raise DataInvalid(f"{folder} has no order line")
+    return sorted(invoices.values(), key=lambda each: (each.moment, each.number))
+
+
+def _add_line(invoices: dict[str, _Invoice], row: dict[str, str]) -> None:
+    number = row["InvoiceNo"]
+    invoice = invoices.get(number)
+    if invoice is None:
+        moment = datetime.fromisoformat(row["InvoiceDate"]).replace(tzinfo=UTC)
+        buyer = int(row["CustomerID"] or 0)
+        invoice = invoices[number] = _Invoice(number, int(moment.timestamp()), buyer, [])
+    cents = int(Decimal(row["UnitPrice"]).scaleb(2).to_integral_value())
+    invoice.lines.append((row["StockCode"], row["Description"], int(row["Quantity"]), cents))
+
+
+def _files(folder: Path) -> list[Path]:
+    if not folder.is_dir():
+        raise DataInvalid(f"{folder} is no folder")
     files = sorted(path for path in folder.glob("*") if path.name.endswith((".csv", ".csv.gz")))
     if not files:
-        raise DataInvalid(f"{folder} holds no *.csv or *.csv.gz file")
-    invoices: dict[str, _Invoice] = {}
-    for path in files:
-        with _open(path) as file:
-            for number, row in _rows(path, file):
-                invoice = invoices.get(number)
-                if invoice is None:
-                    moment = datetime.fromisoformat(row["InvoiceDate"]).replace(tzinfo=UTC)
-                    buyer = int(row["CustomerID"] or 0)
-                    invoice = invoices[number] = _Invoice(number, int(moment.timestamp()), buyer, [])
-                cents = int(Decimal(row["UnitPrice"]).scaleb(2).to_integral_value())
-                invoice.lines.append((row["StockCode"], row["Description"], int(row["Quantity"]), cents))
-    return sorted(invoices.values(), key=lambda each: (each.moment, each.number))
+        raise DataInvalid(f"{folder} has no *.csv or *.csv.gz file")
+    return files
+
+
+@contextmanager
+def _faults_of(path: Path) -> Iterator[None]:
+    """Have the errors of a file that cannot be read name it."""
+    try:
+        yield
+    except (OSError, EOFError, UnicodeDecodeError, zlib.error, csv.Error) as error:
+        raise DataInvalid(f"{path} cannot be read: {error}") from error
 
 
 def _open(path: Path) -> TextIO:
     if path.suffix == ".gz":
         return gzip.open(path, "rt", encoding="utf-8", newline="")
     return path.open(encoding="utf-8", newline="")
-
-
-def _rows(path: Path, file: TextIO) -> Iterator[tuple[str, dict[str, str]]]:
-    reader = csv.DictReader(file)
-    if ",".join(reader.fieldnames or ()) != _HEADER:
-        raise DataInvalid(f"{path}: the first line must be {_HEADER}")
-    for row in reader:
-        yield row["InvoiceNo"], row

@@ -33,8 +33,13 @@ def true_amounts(currency: str, **cents: int | None) -> dict[str, Truth | None]:
     return {name: None if amount is None else true_money(amount, currency) for name, amount in cents.items()}
 
 
-def true_product(product_id: str, title: str, status: str, skus: Sequence[str | None], price: Truth) -> Truth:
-    """A product with its variants' SKUs; the price is the first variant's, and an empty title is none."""
+def true_product(
+    product_id: str, title: str, status: str, skus: Sequence[str | None], price: Truth, **further: Any
+) -> Truth:
+    """A product with its variants' SKUs; the price is the first variant's, and an empty title is none.
+
+    `further` are other fields of the record by their names, and `costs`: those of the variants.
+    """
     return {
         "stream": "products",
         "id": product_id,
@@ -42,6 +47,7 @@ def true_product(product_id: str, title: str, status: str, skus: Sequence[str | 
         "status": status,
         "skus": skus,
         "price": price,
+        **further,
     }
 
 

@@ -1,1 +1,1 @@
-"""The operators' command line: `python -m orchestrator`."""
+"""The operators' command line: `marketplace-sync`."""

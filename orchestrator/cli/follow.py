@@ -95,7 +95,9 @@ def _line(view: RunView) -> str:
     status = view.run["status"]
     if total is None:
         # Until all connections are planned, 0 would read as a run that does not move.
-        return f"{status}: {done} connections done" if done else str(status)
+        if done:
+            return f"{status}: {done} connections done"
+        return f"{status}: the connections are being planned" if status == "dispatching" else str(status)
     return f"{status}: {done} of {total} connections done, {seen(view):,} records read"
 
 

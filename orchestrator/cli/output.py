@@ -1,37 +1,32 @@
-"""Output of the command line: JSON for programs, tables and plain sentences for people."""
+"""Output of the command line: JSON and CSV for programs, tables and plain sentences for people."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
-from enum import StrEnum
+from typing import Any
 
 import msgspec
 from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
-#: Columns if the output is no terminal: enough that nothing is cut off.
-_WIDE = 240
-STYLES = {
-    "succeeded": "green",
-    "ok": "green",
-    "active": "green",
-    "dispatching": "cyan",
-    "running": "cyan",
-    "partial": "yellow",
-    "skipped": "yellow",
-    "paused": "yellow",
-    "failing": "yellow",
-    "failed": "red",
-    "cancelled": "red",
-    "needs_attention": "red",
-}
+from orchestrator.cli.tables import STYLES, Rows, cell, safe
+
+__all__ = ["STYLES", "cell", "console", "print_faults", "print_json", "safe", "table"]
+
+#: Columns if the output is no terminal: a line is a row, whatever its length.
+_WIDE = 10_000
+
+
+class _Screen(Console):
+    """A console that cuts nothing off: the terminal breaks a line that is too long."""
+
+    def print(self, *objects: Any, crop: bool = False, **options: Any) -> None:
+        """Print, as rich's console does."""
+        super().print(*objects, crop=crop, **options)
 
 
 def console(*, to_stderr: bool = False) -> Console:
     """The screen for tables and progress."""
-    screen = Console(markup=False, highlight=False, stderr=to_stderr)
+    screen = _Screen(markup=False, highlight=False, stderr=to_stderr)
     if not screen.is_terminal:
         screen.width = _WIDE
     return screen
@@ -48,42 +43,20 @@ def print_faults(screen: Console, faults: Iterable[str]) -> None:
         screen.print(safe(fault), style="red")
 
 
-def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:
-    """A table; columns of numbers are aligned to the right."""
-    cells = [list(row) for row in rows]
-    drawn = Table(
-        title=Text(title), title_justify="left", title_style="bold", show_edge=False, pad_edge=False
-    )
-    for index, column in enumerate(columns):
-        numeric = bool(cells) and all(isinstance(row[index], int | float) for row in cells)
-        drawn.add_column(Text(column), justify="right" if numeric else "left", overflow="fold")
-    for row in cells:
-        drawn.add_row(*(cell(value) for value in row))
-    return drawn
+def table(
+    title: str,
+    columns: Sequence[str],
+    rows: Iterable[Sequence[object]],
+    *,
+    drop: Sequence[str] | None = None,
+) -> Rows:
+    """A table; columns of numbers are aligned to the right.
 
-
-def cell(value: object) -> Text:
-    """A value as text that cannot control the terminal."""
-    return Text(safe(value), style=STYLES.get(value, "") if isinstance(value, str) else "")
-
-
-def safe(value: object) -> str:
-    """A value as one line of printable characters."""
-    match value:
-        case None:
-            shown = "-"
-        case StrEnum():
-            shown = value.value
-        case bool():
-            shown = "yes" if value else "no"
-        case int():
-            shown = f"{value:,}"
-        case float():
-            shown = f"{value:,.6g}"
-        case datetime():
-            shown = f"{value:%Y-%m-%d %H:%M:%S}Z"
-        case _:
-            shown = str(value)
-    return "".join(
-        character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in shown
-    )
+    Args:
+        title: Above it.
+        columns: Their titles.
+        rows: A value for each column.
+        drop: Columns that may be left out in a narrow terminal, the least important first; None: all but
+            the first two, from the right.
+    """
+    return Rows(title, columns, rows, drop)

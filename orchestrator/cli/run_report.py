@@ -18,6 +18,8 @@ from orchestrator.model.run import Run, Task, TaskStatus
 from orchestrator.operators.run_views import Progress, RunPage, RunView
 from orchestrator.ports import Document
 
+#: Columns of the list of runs that a narrow terminal loses, the first one first.
+_DROP = ("written", "trigger", "s", "seen", "skipped", "tasks", "started", "failed")
 _counts = attrgetter(*COUNTS)
 _used = attrgetter("document_reads", "document_writes", "marketplace_calls", "marketplace_bytes")
 _COST = ("marketplace", "document reads", "document writes", "calls", "bytes", "estimated USD")
@@ -74,7 +76,7 @@ def print_runs(screen: Console, page: RunPage) -> None:
         *("run", "status", "trigger", "started", "s"),
         *("tasks", "failed", "incomplete", "skipped", "throttled", "seen", "written"),
     )
-    screen.print(table(f"{len(rows)} runs", columns, rows))
+    screen.print(table(f"{len(rows)} runs", columns, rows, drop=_DROP))
     print_faults(screen, page.faults)
     if page.next_page_token is not None:
         print(f"There are more: --page-token {page.next_page_token}")
@@ -123,7 +125,7 @@ def _print_progress(screen: Console, progress: Progress, now: datetime) -> None:
     ]
     if rows:
         columns = ("connection", "attempts", "slices", "records seen", "now")
-        screen.print(table("waited for", columns, rows))
+        screen.print(table("waited for", columns, rows, drop=("slices", "attempts")))
     print_windows(screen, windows_of(progress.connections))
 
 

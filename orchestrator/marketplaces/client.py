@@ -125,7 +125,7 @@ class Response:
         """Log a fault of an answer that could be read all the same, once a page."""
         if fault not in self.told:
             self.told.add(fault)
-            log.warning("%s: %s", self.call, fault, extra={"action": "answer_mended"})
+            log.warning("%s: %s", self.call, fault, extra={"action": "answer_mended", "call": self.call})
 
     def broken_promise(self, error: Exception) -> ResponseInvalid:
         """The error for JSON of another form than the API promises."""

@@ -140,6 +140,9 @@ class Stream(Generic[SettingsT]):
     complete: Callable[[Session[SettingsT], Sequence[bytes]], Sequence[bytes]] | None = None
     #: The most rows that `complete` is given at once; they fail together.
     complete_rows: int = 1
+    #: Whether a listed row takes so many calls that `complete` gets it alone: rows that are completed
+    #: together have to fit one slice.
+    completed_alone: Callable[[bytes], bool] | None = None
     #: The fields of the record that `complete` fills. If the call fails for this record at two ticks, the
     #: record is stored as it is listed, with these as `warnings`; its details are asked for again later.
     detail_fields: tuple[str, ...] = ()

@@ -45,6 +45,7 @@ _DECIMALS = {
 _MAX_DIGITS = 18
 #: The same for pieces: the sum of several still fits the store's 64 bits.
 _MAX_PIECES_DIGITS = 16
+_MAX_PIECES = 10**_MAX_PIECES_DIGITS
 #: Digits of a number that may have been written from a binary fraction, and of one that a person wrote.
 _NOISE_DIGITS, _MEANT_DIGITS = 16, 12
 _BINARY = Context(prec=15)
@@ -123,6 +124,8 @@ def quantity(number: Number) -> Quantity:
     Raises:
         RecordInvalid: It is not a number of reasonable size.
     """
+    if type(number) is int and -_MAX_PIECES < number < _MAX_PIECES:
+        return number
     value = without_noise(number) if isinstance(number, Decimal) else Decimal(number)
     # Checked before converting: as an integer "1e999999999" would take all memory.
     if not value.is_finite() or value.adjusted() >= _MAX_PIECES_DIGITS:
@@ -217,7 +220,10 @@ class Details:
         plain = _plain(number)
         if _is_nothing(plain):
             return None
-        return self.read(name, lambda: quantity(msgspec.convert(plain, Number)))
+        # A conversion to a union takes longer than all the rest.
+        return self.read(
+            name, lambda: quantity(plain if type(plain) is int else msgspec.convert(plain, Number))
+        )
 
     def text(self, name: str, text: object) -> str | None:
         """A text, or a number in its notation; None without a warning if there is none."""
@@ -236,12 +242,15 @@ class Details:
     def items(self, name: str, value: object, kind: type[T]) -> list[T] | None:
         """A list of `kind`, empty if there is none; None with a warning if one of its items is unreadable."""
         plain = _plain(value)
-        if _is_nothing(plain) or plain is False:
+        if plain == [] or _is_nothing(plain) or plain is False:
             return []
 
         def reader() -> list[T]:
             rows = numbered(plain) if isinstance(plain, dict) else plain
-            return msgspec.convert(rows, list[kind])  # type: ignore[valid-type] # a variable, at run time
+            if not isinstance(rows, list):
+                raise RecordInvalid("a list is none")
+            # One by one: a conversion to a list of a variable's type takes several times as long.
+            return [msgspec.convert(row, kind) for row in rows]
 
         return self.read(name, reader)
 
@@ -267,11 +276,17 @@ def _text(plain: object) -> str:
 
 
 def plain_text(markup: str) -> str:
-    """A text that may be HTML, such as a title, as plain text; one without HTML stays as it is."""
+    """A text that may be HTML, such as a title, as plain text; one without HTML stays as it is.
+
+    Spaces and line ends mean nothing among tags. A text without tags keeps them, as a buyer's note needs its
+    lines: only its entities are decoded.
+    """
     if "<" not in markup and "&" not in markup:
         return markup
-    text = html.unescape(_TAG.sub("", _BREAK.sub(" ", _UNSEEN.sub("", markup))))
-    return markup if text == markup else " ".join(text.split())
+    seen = _TAG.sub("", _BREAK.sub(" ", _UNSEEN.sub("", markup)))
+    if seen == markup:
+        return html.unescape(markup).replace("\xa0", " ")
+    return " ".join(html.unescape(seen).split())
 
 
 def utc(value: datetime) -> datetime:

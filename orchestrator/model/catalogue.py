@@ -98,7 +98,7 @@ class Product(msgspec.Struct, frozen=True, kw_only=True):
     variants: tuple[Variant, ...] = ()
     #: Names of fields that were cut to their limit.
     truncated: tuple[str, ...] = ()
-    #: Names of details that could not be read and are null.
+    #: Names of details that could not be read and are null, or empty if they are lists.
     warnings: Warnings = ()
 
 

@@ -125,3 +125,10 @@ class MarketplaceTotals(msgspec.Struct, kw_only=True):
 #: The fields of all counts, and of all costs.
 COUNTS = Counts.__struct_fields__
 COSTS = Cost.__struct_fields__
+
+
+def told_counts(counts: Counts) -> str:
+    """Counts of records for a log line; those that are 0 are left out, `seen` aside."""
+    told = [f"{counts.seen} records read"]
+    told += [f"{value} {name}" for name in COUNTS if name != "seen" and (value := getattr(counts, name))]
+    return ", ".join(told)

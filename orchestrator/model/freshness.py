@@ -1,8 +1,9 @@
 """Freshness: how old a connection's data is, from when on it is late, and why.
 
 `since_at` is the oldest committed `since` of the connection's own streams. `late_at` is `LATE_AFTER` of its
-intervals later: a tick reads changes up to a few minutes ago, the next one follows an interval later, and one
-tick may be missed. So "late" is one query, whatever a connection's interval is.
+intervals later, and the minutes that the marketplace needs to list a change: the next tick follows an
+interval later, its work takes a while, and one tick may be missed. So "late" is one query, whatever the
+interval is.
 """
 
 from __future__ import annotations
@@ -21,35 +22,41 @@ from orchestrator.model.state import Health, StreamState, SyncState
 #: A connection's data is late if it is older than this many of its intervals.
 LATE_AFTER = 3
 _MOST_MINUTES = 366 * 24 * 60
+#: Longer ones fail the task.
+_LONGEST_ID = 300
 
 
 @dataclass(frozen=True, slots=True)
 class Pace:
     """A connection's own streams and interval, as its document says, and whether it takes part in runs."""
 
-    streams: tuple[str, ...]
+    #: Each with the age that its windows' ends must have: its data is never younger.
+    streams: Mapping[str, timedelta]
     interval: timedelta
     is_active: bool = True
     organization_id: str | None = None
 
     @classmethod
-    def of(cls, document: Mapping[str, Any], known: Collection[str], tick: timedelta) -> Pace:
+    def of(cls, document: Mapping[str, Any], known: Mapping[str, timedelta], tick: timedelta) -> Pace:
         """Read a connection's document, which people may have written; what is malformed counts as absent.
 
         Args:
             document: Empty if the connection is gone.
-            known: The streams of its marketplace.
+            known: The streams of its marketplace, each with the age that its windows' ends must have.
             tick: The time between two ticks: the interval of a connection that has none of its own.
         """
         given, minutes = document.get("streams", STREAMS), document.get("interval_minutes")
         organization_id = document.get("organization_id")
         own = minutes if isinstance(minutes, int) and 0 < minutes <= _MOST_MINUTES else 0
-        stopped = {ConnectionStatus.PAUSED, ConnectionStatus.DISCONNECTED}
+        stopped = (ConnectionStatus.PAUSED, ConnectionStatus.DISCONNECTED)
+        is_text = isinstance(organization_id, str) and len(organization_id) <= _LONGEST_ID
         return cls(
-            streams=tuple(name for name in known if isinstance(given, list | tuple) and name in given),
+            streams={
+                name: age for name, age in known.items() if isinstance(given, list | tuple) and name in given
+            },
             interval=max(tick, timedelta(minutes=own)),
             is_active=bool(document) and document.get("status") not in stopped,
-            organization_id=organization_id if isinstance(organization_id, str) else None,
+            organization_id=organization_id if is_text else None,
         )
 
 
@@ -101,10 +108,10 @@ def _late_at(state: SyncState, pace: Pace, now: datetime) -> datetime:
     after = LATE_AFTER * pace.interval
     unread = now + after if state.late_at is None or state.late_at is msgspec.UNSET else state.late_at
     times = []
-    for name in pace.streams:
+    for name, age in pace.streams.items():
         stream = state.streams.get(name, StreamState())
         since = stream.cursor.since
-        times.append(unread if since is None else max(since, stream.rests_until or since) + after)
+        times.append(unread if since is None else max(since, stream.rests_until or since) + age + after)
     return min(times, default=unread)
 
 
@@ -136,13 +143,23 @@ def throttled(until: datetime, now: datetime, why: str = "", stream: str | None 
 
 
 def incomplete(now: datetime) -> Cause:
-    """A run was over before everything was read."""
+    """A task has ended well before everything was read."""
     return Cause(
         kind=INCOMPLETE,
-        message="more is left to read than one run could; the next runs continue from the checkpoint",
+        message="the last run did not read up to its own time; the next ones continue from the checkpoint",
         action="nothing: `connections show` tells how far it has come",
         since=now,
     )
+
+
+def behind(state: SyncState, pace: Pace | None, now: datetime) -> SyncState:
+    """The state after a task that succeeded: if its data is late before the next one, that has a cause too.
+
+    A window keeps its end over failures and waits, so its last page may leave hours to the next window.
+    """
+    if pace is None or not isinstance(state.late_at, datetime) or state.cause is not None:
+        return state
+    return with_cause(state, incomplete(now)) if state.late_at <= now + pace.interval else state
 
 
 def cleared(state: SyncState) -> SyncState:

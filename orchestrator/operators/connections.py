@@ -153,7 +153,12 @@ def _first_writes(
             "never changes",
             action=f"choose another id{until}",
         )
-    fresh = SyncState(seq=state.seq + 1, lease=Lease(fence=state.lease.fence), last_run=state.last_run)
+    fresh = SyncState(
+        seq=state.seq + 1,
+        lease=Lease(fence=state.lease.fence),
+        last_run=state.last_run,
+        organization_id=connection.organization_id,
+    )
     fresh = resumed(fresh, pace_of(services, create.data), connection.created_at)
     return [create, Update(left.path, to_document(fresh), version=left.version)]
 
@@ -298,7 +303,7 @@ def not_found(connection_id: str, left: Snapshot | None = None) -> NotFound:
     state = attempt(SyncState, left)[0] if left is not None else None
     if state is None or not (state.removing or state.removed_at):
         return NotFound(
-            f"no connection {connection_id!r}", action="`python -m orchestrator connections list` names them"
+            f"no connection {connection_id!r}", action="`marketplace-sync connections list` names them"
         )
     removed = f"no connection {connection_id!r}: it was removed{_since(state.removed_at)}"
     if state.removing:
@@ -314,7 +319,7 @@ def _since(began_at: datetime | None) -> str:
 def _finish(connection_id: str) -> str:
     """The remedy for a removal that was interrupted."""
     return (
-        f"finish it with `python -m orchestrator connections remove {connection_id}` "
+        f"finish it with `marketplace-sync connections remove {connection_id}` "
         "(with --purge-records if its records are to go too)"
     )
 

@@ -44,8 +44,10 @@ def pause(services: Services, connection_id: str, *, by: Actor) -> None:
 
     def decide(connection: Snapshot | None, state: Snapshot | None) -> list[Write]:
         paused = _with_status(services, connection_id, connection, ConnectionStatus.PAUSED)
+        organization_id = connection.data.get("organization_id") if connection is not None else None
+        known = {"organization_id": organization_id} if isinstance(organization_id, str) else {}
         asked = entry(services, by, Action.PAUSE, connection_id=connection_id)
-        return [paused, _stop(connection_id, state, "paused", {"late_at": None}), asked]
+        return [paused, _stop(connection_id, state, "paused", {"late_at": None, **known}), asked]
 
     edit(services, connection_id, decide)
     _wake(services, connection_id)
@@ -212,7 +214,7 @@ class Removal:
                 raise NotPossible(
                     f"another command finished this removal of connection {self._connection_id}: "
                     "nothing more is deleted",
-                    action=f"`python -m orchestrator connections show {self._connection_id}` tells whether "
+                    action=f"`marketplace-sync connections show {self._connection_id}` tells whether "
                     "it was added again",
                 )
             fields = {**change(state), "seq": state.seq + 1}

@@ -155,7 +155,7 @@ def show_reject(store: DocumentStore, connection_id: str, reject_id: str) -> Rej
     if snapshot is None:
         raise NotFound(
             f"connection {connection_id!r} has no reject {reject_id!r}",
-            action="it may be stored by now; `python -m orchestrator rejects list` names those that are not",
+            action="it may be stored by now; `marketplace-sync rejects list` names those that are not",
         )
     stored, fault = attempt(_Stored, snapshot)
     reject = _reject(snapshot, stored) if stored is not None else None

@@ -7,11 +7,19 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 
+from orchestrator import log_context
 from orchestrator.attempts import Attempts
 from orchestrator.errors import Conflict, StoreUnavailable
 from orchestrator.model import ids
-from orchestrator.model.counts import MarketplaceTotals, RecordTotals, RunCost, TaskTotals
-from orchestrator.model.documents import read_or_none, readable, to_document
+from orchestrator.model.counts import (
+    COUNTS,
+    MarketplaceTotals,
+    RecordTotals,
+    RunCost,
+    TaskTotals,
+    told_counts,
+)
+from orchestrator.model.documents import from_document, read_or_none, readable, to_document
 from orchestrator.model.run import Run, RunStatus, Shard
 from orchestrator.ports import Filter, Query, Snapshot, Update
 from orchestrator.runs.cost import estimated_usd
@@ -54,10 +62,34 @@ def close_check(services: Services, run_id: str) -> None:
         closed = _closed(services, run, _totals(services, run_id))
         with suppress(Conflict, StoreUnavailable):
             services.store.commit([Update(snapshot.path, closed, version=snapshot.version)])
-            fields = {"action": "run_closed", "run_id": run_id, "status": closed["status"]}
-            log.info("run closed: %s", closed["status"], extra=fields)
+            log_closed(run_id, from_document(Run, {**snapshot.data, **closed}))
             return
         attempts.again()
+
+
+def log_closed(run_id: str, run: Run) -> None:
+    """Log that a run is over: the last task's connection closes it, and the line is about all of them."""
+    finished = run.finished_at or run.started_at
+    seconds = round((finished - run.started_at).total_seconds(), 1)
+    tasks, records = run.tasks, run.records
+    fields = {
+        "action": "run_closed",
+        "run_id": run_id,
+        "status": run.status.value,
+        "trigger": run.trigger,
+        "seconds": seconds,
+        "tasks": to_document(tasks),
+        "records": {name: getattr(records, name) for name in COUNTS},
+        "estimated_usd": run.cost.estimated_usd,
+    }
+    with log_context.apart("connection_id", "marketplace", "stream"), log_context.bind(run_id=run_id):
+        log.info(
+            "run %s %s in %s s: of %d connections %d succeeded, %d failed, %d were skipped; %s",
+            *(run_id, run.status.value, seconds),
+            *(tasks.total, tasks.succeeded, tasks.failed, tasks.skipped),
+            told_counts(records),
+            extra=fields,
+        )
 
 
 def open_shards(services: Services, run_id: str, *, limit: int) -> list[Snapshot]:

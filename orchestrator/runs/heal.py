@@ -22,6 +22,7 @@ from orchestrator.model.healing import HEALING_PATH, Healing, Walk
 from orchestrator.model.run import Run, RunStatus
 from orchestrator.model.state import SyncState
 from orchestrator.ports import Create, Filter, Query, Snapshot, Update, Version
+from orchestrator.runs import fleet
 from orchestrator.runs.close import close_check, open_shards
 from orchestrator.runs.start import dispatch_messages
 from orchestrator.runs.sweeps import LISTED, is_overdue, shard_messages
@@ -41,6 +42,8 @@ OPEN = (RunStatus.DISPATCHING.value, RunStatus.RUNNING.value)
 
 def heal(services: Services, run_id: str) -> None:
     """Publish the messages that unfinished runs and lost leases need, a bounded number of them.
+
+    Then log the fleet's state: the log has it once a tick.
 
     Nothing is done within a minute of another message's heal. A round goes once through all open runs,
     another one through all lost leases. Each continues where the last heal stopped, so that no number of
@@ -66,6 +69,7 @@ def heal(services: Services, run_id: str) -> None:
     # Without this commit the next heal repeats the round's part, which is harmless.
     with suppress(Conflict, StoreUnavailable):
         services.store.commit([Update(HEALING_PATH, to_document(done), version=version)])
+    fleet.tell(services)
 
 
 def _begin(services: Services, run_id: str) -> tuple[Healing, Version] | None:

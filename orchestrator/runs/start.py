@@ -17,6 +17,7 @@ from orchestrator.model.messages import Message
 from orchestrator.model.run import Dispatch, Run, RunStatus, Selection
 from orchestrator.ports import Create, Snapshot, Update, Write
 from orchestrator.runs.audit import entry
+from orchestrator.runs.close import log_closed
 from orchestrator.runs.selection import count, named, refuse_busy
 from orchestrator.services import Services
 
@@ -211,6 +212,8 @@ def _start(services: Services, run_id: str, run: Run, *also: Write) -> Started:
         if snapshot is None:
             raise StoreUnavailable(f"run {run_id} was not recorded; try again") from error
         return _again(services, run_id, snapshot)
+    if run.status.is_final:
+        log_closed(run_id, run)
     services.queue.publish(dispatch_messages(run_id, run) or [Message(kind="heal", run_id=run_id)])
     return Started(run_id=run_id, status=run.status, tasks=run.tasks.total, duplicate=False)
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
 
+from orchestrator.model.record import Record
 from orchestrator.ports import Write
 
 Item = TypeVar("Item")
@@ -36,8 +37,9 @@ class Incomplete(Change):
     """The change of a new record whose details have still to be read; its document is missing."""
 
     record_id: str
-    #: The row as listed, and the hash of its record.
+    #: The row as listed, its record, and the hash of that.
     raw: bytes
+    record: Record
     content: int
     #: Whether its details could not be read before.
     again: bool

@@ -128,7 +128,7 @@ class _Reader:
         #: Rows that failed and may be part of an outage.
         doubted: list[bytes | MarketplaceError] = []
         while at < len(changes):
-            completed = self._complete(changes[at : at + self._stream.complete_rows])
+            completed = self._complete(self._batch(changes[at : at + self._stream.complete_rows]))
             at += len(completed)
             doubted += completed
             if self._outage is None:
@@ -141,6 +141,14 @@ class _Reader:
             if not doubted and (is_full or self._task.time_left() <= 0):
                 return
         rows += doubted
+
+    def _batch(self, changes: Sequence[Incomplete]) -> Sequence[Incomplete]:
+        """The first of these rows that are asked for together; one that takes many calls is alone."""
+        is_long = self._stream.completed_alone
+        if is_long is None:
+            return changes
+        first = next((at for at, change in enumerate(changes) if is_long(change.raw)), len(changes))
+        return changes[: max(1, first)]
 
     def _complete(self, changes: Sequence[Incomplete]) -> Sequence[bytes | MarketplaceError]:
         """Rows asked for together; one by one if that fails and rows may be stored without their details."""
@@ -166,7 +174,15 @@ class _Reader:
         except SyncError:
             raise
         except Exception as error:  # noqa: BLE001 - a defect fails its rows, and no others
-            log.error("connector defect: %s", locate(error), extra={"action": "record_failed"})
+            log.error(
+                "connector defect in the details of %d %s: %s",
+                *(len(changes), self._stream.name, locate(error)),
+                extra={
+                    "action": "record_failed",
+                    "stream": self._stream.name,
+                    "record_id": changes[0].record_id if len(changes) == 1 else None,
+                },
+            )
             name = type(error).__name__
             raise ResponseInvalid(f"{self._stream.name}: the connector failed with {name}") from None
         if len(rows) != len(changes):

@@ -11,7 +11,7 @@ from itertools import chain
 
 import msgspec
 
-from orchestrator.errors import MarketplaceError, RecordInvalid
+from orchestrator.errors import MarketplaceError, RecordInvalid, ResponseInvalid, one_line
 from orchestrator.marketplaces.scrub import scrub
 from orchestrator.marketplaces.spec import AnyStream, Listing, Unshown
 from orchestrator.model import ids
@@ -23,7 +23,7 @@ from orchestrator.model.state import OpenWindow
 from orchestrator.ports import Put
 from orchestrator.sync.changes import Change, Incomplete
 from orchestrator.sync.digest import Digest, content_of, incomplete, key_of
-from orchestrator.sync.rejects import MAX_SEARCHED_BYTES, Rejects
+from orchestrator.sync.rejects import MAX_SEARCHED_BYTES, Rejects, reason_of
 from orchestrator.sync.task_context import TaskContext
 from orchestrator.sync.windows import Terms, day_of, lists_all, oldest_remembered
 
@@ -133,7 +133,15 @@ class Normalizer:
             return Change([put], [], size, record.updated_at)
         again = known == incomplete(content)
         return Incomplete(
-            [], [], 0, record.updated_at, record_id=record.id, raw=raw, content=content, again=again
+            [],
+            [],
+            0,
+            record.updated_at,
+            record_id=record.id,
+            raw=raw,
+            record=record,
+            content=content,
+            again=again,
         )
 
     def _is_passed_over(self, record: Record, earlier: Change | None, known: int | None) -> bool:
@@ -150,28 +158,33 @@ class Normalizer:
     def completed(self, change: Incomplete, row: bytes | MarketplaceError, digest: Digest) -> Change | None:
         """The change that stores a record with its details, from its completed row.
 
-        A record whose details cannot be read is stored as it is listed, with a warning, and is completed once
-        a reconcile can read them. None if it is stored so already, or kept as a reject.
+        A record whose details cannot be read, or make no sense, is stored as it is listed, with a warning.
+        It is completed once they can be read. None if it is stored so already, or kept as a reject.
         """
         self._stored[key_of(change.record_id)] = change.content
+        if isinstance(row, bytes):
+            try:
+                # Most rows need no details, and come back as they are.
+                record = change.record if row == change.raw else self._normalized(row)
+                return self._stored_as(change, record, row)
+            except Exception as error:  # noqa: BLE001 - details that make no sense cost their record no more
+                row = ResponseInvalid(reason_of(error, self._stream.name, change.record_id))
         try:
-            if isinstance(row, bytes):
-                record = self._normalized(row)
-            elif change.again and not self._full:
+            if change.again and not self._full:
+                self._note_bare(change.record, row.message)
                 self._counts.written -= 1
                 self._counts.unchanged += 1
-                self._note_bare(self._normalized(change.raw), row.message)
                 return None
-            else:
-                record = self._without_details(change, row)
-            if record.id != change.record_id:
-                raise RecordInvalid("the completed row is another record's")
-            raw = row if isinstance(row, bytes) else change.raw
-            put, size = self._put(record, raw, len(_encode(record)))
-        except Exception as error:  # noqa: BLE001 - nor does one whose details make no sense
+            return self._stored_as(change, self._without_details(change, row), change.raw)
+        except Exception as error:  # noqa: BLE001 - nor does a record that cannot be stored stop the others
             self._counts.written -= 1
-            raw = row if isinstance(row, bytes) else change.raw
-            return self.rejects.unreadable(raw, change.content, change.record_id, error, digest)
+            return self.rejects.unreadable(change.raw, change.content, change.record_id, error, digest)
+
+    def _stored_as(self, change: Incomplete, record: Record, raw: bytes) -> Change:
+        """The change that stores this record of a row; raises as `_put` does."""
+        if record.id != change.record_id:
+            raise RecordInvalid("the completed row is another record's")
+        put, size = self._put(record, raw, len(_encode(record)))
         return Change([put, *change.writes], change.entries, size, record.updated_at)
 
     def _put(self, record: Record, raw: bytes, json_bytes: int) -> tuple[Put, int]:
@@ -219,18 +232,22 @@ class Normalizer:
     def _without_details(self, change: Incomplete, error: MarketplaceError) -> Record:
         """The record as it is listed, with a warning; the digest does not take it for complete."""
         log.warning(
-            "stored without its details: %s",
-            error.message,
-            extra={"action": "details_missing", "stream": self._stream.name},
+            "%s %s is stored without its details: %s",
+            *(self._stream.name, one_line(change.record_id[:200]), error.message),
+            extra={
+                "action": "details_missing",
+                "stream": self._stream.name,
+                "record_id": change.record_id,
+                "kind": error.kind,
+            },
         )
         change.entries[:] = [
             (key, incomplete(content) if content == change.content else content, day)
             for key, content, day in change.entries
         ]
-        record = self._normalized(change.raw)
-        self._note_bare(record, error.message)
-        warnings = (*record.warnings, *self._stream.detail_fields)
-        return msgspec.structs.replace(record, warnings=warnings)
+        self._note_bare(change.record, error.message)
+        warnings = (*change.record.warnings, *self._stream.detail_fields)
+        return msgspec.structs.replace(change.record, warnings=warnings)
 
     def unshown(self, unshown: Sequence[Unshown], digest: Digest) -> list[Change]:
         """The changes that keep the records of a page that the marketplace cannot show."""

@@ -236,7 +236,12 @@ class DigestStore:
         found = self._store.get_many(paths) if paths else []
         if any(snapshot is None for snapshot in found):
             # Somebody removed digest documents: everything read is written again, nothing is lost.
-            log.warning("digest documents are missing", extra={"action": "digest_missing"})
+            missing = found.count(None)
+            log.warning(
+                "%d of %d digest documents at %s-NN are missing: all that is listed is written again",
+                *(missing, len(found), self._path),
+                extra={"action": "digest_missing", "missing": missing, "documents": len(found)},
+            )
         buckets = [snapshot.data["entries"] if snapshot is not None else b"" for snapshot in found]
         digest = Digest(state.digest, buckets)
         window = state.cursor.window

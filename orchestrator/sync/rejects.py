@@ -33,6 +33,9 @@ _SUPERSEDED = 1
 #: Hash of a record that the marketplace cannot show: its content is not known.
 _UNSHOWN = 2
 
+#: Characters of an id in a message; a longer one is no id that a person could search for.
+_TOLD_ID = 200
+
 _encode = msgspec.json.Encoder().encode
 
 
@@ -54,16 +57,11 @@ class Rejects:
         `content` is the hash of `raw`; `record_id` is None if it cannot be read.
         """
         self.counts.rejected += 1
-        is_defect = not isinstance(error, (SyncError, *UNREADABLE))
-        reason = f"the connector failed with {type(error).__name__}" if is_defect else one_line(str(error))
-        if is_defect:
-            log.error("connector defect: %s", locate(error), extra={"action": "record_failed"})
+        reason = reason_of(error, self.stream.name, record_id)
         name = self._name(record_id, raw)
         if digest.get(_key(name)) == content and not self.full:
             return None
-        log.warning(
-            "record rejected: %s", reason, extra={"action": "record_rejected", "stream": self.stream.name}
-        )
+        self._log(name, record_id, reason)
         change = self._change(name, raw, reason, record_id)
         change.entries += [(_key(name), content, KEPT_DAY), *_superseded(record_id, digest)]
         return change
@@ -76,9 +74,7 @@ class Rejects:
             return None
         place = "" if unshown.record_id is not None else f" ({unshown.name})"
         reason = one_line(f"the marketplace cannot show it{place}: {unshown.reason}")
-        log.warning(
-            "record rejected: %s", reason, extra={"action": "record_rejected", "stream": self.stream.name}
-        )
+        self._log(name, unshown.record_id, reason)
         change = self._change(name, b"", reason, unshown.record_id)
         change.entries += [(_key(name), _UNSHOWN, KEPT_DAY), *_superseded(unshown.record_id, digest)]
         return change
@@ -99,7 +95,9 @@ class Rejects:
         record = {k: v for k, v in first.data.items() if k != "raw"} if isinstance(first, Put) else {}
         raw = _encode(record)
         name = self._name(record.get("id"), raw)
-        kept = self._change(name, raw, f"the store refuses it: {why}", record.get("id"))
+        reason = f"the store refuses it: {why}"
+        self._log(name, record.get("id"), reason)
+        kept = self._change(name, raw, reason, record.get("id"))
         for stored, content, day in change.entries[:1]:
             kept.entries.append((_key(name), content, KEPT_DAY))
             if digest.get(stored):
@@ -134,6 +132,21 @@ class Rejects:
         """The reject's name: by the record's id if that is known, else by its place."""
         record_id = unshown.record_id
         return self._name(record_id if record_id is not None else f"at {unshown.name}")
+
+    def _log(self, name: str, record_id: str | None, reason: str) -> None:
+        """Log a new reject; one that is met again is not new."""
+        fields = {
+            "action": "record_rejected",
+            "stream": self.stream.name,
+            "record_id": record_id,
+            "reject": self._path(name).rpartition("/")[2],
+            "reason": reason,
+        }
+        log.warning(
+            "record rejected: %s %s: %s",
+            *(self.stream.name, _told(record_id), reason),
+            extra=fields,
+        )
 
     def _change(self, name: str, raw: bytes, reason: str, record_id: str | None) -> Change:
         kept = self._kept(raw)
@@ -170,6 +183,25 @@ class Rejects:
         # Cut once more after decoding: the replacement of a bad byte takes three bytes.
         text = kept[:MAX_RAW_BYTES].decode(errors="replace")
         return text.encode()[:MAX_RAW_BYTES].decode(errors="ignore")
+
+
+def reason_of(error: Exception, stream: str, record_id: str | None) -> str:
+    """The reason why a row cannot be read, in one line; an exception of the connector itself is logged."""
+    if isinstance(error, (SyncError, *UNREADABLE)):
+        return one_line(str(error))
+    log.error(
+        "connector defect at %s %s: %s",
+        *(stream, _told(record_id), locate(error)),
+        extra={"action": "record_failed", "stream": stream, "record_id": record_id},
+    )
+    return f"the connector failed with {type(error).__name__}"
+
+
+def _told(record_id: str | None) -> str:
+    """A record's id for a log line."""
+    if record_id is None:
+        return "without a readable id"
+    return one_line(record_id) if len(record_id) <= _TOLD_ID else f"{one_line(record_id[:_TOLD_ID])}…"
 
 
 def _superseded(record_id: str | None, digest: Digest) -> list[tuple[int, int, int]]:

@@ -25,7 +25,15 @@ from orchestrator.sync.streams import Streams, note
 from orchestrator.sync.task_context import TaskContext
 from orchestrator.tasks.claim import Claimed, Claimer
 from orchestrator.tasks.claim_table import SLEPT
-from orchestrator.tasks.ending import TOO_LATE, Ending, closed_state, limited, skipped, with_health
+from orchestrator.tasks.ending import (
+    TOO_LATE,
+    Ending,
+    closed_state,
+    limited,
+    log_finished,
+    skipped,
+    with_health,
+)
 from orchestrator.tasks.holder import Lost, Stopped
 from orchestrator.tasks.telling import Teller, without_debt
 
@@ -80,7 +88,12 @@ class Slice:
             if ending is not None:
                 self._finish(ending)
         except Lost:
-            log.warning("the connection was taken over", extra={"action": "lease_lost"})
+            seconds = round(self.services.clock.monotonic() - self.started, 1)
+            log.warning(
+                "another worker took the connection over after %s s and continues from the last commit",
+                seconds,
+                extra={"action": "lease_lost", "seconds": seconds},
+            )
             if not holder.is_continued(self.message.run_id, self.message.shard):
                 check_shard(self.services, self.message.run_id, self.message.shard, None)
         except Stopped as stop:
@@ -233,7 +246,12 @@ class Slice:
     def _defer(self, until: datetime) -> None:
         """Leave the task until the marketplace allows its streams; the next run or a heal continues it."""
         following = self._hand_over(stalled=0, throttled=True, expires_at=until, not_before=until)
-        log.info("deferred until %s", until, extra={"action": "task_deferred"})
+        seconds = round((until - self.services.clock.now()).total_seconds(), 1)
+        log.info(
+            "throttled: the marketplace asks to wait %s s, until %s",
+            *(seconds, until),
+            extra={"action": "task_deferred", "seconds": seconds, "until": until},
+        )
         self.services.queue.publish([following], not_before=until)
 
     def _limited(self, opened: Open, until: datetime) -> Ending:
@@ -306,16 +324,7 @@ class Slice:
             still_open = holder.finish(close, task)
         except Lost:
             still_open = None
-        log.info(
-            "task %s",
-            ending.status.value,
-            extra={
-                "action": "task_finished",
-                "status": ending.status.value,
-                "reason": ending.reason,
-                "incomplete": ending.incomplete,
-            },
-        )
+        log_finished(task)
         check_shard(services, message.run_id, message.shard, still_open)
 
 

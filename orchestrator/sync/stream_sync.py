@@ -56,7 +56,11 @@ def sync_stream(task: TaskContext, stream: AnyStream, counts: StreamCounts) -> M
     known = task.holder.state.streams.get(stream.name)
     state = versions.current(terms, known, task.connection)
     if state.migration and known is not None and known.version != state.version:
-        log.info("version %d: history will be rewritten", state.version, extra={"action": "migration_begun"})
+        log.info(
+            "the history of %s will be rewritten in version %d",
+            *(stream.name, state.version),
+            extra={"action": "migration_begun", "stream": stream.name, "version": state.version},
+        )
     now = task.services.clock.now()
     window = windows.open_window(terms, state.cursor, now, task.store.now())
     failure: MarketplaceError | None = None
@@ -257,9 +261,10 @@ class StreamSync:
         """The window after a page, with all that it tells beside its records; no commit is under way."""
         normalizer, writer = self._normalizer, self._writer
         if page.outside:
-            action = {"action": "rows_outside_window"}
             log.warning(
-                "%d rows are outside of the window and stored all the same", page.outside, extra=action
+                "%d rows of %s are outside of the window and stored all the same",
+                *(page.outside, self._stream.name),
+                extra={"action": "rows_outside_window", "stream": self._stream.name, "rows": page.outside},
             )
         if page.unshown or normalizer.bare:
             now, found = self._task.services.clock.now(), [*page.unshown, *normalizer.bare]
@@ -295,7 +300,11 @@ class StreamSync:
                 writer.write([change], self._cursor)
         if page.notice and page.notice != writer.state.notice:
             self._counts.notice = page.notice
-            log.info("%s", page.notice, extra={"action": "account_notice"})
+            log.info(
+                "%s",
+                page.notice,
+                extra={"action": "account_notice", "stream": self._stream.name},
+            )
         now = clock.now()
         writer.keep(
             cursor=cursor,
@@ -317,7 +326,7 @@ class StreamSync:
         gone: list[int] = []
         if normalizer.lists_all and not normalizer.blind:
             oldest_day = windows.oldest_listed(self._terms, window)
-            gone = vanished.missing(window, self._total, self._writer.digest, oldest_day)
+            gone = vanished.missing(self._stream.name, window, self._total, self._writer.digest, oldest_day)
         if self._stream.listing is Listing.SNAPSHOT:
             return gone, set()
         # A record changed after this window's end may be missing from it: the next has to miss it too.

@@ -243,5 +243,14 @@ def _told(error: Exception) -> SyncError:
 
 def note(error: SyncError, *, stream: str | None = None) -> ErrorInfo:
     """Log an error that ends a task or one of its streams, and return it in the documents' form."""
-    log.warning("%s", error.message, extra={"action": "sync_failed", "kind": error.kind, "stream": stream})
+    log.warning(
+        "%s failed: %s%s",
+        *(stream or "the sync", error.message, f"; remedy: {error.action}" if error.action else ""),
+        extra={
+            "action": "sync_failed",
+            "kind": error.kind,
+            "stream": stream,
+            "remedy": error.action or None,
+        },
+    )
     return ErrorInfo(kind=error.kind, message=error.message, action=error.action, stream=stream)

@@ -22,14 +22,13 @@ IN_VALUES = 30
 MAX_SUSPECTS = 8_000
 
 
-def missing(window: OpenWindow, total: int | None, digest: Digest, oldest_day: int) -> list[int]:
+def missing(stream: str, window: OpenWindow, total: int | None, digest: Digest, oldest_day: int) -> list[int]:
     """Known records of `oldest_day` and later that a complete listing did not show; none if it was short."""
     if total is not None and total != window.read:
         log.warning(
-            "%d of %d records were listed: none is taken as vanished",
-            window.read,
-            total,
-            extra={"action": "listing_incomplete"},
+            "%d of %d %s were listed: none is taken as vanished",
+            *(window.read, total, stream),
+            extra={"action": "listing_incomplete", "listed": window.read, "total": total},
         )
         return []
     return digest.unseen(oldest_day=oldest_day)

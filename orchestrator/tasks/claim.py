@@ -37,6 +37,8 @@ from orchestrator.tasks.ending import (
     Ending,
     closing_writes,
     explained,
+    log_closed_by,
+    log_finished,
     record_of,
     state_invalid,
     write_state,
@@ -279,6 +281,7 @@ class Claimer:
             shard = self.store.get(ids.shard_path(message.run_id, message.shard))
             if not is_final and shard is not None:
                 raise
+        log_finished(task)
         check_shard(self.services, message.run_id, message.shard, still_open)
 
     def _claim(self, decision: Claim, read: Read) -> Claimed:
@@ -293,6 +296,7 @@ class Claimer:
         state = measured(state, pace, now)
         holder = Holder(self.services, self.store, self.message.connection_id, state, pace)
         holder.take(read.snapshot, writes)
+        log_closed_by(writes)
         if older is not None:
             check_shard(self.services, older.run_id, older.shard, None)
         marketplace = ids.marketplace_of(self.message.shard)

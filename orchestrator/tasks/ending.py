@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import msgspec
 
+from orchestrator import log_context
 from orchestrator.errors import CredentialsRejected, PermissionDenied
 from orchestrator.model import freshness, ids
 from orchestrator.model.cause import NEEDS_ATTENTION, Cause
-from orchestrator.model.counts import COSTS, COUNTS, Cost, ErrorInfo, StreamCounts
-from orchestrator.model.documents import to_document
+from orchestrator.model.counts import COSTS, COUNTS, Cost, Counts, ErrorInfo, StreamCounts, told_counts
+from orchestrator.model.documents import from_document, to_document
 from orchestrator.model.run import Task, TaskStatus
 from orchestrator.model.state import Health, Open, SyncState
 from orchestrator.ports import Create, DocumentStore, Snapshot, Update, Write
 from orchestrator.services import Services
+
+log = logging.getLogger(__name__)
 
 #: A task that ends for this reason was asked by the marketplace to wait.
 _THROTTLED = {"rate_limited", "waiting"}
@@ -170,6 +174,45 @@ def closed_state(state: SyncState, run_id: str, order: str, shard: str) -> SyncS
         lease = msgspec.structs.replace(state.lease, owner=None, expires_at=over_at if untold else None)
         state = msgspec.structs.replace(state, open=None, lease=lease, untold=untold)
     return state
+
+
+def log_finished(task: Task) -> None:
+    """Log that a task is final, as its record says."""
+    seconds = (
+        round((task.finished_at - task.started_at).total_seconds(), 1)
+        if task.started_at is not None
+        else None
+    )
+    counts = Counts()
+    for each in task.streams.values():
+        counts.add(each)
+    told = f"task {task.status.value}"
+    if task.reason is not None:
+        told += f" ({task.reason})"
+    if seconds is not None:
+        told += f" in {seconds} s: {told_counts(counts)}"
+    if task.incomplete:
+        told += "; the next run reads the rest"
+    fields = {
+        "action": "task_finished",
+        "run_id": task.run_id,
+        "status": task.status.value,
+        "reason": task.reason,
+        "incomplete": task.incomplete,
+        "seconds": seconds,
+        "slices": task.slices,
+        "records": {name: getattr(counts, name) for name in COUNTS},
+        "marketplace_calls": task.cost.marketplace_calls,
+    }
+    with log_context.bind(run_id=task.run_id, connection_id=task.connection_id, marketplace=task.marketplace):
+        log.info("%s", told, extra=fields)
+
+
+def log_closed_by(writes: Iterable[Write]) -> None:
+    """Log the tasks that a commit of these writes has made final."""
+    for write in writes:
+        if isinstance(write, Create) and "/tasks/" in write.path:
+            log_finished(from_document(Task, write.data))
 
 
 def with_health(state: SyncState, task: Task) -> SyncState:

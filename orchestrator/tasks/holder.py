@@ -14,8 +14,8 @@ import msgspec
 from orchestrator.attempts import Attempts
 from orchestrator.errors import Conflict, StoreUnavailable
 from orchestrator.model import ids
-from orchestrator.model.freshness import Pace, measured
-from orchestrator.model.run import Task
+from orchestrator.model.freshness import Pace, behind, measured
+from orchestrator.model.run import Task, TaskStatus
 from orchestrator.model.state import Open, StreamState, SyncState
 from orchestrator.ports import DocumentStore, Snapshot, Write
 from orchestrator.services import Services
@@ -144,7 +144,10 @@ class Holder:
         writes: Sequence[Write] = closing_writes(task)
         attempts = self._attempts("its task could not be closed")
         while True:
-            new = measured(close(self.state), self._pace, self._services.clock.now())
+            now = self._services.clock.now()
+            new = measured(close(self.state), self._pace, now)
+            if task.status is TaskStatus.SUCCEEDED:
+                new = behind(new, self._pace, now)
             try:
                 written = self._write(new, writes)
             except (Conflict, StoreUnavailable):

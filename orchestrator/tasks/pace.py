@@ -15,4 +15,5 @@ def pace_of(services: Services, document: Mapping[str, Any]) -> Pace:
     marketplace = document.get("marketplace")
     connector = services.connectors.get(marketplace) if isinstance(marketplace, str) else None
     tick = timedelta(seconds=services.settings.tick_seconds)
-    return Pace.of(document, tuple(connector.streams) if connector is not None else (), tick)
+    streams = connector.streams if connector is not None else {}
+    return Pace.of(document, {name: stream.age for name, stream in streams.items()}, tick)

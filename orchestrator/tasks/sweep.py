@@ -26,6 +26,7 @@ from orchestrator.tasks.ending import (
     closed_state,
     closing_writes,
     explained,
+    log_closed_by,
     record_of,
     state_invalid,
     write_state,
@@ -119,6 +120,7 @@ class _Sweeper:
                 return
             with suppress(Conflict, StoreUnavailable):
                 services.store.commit(writes)
+                log_closed_by(writes)
                 return
             attempts.again()
 
@@ -194,7 +196,16 @@ class _Sweeper:
                         Update(snapshot.path, settled, version=snapshot.version),
                     ]
                 )
-                fields = {"action": "shard_settled", "run_id": run_id, "shard": name}
-                log.error("%s still counted open tasks; they count as failed", snapshot.path, extra=fields)
+                fields = {
+                    "action": "shard_settled",
+                    "run_id": run_id,
+                    "shard": name,
+                    "tasks": shard.open,
+                }
+                log.error(
+                    "%s still counted %d open tasks; they count as failed",
+                    *(snapshot.path, shard.open),
+                    extra=fields,
+                )
                 return True
             attempts.again()

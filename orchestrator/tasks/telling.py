@@ -45,8 +45,11 @@ class Teller:
 
     def _failed(self, why: str) -> None:
         self.has_failed = True
-        extra = {"action": "changes_untold", "kind": ChangesUnavailable.kind}
-        log.error("changed records are told later: %s", why.strip(), extra=extra)
+        log.error(
+            "consumers are told of the changed records later: %s",
+            why.strip(),
+            extra={"action": "changes_untold", "kind": ChangesUnavailable.kind},
+        )
 
     def told(self, connection_id: str, state: SyncState) -> SyncState:
         """The state after its untold changes were told; the state itself if they could not be."""

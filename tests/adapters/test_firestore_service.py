@@ -188,7 +188,10 @@ def test_errors_of_a_commit(
 @pytest.mark.parametrize(
     ("code", "action"),
     [
-        (Code.PERMISSION_DENIED, "grant this function's account roles/datastore.user on the project"),
+        (
+            Code.PERMISSION_DENIED,
+            "grant this identity (the function's account, or yours) roles/datastore.user on the project",
+        ),
         (Code.UNAUTHENTICATED, "gcloud auth application-default login"),
         (Code.NOT_FOUND, "create the database"),
         (Code.FAILED_PRECONDITION, "create the index"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
 import threading
@@ -20,6 +21,7 @@ from orchestrator.adapters.google.dead_subscription import PubSubDeadLetters
 from orchestrator.adapters.google.firestore import FirestoreStore
 from orchestrator.adapters.google.pubsub import PubSubQueue
 from orchestrator.adapters.secrets import Secrets
+from orchestrator.errors import StoreUnavailable
 from orchestrator.marketplaces.registry import REGISTRY
 from orchestrator.settings import Settings
 from tests.support.project import ROOT
@@ -99,6 +101,29 @@ def test_changes_are_told_only_if_they_are_to_be(tmp_path: Path, monkeypatch: py
     assert isinstance(wiring.build(_settings(local), delivers=False).changes, LocalChanges)
     assert isinstance(wiring.build(_settings(cloud)).changes, PubSubChanges)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("gone", ["FIRESTORE_EMULATOR_HOST", "PUBSUB_EMULATOR_HOST"])
+def test_a_command_is_told_that_the_emulators_are_gone(gone: str) -> None:
+    """At once, and with the variable; functions, living emulators and the embedded store are not held up."""
+    with socket.create_server(("127.0.0.1", 0)) as living, socket.socket() as dead:
+        dead.bind(("127.0.0.1", 0))
+        hosts = dict.fromkeys(("FIRESTORE_EMULATOR_HOST", "PUBSUB_EMULATOR_HOST"), living)
+        variables = {
+            name: f"127.0.0.1:{each.getsockname()[1]}" for name, each in {**hosts, gone: dead}.items()
+        }
+        settings = _settings({**CLOUD, "ENVIRONMENT": "development", **variables})
+
+        with pytest.raises(StoreUnavailable, match=f"^{gone}: nothing listens at .*: the emulators are gone"):
+            wiring.build(settings, delivers=False)
+        assert isinstance(wiring.build(settings).store, FirestoreStore)
+        assert isinstance(
+            wiring.build(_settings({**EMBEDDED, **variables}), delivers=False).store, SqliteStore
+        )
+        alive = _settings(
+            {**CLOUD, "ENVIRONMENT": "development", gone: f"127.0.0.1:{living.getsockname()[1]}"}
+        )
+        assert isinstance(wiring.build(alive, delivers=False).store, FirestoreStore)
 
 
 @pytest.mark.parametrize(

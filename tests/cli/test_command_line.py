@@ -1,4 +1,4 @@
-"""`python -m orchestrator`, from arguments to output and exit code."""
+"""`marketplace-sync`, from arguments to output and exit code."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 from orchestrator.adapters.embedded.store import SqliteStore
 from orchestrator.cli.app import FAILED, main
-from orchestrator.cli.run_commands import NOT_SUCCEEDED
+from orchestrator.cli.commands.run_commands import NOT_SUCCEEDED
 from orchestrator.model.counts import (
     Counts,
     ErrorInfo,

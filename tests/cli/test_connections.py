@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -90,7 +91,12 @@ def test_the_state_of_an_earlier_connection_is_reset(services: Services) -> None
     state = services.store.get("sync_state/shop")
 
     assert state is not None
-    assert from_document(SyncState, state.data) == SyncState(seq=8, lease=Lease(fence=3))
+    assert from_document(SyncState, state.data) == SyncState(
+        seq=8,
+        lease=Lease(fence=3),
+        organization_id=GOOD["organization_id"],
+        late_at=services.clock.now() + timedelta(minutes=45),
+    )
 
 
 def test_a_connection_is_not_added_while_its_predecessor_is_worked_on(services: Services) -> None:

@@ -1,4 +1,4 @@
-"""`python -m orchestrator dead …` and `runs retry|cancel`, from arguments to output and exit code."""
+"""`marketplace-sync dead …` and `runs retry|cancel`, from arguments to output and exit code."""
 
 from __future__ import annotations
 
@@ -251,7 +251,7 @@ def test_retry_starts_a_new_run_and_says_how_to_watch_it(
     again = answer(capsys, "runs", "retry", "t-1")
 
     assert "run t-1.r1 over 1 connections is started" in text
-    assert "python -m orchestrator runs watch t-1.r1" in text
+    assert "marketplace-sync runs watch t-1.r1" in text
     assert (again["run_id"], again["duplicate"]) == ("t-1.r1", True)
     run = answer(capsys, "runs", "show", "t-1.r1")["run"]
     assert (run["requested_by"], run["retry_of"]) == (LOCAL, "t-1")
@@ -266,7 +266,7 @@ def test_cancel_asks_a_run_to_stop(capsys: pytest.CaptureFixture[str], store: Sq
     run = answer(capsys, "runs", "show", "t-1")["run"]
 
     assert "run t-1 is asked to stop; it is cancelled when its last task is over" in text
-    assert "python -m orchestrator runs watch t-1" in text
+    assert "marketplace-sync runs watch t-1" in text
     assert run["cancel_requested_by"] == LOCAL
     assert run["cancel_requested_at"] is not None
 

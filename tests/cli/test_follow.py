@@ -85,4 +85,4 @@ def test_a_run_that_is_still_planned_names_no_count(services: Services, clock: V
     shown = io.StringIO()
     follow(services.store, clock, "t-1", Console(file=shown, force_terminal=False, width=100))
 
-    assert shown.getvalue() == "dispatching\n"
+    assert shown.getvalue() == "dispatching: the connections are being planned\n"

@@ -17,7 +17,7 @@ PUBLISHED = ROOT / "docs" / "schema"
 
 
 def test_the_published_schemas_are_those_of_the_types() -> None:
-    """A change of a type is seen in review: `python -m orchestrator schema docs/schema` writes them anew."""
+    """A change of a type is seen in review: `marketplace-sync schema docs/schema` writes them anew."""
     published = {path.name: json.loads(path.read_text()) for path in PUBLISHED.iterdir()}
 
     assert published == json.loads(msgspec.json.encode(schemas()))

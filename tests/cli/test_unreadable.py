@@ -66,7 +66,7 @@ def test_an_unreadable_state_is_named_in_every_view(
     assert fault in listed
     assert "good" in listed
     assert fault in printed(world, capsys, "connections", "show", "bad")
-    view = status(world.store, world.clock)
+    view = status(world.services)
     assert [failing.connection_id for failing in view.failing] == ["good"]
     if "health" not in spoilt:
         (named,) = view.faults
@@ -109,7 +109,7 @@ def test_an_unreadable_run_is_named_in_every_view(
     assert [found["run_id"] for found in run_views.list_runs(world.store, marketplace="shopify").runs] == [
         good
     ]
-    view = status(world.store, world.clock)
+    view = status(world.services)
     assert [found["run_id"] for found in view.runs] == [good]
     assert view.faults[0].startswith(fault)
 
@@ -170,11 +170,11 @@ def test_an_unfinished_removal_is_named(world: World, capsys: pytest.CaptureFixt
     """It is in no list of connections: the list's footer, the status and the connection's id tell of it."""
     connections.edit(world.services, "bad", pause.Removal(world.services, "bad", by=ME).begin)
 
-    assert "python -m orchestrator connections remove bad" in printed(world, capsys, "connections", "list")
-    assert status(world.store, world.clock).connections.removing == 1
+    assert "marketplace-sync connections remove bad" in printed(world, capsys, "connections", "list")
+    assert status(world.services).connections.removing == 1
     pause.remove(world.services, "bad", by=ME)
     assert "connections remove bad" not in printed(world, capsys, "connections", "list")
-    assert status(world.store, world.clock).connections.removing == 0
+    assert status(world.services).connections.removing == 0
 
 
 def test_an_edited_marketplace_is_named(world: World, capsys: pytest.CaptureFixture[str]) -> None:
@@ -184,7 +184,7 @@ def test_an_edited_marketplace_is_named(world: World, capsys: pytest.CaptureFixt
 
     for arguments in (["list"], ["show", "bad"]):
         assert "edited from shopify to takealot" in printed(world, capsys, "connections", *arguments)
-    (failing,) = status(world.store, world.clock).failing
+    (failing,) = status(world.services).failing
     assert "edited from shopify to takealot" in failing.action
 
 

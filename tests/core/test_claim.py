@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.model.connection import ConnectionStatus
+from orchestrator.model.freshness import throttled
 from orchestrator.model.messages import Message
 from orchestrator.model.run import Selection, TaskStatus
 from orchestrator.model.state import Health, LastRun, Lease, Open, SyncState, refused_for
@@ -93,6 +94,12 @@ def skip(reason: str) -> Close:
     return Close(Ending(TaskStatus.SKIPPED, reason))
 
 
+def waiting(ahead: int) -> Close:
+    """It is skipped, and tells that the marketplace asked to wait for so long."""
+    cause = throttled(NOW + ahead * SECOND, NOW)
+    return Close(Ending(TaskStatus.SKIPPED, "waiting", cause.error))
+
+
 LATE = START + LENGTH + SECOND
 R1, R2, R3 = (LastRun(run_id=f"r{n}", order=str(n), shard="shopify-000000") for n in (1, 2, 3))
 #: Records of the last release do not tell the shard.
@@ -114,7 +121,7 @@ TABLE: list[tuple[str, View, Decision | type[Claim]]] = [
     ("the connection is gone", view(status=None), skip("gone")),
     ("it is disconnected", view(status=ConnectionStatus.DISCONNECTED), skip("gone")),
     ("it is paused", view(status=ConnectionStatus.PAUSED), skip("paused")),
-    ("the marketplace said wait", view(SyncState(lease=free(not_before=61))), skip("waiting")),
+    ("the marketplace said wait", view(SyncState(lease=free(not_before=61))), waiting(61)),
     ("it said wait, briefly", view(SyncState(lease=free(not_before=60))), Sleep(60.0)),
     ("past the deadline", view(now=LATE, known_open=True), Close(TOO_LATE, SyncState(seq=1, last_run=R2))),
     ("nothing is open", view(), Claim),
@@ -127,7 +134,7 @@ TABLE: list[tuple[str, View, Decision | type[Claim]]] = [
     ("deferred, nearly due", view(SyncState(open=opened(), lease=free(20, not_before=20))), Sleep(20.0)),
     ("an older run's lease runs", view(SyncState(open=opened("r1"), lease=held(1))), skip("overlap")),
     ("a newer run's lease is over", view(SyncState(open=opened("r3"), lease=held(-1))), skip("overlap")),
-    ("an older run waits", view(SyncState(open=opened("r1"), lease=free(9, not_before=9))), skip("waiting")),
+    ("an older run waits", view(SyncState(open=opened("r1"), lease=free(9, not_before=9))), waiting(9)),
     (
         "an older run's lease is over",
         view(SyncState(open=opened("r1"), lease=held(-1))),

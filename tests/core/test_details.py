@@ -96,6 +96,18 @@ def test_of_two_versions_on_one_page_the_later_is_completed(world: World) -> Non
 # Slices
 
 
+def test_a_row_that_takes_many_calls_is_completed_alone(tmp_path: Any) -> None:
+    """Rows that are completed together have to fit one slice."""
+    world = World(tmp_path, page_size=100)
+    world.connect("a")
+    fill(world, "orders", 8)
+    world.bazaar.give_details("orders", rows=3, completed_alone=lambda raw: b'"r2"' in raw or b'"r3"' in raw)
+    world.run_once()
+
+    assert world.bazaar.details == [("r0", "r1"), ("r2",), ("r3",), ("r4", "r5", "r6"), ("r7",)]
+    assert len(told(world)) == 8
+
+
 @pytest.mark.parametrize("is_full", [False, True])
 @pytest.mark.parametrize("is_old", [False, True])
 def test_a_slice_that_ends_in_a_page_keeps_the_rows_done(

@@ -7,7 +7,7 @@ from orchestrator import errors
 KINDS = (
     *("error", "settings_invalid", "message_invalid", "connection_invalid", "record_invalid"),
     *("store_error", "conflict", "store_unavailable", "write_rejected", "queue_unavailable"),
-    "changes_unavailable",
+    *("changes_unavailable", "log_unavailable"),
     *("secret_error", "secret_missing", "secret_unavailable"),
     *("marketplace_error", "rate_limited", "marketplace_unavailable", "credentials_rejected"),
     *("permission_denied", "request_rejected", "response_invalid", "page_token_expired"),

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import timedelta
 
 import msgspec
 import pytest
 
-from orchestrator.errors import MarketplaceUnavailable, RequestRejected, WriteRejected
+from orchestrator.errors import MarketplaceUnavailable, RecordInvalid, RequestRejected, WriteRejected
 from orchestrator.marketplaces.spec import AnySession
 from orchestrator.model.record import Record
 from orchestrator.model.run import RunStatus, TaskStatus
 from orchestrator.ports import Put, Query, Write, Written
-from orchestrator.sync import details
+from orchestrator.sync import details, normalizer
 from tests.core.detailed import DAY_S, asked, stored, told
 from tests.support.world import FakeClient, Row, World, fill, normalize
 
@@ -124,32 +123,72 @@ def test_an_outage_of_details_ends_in_the_thin_rows(world: World) -> None:
     assert set(told(world)) == {f"r{n}" for n in range(8)}
 
 
-def test_a_completed_row_that_cannot_be_read_is_a_reject_and_is_not_asked_for_again(sparse: World) -> None:
-    """Its details are there and make no sense: the reject keeps the completed row, once."""
+def misread(*names: str, error: Exception | None = None) -> Callable[[bytes, bool], Record]:
+    """A connector that cannot read the completed rows of these names."""
 
     def odd(raw: bytes, keep: bool) -> Record:
         row = msgspec.json.decode(raw, type=Row)
-        return normalize(msgspec.json.encode(replace_broken(row)), keep)
+        if row.id in names and row.detail is not None:
+            raise error or RecordInvalid("a quantity is none")
+        return normalize(raw, keep)
 
-    def replace_broken(row: Row) -> Row:
-        return msgspec.structs.replace(row, broken=row.id == "r2" and row.detail is not None)
+    return odd
 
-    sparse.bazaar.give_details("orders", normalize=odd)
+
+@pytest.mark.parametrize("error", [RecordInvalid("a quantity is none"), KeyError("quantity")])
+def test_a_record_whose_details_make_no_sense_is_stored_as_listed(sparse: World, error: Exception) -> None:
+    """At once, with a warning and without a reject; all others complete, and the tick succeeds."""
+    sparse.bazaar.give_details("orders", normalize=misread("r2", error=error))
     _, run = sparse.run_once()
-    sparse.clock.advance(DAY_S + 3600)
-    _, later = sparse.run_once()
+
+    assert run.status is RunStatus.SUCCEEDED
+    assert (run.records.written, run.records.rejected) == (6, 0)
+    assert told(sparse) == {f"r{n}": "r2" if n == 2 else "detail of 1" for n in range(6)}
+    assert list(stored(sparse)["r2"]["warnings"]) == ["number"]
+    assert sparse.store.query(Query("connections/a/rejects", limit=10)) == []
+
+
+def test_details_that_make_no_sense_are_asked_for_again_with_a_back_off(sparse: World) -> None:
+    """Not at every tick, and nothing is written meanwhile; a connector that can read them completes them."""
+    sparse.bazaar.give_details("orders", normalize=misread("r5"))
+    sparse.run_once()
+    assert asked(sparse)["r5"] == 1
+    for _ in range(3):
+        sparse.clock.advance(900)
+        assert sparse.run_once()[1].records.written == 0
+    assert asked(sparse)["r5"] == 1
+    sparse.clock.advance(900)
+    _, run = sparse.run_once()
+    assert asked(sparse)["r5"] == 2
+    assert (run.records.written, run.records.rejected) == (0, 0)
+    sparse.bazaar.give_details("orders", normalize=normalize)
+    for _ in range(8):
+        sparse.clock.advance(900)
+        sparse.run_once()
+
+    assert told(sparse)["r5"] == "detail of 1"
+    assert not stored(sparse)["r5"].get("warnings")
+    assert sparse.state("a").streams["orders"].hidden == ()
+
+
+def test_a_record_that_is_too_large_with_its_details_is_stored_without_them(
+    sparse: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that is too large as it is listed is a reject, as ever."""
+
+    def is_too_large(path: str, document: dict[str, object], _: int) -> int:
+        if path.endswith("r2") or (path.endswith("r1") and document["number"] == "detail of 1"):
+            raise RecordInvalid("too large")
+        return 1
+
+    monkeypatch.setattr(normalizer, "fit", is_too_large)
+    _, run = sparse.run_once()
 
     assert (run.records.written, run.records.rejected) == (5, 1)
-    assert (later.records.written, later.records.rejected) == (0, 1)
-    assert asked(sparse)["r2"] == 1
+    assert told(sparse)["r1"] == "r1"
+    assert "r2" not in told(sparse)
     [reject] = sparse.store.query(Query("connections/a/rejects", limit=10))
-    assert "detail of 1" in reject.data["raw"]
-    sparse.bazaar.shop("a").put("orders", "r2", sparse.clock.now() - timedelta(minutes=5), "2")
-    sparse.bazaar.give_details("orders", normalize=normalize)
-    sparse.clock.advance(900)
-    sparse.run_once()
-    assert told(sparse)["r2"] == "detail of 2"
-    assert sparse.store.query(Query("connections/a/rejects", limit=10)) == []
+    assert reject.data["record_id"] == "r2"
 
 
 def test_a_completed_record_that_the_store_refuses_is_not_asked_for_again(
@@ -174,7 +213,7 @@ def test_a_completed_record_that_the_store_refuses_is_not_asked_for_again(
 
 
 def test_another_record_s_details_are_refused(sparse: World) -> None:
-    """A connector that mixes rows up stores none of them under another's name."""
+    """A connector that mixes rows up stores none of them under another's name: it stays as it is listed."""
 
     def mix_up(_: AnySession, raws: Sequence[bytes]) -> list[bytes]:
         return [raw.replace(b'"r1"', b'"r9"') for raw in raws]
@@ -183,8 +222,9 @@ def test_another_record_s_details_are_refused(sparse: World) -> None:
     sparse.bazaar.streams["orders"] = replace(sparse.bazaar.streams["orders"], complete=mix_up)
     _, run = sparse.run_once()
 
-    assert run.records.rejected == 1
-    assert set(stored(sparse)) == {"r0", "r2", "r3", "r4", "r5"}
+    assert run.records.rejected == 0
+    assert set(told(sparse)) == {f"r{n}" for n in range(6)}
+    assert [name for name, data in stored(sparse).items() if data.get("warnings")] == ["r1"]
 
 
 def test_too_few_completed_rows_fail_the_page(sparse: World) -> None:

@@ -32,7 +32,7 @@ def test_one_row_older_than_the_window_is_stored_with_the_others_and_one_warning
     assert run.status is RunStatus.SUCCEEDED
     assert set(world.records("a", "orders")) == {"old", *(f"r{n}" for n in range(5))}
     assert [entry.message for entry in caplog.records] == [
-        "1 rows are outside of the window and stored all the same"
+        "1 rows of orders are outside of the window and stored all the same"
     ]
 
 

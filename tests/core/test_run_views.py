@@ -1,4 +1,4 @@
-"""Lists, runs and status: their content and their cost."""
+"""Lists of runs, and runs: their content and their cost."""
 
 from __future__ import annotations
 
@@ -12,9 +12,7 @@ import pytest
 from orchestrator.adapters.embedded.store import SqliteStore
 from orchestrator.errors import NotFound, RequestError
 from orchestrator.model import ids
-from orchestrator.model.connection import Connection, ConnectionStatus
 from orchestrator.model.counts import (
-    ErrorInfo,
     MarketplaceTotals,
     RecordTotals,
     RunCost,
@@ -23,10 +21,9 @@ from orchestrator.model.counts import (
 )
 from orchestrator.model.documents import to_document
 from orchestrator.model.run import Dispatch, Run, RunStatus, Shard, Task, TaskStatus
-from orchestrator.model.state import Health, Lease, Open, SyncState
-from orchestrator.operators import run_views, status
+from orchestrator.model.state import Lease, Open, SyncState
+from orchestrator.operators import run_views
 from orchestrator.ports import DocumentStore, Put
-from tests.support.clocks import VirtualClock
 from tests.support.stores import CountingStore
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
@@ -251,74 +248,3 @@ def test_open_run_costs_a_bounded_number_of_reads(store: CountingStore) -> None:
     assert len(progress.shards) == 20
     assert len(progress.connections) == 20
     assert store.reads < 200
-
-
-def test_status_sums_up_marketplaces(store: CountingStore) -> None:
-    """Success and lag come from the recent closed runs that a marketplace took part in."""
-    add_run(store, "t-0", 5, status=RunStatus.RUNNING, marketplaces=["shopify", "takealot"])
-    both = {"shopify": share(3, 0), "takealot": share(1, 1)}
-    add_run(store, "t-1", 20, status=RunStatus.PARTIAL, by_marketplace=both)
-    add_run(store, "t-2", 35, by_marketplace={"takealot": share(2, 0)})
-    view = status.status(store, VirtualClock(NOW))
-
-    assert view.health is Health.OK
-    assert view.last_tick_at == NOW - timedelta(minutes=5)
-    assert [run["run_id"] for run in view.runs] == ["t-0", "t-1", "t-2"]
-    assert (view.marketplaces["shopify"].success, view.marketplaces["shopify"].lag_s) == (1.0, 1200.0)
-    assert (view.marketplaces["takealot"].success, view.marketplaces["takealot"].lag_s) == (0.75, 2100.0)
-
-
-def test_status_of_nothing(store: CountingStore) -> None:
-    """Before the first tick everything is empty and healthy."""
-    view = status.status(store, VirtualClock(NOW))
-
-    assert (view.health, view.last_tick_at, view.runs, view.failing) == (Health.OK, None, [], [])
-
-
-def test_status_lists_the_worst_first(store: CountingStore) -> None:
-    """Connections that need attention come before those that only fail, each with its remedy."""
-    connection = Connection(
-        organization_id="org-1",
-        marketplace="shopify",
-        name="Shop",
-        status=ConnectionStatus.ACTIVE,
-        credential="env:SHOP",
-        created_at=NOW,
-        updated_at=NOW,
-    )
-    refused = ErrorInfo(kind="credentials_rejected", message="refused", action="renew the token")
-    states = {
-        "c-1": SyncState(health=Health.FAILING, consecutive_failures=2),
-        "c-2": SyncState(health=Health.NEEDS_ATTENTION, last_error=refused),
-        "c-3": SyncState(),
-    }
-    for connection_id, state in states.items():
-        store.commit([Put(ids.state_path(connection_id), to_document(state))])
-    store.commit([Put(ids.connection_path("c-2"), to_document(connection))])
-    view = status.status(store, VirtualClock(NOW))
-
-    assert view.health is Health.NEEDS_ATTENTION
-    assert view.connections == status.ConnectionCounts(active=1, failing=1, needs_attention=1)
-    assert [(each.connection_id, each.name) for each in view.failing] == [("c-2", "Shop"), ("c-1", None)]
-    assert view.failing[0].action == "renew the token"
-    assert view.failing[1].action
-
-
-def test_failed_run_is_no_good_health(store: CountingStore) -> None:
-    """The latest closed run decides if no connection is known to fail."""
-    add_run(store, "t-0", 5, status=RunStatus.RUNNING)
-    add_run(store, "t-1", 20, status=RunStatus.FAILED)
-    add_run(store, "t-2", 35)
-
-    assert status.status(store, VirtualClock(NOW)).health is Health.FAILING
-
-
-def test_status_costs_a_bounded_number_of_reads(store: CountingStore) -> None:
-    """However many connections fail, the status reads at most fifty of them."""
-    failing = to_document(SyncState(health=Health.FAILING))
-    store.commit([Put(ids.state_path(f"c-{number:03}"), failing) for number in range(200)])
-    view = status.status(store, VirtualClock(NOW))
-
-    assert view.connections.failing == 200
-    assert len(view.failing) == status.FAILING
-    assert store.reads <= 2 * status.FAILING + status.RECENT_RUNS + 3

@@ -161,7 +161,10 @@ def test_more_open_runs_than_a_heal_looks_at(tmp_path: Path, monkeypatch: pytest
 
 
 def test_a_tick_s_heal_costs_a_read_and_two_writes(tmp_path: Path) -> None:
-    """With nothing to heal: the record of the last heal, two queries as before, and the record twice."""
+    """With nothing to heal: the record of the last heal, two queries as before, and the record twice.
+
+    The fleet's line takes three counts and a query.
+    """
     world = World(tmp_path)
     counting = CountingStore(world.store)
     object.__setattr__(world.services, "store", counting)
@@ -169,10 +172,10 @@ def test_a_tick_s_heal_costs_a_read_and_two_writes(tmp_path: Path) -> None:
     counting.reads = counting.writes = 0
     world.clock.advance(900)
     world.deliver(Message(kind="heal"))
-    assert (counting.reads, counting.writes) == (1 + 2, 2)
+    assert (counting.reads, counting.writes) == (1 + 2 + 4, 2)
 
     world.deliver(Message(kind="heal"))  # within the minute
-    assert (counting.reads, counting.writes) == (3 + 1, 2)
+    assert (counting.reads, counting.writes) == (3 + 4 + 1, 2)
 
 
 def test_a_healer_that_died_heals_when_its_message_comes_again(tmp_path: Path) -> None:

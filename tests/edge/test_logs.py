@@ -35,7 +35,7 @@ def test_line_has_cloud_loggings_fields(capsys: pytest.CaptureFixture[str]) -> N
     assert line.pop("time").endswith("Z")
     assert line == {
         "severity": "WARNING",
-        "message": "page 3 done",
+        "message": "c-1: page 3 done",
         "logger": "tests.edge",
         "action": "page_done",
         "records": 250,
@@ -45,6 +45,20 @@ def test_line_has_cloud_loggings_fields(capsys: pytest.CaptureFixture[str]) -> N
         "logging.googleapis.com/spanId": "b7ad6b7169203331",
         "logging.googleapis.com/labels": {"run_id": "t-1", "connection_id": "c-1"},
     }
+
+
+def test_a_message_stands_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    """The text names the connection and its marketplace; a line about all connections names none."""
+    logs.configure("INFO", "")
+    with log_context.bind(run_id="t-1", connection_id="my-shop", marketplace="shopify", task="task"):
+        _log.info("throttled for 3 s")
+        with log_context.apart("connection_id", "marketplace"):
+            _log.info("run t-1 is over")
+    first, second = capsys.readouterr().out.splitlines()
+
+    assert json.loads(first)["message"] == "my-shop (shopify): throttled for 3 s"
+    assert json.loads(second)["message"] == "run t-1 is over"
+    assert json.loads(second)["logging.googleapis.com/labels"] == {"run_id": "t-1"}
 
 
 def test_line_without_context(capsys: pytest.CaptureFixture[str]) -> None:

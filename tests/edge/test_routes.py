@@ -266,7 +266,15 @@ def test_status_tells_what_to_do(stage: Stage) -> None:
     status = stage.call("GET", "/api/sync/status").get_json()
 
     assert status["health"] == "needs_attention"
-    assert status["connections"] == {"active": 1, "failing": 0, "needs_attention": 1}
+    assert status["situation"] == "needs_attention"
+    assert status["verdict"] == "1 connection needs attention."
+    assert status["connections"] == {
+        "active": 1,
+        "failing": 0,
+        "needs_attention": 1,
+        "paused": 0,
+        "freshness": {"on_time": 0, "late": 0, "not_measured": 1},
+    }
     assert [(each["connection_id"], each["action"]) for each in status["failing"]] == [
         ("c-1", "renew the token")
     ]

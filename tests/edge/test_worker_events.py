@@ -222,7 +222,9 @@ def test_a_message_that_cannot_be_kept_is_delivered_again(
     lines = log_lines(capsys.readouterr().out)
 
     assert status == 503
-    assert [line["action"] for line in lines] == ["queue_unavailable"]
+    assert [(line["action"], line["kind"]) for line in lines] == [
+        ("message_redelivered", "queue_unavailable")
+    ]
 
 
 def test_a_request_that_is_no_message_is_not_dead_lettered(worker: Worker, queue: ListQueue) -> None:
@@ -233,15 +235,20 @@ def test_a_request_that_is_no_message_is_not_dead_lettered(worker: Worker, queue
 
 
 @pytest.mark.parametrize(
-    ("error", "severity", "action"),
+    ("error", "severity", "action", "kind"),
     [
-        (StoreUnavailable("timed out"), "WARNING", "store_unavailable"),
-        (WriteRejected("too large"), "WARNING", "write_rejected"),
-        (RuntimeError("a defect"), "ERROR", "message_crashed"),
+        (StoreUnavailable("timed out"), "WARNING", "message_redelivered", "store_unavailable"),
+        (WriteRejected("too large"), "WARNING", "message_redelivered", "write_rejected"),
+        (RuntimeError("a defect"), "ERROR", "message_crashed", "RuntimeError"),
     ],
 )
 def test_failure_is_delivered_again(
-    worker: Worker, capsys: pytest.CaptureFixture[str], error: Exception, severity: str, action: str
+    worker: Worker,
+    capsys: pytest.CaptureFixture[str],
+    error: Exception,
+    severity: str,
+    action: str,
+    kind: str,
 ) -> None:
     """Any error of the use case is a non-2xx answer and one log line."""
     worker.error = error
@@ -249,7 +256,7 @@ def test_failure_is_delivered_again(
     lines = log_lines(capsys.readouterr().out)
 
     assert status == 503
-    assert [(line["severity"], line["action"]) for line in lines] == [(severity, action)]
+    assert [(line["severity"], line["action"], line["kind"]) for line in lines] == [(severity, action, kind)]
 
 
 def test_invalid_message_found_late_is_dead_lettered(worker: Worker, queue: ListQueue) -> None:

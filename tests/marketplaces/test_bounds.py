@@ -15,7 +15,6 @@ from orchestrator.marketplaces.spec import AnySession
 from orchestrator.marketplaces.woocommerce.variations import variations_of
 from tests.support.scripted import CREDENTIALS, EVERYTHING, Sandbox, running
 
-ROW = {"id": 1, "sku": "x" * 100}
 LINES = {"nodes": [], "pageInfo": {"hasNextPage": True, "endCursor": "0"}}
 
 
@@ -46,7 +45,11 @@ def _fetch(marketplace: str) -> Callable[[AnySession], object]:
 def test_variations_without_end_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """A shop that lists one more page of a product's variations for ever costs bounded memory."""
     monkeypatch.setattr(client, "PAGE_BYTES", 100_000)
-    calls = refused("woocommerce", lambda _: [ROW] * 100, lambda given: variations_of(given, 7, "id", 100))
+
+    def value(number: int) -> object:
+        return [{"id": 100 * number + row, "sku": "x" * 100} for row in range(100)]
+
+    calls = refused("woocommerce", value, lambda given: variations_of(given, 7, "id", 100))
 
     assert calls <= 10
 

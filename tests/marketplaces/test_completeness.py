@@ -30,7 +30,7 @@ def market(request: pytest.FixtureRequest) -> Any:
 @pytest.mark.parametrize("stream", ["orders", "products", "inventory"])
 def test_reading_every_page_holds_the_truth(market: Sandbox, stream: str) -> None:
     """All pages of a stream together hold each record of the marketplace, once, and nothing else."""
-    found = read(market.connector, market.session(), stream)
+    found = read(market.connector, market.session(), stream, whole=True)
 
     assert not found.rejects
     assert_holds(told(list(found.records.values())), market.truth()[stream])

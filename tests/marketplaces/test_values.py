@@ -21,6 +21,7 @@ from orchestrator.marketplaces.values import (
     listed,
     money,
     optional_utc,
+    plain_text,
     quantity,
     total_quantity,
     utc,
@@ -269,3 +270,21 @@ def test_scrubbing_tolerates_anything(raw: bytes) -> None:
 def test_what_is_not_json_is_kept_as_its_length_only(raw: bytes) -> None:
     """Nothing of it is stored."""
     assert scrub(raw, frozenset({"email"})) == msgspec.json.encode({"unreadable_bytes": len(raw)})
+
+
+@pytest.mark.parametrize(
+    ("markup", "text"),
+    [
+        ("EUCALYPTUS  WREATH", "EUCALYPTUS  WREATH"),
+        ("EUCALYPTUS &amp; PINECONE  WREATH", "EUCALYPTUS & PINECONE  WREATH"),
+        ("Ring twice &amp; wait.\nThe dog is kind.", "Ring twice & wait.\nThe dog is kind."),
+        ("Salt&nbsp;&amp;&#160;pepper", "Salt & pepper"),
+        ("5 < 6 &  7", "5 < 6 &  7"),
+        ("<p>Salt &amp;\n  pepper</p>", "Salt & pepper"),
+        ("Mug<br>blue &lt;b&gt;", "Mug blue <b>"),
+        ("<b></b>", ""),
+    ],
+)
+def test_a_text_that_may_be_html_is_plain(markup: str, text: str) -> None:
+    """Tags make one line of it; without a tag, spaces and lines stay as they were written."""
+    assert plain_text(markup) == text

@@ -19,7 +19,7 @@ from local.sandbox.registry import serve
 from orchestrator.errors import RateLimited, RecordInvalid
 from orchestrator.marketplaces.registry import REGISTRY
 from orchestrator.marketplaces.session_request import SessionRequest
-from orchestrator.marketplaces.spec import AnyConnector, AnySession, Page, Window
+from orchestrator.marketplaces.spec import AnyConnector, AnySession, AnyStream, Page, Window
 from orchestrator.model.connection import Connection, ConnectionStatus
 from orchestrator.model.record import Record
 from tests.support.clocks import VirtualClock
@@ -171,12 +171,13 @@ class Sandbox:
         credential: dict[str, str] | None = None,
         secrets: Secrets | None = None,
         store_buyer_pii: bool = False,
+        **settings: Any,
     ) -> AnySession:
-        """A session with account 0."""
+        """A session with account 0; `settings` are further ones of its connection."""
         content = msgspec.json.encode(credential or CREDENTIALS[self.marketplace]).decode()
-        settings = {**SETTINGS[self.marketplace], "base_url": self.url}
+        given = {**SETTINGS[self.marketplace], "base_url": self.url, **settings}
         opening = (bench or Bench()).opening(
-            self.marketplace, settings, secrets or Secrets(content), store_buyer_pii=store_buyer_pii
+            self.marketplace, given, secrets or Secrets(content), store_buyer_pii=store_buyer_pii
         )
         return self.connector.open(opening)
 
@@ -219,8 +220,10 @@ def read(
     stream: str,
     window: Window = EVERYTHING,
     token: str | None = None,
+    *,
+    whole: bool = False,
 ) -> Read:
-    """Read a stream to its end."""
+    """Read a stream to its end; its records are completed only if they are to be whole."""
     found = Read()
     spec = connector.streams[stream]
     while True:
@@ -228,7 +231,7 @@ def read(
         session.client.begin_page()
         page = spec.fetch(session, window, token)
         found.pages.append(page)
-        for raw in page.records:
+        for raw in completed(spec, session, page.records) if whole else page.records:
             try:
                 record = spec.normalize(raw, session.store_buyer_pii)
             except (RecordInvalid, msgspec.ValidationError):
@@ -240,15 +243,27 @@ def read(
             return found
 
 
+def completed(stream: AnyStream, session: AnySession, rows: Sequence[bytes]) -> list[bytes]:
+    """The rows of a page with their details, if their stream has any; read as the engine does."""
+    if stream.complete is None:
+        return list(rows)
+    found: list[bytes] = []
+    for at in range(0, len(rows), stream.complete_rows):
+        session.client.begin_page()
+        found += stream.complete(session, rows[at : at + stream.complete_rows])
+    return found
+
+
 def told(records: Sequence[Record]) -> dict[str, dict[str, Any]]:
-    """Records as the sandbox tells its truth: by id, the fields that both know."""
+    """Whole records as the sandbox tells its truth: by id, the fields that both know."""
     told: dict[str, dict[str, Any]] = {}
     for record in records:
-        plain: dict[str, Any] = msgspec.to_builtins(record)
+        plain: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(record))
         if "lines" in plain:
             plain["quantities"] = [line["quantity"] for line in plain["lines"]]
         if "variants" in plain:
             plain["skus"] = [variant["sku"] for variant in plain["variants"]]
             plain["price"] = plain["variants"][0]["price"]
+            plain["costs"] = [variant.get("cost") for variant in plain["variants"]]
         told[record.id] = plain
     return told

@@ -153,11 +153,14 @@ def _breakdowns(account: Account, sale: Sale, line: Line) -> Iterator[dict[str, 
         if cents:
             yield {"type": kind, "subtotal": amount(account, cents)}
     on_item, on_shipping = _discount(sale, line)
-    if on_item:
+    if on_item or on_shipping:
         sign = -1 if sale.id % 2 else 1
-        parts = [{"subtype": "ITEM", "value": amount(account, sign * on_item)}]
-        if on_shipping:
-            parts.append({"subtype": "SHIPPING", "value": amount(account, sign * on_shipping)})
+        kinds = {"ITEM": on_item, "SHIPPING": on_shipping}
+        parts = [
+            {"subtype": kind, "value": amount(account, sign * cents)}
+            for kind, cents in kinds.items()
+            if cents
+        ]
         whole = amount(account, sign * (on_item + on_shipping))
         yield {"type": "DISCOUNT", "subtotal": whole, "detailedBreakdowns": parts}
 

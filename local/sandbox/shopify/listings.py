@@ -15,8 +15,8 @@ import msgspec
 from local.sandbox.account import Account
 from local.sandbox.catalogue import Item, Sale
 from local.sandbox.http import Request
-from local.sandbox.shopify import rows
-from local.sandbox.shopify.graphql import Refused, Row
+from local.sandbox.shopify import products, rows
+from local.sandbox.shopify.graphql import LARGEST_PAGE, Refused, Row
 from local.sandbox.shopify.rows import Node
 from local.sandbox.shopify.search import Search
 
@@ -44,6 +44,7 @@ class Listings:
             "refund": self._refund_by_id,
             "products": self._products,
             "product": self._product_by_id,
+            "nodes": self._nodes,
             "locations": self._locations,
             "location": self._location_by_id,
             "inventoryLevel": self._level_by_id,
@@ -184,8 +185,8 @@ class Listings:
         return (part for part in parts if part["id"] == gid)
 
     def _product(self, item: Item) -> Node:
-        node = rows.product(item)
-        return node | {"variants": self._nested(node["variants"], f"variants {item.id}")}
+        node = products.product(self._account, item)
+        return node | {name: self._nested(node[name], f"{name} {item.id}") for name in ("media", "variants")}
 
     def _nested(self, nodes: list[Node], bound: str) -> Callable[..., Node]:
         def page(first: int, after: str | None = None) -> Node:
@@ -210,6 +211,18 @@ class Listings:
     def _product_by_id(self, id: str) -> Node | None:  # noqa: A002 - Shopify's name
         item = self._account.item_by_id(_number(id, "Product"))
         return self._shown(self._product(item)) if item else None
+
+    def _nodes(self, ids: list[str]) -> list[Node | Row | None]:
+        """The products with these ids; the sandbox has no other nodes."""
+        if len(ids) > LARGEST_PAGE:
+            raise Refused([{"message": f"the input array takes {LARGEST_PAGE} values at most"}])
+        return [self._product_node(each) for each in ids]
+
+    def _product_node(self, gid: str) -> Node | Row | None:
+        place = self._account.item_place(_number(gid, "Product"))
+        if place is None:
+            return None
+        return self._row("Product", (0, place), lambda index: self._product(self._account.item(index)))
 
     def _location_by_id(self, id: str) -> Node | None:  # noqa: A002 - Shopify's name
         return next((each for each in self._all_locations() if each["id"] == id), None)

@@ -110,7 +110,9 @@ class Priced:
 
     @property
     def net(self) -> int:
-        """The seller's part of that; nothing of an order that was cancelled."""
+        """The seller's part of that; nothing of an order that was cancelled, or paid back whole."""
+        if self.remaining == 0:
+            return 0
         collected = self.line_tax if self.is_liable else 0
         return self.remaining - min(collected, max(self.remaining, 0))
 
@@ -289,14 +291,19 @@ def refunds(account: Account, priced: Priced) -> list[Node]:
 
 
 def _deadlines(priced: Priced) -> list[Node]:
+    """The fulfilment orders: what was sent is closed, and its deadline passed before that of the rest."""
     sale = priced.sale
-    status = "CLOSED" if STATES[sale.state][1] == "FULFILLED" else "OPEN"
+    states = {"cancelled": ["CANCELLED"], "partly_shipped": ["CLOSED", "IN_PROGRESS"]}.get(
+        sale.state, ["CLOSED" if STATES[sale.state][1] == "FULFILLED" else "OPEN"]
+    )
     return [
         {
-            "id": f"gid://shopify/FulfillmentOrder/{sale.id}",
-            "status": "CANCELLED" if sale.state == "cancelled" else status,
-            "fulfillBy": iso(sale.created + 3 * DAY),
+            "id": f"gid://shopify/FulfillmentOrder/{sale.id * 100 + number}",
+            "status": status,
+            # Locations without a deadline have none.
+            "fulfillBy": None if priced.dice >> 44 & 3 == 0 else iso(sale.created + (3 + number) * DAY),
         }
+        for number, status in enumerate(states)
     ]
 
 

@@ -6,9 +6,10 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from local.sandbox.account import Account
-from local.sandbox.catalogue import Item, Sale, decimal, iso
-from local.sandbox.shopify import orders
+from local.sandbox.catalogue import Item, Sale, iso
+from local.sandbox.shopify import orders, products
 from local.sandbox.shopify.orders import STATES, Priced
+from local.sandbox.shopify.products import DESCRIPTION, Shown, sku, variant_id
 from local.sandbox.truth import true_amounts, true_money, true_order, true_product, true_stock
 
 Node = dict[str, Any]
@@ -47,22 +48,6 @@ def order(account: Account, sale: Sale) -> Node:
     return orders.order(account, priced(account, sale))
 
 
-def product(item: Item) -> Node:
-    """A product; its variants are a list, not a connection."""
-    return {
-        "id": f"gid://shopify/Product/{item.id}",
-        "legacyResourceId": str(item.id),
-        "title": item.title,
-        "handle": f"product-{item.id}",
-        "status": item.status.upper(),
-        "vendor": "Sandbox",
-        "productType": "",
-        "createdAt": iso(item.created),
-        "updatedAt": iso(item.updated),
-        "variants": [_variant(item, number) for number in range(item.variants)],
-    }
-
-
 def location(account: Account, place: int) -> Node:
     """A location without its levels."""
     return {
@@ -81,7 +66,7 @@ def level(account: Account, index: int, variant: int, place: int) -> Node:
     """The stock of one variant at one location."""
     item = account.item(index)
     quantity, updated = account.stock(index, variant, place)
-    item_id = _variant_id(item, variant)
+    item_id = variant_id(item, variant)
     location_id = _location_id(account, place)
     amounts = {
         "available": quantity,
@@ -104,9 +89,12 @@ def level(account: Account, index: int, variant: int, place: int) -> Node:
         "updatedAt": iso(updated),
         "item": {
             "id": f"gid://shopify/InventoryItem/{item_id}",
-            "sku": _sku(item, variant),
+            "sku": sku(item, variant),
             "tracked": True,
-            "variants": lambda **_: {"nodes": [_variant(item, variant)], "pageInfo": _ONLY_PAGE},
+            "variants": lambda **_: {
+                "nodes": [products.variant(account, item, variant)],
+                "pageInfo": _ONLY_PAGE,
+            },
         },
         "location": location(account, place),
         "quantities": quantities,
@@ -131,13 +119,35 @@ def _true_order(account: Account, order: Priced) -> Node:
     return true_order(sale, str(sale.id), sale.number, status, total) | amounts
 
 
+def _true_product(account: Account, item: Item) -> Node:
+    shown, numbers = Shown(item), range(item.variants)
+    skus = [sku(item, number) or None for number in numbers]
+    price = true_money(item.price, account.currency)
+    costs = [shown.cost(number) for number in numbers]
+    return true_product(
+        str(item.id),
+        item.title,
+        item.status,
+        skus,
+        price,
+        brand=shown.vendor or None,
+        product_type=shown.type or None,
+        category=shown.category["fullName"] if shown.category else None,
+        description=DESCRIPTION if shown.description else None,
+        url=shown.url,
+        image_urls=shown.images,
+        tags=sorted(shown.tags),
+        costs=[None if each is None else true_money(each, account.currency) for each in costs],
+    )
+
+
 def stock_id(account: Account, index: int, place: int) -> str:
     """Inventory item of the first variant, and location."""
     return _stock_id(account, index, 0, place)
 
 
 def _stock_id(account: Account, index: int, variant: int, place: int) -> str:
-    return f"{_variant_id(account.item(index), variant)}@{_location_id(account, place)}"
+    return f"{variant_id(account.item(index), variant)}@{_location_id(account, place)}"
 
 
 def truth(account: Account) -> Iterator[Node]:
@@ -145,35 +155,12 @@ def truth(account: Account) -> Iterator[Node]:
     for sale in map(account.sale, range(account.sales)):
         yield _true_order(account, priced(account, sale))
     for index in account.listed():
-        item = account.item(index)
-        skus = [_sku(item, number) or None for number in range(item.variants)]
-        price = true_money(item.price, account.currency)
-        yield true_product(str(item.id), item.title, item.status, skus, price)
+        yield _true_product(account, account.item(index))
         for place in range(len(LOCATIONS)):
             if holds(index, place):
-                for variant in range(item.variants):
+                for variant in range(account.item(index).variants):
                     available = account.stock(index, variant, place)[0]
                     yield true_stock(_stock_id(account, index, variant, place), available)
-
-
-def _variant(item: Item, number: int) -> Node:
-    return {
-        "id": f"gid://shopify/ProductVariant/{_variant_id(item, number)}",
-        "product": {"id": f"gid://shopify/Product/{item.id}"},
-        "sku": _sku(item, number),
-        "barcode": item.barcode if number == 0 else None,
-        "title": "Default Title" if item.variants == 1 else f"Variant {number + 1}",
-        "price": decimal(item.price),
-        "compareAtPrice": None if item.list_price is None else decimal(item.list_price),
-    }
-
-
-def _variant_id(item: Item, number: int) -> int:
-    return item.id * 100 + number
-
-
-def _sku(item: Item, number: int) -> str:
-    return f"{item.sku}-{number}" if number else item.sku
 
 
 def _location_id(account: Account, place: int) -> int:

@@ -29,11 +29,15 @@ _TOKEN_S = 3600
 
 def _records(answer: Any) -> list[Any] | None:
     """The rows of an answer's only listing; stock levels are nested in their location."""
-    listing = next(iter((answer.get("data") or {}).values()), None) or {}
-    rows: list[Any] | None = listing.get("nodes")
-    if rows and "inventoryLevels" in rows[0]:
-        return _records({"data": rows[0]})
-    return rows
+    for listing in (answer.get("data") or {}).values():
+        if isinstance(listing, list):
+            return listing
+        rows: list[Any] | None = (listing or {}).get("nodes")
+        if rows and "inventoryLevels" in rows[0]:
+            return _records({"data": rows[0]})
+        if rows is not None:
+            return rows
+    return None
 
 
 class Shopify:
@@ -42,9 +46,23 @@ class Shopify:
     shape = Shape(
         records=_records,
         paging=frozenset({"after"}),
-        words=frozenset({"status", "displayFinancialStatus", "displayFulfillmentStatus"}),
+        words=frozenset(
+            {"status", "displayFinancialStatus", "displayFulfillmentStatus", "inventoryPolicy", "unit"}
+        ),
         optional=frozenset(
-            {"cancelledAt", "sku", "barcode", "compareAtPrice", "variant", "product", "customer", "email"}
+            {
+                *(
+                    "cancelledAt",
+                    "sku",
+                    "barcode",
+                    "compareAtPrice",
+                    "variant",
+                    "product",
+                    "customer",
+                    "email",
+                ),
+                *("publishedAt", "onlineStoreUrl", "category", "unitCost", "weight"),
+            }
         ),
         nulls=True,
     )

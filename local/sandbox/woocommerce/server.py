@@ -18,7 +18,7 @@ from local.sandbox.account import Account
 from local.sandbox.catalogue import Sale, mix
 from local.sandbox.distort import Shape
 from local.sandbox.http import Reply, Request
-from local.sandbox.woocommerce import items, parcels, rows
+from local.sandbox.woocommerce import items, parcels, refunds, rows
 from local.sandbox.woocommerce.listings import Listings, Selected
 from local.sandbox.woocommerce.query import Kind, Query, Refused, read_query
 
@@ -185,7 +185,7 @@ def _part_of(request: Request, account: Account, order_id: int, part: str) -> Re
 
 
 _PARTS: Mapping[str, Callable[[Account, Sale], list[dict[str, Any]]]] = {
-    "refunds": rows.refunds,
+    "refunds": refunds.whole,
     "fulfillments": lambda _, sale: parcels.fulfillments(sale),
     "shipment-trackings": lambda _, sale: parcels.trackings(sale),
 }

@@ -10,12 +10,14 @@ import base64
 import fcntl
 import logging
 import random
+import socket
 import sqlite3
 import threading
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import BinaryIO, NamedTuple
+from urllib.parse import urlsplit
 
 import msgspec
 import urllib3
@@ -54,6 +56,24 @@ class Delivery:
     def backoff_s(self, attempt: int) -> float:
         """The wait after a failed attempt; the first is 1."""
         return min(self.max_backoff_s, self.min_backoff_s * 2.0 ** min(attempt - 1, 60))
+
+
+def reach_worker(url: str) -> str:
+    """Find out whether a process listens at the worker's URL; a sentence about it.
+
+    Raises:
+        QueueUnavailable: There is none.
+    """
+    parts = urlsplit(url)
+    try:
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+        socket.create_connection((parts.hostname or "", port), timeout=_UNAVAILABLE_S).close()
+    except (OSError, ValueError) as error:
+        raise QueueUnavailable(
+            f"no worker listens at {url}: {error}",
+            action="messages wait in the queue until one does: make dev, or README, by hand",
+        ) from error
+    return f"the worker listens at {url}"
 
 
 class Claim(NamedTuple):

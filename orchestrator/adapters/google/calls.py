@@ -22,6 +22,9 @@ Remedies = Mapping[type[Exception], str]
 Refusals = Mapping[type[Exception], type[SyncError]]
 
 _CREDENTIALS = "give this process credentials (on a laptop: gcloud auth application-default login)"
+#: The words of grpcio (1.85.1) if the credentials give no token, such as those of an expired login; then it
+#: reports an unavailable service.
+_NOT_LOGGED_IN = "Getting metadata from plugin failed"
 _WAIT = "nothing to do if it passes; else see Google Cloud's status page and this project's quotas"
 
 
@@ -80,7 +83,9 @@ class Client(Generic[T]):
             for kind, action in self.remedies.items():
                 if isinstance(cause, kind):
                     raise (self.refused or self.unavailable)(fault, action=action) from error
-            lacks_identity = isinstance(cause, exceptions.Unauthenticated | GoogleAuthError)
+            lacks_identity = (
+                isinstance(cause, exceptions.Unauthenticated | GoogleAuthError) or _NOT_LOGGED_IN in fault
+            )
             raise self.unavailable(fault, action=_CREDENTIALS if lacks_identity else _WAIT) from error
 
     def close(self) -> None:

@@ -48,7 +48,8 @@ _ASCENDING, _DESCENDING = (
     types.StructuredQuery.Direction.DESCENDING,
 )
 _REMEDIES: Remedies = {
-    exceptions.PermissionDenied: "grant this function's account roles/datastore.user on the project",
+    exceptions.PermissionDenied: "grant this identity (the function's account, or yours) "
+    "roles/datastore.user on the project",
     exceptions.NotFound: "create the database, or correct GOOGLE_CLOUD_PROJECT and FIRESTORE_DATABASE",
     exceptions.FailedPrecondition: "create the index that the query needs (terraform apply)",
 }

@@ -27,8 +27,11 @@ _RETRY = retry(exceptions.DeadlineExceeded, exceptions.Aborted, total_s=8.0)
 
 _REMEDIES: Remedies = {
     exceptions.NotFound: "create the topic (terraform apply), or correct SYNC_QUEUE",
-    exceptions.PermissionDenied: "grant this function's account roles/pubsub.publisher on the topic",
+    exceptions.PermissionDenied: "grant this identity (the function's account, or yours) "
+    "roles/pubsub.publisher on the topic",
 }
+#: The permission to publish (cloud.google.com/pubsub/docs/access-control).
+_PUBLISH = "pubsub.topics.publish"
 _PublishRequest = types.PublishRequest.pb()
 
 
@@ -76,6 +79,32 @@ class PubSubQueue:
         request = _PublishRequest(topic=dead_letters_of(self._topic))
         request.messages.add(data=body, attributes=buried(attributes, reason))
         self._send(types.PublishRequest.wrap(request))
+
+    def reach(self) -> str:
+        """Find out whether this identity may publish, without publishing; a sentence about it.
+
+        Raises:
+            QueueUnavailable: It may not, there is no such topic, or Pub/Sub does not answer.
+        """
+        about = f"Pub/Sub {self._topic}"
+        if self._client.emulator_host:
+            # The emulator knows no permissions.
+            topic = types.GetTopicRequest(topic=self._topic)
+            self._client.call(
+                about, _RETRY, lambda client: client.get_topic(request=topic, retry=None, timeout=_TIMEOUT_S)
+            )
+            return f"{about} is on the emulator {self._client.emulator_host}"
+        asked = {"resource": self._topic, "permissions": [_PUBLISH]}
+        answer = self._client.call(
+            about,
+            _RETRY,
+            lambda client: client.test_iam_permissions(request=asked, retry=None, timeout=_TIMEOUT_S),
+        )
+        if _PUBLISH not in answer.permissions:
+            raise QueueUnavailable(
+                f"{about}: this identity lacks {_PUBLISH}", action=_REMEDIES[exceptions.PermissionDenied]
+            )
+        return f"{about} takes messages of this identity"
 
     def _send(self, request: types.PublishRequest) -> None:
         self._client.call(

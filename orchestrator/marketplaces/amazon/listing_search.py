@@ -246,9 +246,8 @@ def _wait(session: Session[Seller], place: Waiting, wanted: Wanted) -> Step:
     if made.is_lost or now - made.created_time > report.PATIENCE:
         log.warning(
             "amazon has no listings report for %s (%s): searching instead",
-            place.marketplace,
-            made.processing_status,
-            extra={"action": "report_lost"},
+            *(place.marketplace, made.processing_status),
+            extra={"action": "report_lost", "status": made.processing_status},
         )
         return Step([], Search(place.marketplace, wanted.since, may_report=False))
     session.client.pause(min(POLL_S * (place.polls + 1), LONGEST_POLL_S))

@@ -10,7 +10,8 @@ this module depends on:
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Annotated, TypeVar
 
 import msgspec
@@ -44,6 +45,7 @@ from orchestrator.marketplaces.session_request import (
     parse_credential,
     read_settings,
 )
+from orchestrator.marketplaces.shopify.queries import POINTS
 from orchestrator.marketplaces.spec import Access, Scope, Session
 from orchestrator.marketplaces.values import Instant
 
@@ -58,6 +60,14 @@ class ShopSettings(Settings, frozen=True, kw_only=True):
     """A connection's settings."""
 
     shop: Annotated[str, Meta(description="The shop's own host, name.myshopify.com.")]
+    fulfillment_orders: Annotated[
+        bool,
+        Meta(
+            description="Whether to read `ship_by` of orders that are not sent yet: one call more for each "
+            "such order that changed. It needs an access scope for fulfillment orders; without one `ship_by` "
+            "stays null, and the log says so. Once it is granted, a run with `full` fills older orders."
+        ),
+    ] = False
 
     def __post_init__(self) -> None:
         """Refuse a text that is not a shop's own host."""
@@ -100,6 +110,18 @@ ACCESS = Access(
             ("orders",),
             optional=True,
         ),
+        Scope(
+            "read_merchant_managed_fulfillment_orders",
+            "`ship_by` of orders that the seller's own locations ship, with the setting `fulfillment_orders`",
+            ("orders",),
+            optional=True,
+        ),
+        Scope(
+            "read_third_party_fulfillment_orders",
+            "the same of orders that fulfillment services ship",
+            ("orders",),
+            optional=True,
+        ),
         Scope("read_products", "products with variants, and those of order lines", ("products", "orders")),
         Scope("read_inventory", "stock levels of the items", ("inventory",)),
         Scope("read_locations", "the locations whose stock is listed", ("inventory",)),
@@ -126,13 +148,30 @@ class Shop:
 
     graphql_url: str
     bucket: CostBucket
-    warned: bool = False
+    #: Whether to read the deadlines of fulfilment orders; unset once Shopify denies access to them.
+    fulfillment_orders: bool = False
+    _warned: set[str] = field(default_factory=set)
+    _counted: set[str] = field(default_factory=set)
 
-    def warn_once(self, message: str) -> None:
-        """Log the session's first warning; later ones would repeat it for every page."""
-        if not self.warned:
-            self.warned = True
-            _log.warning(message)
+    def warn_once(self, message: str, kind: str = "") -> None:
+        """Log the session's first warning of a kind; later ones would repeat it for every page."""
+        if kind not in self._warned:
+            self._warned.add(kind)
+            _log.warning("%s", message, extra={"action": "answer_warning"})
+
+    def note_cost(self, call: str, query: str, points: float) -> None:
+        """Log a query's requested cost beside the expected one, once in a session.
+
+        How Shopify counts lists is not documented: the lines tell it, and how much larger pages may be.
+        """
+        if query in self._counted:
+            return
+        self._counted.add(query)
+        most = POINTS.get(query)
+        extra = {"action": "query_cost", "points": points, "expected_points": most}
+        _log.info(
+            "%s: Shopify counts %g points, and at most %s are expected", call, points, most, extra=extra
+        )
 
 
 def open_session(request: SessionRequest) -> Session[Shop]:
@@ -148,7 +187,7 @@ def open_session(request: SessionRequest) -> Session[Shop]:
         base_url=settings.base_url,
     )
     url = f"https://{settings.shop}/admin/api/{API_VERSION}/graphql.json"
-    return Session(client, Shop(url, bucket), request.connection.store_buyer_pii)
+    return Session(client, Shop(url, bucket, settings.fulfillment_orders), request.connection.store_buyer_pii)
 
 
 def _auth(request: SessionRequest, token_url: str) -> Auth:
@@ -238,7 +277,13 @@ class _Answer(msgspec.Struct):
         return any(bytes(value) != b"null" for value in (fields or {}).values())
 
 
-def ask(session: Session[Shop], operation: str, query: str, kind: type[T], **variables: str | None) -> T:
+def ask(
+    session: Session[Shop],
+    operation: str,
+    query: str,
+    kind: type[T],
+    **variables: str | Sequence[str] | None,
+) -> T:
     """Run a query and read its `data` as `kind`.
 
     Raises:
@@ -247,7 +292,7 @@ def ask(session: Session[Shop], operation: str, query: str, kind: type[T], **var
     shop = session.settings
 
     def read(response: Response) -> T:
-        answer = _read(shop, operation, response)
+        answer = _read(shop, operation, query, response)
         try:
             return msgspec.json.decode(answer.data, type=kind)
         except UNREADABLE as error:
@@ -257,7 +302,7 @@ def ask(session: Session[Shop], operation: str, query: str, kind: type[T], **var
     return session.client.request(operation, shop.graphql_url, read, json=query_and_variables)
 
 
-def _read(shop: Shop, operation: str, response: Response) -> _Answer:
+def _read(shop: Shop, operation: str, query: str, response: Response) -> _Answer:
     served = response.headers.get("X-Shopify-API-Version", API_VERSION)
     if served != API_VERSION:
         message = f"{response.call}: served as version {served} instead of {API_VERSION}"
@@ -266,6 +311,7 @@ def _read(shop: Shop, operation: str, response: Response) -> _Answer:
         shop.warn_once(f"{response.call}: uses something deprecated: {reason}")
     answer = response.decode(_Answer)
     if cost := answer.extensions.cost:
+        shop.note_cost(response.call, query, cost.requested_query_cost)
         now = cost.throttle_status
         shop.bucket.tell(
             operation,

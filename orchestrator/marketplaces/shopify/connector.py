@@ -9,10 +9,11 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 
-from orchestrator.marketplaces.shopify import order_records, queries, records
+from orchestrator.marketplaces.shopify import order_records, product_records, queries, stock_records
 from orchestrator.marketplaces.shopify.api import ACCESS, Credential, Shop, ShopSettings, ask, open_session
 from orchestrator.marketplaces.shopify.listings import fetch_inventory, fetch_orders, fetch_products
 from orchestrator.marketplaces.shopify.order_details import complete_orders
+from orchestrator.marketplaces.shopify.product_details import complete_products, has_many_variants
 from orchestrator.marketplaces.spec import Connector, Limiter, Listing, Session, Stream, by_name
 
 
@@ -61,10 +62,15 @@ CONNECTOR = Connector(
             "products",
             Listing.INCREMENTAL,
             fetch=fetch_products,
-            normalize=records.product,
-            record_id=records.product_id,
+            normalize=product_records.product,
+            record_id=product_records.product_id,
             age=_AGE,
             durable_token=True,
+            complete=complete_products,
+            complete_rows=queries.WHOLE_PRODUCTS_SIZE,
+            completed_alone=has_many_variants,
+            detail_fields=product_records.DETAIL_FIELDS,
+            # 2: the records of version 2.
             version=2,
             ordered=True,
             long_span=timedelta.max,
@@ -73,8 +79,8 @@ CONNECTOR = Connector(
             "inventory",
             Listing.INCREMENTAL,
             fetch=fetch_inventory,
-            normalize=records.level,
-            record_id=records.level_id,
+            normalize=stock_records.level,
+            record_id=stock_records.level_id,
             age=_AGE,
             durable_token=True,
             # 2: stock that is not counted is null, levels name product and variant.

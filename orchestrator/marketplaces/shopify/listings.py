@@ -10,7 +10,8 @@ module depends on:
   nothing but older rows, with more behind it, shows a filter that was ignored.
 - A row's `updatedAt` can be later than the window's end, if it was edited after the search found it.
 - Products are filtered to active ones unless every status is named.
-- Lines and variants have pages of their own; stock is listed one location at a time.
+- Lines have pages of their own; stock is listed one location at a time.
+- Products are listed with the fields that cost no point: `product_details` reads the others.
 - No stream has a count that can be compared: it would change with every row that is edited meanwhile. So a
   full page is never believed to be the last: the page behind its cursor is asked for.
 """
@@ -29,7 +30,7 @@ from orchestrator.marketplaces.paging import read_position, single_step, write_p
 from orchestrator.marketplaces.shopify import queries
 from orchestrator.marketplaces.shopify.api import PageInfo, Shop, ask
 from orchestrator.marketplaces.shopify.nodes import number
-from orchestrator.marketplaces.shopify.records import level_id
+from orchestrator.marketplaces.shopify.stock_records import level_id
 from orchestrator.marketplaces.spec import Page, Session, Unshown, Window
 from orchestrator.marketplaces.values import Instant, whole_second
 
@@ -81,7 +82,6 @@ class _Row(msgspec.Struct, rename="camel"):
     id: str
     updated_at: Instant
     line_items: _NestedPage | None = None
-    variants: _NestedPage | None = None
 
 
 class _Place(msgspec.Struct, array_like=True):
@@ -175,7 +175,7 @@ class _Reading:
                 row = msgspec.json.decode(raw, type=_Row)
             except UNREADABLE:
                 return bytes(raw)
-        listed = row.line_items or row.variants
+        listed = row.line_items
         cursor = listed.page_info.following(f"shopify {self.nested}", None) if listed else None
         if cursor is None:
             return bytes(raw)
@@ -203,9 +203,9 @@ def fetch_orders(session: Session[Shop], window: Window, token: str | None) -> P
 
 
 def fetch_products(session: Session[Shop], window: Window, token: str | None) -> Page:
-    """Products changed in the window, with all their variants and the shop's currency."""
+    """Products changed in the window, thin, with the shop's currency."""
     terms = f"{_updated(window)} status:active,archived,draft,unlisted"
-    reading = _Reading(session, window, "products", queries.PRODUCT, "variants", queries.VARIANTS)
+    reading = _Reading(session, window, "products", queries.PRODUCT)
     listing, bare = reading.page(queries.PRODUCTS, queries.BARE_PRODUCTS, _Listing, q=terms, after=token)
     if listing.shop is None:
         raise ResponseInvalid("shopify products: the answer lacks the shop's currency")

@@ -22,6 +22,9 @@ _ORDERS = {
     "updated_at": "updatedAt",
     "cancelled_at": "cancelledAt",
     "cancel_reason": "cancelReason",
+    "ship_by": "fulfillmentOrders[].fulfillBy, the earliest that is still to send; only with the setting "
+    "`fulfillment_orders`, by a call more for each order that is not sent yet (that an order's updatedAt "
+    "moves with it is unconfirmed)",
     "shipping_method": "shippingLine.title",
     "currency": "totalPriceSet.shopMoney.currencyCode",
     "taxes_included": "taxesIncluded",
@@ -128,17 +131,40 @@ _INVENTORY = {
 _PRODUCTS = {
     "id": "legacyResourceId",
     "title": "title",
-    "status": "status",
+    "status": "status; UNLISTED is `active`",
     "marketplace_status": "status",
+    "description_html": "descriptionHtml",
+    "brand": "vendor",
+    "product_type": "productType",
+    "category": "category.fullName",
+    "category_id": "category.id",
+    "url": "onlineStoreUrl; null if the online store does not show the product",
+    "image_urls": "media[].image.url; videos and models are left out",
+    "tags": "tags",
+    "options": "options[]; none if the only value is Default Title",
     "created_at": "createdAt",
     "updated_at": "updatedAt",
-    "variants": "variants",
-    "variants.id": "legacyResourceId",
-    "variants.sku": "sku",
-    "variants.barcode": "barcode",
-    "variants.title": "title",
-    "variants.price": "price, in the shop's currency",
-    "variants.list_price": "compareAtPrice",
+    "published_at": "publishedAt",
+    "variants": "variants[]; a call more for each seven products that changed, and for each 85 further "
+    "variants",
+}
+_VARIANTS = {
+    "id": "id",
+    "sku": "sku",
+    "barcode": "barcode",
+    "title": "title; null if it is Default Title",
+    "options": "selectedOptions[]",
+    "price": "price, in the shop's currency",
+    "list_price": "compareAtPrice",
+    "cost": "inventoryItem.unitCost; null without the permission View product costs. That a changed cost "
+    "alone moves updatedAt is unconfirmed: if not, the next run with `full` brings it",
+    "weight": "inventoryItem.measurement.weight; null if it is 0",
+    "taxable": "taxable",
+    "requires_shipping": "inventoryItem.requiresShipping",
+    "tracked": "inventoryItem.tracked",
+    "oversell": "inventoryPolicy: CONTINUE",
+    "image_url": "the image of the product's media that media[0].id names",
+    "inventory_item_id": "inventoryItem.id",
 }
 MAPPING: Mapping[str, str] = {
     **{f"orders.{name}": source for name, source in _ORDERS.items()},
@@ -147,5 +173,6 @@ MAPPING: Mapping[str, str] = {
     **{f"orders.refunds.{name}": source for name, source in _REFUNDS.items()},
     **{f"orders.buyer.{name}": source for name, source in _BUYER.items()},
     **{f"products.{name}": source for name, source in _PRODUCTS.items()},
+    **{f"products.variants.{name}": source for name, source in _VARIANTS.items()},
     **{f"inventory.{name}": source for name, source in _INVENTORY.items()},
 }

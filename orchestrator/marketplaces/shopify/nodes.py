@@ -1,4 +1,4 @@
-"""Shopify's global ids and amounts."""
+"""Shopify's global ids, amounts and other values."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ from orchestrator.errors import RecordInvalid
 from orchestrator.marketplaces.shopify import rows
 from orchestrator.marketplaces.values import Details
 from orchestrator.model.record import Money
+
+#: The title of the only variant of a product without options, and the value of its only option.
+NO_VARIANT = "Default Title"
 
 
 def number(gid: str) -> str:
@@ -27,6 +30,16 @@ def amount(details: Details, name: str, bag: object) -> Money | None:
     """An amount in the shop's currency; None without a warning if there is none."""
     found = details.part(name, bag, rows.Bag)
     return details.money(name, found.shop_money.amount, found.shop_money.currency_code) if found else None
+
+
+def flag(details: Details, name: str, value: object) -> bool | None:
+    """Yes or no; None if it is not told."""
+    return details.read(name, lambda: msgspec.convert(value, bool | None))
+
+
+def words(details: Details, name: str, told: object) -> tuple[str, ...]:
+    """A list of texts; none of them if one is unreadable."""
+    return tuple(details.items(name, told, str) or ())
 
 
 def _ref(node: object) -> rows.Ref:

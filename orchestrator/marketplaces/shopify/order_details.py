@@ -1,5 +1,7 @@
 """The second stage of Shopify's orders: the lines of parcels and refunds, only for orders that need them.
 
+By the setting `fulfillment_orders`, the fulfilment orders of an order that is not sent yet tell its deadline.
+
 `Order.fulfillments` and `Order.refunds` are lists without a cursor (shopify.dev, Order 2026-10). If as many
 come as were asked for, all ids are asked for, and each of the others is read by itself.
 """
@@ -11,10 +13,12 @@ from typing import Any
 
 import msgspec
 
-from orchestrator.errors import ResponseInvalid
+from orchestrator.decoding import UNREADABLE
+from orchestrator.errors import PermissionDenied, ResponseInvalid
 from orchestrator.marketplaces.shopify import queries
-from orchestrator.marketplaces.shopify.api import PageInfo, Shop, ask
-from orchestrator.marketplaces.shopify.order_parcels import needs_details
+from orchestrator.marketplaces.shopify.api import Shop, ask
+from orchestrator.marketplaces.shopify.nested_rows import Rows, all_rows
+from orchestrator.marketplaces.shopify.order_parts.parcels import awaits_shipment, needs_details
 from orchestrator.marketplaces.spec import Session
 
 _OPERATION = "order details"
@@ -40,26 +44,14 @@ class _Part(msgspec.Struct):
     row: _Node | None
 
 
-class _Lines(msgspec.Struct, rename="camel"):
-    nodes: list[_Node]
-    page_info: PageInfo
-
-
-class _Rows(msgspec.Struct):
-    rows: _Lines
-
-
-class _Parent(msgspec.Struct):
-    parent: _Rows | None
-
-
 def complete_orders(session: Session[Shop], orders: Sequence[bytes]) -> Sequence[bytes]:
-    """The orders with all parcels, refunds and their lines; one that needs no call is returned as it is.
+    """The orders with all parcels, refunds and deadlines; one that needs no call is returned as it is.
 
     Raises:
         MarketplaceError: An order's details could not be read.
     """
-    return [_completed(session, raw) if needs_details(raw) else raw for raw in orders]
+    whole = [_completed(session, raw) if needs_details(raw) else raw for raw in orders]
+    return [_with_deadlines(session, raw) for raw in whole]
 
 
 def _completed(session: Session[Shop], raw: bytes) -> bytes:
@@ -82,6 +74,22 @@ def _completed(session: Session[Shop], raw: bytes) -> bytes:
     return msgspec.json.encode({**whole, "fulfillments": parcels, "refunds": refunds, "isComplete": True})
 
 
+def _with_deadlines(session: Session[Shop], raw: bytes) -> bytes:
+    """The order with its fulfilment orders, if the connection wants them and something is left to send."""
+    shop = session.settings
+    if not shop.fulfillment_orders or not awaits_shipment(raw):
+        return raw
+    order_id = msgspec.json.decode(raw, type=_Row).id
+    try:
+        found = all_rows(session, "fulfillment orders", queries.DEADLINES, order_id)
+    except PermissionDenied as error:
+        # Orders without deadlines are better than none; further calls of this session would fail alike.
+        shop.fulfillment_orders = False
+        shop.warn_once(f"{error.message}: orders come without ship_by", "fulfillment orders")
+        return raw
+    return msgspec.json.encode({**msgspec.json.decode(raw), "fulfillmentOrders": {"nodes": found}})
+
+
 def _all(session: Session[Shop], query: str, known: list[_Node], ids: list[_Node]) -> list[_Node]:
     """The known parts, and those that only their ids are known of."""
     read = {_id(each) for each in known}
@@ -92,21 +100,14 @@ def _all(session: Session[Shop], query: str, known: list[_Node], ids: list[_Node
 
 def _with_lines(session: Session[Shop], query: str, part: _Node, name: str) -> None:
     """Add the later lines of a parcel or refund to it."""
-    lines = _lines(part.get(name))
-    cursor = lines.page_info.following(_OPERATION, None)
-    while cursor is not None:
-        parent = ask(session, _OPERATION, query, _Parent, id=_id(part), after=cursor).parent
-        if parent is None:
-            break
-        lines.nodes += parent.rows.nodes
-        cursor = parent.rows.page_info.following(_OPERATION, cursor)
-    part[name] = {"nodes": lines.nodes}
+    lines = all_rows(session, _OPERATION, query, _id(part), _lines(part.get(name)))
+    part[name] = {"nodes": lines}
 
 
-def _lines(value: object) -> _Lines:
+def _lines(value: object) -> Rows:
     try:
-        return msgspec.convert(value, _Lines)
-    except msgspec.ValidationError:
+        return msgspec.json.decode(msgspec.json.encode(value), type=Rows)
+    except UNREADABLE:
         raise ResponseInvalid("shopify order details: a parcel or refund came without its lines") from None
 
 

@@ -12,9 +12,9 @@ from decimal import Decimal
 
 import msgspec
 
-from orchestrator.marketplaces.shopify import order_rows as rows
-from orchestrator.marketplaces.shopify.nodes import amount, node_id, number
-from orchestrator.marketplaces.shopify.order_parcels import Dispatch, Pieces, dispatch_of
+from orchestrator.marketplaces.shopify.nodes import NO_VARIANT, amount, flag, node_id, number, words
+from orchestrator.marketplaces.shopify.order_parts import order_rows as rows
+from orchestrator.marketplaces.shopify.order_parts.parcels import Dispatch, Pieces, dispatch_of
 from orchestrator.marketplaces.shopify.rows import Bag, Text
 from orchestrator.marketplaces.unified.breakdown import sum_of_known
 from orchestrator.marketplaces.unified.facts import OrderFacts
@@ -72,8 +72,6 @@ _FULFILLMENT: dict[str, FulfillmentStatus] = {
 }
 #: Fulfilment orders that nobody has to send any more (shopify.dev, FulfillmentOrderStatus 2026-10).
 _SENT = frozenset({"CLOSED", "CANCELLED", "INCOMPLETE"})
-#: The title of the only variant of a product without options.
-_NO_VARIANT = "Default Title"
 
 order_id = id_at("legacyResourceId", kind=Text)
 
@@ -98,7 +96,7 @@ def order(raw: bytes, with_buyer: bool) -> Order:
         marketplace_status="/".join(word for word in (financial, fulfillment) if word) or "none",
         sales_channel=_channel(details, row),
         currency=sold.shop_money.currency_code if sold else None,
-        taxes_included=_flag(details, "taxes_included", row.taxes_included),
+        taxes_included=flag(details, "taxes_included", row.taxes_included),
         shipping_total=_shipping(details, row, sold),
         shipping_method=_shipping_title(details, row),
         tax_total=amount(details, "tax_total", tax),
@@ -114,9 +112,9 @@ def order(raw: bytes, with_buyer: bool) -> Order:
         ship_by=details.read("ship_by", lambda: _ship_by(row)),
         test=row.test,
         destination=details.read("destination", lambda: _destination(row)),
-        tags=_words(details, "tags", row.tags),
-        discount_codes=_words(details, "discount_codes", row.discount_codes),
-        payment_methods=_words(details, "payment_methods", row.payment_gateway_names),
+        tags=words(details, "tags", row.tags),
+        discount_codes=words(details, "discount_codes", row.discount_codes),
+        payment_methods=words(details, "payment_methods", row.payment_gateway_names),
         lines=tuple(
             _line(details, line, dispatch, is_edited=is_edited, with_buyer=with_buyer)
             for line in row.line_items.nodes
@@ -202,14 +200,6 @@ def _destination(row: rows.OrderRow) -> Destination | None:
     )
 
 
-def _flag(details: Details, name: str, value: object) -> bool | None:
-    return details.read(name, lambda: msgspec.convert(value, bool | None))
-
-
-def _words(details: Details, name: str, words: object) -> tuple[str, ...]:
-    return tuple(details.items(name, words, str) or ())
-
-
 def _line(
     details: Details, line: rows.Line, dispatch: Dispatch, *, is_edited: bool, with_buyer: bool
 ) -> OrderLine:
@@ -234,7 +224,7 @@ def _line(
         product_id=node_id(details, "lines.product_id", line.product),
         variant_id=node_id(details, "lines.variant_id", line.variant),
         title=details.text("lines.title", line.title),
-        variant_title=None if variant_title == _NO_VARIANT else variant_title,
+        variant_title=None if variant_title == NO_VARIANT else variant_title,
         quantity=kept,
         quantity_fulfilled=fulfilled,
         quantity_refunded=refunded,
@@ -247,7 +237,7 @@ def _line(
         if kept != ordered or not liable
         else details.read("lines.marketplace_tax", lambda: _taxes(liable, unit_price)),
         properties=_properties(details, line) if with_buyer else (),
-        requires_shipping=_flag(details, "lines.requires_shipping", line.requires_shipping),
+        requires_shipping=flag(details, "lines.requires_shipping", line.requires_shipping),
         gift_card=line.is_gift_card is True,
         parent_id=node_id(details, "lines.parent_id", line.line_item_group),
     )

@@ -1,7 +1,7 @@
 """Shopify's GraphQL queries.
 
 Page sizes keep a query's requested cost below Shopify's 1,000 points, even if every object counts as a
-point, every connection as its size times its rows, and every list without a size as three.
+point, every connection as two and its size times its rows, and every list without a size as three: `POINTS`.
 
 `discountedTotalSet` is not asked for. It leaves out code discounts unless it is asked for them, and those of
 the whole order always: these are in `discountAllocations` alone (shopify.dev, LineItem 2026-10, and changelog
@@ -9,6 +9,8 @@ of 2024-02-23).
 """
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 _PAGE_INFO = "pageInfo{hasNextPage endCursor}"
 _MONEY = "{shopMoney{amount currencyCode}}"
@@ -26,7 +28,14 @@ _FULFILLMENT = (
     "trackingInfo(first:%d){company number url} service{type} location{id}"
 )
 _REFUND = f"id createdAt note totalRefundedSet{_MONEY}"
-_VARIANT = "id sku barcode title price compareAtPrice"
+#: An image's address is on its `MediaImage` alone: videos and models are media too. A variant names its image
+#: by id; `ProductVariant.image` and `Product.images` are deprecated.
+_MEDIA = "id ...on MediaImage{image{url}}"
+_VARIANT = (
+    "id sku barcode title price compareAtPrice taxable inventoryPolicy selectedOptions{name value} "
+    "media(first:1){nodes{id}} inventoryItem{id tracked requiresShipping unitCost{amount currencyCode} "
+    "measurement{weight{value unit}}}"
+)
 _PLACE = "shippingAddress{countryCodeV2 provinceCode}"
 _BUYER = (
     "email phone note customer{displayName} shippingAddress"
@@ -49,9 +58,17 @@ def _order(line: str, people: str) -> str:
 
 
 _ORDER, _ORDER_WITH_BUYER = _order(_LINE, _PLACE), _order(_LINE_WITH_BUYER, _BUYER)
+#: The fields of a product that cost no point.
 _PRODUCT = (
-    "id legacyResourceId title status createdAt updatedAt "
-    f"variants(first:40){{nodes{{{_VARIANT}}} {_PAGE_INFO}}}"
+    "id legacyResourceId title status vendor productType createdAt updatedAt publishedAt onlineStoreUrl"
+)
+_LISTED_PRODUCT = f"{_PRODUCT} variantsCount{{count}}"
+#: Rows of a product's connections that come with it. A product has three options at most.
+FIRST_IMAGES, FIRST_VARIANTS = 10, 10
+_WHOLE_PRODUCT = (
+    f"{_PRODUCT} descriptionHtml tags category{{id fullName}} options(first:3){{name values}} "
+    f"media(first:{FIRST_IMAGES}){{nodes{{{_MEDIA}}} {_PAGE_INFO}}} "
+    f"variants(first:{FIRST_VARIANTS}){{nodes{{{_VARIANT}}} {_PAGE_INFO}}}"
 )
 #: An inventory item has one variant for now; its field `variant` is deprecated.
 _LEVEL = (
@@ -95,7 +112,7 @@ def _one(kind: str, fields: str) -> str:
 
 
 #: Rows of a page.
-ORDERS_SIZE, PRODUCTS_SIZE, LEVELS_SIZE = 5, 20, 65
+ORDERS_SIZE, PRODUCTS_SIZE, LEVELS_SIZE = 5, 250, 65
 ORDERS = _orders(_ORDER, ORDERS_SIZE)
 #: Asked only for connections that store personal data.
 ORDERS_WITH_BUYER = _orders(_ORDER_WITH_BUYER, ORDERS_SIZE)
@@ -138,14 +155,48 @@ ORDER_DETAIL_IDS = _one("order", "fulfillments(first:250){id} refunds(first:250)
 PARCEL, REFUND = _one("fulfillment", _parcel(250)), _one("refund", _refund(200))
 PARCEL_LINES = _later("fulfillment", "fulfillmentLineItems", 250, _PARCEL_LINE)
 REFUND_LINES = _later("refund", "refundLineItems", 200, _REFUND_LINE)
-PRODUCTS = _products(_PRODUCT, PRODUCTS_SIZE)
+#: Asked only by the setting `fulfillment_orders`: it needs further access scopes.
+DEADLINES = _later("order", "fulfillmentOrders", 50, "status fulfillBy")
+PRODUCTS = _products(_LISTED_PRODUCT, PRODUCTS_SIZE)
 BARE_PRODUCTS = _products(_BARE, PRODUCTS_SIZE)
-PRODUCT = _one("product", _PRODUCT)
-VARIANTS = (
-    "query($id:ID!,$after:String){parent:product(id:$id){"
-    f"rows:variants(first:250,after:$after){{nodes{{{_VARIANT}}} {_PAGE_INFO}}}}}}}"
-)
+PRODUCT = _one("product", _LISTED_PRODUCT)
+#: The products that are asked for at once.
+WHOLE_PRODUCTS_SIZE = 7
+WHOLE_PRODUCTS = f"query($ids:[ID!]!){{rows:nodes(ids:$ids){{...on Product{{{_WHOLE_PRODUCT}}}}}}}"
+#: The further images and variants of a product; it has 250 media and 2,048 variants at most.
+IMAGES = _later("product", "media", 250, _MEDIA)
+VARIANTS_SIZE = 85
+VARIANTS = _later("product", "variants", VARIANTS_SIZE, _VARIANT)
 LEVELS = _levels(_LEVEL, LEVELS_SIZE)
 BARE_LEVELS = _levels(_BARE_LEVEL, LEVELS_SIZE)
 LEVEL = _one("inventoryLevel", _LEVEL)
 SHOP = "{shop{name myshopifyDomain}}"
+
+#: The expected requested cost of each query. Shopify may count fewer points: how it counts lists that are no
+#: connections is not documented.
+POINTS: Mapping[str, int] = {
+    ORDERS: 782,
+    ORDERS_WITH_BUYER: 862,
+    BARE_ORDERS: 7,
+    ORDER: 156,
+    ORDER_WITH_BUYER: 172,
+    LINES: 723,
+    LINES_WITH_BUYER: 813,
+    ORDER_DETAILS: 726,
+    ORDER_DETAIL_IDS: 501,
+    PARCEL: 510,
+    PARCEL_LINES: 503,
+    REFUND: 805,
+    REFUND_LINES: 803,
+    DEADLINES: 53,
+    PRODUCTS: 503,
+    BARE_PRODUCTS: 253,
+    PRODUCT: 2,
+    WHOLE_PRODUCTS: 973,
+    IMAGES: 503,
+    VARIANTS: 938,
+    LEVELS: 655,
+    BARE_LEVELS: 200,
+    LEVEL: 10,
+    SHOP: 1,
+}

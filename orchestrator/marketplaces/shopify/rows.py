@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import msgspec
 
-from orchestrator.marketplaces.values import Instant
+from orchestrator.marketplaces.values import NO_DETAIL, Detail, Instant, Number
 
 #: A text that is not empty.
 Text = Annotated[str, msgspec.Meta(min_length=1)]
@@ -39,6 +39,69 @@ class Bag(Row):
     presentment_money: Amount | None = None
 
 
+class InventoryItem(Row, kw_only=True):
+    """The part of a variant that stock levels and shipping go by."""
+
+    id: Text
+    tracked: Any = None
+    requires_shipping: Any = None
+    unit_cost: Any = None
+    measurement: Any = None
+
+
+class Measured(Row):
+    """A weight and its unit."""
+
+    value: Number
+    unit: str
+
+
+class Measurement(Row):
+    """The weight of an inventory item; `null` if it has none."""
+
+    weight: Measured | None = None
+
+
+class SelectedOption(Row):
+    """A variant's value of one option."""
+
+    name: str
+    value: str
+
+
+class OptionRow(Row):
+    """An option of a product, with the values that variants have."""
+
+    name: str
+    values: list[str]
+
+
+class Category(Row):
+    """A node of Shopify's product taxonomy."""
+
+    id: Text
+    full_name: str | None = None
+
+
+class Image(Row):
+    """An image."""
+
+    url: str | None = None
+
+
+class Media(Row):
+    """An image, or a video or model: then without `image`."""
+
+    id: Text
+    image: Image | None = None
+
+
+class MediaList(Row):
+    """All media of a product, or the first one of a variant."""
+
+    nodes: list[Media]
+
+
 class VariantRow(Row, kw_only=True):
     """A variant of a product."""
 
@@ -48,6 +111,11 @@ class VariantRow(Row, kw_only=True):
     title: Any = None
     price: Any = None
     compare_at_price: Any = None
+    taxable: Any = None
+    inventory_policy: Any = None
+    selected_options: Any = None
+    media: Any = None
+    inventory_item: Detail = NO_DETAIL
 
 
 class Variants(Row):
@@ -62,9 +130,19 @@ class ProductRow(Row, kw_only=True):
     legacy_resource_id: Text
     title: Any = None
     status: str
+    vendor: Any = None
+    product_type: Any = None
     created_at: Any = None
     updated_at: Instant
-    variants: Variants
+    published_at: Any = None
+    online_store_url: Any = None
+    #: From here on only if it was completed.
+    description_html: Any = None
+    tags: Any = None
+    category: Any = None
+    options: Any = None
+    media: Any = None
+    variants: Variants | None = None
 
 
 class Priced(Row):
@@ -72,6 +150,8 @@ class Priced(Row):
 
     currency: str
     product: ProductRow
+    #: Whether it was deleted before it could be completed.
+    is_gone: bool = False
 
 
 class SoldAs(Row):

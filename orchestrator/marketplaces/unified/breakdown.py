@@ -236,5 +236,7 @@ def _net(facts: OrderFacts, found: Breakdown, payment: PaymentStatus, details: D
             left = None
     if left is None or found.marketplace_tax is None:
         return left
-    tax = min(Decimal(found.marketplace_tax.amount), max(Decimal(left.amount), Decimal(0)))
-    return _plus(left, -tax)
+    rest, none = Decimal(left.amount), Decimal(0)
+    tax = min(Decimal(found.marketplace_tax.amount), max(rest, none))
+    # A credit's amounts are negative, and so is its tax; of one that is paid back, nothing is left either.
+    return _plus(left, -(max(tax, rest) if rest <= none else tax))

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from base64 import b64encode
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Literal, TypeVar
 from urllib.parse import urlsplit
@@ -115,6 +115,10 @@ ACCESS = Access(
     lifetime="A key does not expire; it ends with its WordPress user or when it is revoked.",
     sources=("https://developer.woocommerce.com/docs/apis/rest-api/authentication/",),
 )
+
+
+class _Identified(msgspec.Struct):
+    id: int
 
 
 class _Error(msgspec.Struct):
@@ -222,6 +226,25 @@ def list_rows(
         return Listed(response.rows(), size, count)
 
     return _ask(session, operation, f"{namespace}/{path}", read, [*params, ("per_page", str(size))])
+
+
+def unread(rows: Iterable[msgspec.Raw], seen: set[int]) -> list[msgspec.Raw]:
+    """The rows whose ids are not among the seen ones, which they join; a row without an id is new.
+
+    A row that comes back from the trash moves the later ones to the next page of an offset, which shows them
+    again.
+    """
+    new = []
+    for row in rows:
+        try:
+            found = msgspec.json.decode(row, type=_Identified).id
+        except UNREADABLE:
+            new.append(row)
+            continue
+        if found not in seen:
+            seen.add(found)
+            new.append(row)
+    return new
 
 
 def _ask(

@@ -61,13 +61,16 @@ def _completed(session: Session[Site], raw: bytes) -> bytes:
 
 
 def _refunds(session: Session[Site], order_id: int) -> list[msgspec.Raw]:
+    """All refunds of an order, each once."""
     found: list[msgspec.Raw] = []
+    seen: set[int] = set()
     while True:
         params = [*_REFUNDS, ("offset", str(len(found)))]
         page = sites.list_rows(session, "refunds", f"orders/{order_id}/refunds", params, _PAGE)
-        found += page.rows
+        new = sites.unread(page.rows, seen)
+        found += new
         is_full = len(page.rows) >= page.asked
-        if not page.rows or not (is_full or len(found) < (page.total or 0)):
+        if not new or not (is_full or len(found) < (page.total or 0)):
             return found
 
 

@@ -27,9 +27,10 @@ class Variations(NamedTuple):
 def variations_of(
     session: Session[Site], product_id: int, fields: str, size: int, *, is_narrow: bool = False
 ) -> Variations:
-    """All variations of a product; a page that fails is narrowed down if `is_narrow`."""
+    """All variations of a product, each once; a page that fails is narrowed down if `is_narrow`."""
     found: list[msgspec.Raw] = []
     holes: list[Hole] = []
+    seen: set[int] = set()
 
     def read(offset: int, count: int) -> Listed:
         params = [("orderby", "id"), ("order", "asc"), ("offset", str(offset)), ("_fields", fields)]
@@ -46,10 +47,10 @@ def variations_of(
             listed, new = narrowed(
                 lambda offset, count, *_, skip=skip: read(skip + offset, count), size, skip=skip
             )
-        found += listed.rows
+        is_full = len(listed.rows) + len(new) >= listed.asked
+        found += sites.unread(listed.rows, seen)
         holes += (replace(hole, offset=skip + hole.offset) for hole in new)
         count = len(found) + len(holes)
         total = listed.total if listed.total is not None else count
-        is_full = count - skip >= listed.asked
         if count == skip or (count >= total and not is_full):
             return Variations(found, max(total, count), holes)

@@ -124,6 +124,9 @@ class _HistorySync(StreamSync):
 
     def _complete(self, window: OpenWindow, cursor: Cursor, page: Page) -> None:  # noqa: ARG002 - as above
         self._writer.keep(**self._writer.at(Cursor()), short=False)
-        action = {"action": "migration_completed"}
-        version = self._stream.version
-        log.info("records from before %s are rewritten in version %d", window.until, version, extra=action)
+        name, version = self._stream.name, self._stream.version
+        log.info(
+            "%s from before %s are rewritten in version %d",
+            *(name, window.until, version),
+            extra={"action": "migration_completed", "stream": name, "version": version},
+        )

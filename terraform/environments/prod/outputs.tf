@@ -4,7 +4,7 @@ output "changes_topic" {
 }
 
 output "command_line_environment" {
-  description = "Environment of `python -m orchestrator`: eval \"$(terraform output -raw command_line_environment)\"."
+  description = "Environment of `marketplace-sync`: eval \"$(terraform output -raw command_line_environment)\"."
   value       = module.sync.command_line_environment
 }
 

@@ -20,6 +20,11 @@ locals {
   )
   no_success_minutes = var.alerts.no_success_minutes != null ? var.alerts.no_success_minutes : 2 * local.interval_minutes + 5
 
+  # Of any other schedule, it is taken to be the interval of which two may pass without a success.
+  tick_seconds = var.sync.tick_seconds != null ? var.sync.tick_seconds : (
+    local.interval_minutes != null ? 60 * local.interval_minutes : min(86400, 30 * max(2, local.no_success_minutes - 5))
+  )
+
   # Environment of both functions and of the command line.
   environment = merge({
     ENVIRONMENT          = "production"
@@ -34,6 +39,7 @@ locals {
     SLICE_SECONDS        = tostring(var.sync.slice_seconds)
     SYNC_QUEUE           = "pubsub:${module.queue.topic}"
     SYNC_STORE           = "firestore"
+    TICK_SECONDS         = tostring(local.tick_seconds)
     },
     var.changes ? { SYNC_CHANGES = "pubsub:${google_pubsub_topic.changes[0].name}" } : {},
   )
@@ -200,6 +206,9 @@ module "monitoring" {
   notification_channels  = var.alerts.notification_channels
   oldest_unacked_seconds = var.alerts.oldest_unacked_seconds
   project_id             = var.project_id
+  rejects_per_hour       = var.alerts.rejects_per_hour
+  runbook_url            = var.alerts.runbook_url
+  server_errors          = var.alerts.server_errors
   subscriptions          = { dead = module.queue.dead_subscription, worker = module.queue.worker_subscription }
 
   depends_on = [google_project_service.this]

@@ -4,7 +4,7 @@ output "changes_topic" {
 }
 
 output "command_line_environment" {
-  description = "Environment of `python -m orchestrator`, as export lines."
+  description = "Environment of `marketplace-sync`, as export lines."
   value       = join("\n", [for name, value in local.environment : "export ${name}='${value}'"])
 }
 

@@ -5,6 +5,9 @@ variable "alerts" {
     no_success_minutes     = optional(number) # default: two intervals and five minutes, if the schedule is */N or hourly
     notification_channels  = optional(set(string), [])
     oldest_unacked_seconds = optional(number, 1800)
+    rejects_per_hour       = optional(number, 10)
+    runbook_url            = optional(string, "") # docs/operating.md as the operators open it
+    server_errors          = optional(number, 5)  # answers with 5xx in a quarter of an hour
   })
   default  = {}
   nullable = false
@@ -225,6 +228,7 @@ variable "sync" {
     retention_days   = optional(number, 30)
     run_seconds      = optional(number, 3600)
     slice_seconds    = optional(number, 480)
+    tick_seconds     = optional(number) # default: the schedule's interval, if the schedule is */N or hourly
   })
   default  = {}
   nullable = false
@@ -252,6 +256,10 @@ variable "sync" {
   validation {
     condition     = var.sync.retention_days * 86400 >= var.sync.run_seconds + 86400
     error_message = "sync.retention_days is at least a day more than sync.run_seconds: a run's documents must not expire while it is open."
+  }
+  validation {
+    condition     = try(var.sync.tick_seconds >= 1 && var.sync.tick_seconds <= 86400 && floor(var.sync.tick_seconds) == var.sync.tick_seconds, var.sync.tick_seconds == null)
+    error_message = "sync.tick_seconds is a whole number from 1 to 86400."
   }
   validation {
     condition     = alltrue([for value in [var.sync.lease_seconds, var.sync.lookback_seconds, var.sync.max_attempts, var.sync.retention_days, var.sync.run_seconds, var.sync.slice_seconds] : floor(value) == value])

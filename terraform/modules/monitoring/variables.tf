@@ -10,6 +10,18 @@ variable "emails" {
   }
 }
 
+variable "failing_ticks" {
+  description = "An alert is raised when most tasks of a marketplace failed in this many ticks in a row."
+  type        = number
+  default     = 3
+  nullable    = false
+
+  validation {
+    condition     = contains([1, 2, 3, 4], var.failing_ticks)
+    error_message = "failing_ticks is from 1 to 4: the log counts at most six runs back, manual ones among them."
+  }
+}
+
 variable "functions" {
   description = "Names of the functions whose logs are read."
   type        = list(string)
@@ -56,7 +68,7 @@ variable "name" {
 }
 
 variable "no_success_minutes" {
-  description = "An alert is raised after this many minutes without a successful run: two intervals and some minutes."
+  description = "An alert is raised after this many minutes without a tick, or without a successful run: two intervals and some minutes. A cause that each tick tells of counts as over after as many."
   type        = number
   nullable    = false
 
@@ -97,6 +109,42 @@ variable "project_id" {
   validation {
     condition     = can(regex("^[a-z][a-z0-9-]{4,28}[a-z0-9]$", var.project_id))
     error_message = "project_id is the project's id (not its name or number): 6 to 30 lower-case letters, digits and hyphens."
+  }
+}
+
+variable "rejects_per_hour" {
+  description = "An alert is raised when more records of a marketplace's stream are rejected in an hour."
+  type        = number
+  default     = 10
+  nullable    = false
+
+  validation {
+    condition     = var.rejects_per_hour >= 0 && floor(var.rejects_per_hour) == var.rejects_per_hour
+    error_message = "rejects_per_hour is a whole number from 0."
+  }
+}
+
+variable "runbook_url" {
+  description = "Address of docs/operating.md as the operators open it; the alerts link to its sections. Empty: they only name them."
+  type        = string
+  default     = ""
+  nullable    = false
+
+  validation {
+    condition     = var.runbook_url == "" || can(regex("^https://[^\\s#]+$", var.runbook_url))
+    error_message = "runbook_url is an https address without \"#\", such as \"https://git.example.com/sync/docs/operating.md\"."
+  }
+}
+
+variable "server_errors" {
+  description = "An alert is raised when a function answers more requests with 5xx in a quarter of an hour."
+  type        = number
+  default     = 5
+  nullable    = false
+
+  validation {
+    condition     = var.server_errors >= 0 && floor(var.server_errors) == var.server_errors
+    error_message = "server_errors is a whole number from 0."
   }
 }
 

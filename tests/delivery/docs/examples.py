@@ -29,7 +29,7 @@ class Example:
     def command(self, marketplace: str) -> str:
         """The command line that adds the connection."""
         words = [
-            *("python", "-m", "orchestrator", "connections", "add", self.connection_id),
+            *("marketplace-sync", "connections", "add", self.connection_id),
             *("--marketplace", marketplace, "--organization", "my-company"),
         ]
         # The shell has to put the project in, so this word stays unquoted.

@@ -19,7 +19,7 @@ from tests.delivery.docs import connections
 from tests.delivery.docs.examples import EXAMPLES
 
 TEXT = connections.PAGE.read_text()
-COMMANDS = [line.strip() for line in TEXT.splitlines() if line.strip().startswith("python -m orchestrator ")]
+COMMANDS = [line.strip() for line in TEXT.splitlines() if line.strip().startswith("marketplace-sync ")]
 SECRETS = [
     pytest.param(marketplace, content, id=f"{marketplace}-{title}")
     for marketplace, example in EXAMPLES.items()
@@ -48,7 +48,7 @@ def test_the_generated_parts_are_the_connectors() -> None:
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_line_parses(command: str) -> None:
     """Each documented command is one that the command line takes."""
-    assert callable(parser().parse_args(shlex.split(command)[3:]).run)
+    assert callable(parser().parse_args(shlex.split(command)[1:]).run)
 
 
 @pytest.mark.parametrize(("marketplace", "content"), SECRETS)
@@ -66,7 +66,7 @@ def test_the_example_is_accepted(
     monkeypatch.delenv("K_SERVICE", raising=False)
     secret = tmp_path / "secret.json"
     secret.write_bytes(msgspec.json.encode(content))
-    words = shlex.split(EXAMPLES[marketplace].command(marketplace))[3:]
+    words = shlex.split(EXAMPLES[marketplace].command(marketplace))[1:]
     words[words.index("--credential") + 1] = f"file:{secret}"
 
     assert main(words) == 0
@@ -151,7 +151,7 @@ def test_the_options_are_those_of_a_connection() -> None:
     """Every field that people may set is in the table, with the option and the default that it has."""
     rows = re.findall(r"^\| `(\w+)` \| (.+?) \| (.+?) \| .+ \|$", table("options"), flags=re.MULTILINE)
     elsewhere = {"marketplace", "status", "credential", "settings", "created_at", "updated_at"}
-    add = parser().parse_args(shlex.split(COMMANDS[0])[3:])
+    add = parser().parse_args(shlex.split(COMMANDS[0])[1:])
     fields = {field.name: field for field in msgspec.structs.fields(Connection)}
 
     assert {name for name, _, _ in rows} == set(fields) - elsewhere

@@ -162,6 +162,7 @@ def exercise(path: Path, monkeypatch: pytest.MonkeyPatch) -> RecordingStore:
     world.tick()
     world.queue.messages.clear()
     world.clock.advance(7200)
+    store.commit([Put("sync_state/late", {"marketplace": "shopify", "late_at": START})])
     world.run_once()
     list(vanished.deletions(store, "connections/c1/orders", [1], world.clock.now))
     stored_records.complete_envelopes(world.services, "c1", by=ME)

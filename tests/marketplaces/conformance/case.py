@@ -23,6 +23,7 @@ from orchestrator.model.state import SyncState
 from orchestrator.ports import DocumentStore, Query, Snapshot
 from tests.marketplaces.conformance.market import BEGINNING, Market, Sandbox, running
 from tests.support.clocks import START, VirtualClock
+from tests.support.scripted import completed
 from tests.support.secrets import MemorySecrets
 from tests.support.world import World
 
@@ -148,10 +149,12 @@ class Case:
                 return
 
     def read(self, window: Window = EVERYTHING) -> list[Record]:
-        """The normalized records of a window, in the order they come in."""
+        """The normalized records of a window with their details, in the order they come in."""
         session = self.session()
         return [
-            self.stream.normalize(raw, False) for page in self.pages(window, session) for raw in page.records
+            self.stream.normalize(raw, False)
+            for page in self.pages(window, session)
+            for raw in completed(self.stream, session, page.records)
         ]
 
     # Running the engine
@@ -223,6 +226,7 @@ def told_by(document: Mapping[str, Any]) -> dict[str, Any]:
     if "variants" in told:
         told["skus"] = [variant["sku"] for variant in told["variants"]]
         told["price"] = told["variants"][0]["price"]
+        told["costs"] = [variant.get("cost") for variant in told["variants"]]
     return told
 
 

@@ -24,6 +24,7 @@ from orchestrator.model.run import TaskStatus
 from orchestrator.sync import pages
 from tests.marketplaces.conformance import record_rules
 from tests.marketplaces.conformance.case import EVERYTHING, Case, moment_of, told_by
+from tests.support.scripted import completed
 
 Rule = Callable[[Case], None]
 #: Every rule, by its demand.
@@ -112,6 +113,7 @@ def every_page_token_resumes(case: Case) -> None:
 
     def timed(session: AnySession, window: Window, token: str | None) -> Page:
         page = case.stream.fetch(session, window, token)
+        page = replace(page, records=completed(case.stream, session, page.records))
         case.world.clock.advance(case.world.services.settings.slice_seconds)
         return page
 
@@ -328,7 +330,7 @@ def using(case: Case, stream: AnyStream) -> Any:
 
 
 def _in_one_stage(case: Case, fetch: Callable[..., Page]) -> AnyStream:
-    """The stream with another `fetch`, without details: a slice that ends in a page has no next token."""
+    """The stream with another `fetch` and no second stage: a slice that ends in a page has no next token."""
     return replace(case.stream, fetch=fetch, complete=None)
 
 

@@ -20,11 +20,11 @@ COST = {
 END = {"hasNextPage": False, "endCursor": None}
 
 
-def session(server: Scripted, bench: Bench | None = None) -> AnySession:
+def session(server: Scripted, bench: Bench | None = None, **settings: Any) -> AnySession:
     """A session with a server that answers from a script."""
-    settings = {"shop": "sandbox-0.myshopify.com", "base_url": server.url}
+    given = {"shop": "sandbox-0.myshopify.com", "base_url": server.url, **settings}
     secret = msgspec.json.encode(CREDENTIALS["shopify"]).decode()
-    return SHOPIFY.open((bench or Bench()).opening("shopify", settings, Secrets(secret)))
+    return SHOPIFY.open((bench or Bench()).opening("shopify", given, Secrets(secret)))
 
 
 def rows(*nodes: dict[str, Any], **info: Any) -> Reply:

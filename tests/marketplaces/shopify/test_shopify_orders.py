@@ -10,8 +10,9 @@ import msgspec
 import pytest
 
 from orchestrator.marketplaces.scrub import scrub
-from orchestrator.marketplaces.shopify import order_parcels, order_records
+from orchestrator.marketplaces.shopify import order_records
 from orchestrator.marketplaces.shopify.mapping import MAPPING
+from orchestrator.marketplaces.shopify.order_parts import parcels
 from orchestrator.model.record import Order
 from tests.marketplaces.conformance.record_rules import amounts_add_up, fields_agree
 from tests.marketplaces.shopify.answers import SHOPIFY
@@ -42,10 +43,12 @@ def shop() -> Iterator[Sandbox]:
         yield running
 
 
-def completed(shop: Sandbox, *, with_buyer: bool) -> tuple[list[bytes], list[bytes]]:
+def completed(
+    shop: Sandbox, *, with_buyer: bool, with_deadlines: bool = False
+) -> tuple[list[bytes], list[bytes]]:
     """All orders as they are listed, and with their details."""
     assert COMPLETE is not None
-    opened = shop.session(store_buyer_pii=with_buyer)
+    opened = shop.session(store_buyer_pii=with_buyer, fulfillment_orders=with_deadlines)
     thin = [raw for page in read(SHOPIFY, opened, "orders").pages for raw in page.records]
     whole: list[bytes] = []
     for raw in thin:
@@ -57,7 +60,9 @@ def completed(shop: Sandbox, *, with_buyer: bool) -> tuple[list[bytes], list[byt
 @pytest.fixture(scope="module")
 def orders(shop: Sandbox) -> list[Order]:
     """Whole orders, with the buyers."""
-    return [order_records.order(raw, True) for raw in completed(shop, with_buyer=True)[1]]
+    return [
+        order_records.order(raw, True) for raw in completed(shop, with_buyer=True, with_deadlines=True)[1]
+    ]
 
 
 def filled(value: Any, prefix: str) -> set[str]:
@@ -138,7 +143,7 @@ def test_buyers_are_in_no_row_and_in_no_record(shop: Sandbox) -> None:
 
 def test_every_word_of_the_official_enumerations_has_a_meaning() -> None:
     """A new word is `unknown`."""
-    assert set(order_parcels._SHIPMENT) == set(SHIPMENTS.split())
-    assert set(order_parcels._PLAIN) == {"CANCELLED", "ERROR", "FAILURE", "OPEN", "PENDING", "SUCCESS"}
+    assert set(parcels._SHIPMENT) == set(SHIPMENTS.split())
+    assert set(parcels._PLAIN) == {"CANCELLED", "ERROR", "FAILURE", "OPEN", "PENDING", "SUCCESS"}
     assert set(order_records._FULFILLMENT) == set(FULFILLMENTS.split())
     assert set(order_records._PAYMENT) == set(PAYMENTS.split())

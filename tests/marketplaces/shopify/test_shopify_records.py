@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from orchestrator.errors import RecordInvalid
-from orchestrator.marketplaces.shopify import order_records, records
+from orchestrator.marketplaces.shopify import order_records, product_records, stock_records
 from orchestrator.model.record import Money, Order, StockLevel
 
 ORDER: dict[str, Any] = {
@@ -118,14 +118,14 @@ def test_a_product_is_priced_in_the_shops_currency() -> None:
     }
     raw = msgspec.json.encode({"currency": "GBP", "product": row})
 
-    found = records.product(raw, False)
+    found = product_records.product(raw, False)
 
     assert (found.id, found.status, found.marketplace_status) == ("5", "active", "UNLISTED")
     assert (found.variants[0].sku, found.variants[0].barcode) == (None, None)
     assert found.variants[0].price == Money("10.50", "GBP")
     assert found.variants[0].list_price == Money("12.00", "GBP")
-    assert records.product_id(raw) == "5"
-    assert records.product_id(b'{"currency":"GBP","product":{}}') is None
+    assert product_records.product_id(raw) == "5"
+    assert product_records.product_id(b'{"currency":"GBP","product":{}}') is None
 
 
 LEVEL: dict[str, Any] = {
@@ -141,7 +141,7 @@ def test_a_stock_level_is_named_by_item_and_location() -> None:
     """Oversold stock is negative, and a quantity that was not told is not zero."""
     raw = msgspec.json.encode(LEVEL)
 
-    assert records.level(raw, False) == StockLevel(
+    assert stock_records.level(raw, False) == StockLevel(
         id="700@900",
         sku="MUG",
         inventory_item_id="700",
@@ -153,12 +153,12 @@ def test_a_stock_level_is_named_by_item_and_location() -> None:
         on_hand=3,
         updated_at=datetime(2026, 11, 23, 6, 2, 41, tzinfo=UTC),
     )
-    assert records.level_id(raw) == "700@900"
+    assert stock_records.level_id(raw) == "700@900"
 
 
 @pytest.mark.parametrize("raw", [b"{}", b"[]", b"junk", msgspec.json.encode({**LEVEL, "item": {"id": ""}})])
 def test_what_has_no_readable_id_is_not_identified(raw: bytes) -> None:
     """None, and no error, whatever the bytes."""
     assert order_records.order_id(raw) is None
-    assert records.product_id(raw) is None
-    assert records.level_id(raw) is None
+    assert product_records.product_id(raw) is None
+    assert stock_records.level_id(raw) is None

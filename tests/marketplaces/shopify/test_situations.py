@@ -10,7 +10,7 @@ import pytest
 
 from local.sandbox.http import Reply
 from orchestrator.errors import MarketplaceUnavailable
-from orchestrator.marketplaces.shopify import order_records, records
+from orchestrator.marketplaces.shopify import order_records, stock_records
 from orchestrator.marketplaces.shopify.listings import MOST_UNSHOWN
 from orchestrator.marketplaces.shopify.queries import ORDERS_SIZE
 from orchestrator.marketplaces.spec import Limiter, Window
@@ -95,7 +95,7 @@ def test_levels_without_a_sku_are_joined_by_the_variants_of_their_item() -> None
     item = {"id": "gid://shopify/InventoryItem/700", "sku": "", "tracked": True}
 
     def level(**change: Any) -> StockLevel:
-        return records.level(msgspec.json.encode({**LEVEL, "item": {**item, **change}}), False)
+        return stock_records.level(msgspec.json.encode({**LEVEL, "item": {**item, **change}}), False)
 
     found = level(variants=variants)
     assert (found.sku, found.product_id, found.variant_id, found.available) == (None, "7", "70", -2)
@@ -222,16 +222,16 @@ def test_quantities_sold_by_weight_are_exact() -> None:
     assert one_line(quantity=1.52).quantity == "1.52"
     assert one_line(quantity=2.0).quantity == 2
     raw = msgspec.json.encode({**LEVEL, "quantities": [{"name": "available", "quantity": 1.5}]})
-    assert records.level(raw, False).available == "1.5"
+    assert stock_records.level(raw, False).available == "1.5"
 
 
 def test_an_amount_of_stock_beside_the_free_one_may_be_unusable() -> None:
     """The stock that is free to sell may not."""
     odd = [{"name": "available", "quantity": 1}, {"name": "incoming", "quantity": "many"}]
-    found = records.level(msgspec.json.encode({**LEVEL, "quantities": odd}), False)
+    found = stock_records.level(msgspec.json.encode({**LEVEL, "quantities": odd}), False)
     assert (found.available, found.incoming, found.warnings) == (1, None, ("incoming",))
     with pytest.raises(msgspec.ValidationError):
-        records.level(
+        stock_records.level(
             msgspec.json.encode({**LEVEL, "quantities": [{"name": "available", "quantity": "x"}]}), False
         )
 

@@ -23,7 +23,7 @@ from tests.support.scripted import Sandbox, read, sandbox
 
 WOO = REGISTRY["woocommerce"]
 #: Fields that the sandbox leaves empty, as most sites do.
-SELDOM = {"orders.refunds.reason", "inventory.status"}
+SELDOM = {"inventory.status"}
 #: Flags that are always false here.
 UNTOLD = {"orders.test", "orders.lines.gift_card"}
 

@@ -202,7 +202,8 @@ def test_an_outage_of_parcels_is_none_of_a_missing_feature() -> None:
 
 def test_more_refunds_than_one_page_are_all_read() -> None:
     """The site's count tells how many there are."""
-    pages = [[REFUND] * 100, [REFUND] * 3]
+    refunds = [{**REFUND, "id": number} for number in range(103)]
+    pages = [refunds[:100], refunds[100:]]
     answers = [Reply.json(200, page, {"X-WP-Total": "103"}) for page in pages]
     listed = [{"id": 1, "total": "-103.00"}]
     found, paths = completed(*answers, *answers, tracking=None, refunds=listed)

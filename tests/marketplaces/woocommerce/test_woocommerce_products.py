@@ -8,9 +8,13 @@ from typing import Any
 import msgspec
 import pytest
 
+from local.sandbox.http import Reply
 from orchestrator.errors import RecordInvalid
 from orchestrator.marketplaces.woocommerce import order_records, product_records, stock_records
+from orchestrator.marketplaces.woocommerce.variations import variations_of
 from orchestrator.model.record import Money, Product, StockLevel
+from tests.marketplaces.woocommerce.test_woocommerce import scripted_session
+from tests.support.scripted import scripted
 
 PRODUCT: dict[str, Any] = {
     "id": 93,
@@ -200,3 +204,19 @@ def test_what_cannot_be_named_is_not_named(raw: bytes) -> None:
     """Then nothing is taken as vanished."""
     names = (order_records.order_id, product_records.product_id, stock_records.level_id)
     assert [name(raw) for name in names] == [None, None, None]
+
+
+@pytest.mark.parametrize("counted", [True, False])
+def test_trap_a_variation_that_comes_back_moves_others_to_the_next_page(counted: bool) -> None:
+    """Variation 10 left the trash after the first page; 15, which two pages show, is one variant."""
+    pages = [[11, 12, 13, 14, 15], [15, 16, 17, 18, 19], [19]]
+    headers = {"X-WP-Total": "10"} if counted else {}
+    rows = [[{**VARIATION, "id": number} for number in page] for page in pages]
+    with scripted(*(Reply.json(200, page, headers) for page in rows)) as server:
+        found = variations_of(scripted_session(server), 93, "id", 5)
+
+    shown = product(*(msgspec.json.decode(raw) for raw in found.rows), type="variable").variants
+    assert [each.id for each in shown] == [str(number) for number in range(11, 20)]
+    assert [request.query["offset"] for request in server.requests] == [["0"], ["5"], ["9"]]
+    # By its count the product says that one is missing.
+    assert found.total == (10 if counted else 9)

@@ -65,6 +65,17 @@ def test_refunds_are_asked_for_until_all_have_come() -> None:
     assert all(request.query["orderby"] == ["id"] for request in server.requests)
 
 
+def test_a_refund_that_two_pages_show_is_one_refund() -> None:
+    """A page may begin with the last row of the page before it."""
+    pages = [[refund(number) for number in range(20)], [refund(19), refund(20)]]
+    with scripted(*(Reply.json(200, page, {"X-WP-Total": "21"}) for page in pages)) as server:
+        (whole,) = with_details(scripted_session(server), [raw()])
+
+    found = order_records.order(whole, False)
+    assert [each.id for each in found.refunds or ()] == [str(number) for number in range(21)]
+    assert found.lines[0].quantity_refunded == 21
+
+
 def test_trap_a_refund_of_nothing_takes_pieces_back() -> None:
     """A seller may restock pieces without paying; as listed, such refunds are not told."""
     nothing = [{"id": 728, "reason": "", "total": "0.00"}]
@@ -107,3 +118,28 @@ def test_a_host_that_answers_large_pages_too_late_tells_refunds() -> None:
         completed = with_details(session, rows)
 
     assert any(order_records.order(each, False).refunds for each in completed)
+
+
+def test_all_refunds_of_a_site_agree_with_their_orders() -> None:
+    """Whole orders, pieces of a line, an amount of a line or of none; with a reason or without."""
+    with sandbox("woocommerce", orders=400, products=20, accounts=1) as shop:
+        session = shop.session()
+        rows = [each for page in read(WOO, session, "orders").pages for each in page.records]
+        orders = [order_records.order(each, False) for each in with_details(session, rows)]
+
+    found = [(each, refund) for each in orders for refund in each.refunds or ()]
+    for each, refund in found:
+        lines = {line.id: line for line in each.lines}
+        back = {part.line_id: part.quantity for part in refund.lines}
+        assert refund.amount == each.refunded
+        if each.status == "refunded":
+            assert back == {line.id: line.quantity for line in each.lines}
+            assert [part.amount for part in refund.lines] == [line.total for line in each.lines]
+        assert all(lines[line_id].quantity_refunded == pieces for line_id, pieces in back.items())
+    returned = [
+        [part.quantity for part in refund.lines] for each, refund in found if each.status != "refunded"
+    ]
+    assert [] in returned
+    assert [0] in returned
+    assert [1] in returned
+    assert {refund.reason for _, refund in found} == {None, "Arrived broken"}

@@ -111,3 +111,13 @@ def test_a_firewall_lets_some_calls_through(monkeypatch: pytest.MonkeyPatch) -> 
     assert [answer.status for answer in answers] == [200] * 20 + [429] * 2
     assert answers[-1].headers["Retry-After"] == "1"
     assert answers[-1].headers["Content-Type"].startswith("text/html")
+
+
+def test_the_price_of_a_line_is_that_of_one_piece_after_discounts(shop: Sandbox) -> None:
+    """As WooCommerce divides: a reduced line's price is not the one that the buyer saw."""
+    _, rows, _ = ask(shop, "orders?per_page=100")
+    lines = [line for row in rows for line in row["line_items"]]
+    reduced = [line for line in lines if line["subtotal"] != line["total"]]
+
+    assert reduced
+    assert all(line["price"] == pytest.approx(float(line["total"]) / line["quantity"]) for line in lines)

@@ -33,11 +33,11 @@ from tests.system.chaos.storm import Storm
 from tests.system.chaos.verdict import judge, unrest
 
 #: A minute of chaos has this much to do, for each account.
-_ORDERS, _PRODUCTS = 360, 24
+_ORDERS, _PRODUCTS = 150, 16
 #: Seconds that everything may take to come to rest; a machine that is shared may be slow.
 _PATIENCE_S = 900.0
 #: Seconds between two ticks while everything comes to rest.
-_ROUND_S = 15.0
+_ROUND_S = 8.0
 _LOOK_S = 1.0
 _INTERRUPTED = 130
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)

@@ -13,22 +13,32 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from tests.system.guards.change_guards import CHANGE_GUARDS
+from tests.system.guards.cli_guards import CLI_GUARDS
 from tests.system.guards.copies import copy_without, run_in
 from tests.system.guards.detail_guards import DETAIL_GUARDS
+from tests.system.guards.freshness_guards import FRESHNESS_GUARDS
 from tests.system.guards.guard import Guard
+from tests.system.guards.local_guards import LOCAL_GUARDS
+from tests.system.guards.log_guards import LOG_GUARDS
 from tests.system.guards.migration_guards import MIGRATION_GUARDS
 from tests.system.guards.protocol import PROTOCOL
 from tests.system.guards.record_guards import RECORD_GUARDS
 from tests.system.guards.run_guards import RUN_GUARDS
+from tests.system.guards.shopify_guards import SHOPIFY_GUARDS
 from tests.system.guards.woocommerce_guards import WOOCOMMERCE_GUARDS
 
 GUARDS = (
     *RECORD_GUARDS,
+    *SHOPIFY_GUARDS,
     *WOOCOMMERCE_GUARDS,
     *DETAIL_GUARDS,
     *MIGRATION_GUARDS,
     *RUN_GUARDS,
+    *FRESHNESS_GUARDS,
     *CHANGE_GUARDS,
+    *LOCAL_GUARDS,
+    *LOG_GUARDS,
+    *CLI_GUARDS,
     *PROTOCOL,
 )
 DOCUMENT = Path(__file__).with_name("README.md")

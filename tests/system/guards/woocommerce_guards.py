@@ -26,9 +26,17 @@ WOOCOMMERCE_GUARDS = (
     Guard(
         "records: WooCommerce's refunds are read whole",
         WOO + "order_details.py",
-        "if not page.rows or len(found) >= (page.total or 0):",
+        "if not new or not (is_full or len(found) < (page.total or 0)):",
         "if True:",
         TESTS + "test_woocommerce_parcels.py::test_more_refunds_than_one_page_are_all_read",
+    ),
+    Guard(
+        "records: a variation or refund that two pages show is stored once",
+        WOO + "api.py",
+        "if found not in seen:",
+        "if True:",
+        TESTS + "test_woocommerce_products.py"
+        "::test_trap_a_variation_that_comes_back_moves_others_to_the_next_page",
     ),
     Guard(
         "personal data: a line's own words need the connection's consent",

@@ -180,7 +180,7 @@ def test_a_task_over_any_document_ends(world: World, market: Market) -> None:
 
 def _is_shown(world: World) -> None:
     """The HTTP interface and the command line show the connections, whatever their documents hold."""
-    seen = status.status(world.store, world.clock)
+    seen = status.status(world.services)
     for failing in seen.failing:
         assert all(isinstance(text, str | None) for text in (failing.organization_id, failing.name))
     msgspec.json.encode(seen)

@@ -122,7 +122,7 @@ def test_the_open_run_says_what_it_waits_for(left: Left) -> None:
 def test_health_and_connections_read_it(left: Left) -> None:
     """Health counts those that need attention, and every connection is listed with its state."""
     found = scene(left.store, left.release.contents.frozen_at)
-    view = status(left.store, found.clock)
+    view = status(found.services)
     listed = connections.list_page(found.services, limit=100)
 
     assert view.health is Health.NEEDS_ATTENTION

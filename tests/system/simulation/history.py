@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import logging
 import random
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -24,7 +22,7 @@ from tests.system.simulation.edges import Edges
 from tests.system.simulation.faulty import Faults, SimQueue, SimStore
 from tests.system.simulation.hands import Hands
 from tests.system.simulation.judge import Judge
-from tests.system.simulation.leaks import LOGGERS, Leaks
+from tests.system.simulation.leaks import Leaks
 from tests.system.simulation.loop import START, Loop, SimClock, SimExecutor, chance
 from tests.system.simulation.losses import Losses
 from tests.system.simulation.market import Behaviour, Market
@@ -383,28 +381,10 @@ class History:
         return seen
 
 
-@contextmanager
-def _listening(history: History) -> Iterator[None]:
-    """The product's log goes to the history, and nowhere else."""
-    loggers = [logging.getLogger(name) for name in LOGGERS]
-    before = [(logger.level, logger.propagate) for logger in loggers]
-    for logger in loggers:
-        logger.addHandler(history.leaks)
-        logger.setLevel(logging.INFO)
-        logger.propagate = False
-    try:
-        yield
-    finally:
-        for logger, (level, propagate) in zip(loggers, before, strict=True):
-            logger.removeHandler(history.leaks)
-            logger.setLevel(level)
-            logger.propagate = propagate
-
-
 def play(seed: int, *, trace: Callable[[str], None] | None = None) -> History:
     """Play one history; raises Violation where something that must hold does not."""
     history = History(seed, trace=trace)
-    with knobs.turned(history.knobs), _listening(history):
+    with knobs.turned(history.knobs), history.leaks.listening():
         history.play()
     return history
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from orchestrator.marketplaces.spec import Listing
 from orchestrator.model import ids
 from orchestrator.model.documents import from_document
 from orchestrator.model.run import RunStatus, TaskStatus
-from orchestrator.model.state import SyncState
+from orchestrator.model.state import Health, SyncState
 from orchestrator.ports import Document, Query
 from tests.system.simulation.market import LONG_SPAN
 from tests.system.simulation.process import MOST_FROZEN_S
@@ -106,6 +106,16 @@ class Judge:
                 late_s <= PROMPT_S, f"{run_id} ends {late_s:.0f} s after the second tick past its deadline"
             )
 
+    def _is_fresh(self, connection_id: str, state: SyncState, own: list[str]) -> None:
+        """What the status tells of its data is true."""
+        sinces = [state.streams[name].cursor.since if name in state.streams else None for name in own]
+        known = [since for since in sinces if since is not None]
+        oldest = min(known) if len(known) == len(sinces) else None
+        self._is(state.since_at == oldest, f"{connection_id}: since_at is {state.since_at}, not {oldest}")
+        self._is(isinstance(state.late_at, datetime), f"{connection_id} is active: {state.late_at}")
+        is_well = state.health is Health.OK
+        self._is(is_well or state.cause is not None, f"{connection_id} is {state.health}, without a cause")
+
     def _connection(self, connection_id: str) -> None:
         history = self._history
         snapshot = self._store.get(ids.state_path(connection_id))
@@ -116,6 +126,7 @@ class Judge:
             return
         state = from_document(SyncState, snapshot.data)
         self._is(state.open is None and state.lease.owner is None, f"{connection_id} is still held: {state}")
+        self._is_fresh(connection_id, state, connection.data["streams"])
         for stream in connection.data["streams"]:
             history.releases.check_state(connection_id, state, stream)
             self._stream(connection_id, connection.data, stream)

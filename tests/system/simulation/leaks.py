@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from tests.system.simulation.accounts import SECRET
@@ -11,7 +13,7 @@ from tests.system.simulation.rows import BUYER
 if TYPE_CHECKING:
     from tests.system.simulation.history import History
 
-LOGGERS = ("functions", "orchestrator")
+_LOGGERS = ("functions", "orchestrator")
 #: Log lines that only a defect writes.
 _CRASHES = {"message_crashed", "request_crashed", "message_invalid"}
 _STANDARD = frozenset(vars(logging.makeLogRecord({})))
@@ -24,6 +26,23 @@ class Leaks(logging.Handler):
     def __init__(self, history: History) -> None:
         super().__init__(logging.INFO)
         self._history = history
+
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """The product's log goes here, and nowhere else."""
+        loggers = [logging.getLogger(name) for name in _LOGGERS]
+        before = [(logger.level, logger.propagate) for logger in loggers]
+        for logger in loggers:
+            logger.addHandler(self)
+            logger.setLevel(logging.INFO)
+            logger.propagate = False
+        try:
+            yield
+        finally:
+            for logger, (level, propagate) in zip(loggers, before, strict=True):
+                logger.removeHandler(self)
+                logger.setLevel(level)
+                logger.propagate = propagate
 
     def search(self, where: str, content: bytes, *, buyer: bool = True) -> None:
         """Note a violation where a mark stands; `buyer` says whether a buyer's counts."""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from orchestrator.adapters.embedded.sort_keys import sort_key
 from orchestrator.errors import Conflict
 from orchestrator.ports import Create, Delete, Document, Filter, Put, Query, Snapshot, Update, Write, Written
 
@@ -46,22 +47,22 @@ class MemoryStore:
     def query(self, query: Query) -> list[Snapshot]:
         """See DocumentStore."""
         rows: list[tuple[tuple[Any, ...], Snapshot]] = []
+        field, after = query.sort_field, query.after
         for name in self._collections.get(query.collection, ()):
             version, data = self.documents[f"{query.collection}/{name}"]
             if not _matches(data, query.where):
                 continue
             key: tuple[Any, ...] = (name,)
-            if query.order_by is not None:
-                value = _value(data, query.order_by)
+            if field is not None:
+                value = _value(data, field)
                 if value is _ABSENT:
                     continue
-                key = (value, name)
+                key = (sort_key(value), name)
             rows.append((key, Snapshot(f"{query.collection}/{name}", data, version)))
         rows.sort(key=lambda row: row[0], reverse=query.descending)
-        if query.after is not None:
-            rows = [
-                row for row in rows if (row[0] < query.after if query.descending else row[0] > query.after)
-            ]
+        if after is not None:
+            place = after if field is None else (sort_key(after[0]), after[1])
+            rows = [row for row in rows if (row[0] < place if query.descending else row[0] > place)]
         return [snapshot for _, snapshot in rows[: query.limit]]
 
     def count(self, collection: str, where: Sequence[Filter] = ()) -> int:

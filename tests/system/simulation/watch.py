@@ -238,7 +238,11 @@ class Watch:
             history.violated(f"{run_id} closes with tasks that are not its plan")
         counted = TaskTotals(total=len(tasks))
         for task in tasks:
-            setattr(counted, task.status.value, getattr(counted, task.status.value) + 1)
+            part = TaskTotals(
+                incomplete=int(task.incomplete), throttled=int(task.reason in {"rate_limited", "waiting"})
+            )
+            setattr(part, task.status.value, 1)
+            counted.add(part)
         if run.tasks != counted:
             history.violated(f"{run_id} counts {run.tasks}, and its tasks are {counted}")
         for name in ("seen", "written", "unchanged", "deleted", "rejected"):

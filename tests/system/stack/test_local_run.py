@@ -1,15 +1,15 @@
-"""`make run` and `make dev`, with all their processes."""
+"""`make run`, with all its processes."""
 
 from __future__ import annotations
 
 import json
 import os
-import re
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,10 +17,9 @@ import pytest
 import urllib3
 
 from local.folder import Folder
-from local.google.issuer import Issuer
 from local.processes import ROOT
 from local.samples import MARKETPLACES, SAMPLES
-from local.stack import OPERATOR
+from local.stack import Options, Stack, running
 from orchestrator.adapters.embedded.store import SqliteStore
 from tests.support.linux import on_linux, processes_of
 from tests.support.waiting import wait_until
@@ -28,8 +27,9 @@ from tests.support.waiting import wait_until
 pytestmark = pytest.mark.processes
 
 SMALL = ("--orders=40", "--products=15")
+HEADER = "InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Country"
 #: So much data that the run is still in progress when the test disturbs it.
-LARGE = ("--orders=200000", "--products=15")
+LARGE = ("--orders=20000", "--products=15")
 
 
 def command(name: str, directory: Path, *options: str) -> list[str]:
@@ -46,6 +46,15 @@ def run(directory: Path, *options: str) -> subprocess.CompletedProcess[str]:
         text=True,
         timeout=300,
         check=False,
+    )
+
+
+def listed(directory: Path) -> subprocess.CompletedProcess[str]:
+    """List the connections with the environment that the last start has left."""
+    command_line = f"{sys.executable} -m orchestrator connections list --json"
+    script = f"set -a; . {directory}/env; set +a; exec {command_line}"
+    return subprocess.run(
+        ["bash", "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=300, check=False
     )
 
 
@@ -125,13 +134,7 @@ def test_no_process_is_left(first: Finished) -> None:
 
 def test_the_written_environment_serves_the_command_line(first: Finished) -> None:
     """With `. .local/env`, the operators' commands list the run's connections."""
-    command_line = f"{sys.executable} -m orchestrator connections list --json"
-    script = f"set -a; . {first.directory}/env; set +a; exec {command_line}"
-    listed = subprocess.run(
-        ["bash", "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=300, check=True
-    ).stdout
-
-    connections = json.loads(listed)
+    connections = json.loads(listed(first.directory).stdout)
     assert [connection["state"]["health"] for connection in connections] == ["ok"] * len(SAMPLES)
     assert len({connection["organization_id"] for connection in connections}) == 3
 
@@ -152,24 +155,37 @@ def test_an_interrupted_run_leaves_nothing(tmp_path: Path, number: signal.Signal
     assert "Traceback" not in output.read_text()
 
 
+def turn_on(stack: Stack, marketplace: str, **fault: Any) -> None:
+    """Let a sandbox misbehave."""
+    url = f"{stack.sandbox_urls[marketplace]}/_sandbox/faults"
+    assert urllib3.request("POST", url, json=fault).status == 200
+
+
 def test_the_next_start_finishes_an_interrupted_run(tmp_path: Path) -> None:
     """Its messages are still in the queue, its cursors in the store; the new tick then writes nothing."""
     directory = tmp_path / "local"
-    many = ("--orders=2000", "--products=15")
-    with started("run", directory, *many) as (process, output):
-        wait_until(lambda: re.search(r"[1-9][\d,]* records read", output.read_text()) is not None)
-        process.send_signal(signal.SIGINT)
-        process.wait(30)
-    finished = run(directory, *many)
+    options = Options(Folder(directory), orders=100, products=15, seed=1)
+    with running(options) as stack:
+        turn_on(stack, "shopify", kind="slow", seconds=1.0)
+        run_id = stack.scheduler.deliver(datetime.now(UTC)).run_id
+        store = stack.services.store
+        wait_until(lambda: store.count("connections/shopify-0/orders") > 0)
+        turn_on(stack, "shopify", kind="hang")
+        # Both shops wait for an answer, and one of them is in the middle of its orders.
+        wait_until(lambda: store.count(f"runs/{run_id}/tasks") == len(SAMPLES) - 2)
+        assert store.count("connections/shopify-0/orders") < 100
+        # Leaving ends all processes, as Ctrl-C does.
+    finished = run(directory, "--orders=100", "--products=15")
 
     assert finished.returncode == 0, finished.stdout + finished.stderr
-    assert "which was interrupted" in finished.stdout
+    assert f"Resuming run {run_id}, which was interrupted" in finished.stdout
+    assert f"run {run_id}: succeeded" in finished.stdout
     assert last_run(directory)["tasks"]["succeeded"] == len(SAMPLES)
     assert last_run(directory)["records"]["written"] == 0
-    store = SqliteStore(directory / "store.db")
+    kept = SqliteStore(directory / "store.db")
     for connection in ("shopify-0", "shopify-1", "takealot-0", "takealot-1"):
-        assert store.count(f"connections/{connection}/orders") == 2000
-    store.close()
+        assert kept.count(f"connections/{connection}/orders") == 100
+    kept.close()
 
 
 @on_linux
@@ -191,28 +207,42 @@ def test_a_dead_process_fails_the_run(tmp_path: Path) -> None:
     assert processes_of(directory) == {}
 
 
-def test_dev_ticks_at_an_interval_and_is_alone(tmp_path: Path) -> None:
-    """`make dev` delivers ticks whose runs have the trigger `interval`; a second stack fails."""
-    directory = tmp_path / "local"
-    with started("dev", directory, *SMALL, "--interval=2") as (process, output):
-        wait_until(lambda: output.read_text().count(": succeeded") >= 2)
-        second = run(directory, *SMALL)
-        variables = dict(
-            line.split("=", 1) for line in Folder(directory).environment.read_text().splitlines()
-        )
-        url = variables["SCHEDULER_AUDIENCE"]
-        token = Issuer.open(directory / "issuer").mint(email=OPERATOR, audience=url)
-        with urllib3.PoolManager() as http:
-            answer = http.request("GET", f"{url}/api/sync/runs", headers={"Authorization": f"Bearer {token}"})
-        process.send_signal(signal.SIGINT)
-        code = process.wait(30)
+def test_other_options_leave_the_store_alone(first: Finished) -> None:
+    """They have another store, a line names it, and the first options still write nothing afterwards."""
+    other = run(first.directory, "--orders=41", "--products=15")
+    again = run(first.directory, *SMALL)
 
-    assert second.returncode == 1
-    assert f"already runs in {directory}" in second.stderr
-    assert second.stderr.count("\n") == 1
-    assert answer.status == 200
-    assert {listed["trigger"] for listed in answer.json()["runs"]} == {"interval"}
-    assert code == 130
+    name = f"{first.directory}/stores/orders-41-products-15-seed-1/store.db"
+    assert f"Store: {name}, new, for up to 41 orders" in other.stdout
+    assert f"Store: {first.directory}/store.db, for up to 40 orders" in again.stdout
+    assert last_run(first.directory)["records"]["written"] == 0
+
+
+@pytest.mark.parametrize(
+    ("content", "fault"),
+    [
+        (None, "is no folder"),
+        ("", "the first line must be InvoiceNo,"),
+        (f"{HEADER}\n", "has no order line"),
+        (f"{HEADER}\n1,A,b,many,2010-12-01T08:26:00,1.0,,UK\n", "line 2: not an order line"),
+    ],
+    ids=["missing", "empty", "only-a-header", "wrong-number"],
+)
+def test_wrong_data_is_refused_before_anything_is_touched(
+    tmp_path: Path, content: str | None, fault: str
+) -> None:
+    """One line names the folder or the file; not even the state folder is made."""
+    if content is not None:
+        (tmp_path / "data").mkdir()
+        (tmp_path / "data" / "orders.csv").write_text(content)
+    refused = run(tmp_path / "local", f"--data={tmp_path}/data")
+
+    assert refused.returncode == 1
+    assert refused.stdout == ""
+    assert refused.stderr.startswith(f"error: SANDBOX_DATA: {tmp_path}/data")
+    assert fault in refused.stderr
+    assert refused.stderr.count("\n") == 1
+    assert not (tmp_path / "local").exists()
 
 
 @pytest.mark.emulator
@@ -223,3 +253,8 @@ def test_a_run_on_the_emulators(tmp_path: Path) -> None:
 
     assert finished.returncode == 0, finished.stdout + finished.stderr
     assert last_run(tmp_path / "local")["records"]["by_stream"]["orders"]["written"] >= len(SAMPLES) * 40 - 5
+    assert "The emulators have ended, and their data with them" in finished.stdout
+    assert (tmp_path / "local" / "env").read_text().startswith("# The emulators have ended, and their data")
+    late = listed(tmp_path / "local")
+    assert late.returncode == 4
+    assert late.stderr.startswith("error: FIRESTORE_EMULATOR_HOST: nothing listens at 127.0.0.1:")

@@ -104,10 +104,6 @@ def test_children_of_a_killed_parent_end(tmp_path: Path) -> None:
     wait_until(lambda: not is_alive(child))
 
 
-def test_free_ports_are_distinct_and_include_the_preferred() -> None:
-    """A preferred port is taken if it is free, and no port is returned twice."""
-    wanted = free_ports(1)[0]
-    ports = free_ports(5, (wanted, wanted))
-
-    assert ports[0] == wanted
-    assert len(set(ports)) == 5
+def test_free_ports_are_distinct() -> None:
+    """No port is returned twice."""
+    assert len(set(free_ports(20))) == 20

@@ -169,6 +169,11 @@ run "environment" {
   }
 
   assert {
+    condition     = strcontains(output.command_line_environment, "export TICK_SECONDS='900'")
+    error_message = "the interval is known, so that lateness is"
+  }
+
+  assert {
     condition     = strcontains(output.command_line_environment, "export SYNC_QUEUE='pubsub:sync-tasks'")
     error_message = "the command line's environment is an output"
   }
@@ -227,6 +232,11 @@ run "hourly" {
     condition     = local.no_success_minutes == 125
     error_message = "somebody is told after two hours"
   }
+
+  assert {
+    condition     = local.tick_seconds == 3600
+    error_message = "data is late after three hours"
+  }
 }
 
 run "odd_schedule" {
@@ -240,6 +250,11 @@ run "odd_schedule" {
   assert {
     condition     = local.no_success_minutes == 600
     error_message = "somebody is told when the schedule cannot say"
+  }
+
+  assert {
+    condition     = local.tick_seconds == 17850
+    error_message = "two ticks are missed after that time"
   }
 }
 

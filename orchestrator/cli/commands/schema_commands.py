@@ -1,23 +1,27 @@
-"""`python -m orchestrator schema`: the form of the records' documents."""
+"""`marketplace-sync schema`: the form of the records' documents."""
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 
 import msgspec
 
-from orchestrator.cli.answer import JSON, Answer
+from orchestrator.cli.answer import Answer, Commands, command
 from orchestrator.cli.record_schema import schemas
 from orchestrator.errors import RequestError
 
 
-def add_parser(groups: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def add_parser(groups: Commands) -> None:
     """Describe the command."""
-    text = "write the JSON Schema of the records' documents"
-    command = groups.add_parser("schema", parents=[JSON], help=text)
-    command.add_argument("folder", type=Path, metavar="DIR", help="the folder for the files")
-    command.set_defaults(run=lambda _, options: write(options.folder), needs_services=False)
+    one = command(
+        groups,
+        "schema",
+        lambda _, options: write(options.folder),
+        "write the JSON Schema of the records' documents",
+        "marketplace-sync schema docs/schema",
+    )
+    one.add_argument("folder", type=Path, metavar="DIR", help="the folder for the files")
+    one.set_defaults(needs_services=False)
 
 
 def write(folder: Path) -> Answer:

@@ -1,4 +1,4 @@
-"""`python -m orchestrator records …`."""
+"""`marketplace-sync records …`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from rich.console import Console
 
 from orchestrator.cli.actor import actor
-from orchestrator.cli.answer import JSON, Answer
+from orchestrator.cli.answer import Answer, Commands, command
 from orchestrator.cli.output import safe, table
 from orchestrator.model.connection import STREAMS
 from orchestrator.operators import stored_records
@@ -21,17 +21,25 @@ from orchestrator.services import Services
 _SHOWN = 300
 
 
-def add_parsers(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def add_parsers(commands: Commands) -> None:
     """Describe the commands."""
-    one = commands.add_parser("show", parents=[JSON], help="show one as it is stored")
-    one.set_defaults(run=_show)
+    one = command(
+        commands,
+        "show",
+        _show,
+        "show one as it is stored",
+        "marketplace-sync records show my-shop orders 450789469",
+    )
     one.add_argument("connection_id", metavar="CONNECTION")
     one.add_argument("stream", choices=STREAMS)
     one.add_argument("record_id", metavar="ID", help="the marketplace's id of it")
-    envelope = commands.add_parser(
-        "envelope", parents=[JSON], help="add owner, schema 1 and time to documents of an earlier release"
+    envelope = command(
+        commands,
+        "envelope",
+        _envelope,
+        "add owner, schema 1 and time to documents of an earlier release",
+        "marketplace-sync records envelope --connection my-shop",
     )
-    envelope.set_defaults(run=_envelope)
     envelope.add_argument("--connection", dest="connection_id", required=True, metavar="ID")
     envelope.add_argument(
         "--after", metavar="STREAM/ID", help="continue an interrupted command behind this document"

@@ -1,4 +1,4 @@
-"""`python -m orchestrator connections …`."""
+"""`marketplace-sync connections …`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import msgspec
 from rich.console import Console
 
 from orchestrator.cli.actor import actor
-from orchestrator.cli.answer import JSON, Answer
+from orchestrator.cli.answer import Answer, Commands, command
 from orchestrator.cli.output import print_faults, safe, table
 from orchestrator.cli.task_report import life, print_history, print_windows
 from orchestrator.errors import RequestError
@@ -24,14 +24,20 @@ from orchestrator.operators.tasks.windows import windows
 from orchestrator.services import Services
 
 _LIST_LIMIT = 100
+_DROP = ("organization", "last success", "marketplace", "status", "problem")
 
 
-def add_parsers(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def add_parsers(commands: Commands) -> None:
     """Describe the commands."""
-    epilog = "docs/connections.md lists each marketplace's settings, secret and scopes."
-    text = "add a connection; refuses to overwrite one"
-    add = commands.add_parser("add", parents=[JSON], help=text, epilog=epilog)
-    add.set_defaults(run=_add)
+    add = command(
+        commands,
+        "add",
+        _add,
+        "add a connection; refuses to overwrite one",
+        "marketplace-sync connections add new-shop --marketplace shopify --organization my-company"
+        " --credential env:SHOP_SECRET --setting shop=name.myshopify.com",
+        note="docs/connections.md lists each marketplace's settings, secret and scopes.",
+    )
     add.add_argument("connection_id", metavar="ID")
     add.add_argument("--marketplace", required=True, choices=MARKETPLACES)
     add.add_argument("--organization", required=True, metavar="ID", help="its owner")
@@ -56,8 +62,14 @@ def add_parsers(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
         "--keep-raw", action="store_true", help="keep each record's row as the marketplace sent it"
     )
 
-    many = commands.add_parser("list", parents=[JSON], help="list connections with their health")
-    many.set_defaults(run=_list)
+    many = command(
+        commands,
+        "list",
+        _list,
+        "list connections with their health",
+        "marketplace-sync connections list --marketplace shopify",
+        "marketplace-sync connections list --status paused -o csv",
+    )
     many.add_argument("--organization", metavar="ID")
     many.add_argument("--marketplace", choices=MARKETPLACES)
     many.add_argument("--status", choices=[status.value for status in ConnectionStatus])
@@ -71,11 +83,15 @@ def add_parsers(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
         ("check", _check, "make one authenticated call to its marketplace"),
         ("remove", _remove, "delete it; its records and its secret stay"),
     ):
-        one = commands.add_parser(name, parents=[JSON], help=text)
-        one.set_defaults(run=run)
+        one = command(commands, name, run, text, f"marketplace-sync connections {name} my-shop")
         one.add_argument("connection_id", metavar="ID")
-    past = commands.add_parser("history", parents=[JSON], help="show its tasks in all runs, newest first")
-    past.set_defaults(run=_history)
+    past = command(
+        commands,
+        "history",
+        _history,
+        "show its tasks in all runs, newest first",
+        "marketplace-sync connections history my-shop",
+    )
     past.add_argument("connection_id", metavar="ID")
     past.add_argument("--page-token", metavar="TOKEN", help="continue after an earlier page")
     past.add_argument("--limit", type=int, default=histories.LIMIT, help=f"at most {histories.MOST}")
@@ -115,7 +131,7 @@ def _list(services: Services, options: argparse.Namespace) -> Answer:
         _print_list(screen, views, options.limit)
         if options.after is None:
             for name in connections.unfinished_removals(services.store):
-                print(f"Its removal is not finished: python -m orchestrator connections remove {safe(name)}")
+                print(f"Its removal is not finished: marketplace-sync connections remove {safe(name)}")
 
     return Answer([_summary(view) for view in views], show)
 
@@ -134,7 +150,7 @@ def _print_list(screen: Console, views: Sequence[ConnectionView], limit: int) ->
         for view in views
     ]
     columns = ("connection", "marketplace", "organization", "status", "health", "last success", "problem")
-    screen.print(table(f"{len(rows)} connections", columns, rows))
+    screen.print(table(f"{len(rows)} connections", columns, rows, drop=_DROP))
     if len(views) == limit:
         print(f"There may be more: --after {safe(views[-1].id)}")
 

@@ -15,8 +15,8 @@ import msgspec
 
 from orchestrator.decoding import UNREADABLE
 from orchestrator.errors import RecordInvalid
-from orchestrator.marketplaces.shopify import order_rows as rows
 from orchestrator.marketplaces.shopify.nodes import number
+from orchestrator.marketplaces.shopify.order_parts import order_rows as rows
 from orchestrator.marketplaces.shopify.rows import Bag
 from orchestrator.marketplaces.values import EXACT, Details, money, optional_utc, quantity, total_quantity
 from orchestrator.model.record import (
@@ -63,6 +63,8 @@ _PLAIN: dict[str, ShipmentStatus] = {
 }
 #: Parcels by whose `status` nothing was sent.
 _UNSENT = frozenset({"CANCELLED", "ERROR", "FAILURE"})
+#: Orders of which nothing is left to send (shopify.dev, OrderDisplayFulfillmentStatus 2026-10).
+_NOTHING_LEFT = frozenset({"FULFILLED", "FULFILLMENT_NOT_REQUIRED", "RESTOCKED"})
 
 _listed = msgspec.json.Decoder(rows.Listed)
 
@@ -94,6 +96,15 @@ def needs_details(raw: bytes) -> bool:
         return not row.is_complete and not _is_told(row.line_items, row.fulfillments, row.refunds)
     except (RecordInvalid, *UNREADABLE):
         return False
+
+
+def awaits_shipment(raw: bytes) -> bool:
+    """Whether something of an order as it is listed may be left to send; not if it cannot be read."""
+    try:
+        row = _listed.decode(raw)
+    except UNREADABLE:
+        return False
+    return row.cancelled_at is None and row.display_fulfillment_status not in _NOTHING_LEFT
 
 
 def dispatch_of(details: Details, row: rows.OrderRow) -> Dispatch:

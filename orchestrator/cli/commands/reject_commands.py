@@ -1,4 +1,4 @@
-"""`python -m orchestrator rejects …`."""
+"""`marketplace-sync rejects …`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import argparse
 
 from rich.console import Console
 
-from orchestrator.cli.answer import JSON, Answer
+from orchestrator.cli.answer import Answer, Commands, command
 from orchestrator.cli.output import print_faults, safe, table
 from orchestrator.model.connection import STREAMS
 from orchestrator.operators import reject_views
@@ -14,14 +14,20 @@ from orchestrator.operators.reject_views import RejectPage, RejectView
 from orchestrator.services import Services
 
 _COLUMNS = ("connection", "reject", "stream", "kind", "reason", "run", "rejected", "bytes")
+_DROP = ("bytes", "kind", "rejected", "stream", "run", "reason")
 #: Reasons in the footer of a list; a reason quotes the record's place.
 _REASONS = 10
 
 
-def add_parsers(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def add_parsers(commands: Commands) -> None:
     """Describe the commands."""
-    many = commands.add_parser("list", parents=[JSON], help="list them with their reasons")
-    many.set_defaults(run=_list)
+    many = command(
+        commands,
+        "list",
+        _list,
+        "list them with their reasons",
+        "marketplace-sync rejects list --connection my-shop --stream orders",
+    )
     many.add_argument("--connection", dest="connection_id", metavar="ID", help="only this connection's")
     many.add_argument("--stream", choices=STREAMS)
     many.add_argument("--page-token", metavar="TOKEN", help="continue after an earlier page")
@@ -31,8 +37,13 @@ def add_parsers(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
         default=reject_views.LIMIT,
         help=f"default: {reject_views.LIMIT}, at most {reject_views.MOST}",
     )
-    one = commands.add_parser("show", parents=[JSON], help="show one with its raw body")
-    one.set_defaults(run=_show)
+    one = command(
+        commands,
+        "show",
+        _show,
+        "show one with its raw body",
+        "marketplace-sync rejects show my-shop orders-1001",
+    )
     one.add_argument("connection_id", metavar="CONNECTION")
     one.add_argument("reject_id", metavar="REJECT", help="as `rejects list` names it")
 
@@ -45,7 +56,7 @@ def _list(services: Services, options: argparse.Namespace) -> Answer:
         page_token=options.page_token,
         limit=options.limit,
     )
-    return Answer(page, lambda screen: _print_page(screen, page))
+    return Answer(page, lambda screen: _print_page(screen, page), rows="rejects")
 
 
 def _print_page(screen: Console, page: RejectPage) -> None:
@@ -63,7 +74,7 @@ def _print_page(screen: Console, page: RejectPage) -> None:
         for reject in page.rejects
     ]
     of = f" of {page.total:,}" if page.total is not None else ""
-    screen.print(table(f"{len(rows)}{of} rejects", _COLUMNS, rows))
+    screen.print(table(f"{len(rows)}{of} rejects", _COLUMNS, rows, drop=_DROP))
     for reason, count in list(page.by_reason.items())[:_REASONS]:
         print(f"{count:,} on this page: {safe(reason)}")
     print_faults(screen, page.faults)

@@ -232,6 +232,8 @@ class Listed(Row, kw_only=True):
     """The fields of an order that tell whether its details have to be read; `null` is none."""
 
     id: Text
+    cancelled_at: Any = None
+    display_fulfillment_status: Any = None
     line_items: Lines
     fulfillments: list[Parcel] | None = None
     refunds: list[RefundRow] | None = None

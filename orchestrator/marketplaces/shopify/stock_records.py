@@ -1,7 +1,7 @@
-"""Shopify's rows as normalized records.
+"""Shopify's stock levels as normalized records.
 
-A detail that cannot be read is null, and is named in the record's `warnings`. The total of an order, the
-quantities of its lines and the stock that is free to sell are never guessed: they make a reject.
+A detail that cannot be read is null, and is named in the record's `warnings`. The stock that is free to sell
+is never guessed: it makes a reject.
 """
 
 from __future__ import annotations
@@ -13,59 +13,25 @@ import msgspec
 
 from orchestrator.marketplaces.shopify import rows
 from orchestrator.marketplaces.shopify.nodes import node_id, number
-from orchestrator.marketplaces.unified.facts import LevelFacts, ProductFacts
+from orchestrator.marketplaces.unified.facts import LevelFacts
 from orchestrator.marketplaces.unified.levels import level_of
-from orchestrator.marketplaces.unified.products import product_of
 from orchestrator.marketplaces.values import (
     EXACT,
     Details,
-    Instant,
     Number,
-    id_at,
     id_reader,
-    optional_utc,
     quantity,
     utc,
 )
 from orchestrator.model.record import (
-    Product,
-    ProductStatus,
     Quantity,
     StockLevel,
-    Variant,
 )
 
 T = TypeVar("T")
 
-_PRODUCT: dict[str, ProductStatus] = {
-    "ACTIVE": "active",
-    "ARCHIVED": "archived",
-    "DRAFT": "draft",
-    "UNLISTED": "active",
-}
-
 #: Amounts beside those with a field of their own; `quantities` asks for them by these names.
 _FURTHER = ("damaged", "quality_control", "safety_stock")
-_When = Instant | None
-
-product_id = id_at("product", "legacyResourceId", kind=rows.Text)
-
-
-def product(raw: bytes, with_buyer: bool) -> Product:  # noqa: ARG001 - the contract's signature
-    """A product with its variants, priced in the shop's currency."""
-    priced, details = msgspec.json.decode(raw, type=rows.Priced), Details()
-    row = priced.product
-    facts = ProductFacts(
-        id=row.legacy_resource_id,
-        title=details.text("title", row.title),
-        status=_PRODUCT.get(row.status, "unknown"),
-        marketplace_status=row.status,
-        created_at=details.read("created_at", lambda: optional_utc(msgspec.convert(row.created_at, _When))),
-        updated_at=utc(row.updated_at),
-        variants=tuple(_variant(details, variant, priced.currency) for variant in row.variants.nodes),
-        variants_as_listed=True,
-    )
-    return product_of(facts, details)
 
 
 def level(raw: bytes, with_buyer: bool) -> StockLevel:  # noqa: ARG001 - the contract's signature
@@ -118,14 +84,3 @@ def _sold_as(details: Details, item: rows.Item) -> rows.SoldAs | None:
         return details.part("variant_id", item.variant, rows.SoldAs)
     variants = details.part("variant_id", item.variants, rows.SoldAsList)
     return next(iter(variants.nodes), None) if variants else None
-
-
-def _variant(details: Details, variant: rows.VariantRow, currency: str) -> Variant:
-    return Variant(
-        id=number(variant.id),
-        sku=details.text("variants.sku", variant.sku),
-        barcode=details.text("variants.barcode", variant.barcode),
-        title=details.text("variants.title", variant.title),
-        price=details.money("variants.price", variant.price, currency),
-        list_price=details.money("variants.list_price", variant.compare_at_price, currency),
-    )

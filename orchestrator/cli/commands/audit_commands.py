@@ -1,4 +1,4 @@
-"""`python -m orchestrator audit …`."""
+"""`marketplace-sync audit …`."""
 
 from __future__ import annotations
 
@@ -6,19 +6,25 @@ import argparse
 
 from rich.console import Console
 
-from orchestrator.cli.answer import JSON, Answer
+from orchestrator.cli.answer import Answer, Commands, command
 from orchestrator.cli.output import print_faults, safe, table
 from orchestrator.operators import audit_views
 from orchestrator.operators.audit_views import AuditPage
 from orchestrator.services import Services
 
 _COLUMNS = ("at", "who", "from", "action", "connection", "run", "details")
+_DROP = ("from", "run", "details", "connection")
 
 
-def add_parsers(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def add_parsers(commands: Commands) -> None:
     """Describe the commands."""
-    many = commands.add_parser("list", parents=[JSON], help="list people's actions, the latest first")
-    many.set_defaults(run=_list)
+    many = command(
+        commands,
+        "list",
+        _list,
+        "list people's actions, the latest first",
+        "marketplace-sync audit list --connection my-shop",
+    )
     many.add_argument("--connection", dest="connection_id", metavar="ID", help="only about this connection")
     many.add_argument("--run", dest="run_id", metavar="ID", help="only about this run")
     many.add_argument("--page-token", metavar="TOKEN", help="continue after an earlier page")
@@ -33,7 +39,7 @@ def _list(services: Services, options: argparse.Namespace) -> Answer:
         page_token=options.page_token,
         limit=options.limit,
     )
-    return Answer(page, lambda screen: _print(screen, page))
+    return Answer(page, lambda screen: _print(screen, page), rows="entries")
 
 
 def _print(screen: Console, page: AuditPage) -> None:
@@ -41,7 +47,7 @@ def _print(screen: Console, page: AuditPage) -> None:
         (each.at, each.actor, each.face, each.action, each.connection_id, each.run_id, each.details)
         for each in page.entries
     ]
-    screen.print(table(f"{len(rows)} actions", _COLUMNS, rows))
+    screen.print(table(f"{len(rows)} actions", _COLUMNS, rows, drop=_DROP))
     print_faults(screen, page.faults)
     if page.next_page_token is not None:
         print(f"There are more: --page-token {safe(page.next_page_token)}")

@@ -1,4 +1,4 @@
-"""`python -m orchestrator dead …`."""
+"""`marketplace-sync dead …`."""
 
 from __future__ import annotations
 
@@ -11,28 +11,34 @@ from rich.console import Console
 
 from orchestrator import wiring
 from orchestrator.cli.actor import actor
-from orchestrator.cli.answer import JSON, Answer
+from orchestrator.cli.answer import Answer, Commands, command
 from orchestrator.cli.output import safe, table
 from orchestrator.operators import dead_letters
 from orchestrator.operators.dead_letters import Effect, Report, Wanted
 from orchestrator.services import Services
 
 _COLUMNS = ("kind", "run", "connection", "published", "died", "deliveries", "replay", "because")
+_DROP = ("published", "deliveries", "died", "because", "kind", "run")
 
 
-def add_parsers(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def add_parsers(commands: Commands) -> None:
     """Describe the commands."""
-    many = commands.add_parser("list", parents=[JSON], help="list them, with the effect of a replay")
-    many.set_defaults(run=_list, discard_unreadable=False)
-    text = "show the effect of a replay; with --execute replay them"
-    replay = commands.add_parser("replay", parents=[JSON], help=text)
-    replay.set_defaults(run=_replay)
-    for command in (many, replay):
-        command.add_argument(
-            "--connection", dest="connection_id", metavar="ID", help="only this connection's"
-        )
-        command.add_argument("--run", dest="run_id", metavar="RUN_ID", help="only this run's")
-        command.add_argument(
+    many = command(
+        commands, "list", _list, "list them, with the effect of a replay", "marketplace-sync dead list"
+    )
+    many.set_defaults(discard_unreadable=False)
+    replay = command(
+        commands,
+        "replay",
+        _replay,
+        "show the effect of a replay; with --execute replay them",
+        "marketplace-sync dead replay --connection my-shop",
+        "marketplace-sync dead replay --execute",
+    )
+    for each in (many, replay):
+        each.add_argument("--connection", dest="connection_id", metavar="ID", help="only this connection's")
+        each.add_argument("--run", dest="run_id", metavar="RUN_ID", help="only this run's")
+        each.add_argument(
             "--limit",
             type=int,
             default=dead_letters.LIMIT,
@@ -55,9 +61,9 @@ def _list(services: Services, options: argparse.Namespace) -> Answer:
     def show(screen: Console) -> None:
         _print_letters(screen, report)
         if report.letters:
-            print("Replay them: python -m orchestrator dead replay (a dry run; --execute does it)")
+            print("Replay them: marketplace-sync dead replay (a dry run; --execute does it)")
 
-    return Answer(report, show)
+    return Answer(report, show, rows="letters")
 
 
 def _replay(services: Services, options: argparse.Namespace) -> Answer:
@@ -73,11 +79,11 @@ def _replay(services: Services, options: argparse.Namespace) -> Answer:
         _print_letters(screen, report)
         print(f"{'Done' if options.execute else 'This would be done'}: {_summary(report)}.")
         for run in report.started:
-            print(f"New run of {run.tasks} connections: python -m orchestrator runs watch {safe(run.run_id)}")
+            print(f"New run of {run.tasks} connections: marketplace-sync runs watch {safe(run.run_id)}")
         if not options.execute:
             print("Nothing was changed: this was a dry run, --execute does it.")
 
-    return Answer(report, show)
+    return Answer(report, show, rows="letters")
 
 
 def _wanted(options: argparse.Namespace) -> Wanted:
@@ -99,7 +105,7 @@ def _print_letters(screen: Console, report: Report) -> None:
         )
         for letter in report.letters
     ]
-    screen.print(table(f"{len(rows):,} dead messages", _COLUMNS, rows))
+    screen.print(table(f"{len(rows):,} dead messages", _COLUMNS, rows, drop=_DROP))
     if any(letter.kind is None and letter.effect is Effect.KEEP for letter in report.letters):
         print("Unreadable messages are kept for a later release; --discard-unreadable removes them.")
     if report.more:

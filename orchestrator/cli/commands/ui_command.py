@@ -1,4 +1,4 @@
-"""`ui`: serves the page to a browser of this machine."""
+"""`marketplace-sync ui`: serves the page to a browser of this machine."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import argparse
 import sys
 
 from orchestrator import wiring
-from orchestrator.cli.answer import Answer
+from orchestrator.cli.answer import Answer, Commands, command
 from orchestrator.errors import RequestError
 from orchestrator.model.audit import Actor, Face
 from orchestrator.services import Services
@@ -15,11 +15,16 @@ from orchestrator.services import Services
 _LEAST, _MOST = 1024, 65_535
 
 
-def add_parser(groups: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def add_parser(commands: Commands) -> None:
     """Describe the command."""
-    text = "serve the page: health, runs, connections, with buttons; to this machine alone"
-    one = groups.add_parser("ui", help=text)
-    one.set_defaults(run=_ui, json=False)
+    one = command(
+        commands,
+        "ui",
+        _ui,
+        "serve the page in a browser: health, runs, connections, buttons",
+        "marketplace-sync ui",
+        note="It is served to this machine alone, and acts under your own credentials. Ctrl-C ends it.",
+    )
     one.add_argument(
         "--port", type=int, default=8733, help="default: 8733; if it is taken, the next free one is used"
     )

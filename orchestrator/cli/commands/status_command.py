@@ -1,4 +1,4 @@
-"""`python -m orchestrator status`: the verdict first, then the groups with their remedies."""
+"""`marketplace-sync status`: the verdict first, then the groups with their remedies."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.text import Text
 
 from orchestrator import wiring
-from orchestrator.cli.answer import JSON, Answer
+from orchestrator.cli.answer import Answer, Commands, command
 from orchestrator.cli.output import print_faults, safe, table
 from orchestrator.operators.status import status
 from orchestrator.operators.status_view import CauseGroup, Situation, StatusView
@@ -27,15 +27,15 @@ _YELLOW = {
 }
 
 
-def add_parser(groups: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def add_parser(commands: Commands) -> None:
     """Describe the command."""
-    one = groups.add_parser("status", parents=[JSON], help="whether all is well, and what to do if not")
-    one.set_defaults(run=_status)
+    text = "tell whether all is well, and what to do if not"
+    command(commands, "status", _status, text, "marketplace-sync status", note="-o csv prints a row a cause.")
 
 
 def _status(services: Services, _: argparse.Namespace) -> Answer:
     view = status(services, wiring.dead_letters(services.settings))
-    return Answer(view, lambda screen: print_status(screen, view))
+    return Answer(view, lambda screen: print_status(screen, view), rows="groups")
 
 
 def print_status(screen: Console, view: StatusView) -> None:
@@ -74,12 +74,8 @@ def _print_group(screen: Console, view: StatusView, group: CauseGroup) -> None:
     since = f", since {safe(group.since)}" if group.since is not None else ""
     until = f", until {safe(group.until)}" if group.until is not None else ""
     late = f", {group.late:,} late" if group.late else ""
-    screen.print(
-        Text(
-            f"{plural(group.connections, 'connection')}: {safe(group.title)}{late}{since}{until}",
-            style="bold",
-        )
-    )
+    number = plural(group.connections, "connection")
+    screen.print(Text(f"{number}: {safe(group.title)}{late}{since}{until}", style="bold"))
     screen.print(Text(f"→ {safe(group.action)}"))
     names = {each.connection_id: each.name for each in view.failing}
     for each in group.examples:

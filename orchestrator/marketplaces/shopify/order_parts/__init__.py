@@ -1,0 +1,1 @@
+"""The parts of Shopify's orders: their rows as decoded, parcels and refunds."""

@@ -1,0 +1,242 @@
+"""Checks of an installation: each says its finding, and its remedy if there is something to do."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+import msgspec
+
+from orchestrator.errors import Conflict, SyncError, locate
+from orchestrator.model import ids
+from orchestrator.model.connection import ConnectionStatus
+from orchestrator.ports import Filter, Query, Update
+from orchestrator.services import Services
+
+#: Clocks further apart than this make leases and windows doubtful.
+_SKEW = timedelta(seconds=5)
+#: Connections whose credential is read.
+_CREDENTIALS = 3
+#: Runs that are searched for the last two ticks.
+_RUNS = 50
+_TRIGGERS = ("scheduler", "interval")
+#: A query for each index of terraform/modules/store that the sync and its operators need.
+PROBES = {
+    "actions-on-a-connection": Query(
+        "audit", where=[Filter("connection_id", "==", "-")], order_by="at", descending=True, limit=1
+    ),
+    "actions-on-a-run": Query(
+        "audit", where=[Filter("run_id", "==", "-")], order_by="at", descending=True, limit=1
+    ),
+    "open-runs-oldest-first": Query("runs", where=[Filter("status", "==", "-")], order_by="order", limit=1),
+    "runs-by-status-newest": Query(
+        "runs", where=[Filter("status", "==", "-")], order_by="order", descending=True, limit=1
+    ),
+    "tasks-that-a-retry-covers": Query(
+        "runs/-/tasks",
+        where=[Filter("marketplace", "==", "-"), Filter("status", "in", ["failed", "skipped"])],
+        limit=1,
+    ),
+}
+
+
+class Result(StrEnum):
+    """How a check ended."""
+
+    OK = "ok"
+    WARNING = "warning"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+
+
+class Check(msgspec.Struct, kw_only=True, frozen=True):
+    """One check."""
+
+    name: str
+    result: Result
+    finding: str
+    #: Empty if there is nothing to do.
+    remedy: str = ""
+
+
+def look(
+    services: Services,
+    *,
+    caller: Callable[[], str],
+    queue: Callable[[], str],
+    dead_letters: Callable[[], object],
+) -> Iterator[Check]:
+    """Make all checks, one after another; none changes anything.
+
+    Args:
+        services: The installation.
+        caller: Tells who the credentials belong to.
+        queue: Tells whether this identity can publish.
+        dead_letters: Reaches the dead letters.
+    """
+    name = "credentials"
+    yield _of(name, lambda: _ok(name, f"you are {caller()}"))
+    reached = _of("store", lambda: _store(services))
+    yield reached
+    if reached.result is Result.OK:
+        yield _of("store is writable", lambda: _writable(services))
+        yield _indexes(services)
+        yield _of("clock", lambda: _clock(services))
+        yield _of("last tick", lambda: _last_tick(services))
+        yield from _secrets(services)
+    yield _of("queue", lambda: _ok("queue", queue()))
+
+    def letters() -> Check:
+        dead_letters()
+        return _ok("dead letters", "can be read: marketplace-sync dead list")
+
+    yield _of("dead letters", letters)
+
+
+def failed(name: str, error: Exception) -> Check:
+    """The check that an error ended."""
+    if isinstance(error, SyncError):
+        return Check(name=name, result=Result.FAILED, finding=error.message, remedy=error.action)
+    return Check(name=name, result=Result.FAILED, finding=f"a defect of this program: {locate(error)}")
+
+
+def _of(name: str, check: Callable[[], Check]) -> Check:
+    try:
+        return check()
+    except Exception as error:  # noqa: BLE001 - the other checks are made all the same
+        return failed(name, error)
+
+
+def _ok(name: str, finding: str) -> Check:
+    return Check(name=name, result=Result.OK, finding=finding)
+
+
+def _is_embedded(services: Services) -> bool:
+    return services.settings.sync_store != "firestore"
+
+
+def _store(services: Services) -> Check:
+    started = services.clock.monotonic()
+    services.store.get(ids.run_path("doctor"))
+    took = (services.clock.monotonic() - started) * 1000
+    settings = services.settings
+    place = settings.sync_store
+    if not _is_embedded(services):
+        place = f"Firestore {settings.google_cloud_project}/{settings.firestore_database}"
+        if settings.firestore_emulator_host:
+            place += f" on the emulator {settings.firestore_emulator_host}"
+    return _ok("store", f"{place} answers, in {took:.0f} ms")
+
+
+def _writable(services: Services) -> Check:
+    """Send a write that cannot be applied: an identity without the right is refused before that is found."""
+    name = "store is writable"
+    try:
+        services.store.commit([Update(ids.run_path(f"doctor-{uuid.uuid4()}"), {"probe": True})])
+    except Conflict:
+        return _ok(name, "this identity may write; nothing was written")
+    except SyncError as error:
+        finding = f"this identity may look, and cannot act: {error.message}"
+        return Check(name=name, result=Result.WARNING, finding=finding, remedy=error.action)
+    return _ok(name, "this identity may write")
+
+
+def _indexes(services: Services) -> Check:
+    name = "indexes"
+    if _is_embedded(services):
+        return Check(name=name, result=Result.SKIPPED, finding="the embedded store needs none")
+    missing = []
+    remedy = ""
+    for index, probe in PROBES.items():
+        try:
+            services.store.query(probe)
+        except SyncError as error:
+            missing.append(f"{index}: {error.message}")
+            remedy = error.action
+    if missing:
+        return Check(name=name, result=Result.FAILED, finding="; ".join(missing), remedy=remedy)
+    return _ok(name, f"all {len(PROBES)} queries that need one are answered")
+
+
+def _clock(services: Services) -> Check:
+    name = "clock"
+    theirs = services.store.now()
+    if theirs is None:
+        return Check(name=name, result=Result.SKIPPED, finding="the embedded store has this machine's clock")
+    skew = services.clock.now() - theirs
+    side = "ahead of" if skew > timedelta(0) else "behind"
+    finding = f"this machine is {abs(skew.total_seconds()):.1f} s {side} the store"
+    if abs(skew) <= _SKEW:
+        return _ok(name, finding)
+    return Check(
+        name=name, result=Result.WARNING, finding=finding, remedy="synchronize this machine's clock (NTP)"
+    )
+
+
+def _last_tick(services: Services) -> Check:
+    name = "last tick"
+    found = services.store.query(
+        Query("runs", where=[Filter("order", ">=", "")], order_by="order", descending=True, limit=_RUNS)
+    )
+    started = [
+        each.data["started_at"]
+        for each in found
+        if each.data.get("trigger") in _TRIGGERS and isinstance(each.data.get("started_at"), datetime)
+    ]
+    if not started:
+        return Check(
+            name=name,
+            result=Result.WARNING,
+            finding="there is no run of the scheduler among the newest runs",
+            remedy="look at the job in Cloud Scheduler (on a laptop: make dev ticks), "
+            "and at the HTTP function's log",
+        )
+    age = services.clock.now() - started[0]
+    # The time between the last two ticks tells when the next one is due.
+    every = started[0] - started[1] if len(started) > 1 else timedelta(hours=1)
+    finding = f"{_long(age)} ago; the one before it came {_long(every)} earlier"
+    if len(started) == 1:
+        finding = f"{_long(age)} ago, and it is the only one"
+    if age <= 2 * every + timedelta(minutes=1):
+        return _ok(name, finding)
+    remedy = "ticks have stopped: is the job in Cloud Scheduler paused? else read the HTTP function's log"
+    return Check(name=name, result=Result.WARNING, finding=finding, remedy=remedy)
+
+
+def _long(time: timedelta) -> str:
+    seconds = max(0.0, time.total_seconds())
+    for unit, size in (("days", 86_400), ("hours", 3_600), ("minutes", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} s"
+
+
+def _secrets(services: Services) -> Iterator[Check]:
+    name = "secrets"
+    try:
+        found = services.store.query(
+            Query(
+                "connections",
+                where=[Filter("status", "==", ConnectionStatus.ACTIVE.value)],
+                limit=_CREDENTIALS,
+            )
+        )
+    except SyncError as error:
+        yield failed(name, error)
+        return
+    if not found:
+        finding = "there is no active connection: marketplace-sync connections add"
+        yield Check(name=name, result=Result.SKIPPED, finding=finding)
+        return
+    for connection in found:
+        reference = str(connection.data.get("credential", ""))
+        try:
+            services.secrets.get(reference)
+        except SyncError as error:
+            # The worker reads secrets; an operator's own account need not.
+            finding = f"{connection.id}: {error.message}"
+            yield Check(name=name, result=Result.WARNING, finding=finding, remedy=error.action)
+        else:
+            yield _ok(name, f"{connection.id}: {reference} can be read")

@@ -1,0 +1,78 @@
+"""The number of dead letters by Pub/Sub's own metric, from Cloud Monitoring's answer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import google.auth
+import pytest
+from google.auth.exceptions import DefaultCredentialsError, TransportError
+
+from orchestrator.adapters.google import backlog
+
+SUBSCRIPTION = "projects/p/subscriptions/sync-tasks-dead"
+
+
+class _Session:
+    """Answers like Cloud Monitoring."""
+
+    status_code = 200
+    asked: dict[str, Any]
+
+    def __init__(self, answer: Any) -> None:
+        self._answer = answer
+
+    def get(self, url: str, **given: Any) -> _Session:
+        """Take the request, or fail."""
+        self.asked = {"url": url, **given}
+        if isinstance(self._answer, Exception):
+            raise self._answer
+        return self
+
+    def json(self) -> Any:
+        """The body."""
+        return self._answer
+
+
+def answering(patch: pytest.MonkeyPatch, answer: Any) -> _Session:
+    """Have the metric answered so."""
+    session = _Session(answer)
+    patch.setattr(google.auth, "default", lambda **_: (None, "p"))
+    patch.setattr(backlog, "AuthorizedSession", lambda _: session)
+    return session
+
+
+def test_the_newest_point_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the subscription that is named, within a time-out."""
+    points = [{"value": {"int64Value": "3"}}, {"value": {"int64Value": "9"}}]
+    session = answering(monkeypatch, {"timeSeries": [{"points": points}]})
+
+    assert backlog.undelivered(SUBSCRIPTION) == 3
+    assert session.asked["url"] == "https://monitoring.googleapis.com/v3/projects/p/timeSeries"
+    assert 'subscription_id = "sync-tasks-dead"' in session.asked["params"]["filter"]
+    assert session.asked["timeout"] <= 5
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [{}, {"timeSeries": []}, {"timeSeries": [{"points": [{"value": {}}]}]}, [], TransportError("away")],
+    ids=str,
+)
+def test_an_unknown_number_is_not_measured(monkeypatch: pytest.MonkeyPatch, answer: Any) -> None:
+    """A new metric, a malformed answer, no answer."""
+    answering(monkeypatch, answer)
+
+    assert backlog.undelivered(SUBSCRIPTION) is None
+
+
+def test_without_the_right_it_is_not_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither without credentials, nor with those of somebody who may not read metrics."""
+    session = answering(monkeypatch, {"error": {"code": 403}})
+    session.status_code = 403
+    assert backlog.undelivered(SUBSCRIPTION) is None
+
+    def none(**_: object) -> None:
+        raise DefaultCredentialsError("none")
+
+    monkeypatch.setattr(google.auth, "default", none)
+    assert backlog.undelivered(SUBSCRIPTION) is None
