@@ -64,8 +64,8 @@ def print_runs(screen: Console, page: RunPage) -> None:
             _seconds(run),
             run.tasks.total,
             run.tasks.failed,
-            run.tasks.incomplete or 0,
             run.tasks.skipped,
+            run.tasks.incomplete or 0,
             run.tasks.throttled or 0,
             run.records.seen,
             run.records.written,
@@ -73,8 +73,8 @@ def print_runs(screen: Console, page: RunPage) -> None:
         for run_id, run in runs
     ]
     columns = (
-        *("run", "status", "trigger", "started", "s"),
-        *("tasks", "failed", "incomplete", "skipped", "throttled", "seen", "written"),
+        *("run", "status", "trigger", "started", "s", "tasks", "failed", "skipped"),
+        *("incomplete", "throttled", "seen", "written"),
     )
     screen.print(table(f"{len(rows)} runs", columns, rows, drop=_DROP))
     print_faults(screen, page.faults)
@@ -88,14 +88,14 @@ def _sentence(run: Run) -> str:
     seconds = _seconds(run)
     if seconds is None:
         return f"{started}, to be closed by {safe(run.deadline_at)} at the latest"
-    throttled = f"; the marketplace asked {tasks.throttled} to wait" if tasks.throttled else ""
-    sentence = (
-        f"{started}, took {seconds} s; {tasks.total} connections: {tasks.succeeded} succeeded, "
-        f"{tasks.failed} failed, {tasks.skipped} skipped{throttled}"
+    incomplete = (
+        f"; {tasks.incomplete} of {tasks.total} left records for the next run" if tasks.incomplete else ""
     )
-    if tasks.incomplete:
-        sentence += f"; {tasks.incomplete} of {tasks.total} are incomplete: the next run continues them"
-    return sentence
+    throttled = f"; the marketplace asked {tasks.throttled} to wait" if tasks.throttled else ""
+    return (
+        f"{started}, took {seconds} s; {tasks.total} connections: {tasks.succeeded} succeeded, "
+        f"{tasks.failed} failed, {tasks.skipped} skipped{incomplete}{throttled}"
+    )
 
 
 def _seconds(run: Run) -> float | None:
@@ -125,7 +125,7 @@ def _print_progress(screen: Console, progress: Progress, now: datetime) -> None:
     ]
     if rows:
         columns = ("connection", "attempts", "slices", "records seen", "now")
-        screen.print(table("waited for", columns, rows, drop=("slices", "attempts")))
+        screen.print(table("waited for", columns, rows, drop=("slices", "attempts", "records seen")))
     print_windows(screen, windows_of(progress.connections))
 
 
@@ -136,6 +136,7 @@ def _print_tasks(screen: Console, documents: Sequence[Document]) -> None:
     if unusual:
         rows = [(task.connection_id, *outcome(task)) for task in unusual]
         screen.print()
-        screen.print(table("tasks to look at", ("connection", *OUTCOME), rows))
+        columns = ("connection", *OUTCOME)
+        screen.print(table("tasks to look at", columns, rows, drop=("attempts", "reason", "status")))
     if len(unusual) < len(tasks):
         screen.print(f"{len(tasks) - len(unusual):,} tasks on this page have succeeded.")

@@ -1,4 +1,4 @@
-"""Tasks as text: how one ended, and what one that is open does now."""
+"""Tasks as text: how a final one ended, and the present state of an open one."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def outcome(task: Task) -> tuple[object, ...]:
     """How a task ended, for a row of a table."""
     return (
         "incomplete" if task.incomplete else task.status.value,
-        "continues in the next run" if task.incomplete and task.reason is None else task.reason,
+        task.reason or ("incomplete: the next run continues" if task.incomplete else None),
         task.attempts,
         task.error.message if task.error else None,
         task.error.action if task.error else None,
@@ -31,7 +31,7 @@ def outcome(task: Task) -> tuple[object, ...]:
 
 
 def life(task: OpenConnection, now: datetime) -> str:
-    """What an open task does now, in one sentence."""
+    """The present state of an open task, in one sentence."""
     if task.started_at is None:
         return "not started"
     cancel = f"; asked to stop ({task.cancel})" if task.cancel is not None else ""

@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import partial
 
 import msgspec
 
@@ -30,15 +31,41 @@ PROBES = {
     "actions-on-a-run": Query(
         "audit", where=[Filter("run_id", "==", "-")], order_by="at", descending=True, limit=1
     ),
+    "causes-by-age": Query(
+        "sync_state", where=[Filter("cause.kind", "==", "-")], order_by="late_at", limit=1
+    ),
+    "causes-oldest-first": Query(
+        "sync_state", where=[Filter("cause.kind", "==", "-")], order_by="cause.since", limit=1
+    ),
+    "marketplace-causes-by-age": Query(
+        "sync_state",
+        where=[Filter("cause.kind", "==", "-"), Filter("marketplace", "==", "-")],
+        order_by="late_at",
+        limit=1,
+    ),
+    "marketplace-causes-oldest": Query(
+        "sync_state",
+        where=[Filter("cause.kind", "==", "-"), Filter("marketplace", "==", "-")],
+        order_by="cause.since",
+        limit=1,
+    ),
     "open-runs-oldest-first": Query("runs", where=[Filter("status", "==", "-")], order_by="order", limit=1),
     "runs-by-status-newest": Query(
         "runs", where=[Filter("status", "==", "-")], order_by="order", descending=True, limit=1
+    ),
+    "states-by-age": Query(
+        "sync_state", where=[Filter("marketplace", "==", "-")], order_by="late_at", limit=1
     ),
     "tasks-that-a-retry-covers": Query(
         "runs/-/tasks",
         where=[Filter("marketplace", "==", "-"), Filter("status", "in", ["failed", "skipped"])],
         limit=1,
     ),
+}
+#: A sum for each of the others: the field that bounds the runs, and the one that is added up.
+SUMS = {
+    "runs-cost-since": ("order", "cost.estimated_usd"),
+    "runs-rejected-since": ("order", "records.rejected"),
 }
 
 
@@ -149,15 +176,24 @@ def _indexes(services: Services) -> Check:
         return Check(name=name, result=Result.SKIPPED, finding="the embedded store needs none")
     missing = []
     remedy = ""
-    for index, probe in PROBES.items():
+    store = services.store
+    probes: dict[str, Callable[[], object]] = {
+        **{index: partial(store.query, probe) for index, probe in PROBES.items()},
+        # Nothing has this order, so nothing is counted.
+        **{
+            index: partial(store.sum, "runs", summed, [Filter(bound, ">", "~")])
+            for index, (bound, summed) in SUMS.items()
+        },
+    }
+    for index, probe in probes.items():
         try:
-            services.store.query(probe)
+            probe()
         except SyncError as error:
             missing.append(f"{index}: {error.message}")
             remedy = error.action
     if missing:
         return Check(name=name, result=Result.FAILED, finding="; ".join(missing), remedy=remedy)
-    return _ok(name, f"all {len(PROBES)} queries that need one are answered")
+    return _ok(name, f"all {len(probes)} queries that need one are answered")
 
 
 def _clock(services: Services) -> Check:

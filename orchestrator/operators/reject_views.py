@@ -59,7 +59,7 @@ class RejectPage(msgspec.Struct, kw_only=True, frozen=True):
     rejects: list[Reject]
     #: The rejects of this page by reason, the most frequent first.
     by_reason: dict[str, int]
-    #: All rejects of the chosen connection and stream; None if no connection was chosen.
+    #: All rejects of the chosen connection, stream and reason; None if no connection was chosen.
     total: int | None
     #: Asks for the next page; None on the last page. A page may be empty and have a successor.
     next_page_token: str | None
@@ -94,6 +94,7 @@ def list_rejects(
     *,
     connection_id: str | None = None,
     stream: str | None = None,
+    reason: str | None = None,
     page_token: str | None = None,
     limit: int = LIMIT,
 ) -> RejectPage:
@@ -103,6 +104,7 @@ def list_rejects(
         store: The documents.
         connection_id: Only this connection's, even if it was removed.
         stream: Only this stream's.
+        reason: Only those with exactly this reason.
         page_token: From the page before, with the same filters.
         limit: At most this many, from 1 to 100.
 
@@ -114,6 +116,7 @@ def list_rejects(
     if stream is not None and stream not in STREAMS:
         raise RequestError(f"stream: {stream[:40]!r} is unknown; it takes {', '.join(STREAMS)}")
     where = [Filter("stream", "==", stream)] if stream is not None else []
+    where += [Filter("reason", "==", reason)] if reason is not None else []
     found: list[Snapshot] = []
     token, last = None, ""
     looked_at = 0

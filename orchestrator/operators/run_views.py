@@ -164,7 +164,7 @@ def show_run(
     snapshot = store.get(ids.run_path(run_id)) if ids.is_document_id(run_id) else None
     if snapshot is None:
         raise NotFound(
-            f"no such run: {run_id}", action="`python -m orchestrator runs list` names the runs that are kept"
+            f"no such run: {run_id}", action="`marketplace-sync runs list` names the runs that are kept"
         )
     tasks, token = task_page(
         store,

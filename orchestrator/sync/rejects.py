@@ -151,6 +151,7 @@ class Rejects:
     def _change(self, name: str, raw: bytes, reason: str, record_id: str | None) -> Change:
         kept = self._kept(raw)
         document = {
+            "connection_id": self.task.holder.connection_id,
             "stream": self.stream.name,
             "record_id": record_id if len((record_id or "").encode()) <= ids.MAX_ID_BYTES else None,
             "reason": reason,

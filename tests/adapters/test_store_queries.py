@@ -196,6 +196,30 @@ def test_counts_follow_writes(store: DocumentStore) -> None:
     assert store.count("a", [Filter("open", ">", 0)]) == 2
 
 
+def test_numbers_of_many_documents_are_added_up(store: DocumentStore) -> None:
+    """A sum takes whole and decimal numbers at a dotted field, and passes over everything else."""
+    _seed(
+        store,
+        "a",
+        {
+            "whole": {"cost": {"usd": 2}, "day": 1},
+            "decimal": {"cost": {"usd": 0.25}, "day": 2},
+            "text": {"cost": {"usd": "7"}, "day": 2},
+            "null": {"cost": {"usd": None}, "day": 2},
+            "missing": {"cost": {}, "day": 2},
+            "no_map": {"cost": 7, "day": 2},
+            "old": {"cost": {"usd": 100}, "day": 0},
+        },
+    )
+
+    assert store.sum("a", "cost.usd") == 102.25
+    assert store.sum("a", "cost.usd", [Filter("day", ">=", 1)]) == 2.25
+    assert store.sum("a", "day", [Filter("day", "in", [1, 2])]) == 11
+    assert store.sum("a", "cost.usd", [Filter("day", ">", 9)]) == 0
+    assert store.sum("a", "cost.usd", [Filter("day", "in", [])]) == 0
+    assert store.sum("none", "cost.usd") == 0
+
+
 @pytest.mark.parametrize("size", [1, 2, 50])
 def test_a_group_is_read_across_documents(store: DocumentStore, size: int) -> None:
     """All collections of an id, at any depth, newest first through ties; pages join by path."""
@@ -220,27 +244,3 @@ def test_a_group_is_read_across_documents(store: DocumentStore, size: int) -> No
         *(f"runs/r{number}/tasks/c-1" for number in (5, 4, 3, 2, 1, 0)),
         "runs/r0/shards/s/tasks/c-1",
     ]
-
-
-def test_numbers_of_many_documents_are_added_up(store: DocumentStore) -> None:
-    """A sum takes whole and decimal numbers at a dotted field, and passes over everything else."""
-    _seed(
-        store,
-        "a",
-        {
-            "whole": {"cost": {"usd": 2}, "day": 1},
-            "decimal": {"cost": {"usd": 0.25}, "day": 2},
-            "text": {"cost": {"usd": "7"}, "day": 2},
-            "null": {"cost": {"usd": None}, "day": 2},
-            "missing": {"cost": {}, "day": 2},
-            "no_map": {"cost": 7, "day": 2},
-            "old": {"cost": {"usd": 100}, "day": 0},
-        },
-    )
-
-    assert store.sum("a", "cost.usd") == 102.25
-    assert store.sum("a", "cost.usd", [Filter("day", ">=", 1)]) == 2.25
-    assert store.sum("a", "day", [Filter("day", "in", [1, 2])]) == 11
-    assert store.sum("a", "cost.usd", [Filter("day", ">", 9)]) == 0
-    assert store.sum("a", "cost.usd", [Filter("day", "in", [])]) == 0
-    assert store.sum("none", "cost.usd") == 0

@@ -17,7 +17,7 @@ from local.processes import ROOT
 from orchestrator.adapters.embedded.store import SqliteStore
 from orchestrator.cli.app import FAILED, main
 from orchestrator.errors import StoreUnavailable
-from orchestrator.operators.checks import PROBES
+from orchestrator.operators.checks import PROBES, SUMS
 from orchestrator.ports import Put, Write, Written
 from tests.cli import shop
 from tests.support.emulators import fresh_project
@@ -174,7 +174,9 @@ def test_the_indexes_are_those_of_terraform() -> None:
         )
     }
 
-    assert PROBES.keys() == indexes.keys()
+    assert PROBES.keys() | SUMS.keys() == indexes.keys()
+    for name, fields in SUMS.items():
+        assert indexes[name] == ("runs", list(fields))
     for name, probe in PROBES.items():
         asked: list[Any] = [each.field for each in probe.where]
         asked += [probe.order_by] if probe.order_by else []

@@ -19,6 +19,7 @@ CODES = {
     "runs watch": 3,  # the run failed
     "runs cancel": 1,  # the run is over
     "doctor": 1,  # no worker listens
+    "logs": 1,  # the store is local
 }
 
 
@@ -64,6 +65,8 @@ def test_every_example_runs(
     shop.environment(tmp_path, monkeypatch)
     shop.fill(tmp_path)
     monkeypatch.chdir(tmp_path)
+    # It would serve the page until it is told to end.
+    monkeypatch.setattr("orchestrator.page.server.serve", lambda *_, **__: None)
     words = shlex.split(example)[1:]
     name = next(name for name in COMMANDS if words[: len(name.split())] == name.split())
 

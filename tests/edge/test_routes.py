@@ -256,6 +256,53 @@ def test_run_is_shown_with_its_tasks(stage: Stage) -> None:
     assert shown["progress"] is None
 
 
+def test_a_runs_tasks_are_filtered(stage: Stage) -> None:
+    """By status and marketplace; a word that is neither is named."""
+    stage.connect("c-1", "c-2")
+    run_id = stage.tick().get_json()["run_id"]
+    _close(stage, run_id, "partial", {"c-1": TaskStatus.SUCCEEDED, "c-2": TaskStatus.FAILED})
+
+    def shown(query: str) -> list[str]:
+        view = stage.call("GET", f"/api/sync/runs/{run_id}?{query}").get_json()
+        return [task["connection_id"] for task in view["tasks"]]
+
+    assert shown("status=failed") == ["c-2"]
+    assert shown("status=succeeded&marketplace=shopify") == ["c-1"]
+    assert shown("marketplace=ebay") == shown("status=incomplete") == shown("status=running") == []
+    for wrong in ("status=splendid", "marketplace=etsy", "page_token=junk"):
+        refused = stage.call("GET", f"/api/sync/runs/{run_id}?{wrong}")
+        assert refused.status_code == 400
+        assert wrong.partition("=")[0] in refused.get_json()["detail"]
+
+
+def test_an_open_run_tells_the_workers_last_sign_of_life(stage: Stage) -> None:
+    """Over HTTP too: when it gave it, and when it is taken over."""
+    stage.connect("c-1")
+    run_id = stage.tick().get_json()["run_id"]
+    shard = Shard(marketplace="shopify", ids=("c-1",), open=1, expires_at=NOW)
+    stage.store.commit([Put(f"runs/{run_id}/shards/shopify-000000", to_document(shard))])
+    lease = {"owner": "w", "fence": 1, "expires_at": NOW + timedelta(seconds=590)}
+    task = {
+        "run_id": run_id,
+        "order": "1",
+        "deadline_at": NOW + timedelta(hours=1),
+        "shard": "shopify-000000",
+        "started_at": NOW - timedelta(seconds=75),
+        "cancel": "paused",
+    }
+    window = {"since": NOW - timedelta(days=4), "until": NOW, "position": NOW - timedelta(days=1), "read": 90}
+    streams = {"orders": {"cursor": {"window": window}, "took_s": 30.0}}
+    state = {"seq": 1, "lease": lease, "open": task, "streams": streams}
+    stage.store.commit([Put("sync_state/c-1", state)])
+    (found,) = stage.call("GET", f"/api/sync/runs/{run_id}").get_json()["progress"]["connections"]
+
+    assert found["last_sign_at"] == f"{NOW - timedelta(seconds=10):%Y-%m-%dT%H:%M:%SZ}"
+    assert found["takeover_at"] == f"{NOW + timedelta(seconds=590):%Y-%m-%dT%H:%M:%SZ}"
+    assert found["cancel"] == "paused"
+    (window,) = found["windows"]
+    assert (window["done"], window["records_per_minute"], window["remaining_s"]) == (0.75, 180.0, 10)
+
+
 def test_status_tells_what_to_do(stage: Stage) -> None:
     """The status names failing connections with their error and its remedy."""
     stage.connect("c-1")

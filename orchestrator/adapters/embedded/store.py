@@ -40,10 +40,12 @@ CREATE INDEX leases_over ON documents (collection, sort_key(body, 'lease.expires
 CREATE INDEX shards_open ON documents (collection, sort_key(body, 'open'), id)
     WHERE collection GLOB 'runs/*/shards';
 CREATE INDEX runs_open ON documents (collection, sort_key(body, 'status'), id) WHERE collection = 'runs';
--- For a connection's history. A file of an earlier release lacks it: there the query reads all documents.
+-- For operators. A file of an earlier release lacks them: there such a query reads all documents.
 CREATE INDEX tasks_by_connection
     ON documents (sort_key(body, 'connection_id'), sort_key(body, 'finished_at'), collection, id)
     WHERE collection GLOB '*/tasks';
+CREATE INDEX rejects_by_connection ON documents (sort_key(body, 'connection_id'), collection, id)
+    WHERE collection GLOB '*/rejects';
 """
 
 _encode = msgspec.msgpack.Encoder().encode

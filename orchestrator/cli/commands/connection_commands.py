@@ -89,7 +89,7 @@ def add_parsers(commands: Commands) -> None:
         commands,
         "history",
         _history,
-        "show its tasks in all runs, newest first",
+        "show its tasks in all runs, the newest first",
         "marketplace-sync connections history my-shop",
     )
     past.add_argument("connection_id", metavar="ID")
@@ -171,7 +171,7 @@ def _history(services: Services, options: argparse.Namespace) -> Answer:
         page_token=options.page_token,
         limit=options.limit,
     )
-    return Answer(page, lambda screen: print_history(screen, page, services.clock.now()))
+    return Answer(page, lambda screen: print_history(screen, page, services.clock.now()), rows="tasks")
 
 
 def _print_view(screen: Console, view: ConnectionView, task: OpenConnection | None, now: datetime) -> None:

@@ -6,11 +6,20 @@ import argparse
 
 from rich.console import Console
 
+from orchestrator.cli.actor import actor
 from orchestrator.cli.answer import Answer, Commands, command
 from orchestrator.cli.output import print_faults, safe, table
+from orchestrator.errors import RequestError
 from orchestrator.model.connection import STREAMS
 from orchestrator.operators import reject_views
 from orchestrator.operators.reject_views import RejectPage, RejectView
+from orchestrator.operators.rejects.counts import (
+    MOST,
+    RejectCounts,
+    count_by_connection,
+    count_by_reason,
+)
+from orchestrator.operators.rejects.retry import retry_rejects
 from orchestrator.services import Services
 
 _COLUMNS = ("connection", "reject", "stream", "kind", "reason", "run", "rejected", "bytes")
@@ -30,6 +39,12 @@ def add_parsers(commands: Commands) -> None:
     )
     many.add_argument("--connection", dest="connection_id", metavar="ID", help="only this connection's")
     many.add_argument("--stream", choices=STREAMS)
+    many.add_argument("--reason", metavar="TEXT", help="only those with exactly this reason")
+    many.add_argument(
+        "--counts",
+        action="store_true",
+        help="only their number: by connection, or with --connection by reason",
+    )
     many.add_argument("--page-token", metavar="TOKEN", help="continue after an earlier page")
     many.add_argument(
         "--limit",
@@ -37,6 +52,15 @@ def add_parsers(commands: Commands) -> None:
         default=reject_views.LIMIT,
         help=f"default: {reject_views.LIMIT}, at most {reject_views.MOST}",
     )
+    again = command(
+        commands,
+        "retry",
+        _retry,
+        "read a connection's streams with rejects from the beginning",
+        "marketplace-sync rejects retry my-shop",
+    )
+    again.add_argument("connection_id", metavar="CONNECTION")
+    again.add_argument("--stream", choices=STREAMS, help="only this one")
     one = command(
         commands,
         "show",
@@ -49,14 +73,52 @@ def add_parsers(commands: Commands) -> None:
 
 
 def _list(services: Services, options: argparse.Namespace) -> Answer:
+    if options.counts:
+        return _count(services, options)
     page = reject_views.list_rejects(
         services.store,
         connection_id=options.connection_id,
         stream=options.stream,
+        reason=options.reason,
         page_token=options.page_token,
         limit=options.limit,
     )
     return Answer(page, lambda screen: _print_page(screen, page), rows="rejects")
+
+
+def _count(services: Services, options: argparse.Namespace) -> Answer:
+    if options.stream is not None or options.reason is not None:
+        raise RequestError("--counts: counts all rejects; leave out --stream and --reason")
+    paging = {"page_token": options.page_token, "limit": min(options.limit, MOST)}
+    if options.connection_id is None:
+        page = count_by_connection(services.store, **paging)
+    else:
+        page = count_by_reason(services.store, options.connection_id, **paging)
+    return Answer(page, lambda screen: _print_counts(screen, page, options.connection_id))
+
+
+def _print_counts(screen: Console, page: RejectCounts, connection_id: str | None) -> None:
+    if connection_id is None:
+        rows = [(each.connection_id, each.count, each.example) for each in page.by_connection]
+        title = f"{len(rows)} connections with rejects"
+        screen.print(table(title, ("connection", "rejects", "reason of one"), rows))
+    else:
+        reasons = [(each.count, each.reason, each.example) for each in page.by_reason]
+        title = f"{page.total or 0:,} rejects of {safe(connection_id)}"
+        screen.print(table(title, ("rejects", "reason", "one of them"), reasons))
+    if page.next_page_token is not None:
+        print(f"There are more: --page-token {page.next_page_token}")
+
+
+def _retry(services: Services, options: argparse.Namespace) -> Answer:
+    retried = retry_rejects(services, options.connection_id, stream=options.stream, by=actor(services))
+    run_id, streams = safe(retried.run.run_id), ", ".join(retried.rejects)
+    text = (
+        f"run {run_id} reads {streams} of {safe(retried.connection_id)} from the beginning, and writes every "
+        f"record; {sum(retried.rejects.values()):,} are rejected now\n"
+        f"Watch it: marketplace-sync runs watch {run_id}"
+    )
+    return Answer(retried, text)
 
 
 def _print_page(screen: Console, page: RejectPage) -> None:

@@ -37,8 +37,9 @@ def add_parsers(commands: Commands) -> None:
         commands,
         "show",
         _show,
-        "show one run, its tasks with the failed ones first, and its cost",
+        "show one run, its cost and its tasks, failed ones first",
         f"marketplace-sync runs show {_RUN}",
+        f"marketplace-sync runs show {_RUN} --status failed --marketplace shopify",
     )
     for page in (many, one):
         page.add_argument("--page-token", metavar="TOKEN", help="continue after an earlier page")

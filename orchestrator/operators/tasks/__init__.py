@@ -1,1 +1,1 @@
-"""Tasks for operators: those of a run, those of a connection, and what is open now."""
+"""Tasks for operators: those of a run, those of a connection, and the open ones."""

@@ -1,4 +1,4 @@
-"""Open tasks: what is being worked on, its last sign of life, and when somebody else would take it over."""
+"""Open tasks: their last sign of life, and when another worker would take each over."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ def task_page(
 ) -> tuple[list[Snapshot], str | None]:
     """A page of a run's final tasks: failed, incomplete, skipped, then the others, each by connection id.
 
-    An index answers it: what is read is what is shown, and one document for each part without any.
+    An index answers it: it reads the documents that it shows, and one for each part without any.
 
     Returns:
         The records, and the token of the next page; None on the last one.

@@ -59,7 +59,7 @@ locals {
     inventory  = ["*"]
     orders     = ["*"]
     products   = ["*"]
-    rejects    = ["raw", "reason", "rejected_at"]
+    rejects    = ["raw", "rejected_at"]
     runs       = ["by_marketplace", "cost", "dispatch", "error", "expires_at", "records", "selection", "tasks"]
     shards     = ["by_stream", "cost", "expires_at", "ids", "tasks"]
     sync_state = ["expires_at", "last_error", "last_run", "last_success_at", "open", "since_at", "streams"]
@@ -122,6 +122,22 @@ resource "google_firestore_index" "group" {
       field_path   = fields.value[0]
       order        = fields.value[1] == "CONTAINS" ? null : fields.value[1]
       array_config = fields.value[1] == "CONTAINS" ? "CONTAINS" : null
+    }
+  }
+}
+
+# The connections that have rejects are found across all connections. Rejects are few, so no writers meet at the
+# end of this index.
+resource "google_firestore_field" "rejects" {
+  project    = var.project_id
+  database   = google_firestore_database.this.name
+  collection = "rejects"
+  field      = "connection_id"
+
+  index_config {
+    indexes {
+      order       = "ASCENDING"
+      query_scope = "COLLECTION_GROUP"
     }
   }
 }

@@ -137,10 +137,26 @@ def test_composite_indexes_are_those_that_queries_need(store: RecordingStore, pr
 
 def test_queries_of_groups_have_an_index_each(store: RecordingStore, prod: Plan) -> None:
     """Every query across collections, documented or made, has its index, and every index its query."""
-    made = {query.composite for query in store.made if query.group}
+    made = {query.composite for query in store.made if query.group} - {None}
 
     assert ("tasks", (("connection_id", "ASCENDING"), ("finished_at", "DESCENDING"))) in made
     assert planned(prod, "COLLECTION_GROUP") == made | {group_index(query) for query in documented()}
+
+
+def test_a_group_is_ordered_by_fields_with_an_index_across_all(store: RecordingStore, prod: Plan) -> None:
+    """A group's query of one field needs that field's own index, across all collections of the id."""
+    asked = {
+        (query.collection, query.order) for query in store.made if query.group and query.composite is None
+    }
+
+    assert ("rejects", "connection_id") in asked
+    assert asked == {
+        (found["collection"], found["field"])
+        for found in prod.of("google_firestore_field").values()
+        for config in found["index_config"]
+        for index in config["indexes"]
+        if index["query_scope"] == "COLLECTION_GROUP"
+    }
 
 
 def test_no_queried_field_is_unindexed(store: RecordingStore, prod: Plan) -> None:

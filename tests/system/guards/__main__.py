@@ -21,6 +21,7 @@ from tests.system.guards.guard import Guard
 from tests.system.guards.local_guards import LOCAL_GUARDS
 from tests.system.guards.log_guards import LOG_GUARDS
 from tests.system.guards.migration_guards import MIGRATION_GUARDS
+from tests.system.guards.operator_guards import OPERATOR_GUARDS
 from tests.system.guards.protocol import PROTOCOL
 from tests.system.guards.record_guards import RECORD_GUARDS
 from tests.system.guards.run_guards import RUN_GUARDS
@@ -39,6 +40,7 @@ GUARDS = (
     *LOCAL_GUARDS,
     *LOG_GUARDS,
     *CLI_GUARDS,
+    *OPERATOR_GUARDS,
     *PROTOCOL,
 )
 DOCUMENT = Path(__file__).with_name("README.md")

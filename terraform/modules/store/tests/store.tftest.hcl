@@ -46,8 +46,8 @@ run "store" {
   }
 
   assert {
-    condition     = alltrue([for index in google_firestore_index.group : index.query_scope == "COLLECTION_GROUP" && index.fields[0].field_path == "organization_id"])
-    error_message = "readers ask across connections, always for one organization"
+    condition     = alltrue([for index in google_firestore_index.group : index.query_scope == "COLLECTION_GROUP" && index.fields[0].field_path == (index.collection == "tasks" ? "connection_id" : "organization_id")])
+    error_message = "readers ask across connections, always for one organization; operators for one connection's tasks"
   }
 
   assert {
@@ -58,6 +58,11 @@ run "store" {
   assert {
     condition     = alltrue([for field in google_firestore_field.indexed : alltrue([for index in field.index_config[0].indexes : index.query_scope == "COLLECTION"])])
     error_message = "indexes of single fields stay within a connection"
+  }
+
+  assert {
+    condition     = google_firestore_field.rejects.collection == "rejects" && one(google_firestore_field.rejects.index_config[0].indexes).query_scope == "COLLECTION_GROUP"
+    error_message = "the connections that have rejects are found across all connections"
   }
 
   assert {

@@ -1,0 +1,1 @@
+"""Rejects beyond the list of them: their counts, and reading them again."""
