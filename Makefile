@@ -28,7 +28,7 @@ AUDIT ?= .venv-audit
 DEPLOYED = $(if $(ENV),terraform/environments/$(ENV))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run dev check test fuzz chaos lint fmt bench docs requirements audit sbom terraform-test terraform-scan deploy destroy clean
+.PHONY: help setup run dev check test fuzz chaos lint fmt bench docs screenshots requirements audit sbom terraform-test terraform-scan deploy destroy clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -84,6 +84,9 @@ bench: $(STAMP) ## Measure the numbers to reach, each against its floor; ROWS= a
 
 docs: $(STAMP) ## Generate the parts of the documentation that come from the code
 	@$(BIN)/python -m tests.delivery.docs
+
+screenshots: $(STAMP) ## Write pictures of every screen of the page to .local/screenshots (needs Chromium)
+	@$(BIN)/python -m tests.page.screenshots
 
 requirements: $(STAMP) ## Compile the exact pins again; UPGRADE=1 takes the latest versions
 	@for name in pyproject.toml:requirements.txt requirements-dev.in:requirements-dev.txt; do \

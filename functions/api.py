@@ -62,6 +62,12 @@ class Route(NamedTuple):
     is_scheduler: bool = False
 
 
+#: The answer to a browser, which cannot send the token that all other paths ask for.
+PAGE = (
+    "The operators' page is on your own machine: install this package there and run `marketplace-sync ui`.\n"
+)
+
+
 def _scheduler(call: Call) -> flask.Response:
     job, schedule_time = requests.schedule_of(call.request)
     trigger = "interval" if job == INTERVAL_JOB else "scheduler"
@@ -179,6 +185,8 @@ class Api:
             return response
 
     def _answer(self, request: flask.Request) -> flask.Response:
+        if request.path == "/" and request.method == "GET":
+            return flask.Response(PAGE, content_type="text/plain; charset=utf-8")
         route, run_id = _find(request)
         caller = (
             self.gate.scheduler(request.headers)
@@ -228,6 +236,8 @@ def _find(request: flask.Request) -> tuple[Route, str]:
             return route, match.groupdict().get("run_id", "")
         if match is not None:
             allowed.append(route.method)
+    if request.path == "/":
+        allowed.append("GET")
     if allowed:
         headers = {"Allow": ", ".join(allowed)}
         raise Problem(HTTPStatus.METHOD_NOT_ALLOWED, f"this path takes {headers['Allow']}", headers)

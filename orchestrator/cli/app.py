@@ -35,6 +35,7 @@ from orchestrator.cli.commands import (
     schema_commands,
     status_command,
     trigger_command,
+    ui_command,
 )
 from orchestrator.cli.csv_rows import print_csv
 from orchestrator.cli.faults import FAILED, INTERRUPTED, UNREACHABLE, report
@@ -85,6 +86,7 @@ _COMMANDS = (
     cost_command.add_parser,
     doctor_command.add_parser,
     log_command.add_parser,
+    ui_command.add_parser,
     schema_commands.add_parser,
     completion_command.add_parser,
 )

@@ -238,6 +238,13 @@ def list_page(
     return [_view(snapshot, state) for snapshot, state in zip(snapshots, states, strict=True)]
 
 
+def views(services: Services, names: Sequence[str]) -> list[ConnectionView]:
+    """Read connections by id, with their states; those that do not exist are omitted."""
+    found = services.store.get_many([path for name in names for path in paths(name)])
+    pairs = zip(found[::2], found[1::2], strict=True)
+    return [_view(connection, state) for connection, state in pairs if connection is not None]
+
+
 def unfinished_removals(store: DocumentStore) -> list[str]:
     """Ids of connections whose removal was interrupted, at most `UNFINISHED`."""
     query = Query("sync_state", where=[Filter("removing", "==", True)], limit=UNFINISHED)

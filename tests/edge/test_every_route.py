@@ -16,7 +16,6 @@ from tests.support.issuer import token
 @pytest.mark.parametrize(
     "path",
     [
-        "/",
         "/api/sync",
         "/api/sync/",
         "/api/sync/runs/",
@@ -33,9 +32,17 @@ def test_unknown_path_is_not_found(stage: Stage, path: str) -> None:
     assert stage.call("GET", path).status_code == 404
 
 
+def test_a_browser_is_told_where_the_page_is(stage: Stage) -> None:
+    """It has no token, and learns nothing of the sync."""
+    answer = stage.client.get("/", query_string="token=x")
+    assert (answer.status_code, answer.mimetype, answer.text) == (200, "text/plain", api.PAGE)
+    assert answer.headers["Cache-Control"] == "no-store"
+
+
 @pytest.mark.parametrize(
     ("path", "allowed", "wrong"),
     [
+        ("/", "GET", ["POST", "HEAD", "OPTIONS"]),
         ("/api/sync/scheduler", "POST", ["GET", "PUT", "DELETE", "HEAD", "OPTIONS", "PATCH"]),
         ("/api/sync/trigger", "POST", ["GET"]),
         ("/api/sync/status", "GET", ["POST", "HEAD"]),

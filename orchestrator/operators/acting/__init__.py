@@ -1,0 +1,1 @@
+"""What a person may do, and doing it to many connections at once."""
