@@ -138,7 +138,7 @@ def check_is_new(services: Services, connection_id: str, connection: Connection)
     Raises:
         NotPossible: See `add`.
     """
-    _first_writes(connection_id, connection, *services.store.get_many(paths(connection_id)))
+    _first_writes(services, connection_id, connection, *services.store.get_many(paths(connection_id)))
 
 
 def commit_new(services: Services, connection_id: str, connection: Connection, *, by: Actor) -> None:

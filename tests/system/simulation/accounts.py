@@ -121,7 +121,7 @@ class SimSecrets:
 
     def create(self, reference: str) -> None:
         """See SecretStore; every secret is there."""
-        if history.happens(history.faults.no_secrets):
+        if self._history.happens(self._history.faults.no_secrets):
             raise SecretUnavailable(f"secret {reference}: the answer was lost")
 
     def _versions(self, reference: str) -> list[tuple[datetime, str]]:
