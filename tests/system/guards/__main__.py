@@ -20,6 +20,7 @@ from tests.system.guards.migration_guards import MIGRATION_GUARDS
 from tests.system.guards.protocol import PROTOCOL
 from tests.system.guards.record_guards import RECORD_GUARDS
 from tests.system.guards.run_guards import RUN_GUARDS
+from tests.system.guards.seller_guards import SELLER_GUARDS
 from tests.system.guards.woocommerce_guards import WOOCOMMERCE_GUARDS
 
 GUARDS = (
@@ -29,6 +30,7 @@ GUARDS = (
     *MIGRATION_GUARDS,
     *RUN_GUARDS,
     *CHANGE_GUARDS,
+    *SELLER_GUARDS,
     *PROTOCOL,
 )
 DOCUMENT = Path(__file__).with_name("README.md")
