@@ -2,9 +2,10 @@
 
 Account i is the seller `ASANDBOX{i}` of region `eu`. The seller sells in `AE08WJ6YKNBMC`, and every fifth
 item in `A1F83G8C2ARO7P` instead. The account accepts `client_id` `amzn1.application-oa2-client.sandbox-{i}`,
-`client_secret` `amzn1.oa2-cs.v1.sandbox-{i}` and the refresh token `Atzr|sandbox-{i}`. The id of its
-application is `amzn1.sp.solution.sandbox-{i}`. The consent page is `/apps/authorize/consent`: see
-`local.sandbox.consent`.
+`client_secret` `amzn1.oa2-cs.v1.sandbox-{i}` and the refresh token `Atzr|sandbox-{i}`.
+
+The id of its application is `amzn1.sp.solution.sandbox-{i}`. The consent page is at
+`/apps/authorize/consent`: see `local.sandbox.consent`.
 
 A change of a quantity does not change a listing's modification time. Amazon stores every second item, the
 seller the others.

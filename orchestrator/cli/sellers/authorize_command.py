@@ -24,6 +24,10 @@ class _Keys(msgspec.Struct):
     client_id: str
     client_secret: str
 
+    def __repr__(self) -> str:
+        """Without the secret."""
+        return f"_Keys({self.client_id})"
+
 
 def add_parser(commands: Commands) -> None:
     """Describe the command."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Unpack
 
@@ -27,7 +27,7 @@ class Secret:
     """The secret that comes with a new or changed connection."""
 
     #: Its content, to be stored; None if it is stored already, under the connection's `credential`.
-    content: str | None = None
+    content: str | None = field(default=None, repr=False)
     #: Whether the marketplace is asked for the account.
     check: bool = True
     #: Is told the account; False stores nothing.

@@ -27,17 +27,15 @@ class Example:
         return f"sync-connection-{self.connection_id}"
 
     def command(self, marketplace: str) -> str:
-        """The command line that adds the connection."""
+        """The command line that adds the connection; it asks for the secret."""
         words = [
             *("marketplace-sync", "connections", "add", self.connection_id),
             *("--marketplace", marketplace, "--organization", "my-company"),
         ]
-        # The shell has to put the project in, so this word stays unquoted.
-        reference = f"projects/$PROJECT/secrets/{self.secret_name}/versions/latest"
         settings = [
             f"--setting {shlex.quote(f'{name}={_written(value)}')}" for name, value in self.settings.items()
         ]
-        return " ".join([shlex.join(words), "--credential", reference, *settings])
+        return " ".join([shlex.join(words), *settings])
 
 
 def _written(value: str | list[str]) -> str:

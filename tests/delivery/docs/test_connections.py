@@ -15,8 +15,10 @@ import pytest
 from orchestrator.cli.app import main, parser
 from orchestrator.marketplaces.registry import REGISTRY
 from orchestrator.model.connection import Connection
+from tests.cli.sellers.terminal import typed
 from tests.delivery.docs import connections
 from tests.delivery.docs.examples import EXAMPLES
+from tests.support.scripted import CREDENTIALS, sandbox
 
 TEXT = connections.PAGE.read_text()
 COMMANDS = [line.strip() for line in TEXT.splitlines() if line.strip().startswith("marketplace-sync ")]
@@ -67,9 +69,9 @@ def test_the_example_is_accepted(
     secret = tmp_path / "secret.json"
     secret.write_bytes(msgspec.json.encode(content))
     words = shlex.split(EXAMPLES[marketplace].command(marketplace))[1:]
-    words[words.index("--credential") + 1] = f"file:{secret}"
 
-    assert main(words) == 0
+    # The example's account does not exist.
+    assert main([*words, "--secret-file", str(secret), "--no-check"]) == 0
     assert "added" in capsys.readouterr().out
 
 
@@ -197,3 +199,41 @@ def test_takealots_apis_are_the_connectors() -> None:
     (api,) = connections.own_settings(REGISTRY["takealot"]).values()
 
     assert rows == ["api", *re.findall(r"`(\w+)`", connections.takes(api.type))]
+
+
+@pytest.mark.processes
+def test_the_commands_written_by_hand_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In their order, against a sandbox: Takealot's connection as the page adds, changes and checks it."""
+    monkeypatch.setenv("ENVIRONMENT", "development")
+    monkeypatch.setenv("SYNC_STORE", f"sqlite:{tmp_path / 'store.db'}")
+    monkeypatch.setenv("SYNC_QUEUE", "local:http://127.0.0.1:1")
+    monkeypatch.delenv("K_SERVICE", raising=False)
+    monkeypatch.chdir(tmp_path)
+    secret = tmp_path / "my-takealot.json"
+    secret.write_text(msgspec.json.encode(CREDENTIALS["takealot"]).decode())
+    written = [by_hand(heading) for heading in ("Add a connection", "Change a credential")]
+    changes = TEXT.partition("\n## Change a connection\n")[2].partition("\n## ")[0]
+    lines = [line for text in (written[0], changes, written[1]) for line in text.splitlines()]
+    commands = [line for line in lines if line.startswith("marketplace-sync ") and "my-takealot" in line]
+
+    with sandbox("takealot", orders=5, products=5) as running:
+        here = ["--setting", f"base_url={running.url}"]
+        questions = [
+            ("Organization that owns the account", "my-company\n"),
+            ("api_key", f"{CREDENTIALS['takealot']['api_key']}\n"),
+            ("Is this the account", "\n"),
+        ]
+        for command in commands:
+            words = shlex.split(command)[1:]
+            if "--credential" in words:
+                words[words.index("--credential") + 1] = f"file:{secret}"
+            if words[1] != "add":
+                assert main(words) == 0, command
+                continue
+            if len(words) == 5:
+                assert typed([*words, *here], questions)[0] == 0, command
+            else:
+                assert main([*words, *here]) == 0, command
+            if command != [each for each in commands if " add " in each][-1]:
+                assert main(["connections", "remove", words[2]]) == 0
+    assert len(commands) == 10

@@ -25,6 +25,7 @@ from tests.system.guards.operator_guards import OPERATOR_GUARDS
 from tests.system.guards.protocol import PROTOCOL
 from tests.system.guards.record_guards import RECORD_GUARDS
 from tests.system.guards.run_guards import RUN_GUARDS
+from tests.system.guards.seller_guards import SELLER_GUARDS
 from tests.system.guards.shopify_guards import SHOPIFY_GUARDS
 from tests.system.guards.woocommerce_guards import WOOCOMMERCE_GUARDS
 
@@ -41,6 +42,7 @@ GUARDS = (
     *LOG_GUARDS,
     *CLI_GUARDS,
     *OPERATOR_GUARDS,
+    *SELLER_GUARDS,
     *PROTOCOL,
 )
 DOCUMENT = Path(__file__).with_name("README.md")
