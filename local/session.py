@@ -54,14 +54,13 @@ def dev(options: Options, interval: timedelta) -> int:
     """Keep the stack running until interrupted; deliver a tick now and at every interval."""
     screen = console()
     seconds = min(86_400, max(1, round(interval.total_seconds())))
-    with running(replace(options, job=INTERVAL_JOB, tick_s=seconds), screen.print) as stack:
+    with (
+        running(replace(options, job=INTERVAL_JOB, tick_s=seconds), screen.print) as stack,
+        _page(stack, screen),
+    ):
         _print_addresses(screen, stack, interval)
         watch = Watch(stack.services.store, screen)
-        with (
-            _page(stack, screen),
-            Ticks(stack.scheduler, interval) as ticks,
-            _status(screen) as show,
-        ):
+        with Ticks(stack.scheduler, interval) as ticks, _status(screen) as show:
             while True:
                 stack.processes.check()
                 for failure in ticks.failures():
@@ -74,6 +73,7 @@ def _page(stack: Stack, screen: Console) -> AbstractContextManager[int]:
     """The page, beside the stack; it acts for this machine's user."""
 
     def tell(link: str) -> None:
+        screen.print()
         screen.print("The page, in a browser of this machine; the link works once:")
         screen.print(f"  {link}", soft_wrap=True)
 
