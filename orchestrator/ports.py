@@ -313,6 +313,14 @@ class SecretStore(Protocol):
             SecretUnavailable: The store did not answer.
         """
 
+    def create(self, reference: str) -> None:
+        """Make a place for the versions of a secret, if there is none; it has no version yet.
+
+        Raises:
+            SecretMissing: It cannot be made; the message says why.
+            SecretUnavailable: The store did not answer.
+        """
+
 
 class Clock(Protocol):
     """Time, so that tests and the simulation own it."""

@@ -73,6 +73,19 @@ class Secrets:
             case _:
                 self._cloud().add_version(reference, content)
 
+    def create(self, reference: str) -> None:
+        """Make the secret; for a file its folder, which only its owner can open."""
+        match self._scheme(reference):
+            case "env":
+                raise SecretMissing(
+                    f"secret {reference}: an environment variable cannot be written",
+                    action="use a file:PATH reference",
+                )
+            case "file":
+                _make_folder(_path(reference).parent, reference)
+            case _:
+                self._cloud().create(reference)
+
     def _scheme(self, reference: str) -> str:
         scheme, _, _ = reference.partition(":")
         if scheme in {"env", "file"} and not self._is_development:
@@ -115,6 +128,16 @@ def _read(path: Path, reference: str) -> str | None:
             return None
         raise SecretUnavailable(
             f"secret {reference}: {error.strerror}", action="check its permissions"
+        ) from error
+
+
+def _make_folder(folder: Path, reference: str) -> None:
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise SecretMissing(
+            f"secret {reference}: its folder cannot be made: {error.strerror}",
+            action="check the permissions of the folder above it",
         ) from error
 
 

@@ -19,6 +19,7 @@ from orchestrator.model.record import Record
 
 if TYPE_CHECKING:
     from orchestrator.marketplaces.client import Client
+    from orchestrator.marketplaces.consent import Consent
     from orchestrator.marketplaces.session_request import SessionRequest, Settings
 
 SettingsT = TypeVar("SettingsT")
@@ -207,6 +208,8 @@ class Connector(Generic[SettingsT]):
     personal_fields: frozenset[str]
     #: The calls that one refusal (429) holds back: those of all streams, or only those of its own stream.
     limiter: Limiter = Limiter.STREAM
+    #: The flow by which a seller lets an application in; None if sellers make a key themselves.
+    consent: Consent | None = None
 
 
 # The engine passes a connector's sessions back to the same connector and never looks into their settings,

@@ -24,6 +24,7 @@ class Action(StrEnum):
     CANCEL = "cancel"
     ADD = "add"
     SET = "set"
+    CHECK = "check"
     PAUSE = "pause"
     RESUME = "resume"
     REMOVE = "remove"

@@ -1,4 +1,4 @@
-"""Adding, showing, listing and checking connections."""
+"""Adding, showing and listing connections."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Required, TypedDict, Unpack
 
 from orchestrator.attempts import Attempts
 from orchestrator.errors import (
@@ -26,7 +26,17 @@ from orchestrator.model.documents import attempt, to_document
 from orchestrator.model.freshness import resumed
 from orchestrator.model.state import Lease, SyncState
 from orchestrator.operators.status import edited_marketplace
-from orchestrator.ports import Create, Document, DocumentStore, Filter, Query, Snapshot, Update, Write
+from orchestrator.ports import (
+    Create,
+    Document,
+    DocumentStore,
+    Filter,
+    Query,
+    SecretStore,
+    Snapshot,
+    Update,
+    Write,
+)
 from orchestrator.runs.audit import entry
 from orchestrator.services import Services
 from orchestrator.tasks.pace import pace_of
@@ -54,21 +64,23 @@ class ConnectionView:
     warning: str = ""
 
 
-def add(
-    services: Services,
-    connection_id: str,
-    *,
-    by: Actor,
-    organization_id: str,
-    marketplace: str,
-    name: str,
-    credential: str,
-    settings: Mapping[str, Any],
-    streams: Sequence[str] | None = None,
-    backfill_since: datetime | None = None,
-    store_buyer_pii: bool = False,
-    keep_raw: bool = False,
-) -> Connection:
+class Fields(TypedDict, total=False):
+    """The fields of a new connection, as people give them; see `Connection`."""
+
+    organization_id: Required[str]
+    marketplace: Required[str]
+    name: Required[str]
+    credential: Required[str]
+    settings: Required[Mapping[str, Any]]
+    #: None: all that the marketplace has.
+    streams: Sequence[str] | None
+    backfill_since: datetime | None
+    store_buyer_pii: bool
+    keep_raw: bool
+    reconcile_hours: int
+
+
+def add(services: Services, connection_id: str, *, by: Actor, **fields: Unpack[Fields]) -> Connection:
     """Add a connection after every check that needs no call to the marketplace.
 
     Raises:
@@ -79,41 +91,69 @@ def add(
             one of another marketplace.
         StoreUnavailable: The state of a removed one changes too often; try again.
     """
+    connection = drafted(services, connection_id, **fields)
+    open_session(services, connection_id, connection, services.secrets)
+    commit_new(services, connection_id, connection, by=by)
+    return connection
+
+
+def drafted(services: Services, connection_id: str, **fields: Unpack[Fields]) -> Connection:
+    """A new connection, stored nowhere yet.
+
+    Raises:
+        RequestError: The id has another form, or no such marketplace or stream.
+        ConnectionInvalid: A field has another form.
+    """
     if not _ID.fullmatch(connection_id):
         raise RequestError(
             f"{connection_id!r} cannot be a connection's id",
             action="use up to 128 letters, digits, '.', '_' and '-', a letter or digit first",
         )
-    connector = _connector(services, marketplace)
+    connector = connector_of(services, fields["marketplace"])
+    streams = fields.get("streams")
     chosen = [name for name in STREAMS if name in connector.streams] if streams is None else streams
-    unknown = [stream for stream in chosen if stream not in connector.streams]
-    if unknown:
-        raise RequestError(
-            f"{marketplace} has no stream {', '.join(unknown)}; it has {', '.join(connector.streams)}"
-        )
+    check_streams(connector, chosen)
     now = services.clock.now()
-    connection = Connection(
-        organization_id=organization_id,
-        marketplace=marketplace,
-        name=name,
-        status=ConnectionStatus.ACTIVE,
-        credential=credential,
-        settings=dict(settings),
-        streams=tuple(chosen),
-        backfill_since=backfill_since,
-        store_buyer_pii=store_buyer_pii,
-        keep_raw=keep_raw,
-        created_at=now,
-        updated_at=now,
-    )
-    connector.open(_opening(services, connection_id, connection))
-    added = entry(services, by, Action.ADD, connection_id=connection_id, details=f"of {marketplace}")
+    given = {**fields, "settings": dict(fields["settings"]), "streams": list(chosen)}
+    facts = {"status": ConnectionStatus.ACTIVE.value, "created_at": now, "updated_at": now}
+    return connection_from_document(connection_id, {**given, **facts})
+
+
+def check_streams(connector: AnyConnector, streams: Sequence[str]) -> None:
+    """Refuse streams that a marketplace does not have.
+
+    Raises:
+        RequestError: The message names them.
+    """
+    if unknown := [stream for stream in streams if stream not in connector.streams]:
+        raise RequestError(
+            f"{connector.marketplace} has no stream {', '.join(unknown)}; "
+            f"it has {', '.join(connector.streams)}"
+        )
+
+
+def check_is_new(services: Services, connection_id: str, connection: Connection) -> None:
+    """Refuse what `commit_new` would refuse now, without writing.
+
+    Raises:
+        NotPossible: See `add`.
+    """
+    _first_writes(services, connection_id, connection, *services.store.get_many(paths(connection_id)))
+
+
+def commit_new(services: Services, connection_id: str, connection: Connection, *, by: Actor) -> None:
+    """Store a new connection, with the record of who added it.
+
+    Raises:
+        NotPossible, StoreUnavailable: See `add`.
+    """
+    details = f"of {connection.marketplace}"
+    added = entry(services, by, Action.ADD, connection_id=connection_id, details=details)
     edit(
         services,
         connection_id,
         lambda found, left: [*_first_writes(services, connection_id, connection, found, left), added],
     )
-    return connection
 
 
 def _first_writes(
@@ -211,25 +251,25 @@ def unfinished_removals(store: DocumentStore) -> list[str]:
     return [snapshot.id for snapshot in store.query(query)]
 
 
-def check(services: Services, connection_id: str) -> str:
-    """Make one authenticated call to the marketplace; returns a line that names the seller's account.
+def open_session(
+    services: Services, connection_id: str, connection: Connection, secrets: SecretStore
+) -> AnySession:
+    """Open a session with the marketplace; no call is made yet.
 
     Raises:
-        NotFound: No such connection.
-        ConnectionInvalid: The document, the settings or the secret's content is malformed.
+        ConnectionInvalid: The settings or the secret's content do not fit the marketplace.
         SecretError: The secret could not be read.
-        MarketplaceError: The marketplace refused or did not answer.
     """
-    snapshot = services.store.get(paths(connection_id)[0])
-    if snapshot is None:
-        raise not_found(connection_id)
-    connection = connection_from_document(connection_id, snapshot.data)
-    connector = _connector(services, connection.marketplace)
-    session: AnySession = connector.open(_opening(services, connection_id, connection))
-    return connector.check(session)
+    request = session_request(services, connection_id, connection, secrets)
+    session: AnySession = connector_of(services, connection.marketplace).open(request)
+    return session
 
 
-def _opening(services: Services, connection_id: str, connection: Connection) -> SessionRequest:
+def session_request(
+    services: Services, connection_id: str, connection: Connection, secrets: SecretStore
+) -> SessionRequest:
+    """A connector's input for one session in a person's hands: short waits are slept, long ones refused."""
+
     def wait(seconds: float) -> None:
         if seconds > MAX_CHECK_WAIT_S:
             raise RateLimited(
@@ -242,7 +282,7 @@ def _opening(services: Services, connection_id: str, connection: Connection) -> 
     return SessionRequest(
         connection_id=connection_id,
         connection=connection,
-        secrets=services.secrets,
+        secrets=secrets,
         clock=services.clock,
         random=services.random,
         wait=wait,
@@ -250,7 +290,12 @@ def _opening(services: Services, connection_id: str, connection: Connection) -> 
     )
 
 
-def _connector(services: Services, marketplace: str) -> AnyConnector:
+def connector_of(services: Services, marketplace: str) -> AnyConnector:
+    """A marketplace's connector.
+
+    Raises:
+        RequestError: There is no such marketplace.
+    """
     connector = services.connectors.get(marketplace)
     if connector is None:
         raise RequestError(

@@ -12,10 +12,11 @@ import flask
 
 from orchestrator.errors import NotFound, RequestError
 from orchestrator.model import ids
-from orchestrator.operators import connections, dead_letters, pause
+from orchestrator.operators import dead_letters, pause
 from orchestrator.operators.acting import bulk
 from orchestrator.operators.dead_letters import Effect, Report, Wanted
 from orchestrator.operators.rejects.retry import retry_rejects
+from orchestrator.operators.sellers.checking import check
 from orchestrator.page.buttons import which_fields
 from orchestrator.page.connection_screens import which_of
 from orchestrator.page.context import Context, context, session
@@ -104,7 +105,7 @@ def _plan_check(_: Context, form: Form) -> Plan:
 
 def _check(page: Context, form: Form) -> tuple[Notice, str]:
     name = _connection(form)
-    account = connections.check(page.services, name)
+    account = check(page.services, name, by=page.actor)
     return Notice(f"{name}: the marketplace answers: {account}"), _connection_url(name)
 
 
@@ -203,7 +204,7 @@ def _resume_all(page: Context, form: Form) -> tuple[Notice, str]:
 
 
 def _check_all(page: Context, form: Form) -> tuple[Notice, str]:
-    return _outcome("answered", bulk.check_all(page.services, which_of(form)), form)
+    return _outcome("answered", bulk.check_all(page.services, which_of(form), by=page.actor), form)
 
 
 def _trigger_all(page: Context, form: Form) -> tuple[Notice, str]:

@@ -30,6 +30,8 @@ class Service:
     failures: list[Failure] = field(default_factory=list)
     calls: list[str] = field(default_factory=list)
     now: float = 0.0
+    #: Secrets that were created.
+    created: list[types.CreateSecretRequest] = field(default_factory=list)
 
     def access(self, request: types.AccessSecretVersionRequest) -> types.AccessSecretVersionResponse:
         """Answer AccessSecretVersion."""
@@ -51,6 +53,15 @@ class Service:
             raise Failure(grpc.StatusCode.NOT_FOUND, f"Secret [{request.parent}] not found.")
         self.versions.append(request.payload.data)
         return types.SecretVersion(name=f"{SECRET}/versions/{len(self.versions)}")
+
+    def create(self, request: types.CreateSecretRequest) -> types.Secret:
+        """Answer CreateSecret."""
+        name = f"{request.parent}/secrets/{request.secret_id}"
+        self._note("create", name)
+        if name == SECRET or request in self.created:
+            raise Failure(grpc.StatusCode.ALREADY_EXISTS, f"Secret [{name}] already exists.")
+        self.created.append(request)
+        return types.Secret(name=name)
 
     def _note(self, method: str, name: str) -> None:
         self.calls.append(f"{method} {name.removeprefix(SECRET)}")
@@ -79,6 +90,7 @@ def secrets(service: Service, retried_s: float, monkeypatch: pytest.MonkeyPatch)
             types.AccessSecretVersionRequest, types.AccessSecretVersionResponse, service.access
         ),
         "AddSecretVersion": Method(types.AddSecretVersionRequest, types.SecretVersion, service.add),
+        "CreateSecret": Method(types.CreateSecretRequest, types.Secret, service.create),
     }
     with serving("google.cloud.secretmanager.v1.SecretManagerService", methods) as host:
 
@@ -253,3 +265,26 @@ def test_bytes_that_are_no_text_are_not_quoted(secrets: SecretManager, service: 
 
     assert caught.value.__cause__ is None
     assert "hidden" not in str(caught.value)
+
+
+def test_a_secret_is_created_once_and_replicated_automatically(
+    secrets: SecretManager, service: Service
+) -> None:
+    """Creating one that exists changes nothing."""
+    for _ in range(2):
+        secrets.create("projects/p/secrets/sync-connection-shop/versions/latest")
+        secrets.create(LATEST)
+
+    (request,) = service.created
+    assert (request.parent, request.secret_id) == ("projects/p", "sync-connection-shop")
+    assert "automatic" in request.secret.replication
+
+
+def test_the_role_for_creating_is_named(secrets: SecretManager, service: Service) -> None:
+    """It is another one than those for reading and adding versions."""
+    service.failures = [Failure(grpc.StatusCode.PERMISSION_DENIED)]
+
+    with pytest.raises(SecretMissing) as caught:
+        secrets.create("projects/p/secrets/new/versions/latest")
+
+    assert "secretmanager.secrets.create" in caught.value.action

@@ -33,6 +33,10 @@ class Remembering:
         """Note."""
         self.asked.append(("add", reference, content))
 
+    def create(self, reference: str) -> None:
+        """Note."""
+        self.asked.append(("create", reference))
+
 
 @pytest.fixture
 def secrets() -> SecretStore:
@@ -110,7 +114,7 @@ def test_references_of_a_developer_are_refused_elsewhere(reference: str) -> None
     """Outside development neither reading nor writing obeys them."""
     secrets = Secrets(is_development=False, environ={"TOKEN": CONTENT})
 
-    for use in (secrets.get, secrets.previous, lambda name: secrets.add_version(name, "x")):
+    for use in (secrets.get, secrets.previous, secrets.create, lambda name: secrets.add_version(name, "x")):
         with pytest.raises(SecretMissing, match="ENVIRONMENT=development"):
             use(reference)
 
@@ -129,7 +133,34 @@ def test_all_other_references_go_to_secret_manager(is_development: bool) -> None
     reference = "projects/p/secrets/s/versions/latest"
 
     assert (secrets.get(reference, fresh=True), secrets.previous(reference)) == ("content", "before")
+    secrets.create(reference)
     secrets.add_version(reference, "new")
 
     (store,) = made
-    assert store.asked == [("get", reference, True), ("previous", reference), ("add", reference, "new")]
+    assert store.asked == [
+        ("get", reference, True),
+        ("previous", reference),
+        ("create", reference),
+        ("add", reference, "new"),
+    ]
+
+
+def test_the_folder_of_a_new_file_is_its_owners(secrets: SecretStore, tmp_path: Path) -> None:
+    """Nobody else can list it; a folder that is there stays as it is."""
+    folder = tmp_path / "secrets"
+    reference = f"file:{folder}/token.json"
+
+    secrets.create(reference)
+    secrets.add_version(reference, CONTENT)
+    secrets.create(reference)
+
+    assert secrets.get(reference) == CONTENT
+    assert folder.stat().st_mode & 0o777 == 0o700
+    with pytest.raises(SecretMissing, match="its folder cannot be made"):
+        secrets.create(f"file:{folder}/token.json/inner/token.json")
+
+
+def test_an_environment_variable_cannot_be_created(secrets: SecretStore) -> None:
+    """It would be gone with the process."""
+    with pytest.raises(SecretMissing, match="cannot be written"):
+        secrets.create("env:NEW")

@@ -28,7 +28,7 @@ START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 ADD = [
     *("connections", "add", "shop-1"),
     *("--marketplace", "shopify"),
-    *("--organization", "org-1"),
+    *("--organization", "org-1", "--no-check"),
     *("--credential", "env:SHOP_SECRET"),
     *("--setting", "shop=one.myshopify.com"),
 ]

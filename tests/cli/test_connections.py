@@ -12,6 +12,7 @@ from orchestrator.model.connection import ConnectionStatus
 from orchestrator.model.documents import from_document, to_document
 from orchestrator.model.state import Lease, Open, StreamState, SyncState
 from orchestrator.operators import connections
+from orchestrator.operators.sellers import checking
 from orchestrator.ports import Put
 from orchestrator.services import Services
 from tests.support.people import ME
@@ -136,10 +137,10 @@ def test_check_names_the_account(services: Services) -> None:
     """A check opens a session and asks the marketplace for the account."""
     connections.add(services, "shop-1", by=ME, **GOOD)
 
-    assert connections.check(services, "shop-1") == "account of one"
+    assert checking.check(services, "shop-1", by=ME) == "account of one"
 
 
 def test_check_of_an_unknown_connection_says_so(services: Services) -> None:
     """An unknown id is refused without a call."""
     with pytest.raises(NotFound, match="no connection 'shop-9'"):
-        connections.check(services, "shop-9")
+        checking.check(services, "shop-9", by=ME)

@@ -147,6 +147,13 @@ def test_check(scene: Scene, hands: Hands) -> None:
     status, _, shown = hands.send("check", {**fields, "confirmed": "yes"})
     assert status == 409
     assert "secret &#39;missing&#39;: no such secret" in shown
+    (entry,) = entries(scene.world)
+    assert (entry.action, entry.actor, entry.face, entry.connection_id) == (
+        Action.CHECK,
+        ANN.name,
+        Face.PAGE,
+        "good",
+    )
 
 
 def test_retry_and_cancel(scene: Scene, hands: Hands) -> None:

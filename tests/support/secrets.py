@@ -43,6 +43,10 @@ class MemorySecrets:
         """A new latest version."""
         self.versions.setdefault(reference, []).append(content)
 
+    def create(self, reference: str) -> None:
+        """A secret without versions."""
+        self.versions.setdefault(reference, [])
+
     def _of(self, reference: str) -> list[str]:
         return self.versions.get(reference, self._default)
 

@@ -2,7 +2,9 @@
 
 Account i is the seller `ASANDBOX{i}` of region `eu`. The seller sells in `AE08WJ6YKNBMC`, and every fifth
 item in `A1F83G8C2ARO7P` instead. The account accepts `client_id` `amzn1.application-oa2-client.sandbox-{i}`,
-`client_secret` `amzn1.oa2-cs.v1.sandbox-{i}` and the refresh token `Atzr|sandbox-{i}`.
+`client_secret` `amzn1.oa2-cs.v1.sandbox-{i}` and the refresh token `Atzr|sandbox-{i}`. The id of its
+application is `amzn1.sp.solution.sandbox-{i}`. The consent page is `/apps/authorize/consent`: see
+`local.sandbox.consent`.
 
 A change of a quantity does not change a listing's modification time. Amazon stores every second item, the
 seller the others.
@@ -23,6 +25,7 @@ from local.sandbox.amazon.listings import Listings
 from local.sandbox.amazon.query import Refused
 from local.sandbox.amazon.reports import Reports
 from local.sandbox.bucket import Bucket
+from local.sandbox.consent import Codes, arrive
 from local.sandbox.distort import Shape
 from local.sandbox.http import Reply, Request
 
@@ -84,6 +87,7 @@ class Amazon:
         self._reports = [Reports(account) for account in accounts]
         #: Account and expiry by access token.
         self._tokens: dict[str, tuple[int, float]] = {}
+        self._codes = Codes("sandbox-code-")
         self._answers = 0
 
     def answer(self, request: Request) -> Reply:
@@ -99,6 +103,8 @@ class Amazon:
     def _answer(self, request: Request) -> Reply:
         if request.method == "POST" and request.path == "/auth/o2/token":
             return self._grant(request)
+        if request.method == "GET" and request.path == "/apps/authorize/consent":
+            return self._consent(request)
         if document := re.fullmatch(r"/%2FNinetyDays/(.+)", request.path):
             owner = int(request.one("X-Amz-Signature").rpartition("+")[2] or 0)
             return self._reports[owner].download(request, document[1])
@@ -161,15 +167,27 @@ class Amazon:
             form.get("client_secret") != f"amzn1.oa2-cs.v1.sandbox-{number}"
         ):
             return _refused_grant(401, "invalid_client", "Client authentication failed")
-        if form.get("grant_type") != "refresh_token":
+        kind, refresh = form.get("grant_type"), f"Atzr|sandbox-{number}"
+        if kind == "authorization_code":
+            if self._codes.redeem(form.get("code", ""), str(number)) is None:
+                return _refused_grant(400, "invalid_grant", "The request has an invalid grant parameter")
+        elif kind != "refresh_token":
             return _refused_grant(400, "unsupported_grant_type", "The grant type is not supported")
-        refresh = f"Atzr|sandbox-{number}"
-        if form.get("refresh_token") != refresh:
+        elif form.get("refresh_token") != refresh:
             return _refused_grant(400, "invalid_grant", "The request has an invalid grant parameter")
         access = f"Atza|issued-{number}-{self._answers}"
         self._tokens[access] = (number, time.monotonic() + _TOKEN_S)
         granted = {"access_token": access, "refresh_token": refresh, "token_type": "bearer"}
         return Reply.json(200, {**granted, "expires_in": _TOKEN_S})
+
+    def _consent(self, request: Request) -> Reply:
+        application = re.fullmatch(r"amzn1\.sp\.solution\.sandbox-(\d{1,6})", request.one("application_id"))
+        number = int(application[1]) if application else -1
+        seller = int(request.one("seller", str(number)))
+        if not 0 <= number < len(self._accounts) or request.one("version") != "beta":
+            return Reply(400, b"MD1000", "text/html")
+        code = self._codes.issue(seller, str(number))
+        return arrive(request, selling_partner_id=f"ASANDBOX{seller}", spapi_oauth_code=code)
 
 
 def _participations(account: Account) -> dict[str, Any]:

@@ -2,7 +2,8 @@
 
 All sellers use one application: `client_id` `sandbox-app`, `client_secret` `sandbox-cert`. Account i has
 the refresh token `sandbox-refresh-{i}`. The daily quota of each API is the application's; `getRateLimits`
-tells it to a token of the application itself.
+tells it to a token of the application itself. Its RuName is `sandbox-runame`; the consent page is at
+`/oauth2/authorize`, see `local.sandbox.consent`.
 
 An item is an inventory item with one offer. Unpaid sales are not orders here. eBay refuses dates in the
 future; the sandbox accepts them up to a day after its latest sale, so that its data may lie ahead of this
@@ -18,6 +19,7 @@ from urllib.parse import parse_qs
 
 from local.sandbox.account import Account
 from local.sandbox.catalogue import DAY, iso
+from local.sandbox.consent import Codes, arrive
 from local.sandbox.distort import Shape
 from local.sandbox.ebay import listings, rows
 from local.sandbox.ebay.orders import order_id
@@ -31,7 +33,8 @@ _SMALL_QUOTAS = {"fulfillment": 300, "inventory": 100}
 #: Stands for the application in the place of an account.
 _APPLICATION = -1
 _PARCELS = re.compile(r"/sell/fulfillment/v1/order/([^/]+)/shipping_fulfillment")
-_BASIC = "Basic " + base64.b64encode(b"sandbox-app:sandbox-cert").decode()
+_CLIENT, _RUNAME = "sandbox-app", "sandbox-runame"
+_BASIC = "Basic " + base64.b64encode(f"{_CLIENT}:sandbox-cert".encode()).decode()
 
 
 class Ebay:
@@ -73,11 +76,14 @@ class Ebay:
         self._used: dict[tuple[str, int], int] = {}
         #: Account and expiry by access token.
         self._tokens: dict[str, tuple[int, float]] = {}
+        self._codes = Codes("v^1.1#i^1#code#")
 
     def answer(self, request: Request) -> Reply:
         """Check token and quota, then answer."""
         if (request.method, request.path) == ("POST", "/identity/v1/oauth2/token"):
             return self._token(request)
+        if (request.method, request.path) == ("GET", "/oauth2/authorize"):
+            return self._consent(request)
         try:
             if (request.method, request.path) == ("GET", "/developer/analytics/v1_beta/rate_limit/"):
                 return self._rate_limits(request)
@@ -112,6 +118,8 @@ class Ebay:
                 "token_type": "Application Access Token",
             }
             return Reply.json(200, granted)
+        if form.get("grant_type") == "authorization_code":
+            return self._exchange(form)
         if form.get("grant_type") != "refresh_token":
             return Reply.json(400, {"error": "unsupported_grant_type", "error_description": "not supported"})
         found = re.fullmatch(r"sandbox-refresh-(\d+)", form.get("refresh_token", ""))
@@ -120,10 +128,28 @@ class Ebay:
                 "the provided authorization refresh token is invalid or was issued to another client"
             )
             return Reply.json(400, {"error": "invalid_grant", "error_description": description})
-        token = f"v^1.1#i^1#sandbox#{found[1]}#{len(self._tokens)}"
-        self._tokens[token] = (int(found[1]), time.time() + _TOKEN_S)
-        granted = {"access_token": token, "expires_in": _TOKEN_S, "token_type": "User Access Token"}
-        return Reply.json(200, granted)
+        return Reply.json(200, self._granted(int(found[1])))
+
+    def _granted(self, account: int) -> dict[str, object]:
+        token = f"v^1.1#i^1#sandbox#{account}#{len(self._tokens)}"
+        self._tokens[token] = (account, time.time() + _TOKEN_S)
+        return {"access_token": token, "expires_in": _TOKEN_S, "token_type": "User Access Token"}
+
+    def _consent(self, request: Request) -> Reply:
+        asked = {name: request.one(name) for name in ("client_id", "redirect_uri", "response_type")}
+        known = {"client_id": _CLIENT, "redirect_uri": _RUNAME, "response_type": "code"}
+        seller = int(request.one("seller", "0"))
+        if asked != known or not request.one("scope") or seller >= len(self._accounts):
+            return Reply(400, b"unauthorized_client", "text/html")
+        return arrive(request, code=self._codes.issue(seller, _CLIENT), expires_in="299")
+
+    def _exchange(self, form: dict[str, str]) -> Reply:
+        seller = self._codes.redeem(form.get("code", ""), _CLIENT)
+        if seller is None or form.get("redirect_uri") != _RUNAME:
+            description = "the provided authorization grant code is invalid or was issued to another client"
+            return Reply.json(400, {"error": "invalid_grant", "error_description": description})
+        refresh = {"refresh_token": f"sandbox-refresh-{seller}", "refresh_token_expires_in": 47_304_000}
+        return Reply.json(200, {**self._granted(seller), **refresh})
 
     def _caller(self, request: Request) -> int:
         number, until = self._token_of(request)

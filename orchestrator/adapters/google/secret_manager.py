@@ -1,7 +1,7 @@
 """Secrets in Google's Secret Manager, by reference `projects/P/secrets/S[/versions/V]`.
 
-Reading needs `roles/secretmanager.secretAccessor`, adding versions `…secretVersionAdder`. Values kept in
-memory bridge an outage of the service.
+Reading needs `roles/secretmanager.secretAccessor`, adding versions `…secretVersionAdder`, creating secrets
+the permission `secretmanager.secrets.create`. Values kept in memory bridge an outage of the service.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from collections.abc import Callable
 from typing import NamedTuple, TypeVar
 
 from google.api_core import exceptions
-from google.cloud.secretmanager_v1 import SecretManagerServiceClient, SecretPayload
+from google.cloud.secretmanager_v1 import Replication, Secret, SecretManagerServiceClient, SecretPayload
 
 from orchestrator.adapters.google.calls import Client, Remedies, retry
-from orchestrator.errors import SecretMissing, SecretUnavailable
+from orchestrator.errors import SecretError, SecretMissing, SecretUnavailable
 
 #: A rotated secret is noticed after at most this long.
 CACHE_S = 300.0
@@ -35,9 +35,17 @@ _REMEDIES: Remedies = {
     exceptions.FailedPrecondition: "enable the version, or add another one",
     exceptions.InvalidArgument: "correct the reference",
 }
+_CREATING = (
+    "grant your account a role with secretmanager.secrets.create on the project (see docs/deploy.md), "
+    "or have the secret created and take --credential REFERENCE"
+)
 _NO_SUCH = (exceptions.NotFound, exceptions.FailedPrecondition)
 
 T = TypeVar("T")
+
+
+class _Exists(SecretError):
+    """There is a secret of this name."""
 
 
 class _Version(NamedTuple):
@@ -105,6 +113,27 @@ class SecretManager:
             ),
         )
         self._keep(f"{secret}/versions/latest", _Version(_number(answer.name), content), CACHE_S)
+
+    def create(self, reference: str) -> None:
+        """Create the secret, replicated automatically; one that exists is left as it is."""
+        secret, _ = _parse(reference)
+        project, _, name = secret.partition("/secrets/")
+        made = Secret(replication=Replication(automatic=Replication.Automatic()))
+        try:
+            self._client.call(
+                f"secret {reference}",
+                _RETRY,
+                lambda client: client.create_secret(
+                    parent=project, secret_id=name, secret=made, retry=None, timeout=_TIMEOUT_S
+                ),
+                {exceptions.AlreadyExists: _Exists},
+            )
+        except _Exists:
+            return
+        except SecretMissing as error:
+            if not isinstance(error.__cause__, exceptions.PermissionDenied):
+                raise
+            raise SecretMissing(error.message, action=_CREATING) from error
 
     def _named(self, reference: str, *, fresh: bool = False) -> _Version:
         secret, version = _parse(reference)

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
-import msgspec
 from rich.console import Console
 
 from orchestrator.cli.actor import actor
 from orchestrator.cli.answer import Answer, Commands, command
 from orchestrator.cli.output import print_faults, safe, table
+from orchestrator.cli.sellers import add_command, authorize_command, set_command
 from orchestrator.cli.task_report import life, print_history, print_windows
-from orchestrator.errors import RequestError
-from orchestrator.model.connection import MARKETPLACES, STREAMS, ConnectionStatus
+from orchestrator.model.connection import MARKETPLACES, ConnectionStatus
 from orchestrator.operators import connections, pause
 from orchestrator.operators.connections import ConnectionView
+from orchestrator.operators.sellers import checking
 from orchestrator.operators.tasks import history as histories
 from orchestrator.operators.tasks.open_tasks import OpenConnection, open_task
 from orchestrator.operators.tasks.windows import windows
@@ -29,39 +29,9 @@ _DROP = ("organization", "last success", "marketplace", "status", "problem")
 
 def add_parsers(commands: Commands) -> None:
     """Describe the commands."""
-    add = command(
-        commands,
-        "add",
-        _add,
-        "add a connection; refuses to overwrite one",
-        "marketplace-sync connections add new-shop --marketplace shopify --organization my-company"
-        " --credential env:SHOP_SECRET --setting shop=name.myshopify.com",
-        note="docs/connections.md lists each marketplace's settings, secret and scopes.",
-    )
-    add.add_argument("connection_id", metavar="ID")
-    add.add_argument("--marketplace", required=True, choices=MARKETPLACES)
-    add.add_argument("--organization", required=True, metavar="ID", help="its owner")
-    add.add_argument("--name", help="for people; default: the id")
-    add.add_argument(
-        "--credential",
-        required=True,
-        metavar="REFERENCE",
-        help="projects/P/secrets/S/versions/latest; in development also env:NAME and file:PATH",
-    )
-    add.add_argument(
-        "--setting",
-        action="append",
-        default=[],
-        metavar="NAME=VALUE",
-        help="such as shop=name.myshopify.com; a value that starts with [ is read as JSON; repeat it",
-    )
-    add.add_argument("--stream", action="append", choices=STREAMS, help="default: all; repeat it")
-    add.add_argument("--backfill-since", type=_day, metavar="YYYY-MM-DD", help="default: everything")
-    add.add_argument("--store-buyer-pii", action="store_true", help="keep buyers' names and addresses")
-    add.add_argument(
-        "--keep-raw", action="store_true", help="keep each record's row as the marketplace sent it"
-    )
-
+    add_command.add_parser(commands)
+    set_command.add_parser(commands)
+    authorize_command.add_parser(commands)
     many = command(
         commands,
         "list",
@@ -80,7 +50,7 @@ def add_parsers(commands: Commands) -> None:
         ("show", _show, "show one connection with its cursors and last error"),
         ("pause", _pause, "keep it out of runs; an open task stops at its next commit"),
         ("resume", _resume, "let it take part again, from its cursors"),
-        ("check", _check, "make one authenticated call to its marketplace"),
+        ("check", _check, "make one authenticated call; if it works, an earlier refusal is forgotten"),
         ("remove", _remove, "delete it; its records and its secret stay"),
     ):
         one = command(commands, name, run, text, f"marketplace-sync connections {name} my-shop")
@@ -97,24 +67,6 @@ def add_parsers(commands: Commands) -> None:
     past.add_argument("--limit", type=int, default=histories.LIMIT, help=f"at most {histories.MOST}")
     remove = commands.choices["remove"]
     remove.add_argument("--purge-records", action="store_true", help="delete its records too")
-
-
-def _add(services: Services, options: argparse.Namespace) -> Answer:
-    connections.add(
-        services,
-        options.connection_id,
-        by=actor(services),
-        organization_id=options.organization,
-        marketplace=options.marketplace,
-        name=options.name or options.connection_id,
-        credential=options.credential,
-        settings=dict(_setting(text) for text in options.setting),
-        streams=options.stream,
-        backfill_since=options.backfill_since,
-        store_buyer_pii=options.store_buyer_pii,
-        keep_raw=options.keep_raw,
-    )
-    return _done(services, options, "added; the next run syncs it")
 
 
 def _list(services: Services, options: argparse.Namespace) -> Answer:
@@ -235,7 +187,7 @@ def _remove(services: Services, options: argparse.Namespace) -> Answer:
 
 def _check(services: Services, options: argparse.Namespace) -> Answer:
     name = options.connection_id
-    account = connections.check(services, name)
+    account = checking.check(services, name, by=actor(services))
     value = {"id": name, "ok": True, "account": account}
     return Answer(value, f"{name}: the marketplace answers: {safe(account)}")
 
@@ -286,19 +238,3 @@ def _problem(view: ConnectionView) -> str:
     if fault := view.fault or view.state_fault or view.warning:
         return fault
     return view.state.last_error.message if view.state and view.state.last_error else ""
-
-
-def _setting(text: str) -> tuple[str, Any]:
-    name, separator, value = text.partition("=")
-    if not name or not separator:
-        raise RequestError(f"--setting {text!r}: write it as NAME=VALUE")
-    if not value.startswith("["):
-        return name, value
-    try:
-        return name, msgspec.json.decode(value)
-    except msgspec.DecodeError as error:
-        raise RequestError(f"--setting {name}: starts with [ but is no JSON list: {error}") from error
-
-
-def _day(text: str) -> datetime:
-    return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC)

@@ -12,6 +12,7 @@ import msgspec
 from orchestrator.errors import ConnectionInvalid
 from orchestrator.marketplaces.amazon import listing_records, order_records, stock_records
 from orchestrator.marketplaces.amazon.api import ACCESS, Credential, Seller, SellerSettings, ask, open_session
+from orchestrator.marketplaces.amazon.consent import CONSENT
 from orchestrator.marketplaces.amazon.listings import fetch_orders, fetch_products
 from orchestrator.marketplaces.amazon.order_parts import buyers
 from orchestrator.marketplaces.amazon.stock import fetch_inventory
@@ -96,5 +97,6 @@ CONNECTOR = Connector(
     limiter=Limiter.STREAM,
     open=open_session,
     check=check,
+    consent=CONSENT,
     personal_fields=buyers.PERSONAL_FIELDS,
 )

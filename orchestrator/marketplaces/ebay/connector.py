@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 from orchestrator.marketplaces.ebay import item_records, order_records, stock_records
 from orchestrator.marketplaces.ebay.api import ACCESS, Credential, Seller, SiteSettings, open_session
+from orchestrator.marketplaces.ebay.consent import CONSENT
 from orchestrator.marketplaces.ebay.listings import count_items, fetch_inventory, fetch_orders, fetch_products
 from orchestrator.marketplaces.ebay.tracking import with_parcels
 from orchestrator.marketplaces.spec import Connector, Limiter, Listing, Session, Stream, by_name
@@ -67,5 +68,6 @@ CONNECTOR = Connector(
     limiter=Limiter.STREAM,
     open=open_session,
     check=check,
+    consent=CONSENT,
     personal_fields=order_records.PERSONAL_FIELDS,
 )

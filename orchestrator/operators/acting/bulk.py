@@ -17,6 +17,7 @@ from orchestrator.model.connection import MARKETPLACES, ConnectionStatus
 from orchestrator.operators import connections, pause
 from orchestrator.operators.connections import ConnectionView
 from orchestrator.operators.paging import require_between
+from orchestrator.operators.sellers.checking import check
 from orchestrator.ports import Filter, Query
 from orchestrator.runs.start import Started, TriggerRequest, start_manual
 from orchestrator.services import Services
@@ -127,14 +128,14 @@ def resume_all(services: Services, which: Which, *, by: Actor) -> Outcome:
     return _each(services, _having(services, which, {ConnectionStatus.PAUSED}), act, MOST)
 
 
-def check_all(services: Services, which: Which) -> Outcome:
+def check_all(services: Services, which: Which, *, by: Actor) -> Outcome:
     """Make one authenticated call for each of those that fit, at most `MOST_CHECKS`.
 
     Raises:
         RequestError: An unknown marketplace.
     """
     names = _having(services, which, set(ConnectionStatus))
-    return _each(services, names, lambda name: connections.check(services, name), MOST_CHECKS)
+    return _each(services, names, lambda name: check(services, name, by=by), MOST_CHECKS)
 
 
 def trigger_all(services: Services, which: Which, *, by: Actor, full: bool, idempotency_key: str) -> Started:

@@ -118,7 +118,10 @@ class SimSecrets:
         history.vault.put(reference, msgspec.json.decode(content), history.loop.now)
         history.seen["rotated"] += 1
         history.perhaps_die(self._process)
-        if history.happens(history.faults.no_secrets):
+
+    def create(self, reference: str) -> None:
+        """See SecretStore; every secret is there."""
+        if self._history.happens(self._history.faults.no_secrets):
             raise SecretUnavailable(f"secret {reference}: the answer was lost")
 
     def _versions(self, reference: str) -> list[tuple[datetime, str]]:

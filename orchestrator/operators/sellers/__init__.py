@@ -1,0 +1,1 @@
+"""Sellers' accounts: adding and changing connections, their secrets, and the seller's consent."""

@@ -1,0 +1,116 @@
+"""Adding a seller: nothing is stored before the marketplace has named the account."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Unpack
+
+import msgspec
+
+from orchestrator.errors import RequestError, SyncError
+from orchestrator.model.audit import Actor
+from orchestrator.model.connection import Connection
+from orchestrator.operators.connections import Fields, check_is_new, commit_new, drafted, open_session
+from orchestrator.operators.sellers.checking import after_storing, ask_account
+from orchestrator.operators.sellers.credentials import HeldSecret, reference_of, store_credential
+from orchestrator.ports import Filter, Query
+from orchestrator.services import Services
+
+#: Runs that are looked at for the ticks among them.
+_RUNS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Secret:
+    """The secret that comes with a new or changed connection."""
+
+    #: Its content, to be stored; None if it is stored already, under the connection's `credential`.
+    content: str | None = None
+    #: Whether the marketplace is asked for the account.
+    check: bool = True
+    #: Is told the account; False stores nothing.
+    agrees: Callable[[str], bool] = lambda account: True  # noqa: ARG005 - the form of the question
+
+
+def add(
+    services: Services, connection_id: str, *, by: Actor, secret: Secret, **fields: Unpack[Fields]
+) -> tuple[Connection, str]:
+    """Add a connection; returns it and the line that names the seller's account, empty without a check.
+
+    The order is: form of all fields, session with the secret in memory, the authenticated call, the secret,
+    the connection. Only the last two write.
+
+    Raises:
+        RequestError: The id has another form, no such marketplace or stream, or nobody agreed.
+        ConnectionInvalid: The settings or the secret's content do not fit the marketplace.
+        SecretError: The secret could not be read, or not be written.
+        MarketplaceError: The marketplace refused or did not answer.
+        NotPossible, StoreUnavailable: See `connections.add`; the secret may be stored by then, and the
+            message says so.
+    """
+    if secret.content is not None:
+        fields["credential"] = reference_of(services.settings, connection_id)
+    connection = drafted(services, connection_id, **fields)
+    check_is_new(services, connection_id, connection)
+    account, secret = tried(services, connection_id, connection, secret)
+    if secret.content is None:
+        commit_new(services, connection_id, connection, by=by)
+        return connection, account
+    reference = store_credential(services, connection_id, secret.content)
+    connection = msgspec.structs.replace(connection, credential=reference)
+    try:
+        commit_new(services, connection_id, connection, by=by)
+    except SyncError as error:
+        raise after_storing(error, reference) from error.__cause__
+    return connection, account
+
+
+def tried(
+    services: Services, connection_id: str, connection: Connection, secret: Secret
+) -> tuple[str, Secret]:
+    """Try a secret that may be stored nowhere yet.
+
+    Returns:
+        The line that names the account, and the secret as it is to be stored: the marketplace may have
+        replaced a token in it.
+
+    Raises:
+        RequestError: Nobody agreed to the account.
+        SyncError: See `add`.
+    """
+    held = HeldSecret(secret.content) if secret.content is not None else None
+    secrets = held or services.secrets
+    if not secret.check:
+        open_session(services, connection_id, connection, secrets)
+        return "", secret
+    account = ask_account(services, connection_id, connection, secrets)
+    if not secret.agrees(account):
+        raise RequestError("nothing is stored", action="repeat the command with the right account's secret")
+    return account, replace(secret, content=held.content) if held is not None else secret
+
+
+def usual_organization(services: Services) -> str | None:
+    """The organization of all connections, as far as some of them tell; None if there are several or none."""
+    some = services.store.query(Query("connections", limit=_RUNS))
+    found = {snapshot.data.get("organization_id") for snapshot in some}
+    only = found.pop() if len(found) == 1 else None
+    return only if isinstance(only, str) else None
+
+
+def next_tick(services: Services) -> datetime | None:
+    """When the scheduler is expected to tick next, by the distance of its last two ticks; None if unknown."""
+    runs = services.store.query(
+        Query("runs", where=[Filter("order", ">=", "")], order_by="order", descending=True, limit=_RUNS)
+    )
+    ticks = [
+        run.data["started_at"]
+        for run in runs
+        if run.data.get("trigger") in {"scheduler", "interval"}
+        and isinstance(run.data.get("started_at"), datetime)
+    ]
+    if len(ticks) < 2 or ticks[0] <= ticks[1]:
+        return None
+    due: datetime = ticks[0] + (ticks[0] - ticks[1])
+    return due if due > services.clock.now() else None

@@ -1,0 +1,143 @@
+"""Changing a connection: validated and tried like a new one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from orchestrator.errors import ConnectionInvalid, NotPossible, RequestError, SyncError
+from orchestrator.model.audit import Action, Actor
+from orchestrator.model.connection import Connection, connection_from_document
+from orchestrator.operators.connections import check_streams, connector_of, edit, not_found, paths
+from orchestrator.operators.sellers.adding import Secret, tried
+from orchestrator.operators.sellers.checking import after_storing, without_refusal
+from orchestrator.operators.sellers.credentials import reference_of, store_credential
+from orchestrator.ports import Document, Snapshot, Update, Write
+from orchestrator.runs.audit import entry
+from orchestrator.services import Services
+from orchestrator.sync.windows import is_scope_of, scope_of
+
+#: Fields that say who the seller is; another seller is another connection.
+_FIXED = frozenset({"id", "marketplace", "status", "settings", "created_at", "updated_at"})
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """The changes of a connection that people ask for."""
+
+    #: New values of the document's fields, by name; `settings` is not among them.
+    fields: Mapping[str, Any] = field(default_factory=dict)
+    #: New values of settings, by name.
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    #: Settings to remove.
+    unset: Sequence[str] = ()
+
+    def names(self, secret: Secret) -> list[str]:
+        """The names of all that changes, for people."""
+        settings = [f"settings.{name}" for name in (*self.settings, *self.unset)]
+        return [*self.fields, *settings, *(["secret"] if secret.content is not None else [])]
+
+    def applied(self, document: Document) -> Document:
+        """The document with the changes."""
+        before = document.get("settings")
+        settings = {**(before if isinstance(before, dict) else {}), **self.settings}
+        kept = {name: value for name, value in settings.items() if name not in self.unset}
+        return {**document, **self.fields, "settings": kept}
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """The effect of a change."""
+
+    #: The names of all that changed.
+    names: list[str]
+    #: The line that names the seller's account; empty if the marketplace was not asked.
+    account: str
+    #: Streams that are read from the beginning.
+    from_the_beginning: list[str]
+
+
+def change(services: Services, connection_id: str, *, by: Actor, changes: Changes, secret: Secret) -> Changed:
+    """Change a connection; new credentials and settings only after the marketplace has named the account.
+
+    The next tick tries a credential that was refused before.
+
+    Raises:
+        NotFound: No such connection.
+        RequestError: Nothing changes; a field that never does; no such stream; nobody agreed; another
+            organization without a credential.
+        ConnectionInvalid: A field, the settings or the secret's content is malformed.
+        SecretError: The secret could not be read, or not be written.
+        MarketplaceError: The marketplace refused or did not answer.
+        NotPossible: Somebody else changed the connection in between.
+        StoreUnavailable: The store did not answer. The secret may be stored by then; the message says so.
+    """
+    names = changes.names(secret)
+    _check(changes, secret, names)
+    snapshot = services.store.get(paths(connection_id)[0])
+    if snapshot is None:
+        raise not_found(connection_id)
+    fields = dict(changes.fields)
+    if secret.content is not None:
+        fields["credential"] = reference_of(services.settings, connection_id)
+    document = Changes(fields, changes.settings, changes.unset).applied(snapshot.data)
+    connection = connection_from_document(connection_id, document)
+    connector = connector_of(services, connection.marketplace)
+    if "streams" in fields:
+        check_streams(connector, connection.streams)
+    began_at, account = services.clock.now(), ""
+    if "credential" in fields or changes.settings or changes.unset:
+        account, secret = tried(services, connection_id, connection, secret)
+    if secret.content is not None:
+        fields["credential"] = store_credential(services, connection_id, secret.content)
+
+    def decide(found: Snapshot | None, state: Snapshot | None) -> list[Write]:
+        if found is None:
+            raise not_found(connection_id, state)
+        if found.data != snapshot.data:
+            raise NotPossible(
+                f"somebody else changed connection {connection_id} in between",
+                action="look at it (connections show), and repeat the command",
+            )
+        new = {**fields, "settings": document["settings"], "updated_at": services.clock.now()}
+        done = entry(services, by, Action.SET, connection_id=connection_id, details=", ".join(names))
+        forgotten = without_refusal(state, began_at) if account else []
+        return [Update(found.path, new, version=found.version), *forgotten, done]
+
+    try:
+        edit(services, connection_id, decide)
+    except SyncError as error:
+        if secret.content is None:
+            raise
+        raise after_storing(error, str(fields["credential"])) from error.__cause__
+    return Changed(names, account, _again(services, snapshot, connection))
+
+
+def _check(changes: Changes, secret: Secret, names: Sequence[str]) -> None:
+    if not names:
+        raise RequestError("nothing is to be changed", action="`connections set --help` lists the options")
+    if fixed := _FIXED & set(changes.fields):
+        raise RequestError(f"{', '.join(sorted(fixed))} of a connection never changes")
+    if both := set(changes.settings) & set(changes.unset):
+        raise RequestError(f"setting {', '.join(sorted(both))}: give either a value or --unset")
+    has_credential = secret.content is not None or "credential" in changes.fields
+    if "organization_id" in changes.fields and not has_credential:
+        raise RequestError(
+            "the organization changes only together with a credential: another owner has another one",
+            action="give --secret-file or --credential too",
+        )
+
+
+def _again(services: Services, before: Snapshot, after: Connection) -> list[str]:
+    """The streams whose records depend on something that has changed; they are read from the beginning."""
+    streams = connector_of(services, after.marketplace).streams
+    try:
+        old = connection_from_document(before.id, before.data)
+    except ConnectionInvalid:
+        return list(after.streams)
+    return [
+        name
+        for name in after.streams
+        if name in streams and not is_scope_of(scope_of(streams[name], old), streams[name], after)
+    ]
