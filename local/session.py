@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,12 +19,15 @@ from local.processes import ROOT, StackFailed
 from local.stack import Options, Stack, running
 from local.ticks import Ticks
 from local.watch import Watch
+from orchestrator import wiring
 from orchestrator.cli.follow import follow, seen
 from orchestrator.cli.output import console, safe
 from orchestrator.cli.run_report import print_run
+from orchestrator.model.audit import Actor, Face
 from orchestrator.model.run import RunStatus
 from orchestrator.operators import run_views
 from orchestrator.operators.run_views import RunView
+from orchestrator.page.server import beside
 
 #: A run without progress for this many seconds is considered stalled.
 STALLED_S = 600.0
@@ -51,7 +54,10 @@ def dev(options: Options, interval: timedelta) -> int:
     """Keep the stack running until interrupted; deliver a tick now and at every interval."""
     screen = console()
     seconds = min(86_400, max(1, round(interval.total_seconds())))
-    with running(replace(options, job=INTERVAL_JOB, tick_s=seconds), screen.print) as stack:
+    with (
+        running(replace(options, job=INTERVAL_JOB, tick_s=seconds), screen.print) as stack,
+        _page(stack, screen),
+    ):
         _print_addresses(screen, stack, interval)
         watch = Watch(stack.services.store, screen)
         with Ticks(stack.scheduler, interval) as ticks, _status(screen) as show:
@@ -61,6 +67,18 @@ def dev(options: Options, interval: timedelta) -> int:
                     screen.print(failure, style="red")
                 show("; ".join([*watch.look(), f"next tick at {safe(ticks.due)}"]))
                 time.sleep(_DEV_POLL_S)
+
+
+def _page(stack: Stack, screen: Console) -> AbstractContextManager[int]:
+    """The page, beside the stack; it acts for this machine's user."""
+
+    def tell(link: str) -> None:
+        screen.print()
+        screen.print("The page, in a browser of this machine; the link works once:")
+        screen.print(f"  {link}", soft_wrap=True)
+
+    person = Actor(wiring.caller(stack.services.settings), Face.PAGE)
+    return beside(stack.services, person, tell=tell)
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from orchestrator.model import ids
 from orchestrator.operators import dead_letters, pause
 from orchestrator.operators.acting import bulk
 from orchestrator.operators.dead_letters import Effect, Report, Wanted
+from orchestrator.operators.rejects.retry import retry_rejects
 from orchestrator.operators.sellers.checking import check
 from orchestrator.page.buttons import which_fields
 from orchestrator.page.connection_screens import which_of
@@ -121,6 +122,19 @@ def _plan_trigger(_: Context, form: Form) -> Plan:
 def _trigger(page: Context, form: Form) -> tuple[Notice, str]:
     request = TriggerRequest(connection_ids=[_connection(form)], full=form.get("full") == "yes")
     return _started(start_manual(page.services, request, by=page.actor, idempotency_key=_key(page, form)))
+
+
+def _plan_rejects(_: Context, form: Form) -> Plan:
+    name = _connection(form)
+    sentences = (
+        "A run reads the streams that have rejects from the beginning and writes every record.",
+        "A record that is understood now is stored, and its reject goes.",
+    )
+    return Plan(f"Read the rejects of {name} again?", sentences, f"rejects retry {name}", "Start")
+
+
+def _rejects(page: Context, form: Form) -> tuple[Notice, str]:
+    return _started(retry_rejects(page.services, _connection(form), by=page.actor).run)
 
 
 def _plan_cancel(_: Context, form: Form) -> Plan:
@@ -289,6 +303,7 @@ ACTS = {
     "pause": Act(_plan_pause, _pause),
     "resume": Act(_plan_resume, _resume),
     "trigger": Act(_plan_trigger, _trigger),
+    "retry-rejects": Act(_plan_rejects, _rejects),
     "retry": Act(_plan_retry, _retry),
     "cancel": Act(_plan_cancel, _cancel),
     "replay": Act(_plan_replay, _replay),

@@ -96,6 +96,11 @@ def of_connection(connection_id: str, status: object) -> list[Button]:
     return found
 
 
+def of_rejects(connection_id: str) -> list[Button]:
+    """Reading a connection's rejected records again."""
+    return [Button("Retry rejects", "retry-rejects", {"connection_id": connection_id})]
+
+
 def of_filter(which: Which) -> list[Button]:
     """The same for all that a list shows, and for those on its further pages."""
     fields = which_fields(which)

@@ -19,7 +19,7 @@ from orchestrator.operators.remedies import remedy, title
 from orchestrator.operators.tasks.history import History, history
 from orchestrator.operators.tasks.windows import windows
 from orchestrator.page import csv_cells
-from orchestrator.page.buttons import of_connection, of_filter
+from orchestrator.page.buttons import of_connection, of_filter, of_rejects
 from orchestrator.page.context import context
 
 blueprint = flask.Blueprint("connections", __name__)
@@ -94,6 +94,7 @@ def one(connection_id: str) -> flask.typing.ResponseReturnValue:
         history=past,
         tasks=[from_document(Task, document) for document in past.tasks],
         rejects=rejects,
+        retry=of_rejects(connection_id) if rejects.rejects else [],
         audit=audit,
         buttons=of_connection(connection_id, view.document.get("status")),
         now=services.clock.now(),
@@ -107,10 +108,12 @@ def rejects() -> flask.typing.ResponseReturnValue:
     if arguments.get("format") == "csv":
         return csv_cells.answer("rejects", _REJECTS, _reject_rows(arguments))
     found = _rejects(arguments, arguments.get("page_token") or None, LIMIT)
+    chosen = arguments.get("connection", "")
     return flask.render_template(
         "rejects.html",
         page=found,
-        connection_id=arguments.get("connection", ""),
+        connection_id=chosen,
+        retry=of_rejects(chosen) if chosen and found.rejects else [],
         stream=arguments.get("stream", ""),
         streams=STREAMS,
     )

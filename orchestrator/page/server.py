@@ -5,7 +5,9 @@ from __future__ import annotations
 import errno
 import signal
 import socket
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import FrameType
 
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
@@ -24,6 +26,8 @@ PORT = 8733
 _TRIED = 20
 #: A client that says nothing for so long is cut off.
 _SILENCE_S = 30
+#: The end of a page beside other work is noticed after this time.
+_POLL_S = 0.1
 
 
 def serve(
@@ -57,6 +61,31 @@ def serve(
     except KeyboardInterrupt:
         pass
     finally:
+        server.server_close()
+
+
+@contextmanager
+def beside(
+    services: Services,
+    actor: Actor,
+    port: int = PORT,
+    *,
+    dead_letters: Callable[[], DeadLetters] | None = None,
+    tell: Callable[[str], None],
+) -> Iterator[int]:
+    """Serve the page in a thread, as `serve` does, while the caller does something else; yields the port.
+
+    Raises:
+        RequestError: No port is free.
+    """
+    server = bind(services, actor, port, dead_letters=dead_letters, tell=tell)
+    thread = threading.Thread(target=server.serve_forever, args=(_POLL_S,), name="page", daemon=True)
+    thread.start()
+    try:
+        yield server.port
+    finally:
+        server.shutdown()
+        thread.join()
         server.server_close()
 
 

@@ -87,6 +87,12 @@ CONNECTOR = Connector(
 )
 
 
+@pytest.fixture(autouse=True)
+def _no_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`ui` would serve the page until it is told to end."""
+    monkeypatch.setattr("orchestrator.page.server.serve", lambda *_, **__: None)
+
+
 @pytest.fixture
 def clock() -> VirtualClock:
     """The clock of `services`."""

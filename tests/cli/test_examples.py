@@ -65,8 +65,6 @@ def test_every_example_runs(
     shop.environment(tmp_path, monkeypatch)
     shop.fill(tmp_path)
     monkeypatch.chdir(tmp_path)
-    # It would serve the page until it is told to end.
-    monkeypatch.setattr("orchestrator.page.server.serve", lambda *_, **__: None)
     words = shlex.split(example)[1:]
     name = next(name for name in COMMANDS if words[: len(name.split())] == name.split())
 

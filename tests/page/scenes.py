@@ -10,9 +10,12 @@ from pathlib import Path
 from orchestrator.adapters.embedded.queue import LocalDeadLetters, LocalQueue
 from orchestrator.errors import CredentialsRejected, MarketplaceUnavailable, RateLimited
 from orchestrator.model.audit import Actor, Face
+from orchestrator.model.documents import to_document
 from orchestrator.model.messages import encode
+from orchestrator.model.state import SyncState
 from orchestrator.operators import pause
-from orchestrator.ports import DeadLetters
+from orchestrator.ports import DeadLetters, Document, Put
+from tests.support.stores import Killed
 from tests.support.world import START, FakeClient, World, fill
 
 ANN = Actor("ann@example.test", Face.PAGE)
@@ -96,6 +99,44 @@ def broken(folder: Path) -> Scene:
     return scene
 
 
+def busy(folder: Path) -> Scene:
+    """An open run: one connection is in the middle of a long listing, its worker was killed; others wait."""
+    scene = empty(folder)
+    world = scene.world
+    for name in ("big-shop", "next-shop", "last-shop"):
+        world.connect(name)
+        fill(world, "orders", 100, name)
+    world.tick()
+    world.bazaar.at_call = _killed_at("60")
+    while world.queue.messages:
+        message = world.queue.messages.pop(0)
+        if message.connection_id in {"next-shop", "last-shop"}:
+            continue
+        try:
+            world.deliver(message)
+        except Killed:
+            break
+    world.clock.advance(90)
+    return scene
+
+
+def large(folder: Path) -> Scene:
+    """Ten thousand connections: every tenth is late, and has a cause."""
+    scene = empty(folder)
+    _many(scene.world, 10_000)
+    scene.world.tick()
+    return scene
+
+
+def _killed_at(last: str) -> Callable[[FakeClient, str, str | None], None]:
+    def strike(client: FakeClient, _: str, token: str | None) -> None:
+        client.clock.sleep(2)
+        if token == last:
+            raise Killed
+
+    return strike
+
+
 def _trouble(world: World) -> Callable[[FakeClient, str, str | None], None]:
     def strike(client: FakeClient, _: str, __: str | None) -> None:
         name = client.connection_id
@@ -111,4 +152,33 @@ def _trouble(world: World) -> Callable[[FakeClient, str, str | None], None]:
     return strike
 
 
-SCENES = {"empty": empty, "healthy": healthy, "broken": broken}
+def _many(world: World, number: int) -> None:
+    """Connections with states: every tenth is late, and has a cause."""
+    late = START - timedelta(hours=1)
+    for start in range(0, number, 250):
+        writes = []
+        for n in range(start, min(start + 250, number)):
+            name = f"shop-{n:05}"
+            document: Document = {
+                "organization_id": f"org-{n % 50}",
+                "marketplace": ("shopify", "takealot")[n % 2],
+                "name": name,
+                "status": "active",
+                "credential": "env:NONE",
+                "settings": {},
+                "streams": ["orders"],
+                "created_at": START,
+                "updated_at": START,
+            }
+            state: Document = {
+                **to_document(SyncState(marketplace=document["marketplace"])),
+                "late_at": late if n % 10 == 0 else START + timedelta(hours=1),
+                "since_at": START - timedelta(minutes=10),
+            }
+            if n % 10 == 0:
+                state["cause"] = {"kind": "credentials_rejected", "message": HOSTILE, "since": late}
+            writes += [Put(f"connections/{name}", document), Put(f"sync_state/{name}", state)]
+        world.store.commit(writes)
+
+
+SCENES = {"empty": empty, "healthy": healthy, "broken": broken, "busy": busy, "large": large}

@@ -23,7 +23,7 @@ def addresses(scene: Scene) -> dict[str, str]:
     if runs:
         found["run"] = f"/runs/{runs[-1].id}"
     for snapshot in store.query(Query("connections", limit=100)):
-        if snapshot.id in {"north-shop", "refused-0", "odd-shop", "slow-shop"}:
+        if snapshot.id in {"north-shop", "refused-0", "odd-shop", "slow-shop", "big-shop", "shop-00000"}:
             found[f"connection-{snapshot.id}"] = f"/connections/{snapshot.id}"
     if runs:
         for each in list_rejects(store).rejects[:1]:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import http.client
-import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from orchestrator.page.guard import HOST
-from orchestrator.page.server import bind
+from orchestrator.page.server import beside
 from orchestrator.services import Services
 from tests.page.scenes import ANN, Scene
 
@@ -72,19 +71,11 @@ class Page:
 def serving(scene: Scene, services: Services | None = None) -> Iterator[Page]:
     """Serve a scene, on a free port."""
     page = Page()
-    server = bind(
+    with beside(
         services or scene.world.services,
         ANN,
         0,
         dead_letters=lambda: scene.letters,
         tell=page.links.append,
-    )
-    page.port = server.port
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-    thread.start()
-    try:
+    ) as page.port:
         yield page
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()

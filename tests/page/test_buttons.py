@@ -17,7 +17,7 @@ from orchestrator.operators.audit_views import list_audit
 from orchestrator.page.actions import ACTS
 from orchestrator.ports import Query, Write, Written
 from orchestrator.services import Services
-from tests.page.scenes import ANN, Scene, empty, healthy
+from tests.page.scenes import ANN, Scene, broken, empty, healthy
 from tests.page.served import Page, serving
 from tests.support.world import World
 
@@ -147,6 +147,13 @@ def test_check(scene: Scene, hands: Hands) -> None:
     status, _, shown = hands.send("check", {**fields, "confirmed": "yes"})
     assert status == 409
     assert "secret &#39;missing&#39;: no such secret" in shown
+    (entry,) = entries(scene.world)
+    assert (entry.action, entry.actor, entry.face, entry.connection_id) == (
+        Action.CHECK,
+        ANN.name,
+        Face.PAGE,
+        "good",
+    )
 
 
 def test_retry_and_cancel(scene: Scene, hands: Hands) -> None:
@@ -179,6 +186,20 @@ def test_replay(scene: Scene, hands: Hands) -> None:
     hands.press("replay", hands.forms("/dead")["replay"][1])
     assert "None: every message was worked on" in hands.look("/dead")
     assert Action.REPLAY in {each.action for each in entries(scene.world)}
+
+
+def test_rejects_are_read_again(tmp_path: Path) -> None:
+    """From the list of one connection's rejects, and from its own screen."""
+    scene = broken(tmp_path)
+    with serving(scene) as page:
+        hands = Hands(page, page.enter())
+        assert "retry-rejects" in hands.forms("/connections/odd-shop")
+        assert "retry-rejects" not in hands.forms("/connections/good-0")
+        (fields,) = hands.forms("/rejects?connection=odd-shop")["retry-rejects"]
+        hands.press("retry-rejects", fields)
+    run = scene.world.run(newest_run(scene.world))
+    assert (run.trigger, run.selection.full, run.selection.streams) == ("manual", True, ("orders",))
+    assert entries(scene.world)[0].connection_id == "odd-shop"
 
 
 def test_bulk_by_filter(scene: Scene, hands: Hands) -> None:

@@ -7,21 +7,18 @@ import io
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from orchestrator.model.documents import to_document
-from orchestrator.model.state import SyncState
 from orchestrator.operators.status import MOST_READ
 from orchestrator.page import csv_cells, screens, shown
-from orchestrator.ports import Document, Put, Query, Snapshot
-from tests.page.scenes import HOSTILE, SCENES, Scene, broken, empty
+from orchestrator.ports import Put, Query, Snapshot
+from tests.page.scenes import SCENES, Scene, broken, empty, large
 from tests.page.screens import addresses
 from tests.page.served import Page, serving
-from tests.support.world import START, World
+from tests.support.world import World
 
 LISTS = ("/runs", "/connections", "/rejects", "/dead", "/audit")
 
@@ -204,9 +201,7 @@ class Counting:
 
 def test_the_first_screen_reads_no_more_of_ten_thousand(tmp_path: Path) -> None:
     """Its reads are those of status, and one for each run of the strip."""
-    scene = empty(tmp_path)
-    many(scene.world, 10_000)
-    scene.world.tick()
+    scene = large(tmp_path)
     counting = Counting(scene.world)
     services = replace(scene.world.services, store=counting)
     with serving(scene, services) as page:
@@ -217,35 +212,6 @@ def test_the_first_screen_reads_no_more_of_ten_thousand(tmp_path: Path) -> None:
         counting.read = 0
         page.ask("GET", "/connections", session)
         assert counting.read <= 2 * 51
-
-
-def many(world: World, number: int) -> None:
-    """Connections with states: every tenth is late, and has a cause."""
-    late = START - timedelta(hours=1)
-    for start in range(0, number, 250):
-        writes = []
-        for n in range(start, min(start + 250, number)):
-            name = f"shop-{n:05}"
-            document: Document = {
-                "organization_id": f"org-{n % 50}",
-                "marketplace": ("shopify", "takealot")[n % 2],
-                "name": name,
-                "status": "active",
-                "credential": "env:NONE",
-                "settings": {},
-                "streams": ["orders"],
-                "created_at": START,
-                "updated_at": START,
-            }
-            state: Document = {
-                **to_document(SyncState(marketplace=document["marketplace"])),
-                "late_at": late if n % 10 == 0 else START + timedelta(hours=1),
-                "since_at": START - timedelta(minutes=10),
-            }
-            if n % 10 == 0:
-                state["cause"] = {"kind": "credentials_rejected", "message": HOSTILE, "since": late}
-            writes += [Put(f"connections/{name}", document), Put(f"sync_state/{name}", state)]
-        world.store.commit(writes)
 
 
 def test_a_remedy_names_the_command_in_full() -> None:

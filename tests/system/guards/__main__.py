@@ -22,6 +22,7 @@ from tests.system.guards.local_guards import LOCAL_GUARDS
 from tests.system.guards.log_guards import LOG_GUARDS
 from tests.system.guards.migration_guards import MIGRATION_GUARDS
 from tests.system.guards.operator_guards import OPERATOR_GUARDS
+from tests.system.guards.page_guards import PAGE_GUARDS
 from tests.system.guards.protocol import PROTOCOL
 from tests.system.guards.record_guards import RECORD_GUARDS
 from tests.system.guards.run_guards import RUN_GUARDS
@@ -43,6 +44,7 @@ GUARDS = (
     *CLI_GUARDS,
     *OPERATOR_GUARDS,
     *SELLER_GUARDS,
+    *PAGE_GUARDS,
     *PROTOCOL,
 )
 DOCUMENT = Path(__file__).with_name("README.md")
