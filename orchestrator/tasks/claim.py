@@ -105,6 +105,8 @@ class Claimer:
     #: The path of the task's record, if it is not the usual one.
     record_path: str | None = None
     holder_silent: bool = False
+    #: The task of an older run that this claim closed, until its run is checked.
+    unchecked: Open | None = None
 
     def __post_init__(self) -> None:
         self.owner = str(UUID(int=self.services.random.getrandbits(128)))
@@ -297,8 +299,15 @@ class Claimer:
         holder = Holder(self.services, self.store, self.message.connection_id, state, pace)
         holder.take(read.snapshot, writes)
         log_closed_by(writes)
-        if older is not None:
-            check_shard(self.services, older.run_id, older.shard, None)
+        self.unchecked = older or self.unchecked
+        if self.unchecked is not None:
+            try:
+                check_shard(self.services, self.unchecked.run_id, self.unchecked.shard, None)
+            except (Conflict, StoreUnavailable):
+                # Else the next decision would watch this very claim, which nobody works on.
+                holder.release()
+                raise
+            self.unchecked = None
         marketplace = ids.marketplace_of(self.message.shard)
         return Claimed(holder, read.connection, read.marketplace not in {None, marketplace})
 

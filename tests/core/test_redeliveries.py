@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -13,11 +17,12 @@ from orchestrator.model import ids
 from orchestrator.model.messages import Kind
 from orchestrator.model.run import RunStatus, TaskStatus
 from orchestrator.model.state import Lease
-from orchestrator.ports import Delete, Put, Update
+from orchestrator.ports import Delete, DocumentStore, Put, Snapshot, Update, Write, Written
 from orchestrator.tasks import ending
 from tests.core.test_crashes import make
 from tests.core.test_failure_histories import FIRST, die_at, dispatched
 from tests.support.stores import Killed
+from tests.support.world import START
 
 
 def test_who_else_writes_the_state_is_no_sign_of_life(tmp_path: Path) -> None:
@@ -197,3 +202,53 @@ def test_a_holder_whose_task_was_closed_by_a_worker_that_died_repeats_the_close_
     world.deliver(task)
 
     assert world.run(FIRST).status is RunStatus.PARTIAL
+
+
+def test_a_claim_whose_close_check_fails_is_decided_on_again(tmp_path: Path) -> None:
+    """It closed the last task of an older run; the store was away just then, and nobody else checks that run."""
+    world = make(tmp_path)
+    die_at(world, "3")
+    messages = dispatched(world)
+    for message in messages:
+        with suppress(Killed):
+            world.deliver(message)
+    world.queue.messages.clear()
+    world.clock.advance(900)
+    second = world.tick(at=START + timedelta(minutes=15)).run_id
+    while world.queue.messages[0].kind == "dispatch":
+        world.deliver(world.queue.messages.pop(0))
+    found = (each for each in world.queue.messages if (each.run_id, each.connection_id) == (second, "a"))
+    store = Away(world.store)
+    world.services = replace(world.services, store=store)
+    world.clock.slept.clear()
+    world.deliver(next(found))
+
+    assert store.was_away
+    assert sum(world.clock.slept) < 1
+    assert world.task(second, "a").status is TaskStatus.SUCCEEDED
+    assert world.task(FIRST, "a").reason == "worker_lost"
+    assert world.run(FIRST).status.is_final
+
+
+class Away:
+    """A store that does not answer the read after a task of the first run was closed."""
+
+    def __init__(self, store: DocumentStore) -> None:
+        self._store = store
+        self.was_away = self._is_next = False
+
+    def commit(self, writes: Sequence[Write]) -> list[Written]:
+        """Commit; the next read fails."""
+        written = self._store.commit(writes)
+        self._is_next = any(write.path == ids.task_path(FIRST, "a") for write in writes)
+        return written
+
+    def get(self, path: str) -> Snapshot | None:
+        """Read, or not."""
+        if self._is_next:
+            self._is_next, self.was_away = False, True
+            raise StoreUnavailable("away")
+        return self._store.get(path)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)

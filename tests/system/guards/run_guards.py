@@ -49,6 +49,31 @@ RUN_GUARDS = (
         CORE + "test_crashes.py::test_a_holder_that_has_lost_releases_nothing",
     ),
     Guard(
+        "invariant 5: a claim whose check of an older run fails is decided on again",
+        "orchestrator/tasks/claim.py",
+        "                holder.release()\n",
+        "",
+        CORE + "test_redeliveries.py::test_a_claim_whose_close_check_fails_is_decided_on_again",
+    ),
+    Guard(
+        "invariant 5: a holder whose task was closed repeats the close check",
+        "orchestrator/sync/slice.py",
+        "if not holder.is_continued(self.message.run_id, self.message.shard):",
+        "if holder.is_continued(self.message.run_id, self.message.shard):",
+        CORE
+        + "test_redeliveries.py::"
+        + "test_a_holder_whose_task_was_closed_by_a_worker_that_died_repeats_the_close_check",
+    ),
+    Guard(
+        "invariant 5: a holder that lost its connection to a failure has its message redelivered",
+        "orchestrator/tasks/holder.py",
+        "        if found.lease.owner is None:\n            raise StoreUnavailable(",
+        "        if False:\n            raise StoreUnavailable(",
+        CORE
+        + "test_redeliveries.py::"
+        + "test_a_holder_that_lost_its_connection_to_a_worker_that_failed_has_its_message_redelivered",
+    ),
+    Guard(
         "invariant 4: a live lease is respected",
         "orchestrator/tasks/claim_table.py",
         "if not state.lease.is_over(now) or opened.order > message.order:",

@@ -112,7 +112,7 @@ def trace_of(seed: int) -> str:
 def test_the_histories_are_worth_playing() -> None:
     """Among a few seeds everything goes wrong that can, and often enough."""
     seen: Counter[str] = Counter()
-    for seed in range(200, 400):
+    for seed in range(200):
         seen += play(seed).outcome()
 
     assert {name: seen[name] for name, least in OFTEN.items() if seen[name] < least} == {}
