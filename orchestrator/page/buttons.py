@@ -1,4 +1,4 @@
-"""The buttons: each is a form that names an action and its fields, and stays beside the trouble it remedies."""
+"""The buttons: each is a form that names an action and its fields, beside the trouble that it remedies."""
 
 from __future__ import annotations
 

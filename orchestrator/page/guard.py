@@ -1,7 +1,8 @@
 """Who gets in: this machine's operator, in one browser, through one link; everything else is refused.
 
 The page has no user names and no passwords. The person who starts it has credentials, and sees a
-link with a token that works once. The browser that opens the link gets a session, in a cookie, until the program ends.
+link with a token that works once. The browser that opens the link gets a session, in a cookie,
+until the program ends.
 
 Each check answers an attack:
 
