@@ -1,4 +1,4 @@
-"""What the buttons do. The first click says what will happen, the second does it."""
+"""The effects of the buttons. The first click describes the effect, the second confirms it."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ _LINES = 20
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a click will do, before it does."""
+    """The effect of a click, before it happens."""
 
     title: str
-    #: What happens, a sentence each.
+    #: The effects, a sentence each.
     sentences: tuple[str, ...]
     #: The same on the command line, without the program's name.
     command: str
@@ -49,7 +49,7 @@ class Act:
     """An action."""
 
     plan: Callable[[Context, Form], Plan]
-    #: Does it; returns what to say, and the address of the next screen.
+    #: Does it; returns the notice of it, and the address of the next screen.
     do: Callable[[Context, Form], tuple[Notice, str]]
 
 
@@ -111,7 +111,7 @@ def _check(page: Context, form: Form) -> tuple[Notice, str]:
 
 def _plan_trigger(_: Context, form: Form) -> Plan:
     name, full = _connection(form), form.get("full") == "yes"
-    what = "It reads what has changed."
+    what = "It reads the changes."
     if full:
         what = "It reads everything again from the beginning and writes every record: that takes its time."
     command = f"trigger {name}" + (" --full" if full else "")
@@ -324,7 +324,7 @@ ACTS = {
         _resume_all,
     ),
     "trigger-all": Act(
-        _plan_all("Start a run of them?", "Only active ones take part. It reads what has changed.", "Start"),
+        _plan_all("Start a run of them?", "Only active ones take part. It reads the changes.", "Start"),
         _trigger_all,
     ),
 }

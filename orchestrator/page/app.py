@@ -123,7 +123,7 @@ def _failed(error: Exception) -> flask.typing.ResponseReturnValue:
             message, action = error.message, error.action
         case _:
             status, message = HTTPStatus.INTERNAL_SERVER_ERROR, f"a defect of this program: {locate(error)}"
-            _log.exception("a screen failed")
+            _log.exception("a screen of the page failed", extra={"action": "page_crashed"})
     body = flask.render_template("error.html", status=status, message=message, action=action)
     response = flask.make_response(body, status.value)
     if status == HTTPStatus.METHOD_NOT_ALLOWED:

@@ -1,4 +1,4 @@
-"""The buttons beside what they remedy: each is a form that names an action and its fields."""
+"""The buttons: each is a form that names an action and its fields, beside the trouble that it remedies."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def group_fields(group: CauseGroup) -> dict[str, str]:
 
 
 def of_run(run_id: str, run: Run) -> list[Button]:
-    """Cancel what is open, retry what failed."""
+    """An open run is cancelled; the failed and skipped tasks of a closed one are retried."""
     fields = {"run_id": run_id}
     if not run.status.is_final:
         if run.cancel_requested_at is not None:

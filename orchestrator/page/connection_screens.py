@@ -72,7 +72,7 @@ def many() -> flask.typing.ResponseReturnValue:
 
 @blueprint.get("/connections/<connection_id>")
 def one(connection_id: str) -> flask.typing.ResponseReturnValue:
-    """A connection: its cause, streams, history, rejects, and who did what."""
+    """A connection: its cause, streams, history, rejects, and the actions of people on it."""
     page, arguments = context(), flask.request.args
     services = page.services
     if arguments.get("format") == "csv":

@@ -1,7 +1,8 @@
 """Who gets in: this machine's operator, in one browser, through one link; everything else is refused.
 
-The page has no user names and no passwords. Whoever starts it has credentials, and is told a link with a
-token that works once. The browser that opens the link gets a session, in a cookie, until the program ends.
+The page has no user names and no passwords. The person who starts it has credentials, and sees a
+link with a token that works once. The browser that opens the link gets a session, in a cookie,
+until the program ends.
 
 Each check answers an attack:
 
@@ -68,7 +69,7 @@ class Refused(Exception):
 
 
 class Notice(NamedTuple):
-    """What an action did, shown once on the next screen."""
+    """The result of an action, shown once on the next screen."""
 
     text: str
     #: More lines: one for each connection that failed, for example.
@@ -123,7 +124,7 @@ class Door:
             return self._link()
 
     def enter(self, token: str) -> Session | None:
-        """Use up a link. If there is none left, the terminal is told a new one, and the answer is None."""
+        """Use up a link. If all are used, the terminal is told a new one, and the answer is None."""
         with self._lock:
             if self._token is None:
                 self.tell(self._link())
@@ -138,7 +139,7 @@ class Door:
             return session
 
     def session(self, cookie: str) -> Session | None:
-        """The session of a cookie; None if there is none, or if it was idle for half a day."""
+        """The session of a cookie; None if it is unknown, or was idle for half a day."""
         now = time.monotonic()
         with self._lock:
             self._sessions = [each for each in self._sessions if now - each.used_at < _IDLE_S]

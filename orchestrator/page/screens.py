@@ -1,4 +1,4 @@
-"""Screens of the whole: health at a glance, runs, dead letters, who did what."""
+"""Screens of the whole: health at a glance, runs, dead letters, actions of people."""
 
 from __future__ import annotations
 
@@ -139,7 +139,7 @@ def dead() -> flask.typing.ResponseReturnValue:
 
 @blueprint.get("/audit")
 def audit() -> flask.typing.ResponseReturnValue:
-    """Who did what, the latest first."""
+    """The actions of people, the latest first."""
     arguments = flask.request.args
     if arguments.get("format") == "csv":
         return csv_cells.answer("audit", _AUDIT, _audit_rows(arguments))

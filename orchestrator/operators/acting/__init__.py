@@ -1,1 +1,1 @@
-"""What a person may do, and doing it to many connections at once."""
+"""A person's permission to act, and acting on many connections at once."""

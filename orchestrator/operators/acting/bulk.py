@@ -54,7 +54,7 @@ class ConnectionPage(msgspec.Struct, kw_only=True, frozen=True):
 class Outcome(msgspec.Struct, kw_only=True, frozen=True):
     """The result of acting on many connections."""
 
-    #: The ids, each with what was found or done; empty if there is nothing to tell.
+    #: The ids, each with the finding; empty if there is nothing to tell.
     done: dict[str, str]
     #: Why it failed, by id.
     failed: dict[str, str]
