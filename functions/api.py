@@ -22,7 +22,8 @@ from orchestrator import log_context
 from orchestrator.errors import SyncError
 from orchestrator.model import ids
 from orchestrator.model.audit import Actor, Face
-from orchestrator.operators import run_views, status
+from orchestrator.operators import run_views
+from orchestrator.operators.health import status
 from orchestrator.runs import start
 from orchestrator.runs.cancel import cancel_run
 from orchestrator.services import Services

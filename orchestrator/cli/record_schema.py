@@ -12,8 +12,8 @@ from typing import Any
 
 import msgspec
 
-from orchestrator.model.record import Order, Product, StockLevel
-from orchestrator.model.record_document import SCHEMA, Envelope
+from orchestrator.model.records.document import SCHEMA, Envelope
+from orchestrator.model.records.record import Order, Product, StockLevel
 
 #: The type of each stream's records, and the name of its schema.
 KINDS: Mapping[str, tuple[type[msgspec.Struct], str]] = {

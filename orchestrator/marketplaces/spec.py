@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 import msgspec
 
 from orchestrator.errors import MarketplaceError
-from orchestrator.model.record import Record
+from orchestrator.model.records.record import Record
 
 if TYPE_CHECKING:
     from orchestrator.marketplaces.client import Client

@@ -14,7 +14,7 @@ import msgspec
 
 from orchestrator.decoding import UNREADABLE, exact, numbered
 from orchestrator.errors import RecordInvalid
-from orchestrator.model.record import Money, Quantity, Warnings
+from orchestrator.model.records.record import Money, Quantity, Warnings
 
 T = TypeVar("T")
 

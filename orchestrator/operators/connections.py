@@ -25,7 +25,7 @@ from orchestrator.model.connection import STREAMS, Connection, ConnectionStatus,
 from orchestrator.model.documents import attempt, to_document
 from orchestrator.model.freshness import resumed
 from orchestrator.model.state import Lease, SyncState
-from orchestrator.operators.status import edited_marketplace
+from orchestrator.operators.health.status import edited_marketplace
 from orchestrator.ports import (
     Create,
     Document,

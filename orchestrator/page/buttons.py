@@ -9,7 +9,7 @@ from orchestrator.model.cause import Blame
 from orchestrator.model.connection import ConnectionStatus
 from orchestrator.model.run import Run
 from orchestrator.operators.acting.bulk import Which
-from orchestrator.operators.status_view import CauseGroup, Situation, StatusView
+from orchestrator.operators.health.status_view import CauseGroup, Situation, StatusView
 
 
 class Button(NamedTuple):

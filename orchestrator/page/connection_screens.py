@@ -15,7 +15,7 @@ from orchestrator.operators import audit_views, connections, reject_views
 from orchestrator.operators.acting import bulk
 from orchestrator.operators.acting.bulk import Which
 from orchestrator.operators.connections import ConnectionView
-from orchestrator.operators.remedies import remedy, title
+from orchestrator.operators.health.remedies import remedy, title
 from orchestrator.operators.tasks.history import History, history
 from orchestrator.operators.tasks.windows import windows
 from orchestrator.page import csv_cells

@@ -12,9 +12,9 @@ from orchestrator.model.documents import attempt, from_document
 from orchestrator.model.run import Run, RunStatus, Task
 from orchestrator.operators import audit_views, dead_letters, run_views
 from orchestrator.operators.dead_letters import Report, Wanted
+from orchestrator.operators.health.status import status
+from orchestrator.operators.health.status_view import Situation
 from orchestrator.operators.run_views import RunPage, RunView
-from orchestrator.operators.status import status
-from orchestrator.operators.status_view import Situation
 from orchestrator.operators.tasks.pages import STATUSES
 from orchestrator.page import buttons, csv_cells, drawing
 from orchestrator.page.context import context

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import flask
 
-from orchestrator.operators.verdict import duration, plural
+from orchestrator.operators.health.verdict import duration, plural
 
 _NOTHING = "\N{EN DASH}"
 _PROGRAM = "marketplace-sync"

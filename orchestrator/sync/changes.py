@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
 
-from orchestrator.model.record import Record
+from orchestrator.model.records.record import Record
 from orchestrator.ports import Write
 
 Item = TypeVar("Item")

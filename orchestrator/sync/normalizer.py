@@ -17,8 +17,8 @@ from orchestrator.marketplaces.spec import AnyStream, Listing, Unshown
 from orchestrator.model import ids
 from orchestrator.model.connection import Connection
 from orchestrator.model.counts import StreamCounts
-from orchestrator.model.record import Order, Record
-from orchestrator.model.record_document import Envelope, add_raw, document_of, fit
+from orchestrator.model.records.document import Envelope, add_raw, document_of, fit
+from orchestrator.model.records.record import Order, Record
 from orchestrator.model.state import OpenWindow
 from orchestrator.ports import Put
 from orchestrator.sync.changes import Change, Incomplete

@@ -13,7 +13,7 @@ import msgspec
 from orchestrator.errors import WriteRejected
 from orchestrator.marketplaces.spec import AnyStream
 from orchestrator.model.change_event import StreamChanges
-from orchestrator.model.record_document import SYNCED_AT
+from orchestrator.model.records.document import SYNCED_AT
 from orchestrator.model.state import Cursor, StreamState
 from orchestrator.ports import DocumentStore, Put, Update, Write
 from orchestrator.sync import vanished

@@ -7,7 +7,7 @@ from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 
-from orchestrator.model.record_document import vanished_fields
+from orchestrator.model.records.document import vanished_fields
 from orchestrator.model.state import OpenWindow
 from orchestrator.ports import DocumentStore, Filter, Query, Update, Write
 from orchestrator.sync import changes

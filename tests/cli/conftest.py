@@ -15,7 +15,7 @@ from orchestrator.marketplaces import session_request
 from orchestrator.marketplaces.client import Client
 from orchestrator.marketplaces.session_request import SessionRequest, read_settings
 from orchestrator.marketplaces.spec import AnySession, Connector, Listing, Page, Session, Stream, Window
-from orchestrator.model.record import Product, Record
+from orchestrator.model.records.record import Product, Record
 from orchestrator.services import Services
 from orchestrator.settings import Settings
 from tests.support.clocks import VirtualClock

@@ -15,7 +15,7 @@ from orchestrator.model.messages import Message, encode
 from orchestrator.model.run import Run
 from orchestrator.operators import connections, dead_letters, pause, run_views
 from orchestrator.operators.dead_letters import Effect, Wanted
-from orchestrator.operators.status import status
+from orchestrator.operators.health.status import status
 from orchestrator.ports import Put, Update
 from tests.support.people import ME
 from tests.support.world import World, fill

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from orchestrator.marketplaces.spec import AnyConnector
-from orchestrator.model.record import Order, Record
+from orchestrator.model.records.record import Order, Record
 from orchestrator.model.run import Task
 from orchestrator.model.state import StreamState
 from orchestrator.ports import Query

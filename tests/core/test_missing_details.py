@@ -10,7 +10,7 @@ import pytest
 
 from orchestrator.errors import MarketplaceUnavailable, RecordInvalid, RequestRejected, WriteRejected
 from orchestrator.marketplaces.spec import AnySession
-from orchestrator.model.record import Record
+from orchestrator.model.records.record import Record
 from orchestrator.model.run import RunStatus, TaskStatus
 from orchestrator.ports import Put, Query, Write, Written
 from orchestrator.sync import details, normalizer

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.model.record import Record
+from orchestrator.model.records.record import Record
 from orchestrator.ports import Write, Written
 from orchestrator.sync import pages
 from tests.support.world import World, fill, normalize

@@ -11,8 +11,7 @@ import msgspec
 import pytest
 
 from orchestrator.model.documents import document_bytes
-from orchestrator.model.record import Attribute, Barcode, Order, OrderLine, Product, Variant
-from orchestrator.model.record_document import (
+from orchestrator.model.records.document import (
     MAX_RAW_BYTES,
     MAX_RECORD_BYTES,
     SCHEMA,
@@ -22,6 +21,7 @@ from orchestrator.model.record_document import (
     fit,
     vanished_fields,
 )
+from orchestrator.model.records.record import Attribute, Barcode, Order, OrderLine, Product, Variant
 from orchestrator.ports import Update, Write, Written
 from orchestrator.sync import changes
 from tests.support.stores import WrappedStore

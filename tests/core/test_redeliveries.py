@@ -205,7 +205,7 @@ def test_a_holder_whose_task_was_closed_by_a_worker_that_died_repeats_the_close_
 
 
 def test_a_claim_whose_close_check_fails_is_decided_on_again(tmp_path: Path) -> None:
-    """It closed the last task of an older run; the store was away just then, and nobody else checks that run."""
+    """It closed the last task of an older run; the store was away just then, and nobody else checks it."""
     world = make(tmp_path)
     die_at(world, "3")
     messages = dispatched(world)

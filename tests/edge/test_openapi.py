@@ -9,7 +9,8 @@ from orchestrator.model.cause import Blame
 from orchestrator.model.connection import MARKETPLACES, STREAMS
 from orchestrator.model.run import Run, RunStatus, Task, TaskStatus
 from orchestrator.model.state import Health
-from orchestrator.operators import run_views, status_view
+from orchestrator.operators import run_views
+from orchestrator.operators.health import status_view
 from orchestrator.runs import start
 from tests.edge.description import document
 

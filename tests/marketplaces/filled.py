@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from orchestrator.model.record import Order, Product, Record
+from orchestrator.model.records.record import Order, Product, Record
 
 
 def filled(records: Iterable[Record]) -> set[str]:

@@ -27,7 +27,7 @@ from orchestrator.marketplaces.values import (
     utc,
     without_noise,
 )
-from orchestrator.model.record import Money
+from orchestrator.model.records.record import Money
 
 SECRET = "nobody@example.com"
 JSON = st.recursive(

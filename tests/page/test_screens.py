@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.operators.status import MOST_READ
+from orchestrator.operators.health.status import MOST_READ
 from orchestrator.page import csv_cells, screens, shown
 from orchestrator.ports import Put, Query, Snapshot
 from tests.page.scenes import SCENES, Scene, broken, empty, large

@@ -21,7 +21,7 @@ from local.sandbox.http import Reply, Request, Server
 from orchestrator.decoding import UNREADABLE
 from orchestrator.errors import RecordInvalid
 from orchestrator.marketplaces.registry import REGISTRY
-from orchestrator.model.record import Record
+from orchestrator.model.records.record import Record
 from orchestrator.model.run import Task
 from tests.marketplaces.conformance.case import LogLines, MarketWorld, every
 from tests.marketplaces.conformance.market import registered, virtual_time

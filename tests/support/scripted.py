@@ -21,7 +21,7 @@ from orchestrator.marketplaces.registry import REGISTRY
 from orchestrator.marketplaces.session_request import SessionRequest
 from orchestrator.marketplaces.spec import AnyConnector, AnySession, AnyStream, Page, Window
 from orchestrator.model.connection import Connection, ConnectionStatus
-from orchestrator.model.record import Record
+from orchestrator.model.records.record import Record
 from tests.support.clocks import VirtualClock
 from tests.support.secrets import MemorySecrets
 

@@ -29,7 +29,7 @@ from orchestrator.marketplaces.spec import (
 from orchestrator.model import ids
 from orchestrator.model.documents import from_document
 from orchestrator.model.messages import Message
-from orchestrator.model.record import Order, Record
+from orchestrator.model.records.record import Order, Record
 from orchestrator.model.run import Run, Shard, Task
 from orchestrator.model.state import SyncState
 from orchestrator.ports import Clock, DocumentStore, Filter, Put, Query, Snapshot

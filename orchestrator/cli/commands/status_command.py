@@ -12,9 +12,9 @@ from rich.text import Text
 from orchestrator import wiring
 from orchestrator.cli.answer import Answer, Commands, command
 from orchestrator.cli.output import print_faults, safe, table
-from orchestrator.operators.status import status
-from orchestrator.operators.status_view import CauseGroup, Situation, StatusView
-from orchestrator.operators.verdict import duration, plural
+from orchestrator.operators.health.status import status
+from orchestrator.operators.health.status_view import CauseGroup, Situation, StatusView
+from orchestrator.operators.health.verdict import duration, plural
 from orchestrator.services import Services
 
 _GREEN = {Situation.WELL}

@@ -15,7 +15,7 @@ import msgspec
 
 from orchestrator.marketplaces.unified.products import weight_of
 from orchestrator.marketplaces.values import Detail, Details
-from orchestrator.model.record import Money, Weight
+from orchestrator.model.records.record import Money, Weight
 
 _OTHER_IMAGES = tuple(f"other_product_image_locator_{number}" for number in range(1, 9))
 

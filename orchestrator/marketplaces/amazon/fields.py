@@ -9,7 +9,7 @@ from typing import Any, Literal
 import msgspec
 
 from orchestrator.marketplaces.values import Details, Instant, Number, money, quantity, utc
-from orchestrator.model.record import Money, Quantity
+from orchestrator.model.records.record import Money, Quantity
 
 
 class Row(msgspec.Struct, rename="camel", kw_only=True):

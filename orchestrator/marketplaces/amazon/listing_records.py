@@ -18,7 +18,7 @@ from orchestrator.marketplaces.unified.facts import ProductFacts
 from orchestrator.marketplaces.unified.products import product_of
 from orchestrator.marketplaces.unified.texts import text_of_html
 from orchestrator.marketplaces.values import NO_DETAIL, Detail, Details, id_reader
-from orchestrator.model.record import Attribute, Product, ProductStatus, Variant
+from orchestrator.model.records.record import Attribute, Product, ProductStatus, Variant
 
 #: The relationship of a variation to its parent.
 _VARIATION = "VARIATION"

@@ -28,7 +28,7 @@ from orchestrator.marketplaces.values import (
     quantity,
     utc,
 )
-from orchestrator.model.record import (
+from orchestrator.model.records.record import (
     Buyer,
     FulfilledBy,
     Fulfillment,

@@ -17,7 +17,7 @@ from orchestrator.marketplaces.amazon.fields import Row, listing_id_of, moment, 
 from orchestrator.marketplaces.unified.facts import LevelFacts
 from orchestrator.marketplaces.unified.levels import level_of
 from orchestrator.marketplaces.values import NO_DETAIL, Detail, Details, Number, id_reader, total_quantity
-from orchestrator.model.record import Quantity, StockLevel
+from orchestrator.model.records.record import Quantity, StockLevel
 
 #: The channel of the seller's own stock; Amazon's channels begin with `AMAZON`.
 MERCHANT, AMAZON = "DEFAULT", "AMAZON"

@@ -19,7 +19,7 @@ from orchestrator.marketplaces.unified.facts import ProductFacts
 from orchestrator.marketplaces.unified.products import product_of, weight_of
 from orchestrator.marketplaces.unified.texts import DESCRIPTION_HTML_BYTES
 from orchestrator.marketplaces.values import Details, Instant, Number, id_at, plain_text, utc
-from orchestrator.model.record import Product, ProductStatus, Variant, Weight
+from orchestrator.model.records.record import Product, ProductStatus, Variant, Weight
 
 #: The states of a published offer, by ListingStatusEnum.
 LISTINGS: dict[str, ProductStatus] = {

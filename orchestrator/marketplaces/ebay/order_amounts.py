@@ -25,7 +25,7 @@ from orchestrator.marketplaces.ebay.order_rows import Amount, LineItem, OrderRow
 from orchestrator.marketplaces.ebay.order_rows import Refund as RefundRow
 from orchestrator.marketplaces.unified.breakdown import sum_of_all
 from orchestrator.marketplaces.values import Details, Instant, money, utc, without_noise
-from orchestrator.model.record import LinePart, Money, Refund
+from orchestrator.model.records.record import LinePart, Money, Refund
 
 #: Fees for recycling and the like, which are listed among the taxes; the word ends with this.
 _FEE = "_FEE"

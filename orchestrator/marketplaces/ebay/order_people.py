@@ -15,7 +15,7 @@ from orchestrator.marketplaces.ebay.order_rows import (
     OrderRow,
 )
 from orchestrator.marketplaces.values import Details, Instant, joined, plain_text, utc
-from orchestrator.model.record import Buyer, Destination, FulfilledBy
+from orchestrator.model.records.record import Buyer, Destination, FulfilledBy
 
 #: Who ships, by FulfillmentInstructionsType.
 FULFILLMENT_TYPES: dict[str, FulfilledBy] = {

@@ -15,7 +15,7 @@ from orchestrator.marketplaces.ebay.order_rows import Row
 from orchestrator.marketplaces.unified.facts import LevelFacts
 from orchestrator.marketplaces.unified.levels import level_of
 from orchestrator.marketplaces.values import Details, Number, id_reader, quantity
-from orchestrator.model.record import StockLevel, StockStatus
+from orchestrator.model.records.record import StockLevel, StockStatus
 
 #: The location of stock for which eBay names none.
 ANYWHERE = "ship_to_home"

@@ -7,7 +7,7 @@ import msgspec
 from orchestrator.errors import RecordInvalid
 from orchestrator.marketplaces.shopify import rows
 from orchestrator.marketplaces.values import Details
-from orchestrator.model.record import Money
+from orchestrator.model.records.record import Money
 
 #: The title of the only variant of a product without options, and the value of its only option.
 NO_VARIANT = "Default Title"

@@ -20,7 +20,7 @@ from orchestrator.marketplaces.unified.breakdown import sum_of_known
 from orchestrator.marketplaces.unified.facts import OrderFacts
 from orchestrator.marketplaces.unified.orders import order_of
 from orchestrator.marketplaces.values import EXACT, Details, id_at, joined, money, optional_utc, quantity, utc
-from orchestrator.model.record import (
+from orchestrator.model.records.record import (
     Attribute,
     Buyer,
     Destination,

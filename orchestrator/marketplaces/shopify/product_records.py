@@ -14,7 +14,15 @@ from orchestrator.marketplaces.shopify.nodes import NO_VARIANT, flag, node_id, n
 from orchestrator.marketplaces.unified.facts import ProductFacts
 from orchestrator.marketplaces.unified.products import product_of, weight_of
 from orchestrator.marketplaces.values import Details, Instant, id_at, optional_utc, utc
-from orchestrator.model.record import Attribute, Money, Option, Product, ProductStatus, Variant, Weight
+from orchestrator.model.records.record import (
+    Attribute,
+    Money,
+    Option,
+    Product,
+    ProductStatus,
+    Variant,
+    Weight,
+)
 
 #: The fields that a product has only if it was completed.
 DETAIL_FIELDS = (

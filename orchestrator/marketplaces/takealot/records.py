@@ -29,7 +29,7 @@ from orchestrator.marketplaces.values import (
     total_quantity,
     utc,
 )
-from orchestrator.model.record import (
+from orchestrator.model.records.record import (
     Product,
     Quantity,
     StockLevel,

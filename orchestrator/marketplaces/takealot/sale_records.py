@@ -40,7 +40,7 @@ from orchestrator.marketplaces.values import (
     sum_of,
     utc,
 )
-from orchestrator.model.record import (
+from orchestrator.model.records.record import (
     Buyer,
     Charge,
     Destination,

@@ -27,7 +27,7 @@ from orchestrator.marketplaces.values import (
     total_quantity,
     utc,
 )
-from orchestrator.model.record import Buyer, Order, Product, Quantity, StockLevel
+from orchestrator.model.records.record import Buyer, Order, Product, Quantity, StockLevel
 
 T = TypeVar("T")
 R = TypeVar("R")

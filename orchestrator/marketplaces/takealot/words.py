@@ -12,7 +12,7 @@ import re
 from typing import TypeVar
 
 from orchestrator.marketplaces.values import Details
-from orchestrator.model.record import FulfillmentStatus, OrderStatus, PaymentStatus, ProductStatus
+from orchestrator.model.records.record import FulfillmentStatus, OrderStatus, PaymentStatus, ProductStatus
 
 S = TypeVar("S", OrderStatus, ProductStatus)
 

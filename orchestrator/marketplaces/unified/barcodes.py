@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 
 from orchestrator.marketplaces.unified.texts import clean
-from orchestrator.model.record import Barcode, BarcodeKind
+from orchestrator.model.records.record import Barcode, BarcodeKind
 
 #: Lengths of GS1 numbers (GS1 General Specifications, chapter 3: GTIN-8, GTIN-12, GTIN-13, GTIN-14).
 _GS1: dict[int, BarcodeKind] = {8: "ean", 12: "upc", 13: "ean", 14: "gtin"}

@@ -10,7 +10,7 @@ import msgspec
 from orchestrator.marketplaces.unified.facts import OrderFacts
 from orchestrator.marketplaces.unified.statuses import UNPAID
 from orchestrator.marketplaces.values import EXACT, Details, money
-from orchestrator.model.record import Charge, Money, OrderLine, PaymentStatus, Quantity
+from orchestrator.model.records.record import Charge, Money, OrderLine, PaymentStatus, Quantity
 
 _MICROS = 6
 _LARGEST = 2**63 - 1

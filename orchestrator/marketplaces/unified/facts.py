@@ -11,7 +11,7 @@ from datetime import datetime
 
 import msgspec
 
-from orchestrator.model.record import (
+from orchestrator.model.records.record import (
     Buyer,
     Charge,
     Destination,

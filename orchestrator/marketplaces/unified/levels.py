@@ -6,7 +6,7 @@ from orchestrator.marketplaces.unified.breakdown import micros
 from orchestrator.marketplaces.unified.facts import LevelFacts
 from orchestrator.marketplaces.unified.texts import Texts
 from orchestrator.marketplaces.values import Details
-from orchestrator.model.record import StockLevel
+from orchestrator.model.records.record import StockLevel
 
 
 def level_of(facts: LevelFacts, details: Details) -> StockLevel:

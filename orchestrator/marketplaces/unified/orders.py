@@ -13,7 +13,15 @@ from orchestrator.marketplaces.unified.facts import OrderFacts
 from orchestrator.marketplaces.unified.statuses import UNSHIPPED, Statuses, shipper_of, statuses_of
 from orchestrator.marketplaces.unified.texts import CODES, PROPERTIES, TAGS, TRACKING, Texts
 from orchestrator.marketplaces.values import Details
-from orchestrator.model.record import Buyer, Destination, Fulfillment, LinePart, Order, OrderLine, Refund
+from orchestrator.model.records.record import (
+    Buyer,
+    Destination,
+    Fulfillment,
+    LinePart,
+    Order,
+    OrderLine,
+    Refund,
+)
 
 _FIRST = datetime.min.replace(tzinfo=UTC)
 

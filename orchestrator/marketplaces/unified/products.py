@@ -19,7 +19,7 @@ from orchestrator.marketplaces.unified.texts import (
     text_of_html,
 )
 from orchestrator.marketplaces.values import Details, Number, quantity
-from orchestrator.model.record import Option, Product, Variant, Weight, WeightUnit
+from orchestrator.model.records.record import Option, Product, Variant, Weight, WeightUnit
 
 _UNITS: dict[str, WeightUnit] = {
     **dict.fromkeys(("g", "gram", "grams"), "g"),

@@ -7,7 +7,13 @@ from decimal import Decimal
 
 import msgspec
 
-from orchestrator.model.record import FulfilledBy, FulfillmentStatus, Money, OrderStatus, PaymentStatus
+from orchestrator.model.records.record import (
+    FulfilledBy,
+    FulfillmentStatus,
+    Money,
+    OrderStatus,
+    PaymentStatus,
+)
 
 #: Payments of an order that was never paid.
 UNPAID: frozenset[PaymentStatus] = frozenset({"pending", "authorized", "voided"})

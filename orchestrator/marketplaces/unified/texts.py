@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import TypeVar
 
 from orchestrator.errors import RecordInvalid
-from orchestrator.model.record import Attribute
+from orchestrator.model.records.record import Attribute
 
 T = TypeVar("T")
 

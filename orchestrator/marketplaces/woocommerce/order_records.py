@@ -33,7 +33,7 @@ from orchestrator.marketplaces.values import (
 from orchestrator.marketplaces.woocommerce.fields import instant, moment, reference, title
 from orchestrator.marketplaces.woocommerce.order_parts.buyers import buyer, destination
 from orchestrator.marketplaces.woocommerce.order_parts.parcels import fulfilled, parcels
-from orchestrator.model.record import (
+from orchestrator.model.records.record import (
     Attribute,
     Fulfillment,
     FulfillmentStatus,

@@ -12,7 +12,7 @@ from orchestrator.marketplaces.unified.facts import ProductFacts
 from orchestrator.marketplaces.unified.products import product_of, weight_of
 from orchestrator.marketplaces.values import NO_DETAIL, Detail, Details, Number, id_at, plain_text
 from orchestrator.marketplaces.woocommerce.fields import MANAGED, moment, title
-from orchestrator.model.record import Attribute, Option, Product, ProductStatus, Variant, Weight
+from orchestrator.model.records.record import Attribute, Option, Product, ProductStatus, Variant, Weight
 
 _STATUS: dict[str, ProductStatus] = {
     "publish": "active",

@@ -11,7 +11,7 @@ from orchestrator.marketplaces.unified.levels import level_of
 from orchestrator.marketplaces.values import NO_DETAIL, Detail, Details, Number, quantity
 from orchestrator.marketplaces.woocommerce.fields import MANAGED
 from orchestrator.marketplaces.woocommerce.order_records import order_id
-from orchestrator.model.record import Quantity, StockLevel, StockStatus
+from orchestrator.model.records.record import Quantity, StockLevel, StockStatus
 
 #: Stock is kept once for the whole shop.
 LOCATION = "shop"

@@ -3,8 +3,21 @@
 locals {
   # Exactly the files that run on Google Cloud (tests/delivery/terraform/test_archive.py), without those that only
   # the command line uses, and without descriptions.
-  _command_line = ["orchestrator/__main__.py", "orchestrator/operators/audit_views.py", "orchestrator/operators/checks.py", "orchestrator/operators/connections.py", "orchestrator/operators/dead_letters.py", "orchestrator/operators/pause.py", "orchestrator/operators/reject_views.py", "orchestrator/operators/spending.py", "orchestrator/operators/stored_records.py"]
-  _excluded     = "(^|/)(__pycache__|cli)/|(^|/)mapping\\.py$|\\.(pyc|ya?ml|md|typed)$"
+  _command_line = [
+    "orchestrator/__main__.py",
+    "orchestrator/marketplaces/forms.py",
+    "orchestrator/operators/audit_views.py",
+    "orchestrator/operators/checks.py",
+    "orchestrator/operators/connections.py",
+    "orchestrator/operators/dead_letters.py",
+    "orchestrator/operators/log_lines.py",
+    "orchestrator/operators/pause.py",
+    "orchestrator/operators/reject_views.py",
+    "orchestrator/operators/spending.py",
+    "orchestrator/operators/stored_records.py",
+    "orchestrator/operators/tasks/history.py",
+  ]
+  _excluded = "(^|/)(__pycache__|cli|page|acting|rejects|sellers)/|(^|/)mapping\\.py$|\\.(pyc|ya?ml|md|typed)$"
   files = sort(concat(
     ["main.py", "requirements.txt"],
     [

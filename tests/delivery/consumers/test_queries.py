@@ -12,8 +12,8 @@ from google.auth.credentials import AnonymousCredentials
 from google.cloud.firestore_v1.client import Client
 
 from local.google.emulators import Emulators
-from orchestrator.model.record import Order, Product, Record, StockLevel
-from orchestrator.model.record_document import Envelope, document_of, vanished_fields
+from orchestrator.model.records.document import Envelope, document_of, vanished_fields
+from orchestrator.model.records.record import Order, Product, Record, StockLevel
 from tests.delivery.consumers import queries
 from tests.support.clocks import START
 from tests.support.emulators import fresh_project

@@ -16,7 +16,8 @@ import msgspec
 from local.processes import ROOT
 from orchestrator.cli.record_schema import KINDS, meanings
 from orchestrator.marketplaces.registry import REGISTRY
-from orchestrator.model.record import (
+from orchestrator.model.records.document import Envelope
+from orchestrator.model.records.record import (
     Attribute,
     Barcode,
     Charge,
@@ -25,7 +26,6 @@ from orchestrator.model.record import (
     Option,
     Weight,
 )
-from orchestrator.model.record_document import Envelope
 from tests.delivery.docs.markdown import table, with_part
 
 PAGE = ROOT / "docs" / "records.md"

@@ -17,9 +17,9 @@ from orchestrator.errors import MarketplaceUnavailable
 from orchestrator.model.connection import MARKETPLACES, ConnectionStatus
 from orchestrator.model.run import RunStatus
 from orchestrator.operators import audit_views, connections, pause, reject_views, run_views, stored_records
+from orchestrator.operators.health.status import status as status_view
 from orchestrator.operators.rejects.counts import count_by_connection, count_by_reason
 from orchestrator.operators.rejects.retry import retry_rejects
-from orchestrator.operators.status import status as status_view
 from orchestrator.operators.tasks.history import history
 from orchestrator.operators.tasks.pages import STATUSES
 from orchestrator.ports import Create, Filter, Put, Query, Snapshot, Write, Written

@@ -11,8 +11,8 @@ import pytest
 from google.auth.credentials import AnonymousCredentials
 from google.cloud.firestore_v1.client import Client
 
-from orchestrator.model.record import Order, Product, StockLevel
-from orchestrator.model.record_document import Envelope
+from orchestrator.model.records.document import Envelope
+from orchestrator.model.records.record import Order, Product, StockLevel
 from orchestrator.model.run import Run, Shard, Task
 from orchestrator.model.state import SyncState
 from tests.delivery.consumers import queries

@@ -10,7 +10,7 @@ import pytest
 from orchestrator.marketplaces.amazon import listing_records as listings
 from orchestrator.marketplaces.amazon import order_records as orders
 from orchestrator.marketplaces.amazon import stock_records as stock
-from orchestrator.model.record import Money
+from orchestrator.model.records.record import Money
 from tests.marketplaces.amazon.test_amazon_records import FBA, LISTING, ORDER, listed, order, stocked
 
 SHIPPING = [{"type": "SHIPPING", "subtotal": {"amount": "50", "currencyCode": "ZAR"}}]

@@ -15,7 +15,7 @@ from orchestrator.marketplaces.amazon.mapping import MAPPING
 from orchestrator.marketplaces.amazon.order_parts.buyers import PERSONAL_FIELDS
 from orchestrator.marketplaces.registry import REGISTRY
 from orchestrator.marketplaces.scrub import scrub
-from orchestrator.model.record import Buyer, Order
+from orchestrator.model.records.record import Buyer, Order
 from tests.marketplaces.conformance.case import every, opened
 from tests.marketplaces.conformance.market import registered
 from tests.marketplaces.filled import filled

@@ -10,7 +10,7 @@ import pytest
 from orchestrator.marketplaces.amazon import order_records as orders
 from orchestrator.marketplaces.amazon.api import SellerSettings
 from orchestrator.marketplaces.amazon.order_parts import parcels, proceeds
-from orchestrator.model.record import LinePart, Money, Order
+from orchestrator.model.records.record import LinePart, Money, Order
 from tests.marketplaces.amazon.test_amazon_records import ORDER, order
 
 #: The words of the published model (orders_2026-01-01.json of

@@ -9,7 +9,7 @@ import pytest
 
 from orchestrator.marketplaces.amazon import listing_records as listings
 from orchestrator.marketplaces.amazon import stock_records as stock
-from orchestrator.model.record import Attribute, Barcode, Money, Option, Product, Weight
+from orchestrator.model.records.record import Attribute, Barcode, Money, Option, Product, Weight
 from tests.marketplaces.amazon.test_amazon_records import FBA, LISTING, listed, stocked
 
 HERE, ELSEWHERE = "AE08WJ6YKNBMC", "ATVPDKIKX0DER"

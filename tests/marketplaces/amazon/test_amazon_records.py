@@ -15,7 +15,7 @@ from orchestrator.marketplaces.amazon import stock_records as stock
 from orchestrator.marketplaces.amazon.fields import within
 from orchestrator.marketplaces.amazon.order_parts.buyers import PERSONAL_FIELDS
 from orchestrator.marketplaces.scrub import scrub
-from orchestrator.model.record import Money, Order, OrderLine, Product, StockLevel, Variant
+from orchestrator.model.records.record import Money, Order, OrderLine, Product, StockLevel, Variant
 
 ORDER: dict[str, Any] = {
     "orderId": "026-4471920-8830162",

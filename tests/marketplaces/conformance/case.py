@@ -17,7 +17,7 @@ import msgspec
 from orchestrator.marketplaces.session_request import SessionRequest
 from orchestrator.marketplaces.spec import AnySession, AnyStream, Listing, Page, Window
 from orchestrator.model.connection import Connection, ConnectionStatus
-from orchestrator.model.record import Order, Record
+from orchestrator.model.records.record import Order, Record
 from orchestrator.model.run import Run, Task
 from orchestrator.model.state import SyncState
 from orchestrator.ports import DocumentStore, Query, Snapshot

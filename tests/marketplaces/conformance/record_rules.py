@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 from orchestrator.marketplaces.unified.texts import SKUS
-from orchestrator.model.record import Money, Order, OrderLine, Product, Quantity, Record, StockLevel
+from orchestrator.model.records.record import Money, Order, OrderLine, Product, Quantity, Record, StockLevel
 
 
 def amounts_add_up(record: Record) -> None:

@@ -18,8 +18,8 @@ import msgspec
 from orchestrator.cli.record_schema import KINDS, schemas
 from orchestrator.marketplaces.spec import AnySession, AnyStream, Listing, Page, Window
 from orchestrator.marketplaces.values import money
-from orchestrator.model.record import Money
-from orchestrator.model.record_document import SCHEMA
+from orchestrator.model.records.document import SCHEMA
+from orchestrator.model.records.record import Money
 from orchestrator.model.run import TaskStatus
 from orchestrator.sync import pages
 from tests.marketplaces.conformance import record_rules

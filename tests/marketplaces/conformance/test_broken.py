@@ -23,7 +23,7 @@ from orchestrator.errors import (
 from orchestrator.marketplaces.client import Auth, Client
 from orchestrator.marketplaces.session_request import SessionRequest
 from orchestrator.marketplaces.spec import AnySession, AnyStream, Page, Window
-from orchestrator.model.record import Money, Order, Product, Record
+from orchestrator.model.records.record import Money, Order, Product, Record
 from tests.delivery.docs.guide import driftwood
 from tests.marketplaces.conformance.case import opened, several_pages
 from tests.marketplaces.conformance.faults import SWITCHES, survives

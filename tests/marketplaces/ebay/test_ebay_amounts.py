@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.model.record import Charge, LinePart, Money
+from orchestrator.model.records.record import Charge, LinePart, Money
 from tests.marketplaces.ebay.test_ebay_records import LINE, order, pounds
 
 

@@ -14,7 +14,7 @@ from orchestrator.errors import (
     ResponseInvalid,
 )
 from orchestrator.marketplaces.spec import Page, Window
-from orchestrator.model.record import Order
+from orchestrator.model.records.record import Order
 from tests.marketplaces.ebay.answers import EBAY, GRANTED, ORDER, fetch, orders, session, spans
 from tests.support.scripted import EVERYTHING, UNTIL, Sandbox, read, sandbox, scripted
 

@@ -11,7 +11,7 @@ import pytest
 from orchestrator.errors import RecordInvalid
 from orchestrator.marketplaces.ebay import item_records, order_records, stock_records
 from orchestrator.marketplaces.scrub import scrub
-from orchestrator.model.record import Barcode, Buyer, Money, Product, StockLevel, Variant
+from orchestrator.model.records.record import Barcode, Buyer, Money, Product, StockLevel, Variant
 
 
 def pounds(value: str) -> dict[str, str]:

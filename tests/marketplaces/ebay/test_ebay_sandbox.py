@@ -14,7 +14,7 @@ from orchestrator.errors import MarketplaceUnavailable, RateLimited, RequestReje
 from orchestrator.marketplaces.ebay import order_records
 from orchestrator.marketplaces.ebay.mapping import MAPPING
 from orchestrator.marketplaces.scrub import scrub
-from orchestrator.model.record import Order, Record
+from orchestrator.model.records.record import Order, Record
 from tests.marketplaces.conformance import case as conformance
 from tests.marketplaces.conformance.market import registered
 from tests.marketplaces.conformance.record_rules import amounts_add_up, fields_agree

@@ -7,7 +7,7 @@ from typing import Any, get_args
 import pytest
 
 from orchestrator.marketplaces.ebay import item_records, order_people, order_records, stock_records
-from orchestrator.model.record import (
+from orchestrator.model.records.record import (
     FulfilledBy,
     FulfillmentStatus,
     PaymentStatus,

@@ -15,7 +15,7 @@ from orchestrator.errors import MarketplaceUnavailable
 from orchestrator.marketplaces.ebay import stock_records
 from orchestrator.marketplaces.ebay.listings import MOST_UNSHOWN
 from orchestrator.marketplaces.spec import AnySession, Page, Window
-from orchestrator.model.record import Destination, Money
+from orchestrator.model.records.record import Destination, Money
 from orchestrator.model.run import TaskStatus
 from tests.marketplaces.ebay.answers import EBAY, GRANTED, ORDER, fetch, items, orders, refused, session
 from tests.marketplaces.ebay.test_ebay_records import ITEM, LINE, OFFER, line, order, pounds, product

@@ -18,7 +18,7 @@ from orchestrator.errors import (
 )
 from orchestrator.marketplaces.shopify import order_records, queries
 from orchestrator.marketplaces.spec import Window
-from orchestrator.model.record import Order
+from orchestrator.model.records.record import Order
 from tests.marketplaces.shopify.answers import END, SHOPIFY, rows, session
 from tests.support.scripted import (
     EVERYTHING,

@@ -29,7 +29,7 @@ from orchestrator.marketplaces.shopify import order_records, product_records, qu
 from orchestrator.marketplaces.shopify.product_details import complete_products, has_many_variants
 from orchestrator.marketplaces.spec import AnySession
 from orchestrator.model.documents import document_bytes
-from orchestrator.model.record import Order, Product
+from orchestrator.model.records.record import Order, Product
 from tests.marketplaces.conformance.case import opened
 from tests.marketplaces.conformance.market import registered
 from tests.marketplaces.conformance.rules import using

@@ -13,7 +13,7 @@ from orchestrator.marketplaces.scrub import scrub
 from orchestrator.marketplaces.shopify import order_records
 from orchestrator.marketplaces.shopify.mapping import MAPPING
 from orchestrator.marketplaces.shopify.order_parts import parcels
-from orchestrator.model.record import Order
+from orchestrator.model.records.record import Order
 from tests.marketplaces.conformance.record_rules import amounts_add_up, fields_agree
 from tests.marketplaces.shopify.answers import SHOPIFY
 from tests.support.scripted import Sandbox, read, sandbox

@@ -12,7 +12,7 @@ import pytest
 from orchestrator.errors import RecordInvalid
 from orchestrator.marketplaces.shopify import product_records
 from orchestrator.marketplaces.shopify.mapping import MAPPING
-from orchestrator.model.record import Attribute, Barcode, Money, Option, Product, Variant, Weight
+from orchestrator.model.records.record import Attribute, Barcode, Money, Option, Product, Variant, Weight
 from tests.marketplaces.conformance.record_rules import fields_agree
 from tests.marketplaces.filled import filled
 from tests.marketplaces.shopify.answers import SHOPIFY

@@ -10,7 +10,7 @@ import pytest
 
 from orchestrator.errors import RecordInvalid
 from orchestrator.marketplaces.shopify import order_records, product_records, stock_records
-from orchestrator.model.record import Money, Order, StockLevel
+from orchestrator.model.records.record import Money, Order, StockLevel
 
 ORDER: dict[str, Any] = {
     "id": "gid://shopify/Order/6023419910411",

@@ -14,7 +14,7 @@ from orchestrator.marketplaces.shopify import order_records, stock_records
 from orchestrator.marketplaces.shopify.listings import MOST_UNSHOWN
 from orchestrator.marketplaces.shopify.queries import ORDERS_SIZE
 from orchestrator.marketplaces.spec import Limiter, Window
-from orchestrator.model.record import Money, StockLevel
+from orchestrator.model.records.record import Money, StockLevel
 from orchestrator.model.run import TaskStatus
 from tests.marketplaces.shopify.answers import SHOPIFY, rows, session
 from tests.marketplaces.shopify.test_shopify_records import LEVEL, ORDER, order

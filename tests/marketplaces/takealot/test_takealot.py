@@ -15,7 +15,7 @@ from orchestrator.errors import PageTokenExpired, RateLimited, RecordInvalid, Re
 from orchestrator.marketplaces.registry import REGISTRY
 from orchestrator.marketplaces.spec import AnySession, Window
 from orchestrator.marketplaces.takealot import records, sale_records
-from orchestrator.model.record import Money, Order, StockLevel
+from orchestrator.model.records.record import Money, Order, StockLevel
 from tests.support.scripted import (
     CREDENTIALS,
     EVERYTHING,

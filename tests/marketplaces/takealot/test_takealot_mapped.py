@@ -16,7 +16,7 @@ from orchestrator.marketplaces.scrub import scrub
 from orchestrator.marketplaces.spec import AnySession
 from orchestrator.marketplaces.takealot import records, sale_records, v2_records
 from orchestrator.marketplaces.takealot.mapping import MAPPING
-from orchestrator.model.record import Barcode, Charge, Money, Order, Record, Weight
+from orchestrator.model.records.record import Barcode, Charge, Money, Order, Record, Weight
 from tests.marketplaces.conformance.case import every, opened
 from tests.marketplaces.conformance.market import registered
 from tests.marketplaces.filled import filled

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from orchestrator.marketplaces.takealot import records, sale_records
-from orchestrator.model.record import Order
+from orchestrator.model.records.record import Order
 from tests.marketplaces.takealot.test_takealot import OFFER, SALE
 
 

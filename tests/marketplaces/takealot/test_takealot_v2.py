@@ -20,7 +20,7 @@ from orchestrator.errors import (
 from orchestrator.marketplaces.registry import REGISTRY
 from orchestrator.marketplaces.spec import AnySession, Window
 from orchestrator.marketplaces.takealot import v2_records as rows
-from orchestrator.model.record import Buyer, Money, StockLevel
+from orchestrator.model.records.record import Buyer, Money, StockLevel
 from tests.marketplaces.test_completeness import assert_holds
 from tests.support.scripted import (
     EVERYTHING,

@@ -8,7 +8,7 @@ from typing import Any
 from orchestrator.marketplaces.unified.facts import OrderFacts
 from orchestrator.marketplaces.unified.orders import order_of
 from orchestrator.marketplaces.values import Details
-from orchestrator.model.record import Money, Order, OrderLine
+from orchestrator.model.records.record import Money, Order, OrderLine
 from tests.support.clocks import START
 
 HOUR = timedelta(hours=1)

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.marketplaces.unified.breakdown import micros
-from orchestrator.model.record import Charge, Money, Refund
+from orchestrator.model.records.record import Charge, Money, Refund
 from tests.marketplaces.unified.examples import line, order, zar
 
 

@@ -11,7 +11,7 @@ import pytest
 from orchestrator.errors import RecordInvalid
 from orchestrator.marketplaces.unified.orders import order_of
 from orchestrator.marketplaces.values import Details
-from orchestrator.model.record import Attribute, Buyer, Destination, Fulfillment, LinePart, Refund
+from orchestrator.model.records.record import Attribute, Buyer, Destination, Fulfillment, LinePart, Refund
 from tests.marketplaces.unified.examples import HOUR, facts, line, order, zar
 from tests.support.clocks import START
 

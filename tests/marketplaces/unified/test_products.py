@@ -14,7 +14,7 @@ from orchestrator.marketplaces.unified.levels import level_of
 from orchestrator.marketplaces.unified.products import product_of, weight_of
 from orchestrator.marketplaces.unified.texts import text_of_html
 from orchestrator.marketplaces.values import Details
-from orchestrator.model.record import Attribute, Barcode, Option, Product, Variant, Weight
+from orchestrator.model.records.record import Attribute, Barcode, Option, Product, Variant, Weight
 
 
 def product(**fields: Any) -> Product:

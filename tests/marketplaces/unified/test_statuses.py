@@ -13,7 +13,7 @@ from orchestrator.marketplaces.unified.statuses import (
     status_of,
     statuses_of,
 )
-from orchestrator.model.record import FulfilledBy, FulfillmentStatus, OrderStatus, PaymentStatus
+from orchestrator.model.records.record import FulfilledBy, FulfillmentStatus, OrderStatus, PaymentStatus
 from tests.marketplaces.unified.examples import zar
 
 PAYMENTS: tuple[PaymentStatus, ...] = (

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from orchestrator.model.record import Money, Order, StockLevel
+from orchestrator.model.records.record import Money, Order, StockLevel
 from orchestrator.model.run import TaskStatus
 from tests.support.cases import load, normalized, play, prepared
 

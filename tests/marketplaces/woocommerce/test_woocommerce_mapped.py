@@ -14,7 +14,7 @@ from orchestrator.marketplaces.woocommerce import order_records
 from orchestrator.marketplaces.woocommerce.api import Tracking
 from orchestrator.marketplaces.woocommerce.mapping import MAPPING
 from orchestrator.marketplaces.woocommerce.order_details import with_details
-from orchestrator.model.record import Attribute, Destination, LinePart, Money, Order
+from orchestrator.model.records.record import Attribute, Destination, LinePart, Money, Order
 from tests.delivery.docs import records as dictionary
 from tests.marketplaces.conformance import record_rules
 from tests.marketplaces.filled import filled

@@ -9,7 +9,7 @@ import pytest
 
 from local.sandbox.http import Reply
 from orchestrator.marketplaces.registry import REGISTRY
-from orchestrator.model.record import Attribute, Money, Option, Product, Weight
+from orchestrator.model.records.record import Attribute, Money, Option, Product, Weight
 from tests.marketplaces.woocommerce.test_woocommerce import LATER, listed, scripted_session
 from tests.marketplaces.woocommerce.test_woocommerce_hosts import CURRENCY, refused
 from tests.marketplaces.woocommerce.test_woocommerce_products import PRODUCT, VARIATION, level, product

@@ -15,7 +15,7 @@ from orchestrator.marketplaces.registry import REGISTRY
 from orchestrator.marketplaces.woocommerce import order_records
 from orchestrator.marketplaces.woocommerce.api import Tracking
 from orchestrator.marketplaces.woocommerce.order_details import with_details
-from orchestrator.model.record import Fulfillment, LinePart, Order
+from orchestrator.model.records.record import Fulfillment, LinePart, Order
 from tests.marketplaces.conformance import record_rules
 from tests.marketplaces.woocommerce.test_woocommerce import scripted_session
 from tests.marketplaces.woocommerce.test_woocommerce_hosts import refused

@@ -12,7 +12,7 @@ from local.sandbox.http import Reply
 from orchestrator.errors import RecordInvalid
 from orchestrator.marketplaces.woocommerce import order_records, product_records, stock_records
 from orchestrator.marketplaces.woocommerce.variations import variations_of
-from orchestrator.model.record import Money, Product, StockLevel
+from orchestrator.model.records.record import Money, Product, StockLevel
 from tests.marketplaces.woocommerce.test_woocommerce import scripted_session
 from tests.support.scripted import scripted
 

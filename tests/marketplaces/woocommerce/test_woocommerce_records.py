@@ -12,7 +12,7 @@ from orchestrator.errors import RecordInvalid
 from orchestrator.marketplaces.registry import REGISTRY
 from orchestrator.marketplaces.scrub import scrub
 from orchestrator.marketplaces.woocommerce import order_records
-from orchestrator.model.record import Buyer, Money, Order
+from orchestrator.model.records.record import Buyer, Money, Order
 from tests.marketplaces.woocommerce.test_woocommerce_products import VARIATION, product
 
 CONNECTOR = REGISTRY["woocommerce"]

@@ -11,7 +11,7 @@ from local.sandbox.http import Reply
 from orchestrator.marketplaces.registry import REGISTRY
 from orchestrator.marketplaces.woocommerce import order_records
 from orchestrator.marketplaces.woocommerce.order_details import with_details
-from orchestrator.model.record import LinePart, Money, Order
+from orchestrator.model.records.record import LinePart, Money, Order
 from tests.marketplaces.woocommerce.test_woocommerce import scripted_session, session_at
 from tests.marketplaces.woocommerce.test_woocommerce_records import ORDER
 from tests.support.scripted import read, sandbox, scripted

@@ -51,7 +51,7 @@ FRESHNESS_GUARDS = (
     ),
     Guard(
         "operators: ticks that stopped come first",
-        "orchestrator/operators/verdict.py",
+        "orchestrator/operators/health/verdict.py",
         "    yield from _of_the_ticks(facts)\n",
         "",
         STATUS + "test_ticks_that_stopped_come_first",
@@ -65,7 +65,7 @@ FRESHNESS_GUARDS = (
     ),
     Guard(
         "operators: the status reads a bounded number of documents",
-        "orchestrator/operators/causes.py",
+        "orchestrator/operators/health/causes.py",
         "self.left -= len(found)",
         "pass",
         STATUS + "test_status_costs_a_bounded_number_of_reads",

@@ -246,7 +246,7 @@ RECORD_GUARDS = (
     ),
     Guard(
         "records: a vanished order leaves the lists and sums",
-        "orchestrator/model/record_document.py",
+        "orchestrator/model/records/document.py",
         'if stream == "orders" else {}',
         'if stream == "none" else {}',
         CORE + "test_record_documents.py::test_a_vanished_order_leaves_the_lists_and_sums",
@@ -283,7 +283,7 @@ RECORD_GUARDS = (
     ),
     Guard(
         "records: a document that is too large loses optional fields first",
-        "orchestrator/model/record_document.py",
+        "orchestrator/model/records/document.py",
         "if _drop(document, name):",
         "if False:",
         CORE + "test_record_documents.py::test_a_large_document_sheds_optional_fields",

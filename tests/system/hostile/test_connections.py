@@ -18,7 +18,7 @@ from orchestrator.marketplaces.registry import REGISTRY
 from orchestrator.model.connection import Connection, ConnectionStatus, connection_from_document
 from orchestrator.model.run import TaskStatus
 from orchestrator.model.state import Health
-from orchestrator.operators import status
+from orchestrator.operators.health import status
 from orchestrator.ports import Delete, Put
 from orchestrator.runs.start import TriggerRequest, start_manual
 from tests.marketplaces.conformance.market import Market, registered

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from orchestrator.marketplaces.spec import AnySession, Page, Window
-from orchestrator.model.record import Order, Record
+from orchestrator.model.records.record import Order, Record
 from orchestrator.model.run import RunStatus
 from orchestrator.ports import DocumentStore, Snapshot
 from orchestrator.sync.rejects import MAX_RAW_BYTES

@@ -33,7 +33,7 @@ from orchestrator.marketplaces.spec import AnyConnector, AnySession, AnyStream, 
 from orchestrator.model import ids
 from orchestrator.model.audit import Actor, Face
 from orchestrator.model.messages import Message
-from orchestrator.model.record_document import SCHEMA
+from orchestrator.model.records.document import SCHEMA
 from orchestrator.operators import connections
 from orchestrator.operators.pause import pause
 from orchestrator.ports import Put

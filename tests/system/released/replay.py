@@ -26,7 +26,7 @@ from orchestrator.adapters.embedded.queue import LocalQueue, QueueCounts
 from orchestrator.adapters.embedded.store import SqliteStore
 from orchestrator.adapters.google.firestore import FirestoreStore
 from orchestrator.model.messages import Message
-from orchestrator.model.record_document import SCHEMA
+from orchestrator.model.records.document import SCHEMA
 from orchestrator.ports import DocumentStore
 from tests.edge.conftest import served
 from tests.marketplaces.conformance.case import every

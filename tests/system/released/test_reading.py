@@ -16,13 +16,13 @@ from orchestrator.cli.app import main
 from orchestrator.model.connection import connection_from_document
 from orchestrator.model.documents import from_document, to_document
 from orchestrator.model.messages import decode, encode
-from orchestrator.model.record import Order, Product, StockLevel
-from orchestrator.model.record_document import Envelope
+from orchestrator.model.records.document import Envelope
+from orchestrator.model.records.record import Order, Product, StockLevel
 from orchestrator.model.run import Run, Shard, Task
 from orchestrator.model.state import Health, SyncState
 from orchestrator.operators import connections
+from orchestrator.operators.health.status import status
 from orchestrator.operators.run_views import list_runs, show_run
-from orchestrator.operators.status import status
 from orchestrator.ports import Snapshot
 from orchestrator.sync.digest import Digest
 from tests.system.released.conftest import Left

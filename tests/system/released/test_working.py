@@ -12,7 +12,7 @@ import pytest
 from orchestrator.model import ids
 from orchestrator.model.documents import from_document
 from orchestrator.model.messages import Message, decode
-from orchestrator.model.record_document import SCHEMA
+from orchestrator.model.records.document import SCHEMA
 from orchestrator.model.run import Shard, Task, TaskStatus
 from orchestrator.operators.pause import resume
 from orchestrator.ports import Snapshot

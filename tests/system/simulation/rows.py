@@ -7,7 +7,7 @@ from datetime import datetime
 
 import msgspec
 
-from orchestrator.model.record import Buyer, Order, Record
+from orchestrator.model.records.record import Buyer, Order, Record
 
 #: Stands in everything about a buyer, and may stand only where that may be stored.
 BUYER = "bUy3r"

@@ -11,7 +11,7 @@ from typing import Any
 
 from orchestrator.marketplaces.amazon.fields import Row
 from orchestrator.marketplaces.values import Detail, Details, joined
-from orchestrator.model.record import Attribute, Buyer, Destination
+from orchestrator.model.records.record import Attribute, Buyer, Destination
 
 #: Raw fields that hold personal data, or a buyer's own words.
 PERSONAL_FIELDS = frozenset(

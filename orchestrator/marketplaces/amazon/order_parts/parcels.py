@@ -6,7 +6,7 @@ from typing import Any
 
 from orchestrator.marketplaces.amazon.fields import Row, moment
 from orchestrator.marketplaces.values import Details, Id, Number, quantity
-from orchestrator.model.record import Fulfillment, LinePart, ShipmentStatus
+from orchestrator.model.records.record import Fulfillment, LinePart, ShipmentStatus
 
 #: All of `PackageStatus.status`.
 STATUSES: dict[str, ShipmentStatus] = {

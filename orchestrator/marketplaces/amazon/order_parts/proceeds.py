@@ -21,7 +21,7 @@ from orchestrator.errors import RecordInvalid
 from orchestrator.marketplaces.amazon.fields import Row, amount_of
 from orchestrator.marketplaces.unified.breakdown import difference, in_currency, sum_of_all
 from orchestrator.marketplaces.values import Details, money
-from orchestrator.model.record import Money
+from orchestrator.model.records.record import Money
 
 #: All kinds of an item's proceeds (`ItemProceedsBreakdown.type`).
 KINDS = ("ITEM", "SHIPPING", "GIFT_WRAP", "COD_FEE", "OTHER", "TAX", "DISCOUNT")

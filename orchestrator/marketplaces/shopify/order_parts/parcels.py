@@ -19,7 +19,7 @@ from orchestrator.marketplaces.shopify.nodes import number
 from orchestrator.marketplaces.shopify.order_parts import order_rows as rows
 from orchestrator.marketplaces.shopify.rows import Bag
 from orchestrator.marketplaces.values import EXACT, Details, money, optional_utc, quantity, total_quantity
-from orchestrator.model.record import (
+from orchestrator.model.records.record import (
     FulfilledBy,
     Fulfillment,
     LinePart,

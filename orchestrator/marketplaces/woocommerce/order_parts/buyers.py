@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from orchestrator.marketplaces.values import Detail, Details, joined
-from orchestrator.model.record import Buyer, Destination
+from orchestrator.model.records.record import Buyer, Destination
 
 
 class _Address(msgspec.Struct):

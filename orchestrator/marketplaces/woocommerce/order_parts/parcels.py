@@ -19,7 +19,7 @@ import msgspec
 
 from orchestrator.marketplaces.values import Detail, Details, Number, quantity, total_quantity
 from orchestrator.marketplaces.woocommerce.fields import moment
-from orchestrator.model.record import Fulfillment, LinePart, Quantity
+from orchestrator.model.records.record import Fulfillment, LinePart, Quantity
 
 #: Of a completed order's row, if the site has no such call.
 NO_CALL = b"false"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from orchestrator.model.cause import Blame
-from orchestrator.operators.status_view import (
+from orchestrator.operators.health.status_view import (
     CauseGroup,
     ConnectionCounts,
     Day,

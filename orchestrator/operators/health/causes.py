@@ -10,8 +10,8 @@ from orchestrator.model import ids
 from orchestrator.model.cause import Blame, Cause, blame_of
 from orchestrator.model.documents import attempt
 from orchestrator.model.state import SyncState
-from orchestrator.operators.remedies import remedy, title
-from orchestrator.operators.status_view import CauseGroup, Example
+from orchestrator.operators.health.remedies import remedy, title
+from orchestrator.operators.health.status_view import CauseGroup, Example
 from orchestrator.ports import Document, DocumentStore, Filter, Query, Snapshot
 
 #: Kinds of causes that are shown.

@@ -10,7 +10,7 @@ import msgspec
 from orchestrator.errors import RecordInvalid
 from orchestrator.model.connection import Connection
 from orchestrator.model.documents import document_bytes, to_document
-from orchestrator.model.record import Record
+from orchestrator.model.records.record import Record
 
 #: Version of the documents' form. A field may be added within a version; another meaning is a new one.
 SCHEMA = 2

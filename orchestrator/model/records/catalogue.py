@@ -7,7 +7,7 @@ from typing import Literal
 
 import msgspec
 
-from orchestrator.model.parts import Attribute, FulfilledBy, Money, Part, Quantity, Warnings
+from orchestrator.model.records.parts import Attribute, FulfilledBy, Money, Part, Quantity, Warnings
 
 ProductStatus = Literal["active", "inactive", "draft", "archived", "unknown"]
 BarcodeKind = Literal["gtin", "ean", "upc", "isbn", "asin", "other"]

@@ -7,7 +7,7 @@ from typing import Literal
 
 import msgspec
 
-from orchestrator.model.parts import Attribute, Charge, FulfilledBy, Money, Part, Quantity, Warnings
+from orchestrator.model.records.parts import Attribute, Charge, FulfilledBy, Money, Part, Quantity, Warnings
 
 OrderStatus = Literal[
     "pending", "open", "partially_fulfilled", "fulfilled", "cancelled", "refunded", "returned", "unknown"

@@ -9,7 +9,7 @@ an empty list says that there are none. Inside lists and maps a field is left ou
 
 from __future__ import annotations
 
-from orchestrator.model.catalogue import (
+from orchestrator.model.records.catalogue import (
     Barcode,
     BarcodeKind,
     Option,
@@ -21,7 +21,7 @@ from orchestrator.model.catalogue import (
     Weight,
     WeightUnit,
 )
-from orchestrator.model.order import (
+from orchestrator.model.records.order import (
     Buyer,
     Destination,
     Fulfillment,
@@ -34,7 +34,7 @@ from orchestrator.model.order import (
     Refund,
     ShipmentStatus,
 )
-from orchestrator.model.parts import Attribute, Charge, FulfilledBy, Money, Part, Quantity, Warnings
+from orchestrator.model.records.parts import Attribute, Charge, FulfilledBy, Money, Part, Quantity, Warnings
 
 __all__ = [
     "Attribute",

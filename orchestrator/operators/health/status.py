@@ -20,10 +20,9 @@ from orchestrator.model.counts import TaskTotals
 from orchestrator.model.documents import read_all
 from orchestrator.model.run import Run, RunStatus
 from orchestrator.model.state import Health, SyncState
-from orchestrator.operators.causes import Found, Reader, groups
-from orchestrator.operators.remedies import remedy
-from orchestrator.operators.run_views import with_id
-from orchestrator.operators.status_view import (
+from orchestrator.operators.health.causes import Found, Reader, groups
+from orchestrator.operators.health.remedies import remedy
+from orchestrator.operators.health.status_view import (
     CauseGroup,
     ConnectionCounts,
     Day,
@@ -32,7 +31,8 @@ from orchestrator.operators.status_view import (
     MarketplaceStatus,
     StatusView,
 )
-from orchestrator.operators.verdict import Facts, verdict
+from orchestrator.operators.health.verdict import Facts, verdict
+from orchestrator.operators.run_views import with_id
 from orchestrator.ports import DeadLetters, Document, Filter, Query, Snapshot
 from orchestrator.services import Services
 

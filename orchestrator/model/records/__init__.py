@@ -1,0 +1,1 @@
+"""The records that a seller's software reads, and their documents."""

@@ -1,0 +1,1 @@
+"""How well the sync is: the verdict, the causes, their remedies."""
