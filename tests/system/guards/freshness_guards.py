@@ -68,6 +68,6 @@ FRESHNESS_GUARDS = (
         "orchestrator/operators/health/causes.py",
         "self.left -= len(found)",
         "pass",
-        STATUS + "test_status_costs_a_bounded_number_of_reads",
+        "tests/core/test_status_reads.py::test_status_costs_a_bounded_number_of_reads",
     ),
 )
