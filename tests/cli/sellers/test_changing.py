@@ -19,6 +19,7 @@ from orchestrator.errors import (
     StoreUnavailable,
 )
 from orchestrator.marketplaces.spec import AnySession
+from orchestrator.model.cause import Cause
 from orchestrator.model.counts import ErrorInfo
 from orchestrator.model.documents import from_document, to_document
 from orchestrator.model.state import Health, SyncState
@@ -81,6 +82,13 @@ def refuse(services: Services, at: datetime, **more: Any) -> None:
         last_error=error,
     )
     services.store.commit([Put("sync_state/shop-1", {**to_document(state), **more})])
+
+
+def cause(kind: str, stream: str | None = None) -> dict[str, Any]:
+    """A cause as the state holds it."""
+    return to_document(
+        Cause(kind=kind, message="401", action="store a valid one", since=START, stream=stream)
+    )
 
 
 def state_of(services: Services) -> SyncState:
@@ -154,7 +162,7 @@ def test_another_organization_comes_with_its_credential(added: Services) -> None
 
 def test_a_new_secret_is_stored_and_the_refusal_forgotten(added: Services) -> None:
     """The next tick tries it; neither document nor audit has a part of it."""
-    refuse(added, START, cause={"kind": "credentials_rejected", "message": "401"})
+    refuse(added, START, cause=cause("credentials_rejected"))
 
     done = change(added, CANARY)
 
@@ -201,7 +209,7 @@ def test_a_refused_secret_is_not_stored(added: Services) -> None:
 
 def test_a_good_check_forgets_the_refusal_and_is_recorded(added: Services) -> None:
     """In one commit; without a refusal only the record is written."""
-    refuse(added, START, cause={"kind": "credentials_rejected"})
+    refuse(added, START, cause=cause("credentials_rejected"))
 
     assert checking.check(added, "shop-1", by=ME) == "account of one"
 
@@ -212,18 +220,18 @@ def test_a_good_check_forgets_the_refusal_and_is_recorded(added: Services) -> No
 
 
 @pytest.mark.parametrize(
-    "cause", [{"kind": "marketplace_unavailable"}, {"kind": "permission_denied", "stream": "orders"}]
+    ("kind", "stream"), [("marketplace_unavailable", None), ("permission_denied", "orders")]
 )
-def test_a_check_says_nothing_about_other_causes(added: Services, cause: dict[str, str]) -> None:
+def test_a_check_says_nothing_about_other_causes(added: Services, kind: str, stream: str | None) -> None:
     """The marketplace's trouble and a stream's missing right stay until a task works."""
-    state = {**to_document(SyncState(seq=1)), "cause": cause}
+    state = {**to_document(SyncState(seq=1)), "cause": cause(kind, stream)}
     added.store.commit([Put("sync_state/shop-1", state)])
 
     checking.check(added, "shop-1", by=ME)
 
     found = added.store.get("sync_state/shop-1")
     assert found is not None
-    assert found.data["cause"] == cause
+    assert found.data["cause"] == cause(kind, stream)
 
 
 def test_a_refusal_after_the_check_began_stays(added: Services) -> None:

@@ -16,10 +16,21 @@ from orchestrator.adapters.embedded.store import SqliteStore
 from orchestrator.errors import MarketplaceUnavailable
 from orchestrator.model.connection import MARKETPLACES, ConnectionStatus
 from orchestrator.model.run import RunStatus
-from orchestrator.operators import audit_views, connections, pause, reject_views, run_views, stored_records
+from orchestrator.operators import (
+    audit_views,
+    checks,
+    connections,
+    pause,
+    reject_views,
+    run_views,
+    spending,
+    stored_records,
+)
+from orchestrator.operators.acting import bulk
 from orchestrator.operators.health.status import status as status_view
 from orchestrator.operators.rejects.counts import count_by_connection, count_by_reason
 from orchestrator.operators.rejects.retry import retry_rejects
+from orchestrator.operators.sellers import adding
 from orchestrator.operators.tasks.history import history
 from orchestrator.operators.tasks.pages import STATUSES
 from orchestrator.ports import Create, Filter, Put, Query, Snapshot, Write, Written
@@ -192,6 +203,11 @@ def _look(world: World, run_id: str) -> None:
     count_by_reason(world.store, "c1")
     connections.unfinished_removals(world.store)
     audit_views.list_audit(world.store)
+    spending.spending(world.store, world.clock, 1)
+    list(checks.look(world.services, caller=str, queue=str, dead_letters=str))
+    adding.usual_organization(world.services)
+    adding.next_tick(world.services)
+    bulk.find(world.services, bulk.Which(cause="-", marketplace="shopify", organization_id="org-1"))
     audit_views.list_audit(world.store, connection_id="c1")
     audit_views.list_audit(world.store, run_id=run_id)
     connections.list_page(

@@ -525,6 +525,16 @@ run "refuses_half_a_second" {
   expect_failures = [var.sync]
 }
 
+run "refuses_half_a_second_between_ticks" {
+  command = plan
+
+  variables {
+    sync = { tick_seconds = 0.5 }
+  }
+
+  expect_failures = [var.sync]
+}
+
 run "refuses_a_worker_timeout_over_ten_minutes" {
   command = plan
 
