@@ -45,7 +45,7 @@ REGRESSIONS = (
         "orchestrator/sync/page_writer.py",
         "seen=self.digest.seen_bits(), blind",
         "seen=window.seen, blind",
-        1293,
+        163,
     ),
     Regression(
         "refused-without-a-name",
@@ -69,7 +69,7 @@ REGRESSIONS = (
         "orchestrator/sync/digest.py",
         "oldest_day <= day < KEPT_DAY]",
         "oldest_day <= day]",
-        9,
+        122,
     ),
     Regression(
         "task-recorded-after-its-time",
@@ -85,7 +85,7 @@ REGRESSIONS = (
         "orchestrator/tasks/claim.py",
         "if state.lease != lease:",
         "if state != read.state:",
-        25,
+        21,
     ),
     Regression(
         "handed-over-to-nobody",
@@ -101,7 +101,7 @@ REGRESSIONS = (
         "orchestrator/operators/pause.py",
         "if snapshot is None or not state.removing or state.removed_at != self._began_at:",
         "if snapshot is None:",
-        19,
+        55,
     ),
     Regression(
         "rounds-wait-for-each-other",
@@ -125,7 +125,7 @@ REGRESSIONS = (
         "orchestrator/tasks/ending.py",
         'if first is None or first.data.get("shard", shard) == shard:',
         "if True:",
-        22,
+        48,
     ),
     Regression(
         "one-unreadable-state",
@@ -149,7 +149,7 @@ REGRESSIONS = (
         "orchestrator/sync/windows.py",
         "min(now, told or now) - stream.age",
         "now - stream.age",
-        45,
+        128,
     ),
     Regression(
         "release-holds-changes-up",
@@ -165,7 +165,7 @@ REGRESSIONS = (
         "orchestrator/sync/migration/versions.py",
         "cursor.window.until if cursor.window is not None else None]",
         "None]",
-        458,
+        260,
     ),
 )
 
