@@ -73,8 +73,8 @@ ENDS = (
 )
 
 
-#: Histories that end before the judge's last question can be answered: in this one an outage in the last hours
-#: left two windows of a migration to later ticks. All data are stored; only the rewriting is not done yet.
+#: Histories that end before the last question of the judge can be answered: in this one an outage in the last
+#: hours left two windows of a migration to later ticks. All data are stored; they are not rewritten yet.
 UNDECIDED = {1220}
 
 
