@@ -88,14 +88,6 @@ REGRESSIONS = (
         21,
     ),
     Regression(
-        "handed-over-to-nobody",
-        "A holder handed over and died before it published; whoever watched it acknowledged all the same.",
-        "orchestrator/tasks/claim.py",
-        "return is_held and state.lease.owner is not None",
-        "return is_held",
-        2385,
-    ),
-    Regression(
         "purge-outlives-its-removal",
         "A removal that stalled deleted the records of the connection that was added again under its id.",
         "orchestrator/operators/pause.py",
@@ -109,7 +101,7 @@ REGRESSIONS = (
         "orchestrator/runs/heal.py",
         "runs=before.runs.following(now, round_length),",
         "runs=before.runs.following(now, round_length) if before.leases.ended else before.runs,",
-        929,
+        83,
     ),
     Regression(
         "heal-on-every-delivery",
