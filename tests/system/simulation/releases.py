@@ -138,6 +138,30 @@ class Releases:
                 if counts.get("written"):
                     history.violated(f"{connection_id}/{stream}: {counts} although nothing has changed")
 
+    def ticks_owed(self) -> int:
+        """The most ticks that a migration may take longer: a page with a row without details fails once."""
+        history = self._history
+        return sum(
+            has_no_details(row.id, row.now.stored_value)
+            for connection_id in history.connections
+            for stream in history.market.detailed
+            for row in history.market.rows(connection_id, stream).values()
+        )
+
+    def is_held_up(self) -> bool:
+        """Whether the last tick left a window over the history at such a page."""
+        history = self._history
+        states = [
+            SyncState.of(history.store.get(ids.state_path(connection_id)))
+            for connection_id in history.connections
+        ]
+        return any(
+            known.migration and known.migration[0].failures
+            for state in states
+            for stream, known in state.streams.items()
+            if stream in history.market.detailed
+        )
+
     # The verdict
 
     def check_state(self, connection_id: str, state: SyncState, stream: str) -> None:
