@@ -138,8 +138,8 @@ class Releases:
                 if counts.get("written"):
                     history.violated(f"{connection_id}/{stream}: {counts} although nothing has changed")
 
-    def ticks_owed(self) -> int:
-        """The most ticks that a migration may take longer: a page with a row without details fails once."""
+    def turns_owed(self) -> int:
+        """The most turns that a migration may take longer: a page with a row without details fails once."""
         history = self._history
         return sum(
             has_no_details(row.id, row.now.stored_value)
@@ -148,19 +148,17 @@ class Releases:
             for row in history.market.rows(connection_id, stream).values()
         )
 
-    def is_held_up(self) -> bool:
-        """Whether the last tick left a window over the history at such a page."""
+    def held_up(self) -> list[str]:
+        """Connections whose last turn ended at such a page; a run that a person asks for is a turn."""
         history = self._history
-        states = [
-            SyncState.of(history.store.get(ids.state_path(connection_id)))
+        return [
+            connection_id
             for connection_id in history.connections
+            for stream, known in SyncState.of(
+                history.store.get(ids.state_path(connection_id))
+            ).streams.items()
+            if stream in history.market.detailed and known.migration and known.migration[0].failures
         ]
-        return any(
-            known.migration and known.migration[0].failures
-            for state in states
-            for stream, known in state.streams.items()
-            if stream in history.market.detailed
-        )
 
     # The verdict
 
