@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta
+from datetime import timedelta
 from enum import StrEnum
 from functools import partial
 
@@ -13,6 +13,8 @@ import msgspec
 from orchestrator.errors import Conflict, SyncError, locate
 from orchestrator.model import ids
 from orchestrator.model.connection import ConnectionStatus
+from orchestrator.operators.health.verdict import duration
+from orchestrator.operators.ticks import LAST, Ticks
 from orchestrator.ports import Filter, Query, Update
 from orchestrator.services import Services
 
@@ -20,9 +22,6 @@ from orchestrator.services import Services
 _SKEW = timedelta(seconds=5)
 #: Connections whose credential is read.
 _CREDENTIALS = 3
-#: Runs that are searched for the last two ticks.
-_RUNS = 50
-_TRIGGERS = ("scheduler", "interval")
 #: A query for each index of terraform/modules/store that the sync and its operators need.
 PROBES = {
     "actions-on-a-connection": Query(
@@ -213,40 +212,22 @@ def _clock(services: Services) -> Check:
 
 def _last_tick(services: Services) -> Check:
     name = "last tick"
-    found = services.store.query(
-        Query("runs", where=[Filter("order", ">=", "")], order_by="order", descending=True, limit=_RUNS)
-    )
-    started = [
-        each.data["started_at"]
-        for each in found
-        if each.data.get("trigger") in _TRIGGERS and isinstance(each.data.get("started_at"), datetime)
-    ]
-    if not started:
+    now = services.clock.now()
+    ticks = Ticks.of(services.store.query(LAST), services.settings)
+    every = f"one is due every {duration(ticks.every)}"
+    if ticks.last_at is None:
         return Check(
             name=name,
             result=Result.WARNING,
-            finding="there is no run of the scheduler among the newest runs",
+            finding=f"no tick is known; {every}",
             remedy="look at the job in Cloud Scheduler (on a laptop: make dev ticks), "
             "and at the HTTP function's log",
         )
-    age = services.clock.now() - started[0]
-    # The time between the last two ticks tells when the next one is due.
-    every = started[0] - started[1] if len(started) > 1 else timedelta(hours=1)
-    finding = f"{_long(age)} ago; the one before it came {_long(every)} earlier"
-    if len(started) == 1:
-        finding = f"{_long(age)} ago, and it is the only one"
-    if age <= 2 * every + timedelta(minutes=1):
+    finding = f"{duration(now - ticks.last_at)} ago; {every}"
+    if ticks.silent_for(now) is None:
         return _ok(name, finding)
     remedy = "ticks have stopped: is the job in Cloud Scheduler paused? else read the HTTP function's log"
     return Check(name=name, result=Result.WARNING, finding=finding, remedy=remedy)
-
-
-def _long(time: timedelta) -> str:
-    seconds = max(0.0, time.total_seconds())
-    for unit, size in (("days", 86_400), ("hours", 3_600), ("minutes", 60)):
-        if seconds >= 2 * size:
-            return f"{seconds / size:.0f} {unit}"
-    return f"{seconds:.0f} s"
 
 
 def _secrets(services: Services) -> Iterator[Check]:

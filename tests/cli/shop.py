@@ -41,6 +41,7 @@ def fill(
     run = Run(
         trigger="scheduler",
         requested_by="scheduler",
+        schedule_time=run_at,
         order=f"{run_at:%Y-%m-%dT%H:%M:%S.%fZ}|{RUN_ID}",
         status=RunStatus.FAILED,
         dispatch={"shopify": Dispatch(n=1, done=True)},

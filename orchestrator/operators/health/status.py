@@ -33,6 +33,7 @@ from orchestrator.operators.health.status_view import (
 )
 from orchestrator.operators.health.verdict import Facts, verdict
 from orchestrator.operators.run_views import with_id
+from orchestrator.operators.ticks import LAST, Ticks
 from orchestrator.ports import DeadLetters, Document, Filter, Query, Snapshot
 from orchestrator.services import Services
 
@@ -80,12 +81,12 @@ def status(services: Services, dead: DeadLetters | None = None) -> StatusView:
         services: The world.
         dead: Counts dead letters if that is cheap; None if the caller may not read them.
     """
-    now, tick = services.clock.now(), timedelta(seconds=services.settings.tick_seconds)
+    now = services.clock.now()
     asked = _ask(services, now)
     found_runs, faults = read_all(Run, asked.runs.result())
     runs = [run for _, run in found_runs]
-    ticks, tick_faults = read_all(Run, asked.ticks.result())
-    last_tick = next((run for _, run in ticks), None)
+    ticks = Ticks.of(asked.ticks.result(), services.settings)
+    _, tick_faults = read_all(Run, asked.ticks.result())
     now_by_name = {name: _share(each) for name, each in asked.marketplaces.items()}
     counts = _connections(asked, now_by_name)
     latest = [snapshot for each in asked.marketplaces.values() for snapshot in each.latest.result()]
@@ -104,8 +105,7 @@ def status(services: Services, dead: DeadLetters | None = None) -> StatusView:
     )
     facts = Facts(
         now=now,
-        tick=tick,
-        last_tick_at=last_tick.started_at if last_tick is not None else None,
+        ticks=ticks,
         connections=counts,
         marketplaces=marketplaces,
         groups=found.groups,
@@ -119,10 +119,8 @@ def status(services: Services, dead: DeadLetters | None = None) -> StatusView:
         action=worst.action,
         at=now,
         health=_health(counts, runs),
-        last_tick_at=facts.last_tick_at,
-        next_tick_at=(last_tick.schedule_time or last_tick.started_at) + tick
-        if last_tick is not None
-        else None,
+        last_tick_at=ticks.last_at,
+        next_tick_at=ticks.due_at,
         tick_s=services.settings.tick_seconds,
         connections=counts,
         groups=found.groups,
@@ -156,7 +154,7 @@ def _ask(services: Services, now: datetime) -> _Asked:
     today = Filter("order", ">=", ids.order_key(now - _DAY, ""))
     return _Asked(
         runs=submit(store.query, Query("runs", order_by="order", descending=True, limit=SHOWN_RUNS)),
-        ticks=submit(store.query, Query("runs", order_by="schedule_time", descending=True, limit=1)),
+        ticks=submit(store.query, LAST),
         marketplaces={name: marketplace(name) for name in MARKETPLACES},
         active=count("connections", Filter("status", "==", ConnectionStatus.ACTIVE.value)),
         paused=count("connections", Filter("status", "==", ConnectionStatus.PAUSED.value)),

@@ -14,9 +14,8 @@ from orchestrator.operators.health.status_view import (
     MarketplaceStatus,
     Situation,
 )
+from orchestrator.operators.ticks import Ticks
 
-#: A tick may be delivered this late.
-_DELIVERED = timedelta(seconds=30)
 _UNITS = ((86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second"))
 
 
@@ -25,8 +24,7 @@ class Facts:
     """The input of a verdict."""
 
     now: datetime
-    tick: timedelta
-    last_tick_at: datetime | None
+    ticks: Ticks
     connections: ConnectionCounts
     marketplaces: dict[str, MarketplaceStatus]
     groups: Sequence[CauseGroup]
@@ -86,13 +84,13 @@ def _all(facts: Facts) -> Iterator[Verdict]:
 
 
 def _of_the_ticks(facts: Facts) -> Iterator[Verdict]:
-    every = f"one is due every {duration(facts.tick)}"
+    every = f"one is due every {duration(facts.ticks.every)}"
     look = "look at the scheduler's job and its last answer; `trigger` starts a run by hand"
-    if facts.last_tick_at is None:
+    silent = facts.ticks.silent_for(facts.now)
+    if facts.ticks.last_at is None:
         yield Verdict(Situation.TICKS_STOPPED, f"No tick is known; {every}.", look)
-    elif facts.now - facts.last_tick_at > 2 * facts.tick + _DELIVERED:
-        silent = duration(facts.now - facts.last_tick_at)
-        yield Verdict(Situation.TICKS_STOPPED, f"No tick for {silent}; {every}.", look)
+    elif silent is not None:
+        yield Verdict(Situation.TICKS_STOPPED, f"No tick for {duration(silent)}; {every}.", look)
 
 
 def _of_all_connections(facts: Facts) -> Iterator[Verdict]:

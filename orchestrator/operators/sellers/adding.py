@@ -15,7 +15,8 @@ from orchestrator.model.connection import Connection
 from orchestrator.operators.connections import Fields, check_is_new, commit_new, drafted, open_session
 from orchestrator.operators.sellers.checking import after_storing, ask_account
 from orchestrator.operators.sellers.credentials import HeldSecret, reference_of, store_credential
-from orchestrator.ports import Filter, Query
+from orchestrator.operators.ticks import LAST, Ticks
+from orchestrator.ports import Query
 from orchestrator.services import Services
 
 #: Runs that are looked at for the ticks among them.
@@ -100,17 +101,6 @@ def usual_organization(services: Services) -> str | None:
 
 
 def next_tick(services: Services) -> datetime | None:
-    """When the scheduler is expected to tick next, by the distance of its last two ticks; None if unknown."""
-    runs = services.store.query(
-        Query("runs", where=[Filter("order", ">=", "")], order_by="order", descending=True, limit=_RUNS)
-    )
-    ticks = [
-        run.data["started_at"]
-        for run in runs
-        if run.data.get("trigger") in {"scheduler", "interval"}
-        and isinstance(run.data.get("started_at"), datetime)
-    ]
-    if len(ticks) < 2 or ticks[0] <= ticks[1]:
-        return None
-    due: datetime = ticks[0] + (ticks[0] - ticks[1])
-    return due if due > services.clock.now() else None
+    """When the scheduler ticks next; None if no tick is known, or if it should have ticked already."""
+    due_at = Ticks.of(services.store.query(LAST), services.settings).due_at
+    return due_at if due_at is not None and due_at > services.clock.now() else None

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -328,17 +329,14 @@ def test_the_command_tells_the_effect(
     assert "nothing is to be changed" in capsys.readouterr().err
 
 
-def test_the_next_tick_is_told_from_the_last_two(services: Services) -> None:
-    """Unknown with fewer, or if it should have been already."""
+def test_the_next_tick_follows_the_last_one(services: Services, tmp_path: Path) -> None:
+    """Unknown without one, or if it should have been already."""
     assert adding.next_tick(services) is None
-    for minutes, trigger in ((30, "scheduler"), (20, "manual"), (15, "scheduler"), (7, "retry")):
+    shop.fill(tmp_path)
+    for minutes, due_at in ((16, None), (13, START + timedelta(minutes=2))):
         at = START - timedelta(minutes=minutes)
-        run = {"trigger": trigger, "started_at": at, "order": f"{at:%H%M}"}
-        services.store.commit([Put(f"runs/{minutes}", run)])
-
-    assert adding.next_tick(services) is None
-    services.store.commit([Update("runs/15", {"started_at": START - timedelta(minutes=14)})])
-    assert adding.next_tick(services) == datetime(2026, 3, 1, 12, 2, tzinfo=UTC)
+        services.store.commit([Update(f"runs/{shop.RUN_ID}", {"schedule_time": at})])
+        assert adding.next_tick(services) == due_at
 
 
 def test_the_usual_organization_is_the_only_one(services: Services) -> None:
