@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from datetime import datetime
 
 from orchestrator.cli.actor import actor
 from orchestrator.cli.answer import Answer, Commands, command
@@ -41,19 +42,20 @@ def _add(services: Services, options: argparse.Namespace) -> Answer:
 def added(services: Services, name: str, given: Fields, secret: Secret) -> Answer:
     """Add it, and say what happens next."""
     connection, account = adding.add(services, name, by=actor(services), secret=secret, **given)
+    due_at = adding.next_tick(services)
     value = {
         "id": name,
         "account": account or None,
         "credential": connection.credential,
         "streams": connection.streams,
-        "next_tick_at": adding.next_tick(services),
+        "next_tick_at": due_at,
     }
-    return Answer(value, _told(services, name, connection, account, secret))
+    return Answer(value, _told(name, connection, account, secret, due_at))
 
 
-def _told(services: Services, name: str, connection: Connection, account: str, secret: Secret) -> str:
-    due = adding.next_tick(services)
-    when = f"The next tick (about {due:%H:%M}Z) syncs it" if due is not None else "The next tick syncs it"
+def _told(name: str, connection: Connection, account: str, secret: Secret, due_at: datetime | None) -> str:
+    about = f" (about {due_at:%H:%M}Z)" if due_at is not None else ""
+    when = f"The next tick{about} syncs it"
     return "\n".join(
         [
             f"{name}: the marketplace answers: {safe(account)}" if account else f"{name}: not checked",

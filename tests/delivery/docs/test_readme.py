@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import shlex
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +15,7 @@ from local.processes import ROOT, Processes, free_ports
 from orchestrator.cli.app import parser
 from tests.cli.test_examples import COMMANDS
 from tests.delivery.docs.readme import README, SETTINGS, block, with_settings_table
+from tests.support.tools import needs_curl
 
 TEXT = README.read_text()
 
@@ -87,7 +87,7 @@ def test_every_file_that_is_named_exists() -> None:
 
 
 @pytest.mark.processes
-@pytest.mark.skipif(shutil.which("curl") is None, reason="there is no curl on the PATH")
+@needs_curl
 def test_the_plain_commands_work(tmp_path: Path) -> None:
     """Both functions start as documented, and the documented curl gets its 202."""
     api, worker = free_ports(2)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import signal
 import subprocess
 from datetime import datetime
@@ -19,6 +18,7 @@ from local.google.issuer import Issuer
 from local.processes import ROOT
 from local.samples import MARKETPLACES
 from local.stack import OPERATOR
+from tests.support.tools import needs_curl
 from tests.support.waiting import wait_until
 from tests.system.stack.test_local_run import SMALL, run, started
 
@@ -77,7 +77,7 @@ def test_dev_ticks_at_an_interval_beside_another_stack(tmp_path: Path) -> None:
     assert text.endswith("\nstopped\n")
 
 
-@pytest.mark.skipif(shutil.which("curl") is None, reason="there is no curl on the PATH")
+@needs_curl
 def test_a_run_that_hangs_keeps_no_tick_waiting(tmp_path: Path) -> None:
     """While a marketplace does not answer, a run stays open, says so, and all later ticks come on time."""
     directory = tmp_path / "local"
@@ -102,7 +102,7 @@ def test_a_run_that_hangs_keeps_no_tick_waiting(tmp_path: Path) -> None:
     assert {time.second % INTERVAL_S for time in times[1:]} == {0}
 
 
-@pytest.mark.skipif(shutil.which("curl") is None, reason="there is no curl on the PATH")
+@needs_curl
 def test_the_printed_and_documented_commands_work(tmp_path: Path) -> None:
     """Status, change, one account's fault and its end as `make dev` prints them; all faults of the README."""
     directory = tmp_path / "local"
