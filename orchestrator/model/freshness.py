@@ -162,16 +162,26 @@ def behind(state: SyncState, pace: Pace | None, now: datetime) -> SyncState:
     return with_cause(state, incomplete(now)) if state.late_at <= now + pace.interval else state
 
 
-def cleared(state: SyncState) -> SyncState:
-    """The state after somebody has seen that the marketplace accepts the credential: ticks try it again."""
-    streams = {name: msgspec.structs.replace(each, refused=None) for name, each in state.streams.items()}
+def cleared(state: SyncState, before: datetime) -> SyncState:
+    """The state after a call has shown that the credential works, without refusals from before that call.
+
+    The next tick tries the connection again, and its refused streams too: what is refused still is refused
+    once more. A cause of one stream, or of the marketplace, stays until a task works.
+    """
+    streams = {
+        name: msgspec.structs.replace(each, refused=None)
+        if each.refused is not None and each.refused.at <= before
+        else each
+        for name, each in state.streams.items()
+    }
+    state = msgspec.structs.replace(state, streams=streams)
+    if state.refused_at is not None and state.refused_at > before:
+        return state
+    cause = state.cause
+    if cause is not None and cause.kind in NEEDS_ATTENTION and cause.stream is None:
+        state = msgspec.structs.replace(state, cause=None)
+    if state.refused_at is None:
+        return state
     return msgspec.structs.replace(
-        state,
-        streams=streams,
-        health=Health.OK,
-        cause=None,
-        last_error=None,
-        consecutive_failures=0,
-        refused_at=None,
-        refusals=0,
+        state, health=Health.OK, last_error=None, consecutive_failures=0, refused_at=None, refusals=0
     )

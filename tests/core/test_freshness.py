@@ -20,7 +20,7 @@ from orchestrator.model.connection import STREAMS
 from orchestrator.model.counts import ErrorInfo
 from orchestrator.model.documents import from_document, to_document
 from orchestrator.model.freshness import LATE_AFTER, Pace
-from orchestrator.model.state import Cursor, Health, StreamState, SyncState
+from orchestrator.model.state import Cursor, Health, Refused, StreamState, SyncState
 from orchestrator.operators import connections, pause
 from orchestrator.ports import Update
 from orchestrator.runs.start import TriggerRequest, start_manual
@@ -302,11 +302,13 @@ def test_a_working_credential_clears_the_refusal() -> None:
         last_error=ERROR,
         cause=Cause.of(ERROR, START),
         consecutive_failures=3,
-        streams={name: StreamState() for name in STREAMS},
+        streams={name: StreamState(refused=Refused(at=START, error=ERROR)) for name in STREAMS},
     )
-    after = freshness.cleared(state)
+    after = freshness.cleared(state, START)
 
     assert (after.health, after.cause, after.refused_at, after.refusals) == (Health.OK, None, None, 0)
+    assert [stream.refused for stream in after.streams.values()] == [None] * len(STREAMS)
+    assert freshness.cleared(state, START - timedelta(seconds=1)) == state
 
 
 def test_every_kind_has_a_side() -> None:

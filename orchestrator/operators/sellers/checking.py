@@ -3,27 +3,18 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 
 from orchestrator.errors import MarketplaceError, SyncError
 from orchestrator.model.audit import Action, Actor
 from orchestrator.model.connection import Connection, connection_from_document
-from orchestrator.model.documents import attempt
-from orchestrator.model.state import Health, SyncState
+from orchestrator.model.documents import attempt, to_document
+from orchestrator.model.freshness import cleared
+from orchestrator.model.state import SyncState
 from orchestrator.operators.connections import connector_of, edit, not_found, open_session, paths
 from orchestrator.operators.sellers.credentials import HeldSecret
 from orchestrator.ports import SecretStore, Snapshot, Update, Write
 from orchestrator.runs.audit import entry
 from orchestrator.services import Services
-
-#: Kinds of causes that a good check removes: those that keep a whole connection out of ticks.
-_REMOVED = {
-    "credentials_rejected",
-    "permission_denied",
-    "secret_missing",
-    "secret_error",
-    "connection_invalid",
-}
 
 
 def check(services: Services, connection_id: str, *, by: Actor) -> str:
@@ -83,21 +74,10 @@ def without_refusal(state: Snapshot | None, before: datetime) -> list[Write]:
     known = attempt(SyncState, state)[0] if state is not None else None
     if state is None or known is None:
         return []
-    cause = state.data.get("cause")
-    whole = isinstance(cause, dict) and cause.get("kind") in _REMOVED and not cause.get("stream")
-    fields: dict[str, Any] = {}
-    if known.refused_at is not None and known.refused_at <= before:
-        fields = {
-            "refused_at": None,
-            "refusals": 0,
-            "health": Health.OK.value,
-            "consecutive_failures": 0,
-            "last_error": None,
-        }
-    elif known.refused_at is not None or not whole:
+    held, wanted = to_document(known), to_document(cleared(known, before))
+    fields = {name: value for name, value in wanted.items() if value != held[name]}
+    if not fields:
         return []
-    if whole:
-        fields["cause"] = None
     return [Update(state.path, {**fields, "seq": known.seq + 1}, version=state.version)]
 
 

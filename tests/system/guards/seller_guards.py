@@ -38,9 +38,9 @@ SELLER_GUARDS = (
     ),
     Guard(
         "sellers: a check forgets no refusal that came after it",
-        "orchestrator/operators/sellers/checking.py",
-        "if known.refused_at is not None and known.refused_at <= before:",
-        "if known.refused_at is not None:",
+        "orchestrator/model/freshness.py",
+        "if state.refused_at is not None and state.refused_at > before:",
+        "if False:",
         SELLERS + "test_changing.py::test_a_refusal_after_the_check_began_stays",
     ),
     Guard(
