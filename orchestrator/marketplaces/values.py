@@ -104,20 +104,6 @@ def sum_of(amounts: Iterable[Amount], currency: str) -> Money:
     return money(found, currency)
 
 
-def whole_number(number: int | Decimal) -> int:
-    """A number of pieces that may be written with decimals.
-
-    Raises:
-        RecordInvalid: It is not a whole number, or not one of reasonable size.
-    """
-    # Checked before converting: as an integer "1e999999999" would take all memory.
-    if isinstance(number, Decimal) and not (number.is_finite() and number.adjusted() < _MAX_DIGITS):
-        raise RecordInvalid("a quantity is not a number of reasonable size")
-    if number != int(number):
-        raise RecordInvalid("a quantity is not a whole number")
-    return int(number)
-
-
 def quantity(number: Number) -> Quantity:
     """A number of pieces: an integer if it is whole, else its exact decimal notation ("1.52").
 

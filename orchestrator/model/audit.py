@@ -30,7 +30,6 @@ class Action(StrEnum):
     REMOVE = "remove"
     COMPLETE_ENVELOPES = "complete_envelopes"
     REPLAY = "replay"
-    RETRY_REJECTS = "retry_rejects"
 
 
 class Actor(msgspec.Struct, frozen=True):
