@@ -32,8 +32,6 @@ from orchestrator.ports import Create, Delete, Filter, Put, Query, Snapshot, Upd
 _TIMEOUT_S = 12.0
 # With a last attempt 20 s, so a slice whose store is unavailable still ends inside its margin.
 _RETRY = retry(total_s=8.0)
-#: The emulator accepts no larger request.
-_EMULATOR_COMMIT_BYTES = 4 * 1024 * 1024
 _Operator = types.StructuredQuery.FieldFilter.Operator
 _OPERATORS = {
     "==": _Operator.EQUAL,
