@@ -22,12 +22,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def dev(tmp_path_factory: pytest.TempPathFactory) -> Plan:
+def dev() -> Plan:
     """The plan of dev."""
-    return plan("dev", tmp_path_factory.mktemp("terraform"))
+    return plan("dev")
 
 
 @pytest.fixture(scope="session")
-def prod(tmp_path_factory: pytest.TempPathFactory) -> Plan:
+def prod() -> Plan:
     """The plan of prod."""
-    return plan("prod", tmp_path_factory.mktemp("terraform"))
+    return plan("prod")

@@ -100,8 +100,14 @@ def _unusable(command: str) -> str | None:
     return f"{command} init: {said}" if done.returncode else None
 
 
-def plan(environment: str, data: Path) -> Plan:
-    """Plan an environment; terraform keeps its files in `data`."""
+@functools.cache
+def plan(environment: str) -> Plan:
+    """Plan an environment, once a process."""
+    with tempfile.TemporaryDirectory() as data:
+        return _plan(environment, Path(data))
+
+
+def _plan(environment: str, data: Path) -> Plan:
     command = [terraform(), f"-chdir={TERRAFORM / 'environments' / environment}"]
     variables = {**os.environ, "TF_DATA_DIR": str(data / environment), "TF_IN_AUTOMATION": "1"}
 
