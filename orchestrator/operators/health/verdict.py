@@ -30,6 +30,10 @@ class Facts:
     groups: Sequence[CauseGroup]
     day: Day
     dead_letters: int | None
+    #: Whether a reject is kept now; those of the day may be stored by now.
+    has_rejects: bool
+    #: When the last connection was paused; None unless all are.
+    paused_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +102,13 @@ def _of_all_connections(facts: Facts) -> Iterator[Verdict]:
     if counts.active:
         return
     if counts.paused:
-        sentence = f"All connections are paused ({counts.paused:,} of them): nothing is synced."
-        yield Verdict(Situation.ALL_PAUSED, sentence, "`connections resume ID` continues one")
+        at = f", the last one since {facts.paused_at:%Y-%m-%d %H:%M}Z" if facts.paused_at is not None else ""
+        sentence = f"All connections are paused ({counts.paused:,} of them{at}): nothing is synced."
+        yield Verdict(
+            Situation.ALL_PAUSED,
+            sentence,
+            "`connections resume ID` continues one; `audit list` tells who paused them, and when",
+        )
     yield Verdict(
         Situation.NO_CONNECTIONS,
         "There is no connection: nothing is synced.",
@@ -155,11 +164,12 @@ def _of_waits(facts: Facts) -> Iterator[Verdict]:
         until = f" until {waits.until:%Y-%m-%d %H:%M}Z" if waits.until is not None else ""
         sentence = f"{_connections(waits.connections)} throttled{until}, asked by the marketplace."
         yield Verdict(Situation.THROTTLED, sentence, waits.action)
-    if facts.day.rejected:
+    if facts.day.rejected and facts.has_rejects:
         yield Verdict(
             Situation.REJECTS_GROWING,
-            f"{plural(facts.day.rejected, 'record')} could not be understood in the last day.",
-            "`rejects list` tells the reasons",
+            f"Records could not be understood {plural(facts.day.rejected, 'time')} in the last day.",
+            "`rejects list` tells the reasons; once the records are understood, `rejects retry ID` reads them "
+            "again",
         )
     if (backlog := by_blame.get(Blame.BACKLOG)) is not None:
         sentence = f"{_connections(backlog.connections)} still reading a backlog{_since(backlog)}."

@@ -16,8 +16,9 @@ KEYS = (
     *("no-tick", "no-successful-run", "marketplace-failing", "late", "needs-attention", "rejects"),
     *("refused-callers", "out-of-memory", "untold-changes", "dead-tasks"),
 )
-#: The longest that an alert may outlast its cause: two intervals, and the tick that finds it gone.
-LAG = 2 * TICK + timedelta(minutes=10)
+#: The longest that an alert may outlast its cause, which ends between two ticks: the next tick still tells of
+#: the state before it, and its line counts for two intervals and some minutes.
+LAG = 3 * TICK + timedelta(minutes=10)
 
 
 def opened(plan: Plan, stage: Stage, begins: datetime) -> dict[str, list[datetime]]:

@@ -38,6 +38,14 @@ def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, certificates: Issuer)
 
 
 @pytest.fixture
+def short_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, certificates: Issuer) -> Iterator[Stage]:
+    """The product; a run is over after ten minutes, whatever is left to read."""
+    limits = {"RUN_SECONDS": "600", "SLICE_SECONDS": "240"}
+    with staged(tmp_path, monkeypatch, certificates, **limits) as made:
+        yield made
+
+
+@pytest.fixture
 def alerts() -> Callable[[], Plan]:
     """The plan of prod, made when it is asked for: without terraform all else is tested."""
     return lambda: plan("prod")
@@ -45,8 +53,9 @@ def alerts() -> Callable[[], Plan]:
 
 @pytest.fixture
 def ann(
-    stage: Stage, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Person]:
     """The person who is called at night."""
-    with person(stage, capsys, monkeypatch) as made:
+    name = "short_runs" if "short_runs" in request.fixturenames else "stage"
+    with person(request.getfixturevalue(name), capsys, monkeypatch) as made:
         yield made

@@ -12,6 +12,7 @@ from functions.events import handle_event
 from orchestrator import handle
 from orchestrator.adapters.embedded.delivery import Claim, Deliverer, Delivery
 from orchestrator.adapters.embedded.queue import LocalQueue
+from orchestrator.model.messages import Message
 from orchestrator.services import Services
 from tests.support.stores import Killed
 
@@ -27,6 +28,9 @@ class Courier(Deliverer):
     def __init__(self, queue: LocalQueue, services: Callable[[], Services]) -> None:
         super().__init__(queue._database, "", Delivery())  # noqa: SLF001 - the queue makes its own the same way
         self._services = services
+        #: The next message of this connection is poison, and stays it.
+        self.poisoned: str | None = None
+        self._poison: set[int] = set()
 
     def deliver(self) -> None:
         """Deliver until nothing is due."""
@@ -53,8 +57,17 @@ class Courier(Deliverer):
                 }
             },
         )
+
+        def work(services: Services, message: Message) -> None:
+            if message.kind == "task" and message.connection_id == self.poisoned:
+                self.poisoned = None
+                self._poison.add(claim.id)
+            if claim.id in self._poison:
+                raise ZeroDivisionError("a defect")
+            handle.handle(services, message)
+
         try:
-            handle_event(event, self._services, handle.handle)
+            handle_event(event, self._services, work)
         except (Exception, Killed):  # noqa: BLE001 - a worker answers any fault with a redelivery
             return False
         return True

@@ -22,7 +22,7 @@ from tests.page.scenes import ANN
 from tests.page.served import Page
 from tests.system.situations.stage import Stage
 
-_TIME = r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d)(?::(\d\d)(?:\.\d+)?)?Z"
+_TIME = r"(?:(\d{4})-)?(\d\d-\d\d)[T ](\d\d:\d\d)(?::(\d\d)(?:\.\d+)?)?Z"
 _LINK = re.compile(r'<a href="([^"]+)"')
 #: Commands are quoted, or written with the program's name.
 _QUOTED = re.compile(r"`([^`]+)`|marketplace-sync ([\w-]+(?: [\w.-]+)*)")
@@ -50,6 +50,8 @@ class Expected:
     since_word: str = r"\bsince"
     #: Texts that each face has besides.
     more: tuple[str, ...] = ()
+    #: Whether the HTTP function can know it.
+    is_on_http: bool = True
 
 
 @dataclass
@@ -80,11 +82,11 @@ class Person:
 
     def finds(self, expected: Expected) -> None:
         """Each face tells the cause, since when, and the remedy, within two steps."""
-        for name, told in (
-            ("command line", self._at_the_terminal(expected)),
-            ("page", self._at_the_browser(expected)),
-            ("HTTP", self._at_the_interface(expected)),
-        ):
+        faces = {"command line": self._at_the_terminal, "page": self._at_the_browser}
+        if expected.is_on_http:
+            faces["HTTP"] = self._at_the_interface
+        for name, look in faces.items():
+            told = look(expected)
             for pattern in (expected.cause, expected.remedy, *expected.more):
                 assert re.search(pattern, told, re.IGNORECASE), (name, pattern, told)
             assert _tells_time(told, expected.since_word, expected.since), (name, expected.since, told)
@@ -94,6 +96,10 @@ class Person:
         found = [each for each in self.named if re.search(pattern, each)]
         assert found, (pattern, self.named)
         return self.run(f"{_filled(found[0], blanks)}{more}", given=given, code=code)
+
+    def reads(self, told: str) -> None:
+        """Take note of the commands that an answer names."""
+        self.named = _commands(told)
 
     def is_told_all_is_well(self) -> None:
         """Every face says that it is over."""
@@ -176,9 +182,10 @@ def _flat(value: object, name: str = "") -> Iterator[str]:
 
 def _tells_time(text: str, word: str, since: datetime) -> bool:
     """Whether the text names a time between the beginning and the tick that met it, behind a word."""
-    for match in re.finditer(rf"(?:{word})\W{{0,40}}?{_TIME}", text, re.IGNORECASE):
-        day, minute, second = match.groups()[-3:]
-        told = datetime.fromisoformat(f"{day}T{minute}:{second or '00'}").replace(tzinfo=UTC)
+    for match in re.finditer(rf"(?:{word})\W{{0,40}}?{_TIME}", text, re.IGNORECASE | re.DOTALL):
+        year, day, minute, second = match.groups()[-4:]
+        shown = f"{year or since.year}-{day}T{minute}:{second or '00'}"
+        told = datetime.fromisoformat(shown).replace(tzinfo=UTC)
         if since.replace(second=0, microsecond=0) <= told <= since + _NOTICED:
             return True
     return False

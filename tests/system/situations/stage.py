@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -28,6 +28,7 @@ from orchestrator.adapters.embedded.store import SqliteStore
 from orchestrator.adapters.secrets import Secrets
 from orchestrator.marketplaces.registry import REGISTRY
 from orchestrator.operators import connections
+from orchestrator.ports import Write, Written
 from orchestrator.services import Services
 from orchestrator.settings import Settings, http_settings
 from tests.support import issuer
@@ -36,13 +37,30 @@ from tests.support.issuer import Issuer
 from tests.support.lines import Lines, kept
 from tests.support.people import ME
 from tests.support.scripted import Sandbox, sandbox
-from tests.support.stores import WrappedStore
+from tests.support.stores import Killed, WrappedStore
 from tests.support.world import Inline
 from tests.system.situations.courier import Courier
 
 TICK = timedelta(minutes=15)
 #: A person looks this long after a tick, unless the situation says otherwise.
 LATER_S = 180
+
+
+class MortalStore(WrappedStore):
+    """A store in the middle of which its process may be killed."""
+
+    #: The worker dies once, behind this many more commits; None if it lives.
+    dies_after: int | None = None
+
+    def commit(self, writes: Sequence[Write]) -> list[Written]:
+        """See DocumentStore."""
+        written = super().commit(writes)
+        if self.dies_after is not None:
+            self.dies_after -= 1
+            if self.dies_after < 0:
+                self.dies_after = None
+                raise Killed
+        return written
 
 
 class Time:
@@ -67,8 +85,8 @@ class Stage:
 
     clock: VirtualClock
     services: Services
-    #: The worker's store, in which a test may have it die.
-    store: WrappedStore
+    #: The worker's store.
+    store: MortalStore
     queue: LocalQueue
     letters: LocalDeadLetters
     folder: Path
@@ -123,6 +141,11 @@ class Stage:
     def mend(self, marketplace: str) -> datetime:
         """Turn all of its faults off; returns the time."""
         self.marketplaces[marketplace].control("DELETE", "faults")
+        return self.clock.now()
+
+    def poison(self, name: str) -> datetime:
+        """The worker has a defect that the next message of a connection meets each time; returns the time."""
+        self._courier.poisoned = name
         return self.clock.now()
 
     def tick(self, count: int = 1) -> datetime:
@@ -225,7 +248,7 @@ def staged(
         gate = Gate(auth, CertificateCache(auth.certs_url), SchedulerSecret(auth, _no_secrets))
         log = stack.enter_context(kept(clock))
         api = Api(gate, lambda: services)
-        yield Stage(clock, services, WrappedStore(store), waiting, letters, folder, log, api, stack)
+        yield Stage(clock, services, MortalStore(store), waiting, letters, folder, log, api, stack)
 
 
 def _no_secrets() -> Any:

@@ -1,0 +1,43 @@
+"""A history is longer than one run can read."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from tests.delivery.terraform.plans import Plan
+from tests.system.situations.alarms import lasts, opened
+from tests.system.situations.faces import Expected, Person
+from tests.system.situations.stage import TICK, Stage
+
+
+def test_a_big_backfill(short_runs: Stage, ann: Person, alerts: Callable[[], Plan]) -> None:
+    """How far it is, how fast, and how long it takes is told; each run continues it."""
+    stage = short_runs
+    stage.sell("takealot-0", orders=2_400, streams=["orders"])
+    begins = stage.clock.now()
+    stage.fault("takealot", kind="slow", seconds=100)
+    begun = stage.tick()
+    stage.wait(780)
+    ann.finds(
+        Expected(
+            situation="incomplete",
+            cause="backlog",
+            since=begun,
+            remedy="nothing: each run continues",
+            command="connections show takealot-0",
+            screen="/connections/takealot-0",
+        )
+    )
+    shown = ann.run("connections show takealot-0")
+    (row,) = [line for line in shown.splitlines() if re.match("takealot-0 .* orders ", line)]
+    assert re.search(r"\d%", row), shown
+    assert "/min" in row, shown
+    while stage.stored("takealot-0") < 2_400:
+        ended = stage.tick()
+    stage.tick(2)
+    ann.is_told_all_is_well()
+    stage.tick(4)
+    times = opened(alerts(), stage, begins)
+    lasts(times, "late", begun, ended, delay=5 * TICK)
+    assert set(times) == {"late"}

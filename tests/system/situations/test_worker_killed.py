@@ -1,0 +1,45 @@
+"""A worker is killed in the middle of a listing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+
+from tests.delivery.terraform.plans import Plan
+from tests.delivery.terraform.test_alerts import KILLED
+from tests.system.situations.alarms import lasts, opened
+from tests.system.situations.faces import Expected, Person
+from tests.system.situations.stage import TICK, Stage
+
+
+def test_a_worker_is_killed(stage: Stage, ann: Person, alerts: Callable[[], Plan]) -> None:
+    """Its age, its last sign of life and the take-over are told; a pending cancel too; and it is taken over."""
+    stage.sell("takealot-0", "takealot-1", orders=600)
+    begins = stage.clock.now()
+    stage.store.dies_after = 6
+    begun = stage.tick()
+    stage.log.lines.append({**KILLED, "time": begun.isoformat()})
+    stage.wait(180)
+    run_id = ann.status()["runs"][0]["run_id"]
+    ann.finds(
+        Expected(
+            situation="well",
+            cause=r"last sign of life|last_sign_at",
+            since=begun,
+            since_word=r"started.{0,40}?",
+            remedy="taken over|takeover_at",
+            command=f"runs show {run_id}",
+            screen=f"/runs/{run_id}",
+        )
+    )
+    while not stage.stored("takealot-0"):
+        stage.wait(60)
+    ended = stage.clock.now()
+    assert ended <= begun + timedelta(minutes=16)
+    stage.tick(2)
+    assert stage.stored("takealot-0") == stage.stored("takealot-1") == 600
+    ann.is_told_all_is_well()
+    stage.tick(4)
+    times = opened(alerts(), stage, begins)
+    lasts(times, "out-of-memory", begun, ended)
+    assert set(times) == {"out-of-memory"}
