@@ -49,17 +49,19 @@ LATER_S = 180
 class MortalStore(WrappedStore):
     """A store in the middle of which its process may be killed."""
 
-    #: The worker dies once, behind this many more commits; None if it lives.
-    dies_after: int | None = None
+    #: The worker dies once, behind a commit that writes below this path; None if it lives.
+    dies_at: str | None = None
+    #: No code of the process runs any more: what it would clean up is not stored.
+    is_dead: bool = False
 
     def commit(self, writes: Sequence[Write]) -> list[Written]:
         """See DocumentStore."""
+        if self.is_dead:
+            raise Killed
         written = super().commit(writes)
-        if self.dies_after is not None:
-            self.dies_after -= 1
-            if self.dies_after < 0:
-                self.dies_after = None
-                raise Killed
+        if self.dies_at is not None and any(write.path.startswith(self.dies_at) for write in writes):
+            self.dies_at, self.is_dead = None, True
+            raise Killed
         return written
 
 
@@ -100,9 +102,14 @@ class Stage:
 
     def __post_init__(self) -> None:
         """The worker works through the store that a test may break."""
-        worker = replace(self.services, store=self.store)
-        self._courier = Courier(self.queue, lambda: worker)
+        self._worker = replace(self.services, store=self.store)
+        self._courier = Courier(self.queue, self._process)
         self.stack.callback(self._courier.unlock)
+
+    def _process(self) -> Services:
+        """The services of a worker's process, which is started anew if the last one died."""
+        self.store.is_dead = False
+        return self._worker
 
     def sell(self, *names: str, orders: int = 6, products: int = 3, **fields: Any) -> None:
         """Add sellers of the local stack's samples by their ids, each marketplace with its sandbox."""

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 from tests.delivery.terraform.plans import Plan
 from tests.system.situations.alarms import lasts, opened
 from tests.system.situations.faces import Expected, Person
 from tests.system.situations.stage import TICK, Stage
 
+#: Before the first order.
+SINCE = datetime(2024, 11, 1, tzinfo=UTC)
+
 
 def test_a_big_backfill(short_runs: Stage, ann: Person, alerts: Callable[[], Plan]) -> None:
     """How far it is, how fast, and how long it takes is told; each run continues it."""
     stage = short_runs
-    stage.sell("takealot-0", orders=2_400, streams=["orders"])
-    begins = stage.clock.now()
-    stage.fault("takealot", kind="slow", seconds=100)
+    stage.sell("takealot-0")
+    begins = stage.tick()
+    stage.sell("shopify-0", orders=3_000, streams=["orders"], backfill_since=SINCE)
+    stage.fault("shopify", kind="slow", seconds=20)
     begun = stage.tick()
     stage.wait(780)
     ann.finds(
@@ -25,15 +30,15 @@ def test_a_big_backfill(short_runs: Stage, ann: Person, alerts: Callable[[], Pla
             cause="backlog",
             since=begun,
             remedy="nothing: each run continues",
-            command="connections show takealot-0",
-            screen="/connections/takealot-0",
+            command="connections show shopify-0",
+            screen="/connections/shopify-0",
         )
     )
-    shown = ann.run("connections show takealot-0")
-    (row,) = [line for line in shown.splitlines() if re.match("takealot-0 .* orders ", line)]
+    shown = ann.run("connections show shopify-0")
+    (row,) = [line for line in shown.splitlines() if re.match("shopify-0 .* orders ", line)]
     assert re.search(r"\d%", row), shown
     assert "/min" in row, shown
-    while stage.stored("takealot-0") < 2_400:
+    while stage.stored("shopify-0") < 3_000:
         ended = stage.tick()
     stage.tick(2)
     ann.is_told_all_is_well()

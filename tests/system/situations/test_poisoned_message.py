@@ -34,8 +34,8 @@ def test_a_message_is_poisoned(stage: Stage, ann: Person, alerts: Callable[[], P
             is_on_http=False,
         )
     )
-    told = ann.obeys("dead replay.*--execute")
-    ann.obeys("--discard-unreadable")
+    told = ann.obeys("dead replay --execute")
+    ann.obeys("dead replay --execute", more=" --discard-unreadable")
     stage.work()
     ended = stage.clock.now()
     assert "runs watch" in told

@@ -12,27 +12,30 @@ from tests.system.situations.stage import TICK, Stage
 
 def test_records_are_rejected(stage: Stage, ann: Person, alerts: Callable[[], Plan]) -> None:
     """Which, why, and since when is told; reading them again ends it once they are understood."""
-    stage.sell("woocommerce-0", "takealot-0")
+    stage.sell("shopify-0", "takealot-0", orders=30)
     begins = stage.tick(2)
-    begun = stage.fault("woocommerce", kind="malformed", account=0)
-    stage.marketplaces["woocommerce"].control("POST", "change", {"orders": 2, "prices": 2, "account": 0})
+    changed = stage.marketplaces["shopify"].control("POST", "change", {"orders": 12, "account": 0})["orders"]
+    for order in changed:
+        begun = stage.fault("shopify", kind="unshown", record=f"gid://shopify/Order/{order.rpartition('/')[2]}")
     stage.tick(3)
     stage.wait(180)
     ann.finds(
         Expected(
             situation="rejects_growing",
-            cause="could not be understood",
+            cause="the marketplace cannot show it|could not be understood",
             since=begun,
-            remedy="rejects retry woocommerce-0",
+            remedy="rejects retry (shopify-0|ID)",
             command="rejects list",
             screen="/rejects",
-            since_word=r"orders-999000111.{0,200}?|rejected [1-9].{0,2000}?started_at",
+            since_word=rf"orders-{changed[0]}.{{0,200}}?|rejected [1-9].{0,2000}?started_at",
         )
     )
-    ended = stage.mend("woocommerce")
-    ann.obeys("rejects retry")
+    (button,) = ann.hands.forms("/rejects")["retry-rejects"]
+    assert button["connection_id"] == "shopify-0"
+    ended = stage.mend("shopify")
+    ann.obeys("rejects retry shopify-0")
     stage.work()
-    assert not stage.services.store.count("connections/woocommerce-0/rejects")
+    assert not stage.services.store.count("connections/shopify-0/rejects")
     stage.tick(2)
     ann.is_told_all_is_well()
     stage.tick(4)
