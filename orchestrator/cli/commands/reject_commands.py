@@ -145,7 +145,7 @@ def _print_page(screen: Console, page: RejectPage) -> None:
     if page.rejects:
         names = {reject.connection_id for reject in page.rejects}
         only = safe(names.pop()) if len(names) == 1 else "CONNECTION"
-        print(f"Read them again, once they are understood: marketplace-sync rejects retry {only}")
+        print(f"Read them again, once their cause is gone: marketplace-sync rejects retry {only}")
 
 
 def _show(services: Services, options: argparse.Namespace) -> Answer:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from orchestrator.errors import one_line
 from orchestrator.model.cause import Blame
 from orchestrator.operators.health.status_view import (
     CauseGroup,
@@ -15,7 +16,10 @@ from orchestrator.operators.health.status_view import (
     Situation,
 )
 from orchestrator.operators.ticks import Ticks
+from orchestrator.ports import Document
 
+#: Characters of a reject's reason.
+_MOST_REASON = 200
 _UNITS = ((86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second"))
 
 
@@ -30,8 +34,8 @@ class Facts:
     groups: Sequence[CauseGroup]
     day: Day
     dead_letters: int | None
-    #: Whether a reject is kept now; those of the day may be stored by now.
-    has_rejects: bool
+    #: A reject that is kept now; None if there is none: those of the day may be stored by now.
+    reject: Document | None
     #: When the last connection was paused; None unless all are.
     paused_at: datetime | None
 
@@ -164,12 +168,12 @@ def _of_waits(facts: Facts) -> Iterator[Verdict]:
         until = f" until {waits.until:%Y-%m-%d %H:%M}Z" if waits.until is not None else ""
         sentence = f"{_connections(waits.connections)} throttled{until}, asked by the marketplace."
         yield Verdict(Situation.THROTTLED, sentence, waits.action)
-    if facts.day.rejected and facts.has_rejects:
+    if facts.day.rejected and facts.reject is not None:
+        times = plural(facts.day.rejected, "time")
         yield Verdict(
             Situation.REJECTS_GROWING,
-            f"Records could not be understood {plural(facts.day.rejected, 'time')} in the last day.",
-            "`rejects list` tells the reasons; once the records are understood, `rejects retry ID` reads them "
-            "again",
+            f"Records could not be stored {times} in the last day; {_rejected(facts.reject)}",
+            "`rejects list` tells the reasons; once their cause is gone, `rejects retry ID` reads them again",
         )
     if (backlog := by_blame.get(Blame.BACKLOG)) is not None:
         sentence = f"{_connections(backlog.connections)} still reading a backlog{_since(backlog)}."
@@ -180,6 +184,13 @@ def _why(group: CauseGroup) -> str:
     return {"rate_limited": "the marketplace throttles them", "incomplete": "they still read a backlog"}.get(
         group.kind, group.title
     )
+
+
+def _rejected(reject: Document) -> str:
+    """A reject for example, whose document may have been edited."""
+    at, of = reject.get("rejected_at"), one_line(str(reject.get("connection_id")))
+    since = f" since {at:%Y-%m-%d %H:%M}Z" if isinstance(at, datetime) else ""
+    return f"one is of {of}{since}: {one_line(str(reject.get('reason')))[:_MOST_REASON].rstrip('.')}."
 
 
 def _since(group: CauseGroup) -> str:

@@ -111,7 +111,7 @@ class Person:
     def _at_the_terminal(self, expected: Expected) -> str:
         first = self.run("status")
         self.named = _commands(first)
-        assert any(_fits(expected.command, each) for each in self.named), (expected.command, self.named)
+        assert any(_fits(expected.command, each) for each in self.named), (expected.command, first)
         second = self.run(expected.command)
         self.named += _commands(second)
         return first + second
