@@ -126,7 +126,8 @@ def _of_dead_letters(facts: Facts) -> Iterator[Verdict]:
         yield Verdict(
             Situation.DEAD_LETTERS,
             f"{plural(facts.dead_letters, 'dead letter')} {wait} for a decision.",
-            "`dead list` tells their reasons and the effect of a replay, `dead replay --execute` tries them again",
+            "`dead list` tells their reasons, and the effect of a replay; `dead replay --execute` tries them "
+            "again",
         )
 
 

@@ -1,4 +1,4 @@
-"""The embedded queue's own deliverer in virtual time: it gives messages to the worker's edge in this thread."""
+"""The embedded queue's own deliverer, in virtual time and in this thread."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Courier(Deliverer):
     """
 
     def __init__(self, queue: LocalQueue, services: Callable[[], Services]) -> None:
-        super().__init__(queue._database, "", Delivery())  # noqa: SLF001 - the queue makes its own the same way
+        super().__init__(queue._database, "", Delivery())
         self._services = services
         #: The next message of this connection is poison, and stays it.
         self.poisoned: str | None = None

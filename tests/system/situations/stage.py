@@ -1,4 +1,4 @@
-"""The product in one process: sandbox marketplaces, the embedded store and queue, both functions, one clock."""
+"""The product in one process: sandbox marketplaces, the embedded store and queue, both functions."""
 
 from __future__ import annotations
 
@@ -157,6 +157,7 @@ class Stage:
 
     def tick(self, count: int = 1) -> datetime:
         """Wait for the schedule's next tick and let the worker finish; returns the time of the last one."""
+        at = self.clock.now()
         for _ in range(count):
             if self._due is not None:
                 self.wait((self._due - self.clock.now()).total_seconds())

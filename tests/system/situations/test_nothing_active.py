@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from tests.delivery.terraform.plans import Plan
-from tests.system.situations.alarms import lasts, opened
+from tests.system.situations.alarms import opened
 from tests.system.situations.faces import Expected, Person
-from tests.system.situations.stage import TICK, Stage
+from tests.system.situations.stage import Stage
 
 
 def test_all_are_paused(stage: Stage, ann: Person, alerts: Callable[[], Plan]) -> None:
@@ -49,12 +49,13 @@ def test_none_was_added(stage: Stage, ann: Person) -> None:
     assert "There is no connection" in ann.hands.look("/")
     assert ann.status()["situation"] == "no_connections"
     ann.reads(told)
+    options = f"--organization northwind --setting base_url={stage.marketplaces['takealot'].url}"
     ann.obeys(
         "connections add",
         ID="takealot-9",
         MARKETPLACE="takealot",
         given=stage.secret_of("takealot-0"),
-        more=f" --organization northwind --secret-file - --setting base_url={stage.marketplaces['takealot'].url}",
+        more=f" {options} --secret-file -",
     )
     stage.tick(2)
     assert stage.stored("takealot-9")

@@ -9,11 +9,11 @@ from tests.delivery.terraform.plans import Plan
 from tests.delivery.terraform.test_alerts import KILLED
 from tests.system.situations.alarms import lasts, opened
 from tests.system.situations.faces import Expected, Person
-from tests.system.situations.stage import TICK, Stage
+from tests.system.situations.stage import Stage
 
 
 def test_a_worker_is_killed(stage: Stage, ann: Person, alerts: Callable[[], Plan]) -> None:
-    """Its age, its last sign of life and the take-over are told; a pending cancel too; and it is taken over."""
+    """Its age, its last sign of life and the take-over are told, and it is taken over."""
     stage.sell("takealot-0", "takealot-1")
     begins = stage.tick()
     stage.marketplaces["takealot"].control("POST", "change", {"new_orders": 5, "account": 0})
