@@ -20,7 +20,7 @@ def test_a_big_backfill(short_runs: Stage, ann: Person, alerts: Callable[[], Pla
     stage = short_runs
     stage.sell("takealot-0")
     begins = stage.tick()
-    stage.sell("shopify-0", orders=900, streams=["orders"], backfill_since=SINCE)
+    stage.sell("shopify-0", orders=500, streams=["orders"], backfill_since=SINCE)
     stage.fault("shopify", kind="slow", seconds=60)
     begun = stage.tick()
     stage.wait(780)
@@ -39,7 +39,7 @@ def test_a_big_backfill(short_runs: Stage, ann: Person, alerts: Callable[[], Pla
     assert re.search(r"\d%", row), shown
     assert "/min" in row, shown
     ended = begun
-    while stage.stored("shopify-0") < 900:
+    while stage.stored("shopify-0") < 500:
         ended = stage.tick()
     stage.tick(2)
     ann.is_told_all_is_well()
