@@ -180,6 +180,7 @@ def test_a_worker_killed_after_any_commit_is_finished_by_its_redelivery(
             assert site.documents() == expected, f"killed after commit {kill_after}"
             return site.marker.exists()
 
+    kills = [True]
     with ThreadPoolExecutor(AT_ONCE) as pool:
         for first in range(1, MOST_COMMITS, AT_ONCE):
             kills = list(pool.map(killed, range(first, first + AT_ONCE)))
