@@ -37,7 +37,7 @@ variables {
   protected        = false
 }
 
-run "settles" {
+run "a_new_project" {
   command = plan
 
   assert {
@@ -49,10 +49,6 @@ run "settles" {
     condition     = contains(split(" ", time_sleep.apis.triggers.apis), "pubsub.googleapis.com")
     error_message = "an API that is added has it too"
   }
-}
-
-run "needs_nothing_that_nobody_asked_for" {
-  command = plan
 
   assert {
     condition     = length(module.egress) == 0 && length(module.budget) == 0 && output.egress_address == null
@@ -68,13 +64,22 @@ run "needs_nothing_that_nobody_asked_for" {
     condition     = !strcontains(output.command_line_environment, "SECRET_LOCATIONS")
     error_message = "Google chooses where secrets are"
   }
+
+  assert {
+    condition     = var.cpu_quota == 20 && var.api.cpu * var.api.max_instances + var.worker.cpu * var.worker.max_instances <= 20
+    error_message = "the defaults fit"
+  }
 }
 
-run "leaves_from_one_address" {
+run "a_project_with_everything" {
   command = plan
 
   variables {
-    static_egress = true
+    budget           = { amount = 200, billing_account = "012345-6789AB-CDEF01" }
+    cpu_quota        = 44
+    secret_locations = ["europe-west1", "europe-west3"]
+    static_egress    = true
+    worker           = { max_instances = 41 }
   }
 
   override_module {
@@ -94,26 +99,10 @@ run "leaves_from_one_address" {
     condition     = length(setintersection(["compute.googleapis.com", "vpcaccess.googleapis.com"], keys(google_project_service.this))) == 2
     error_message = "the network's APIs are enabled"
   }
-}
-
-run "watches_the_money" {
-  command = plan
-
-  variables {
-    budget = { amount = 200, billing_account = "012345-6789AB-CDEF01" }
-  }
 
   assert {
     condition     = length(module.budget) == 1 && contains(keys(google_project_service.this), "billingbudgets.googleapis.com")
     error_message = "a budget is made once it has an account"
-  }
-}
-
-run "keeps_secrets_in_some_locations" {
-  command = plan
-
-  variables {
-    secret_locations = ["europe-west1", "europe-west3"]
   }
 
   assert {
@@ -122,60 +111,15 @@ run "keeps_secrets_in_some_locations" {
   }
 }
 
-run "fits_into_a_new_projects_quota" {
-  command = plan
-
-  assert {
-    condition     = var.cpu_quota == 20 && var.api.cpu * var.api.max_instances + var.worker.cpu * var.worker.max_instances <= 20
-    error_message = "the defaults fit"
-  }
-}
-
-run "takes_more_with_a_higher_quota" {
+run "refuses_what_google_would_refuse" {
   command = plan
 
   variables {
-    cpu_quota = 44
-    worker    = { max_instances = 41 }
-  }
-}
-
-run "refuses_more_instances_than_the_quota" {
-  command = plan
-
-  variables {
-    worker = { max_instances = 18 }
-  }
-
-  expect_failures = [var.cpu_quota]
-}
-
-run "refuses_half_a_budget" {
-  command = plan
-
-  variables {
-    budget = { amount = 200 }
-  }
-
-  expect_failures = [var.budget]
-}
-
-run "refuses_a_backup_for_no_day" {
-  command = plan
-
-  variables {
-    backups = { days = 0 }
-  }
-
-  expect_failures = [var.backups]
-}
-
-run "refuses_one_location_twice" {
-  command = plan
-
-  variables {
+    backups          = { days = 0 }
+    budget           = { amount = 200 }
     secret_locations = ["europe-west1", "europe-west1"]
+    worker           = { max_instances = 18 }
   }
 
-  expect_failures = [var.secret_locations]
+  expect_failures = [var.backups, var.budget, var.cpu_quota, var.secret_locations]
 }
