@@ -48,7 +48,7 @@ def short_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, certificates: Is
 @pytest.fixture
 def alerts() -> Callable[[], Plan]:
     """The plan of prod, made when it is asked for: without terraform all else is tested."""
-    return lambda: plan("prod")
+    return lambda: plan("environments/prod")
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -188,6 +188,14 @@ class Stage:
             self.clock.advance(max(0.0, due - self.clock.now().timestamp()) + 0.001)
             self.work()
         self.clock.advance(max(0.0, (end - self.clock.now()).total_seconds()))
+
+    def tick_until(self, is_over: Callable[[], bool]) -> datetime:
+        """Ticks until something is over, for a day at most; returns the time of the last one."""
+        for _ in range(96):
+            at = self.tick()
+            if is_over():
+                return at
+        raise AssertionError("it does not end")
 
     def look_at_the_dead(self) -> None:
         """Note the number of dead letters, as Pub/Sub's own metric does."""

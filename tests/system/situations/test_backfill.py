@@ -38,9 +38,7 @@ def test_a_big_backfill(short_runs: Stage, ann: Person, alerts: Callable[[], Pla
     (row,) = [line for line in shown.splitlines() if re.match("shopify-0 .* orders ", line)]
     assert re.search(r"\d%", row), shown
     assert "/min" in row, shown
-    ended = begun
-    while stage.stored("shopify-0") < 500:
-        ended = stage.tick()
+    ended = stage.tick_until(lambda: stage.stored("shopify-0") == 500)
     stage.tick(2)
     ann.is_told_all_is_well()
     stage.tick(4)

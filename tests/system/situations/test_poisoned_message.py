@@ -15,8 +15,7 @@ def test_a_message_is_poisoned(stage: Stage, ann: Person, alerts: Callable[[], P
     stage.sell("takealot-0", "takealot-1")
     begins = stage.tick(2)
     stage.poison("takealot-1")
-    while not stage.letters.count():
-        stage.tick()
+    stage.tick_until(lambda: stage.letters.count() > 0)
     begun = stage.clock.now()
     stage.queue.post([(b"\x00poison", {})])
     stage.work()

@@ -34,9 +34,7 @@ def test_a_marketplace_throttles(stage: Stage, ann: Person, alerts: Callable[[],
     ann.finds(replace(expected, situation="late", more=(*expected.more, r"\b1 late|is late")))
     stage.marketplaces["takealot"].control("POST", "change", {"new_orders": 1, "account": 1})
     before = stage.stored("takealot-1")
-    ended = begun
-    while stage.stored("takealot-1") == before:
-        ended = stage.tick()
+    ended = stage.tick_until(lambda: stage.stored("takealot-1") > before)
     assert ended <= begun + timedelta(hours=3.5)
     stage.tick()
     ann.is_told_all_is_well()
