@@ -45,3 +45,23 @@ def test_a_worker_is_killed(stage: Stage, ann: Person, alerts: Callable[[], Plan
     times = opened(alerts(), stage, begins)
     lasts(times, "out-of-memory", begun, ended)
     assert set(times) == {"out-of-memory"}
+
+
+def test_a_pending_cancel_is_shown(stage: Stage, ann: Person) -> None:
+    """Also of a worker that cannot obey any more; the next tick reads the rest."""
+    stage.sell("takealot-0", "takealot-1")
+    stage.tick()
+    stage.marketplaces["takealot"].control("POST", "change", {"new_orders": 5, "account": 0})
+    before = stage.stored("takealot-0")
+    stage.store.dies_at = "connections/takealot-0/orders/"
+    stage.tick()
+    run_id = ann.status()["runs"][0]["run_id"]
+    ann.run(f"runs cancel {run_id}")
+    assert "asked to stop by " in ann.run(f"runs show {run_id}")
+    assert "Asked to stop by " in ann.hands.look(f"/runs/{run_id}")
+    assert ann.status()["runs"][0]["cancel_requested_at"]
+    stage.wait(180)
+    assert ann.status()["runs"][0]["status"] == "cancelled"
+    stage.tick(2)
+    assert stage.stored("takealot-0") == before + 5
+    ann.is_told_all_is_well()
