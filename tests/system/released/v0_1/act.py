@@ -1,4 +1,4 @@
-"""Release 0.1 in a process of its own: works off its standard input line by line, with the code in `code.pyz`.
+"""Release 0.1 in a process of its own: works off its input line by line, with the code of `code.pyz`.
 
 A line is a JSON object with `now` and either `body`, a message, or nothing more, which is a tick. The answer
 is a line with the `published` messages, each with the time before which it is not delivered, and the `error`
