@@ -62,7 +62,7 @@ def prove(
 def _end(screen: Console, view: RunView) -> int:
     """Print the run and the outcome; returns the exit code."""
     status = RunStatus(view.run["status"])
-    if view.run["tasks"]["total"] == 0:
+    if status is RunStatus.SUCCEEDED and view.run["tasks"]["total"] == 0:
         if view.run["dispatch"]:
             screen.print("Deployed. No connection was due.")
         else:
