@@ -134,7 +134,7 @@ def main(arguments: Sequence[str]) -> int:
     stopped = "" if running else ", with its worker stopped"
     print(f"The local stack stands in for Google Cloud{stopped}; logs in {options.state}/logs/")
     try:
-        with standing_in(Folder(options.state), worker=running) as cloud:
+        with standing_in(Folder(options.state.resolve()), worker=running) as cloud:
             return tick.prove(cloud, options.folder, patience=PATIENCE if running else STOPPED)
     except StackFailed as error:
         print(f"error: {error}", file=sys.stderr)

@@ -35,14 +35,18 @@ override_resource {
   }
 }
 
-override_resource {
-  target          = module.build.google_service_account.build
+# Its own tests cover the archive: making it takes seconds a plan.
+override_module {
+  target          = module.build
   override_during = plan
-  values = {
-    id     = "projects/a-project/serviceAccounts/sync-build@a-project.iam.gserviceaccount.com"
-    name   = "projects/a-project/serviceAccounts/sync-build@a-project.iam.gserviceaccount.com"
-    email  = "sync-build@a-project.iam.gserviceaccount.com"
-    member = "serviceAccount:sync-build@a-project.iam.gserviceaccount.com"
+  outputs = {
+    build = {
+      bucket          = "a-project-sync-source"
+      object          = "source-digest.zip"
+      repository      = "projects/a-project/locations/europe-west1/repositories/sync-functions"
+      service_account = "projects/a-project/serviceAccounts/sync-build@a-project.iam.gserviceaccount.com"
+    }
+    files = []
   }
 }
 
@@ -100,15 +104,6 @@ override_resource {
   override_during = plan
   values = {
     id = "projects/a-project/topics/sync-tasks-dead"
-  }
-}
-
-override_resource {
-  target          = module.build.google_artifact_registry_repository.images
-  override_during = plan
-  values = {
-    id   = "projects/a-project/locations/europe-west1/repositories/sync-functions"
-    name = "sync-functions"
   }
 }
 
