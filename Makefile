@@ -117,9 +117,9 @@ $(AUDIT): | $(STAMP)
 	@$(PYTHON) -m venv $(AUDIT) && $(UV_INSTALL) --python $(AUDIT)/bin/python \
 		pip-audit==2.10.1 cyclonedx-bom==7.5.0 || { rm -rf $(AUDIT); exit 1; }
 
-terraform-test: ## Test every Terraform module and both environments, with mocked providers
+terraform-test: ## Test every Terraform module, both environments and the identities of CI, with mocked providers
 	@$(TERRAFORM) fmt -check -recursive terraform
-	@for folder in terraform/modules/* terraform/environments/*; do \
+	@for folder in terraform/modules/* terraform/environments/* terraform/ci; do \
 		echo "== $$folder"; export TF_DATA_DIR="$(CURDIR)/.local/terraform/$$folder" TF_IN_AUTOMATION=1; \
 		$(TERRAFORM) -chdir=$$folder init -backend=false -input=false >/dev/null && \
 			$(TERRAFORM) -chdir=$$folder validate && $(TERRAFORM) -chdir=$$folder test || exit 1; \

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, TypeVar
 
 from google.api_core import exceptions
@@ -65,6 +65,8 @@ class SecretManager:
 
     Args:
         make_client: Makes the client.
+        locations: Regions of new secrets; none: Google chooses, which an organization's policy
+            `gcp.resourceLocations` may forbid (cloud.google.com/secret-manager/docs/choosing-replication).
         monotonic: Seconds that never go back, for the age of kept values.
     """
 
@@ -72,8 +74,10 @@ class SecretManager:
         self,
         make_client: Callable[[], SecretManagerServiceClient] = SecretManagerServiceClient,
         *,
+        locations: Sequence[str] = (),
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
+        self._replication = _replication(locations)
         self._client = Client(make_client, SecretUnavailable, _REMEDIES, refused=SecretMissing)
         self._monotonic = monotonic
         self._lock = threading.Lock()
@@ -115,10 +119,10 @@ class SecretManager:
         self._keep(f"{secret}/versions/latest", _Version(_number(answer.name), content), CACHE_S)
 
     def create(self, reference: str) -> None:
-        """Create the secret, replicated automatically; one that exists is left as it is."""
+        """Create the secret in its locations; one that exists is left as it is, and where it is."""
         secret, _ = _parse(reference)
         project, _, name = secret.partition("/secrets/")
-        made = Secret(replication=Replication(automatic=Replication.Automatic()))
+        made = Secret(replication=self._replication)
         try:
             self._client.call(
                 f"secret {reference}",
@@ -187,6 +191,13 @@ class SecretManager:
 
     def _call(self, reference: str, call: Callable[[SecretManagerServiceClient], T]) -> T:
         return self._client.call(f"secret {reference}", _RETRY, call)
+
+
+def _replication(locations: Sequence[str]) -> Replication:
+    if not locations:
+        return Replication(automatic=Replication.Automatic())
+    replicas = [Replication.UserManaged.Replica(location=location) for location in locations]
+    return Replication(user_managed=Replication.UserManaged(replicas=replicas))
 
 
 def _parse(reference: str) -> tuple[str, str]:

@@ -24,7 +24,9 @@ def copy_without(path: str, line: str, instead: str) -> Iterator[Path]:
         for part in _COPIED:
             source = ROOT / part
             if source.is_dir():
-                shutil.copytree(source, copy / part, ignore=shutil.ignore_patterns("__pycache__", ".terraform"))
+                shutil.copytree(
+                    source, copy / part, ignore=shutil.ignore_patterns("__pycache__", ".terraform")
+                )
             else:
                 shutil.copy(source, copy / part)
         text = (copy / path).read_text()
