@@ -28,8 +28,8 @@ from terraform.waiting import Patience
 
 JOB = "sync-tick"
 _FOLDER = Path(".local/dry")
-#: gcloud and Terraform need seconds for their answers; here, an answer that takes longer does not come.
-PATIENCE = Patience(permission_s=30, worker_s=30, poll_s=0.1, line_s=10)
+#: Nothing here waits for a permission; only a busy machine needs long.
+PATIENCE = Patience(permission_s=120, worker_s=120, poll_s=0.1, line_s=10)
 #: The functions are ready before the tick is sent, so a message is delivered at once.
 STOPPED = replace(PATIENCE, worker_s=3, line_s=1)
 
