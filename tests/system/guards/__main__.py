@@ -16,6 +16,7 @@ from tests.system.guards.change_guards import CHANGE_GUARDS
 from tests.system.guards.cli_guards import CLI_GUARDS
 from tests.system.guards.copies import copy_without, run_in
 from tests.system.guards.detail_guards import DETAIL_GUARDS
+from tests.system.guards.edge_guards import EDGE_GUARDS
 from tests.system.guards.freshness_guards import FRESHNESS_GUARDS
 from tests.system.guards.guard import Guard
 from tests.system.guards.local_guards import LOCAL_GUARDS
@@ -40,6 +41,7 @@ GUARDS = (
     *FRESHNESS_GUARDS,
     *CHANGE_GUARDS,
     *LOCAL_GUARDS,
+    *EDGE_GUARDS,
     *LOG_GUARDS,
     *CLI_GUARDS,
     *OPERATOR_GUARDS,
