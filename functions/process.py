@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import flask
 
@@ -61,8 +61,12 @@ class Process:
             return self._api
 
 
-def start(environ: Mapping[str, str]) -> None:
+def start(environ: Mapping[str, str], services: Callable[[], Services]) -> None:
     """Prepare to serve if a server imports `main`; otherwise do nothing.
+
+    Args:
+        environ: The environment.
+        services: Gives the services; not called before the first request.
 
     Raises:
         SystemExit: A setting is missing or wrong; its text is the one line to print.
@@ -86,6 +90,6 @@ def start(environ: Mapping[str, str]) -> None:
 
     server.install()
     if target == "sync_worker":
-        events.acknowledge_unreadable(flask.current_app)
+        events.bury_unreadable(flask.current_app, services)
     elif target == "sync_api":
         flask.current_app.before_request(requests.hide_body)
