@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import shlex
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from orchestrator.model import ids
 from orchestrator.operators import dead_letters, pause
 from orchestrator.operators.acting import bulk
 from orchestrator.operators.dead_letters import Effect, Report, Wanted
+from orchestrator.operators.health.verdict import plural
 from orchestrator.operators.rejects.retry import retry_rejects
 from orchestrator.operators.sellers.checking import check
 from orchestrator.page.buttons import which_fields
@@ -184,13 +186,15 @@ def _replay(page: Context, form: Form) -> tuple[Notice, str]:
     return Notice(told, tuple(lines[:_LINES])), flask.url_for("screens.dead")
 
 
-def _plan_all(title: str, sentence: str, button: str) -> Callable[[Context, Form], Plan]:
+def _plan_all(title: str, sentence: str, button: str, command: str = "") -> Callable[[Context, Form], Plan]:
+    """The plan of an act on many; `command` is the same on the command line, if it has it."""
+
     def plan(page: Context, form: Form) -> Plan:
         which = which_of(form)
         found = bulk.find(page.services, which)
-        number = f"{len(found.views):,}" + (" or more" if found.next_after is not None else "")
-        told = f"{number} connections fit: {_filter_words(form)}."
-        return Plan(title, (told, sentence), "", button)
+        fit = "or more fit" if found.next_after is not None else "fits" if len(found.views) == 1 else "fit"
+        told = f"{plural(len(found.views), 'connection')} {fit}: {_filter_words(form)}."
+        return Plan(title, (told, sentence), f"{command} {_options(form)}" if command else "", button)
 
     return plan
 
@@ -261,6 +265,12 @@ def _filter_words(form: Form) -> str:
     return ", ".join(told) or "all"
 
 
+def _options(form: Form) -> str:
+    """The filter on the command line, where an act itself implies the status."""
+    named = [name for name in ("organization", "marketplace", "cause") if form.get(name)]
+    return " ".join(f"--{name} {shlex.quote(form[name])}" for name in named) or "--all"
+
+
 def _wanted(form: Form) -> Wanted:
     return Wanted(
         connection_id=form.get("connection_id") or None,
@@ -313,13 +323,19 @@ ACTS = {
     ),
     "pause-all": Act(
         _plan_all(
-            "Pause them?", f"At most {bulk.MOST} active ones are paused; runs leave them out.", "Pause"
+            "Pause them?",
+            f"At most {bulk.MOST} active ones are paused; runs leave them out.",
+            "Pause",
+            "connections pause",
         ),
         _pause_all,
     ),
     "resume-all": Act(
         _plan_all(
-            "Resume them?", f"At most {bulk.MOST} paused ones are resumed, from their checkpoints.", "Resume"
+            "Resume them?",
+            f"At most {bulk.MOST} paused ones are resumed, from their checkpoints.",
+            "Resume",
+            "connections resume",
         ),
         _resume_all,
     ),

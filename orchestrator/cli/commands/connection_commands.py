@@ -12,7 +12,7 @@ from rich.console import Console
 from orchestrator.cli.actor import actor
 from orchestrator.cli.answer import Answer, Commands, command
 from orchestrator.cli.output import print_faults, safe, table
-from orchestrator.cli.sellers import add_command, authorize_command, set_command
+from orchestrator.cli.sellers import add_command, authorize_command, pause_command, set_command
 from orchestrator.cli.task_report import life, print_history, print_windows
 from orchestrator.model.connection import MARKETPLACES, ConnectionStatus
 from orchestrator.operators import connections, pause
@@ -47,10 +47,9 @@ def add_parsers(commands: Commands) -> None:
     many.add_argument("--after", metavar="ID", help="continue after this connection")
     many.add_argument("--limit", type=int, default=_LIST_LIMIT, help=f"default: {_LIST_LIMIT}")
 
+    pause_command.add_parsers(commands, _summary)
     for name, run, text in (
         ("show", _show, "show one connection with its cursors and last error"),
-        ("pause", _pause, "keep it out of runs; an open task stops at its next commit"),
-        ("resume", _resume, "let it take part again, from its cursors"),
         ("check", _check, "make one authenticated call; if it works, an earlier refusal is forgotten"),
         ("remove", _remove, "delete it; its records and its secret stay"),
     ):
@@ -186,16 +185,6 @@ def _why(view: ConnectionView) -> list[tuple[str, object]]:
     ]
 
 
-def _pause(services: Services, options: argparse.Namespace) -> Answer:
-    pause.pause(services, options.connection_id, by=actor(services))
-    return _done(services, options, "paused; one that is being synced stops at its next commit")
-
-
-def _resume(services: Services, options: argparse.Namespace) -> Answer:
-    pause.resume(services, options.connection_id, by=actor(services))
-    return _done(services, options, "active; the next run syncs it")
-
-
 def _remove(services: Services, options: argparse.Namespace) -> Answer:
     name, purge = options.connection_id, options.purge_records
     pause.remove(services, name, by=actor(services), purge_records=purge)
@@ -209,11 +198,6 @@ def _check(services: Services, options: argparse.Namespace) -> Answer:
     account = checking.check(services, name, by=actor(services))
     value = {"id": name, "ok": True, "account": account}
     return Answer(value, f"{name}: the marketplace answers: {safe(account)}")
-
-
-def _done(services: Services, options: argparse.Namespace, text: str) -> Answer:
-    name = options.connection_id
-    return Answer(lambda: _summary(connections.show(services, name)), f"{name}: {text}")
 
 
 def _summary(view: ConnectionView) -> dict[str, Any]:
