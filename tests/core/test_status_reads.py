@@ -39,9 +39,9 @@ class _Documents(CountingStore):
         self.documents += len(found)
         return found
 
-    def count(self, *arguments: Any) -> int:
+    def count(self, *arguments: Any, **more: Any) -> int:
         """Its entries are billed by the thousand."""
-        counted = super().count(*arguments)
+        counted = super().count(*arguments, **more)
         self.counts += 1
         self.entries += counted
         return counted
@@ -78,6 +78,8 @@ def test_status_costs_a_bounded_number_of_reads(world: World, count: int) -> Non
     writes = list(_fleet(world, count))
     for start in range(0, len(writes), 2_000):
         world.store.commit(writes[start : start + 2_000])
+        names = [ids.connection_path(f"c-{n:06}") for n in range(start, start + 2_000, 50)]
+        world.store.commit([Put(f"{name}/rejects/orders-1", {"connection_id": name}) for name in names])
     for minute in range(200):
         add_run(world, f"t-{minute:03}", minute, RunStatus.SUCCEEDED)
     store = _Documents(world.store)
@@ -86,6 +88,7 @@ def test_status_costs_a_bounded_number_of_reads(world: World, count: int) -> Non
 
     assert view.connections.active == count
     assert view.connections.freshness.late + view.connections.freshness.on_time == count
+    assert view.rejects == 40 * -(-len(writes) // 2_000)
     assert view.groups
     assert view.failing
     assert len(view.failing) <= status.FAILING

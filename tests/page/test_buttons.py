@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -143,6 +144,15 @@ def test_rejects_are_read_again(tmp_path: Path) -> None:
         hands = Hands(page, page.enter())
         assert "retry-rejects" in hands.forms("/connections/odd-shop")
         assert "retry-rejects" not in hands.forms("/connections/good-0")
+        # Their number by connection leads to their number by reason, and that to those with the reason.
+        assert re.search(
+            r"<strong>\d+</strong> of <a href=\"/rejects\?connection=odd-shop\"", hands.look("/rejects")
+        )
+        of_one = hands.look("/rejects?connection=odd-shop")
+        (address, *_) = re.findall(
+            r"</strong> <a href=\"(/rejects\?connection=odd-shop&amp;reason=[^\"]+)", of_one
+        )
+        assert "Only those with the reason" in hands.look(html.unescape(address))
         (fields,) = hands.forms("/rejects?connection=odd-shop")["retry-rejects"]
         hands.press("retry-rejects", fields)
     run = scene.world.run(newest_run(scene.world))

@@ -117,5 +117,6 @@ def _figures(view: StatusView) -> str:
     dead = f"{view.dead_letters:,}" if view.dead_letters is not None else "not measured"
     return (
         f"last 24 hours: runs {runs}; records rejected {view.day.rejected:,}; "
-        f"cost {view.day.estimated_usd:.4f} USD (estimate). Dead letters: {dead}."
+        f"cost {view.day.estimated_usd:.4f} USD (estimate). "
+        f"Rejects kept: {view.rejects:,}. Dead letters: {dead}."
     )

@@ -48,10 +48,9 @@ _DAY = timedelta(days=1)
 _ALWAYS = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-#: Any reject of any connection.
-_A_REJECT = Query(
-    "rejects", where=[Filter("connection_id", ">", "")], order_by="connection_id", limit=1, group=True
-)
+#: All rejects, of all connections; and any one of them.
+_REJECTS = [Filter("connection_id", ">", "")]
+_A_REJECT = Query("rejects", where=_REJECTS, order_by="connection_id", limit=1, group=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +76,7 @@ class _Asked:
     health: dict[Health, Future[int]]
     day: dict[RunStatus, Future[int]]
     rejected: Future[float]
+    rejects: Future[int]
     usd: Future[float]
 
 
@@ -96,8 +96,8 @@ def status(services: Services, dead: DeadLetters | None = None) -> StatusView:
     now_by_name = {name: _share(each) for name, each in asked.marketplaces.items()}
     counts = _connections(asked, now_by_name)
     latest = [snapshot for each in asked.marketplaces.values() for snapshot in each.latest.result()]
-    rejects = services.store.query(_A_REJECT) if asked.rejected.result() else []
-    read = len(asked.runs.result()) + len(asked.ticks.result()) + len(latest) + len(rejects)
+    reject = services.store.query(_A_REJECT) if asked.rejected.result() and asked.rejects.result() else []
+    read = len(asked.runs.result()) + len(asked.ticks.result()) + len(latest) + len(reject)
     reader = Reader(services.store, MOST_READ - read)
     active = {name: share.active for name, share in now_by_name.items() if share.active}
     found = groups(reader, active, counts.freshness.late, now)
@@ -118,7 +118,7 @@ def status(services: Services, dead: DeadLetters | None = None) -> StatusView:
         groups=found.groups,
         day=day,
         dead_letters=_dead_letters(dead),
-        reject=rejects[0].data if rejects else None,
+        reject=reject[0].data if reject else None,
         paused_at=_paused_at(services.store) if counts.paused and not counts.active else None,
     )
     worst = verdict(facts)
@@ -136,6 +136,7 @@ def status(services: Services, dead: DeadLetters | None = None) -> StatusView:
         marketplaces=marketplaces,
         runs=[with_id(snapshot) for snapshot, _ in found_runs],
         day=day,
+        rejects=asked.rejects.result(),
         dead_letters=facts.dead_letters,
         failing=failing,
         more_groups=found.more,
@@ -174,6 +175,8 @@ def _ask(services: Services, now: datetime) -> _Asked:
         },
         day={each: count("runs", Filter("status", "==", each.value), today) for each in RunStatus},
         rejected=submit(store.sum, "runs", "records.rejected", [today]),
+        # Those of earlier releases do not tell their connection, and are counted once they are written again.
+        rejects=submit(store.count, "rejects", _REJECTS, group=True),
         usd=submit(store.sum, "runs", "cost.estimated_usd", [today]),
     )
 

@@ -103,7 +103,7 @@ class Day(msgspec.Struct, kw_only=True, frozen=True):
 
     #: By status; statuses without a run are omitted.
     runs: dict[str, int]
-    #: Records of closed runs that could not be understood.
+    #: Records of closed runs that could not be stored: one that is met again by a reconcile counts again.
     rejected: int
     #: Firestore and Pub/Sub at list price, over closed runs.
     estimated_usd: float
@@ -160,6 +160,8 @@ class StatusView(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
     #: The newest runs.
     runs: list[Document]
     day: Day
+    #: Records that are not stored now, of all connections.
+    rejects: int
     #: None if they are not measured.
     dead_letters: int | None
     #: Some failing connections, those that need attention first.

@@ -95,10 +95,10 @@ class RecordingStore(SqliteStore):
         self._note(query)
         return super().query(query)
 
-    def count(self, collection: str, where: Sequence[Filter] = ()) -> int:
+    def count(self, collection: str, where: Sequence[Filter] = (), *, group: bool = False) -> int:
         """See DocumentStore."""
-        self._note(Query(collection, where=where, limit=1))
-        return super().count(collection, where)
+        self._note(Query(collection, where=where, limit=1, group=group))
+        return super().count(collection, where, group=group)
 
     def sum(self, collection: str, field: str, where: Sequence[Filter] = ()) -> float:
         """See DocumentStore."""
