@@ -229,6 +229,13 @@ class DeadMessage:
         return self.attributes.get("reason", "")
 
 
+class Counter(Protocol):
+    """Counts something."""
+
+    def count(self) -> int | None:
+        """The number; None if it cannot be told."""
+
+
 class DeadLetters(Protocol):
     """The operators' side of the queue: messages given up, until a person decides about them.
 

@@ -12,7 +12,15 @@ from orchestrator import decoding
 from orchestrator.adapters.clock import SystemClock
 from orchestrator.errors import NotPossible, StoreUnavailable
 from orchestrator.marketplaces.registry import REGISTRY
-from orchestrator.ports import ChangeFeed, DeadLetters, DocumentStore, LogReader, SecretStore, TaskQueue
+from orchestrator.ports import (
+    ChangeFeed,
+    Counter,
+    DeadLetters,
+    DocumentStore,
+    LogReader,
+    SecretStore,
+    TaskQueue,
+)
 from orchestrator.services import Services
 from orchestrator.settings import Settings
 
@@ -88,6 +96,17 @@ def dead_letters(settings: Settings) -> DeadLetters:
     return PubSubDeadLetters(
         project=settings.google_cloud_project, topic=target, emulator_host=settings.pubsub_emulator_host
     )
+
+
+def dead_counter(settings: Settings) -> Counter | None:
+    """Counts dead letters without reading any, for the HTTP function; None if only a pull could tell."""
+    scheme, _, target = settings.sync_queue.partition(":")
+    if scheme == "local" or settings.pubsub_emulator_host:
+        return None
+    from orchestrator.adapters.google.backlog import Backlog
+    from orchestrator.adapters.google.pubsub import dead_subscription_of
+
+    return Backlog(dead_subscription_of(settings.google_cloud_project, target))
 
 
 def log_reader(settings: Settings) -> LogReader:

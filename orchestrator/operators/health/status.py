@@ -34,7 +34,7 @@ from orchestrator.operators.health.status_view import (
 from orchestrator.operators.health.verdict import Facts, verdict
 from orchestrator.operators.run_views import with_id
 from orchestrator.operators.ticks import LAST, Ticks
-from orchestrator.ports import DeadLetters, Document, DocumentStore, Filter, Query, Snapshot
+from orchestrator.ports import Counter, Document, DocumentStore, Filter, Query, Snapshot
 from orchestrator.services import Services
 
 #: Documents read.
@@ -80,7 +80,7 @@ class _Asked:
     usd: Future[float]
 
 
-def status(services: Services, dead: DeadLetters | None = None) -> StatusView:
+def status(services: Services, dead: Counter | None = None) -> StatusView:
     """Sum up ticks, connections, marketplaces and the runs of the last day.
 
     Args:
@@ -88,6 +88,7 @@ def status(services: Services, dead: DeadLetters | None = None) -> StatusView:
         dead: Counts dead letters if that is cheap; None if the caller may not read them.
     """
     now = services.clock.now()
+    dead_letters = services.executor.submit(_dead_letters, dead)
     asked = _ask(services, now)
     found_runs, faults = read_all(Run, asked.runs.result())
     runs = [run for _, run in found_runs]
@@ -117,7 +118,7 @@ def status(services: Services, dead: DeadLetters | None = None) -> StatusView:
         marketplaces=marketplaces,
         groups=found.groups,
         day=day,
-        dead_letters=_dead_letters(dead),
+        dead_letters=dead_letters.result(),
         reject=reject[0].data if reject else None,
         paused_at=_paused_at(services.store) if counts.paused and not counts.active else None,
     )
@@ -318,7 +319,7 @@ def _text(document: Document, field: str) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def _dead_letters(dead: DeadLetters | None) -> int | None:
+def _dead_letters(dead: Counter | None) -> int | None:
     with suppress(QueueUnavailable):
         return dead.count() if dead is not None else None
     return None

@@ -82,6 +82,7 @@ module "store" {
 module "queue" {
   source = "../queue"
 
+  api_member    = module.api.member
   delivery      = var.delivery
   labels        = local.labels
   name          = var.name

@@ -118,6 +118,15 @@ resource "google_pubsub_subscription_iam_member" "dead_letters_out" {
   member       = time_sleep.agent.triggers.member
 }
 
+# The status counts dead letters by Pub/Sub's metric, because a pull would withhold them from others. Time series are granted
+# by project alone, and monitoring.viewer is the smallest role that has `monitoring.timeSeries.list` and changes nothing
+# (cloud.google.com/monitoring/access-control).
+resource "google_project_iam_member" "dead_letters_counted" {
+  project = var.project_id
+  role    = "roles/monitoring.viewer"
+  member  = var.api_member
+}
+
 # The worker publishes unreadable messages there itself, so that they are not redelivered again and again.
 resource "google_pubsub_topic_iam_member" "unreadable_in" {
   project = var.project_id

@@ -49,4 +49,11 @@ EDGE_GUARDS = (
         "                if self._keys is None:\n",
         "tests/edge/test_certificates.py::test_answer_is_503_to_a_new_key_without_certificates",
     ),
+    Guard(
+        "operators: a slow metric keeps no status waiting",
+        "orchestrator/adapters/google/backlog.py",
+        "        asking.join(wait_s)\n",
+        "        asking.join()\n",
+        "tests/adapters/test_backlog.py::test_a_slow_metric_keeps_nobody_waiting",
+    ),
 )

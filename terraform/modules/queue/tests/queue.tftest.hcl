@@ -54,6 +54,7 @@ variables {
   labels        = {}
   name          = "sync"
   project_id    = "a-project"
+  api_member    = "serviceAccount:sync-api@a-project.iam.gserviceaccount.com"
   publishers    = { api = "serviceAccount:sync-api@a-project.iam.gserviceaccount.com" }
   worker_member = "serviceAccount:sync-worker@a-project.iam.gserviceaccount.com"
   worker_url    = "https://sync-worker-123456789012.europe-west1.run.app"
@@ -138,6 +139,11 @@ run "queue" {
   }
 
   assert {
+    condition     = google_project_iam_member.dead_letters_counted.role == "roles/monitoring.viewer" && google_project_iam_member.dead_letters_counted.project == "a-project" && google_project_iam_member.dead_letters_counted.member == var.api_member
+    error_message = "the HTTP function may read metrics, and no more"
+  }
+
+  assert {
     condition     = google_pubsub_topic_iam_member.unreadable_in.role == "roles/pubsub.publisher" && google_pubsub_topic_iam_member.unreadable_in.topic == "sync-tasks-dead" && google_pubsub_topic_iam_member.unreadable_in.member == var.worker_member
     error_message = "the worker may publish unreadable messages to the dead-letter topic"
   }
@@ -216,6 +222,16 @@ run "refuses_everybody" {
   }
 
   expect_failures = [var.publishers]
+}
+
+run "refuses_a_counter_that_is_everybody" {
+  command = plan
+
+  variables {
+    api_member = "allUsers"
+  }
+
+  expect_failures = [var.api_member]
 }
 
 run "refuses_a_worker_that_is_everybody" {
