@@ -9,6 +9,7 @@ from orchestrator.model.cause import Blame
 from orchestrator.model.connection import ConnectionStatus
 from orchestrator.model.run import Run
 from orchestrator.operators.acting.bulk import Which
+from orchestrator.operators.health.remedies import UNEXPLAINED
 from orchestrator.operators.health.status_view import CauseGroup, Situation, StatusView
 
 
@@ -65,7 +66,7 @@ def of_group(group: CauseGroup) -> list[Button]:
 
 def group_fields(group: CauseGroup) -> dict[str, str]:
     """The filter that finds a group's connections; late ones without a cause have none."""
-    cause = group.kind if group.examples else None
+    cause = group.kind if group.kind != UNEXPLAINED else None
     return which_fields(Which(cause=cause, marketplace=group.marketplace))
 
 

@@ -52,7 +52,9 @@ def print_status(screen: Console, view: StatusView) -> None:
     if any(group.examples for group in view.groups):
         screen.print("More about one of them: marketplace-sync connections show ID")
     if view.more_groups:
-        screen.print("There may be more causes: `connections list --json` has each connection's.")
+        screen.print(
+            "There are more causes, which this release does not know: `connections list --json` has them."
+        )
     if view.marketplaces:
         screen.print()
         columns = ("marketplace", "connections", "on time", "late", "not measured", "oldest data", "success")

@@ -94,7 +94,7 @@ class CauseGroup(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
     since: datetime | None = None
     #: The latest time that the marketplace asked to wait until, among the examples.
     until: datetime | None = None
-    #: Those that began first.
+    #: Those that began first; none if too many documents have been read for worse causes.
     examples: list[Example] = []
 
 
@@ -166,7 +166,7 @@ class StatusView(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
     dead_letters: int | None
     #: Some failing connections, those that need attention first.
     failing: list[FailingConnection]
-    #: Whether there are kinds of causes that are not among the groups.
+    #: Whether there are kinds of causes that are not among the groups, and not known to this release.
     more_groups: bool = False
     #: Documents that cannot be read and are left out here, a sentence each; absent if there are none.
     faults: list[str] = []
