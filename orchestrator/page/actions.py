@@ -17,6 +17,7 @@ from orchestrator.operators import dead_letters, pause
 from orchestrator.operators.acting import bulk
 from orchestrator.operators.dead_letters import Effect, Report, Wanted
 from orchestrator.operators.health.verdict import plural
+from orchestrator.operators.rejects.forget import forget_reject
 from orchestrator.operators.rejects.retry import retry_rejects
 from orchestrator.operators.sellers.checking import check
 from orchestrator.page.buttons import which_fields
@@ -139,6 +140,22 @@ def _rejects(page: Context, form: Form) -> tuple[Notice, str]:
     return _started(retry_rejects(page.services, _connection(form), by=page.actor).run)
 
 
+def _plan_forget(_: Context, form: Form) -> Plan:
+    name, reject_id = _connection(form), _named(form, "reject_id")
+    sentences = (
+        "It is removed with its raw record. That is right if the marketplace no longer lists the record.",
+        "A record that is listed after all is rejected again when it changes.",
+    )
+    command = f"rejects forget {shlex.quote(name)} {shlex.quote(reject_id)}"
+    return Plan(f"Forget reject {reject_id} of {name}?", sentences, command, "Forget", is_danger=True)
+
+
+def _forget(page: Context, form: Form) -> tuple[Notice, str]:
+    name, reject_id = _connection(form), _named(form, "reject_id")
+    forget_reject(page.services, name, reject_id, by=page.actor)
+    return Notice(f"Reject {reject_id} of {name} is forgotten."), flask.url_for("connections.rejects")
+
+
 def _plan_cancel(_: Context, form: Form) -> Plan:
     run_id = _run(form)
     sentences = ("Open tasks stop at their next page, and the next run continues from their checkpoints.",)
@@ -170,7 +187,7 @@ def _plan_replay(page: Context, form: Form) -> Plan:
         " --discard-unreadable" if wanted.discard_unreadable else "",
     ]
     return Plan(
-        f"Replay {len(report.letters):,} dead letters?",
+        f"Replay {plural(len(report.letters), 'dead letter')}?",
         (_effects(report, "to be"), "It takes a second for each twenty of them."),
         f"dead replay --execute{''.join(options)}",
         "Replay",
@@ -180,7 +197,7 @@ def _plan_replay(page: Context, form: Form) -> Plan:
 
 def _replay(page: Context, form: Form) -> tuple[Notice, str]:
     report = dead_letters.replay(page.services, page.dead_letters(), _wanted(form), by=page.actor)
-    lines = [f"new run {run.run_id} of {run.tasks:,} connections" for run in report.started]
+    lines = [f"new run {run.run_id} of {plural(run.tasks, 'connection')}" for run in report.started]
     more = " There may be more." if report.more else ""
     told = f"Replayed: {_effects(report, '')}{more}"
     return Notice(told, tuple(lines[:_LINES])), flask.url_for("screens.dead")
@@ -239,7 +256,7 @@ def _parameters(form: Form) -> dict[str, Any]:
 
 def _started(started: Started) -> tuple[Notice, str]:
     again = " was started before" if started.duplicate else " is started"
-    return Notice(f"Run {started.run_id}{again}, over {started.tasks:,} connections."), _run_url(
+    return Notice(f"Run {started.run_id}{again}, over {plural(started.tasks, 'connection')}."), _run_url(
         started.run_id
     )
 
@@ -314,6 +331,7 @@ ACTS = {
     "resume": Act(_plan_resume, _resume),
     "trigger": Act(_plan_trigger, _trigger),
     "retry-rejects": Act(_plan_rejects, _rejects),
+    "forget-reject": Act(_plan_forget, _forget),
     "retry": Act(_plan_retry, _retry),
     "cancel": Act(_plan_cancel, _cancel),
     "replay": Act(_plan_replay, _replay),

@@ -102,6 +102,12 @@ def of_rejects(connection_id: str) -> list[Button]:
     return [Button("Retry rejects", "retry-rejects", {"connection_id": connection_id})]
 
 
+def of_reject(connection_id: str, reject_id: str) -> list[Button]:
+    """Removing one that no listing takes away."""
+    fields = {"connection_id": connection_id, "reject_id": reject_id}
+    return [Button("Forget", "forget-reject", fields, is_danger=True)]
+
+
 def of_filter(which: Which) -> list[Button]:
     """The same for all that a list shows, and for those on its further pages."""
     fields = which_fields(which)

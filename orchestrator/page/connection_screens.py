@@ -20,7 +20,7 @@ from orchestrator.operators.rejects.counts import RejectCounts, count_by_connect
 from orchestrator.operators.tasks.history import History, history
 from orchestrator.operators.tasks.windows import windows
 from orchestrator.page import csv_cells
-from orchestrator.page.buttons import of_connection, of_filter, of_rejects
+from orchestrator.page.buttons import of_connection, of_filter, of_reject, of_rejects
 from orchestrator.page.context import context
 
 blueprint = flask.Blueprint("connections", __name__)
@@ -129,7 +129,13 @@ def rejects() -> flask.typing.ResponseReturnValue:
 def reject(connection_id: str, reject_id: str) -> flask.typing.ResponseReturnValue:
     """One reject with its raw record."""
     view = reject_views.show_reject(context().services.store, connection_id, reject_id)
-    return flask.render_template("reject.html", view=view, connection_id=connection_id, reject_id=reject_id)
+    return flask.render_template(
+        "reject.html",
+        view=view,
+        connection_id=connection_id,
+        reject_id=reject_id,
+        buttons=of_reject(connection_id, reject_id),
+    )
 
 
 def _all(which: Which) -> Iterator[ConnectionView]:

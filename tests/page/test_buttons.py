@@ -155,6 +155,10 @@ def test_rejects_are_read_again(tmp_path: Path) -> None:
         assert "Only those with the reason" in hands.look(html.unescape(address))
         (fields,) = hands.forms("/rejects?connection=odd-shop")["retry-rejects"]
         hands.press("retry-rejects", fields)
+        (address, *_) = re.findall(r"<a href=\"(/rejects/odd-shop/[^\"]+)\"", of_one)
+        (fields,) = hands.forms(address)["forget-reject"]
+        assert "is forgotten" in hands.press("forget-reject", fields)
+        assert Action.FORGET in {each.action for each in entries(scene.world)}
     run = scene.world.run(newest_run(scene.world))
     assert (run.trigger, run.selection.full, run.selection.streams) == ("manual", True, ("orders",))
     assert entries(scene.world)[0].connection_id == "odd-shop"

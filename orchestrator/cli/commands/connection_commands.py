@@ -18,6 +18,7 @@ from orchestrator.model.connection import MARKETPLACES, ConnectionStatus
 from orchestrator.operators import connections, pause
 from orchestrator.operators.connections import ConnectionView
 from orchestrator.operators.health.remedies import remedy, spelled, title
+from orchestrator.operators.health.verdict import plural
 from orchestrator.operators.sellers import checking
 from orchestrator.operators.tasks import history as histories
 from orchestrator.operators.tasks.open_tasks import OpenConnection, open_task
@@ -102,7 +103,7 @@ def _print_list(screen: Console, views: Sequence[ConnectionView], limit: int) ->
         for view in views
     ]
     columns = ("connection", "marketplace", "organization", "status", "health", "last success", "problem")
-    screen.print(table(f"{len(rows)} connections", columns, rows, drop=_DROP))
+    screen.print(table(plural(len(rows), "connection"), columns, rows, drop=_DROP))
     if len(views) == limit:
         print(f"There may be more: --after {safe(views[-1].id)}")
 

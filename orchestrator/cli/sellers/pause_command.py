@@ -102,7 +102,7 @@ def _many(
     names = bulk.fitting(services, which, status)
     number = plural(len(names), f"{status.value} connection")
     if names and not options.yes:
-        _confirm(f"{words[0].capitalize()} {number}: {_filter(options)}?")
+        ask.confirm(f"{words[0].capitalize()} {number}: {_filter(options)}?")
     done, failed = _all(services, names, act, words[1], by)
     value = {"done": done, "failed": failed}
     if not names:
@@ -128,13 +128,6 @@ def _all(
         if len(names) > bulk.MOST:
             ask.say(f"{len(done):,} of {len(names):,} {word}")
     return done, failed
-
-
-def _confirm(question: str) -> None:
-    if not ask.is_interactive():
-        raise RequestError(f"{question} Nobody is at a terminal to answer", action="add --yes")
-    if ask.text(question, default="no", choices=("yes", "no")) != "yes":
-        raise RequestError("not confirmed: nothing is changed")
 
 
 def _filter(options: argparse.Namespace) -> str:
