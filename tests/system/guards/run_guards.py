@@ -10,6 +10,13 @@ SLOW = "tests/system/hostile/test_slow_clients.py::"
 CALLS = "tests/marketplaces/test_client.py::"
 RUN_GUARDS = (
     Guard(
+        "lanes: a continuation that waits long for its turn is not taken for a lost worker",
+        "orchestrator/tasks/claim.py",
+        "    if older.has_progress or (older.slice > 0 and throttled is None):\n",
+        "    if older.has_progress and throttled is not None:\n",
+        CORE + "test_slices.py::test_a_continuation_that_waits_long_for_its_turn_fails_nothing",
+    ),
+    Guard(
         "invariant 4: a worker that closes the task of a removal leaves the removal its own",
         "orchestrator/tasks/claim_table.py",
         "removed_at=state.removed_at if state.removing else None,",
