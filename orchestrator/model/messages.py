@@ -44,6 +44,11 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag
     #: Sent by heal: a task is handled even long past its deadline, and a dispatch never heals again.
     heal: bool = False
 
+    @property
+    def is_continuation(self) -> bool:
+        """Whether it continues a task that an earlier slice has handed over."""
+        return self.kind == "task" and self.slice > 0
+
 
 _REQUIRED: dict[str, tuple[str, ...]] = {
     "dispatch": ("run_id", "order", "deadline_at", "marketplace"),
