@@ -72,6 +72,7 @@ def test_a_first_slice_without_a_page_is_not_stalled(laned: World) -> None:
     object.__setattr__(laned.bazaar.connector.streams["products"], "durable_token", False)
     laned.bazaar.at_call = lambda *_: laned.clock.advance(75)
     run_id, following = first_slice(laned)
+    laned.deliver(msgspec.structs.replace(following, slice=0))  # redelivered: the window is open by now
     state = laned.state("a")
     assert state.open is not None
     assert state.open.stalled == 0
