@@ -40,7 +40,10 @@ _WAKE_TIMEOUT_S = 30.0
 _GONE = "The emulators have ended, and their data with them"
 #: Settings that a developer may change for the functions; the stack sets all others.
 _TUNABLE = frozenset(
-    {"LOG_LEVEL", "LOOKBACK_SECONDS", "LEASE_SECONDS", "MAX_ATTEMPTS", "RUN_SECONDS", "SLICE_SECONDS"}
+    {
+        *("FIRST_SLICE_SECONDS", "LEASE_SECONDS", "LOG_LEVEL", "LOOKBACK_SECONDS", "MAX_ATTEMPTS"),
+        *("RUN_SECONDS", "SLICE_SECONDS"),
+    }
 )
 
 
@@ -125,7 +128,9 @@ def running(options: Options, tell: Callable[[str], None] = lambda _: None) -> I
         for line in _start_lines(options, data_set, taken):
             tell(line)
         api, worker, certs = (taken[name] for name in ("sync_api", "sync_worker", "issuer"))
+        backfill = taken[ports.BACKFILL_WORKER]
         variables = variables_of(folder, api, worker, certs, store=data_set.store) | _changes()
+        variables["SYNC_QUEUE_BACKFILL"] = f"local:http://127.0.0.1:{backfill}"
         variables["TICK_SECONDS"] = str(options.tick_s)
         if options.emulators:
             variables |= _start_emulators(processes, taken)
@@ -139,14 +144,19 @@ def running(options: Options, tell: Callable[[str], None] = lambda _: None) -> I
         sandbox_urls = start_sandboxes(processes, environment, sandbox_ports, data_set.data)
         issuer_options = (f"--port={certs}", f"--directory={folder.issuer}")
         _start(processes, environment, "issuer", "local.google.issuer", *issuer_options)
-        # The worker first: `sync_api` delivers messages of an earlier start as soon as it runs.
-        _start_function(processes, environment, "sync_worker", worker, "--signature-type=cloudevent")
-        _start_function(processes, environment, "sync_api", api)
+        # The workers first: `sync_api` delivers messages of an earlier start as soon as it runs.
+        for name, port in (("sync_worker", worker), (ports.BACKFILL_WORKER, backfill)):
+            _start_function(processes, environment, name, "sync_worker", port, "--signature-type=cloudevent")
+        for name, port in (("sync_worker", worker), (ports.BACKFILL_WORKER, backfill)):
+            processes.wait_ready(name, f"http://127.0.0.1:{port}/")
+        _start_function(processes, environment, "sync_api", "sync_api", api)
+        processes.wait_ready("sync_api", f"http://127.0.0.1:{api}/")
         processes.wait_ready("issuer", variables["OIDC_CERTS_URL"])
         for name, url in sandbox_urls.items():
             processes.wait_ready(f"sandbox-{name}", url)
         if options.emulators:
             topics.create(PROJECT, f"http://127.0.0.1:{worker}")
+            topics.create(PROJECT, f"http://127.0.0.1:{backfill}", lane=topics.BACKFILL_LANE)
             topics.create_changes(PROJECT, variables.get("SYNC_CHANGES", ""))
         services = wiring.build(Settings.from_environment(variables), delivers=False)
         add_samples(services, folder, sandbox_urls)
@@ -233,6 +243,7 @@ def _start_emulators(processes: Processes, taken: Mapping[str, int]) -> dict[str
         "GOOGLE_CLOUD_PROJECT": PROJECT,
         "SYNC_STORE": "firestore",
         "SYNC_QUEUE": f"pubsub:{topics.TOPIC}",
+        "SYNC_QUEUE_BACKFILL": f"pubsub:{topics.BACKFILL_LANE.topic}",
     }
 
 
@@ -281,19 +292,18 @@ def start_sandboxes(
 
 
 def _start_function(
-    processes: Processes, environment: Mapping[str, str], target: str, port: int, *arguments: str
+    processes: Processes, environment: Mapping[str, str], name: str, target: str, port: int, *arguments: str
 ) -> None:
     _start(
         processes,
         environment,
-        target,
+        name,
         "functions_framework",
         f"--target={target}",
         "--host=127.0.0.1",
         f"--port={port}",
         *arguments,
     )
-    processes.wait_ready(target, f"http://127.0.0.1:{port}/")
 
 
 def _start(

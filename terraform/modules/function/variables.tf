@@ -1,3 +1,13 @@
+variable "account" {
+  description = "The account it runs as, if it is another function's (its output `account`); null: one of its own."
+  type = object({
+    email  = string
+    member = string
+    name   = string
+  })
+  default = null
+}
+
 variable "build" {
   description = "Source and account of the function's build: source bucket and object, build service account, image repository (their full names). The build module gives it."
   type = object({

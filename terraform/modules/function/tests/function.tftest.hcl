@@ -64,7 +64,7 @@ run "function" {
   }
 
   assert {
-    condition     = google_cloudfunctions2_function.this.service_config[0].service_account_email == google_service_account.this.email
+    condition     = google_cloudfunctions2_function.this.service_config[0].service_account_email == google_service_account.this[0].email
     error_message = "the function runs as its own account"
   }
 
