@@ -1,11 +1,12 @@
 variable "account" {
-  description = "The account it runs as, if it is another function's (its output `account`); null: one of its own."
-  type = object({
-    email  = string
-    member = string
-    name   = string
-  })
-  default = null
+  description = "The account it runs as, if it is another function's (that one's output `account`); null: one of its own."
+  type        = object({ email = string, member = string, name = string })
+  default     = null
+
+  validation {
+    condition     = try(var.account.member == "serviceAccount:${var.account.email}", var.account == null)
+    error_message = "account is the output of another function: member is \"serviceAccount:\" and its email."
+  }
 }
 
 variable "build" {

@@ -123,8 +123,11 @@ resource "google_pubsub_subscription_iam_member" "dead_letters_out" {
   member       = time_sleep.agent.triggers.member
 }
 
-# The worker publishes unreadable messages there itself, so that they are not redelivered again and again.
+# The worker publishes unreadable messages there itself, so that they are not redelivered again and again; those of
+# another lane too, because their lane is unknown.
 resource "google_pubsub_topic_iam_member" "unreadable_in" {
+  count = var.lane == "" ? 1 : 0
+
   project = var.project_id
   topic   = google_pubsub_topic.dead.name
   role    = "roles/pubsub.publisher"

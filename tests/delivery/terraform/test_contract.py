@@ -200,6 +200,7 @@ def test_exactly_these_callers_are_let_in(prod: Plan) -> None:
         ("sync-api", f"serviceAccount:{prod.accounts['scheduler']}", "roles/run.invoker"),
         ("sync-api", f"serviceAccount:{prod.accounts['op-jane']}", "roles/run.invoker"),
         ("sync-worker", f"serviceAccount:{prod.accounts['push']}", "roles/run.invoker"),
+        ("sync-backfill", f"serviceAccount:{prod.accounts['push-backfill']}", "roles/run.invoker"),
     }
     assert prod.service("worker")["ingress_settings"] == "ALLOW_INTERNAL_ONLY"
 
