@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from tests.system.guards.change_guards import CHANGE_GUARDS
+from tests.system.guards.channel_guards import CHANNEL_GUARDS
 from tests.system.guards.cli_guards import CLI_GUARDS
 from tests.system.guards.copies import copy_without, run_in
 from tests.system.guards.detail_guards import DETAIL_GUARDS
@@ -41,6 +42,7 @@ GUARDS = (
     *CHANGE_GUARDS,
     *LOCAL_GUARDS,
     *LOG_GUARDS,
+    *CHANNEL_GUARDS,
     *CLI_GUARDS,
     *OPERATOR_GUARDS,
     *SELLER_GUARDS,
