@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from ipaddress import ip_address
 from pathlib import Path
 
 from cryptography import x509
@@ -29,11 +30,13 @@ class Authority:
         self.file = folder / f"{name}.pem"
         self.file.write_bytes(self._own.public_bytes(serialization.Encoding.PEM))
 
-    def context(self, host: str = "localhost", *, ends_in: timedelta = _DAY) -> ssl.SSLContext:
-        """A server's context, with a certificate for that host."""
+    def context(self, *hosts: str, ends_in: timedelta = _DAY) -> ssl.SSLContext:
+        """A server's context, with a certificate for these names and addresses, or for `localhost`."""
+        hosts = hosts or ("localhost",)
         key = ec.generate_private_key(ec.SECP256R1())
-        subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, host)])
-        signed = self._signed(subject, key, ends_in, x509.SubjectAlternativeName([x509.DNSName(host)]))
+        subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, hosts[0])])
+        names = x509.SubjectAlternativeName([_name(host) for host in hosts])
+        signed = self._signed(subject, key, ends_in, names)
         file = self._folder / f"{x509.random_serial_number()}.pem"
         file.write_bytes(
             key.private_bytes(
@@ -73,6 +76,13 @@ class Authority:
                 x509.KeyUsage(False, False, False, False, False, True, True, False, False), critical=True
             )
         return made.sign(self._key, hashes.SHA256())
+
+
+def _name(host: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ip_address(host))
+    except ValueError:
+        return x509.DNSName(host)
 
 
 @dataclass
