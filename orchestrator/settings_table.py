@@ -17,6 +17,7 @@ _URL = r"https?://[^\s/?#@]+(?:/[^\s?#]*)?"
 _HOST = r"(?:https?://)?[\w.\-\[\]:]+:\d{1,5}/?"
 _TOPIC = r"pubsub:(?:projects/[^/\s]+/topics/)?[A-Za-z][\w.~+%-]{2,254}"
 _PROJECT = r"(?:[a-z0-9.-]+:)?[a-z0-9][a-z0-9-]{2,61}[a-z0-9]"
+_REGION = r"[a-z]+-[a-z]+\d+"
 _DATABASE = r"\(default\)|[a-z][a-z0-9-]{2,61}[a-z0-9]"
 _EMAIL = r"[^@\s,]+@[^@\s,]+\.[^@\s,]+"
 #: A version of a secret in Secret Manager, or a value that looks like no reference.
@@ -74,6 +75,7 @@ Check = Callable[[str, Variables], Iterator[str]]
 
 _BOTH = "both functions, command line"
 _HTTP = "HTTP function"
+_COMMAND_LINE = "command line"
 #: Its other values are unsafe outside development, so every program refuses them there.
 _CHECKED_BY_ALL = "HTTP function (checked by all)"
 
@@ -212,6 +214,12 @@ TABLE: tuple[Setting, ...] = (
         "a project id (required with Firestore or Pub/Sub)",
     ),
     Setting("FIRESTORE_DATABASE", _matching(_DATABASE), "a Firestore database id", "(default)"),
+    Setting(
+        "SECRET_LOCATIONS",
+        _matching(rf"{_REGION}(?:,{_REGION})*"),
+        "regions that hold the secrets which it creates, comma-separated; empty: Google chooses",
+        needed_by=_COMMAND_LINE,
+    ),
     Setting("FIRESTORE_EMULATOR_HOST", _matching(_HOST), "`host:port` of Google's Firestore emulator"),
     Setting("PUBSUB_EMULATOR_HOST", _matching(_HOST), "`host:port` of Google's Pub/Sub emulator"),
     Setting(

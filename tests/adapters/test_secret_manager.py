@@ -9,10 +9,12 @@ import grpc
 import pytest
 from google.cloud.secretmanager_v1 import types
 
+from orchestrator import wiring
 from orchestrator.adapters.google import secret_manager
 from orchestrator.adapters.google.calls import retry
 from orchestrator.adapters.google.secret_manager import CACHE_S, SecretManager
 from orchestrator.errors import SecretMissing, SecretUnavailable
+from orchestrator.settings import Settings
 from tests.adapters.grpc_server import Failure, Method, serving
 
 SECRET = "projects/p/secrets/token"
@@ -270,6 +272,28 @@ def test_a_secret_is_created_once_and_replicated_automatically(
     (request,) = service.created
     assert (request.parent, request.secret_id) == ("projects/p", "sync-connection-shop")
     assert "automatic" in request.secret.replication
+
+
+def test_a_secret_is_created_in_the_locations_that_are_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of SECRET_LOCATIONS, from the command line's environment to the request."""
+    made: list[SecretManager] = []
+
+    def create(self: SecretManager, reference: str) -> None:
+        made.append(self)
+
+    monkeypatch.setattr(SecretManager, "create", create)
+    settings = Settings.from_environment(
+        {
+            "GOOGLE_CLOUD_PROJECT": "a-project",
+            "SECRET_LOCATIONS": "europe-west1,europe-west3",
+            "SYNC_QUEUE": "pubsub:sync-tasks",
+        }
+    )
+    wiring._secrets(settings).create(LATEST)
+
+    replication = made[0]._replication
+    assert "automatic" not in replication
+    assert [each.location for each in replication.user_managed.replicas] == ["europe-west1", "europe-west3"]
 
 
 def test_the_role_for_creating_is_named(secrets: SecretManager, service: Service) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, TypeVar
 
 from google.api_core import exceptions
@@ -67,11 +67,20 @@ class SecretManager:
     """The SecretStore port; safe for threads. The client is made on first use, so after a fork.
 
     Args:
+        locations: Regions of new secrets; none: Google chooses, which an organization's policy
+            `gcp.resourceLocations` may forbid (cloud.google.com/secret-manager/docs/choosing-replication).
         host: `HOST:PORT` of another server; empty for the service itself.
         monotonic: Seconds that never go back, for the age of kept values.
     """
 
-    def __init__(self, *, host: str = "", monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        *,
+        locations: Sequence[str] = (),
+        host: str = "",
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._replication = _replication(locations)
         self._client = Client(
             SecretManagerServiceClient,
             SecretManagerServiceGrpcTransport,
@@ -120,10 +129,10 @@ class SecretManager:
         self._keep(f"{secret}/versions/latest", _Version(_number(answer.name), content), CACHE_S)
 
     def create(self, reference: str) -> None:
-        """Create the secret, replicated automatically; one that exists is left as it is."""
+        """Create the secret in its locations; one that exists is left as it is, and where it is."""
         secret, _ = _parse(reference)
         project, _, name = secret.partition("/secrets/")
-        made = Secret(replication=Replication(automatic=Replication.Automatic()))
+        made = Secret(replication=self._replication)
         try:
             self._client.call(
                 f"secret {reference}",
@@ -192,6 +201,13 @@ class SecretManager:
 
     def _call(self, reference: str, call: Callable[[SecretManagerServiceClient], T]) -> T:
         return self._client.call(f"secret {reference}", _RETRY, call)
+
+
+def _replication(locations: Sequence[str]) -> Replication:
+    if not locations:
+        return Replication(automatic=Replication.Automatic())
+    replicas = [Replication.UserManaged.Replica(location=location) for location in locations]
+    return Replication(user_managed=Replication.UserManaged(replicas=replicas))
 
 
 def _parse(reference: str) -> tuple[str, str]:

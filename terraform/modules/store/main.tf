@@ -89,6 +89,27 @@ resource "google_firestore_database" "this" {
   deletion_policy = "DELETE"
 }
 
+# A copy that outlives the database, unlike its point-in-time recovery. A database has at most one daily and one
+# weekly schedule, whose copies are kept for 7 days and 14 weeks at most
+# (registry.terraform.io/providers/hashicorp/google/latest/docs/resources/firestore_backup_schedule).
+resource "google_firestore_backup_schedule" "daily" {
+  project   = var.project_id
+  database  = google_firestore_database.this.name
+  retention = "${var.backups.days * 86400}s"
+
+  daily_recurrence {}
+}
+
+resource "google_firestore_backup_schedule" "weekly" {
+  project   = var.project_id
+  database  = google_firestore_database.this.name
+  retention = "${var.backups.weeks * 604800}s"
+
+  weekly_recurrence {
+    day = "SUNDAY"
+  }
+}
+
 resource "google_firestore_index" "this" {
   for_each = local.indexes
 
