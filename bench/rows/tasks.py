@@ -85,7 +85,7 @@ def measure(site: Site) -> list[Figure]:
             value=tls.peak_mib,
             floor=few.peak_mib,
             unit="MiB",
-            at_most=1.25,
+            at_most=1.5,
         ),
     ]
 
