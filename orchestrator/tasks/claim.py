@@ -85,7 +85,7 @@ class Read:
 
 @dataclass(slots=True)
 class Claimed:
-    """A claim that was committed."""
+    """A claim: committed, or left to the holder's first commit."""
 
     holder: Holder
     connection: Snapshot | None
@@ -105,14 +105,20 @@ class Claimer:
     #: The path of the task's record, if it is not the usual one.
     record_path: str | None = None
     holder_silent: bool = False
+    #: Whether a look was in vain; then the next decision claims.
+    has_looked: bool = False
     #: The task of an older run that this claim closed, until its run is checked.
     unchecked: Open | None = None
 
     def __post_init__(self) -> None:
         self.owner = str(UUID(int=self.services.random.getrandbits(128)))
 
+    def look_was_in_vain(self) -> None:
+        """The state was written during a look: whoever did that may also have closed the task."""
+        self.has_looked, self.known_open = True, False
+
     def run(self) -> Claimed | None:
-        """The committed claim; None if the message can be acknowledged.
+        """The claim; None if the message can be acknowledged. The claim of a look is not committed yet.
 
         Raises:
             StoreUnavailable: The message has to be redelivered.
@@ -172,6 +178,7 @@ class Claimer:
                 run_length=timedelta(seconds=settings.run_seconds),
                 known_open=self.known_open,
                 holder_silent=self.holder_silent,
+                has_looked=self.has_looked,
             )
         )
 
@@ -296,9 +303,11 @@ class Claimer:
         if state.late_at is None and pace.is_active:
             state = resumed(state, pace, now)  # by hand
         state = measured(state, pace, now)
-        holder = Holder(self.services, self.store, self.message.connection_id, state, pace)
-        holder.take(read.snapshot, writes)
-        log_closed_by(writes)
+        name = self.message.connection_id
+        holder = Holder(self.services, self.store, name, state, snapshot=read.snapshot, pace=pace)
+        if not decision.looks:
+            holder.claim(writes)
+            log_closed_by(writes)
         self.unchecked = older or self.unchecked
         if self.unchecked is not None:
             try:

@@ -65,6 +65,8 @@ class Claim:
     state: SyncState
     #: The older run's task that the claim closes with it.
     older: Open | None = None
+    #: Whether the worker looks for changes first and claims only when there is something to write.
+    looks: bool = False
 
 
 Decision = Finished | Close | Sleep | Watch | Leave | Claim
@@ -93,6 +95,8 @@ class View:
     known_open: bool = False
     #: Whether the holder has been watched and shows no sign of life.
     holder_silent: bool = False
+    #: Whether this delivery has looked in vain: the state was written meanwhile, perhaps by a closing commit.
+    has_looked: bool = False
 
 
 def decide(view: View) -> Decision:
@@ -110,13 +114,13 @@ def decide(view: View) -> Decision:
             return Finished(certain=True)
         started = message.deadline_at - view.run_length
         newer = last is not None and last.order >= message.order
-        if (newer or now - started > FRESH) and not view.known_open:
+        if (newer or view.has_looked or now - started > FRESH) and not view.known_open:
             return Finished(certain=False)
         if skip := _skip_closed(view):
             return _skip(view, skip)
         if now > message.deadline_at:
             return Close(TOO_LATE, closed_state(state, message.run_id, message.order, message.shard))
-        return _when_due(view, Claim(_claimed(view, None)))
+        return _when_due(view, Claim(_claimed(view, None), looks=_may_look(view)))
     if is_mine:
         if state.lease.owner is not None and not state.lease.is_over(now) and not view.holder_silent:
             return Watch()
@@ -124,6 +128,26 @@ def decide(view: View) -> Decision:
             return Leave()
         return _when_due(view, Claim(_claimed(view, opened)))
     return _another(view, opened)
+
+
+def _may_look(view: View) -> bool:
+    """Whether a connection without an open task is looked at without a lease.
+
+    A claim comes first if there is certainly something to write, if a lease would be of use to others, or if
+    an earlier delivery may have died: only claims are counted as attempts.
+    """
+    message, state = view.message, view.state
+    is_late = message.deadline_at is None or view.now + view.lease > message.deadline_at
+    if is_late or message.heal or message.redelivered or view.has_looked:
+        return False
+    if view.selection.full or view.selection.streams is not None or state.requested_full:
+        return False
+    if state.lease.not_before is not None or state.untold is not None or not state.streams:
+        return False
+    return all(
+        stream.cursor.since is not None and stream.cursor.window is None and not stream.cursor.full
+        for stream in state.streams.values()
+    )
 
 
 def _another(view: View, opened: Open) -> Decision:

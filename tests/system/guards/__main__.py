@@ -22,6 +22,7 @@ from tests.system.guards.freshness_guards import FRESHNESS_GUARDS
 from tests.system.guards.guard import Guard
 from tests.system.guards.local_guards import LOCAL_GUARDS
 from tests.system.guards.log_guards import LOG_GUARDS
+from tests.system.guards.look_guards import LOOK_GUARDS
 from tests.system.guards.migration_guards import MIGRATION_GUARDS
 from tests.system.guards.operator_guards import OPERATOR_GUARDS
 from tests.system.guards.page_guards import PAGE_GUARDS
@@ -50,6 +51,7 @@ GUARDS = (
     *SELLER_GUARDS,
     *PAGE_GUARDS,
     *PROTOCOL,
+    *LOOK_GUARDS,
 )
 DOCUMENT = Path(__file__).with_name("README.md")
 HEAD = "| promise | guard | test that fails without it | its output |\n| --- | --- | --- | --- |\n"
