@@ -333,6 +333,8 @@ class Slice:
             opened=self._progress(writes=_FINISH_WRITES),
             organization_id=self.connection.organization_id if self.connection is not None else None,
         )
+        if not holder.is_recorded(task):
+            task.cost.document_writes -= 1
 
         is_told = Teller(services).tell(message.connection_id, holder.state, holder.state.owed)
 

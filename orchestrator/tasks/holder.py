@@ -20,7 +20,7 @@ from orchestrator.attempts import Attempts
 from orchestrator.errors import Conflict, StoreUnavailable
 from orchestrator.model import ids
 from orchestrator.model.freshness import Pace, behind, measured
-from orchestrator.model.run import Task, TaskStatus
+from orchestrator.model.run import Task, TaskStatus, counted
 from orchestrator.model.state import Open, StreamState, SyncState
 from orchestrator.ports import DocumentStore, Snapshot, Write
 from orchestrator.services import Services
@@ -172,7 +172,7 @@ class Holder:
             Lost: Another invocation holds the connection. Moved: Decide again.
             StoreUnavailable: The outcome cannot be found out.
         """
-        writes: Sequence[Write] = closing_writes(task)
+        writes: Sequence[Write] = closing_writes(task, is_recorded=self.is_recorded(task))
         attempts = self._attempts("its task could not be closed")
         while True:
             now = self._services.clock.now()
@@ -193,24 +193,28 @@ class Holder:
                     raise Moved from None
                 self._require_mine(found)
                 self.state = self._on_top_of(found)
-                path, record, shard = self._record(task)
-                if shard is None or record is not None:
+                path, is_closed = self._record(task)
+                if is_closed:
                     # Skipped by a duplicate, swept, or expired: keep the data, count nothing.
                     writes = ()
                 elif writes:
-                    writes = closing_writes(task, path)
+                    writes = closing_writes(task, path, is_recorded=self.is_recorded(task))
                 attempts.again()
                 continue
             self.state = new
             return written[-1] if writes else None
 
-    def _record(self, task: Task) -> tuple[str, Snapshot | None, Snapshot | None]:
-        """The path of the task's record, the record if it is there, and the task's shard."""
+    def is_recorded(self, task: Task) -> bool:
+        """Whether the task's record is stored."""
+        return not (task.is_quiet and self.state.leaves_no_record(self._services.clock.now()))
+
+    def _record(self, task: Task) -> tuple[str, bool]:
+        """The path of the task's record, and whether the task is closed."""
         shard, first = self._store.get_many(
             [ids.shard_path(task.run_id, task.shard), ids.task_path(task.run_id, task.connection_id)]
         )
         path, record = record_of(self._store, task.run_id, task.shard, task.connection_id, first)
-        return path, record, shard
+        return path, shard is None or record is not None or counted(shard, task.connection_id)
 
     def release(self) -> None:
         """Let a redelivery claim at once after our own side failed; errors of the store are ignored."""
@@ -286,8 +290,11 @@ class Holder:
         return msgspec.structs.replace(
             self.state,
             seq=found.seq,
+            # An earlier release may have dropped it.
+            lease=msgspec.structs.replace(self.state.lease, quiet_from=found.lease.quiet_from),
             requested_full=found.requested_full,
             last_run=found.last_run,
+            unread_order=found.unread_order,
             marketplace=found.marketplace,
             removing=found.removing,
             purging=found.purging,

@@ -284,6 +284,7 @@ def test_a_removal_is_over_once(world: World) -> None:
 def test_a_removal_is_kept_by_a_worker_that_closes_its_task_at_the_same_moment(world: World) -> None:
     """The worker's last commit meets the removal's first one, and writes on top of it."""
     world.clock.advance(900)
+    world.bazaar.shop("a").put("orders", "new", world.clock.now() - timedelta(minutes=5))
 
     class Between(WrappedStore):
         """Has the removal begin just before the task's last commit."""

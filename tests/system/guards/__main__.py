@@ -27,6 +27,7 @@ from tests.system.guards.migration_guards import MIGRATION_GUARDS
 from tests.system.guards.operator_guards import OPERATOR_GUARDS
 from tests.system.guards.page_guards import PAGE_GUARDS
 from tests.system.guards.protocol import PROTOCOL
+from tests.system.guards.quiet_guards import QUIET_GUARDS
 from tests.system.guards.record_guards import RECORD_GUARDS
 from tests.system.guards.run_guards import RUN_GUARDS
 from tests.system.guards.seller_guards import SELLER_GUARDS
@@ -52,6 +53,7 @@ GUARDS = (
     *PAGE_GUARDS,
     *PROTOCOL,
     *LOOK_GUARDS,
+    *QUIET_GUARDS,
 )
 DOCUMENT = Path(__file__).with_name("README.md")
 HEAD = "| promise | guard | test that fails without it | its output |\n| --- | --- | --- | --- |\n"

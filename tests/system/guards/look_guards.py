@@ -30,8 +30,8 @@ LOOK_GUARDS = (
     Guard(
         "invariant 5: after a look in vain the task's record decides too",
         "orchestrator/tasks/claim_table.py",
-        "(newer or view.has_looked or now - started > FRESH)",
-        "(newer or now - started > FRESH)",
+        "return is_old or view.has_looked or state.open is not None",
+        "return is_old or state.open is not None",
         LOOKS + "test_after_a_look_in_vain_the_record_decides",
     ),
     Guard(

@@ -49,8 +49,11 @@ def changed(both: Two) -> None:
 
 
 def check(both: Two) -> None:
-    """Every run has ended, nobody holds a connection, and the store holds what each seller has."""
+    """Every run has ended and counts its plan, nobody holds anything, and the store holds what is there."""
     store = both.scene.store
+    for found in every(store, "runs"):
+        planned = sum(len(shard.data["ids"]) for shard in every(store, f"{found.path}/shards"))
+        assert found.data["tasks"]["total"] == planned, found.id
     assert {found.data["status"] for found in every(store, "runs")} <= {"succeeded", "partial"}
     for found in every(store, "sync_state"):
         state = both.scene.state(found.id)
