@@ -23,6 +23,7 @@ from local.google import topics
 from local.google.emulators import start_emulators
 from local.google.issuer import Issuer
 from local.google.scheduler import JOB, Scheduler
+from local.ports import BACKFILL_WORKER
 from local.processes import Processes, StackFailed
 from local.recovery import end_leases
 from local.samples import ACCOUNTS, MARKETPLACES, add_samples
@@ -128,7 +129,7 @@ def running(options: Options, tell: Callable[[str], None] = lambda _: None) -> I
         for line in _start_lines(options, data_set, taken):
             tell(line)
         api, worker, certs = (taken[name] for name in ("sync_api", "sync_worker", "issuer"))
-        backfill = taken[ports.BACKFILL_WORKER]
+        backfill = taken[BACKFILL_WORKER]
         variables = variables_of(folder, api, worker, certs, store=data_set.store) | _changes()
         variables["SYNC_QUEUE_BACKFILL"] = f"local:http://127.0.0.1:{backfill}"
         variables["TICK_SECONDS"] = str(options.tick_s)
@@ -142,16 +143,7 @@ def running(options: Options, tell: Callable[[str], None] = lambda _: None) -> I
         environment = {**inherited(), **variables}
         sandbox_ports = [taken[f"sandbox-{name}"] for name in MARKETPLACES]
         sandbox_urls = start_sandboxes(processes, environment, sandbox_ports, data_set.data)
-        issuer_options = (f"--port={certs}", f"--directory={folder.issuer}")
-        _start(processes, environment, "issuer", "local.google.issuer", *issuer_options)
-        # The workers first: `sync_api` delivers messages of an earlier start as soon as it runs.
-        for name, port in (("sync_worker", worker), (ports.BACKFILL_WORKER, backfill)):
-            _start_function(processes, environment, name, "sync_worker", port, "--signature-type=cloudevent")
-        for name, port in (("sync_worker", worker), (ports.BACKFILL_WORKER, backfill)):
-            processes.wait_ready(name, f"http://127.0.0.1:{port}/")
-        _start_function(processes, environment, "sync_api", "sync_api", api)
-        processes.wait_ready("sync_api", f"http://127.0.0.1:{api}/")
-        processes.wait_ready("issuer", variables["OIDC_CERTS_URL"])
+        start_functions(processes, environment, taken, folder)
         for name, url in sandbox_urls.items():
             processes.wait_ready(f"sandbox-{name}", url)
         if options.emulators:
@@ -161,7 +153,7 @@ def running(options: Options, tell: Callable[[str], None] = lambda _: None) -> I
         services = wiring.build(Settings.from_environment(variables), delivers=False)
         add_samples(services, folder, sandbox_urls)
         folder.write_environment(variables)
-        scheduler = _scheduler(options, variables)
+        scheduler = scheduler_of(folder, variables, options.job)
         try:
             yield Stack(options, data_set, taken, processes, services, scheduler, variables, sandbox_urls)
         finally:
@@ -210,14 +202,15 @@ def _start_lines(options: Options, data_set: DataSet, taken: Mapping[str, int]) 
     yield f"Ports: {', '.join(used)}"
 
 
-def _scheduler(options: Options, variables: Mapping[str, str]) -> Scheduler:
-    issuer = Issuer.open(options.folder.issuer)
+def scheduler_of(folder: Folder, variables: Mapping[str, str], job: str) -> Scheduler:
+    """The scheduler of the HTTP function that these variables are of."""
+    issuer = Issuer.open(folder.issuer)
     url = variables["SCHEDULER_AUDIENCE"]
     return Scheduler(
         url=f"{url}/api/sync/scheduler",
         token=lambda: issuer.mint(email=SCHEDULER_ACCOUNT, audience=url),
-        secret=options.folder.scheduler_secret(),
-        job=options.job,
+        secret=folder.scheduler_secret(),
+        job=job,
     )
 
 
@@ -289,6 +282,38 @@ def start_sandboxes(
         _start(processes, environment, f"sandbox-{marketplace}", "local.sandbox", *arguments)
         urls[marketplace] = f"http://127.0.0.1:{port}"
     return urls
+
+
+def start_functions(
+    processes: Processes,
+    environment: Mapping[str, str],
+    ports: Mapping[str, int],
+    folder: Folder,
+    *,
+    worker: bool = True,
+) -> None:
+    """Start the issuer and both functions, and wait until they answer.
+
+    Args:
+        processes: Starts them.
+        environment: Theirs.
+        ports: By process.
+        folder: Has the issuer's key.
+        worker: Whether to start the worker, too.
+    """
+    issuer_options = (f"--port={ports['issuer']}", f"--directory={folder.issuer}")
+    _start(processes, environment, "issuer", "local.google.issuer", *issuer_options)
+    # The worker first: `sync_api` delivers messages of an earlier start as soon as it runs.
+    workers = [name for name in ("sync_worker", BACKFILL_WORKER) if worker and name in ports]
+    for name in workers:
+        _start_function(
+            processes, environment, name, "sync_worker", ports[name], "--signature-type=cloudevent"
+        )
+    for name in workers:
+        processes.wait_ready(name, f"http://127.0.0.1:{ports[name]}/")
+    _start_function(processes, environment, "sync_api", "sync_api", ports["sync_api"])
+    processes.wait_ready("sync_api", f"http://127.0.0.1:{ports['sync_api']}/")
+    processes.wait_ready("issuer", environment["OIDC_CERTS_URL"])
 
 
 def _start_function(
