@@ -304,7 +304,8 @@ def start_functions(
     issuer_options = (f"--port={ports['issuer']}", f"--directory={folder.issuer}")
     _start(processes, environment, "issuer", "local.google.issuer", *issuer_options)
     # The worker first: `sync_api` delivers messages of an earlier start as soon as it runs.
-    workers = [name for name in ("sync_worker", BACKFILL_WORKER) if worker and name in ports]
+    lanes = {"sync_worker": "SYNC_QUEUE", BACKFILL_WORKER: "SYNC_QUEUE_BACKFILL"}
+    workers = [name for name, setting in lanes.items() if worker and setting in environment]
     for name in workers:
         _start_function(
             processes, environment, name, "sync_worker", ports[name], "--signature-type=cloudevent"

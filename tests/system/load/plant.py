@@ -154,6 +154,8 @@ class Seen:
     #: Messages that were to be delivered again.
     refused: list[str] = field(default_factory=list)
     calls: Counter[str] = field(default_factory=Counter)
+    #: When a message of a run's task was handled for the last time, in seconds after the first tick.
+    handled_at_s: dict[tuple[str, str], float] = field(default_factory=dict)
     #: Rows that were read.
     rows: Counter[str] = field(default_factory=Counter)
     #: Each task that ended: its run, its connection, how, and when after the first tick.
@@ -237,6 +239,8 @@ class Plant:
                 self.seen.refused.append(str(error))
                 succeeded = False
             self.seen.handled_s.append((self.loop.now_s - begun, message))
+            if succeeded:
+                self.seen.handled_at_s[message.run_id, message.connection_id] = self.loop.now_s
             done(succeeded)
 
         self.loop.spawn(body, Process())

@@ -9,17 +9,15 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from typing import Generic, TypeVar
 
 from orchestrator.model.messages import Message
 from tests.system.simulation.loop import Loop
 
 T = TypeVar("T")
-
-#: Cloud Run holds a request for as long before it answers 429.
-PENDING_S = 10.0
 
 
 @dataclass(frozen=True)
@@ -29,14 +27,16 @@ class Delivery:
     #: Pushes under way at first, and at most.
     window: int = 1_000_000
     most_window: int = 1_000_000
+    #: Cloud Run holds a request for as long before it answers 429.
+    pending_s: float = float("inf")
     min_backoff_s: float = 10.0
     max_backoff_s: float = 600.0
     max_attempts: int = 20
 
 
 #: One lane as it was deployed, and each of two lanes as they are; both start slowly.
-ONE_LANE = Delivery(window=10, most_window=3_000)
-TWO_LANES = Delivery(window=10, most_window=3_000, max_backoff_s=60.0, max_attempts=100)
+ONE_LANE = Delivery(window=10, most_window=3_000, pending_s=10.0)
+TWO_LANES = replace(ONE_LANE, max_backoff_s=60.0, max_attempts=100)
 
 
 @dataclass
@@ -101,7 +101,8 @@ class Subscription(Generic[T]):
             push = self._waiting.popleft()
             self._outstanding += 1
             self._pending.append(push)
-            self._loop.at(PENDING_S, lambda push=push, turn=push.attempt: self._refuse(push, turn))  # type: ignore[misc] # mypy does not infer a lambda's defaults
+            if self._delivery.pending_s < float("inf"):
+                self._loop.at(self._delivery.pending_s, partial(self._refuse, push, push.attempt))
         while self._pending:
             at = max(self.instances, key=lambda each: each.free)
             if not at.free:
