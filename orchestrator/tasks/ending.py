@@ -250,6 +250,8 @@ def explained(state: SyncState, task: Task) -> SyncState:
     if wait is not None or task.reason in _THROTTLED:
         return freshness.with_cause(state, wait) if wait is not None else state
     if task.status is TaskStatus.FAILED and task.error is not None:
+        # The sweep of a task that nobody claimed too.
+        state = msgspec.structs.replace(state, wanted=True)
         return freshness.with_cause(state, Cause.of(task.error, now))
     if task.incomplete:
         return freshness.with_cause(state, freshness.incomplete(now))

@@ -14,7 +14,7 @@ import msgspec
 from orchestrator.attempts import Attempts
 from orchestrator.errors import Conflict, StoreUnavailable
 from orchestrator.model import ids
-from orchestrator.model.freshness import Pace, behind, measured
+from orchestrator.model.freshness import Pace, behind, measured, served
 from orchestrator.model.run import Task, TaskStatus
 from orchestrator.model.state import Open, StreamState, SyncState
 from orchestrator.ports import DocumentStore, Snapshot, Write
@@ -147,7 +147,7 @@ class Holder:
             now = self._services.clock.now()
             new = measured(close(self.state), self._pace, now)
             if task.status is TaskStatus.SUCCEEDED:
-                new = behind(new, self._pace, now)
+                new = served(behind(new, self._pace, now), self.open, incomplete=task.incomplete)
             try:
                 written = self._write(new, writes)
             except (Conflict, StoreUnavailable):
@@ -256,6 +256,7 @@ class Holder:
             purging=found.purging,
             organization_id=found.organization_id,
             late_at=found.late_at,
+            wanted=found.wanted,
             cause=found.cause,
             health=found.health,
             last_error=found.last_error,
