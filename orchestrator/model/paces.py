@@ -1,7 +1,7 @@
 """Paces: at which ticks a connection is due.
 
-A day is cut into slots of a quarter of an hour. A connection with an interval of its own is due in one slot of
-each interval; a hash of its id chooses which, so that those of one interval are spread over it. Its `pace`
+A day is cut into slots of a quarter of an hour. A connection with an interval of its own is due in one slot
+of each interval. A hash of its id chooses the slot, so that not all daily ones come at midnight. Its `pace`
 names both, and a tick covers the slots since the last one: `Due` tells whether it covers a pace.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -36,6 +36,15 @@ def pace_of(connection_id: str, document: Mapping[str, Any]) -> str:
     minutes = interval // timedelta(minutes=1)
     hashed = int.from_bytes(hashlib.sha256(connection_id.encode()).digest()[:8])
     return _pace(minutes, hashed % (minutes // _SLOT_MINUTES))
+
+
+def next_at(pace: str, now: datetime) -> datetime | None:
+    """When the next slot of a pace begins; None for every tick."""
+    if pace == EVERY_TICK:
+        return None
+    minutes, slot = (int(part) for part in pace.split("-"))
+    ahead = (slot - _slot(now) - 1) % (minutes // _SLOT_MINUTES) + 1
+    return datetime.fromtimestamp((_slot(now) + ahead) * _SLOT_MINUTES * 60, UTC)
 
 
 def _pace(minutes: int, slot: int) -> str:

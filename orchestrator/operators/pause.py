@@ -20,6 +20,7 @@ from orchestrator.model.change_event import Purged, changed_event, purged_event
 from orchestrator.model.connection import STREAMS, ConnectionStatus
 from orchestrator.model.documents import attempt, to_document
 from orchestrator.model.freshness import resumed
+from orchestrator.model.paces import pace_of as pace_of_connection
 from orchestrator.model.state import Health, Lease, SyncState
 from orchestrator.operators.connections import edit, not_found, read_state
 from orchestrator.ports import Create, Delete, Query, Snapshot, Update, Write
@@ -47,7 +48,11 @@ def pause(services: Services, connection_id: str, *, by: Actor) -> None:
         organization_id = connection.data.get("organization_id") if connection is not None else None
         known = {"organization_id": organization_id} if isinstance(organization_id, str) else {}
         asked = entry(services, by, Action.PAUSE, connection_id=connection_id)
-        return [paused, _stop(connection_id, state, "paused", {"late_at": None, **known}), asked]
+        return [
+            paused,
+            _stop(connection_id, state, "paused", {"late_at": None, "wanted": False, **known}),
+            asked,
+        ]
 
     edit(services, connection_id, decide)
     _wake(services, connection_id)
@@ -64,11 +69,14 @@ def resume(services: Services, connection_id: str, *, by: Actor) -> None:
         active = _with_status(services, connection_id, connection, ConnectionStatus.ACTIVE)
         writes = [active, entry(services, by, Action.RESUME, connection_id=connection_id)]
         state = attempt(SyncState, snapshot)[0] if snapshot is not None else None
-        if connection is None or snapshot is None or state is None or isinstance(state.late_at, datetime):
+        if connection is None or snapshot is None or state is None:
             return writes
         document = {**connection.data, "status": ConnectionStatus.ACTIVE.value}
-        late_at = resumed(state, pace_of(services, document), services.clock.now()).late_at
-        fields = {"late_at": late_at, "seq": state.seq + 1}
+        after = resumed(state, pace_of(services, document), services.clock.now())
+        late_at = state.late_at if isinstance(state.late_at, datetime) else after.late_at
+        if (late_at, after.wanted) == (state.late_at, state.wanted):
+            return writes
+        fields = {"late_at": late_at, "wanted": after.wanted, "seq": state.seq + 1}
         return [*writes, Update(snapshot.path, fields, snapshot.version)]
 
     edit(services, connection_id, decide)
@@ -136,6 +144,7 @@ class Removal:
             "expires_at": None,
             "health": Health.OK.value,
             "late_at": None,
+            "wanted": False,
             "cause": None,
         }
         stop = _stop(self._connection_id, snapshot, "gone", fields)
@@ -231,7 +240,11 @@ def _with_status(
 ) -> Write:
     if connection is None:
         raise not_found(connection_id)
-    fields = {"status": status.value, "updated_at": services.clock.now()}
+    fields = {
+        "status": status.value,
+        "pace": pace_of_connection(connection_id, connection.data),
+        "updated_at": services.clock.now(),
+    }
     return Update(connection.path, fields, version=connection.version)
 
 

@@ -23,7 +23,7 @@ from orchestrator.model.run import SHARD_SIZE, Dispatch, Run, RunStatus, Shard
 from orchestrator.ports import Create, Update, Version, Write
 from orchestrator.runs.close import close_check
 from orchestrator.runs.heal import heal
-from orchestrator.runs.selection import Page, page_of
+from orchestrator.runs.selection import Page, give_paces, page_of
 from orchestrator.runs.sweeps import sweep_late
 from orchestrator.services import Services
 
@@ -128,6 +128,7 @@ def _expand(worker: _Dispatcher, run: Run, version: Version, *, late: bool) -> N
             [_task(message, shard, name) for shard, names in shards.items() for name in names]
         )
         worker.published = mine.n + count
+        give_paces(services, page)
         if page.end is None:
             break
         if services.clock.monotonic() > worker.ends_at or services.stopping():

@@ -95,7 +95,8 @@ def _covered_until(found: Sequence[Snapshot], at: datetime) -> datetime | None:
     """Up to which time all slots were covered before this tick; None if that is not known.
 
     A run that was expanded whole has covered the slots of its span, and those before its span were covered
-    before it started. The latest such run counts. Without one, the span begins where the earliest one's began.
+    before it started. The latest such run counts. Without one, the span begins where the earliest one's
+    began.
     """
     after = None
     for _, run in readable(Run, found):

@@ -30,6 +30,8 @@ class Page:
     names: list[str]
     #: The id behind which there may be more; None at the end.
     end: str | None
+    #: Those whose document has no pace, or one that does not follow from their interval.
+    unpaced: Sequence[Snapshot] = ()
 
 
 def count(services: Services, selection: Selection, marketplaces: Iterable[str]) -> dict[str, int]:
@@ -60,7 +62,7 @@ def _due_page(services: Services, due: Due, marketplace: str, after: str | None,
     paces = of_paces(due)
     is_scan = due.is_everything or marketplace in due.scanned or len(paces) > 1
     where = of_active(marketplace) if is_scan else [*of_active(marketplace), *paces]
-    names, size = list[str](), max(1, limit // 2)
+    names, unpaced, size = list[str](), list[Snapshot](), max(1, limit // 2)
     while len(names) <= limit - size:
         found = _read(services, "connections", where, after, size)
         also = list[Snapshot]()
@@ -73,7 +75,7 @@ def _due_page(services: Services, due: Due, marketplace: str, after: str | None,
         chosen = {each.id for each in found if _is_due(due, each)}
         chosen |= wanted & {each.id for each in found}
         chosen |= _active(services, marketplace, wanted - {each.id for each in found})
-        _give_paces(services, found)
+        unpaced += [each for each in found if not _is_paced(each)]
         new = sorted(chosen)
         if len(new) > limit - len(names):
             new = new[: limit - len(names)]
@@ -81,13 +83,16 @@ def _due_page(services: Services, due: Due, marketplace: str, after: str | None,
         names += new
         if after is None:
             break
-    return Page(names, after)
+    return Page(names, after, unpaced)
 
 
 def _is_due(due: Due, connection: Snapshot) -> bool:
     """Whether a tick covers a connection; one whose pace is not what it should be is due at once."""
-    pace = pace_of(connection.id, connection.data)
-    return pace != connection.data.get("pace") or due.covers(pace)
+    return not _is_paced(connection) or due.covers(connection.data["pace"])
+
+
+def _is_paced(connection: Snapshot) -> bool:
+    return connection.data.get("pace") == pace_of(connection.id, connection.data)
 
 
 def _active(services: Services, marketplace: str, names: Iterable[str]) -> set[str]:
@@ -100,16 +105,15 @@ def _active(services: Services, marketplace: str, names: Iterable[str]) -> set[s
     }
 
 
-def _give_paces(services: Services, found: Sequence[Snapshot]) -> None:
-    """Store the pace of connections that have none, or one that does not follow from their interval.
+def give_paces(services: Services, page: Page) -> None:
+    """Store the paces that connections of a page lack, after their tasks are published.
 
-    That of a connection that somebody edits meanwhile is left for the next tick, which counts again.
+    Until then a redelivered dispatch has to find them due. The pace of a connection that somebody edits
+    meanwhile is left for the next tick, which counts again.
     """
-    paces = [(each, pace_of(each.id, each.data)) for each in found]
     writes = [
-        Update(each.path, {"pace": pace}, version=each.version)
-        for each, pace in paces
-        if each.data.get("pace") != pace
+        Update(each.path, {"pace": pace_of(each.id, each.data)}, version=each.version)
+        for each in page.unpaced
     ]
     for n in range(0, len(writes), _WRITTEN):
         with suppress(Conflict, StoreUnavailable):
