@@ -182,7 +182,6 @@ def _first_writes(
     create = Create(ids.connection_path(connection_id), to_document(connection))
     pace = pace_of(services, create.data)
     if left is None:
-        # The next tick covers it, whatever its slot.
         first = Create(ids.state_path(connection_id), to_document(first_state(connection, pace, SyncState())))
         return [create, first] if pace.is_own else [create]
     state = read_state(left)

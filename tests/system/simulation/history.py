@@ -31,10 +31,13 @@ from tests.system.simulation.outbox import Outbox
 from tests.system.simulation.people import MARKETPLACES, ORGANIZATIONS, People
 from tests.system.simulation.process import MOST_FROZEN_S, Killed, Process
 from tests.system.simulation.releases import Releases
+from tests.system.simulation.slots import Slots
 from tests.system.simulation.tellings import SimFeed, Tellings
 from tests.system.simulation.watch import Watch
 
 TICK_S = 900
+#: The connections' intervals in every fifth history.
+INTERVALS = (180, 30, 1440, None)
 #: Clocks of two instances differ by twice as much at most.
 MOST_SKEW_S = 1200.0
 HOUR_S = 3600
@@ -82,6 +85,7 @@ class History:
         self.hands = Hands(self)
         self.watch = Watch(self)
         Losses(self)
+        self.slots = Slots(self)
         self.tellings = Tellings(self)
         self.judge = Judge(self)
         self.connections = [f"c{n}" for n in range(self.rng.randint(1, 4))]
@@ -183,6 +187,8 @@ class History:
             "backfill_since": None,
             "store_buyer_pii": chance(rng, 0.3),
             "reconcile_hours": rng.choice([1, 24]),
+            # Without a pace, as an earlier release wrote it.
+            "interval_minutes": INTERVALS[int(connection_id[1:])] if self.seed % 5 == 3 else None,
             "created_at": START,
             "updated_at": START,
         }
