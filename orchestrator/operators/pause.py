@@ -23,6 +23,8 @@ from orchestrator.model.freshness import resumed
 from orchestrator.model.paces import pace_of as pace_of_connection
 from orchestrator.model.state import Health, Lease, SyncState
 from orchestrator.operators.connections import edit, not_found, read_state
+from orchestrator.operators.sellers.checking import state_change
+from orchestrator.operators.sellers.intervals import wanted
 from orchestrator.ports import Create, Delete, Query, Snapshot, Update, Write
 from orchestrator.runs.audit import entry
 from orchestrator.services import Services
@@ -68,16 +70,21 @@ def resume(services: Services, connection_id: str, *, by: Actor) -> None:
     def decide(connection: Snapshot | None, snapshot: Snapshot | None) -> list[Write]:
         active = _with_status(services, connection_id, connection, ConnectionStatus.ACTIVE)
         writes = [active, entry(services, by, Action.RESUME, connection_id=connection_id)]
-        state = attempt(SyncState, snapshot)[0] if snapshot is not None else None
-        if connection is None or snapshot is None or state is None:
+        state = attempt(SyncState, snapshot)[0] if snapshot is not None else SyncState()
+        if connection is None or state is None:
             return writes
         document = {**connection.data, "status": ConnectionStatus.ACTIVE.value}
-        after = resumed(state, pace_of(services, document), services.clock.now())
-        late_at = state.late_at if isinstance(state.late_at, datetime) else after.late_at
-        if (late_at, after.wanted) == (state.late_at, state.wanted):
+        pace = pace_of(services, document)
+        after = state
+        if snapshot is not None and not isinstance(state.late_at, datetime):
+            after = resumed(state, pace, services.clock.now())
+        after = wanted(after, document, pace)
+        if after == state:
             return writes
-        fields = {"late_at": late_at, "wanted": after.wanted, "seq": state.seq + 1}
-        return [*writes, Update(snapshot.path, fields, snapshot.version)]
+        if snapshot is None:
+            after = resumed(after, pace, services.clock.now())
+            return [*writes, Create(ids.state_path(connection_id), to_document(after))]
+        return [*writes, *state_change(snapshot, state, after)]
 
     edit(services, connection_id, decide)
 

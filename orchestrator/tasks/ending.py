@@ -168,7 +168,9 @@ def closed_state(state: SyncState, run_id: str, order: str, shard: str) -> SyncS
     finds the state.
     """
     last = state.latest_run(run_id, order, shard)
-    state = msgspec.structs.replace(state, seq=state.seq + 1, last_run=last)
+    # Ticks find a connection that is wanted by its marketplace, also if no worker has met it.
+    marketplace = state.marketplace or ids.marketplace_of(shard)
+    state = msgspec.structs.replace(state, seq=state.seq + 1, last_run=last, marketplace=marketplace)
     if state.open is not None and state.open.is_of(run_id, shard):
         untold, over_at = state.owed, state.lease.expires_at
         lease = msgspec.structs.replace(state.lease, owner=None, expires_at=over_at if untold else None)

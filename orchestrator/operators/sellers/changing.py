@@ -7,8 +7,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-import msgspec
-
 from orchestrator.errors import ConnectionInvalid, NotPossible, RequestError, SyncError
 from orchestrator.model import ids
 from orchestrator.model.audit import Action, Actor
@@ -27,7 +25,7 @@ from orchestrator.operators.connections import (
 from orchestrator.operators.sellers.adding import Secret, tried
 from orchestrator.operators.sellers.checking import after_storing, state_change
 from orchestrator.operators.sellers.credentials import reference_of, store_credential
-from orchestrator.operators.sellers.intervals import check_interval, first_state
+from orchestrator.operators.sellers.intervals import check_interval, first_state, wanted
 from orchestrator.ports import Create, Document, Snapshot, Update, Write
 from orchestrator.runs.audit import entry
 from orchestrator.services import Services
@@ -164,9 +162,7 @@ def _noticed(
     changed = cleared(known, works_since) if works_since is not None else known
     if pace.is_active and after.interval_minutes != before.data.get("interval_minutes"):
         changed = resumed(changed, pace, now)
-    elif pace.is_active and pace.is_own:
-        changed = msgspec.structs.replace(changed, wanted=True)
-    return state_change(state, known, changed)
+    return state_change(state, known, wanted(changed, before.data, pace) if pace.is_active else changed)
 
 
 def _check(changes: Changes, secret: Secret, names: Sequence[str]) -> None:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
+from typing import Any
+
+import msgspec
 
 from orchestrator.errors import RequestError
 from orchestrator.model import paces
@@ -39,6 +43,15 @@ def check_interval(services: Services, minutes: object) -> None:
         interval_of(services, str(minutes))
 
 
+def wanted(state: SyncState, connection: Mapping[str, Any], pace: Pace) -> SyncState:
+    """The state of an active connection, so that the next tick covers it, whatever its slot."""
+    own = connection.get("marketplace")
+    if not pace.is_own or not isinstance(own, str):
+        return state
+    # Ticks find it by its marketplace.
+    return msgspec.structs.replace(state, wanted=True, marketplace=state.marketplace or own)
+
+
 def first_state(connection: Connection, pace: Pace, before: SyncState) -> SyncState:
     """The state of a connection that no run has met: the next tick covers it, whatever its slot.
 
@@ -51,8 +64,6 @@ def first_state(connection: Connection, pace: Pace, before: SyncState) -> SyncSt
         seq=before.seq + 1,
         lease=Lease(fence=before.lease.fence),
         last_run=before.last_run,
-        # Ticks find it by its marketplace if it is wanted.
-        marketplace=connection.marketplace if pace.is_own else "",
         organization_id=connection.organization_id,
     )
-    return resumed(state, pace, connection.updated_at)
+    return wanted(resumed(state, pace, connection.updated_at), {"marketplace": connection.marketplace}, pace)

@@ -10,6 +10,7 @@ from orchestrator.model import ids
 from orchestrator.model.paces import EVERY_TICK, next_at, own_interval, pace_of
 from orchestrator.model.run import Run
 from orchestrator.ports import Create, Document, Write
+from tests.system.simulation.loop import START
 
 if TYPE_CHECKING:
     from tests.system.simulation.history import History
@@ -33,7 +34,7 @@ class Slots:
         due = run.selection.due
         return due is None or due.covers(pace_of(connection_id, self._document(connection_id)))
 
-    def look(self, run_id: str, run: Run, connection_id: str) -> None:
+    def look(self, run_id: str, run: Run, connection_id: str, active_since_s: float) -> None:
         """The last slot before a tick was covered by this tick or by one before it."""
         pace = pace_of(connection_id, self._document(connection_id))
         if run.schedule_time is None or pace == EVERY_TICK or connection_id in self._history.people.moved:
@@ -43,7 +44,7 @@ class Slots:
         slot = following - (own_interval(self._document(connection_id)) or timedelta(0))
         covered_at = self._planned_at.get(connection_id, datetime.min.replace(tzinfo=UTC))
         self._history.seen["slots looked at"] += 1
-        if covered_at < slot:
+        if covered_at < slot and (slot - START).total_seconds() > active_since_s:
             self._history.violated(f"{run_id}: {connection_id} was due at {slot}, and not covered since")
 
     def _document(self, connection_id: str) -> Document:
