@@ -168,9 +168,10 @@ def closed_state(state: SyncState, run_id: str, order: str, shard: str) -> SyncS
     finds the state.
     """
     last = state.latest_run(run_id, order, shard)
-    # Ticks find a connection that is wanted by its marketplace, also if no worker has met it.
-    marketplace = state.marketplace or ids.marketplace_of(shard)
-    state = msgspec.structs.replace(state, seq=state.seq + 1, last_run=last, marketplace=marketplace)
+    state = msgspec.structs.replace(state, seq=state.seq + 1, last_run=last)
+    if not state.marketplace:
+        # No worker has met it. Ticks find a connection that is wanted by its marketplace.
+        state = msgspec.structs.replace(state, marketplace=ids.marketplace_of(shard))
     if state.open is not None and state.open.is_of(run_id, shard):
         untold, over_at = state.owed, state.lease.expires_at
         lease = msgspec.structs.replace(state.lease, owner=None, expires_at=over_at if untold else None)
