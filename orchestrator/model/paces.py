@@ -65,6 +65,8 @@ class Due(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
     scanned: tuple[str, ...] = ()
     #: Marketplaces with connections that are wanted whatever their pace.
     wanted: tuple[str, ...] = ()
+    #: Active connections that the tick leaves out, as they were counted before it began.
+    resting: int = 0
 
     def paces(self) -> list[str]:
         """All paces that it covers."""

@@ -17,6 +17,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
+import msgspec
+
 from orchestrator.model.connection import ConnectionStatus
 from orchestrator.model.documents import readable
 from orchestrator.model.paces import EVERY_TICK, Due
@@ -69,6 +71,8 @@ def due_at(services: Services, at: datetime, active: Mapping[str, int]) -> tuple
         name: sum(each.result() for each in counted[name]) + max(0, without[name]) + wanted[name].result()
         for name in active
     }
+    resting = max(0, sum(active.values()) - sum(numbers.values()))
+    due = msgspec.structs.replace(due, resting=resting)
     return due, {name: number for name, number in numbers.items() if number}
 
 

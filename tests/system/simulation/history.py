@@ -14,6 +14,7 @@ from orchestrator.marketplaces.spec import Listing
 from orchestrator.model import ids
 from orchestrator.model.connection import STREAMS
 from orchestrator.model.messages import Message
+from orchestrator.model.paces import pace_of
 from orchestrator.ports import Put
 from orchestrator.services import Services
 from tests.system.simulation import knobs
@@ -187,11 +188,12 @@ class History:
             "backfill_since": None,
             "store_buyer_pii": chance(rng, 0.3),
             "reconcile_hours": rng.choice([1, 24]),
-            # Without a pace, as an earlier release wrote it.
             "interval_minutes": INTERVALS[int(connection_id[1:])] if self.seed % 5 == 3 else None,
             "created_at": START,
             "updated_at": START,
         }
+        if document["interval_minutes"]:
+            document["pace"] = pace_of(connection_id, document)
         self.store.commit([Put(ids.connection_path(connection_id), document)])
         for stream in STREAMS:
             for n in range(rng.randint(0, 6)):
