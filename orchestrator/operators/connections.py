@@ -117,12 +117,8 @@ def drafted(services: Services, connection_id: str, **fields: Unpack[Fields]) ->
     check_interval(services, fields.get("interval_minutes"))
     now = services.clock.now()
     given = {**fields, "settings": dict(fields["settings"]), "streams": list(chosen)}
-    facts = {
-        "status": ConnectionStatus.ACTIVE.value,
-        "pace": paces.pace_of(connection_id, given),
-        "created_at": now,
-        "updated_at": now,
-    }
+    pace, status = paces.pace_of(connection_id, given), ConnectionStatus.ACTIVE.value
+    facts = {"status": status, "pace": pace, "created_at": now, "updated_at": now}
     return connection_from_document(connection_id, {**given, **facts})
 
 

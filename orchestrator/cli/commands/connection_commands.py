@@ -141,7 +141,7 @@ def _print_view(screen: Console, view: ConnectionView, task: OpenConnection | No
         screen.print("No run has worked on it yet.")
         return
     screen.print()
-    state = view.state
+    state, following = view.state, next_at(pace_of(view.id, view.document), now)
     rows = [
         (
             name,
@@ -160,7 +160,7 @@ def _print_view(screen: Console, view: ConnectionView, task: OpenConnection | No
         ("failures in a row", state.consecutive_failures),
         ("last run", state.last_run.run_id if state.last_run else None),
         ("open run", state.open.run_id if state.open else None),
-        ("next tick from", "now" if state.wanted else next_at(pace_of(view.id, view.document), now) or "now"),
+        ("next tick from", "now" if state.wanted else following or "each tick"),
         ("now", life(task, now) if task is not None else None),
         ("error", state.last_error.message if state.last_error else None),
         ("what to do", state.last_error.action if state.last_error else None),

@@ -236,4 +236,4 @@ def test_the_commands_written_by_hand_run(tmp_path: Path, monkeypatch: pytest.Mo
                 assert main([*words, *here]) == 0, command
             if command != [each for each in commands if " add " in each][-1]:
                 assert main(["connections", "remove", words[2]]) == 0
-    assert len(commands) == 10
+    assert len(commands) == 11

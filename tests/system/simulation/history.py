@@ -14,7 +14,6 @@ from orchestrator.marketplaces.spec import Listing
 from orchestrator.model import ids
 from orchestrator.model.connection import STREAMS
 from orchestrator.model.messages import Message
-from orchestrator.model.paces import pace_of
 from orchestrator.ports import Put
 from orchestrator.services import Services
 from tests.system.simulation import knobs
@@ -37,8 +36,6 @@ from tests.system.simulation.tellings import SimFeed, Tellings
 from tests.system.simulation.watch import Watch
 
 TICK_S = 900
-#: The connections' intervals in every fifth history.
-INTERVALS = (180, 30, 1440, None)
 #: Clocks of two instances differ by twice as much at most.
 MOST_SKEW_S = 1200.0
 HOUR_S = 3600
@@ -188,12 +185,10 @@ class History:
             "backfill_since": None,
             "store_buyer_pii": chance(rng, 0.3),
             "reconcile_hours": rng.choice([1, 24]),
-            "interval_minutes": INTERVALS[int(connection_id[1:])] if self.seed % 5 == 3 else None,
+            **self.slots.fields(connection_id),
             "created_at": START,
             "updated_at": START,
         }
-        if document["interval_minutes"]:
-            document["pace"] = pace_of(connection_id, document)
         self.store.commit([Put(ids.connection_path(connection_id), document)])
         for stream in STREAMS:
             for n in range(rng.randint(0, 6)):

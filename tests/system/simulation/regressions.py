@@ -37,7 +37,7 @@ REGRESSIONS = (
         "orchestrator/sync/windows.py",
         "max(cursor.since, window.until)",
         "window.until",
-        6,
+        4,
     ),
     Regression(
         "seen-of-another-digest",
@@ -61,7 +61,7 @@ REGRESSIONS = (
         "orchestrator/sync/windows.py",
         "window.until + terms.stream.age + took",
         "window.until + timedelta(days=1)",
-        10,
+        4,
     ),
     Regression(
         "reject-is-forgotten",
@@ -69,7 +69,7 @@ REGRESSIONS = (
         "orchestrator/sync/digest.py",
         "oldest_day <= day < KEPT_DAY]",
         "oldest_day <= day]",
-        122,
+        130,
     ),
     Regression(
         "task-recorded-after-its-time",
@@ -77,7 +77,7 @@ REGRESSIONS = (
         "orchestrator/tasks/ending.py",
         "return now + timedelta(days=services.settings.retention_days)",
         "return now",
-        15,
+        2,
     ),
     Regression(
         "others-are-no-sign-of-life",
@@ -85,7 +85,7 @@ REGRESSIONS = (
         "orchestrator/tasks/claim.py",
         "if state.lease != lease:",
         "if state != read.state:",
-        21,
+        29,
     ),
     Regression(
         "purge-outlives-its-removal",
@@ -93,7 +93,7 @@ REGRESSIONS = (
         "orchestrator/operators/pause.py",
         "if snapshot is None or not state.removing or state.removed_at != self._began_at:",
         "if snapshot is None:",
-        55,
+        1,
     ),
     Regression(
         "rounds-wait-for-each-other",
@@ -101,7 +101,7 @@ REGRESSIONS = (
         "orchestrator/runs/heal.py",
         "runs=before.runs.following(now, round_length),",
         "runs=before.runs.following(now, round_length) if before.leases.ended else before.runs,",
-        83,
+        243,
     ),
     Regression(
         "heal-on-every-delivery",
@@ -117,7 +117,7 @@ REGRESSIONS = (
         "orchestrator/tasks/ending.py",
         'if first is None or first.data.get("shard", shard) == shard:',
         "if True:",
-        48,
+        5,
     ),
     Regression(
         "one-unreadable-state",
@@ -125,7 +125,7 @@ REGRESSIONS = (
         "orchestrator/model/documents.py",
         "except (msgspec.ValidationError, RecursionError) as error:",
         "except ZeroDivisionError as error:",
-        12,
+        19,
     ),
     Regression(
         "forced-run-eats-a-tick",
@@ -141,7 +141,7 @@ REGRESSIONS = (
         "orchestrator/sync/windows.py",
         "min(now, told or now) - stream.age",
         "now - stream.age",
-        128,
+        4,
     ),
     Regression(
         "release-holds-changes-up",
@@ -157,7 +157,7 @@ REGRESSIONS = (
         "orchestrator/sync/migration/versions.py",
         "cursor.window.until if cursor.window is not None else None]",
         "None]",
-        260,
+        226,
     ),
 )
 

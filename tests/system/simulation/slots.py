@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from tests.system.simulation.history import History
 
 
+#: The connections' intervals in every fifth history.
+INTERVALS = (180, 30, 1440, None)
+
+
 class Slots:
     """What every tick has planned."""
 
@@ -24,6 +28,12 @@ class Slots:
         #: The latest tick that planned a connection.
         self._planned_at: dict[str, datetime] = {}
         history.store.watchers.append(self._note)
+
+    def fields(self, connection_id: str) -> Document:
+        """The fields of a new document; without an interval it has no pace, as of an earlier release."""
+        minutes = INTERVALS[int(connection_id[1:])] if self._history.seed % 5 == 3 else None
+        own: Document = {"interval_minutes": minutes}
+        return {**own, "pace": pace_of(connection_id, own)} if minutes else own
 
     def has_own(self, connection_id: str) -> bool:
         """Whether it takes part in some ticks only."""
