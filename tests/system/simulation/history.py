@@ -334,6 +334,7 @@ class History:
             self.loop.at(idle_s + CHECKED[-1] + 900, self._mend)
         self.settled_s = self.quiet_s + idle_s + CHECKED[0] - HOUR_S
         self.loop.run(self.quiet_s + idle_s + ticks[-1] + HOUR_S)
+        self.slots.ask_for_all()
         for _ in range(self.releases.turns_owed()):
             for connection_id in self.releases.held_up():
                 self.loop.at(0, partial(self.people.ask_for, connection_id))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 from orchestrator.model import ids
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from tests.system.simulation.history import History
 
 
+HOUR_S = 3600
 #: The connections' intervals in every fifth history.
 INTERVALS = (180, 30, 1440, None)
 
@@ -38,6 +40,14 @@ class Slots:
     def has_own(self, connection_id: str) -> bool:
         """Whether it takes part in some ticks only."""
         return own_interval(self._document(connection_id)) is not None
+
+    def ask_for_all(self) -> None:
+        """One task more of those whose next slot is in hours: what vanishes is marked by a second one."""
+        history = self._history
+        if own := [each for each in history.connections if self.has_own(each)]:
+            for connection_id in own:
+                history.loop.at(0, partial(history.people.ask_for, connection_id))
+            history.loop.run(history.loop.now_s + HOUR_S)
 
     def is_due(self, connection_id: str, run: Run) -> bool:
         """Whether a run has to cover it, whatever has become of it."""
