@@ -48,7 +48,7 @@ def life(task: OpenConnection, now: datetime) -> str:
     if task.takeover_at is not None and task.takeover_at <= now:
         told += f", silent: taken over since {clock(task.takeover_at, now)} by the next tick or delivery"
     elif task.takeover_at is not None:
-        told += f", taken over at {clock(task.takeover_at, now)} if silent"
+        told += f", taken over by {clock(task.takeover_at, now)} if silent"
     return told + cancel
 
 

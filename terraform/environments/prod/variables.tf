@@ -47,7 +47,7 @@ variable "data_access_logs" {
 }
 
 variable "max_instances" {
-  description = "The most instances of each function. The worker syncs 8 connections at once in each of its own."
+  description = "The most instances of each function. The worker syncs 32 connections at once in each of its own."
   type        = object({ api = number, worker = number })
   default     = { api = 4, worker = 16 }
   nullable    = false

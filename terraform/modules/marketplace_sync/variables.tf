@@ -330,17 +330,23 @@ variable "sync" {
 
 variable "worker" {
   description = "Size of the worker. More instances sync more connections at once: concurrency × max_instances."
+  # An idle task takes 12 ms of CPU in two seconds of waiting, and 32 of them take 130 MiB together. A marketplace's
+  # largest answers take up to 150 MiB in one task: 2 GiB hold twelve such tasks (docs/benchmarks.md).
   type = object({
-    concurrency     = optional(number, 8)
+    concurrency     = optional(number, 32)
     cpu             = optional(number, 1)
     max_instances   = optional(number, 16)
-    memory          = optional(string, "1Gi")
+    memory          = optional(string, "2Gi")
     min_instances   = optional(number, 0)
     timeout_seconds = optional(number, 540)
   })
   default  = {}
   nullable = false
 
+  validation {
+    condition     = var.worker.concurrency <= 50
+    error_message = "worker.concurrency is at most 50: a task may have two calls of Firestore open, and a connection carries 100."
+  }
   validation {
     condition     = var.worker.timeout_seconds <= 600
     error_message = "worker.timeout_seconds is at most 600: Pub/Sub waits no longer for an answer."

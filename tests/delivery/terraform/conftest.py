@@ -22,18 +22,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def dev(tmp_path_factory: pytest.TempPathFactory) -> Plan:
+def dev() -> Plan:
     """The plan of dev."""
-    return plan("environments/dev", tmp_path_factory.mktemp("terraform"))
+    return plan("environments/dev")
 
 
 @pytest.fixture(scope="session")
-def prod(tmp_path_factory: pytest.TempPathFactory) -> Plan:
+def prod() -> Plan:
     """The plan of prod."""
-    return plan("environments/prod", tmp_path_factory.mktemp("terraform"))
+    return plan("environments/prod")
 
 
 @pytest.fixture(scope="session")
-def ci(tmp_path_factory: pytest.TempPathFactory) -> Plan:
+def ci() -> Plan:
     """The plan of the identities of continuous deployment."""
-    return plan("ci", tmp_path_factory.mktemp("terraform"))
+    return plan("ci")

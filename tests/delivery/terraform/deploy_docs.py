@@ -23,9 +23,10 @@ DAYS = 30.4
 CHANGES = 90
 #: What one connection without changes costs a tick: design.md's numbers to reach.
 IDLE_READS = IDLE_WRITES = 4
-#: Seconds of one such task, and how many of them share an instance.
-TASK_S = 1.5
-SHARED_BY = 8
+#: Seconds of one such task (docs/benchmarks.md), the worker's concurrency and GiB, and the part of the
+#: concurrency to which Cloud Run fills instances (docs.cloud.google.com/run/docs/about-instance-autoscaling).
+TASK_S = 1.7
+CONCURRENCY, MEMORY_GIB, FILL = 32, 2, 0.6
 CONNECTIONS = (10, 1_000, 10_000)
 
 
@@ -44,7 +45,7 @@ class Line(NamedTuple):
 
 def _seconds(_: int, tasks: float) -> float:
     """Seconds of an instance: tasks share it, and even one of them needs it."""
-    return max(tasks * TASK_S / SHARED_BY, TICKS * TASK_S)
+    return max(tasks * TASK_S / (CONCURRENCY * FILL), TICKS * TASK_S)
 
 
 #: List prices in us-central1, USD, read 2026-11; free amounts a month.
@@ -61,7 +62,7 @@ LINES = (
         "Firestore deletes (by age)", lambda _, tasks: tasks, 20_000 * DAYS, 0.01 / 100_000, "$0.01 / 100,000"
     ),
     Line("CPU seconds", _seconds, 180_000, 0.000024, "$0.000024"),
-    Line("GiB seconds", _seconds, 360_000, 0.0000025, "$0.0000025"),
+    Line("GiB seconds", lambda n, tasks: MEMORY_GIB * _seconds(n, tasks), 360_000, 0.0000025, "$0.0000025"),
     Line("Requests", lambda _, tasks: tasks, 2_000_000, 0.40 / 1_000_000, "$0.40 / million"),
     Line("Pub/Sub, GiB", lambda _, tasks: tasks * 2 * 1024 / 2**30, 10, 40 / 1024, "$40 / TiB"),
     Line("Secret versions", lambda n, _: n + 2, 6, 0.06, "$0.06"),

@@ -124,8 +124,14 @@ def run(folder: str, data: Path, *arguments: str) -> str:
     return printed
 
 
-def plan(folder: str, data: Path) -> Plan:
-    """Plan a folder that can be applied: `ci`, or an environment."""
+@functools.cache
+def plan(folder: str) -> Plan:
+    """Plan a folder that can be applied: `ci`, or an environment. It is planned once a process."""
+    with tempfile.TemporaryDirectory() as data:
+        return _plan(folder, Path(data))
+
+
+def _plan(folder: str, data: Path) -> Plan:
     for line in run(folder, data, "test", "-json", "-verbose").splitlines():
         found = json.loads(line)
         if found["type"] == "test_plan" and found["@testrun"] == "plan":

@@ -13,8 +13,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from tests.system.guards.change_guards import CHANGE_GUARDS
+from tests.system.guards.channel_guards import CHANNEL_GUARDS
 from tests.system.guards.cli_guards import CLI_GUARDS
 from tests.system.guards.copies import copy_without, run_in
+from tests.system.guards.deploy_guards import DEPLOY_GUARDS
 from tests.system.guards.detail_guards import DETAIL_GUARDS
 from tests.system.guards.freshness_guards import FRESHNESS_GUARDS
 from tests.system.guards.guard import Guard
@@ -43,6 +45,8 @@ GUARDS = (
     *CHANGE_GUARDS,
     *LOCAL_GUARDS,
     *LOG_GUARDS,
+    *CHANNEL_GUARDS,
+    *DEPLOY_GUARDS,
     *CLI_GUARDS,
     *OPERATOR_GUARDS,
     *SELLER_GUARDS,

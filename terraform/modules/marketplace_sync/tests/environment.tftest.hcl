@@ -222,6 +222,16 @@ run "refuses_an_api_timeout_over_half_an_hour" {
   expect_failures = [var.api]
 }
 
+run "refuses_more_tasks_at_once_than_a_channel_carries" {
+  command = plan
+
+  variables {
+    worker = { concurrency = 51 }
+  }
+
+  expect_failures = [var.worker]
+}
+
 run "refuses_an_ack_deadline_below_the_timeout" {
   command = plan
 
