@@ -43,8 +43,9 @@ def connect(world: World, name: str, minutes: int | None, **fields: Any) -> None
 def covered(world: World, *, slots: int = 1) -> list[str]:
     """A tick some slots after the last one; the connections that it covers."""
     world.clock.advance(900 * slots)
-    run_id, _ = world.run_once()
-    return sorted(task.connection_id for task in world.tasks(run_id))
+    run_id, run = world.run_once()
+    assert run.status.is_final
+    return sorted(name for shard in world.shards(run_id) for name in shard.ids)
 
 
 def settled(world: World) -> World:

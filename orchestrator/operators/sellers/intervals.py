@@ -62,8 +62,9 @@ def first_state(connection: Connection, pace: Pace, before: SyncState) -> SyncSt
     """
     state = SyncState(
         seq=before.seq + 1,
-        lease=Lease(fence=before.lease.fence),
+        lease=Lease(fence=before.lease.fence, quiet_from=before.lease.quiet_from),
         last_run=before.last_run,
+        unread_order=before.unread_order,
         organization_id=connection.organization_id,
     )
     return wanted(resumed(state, pace, connection.updated_at), {"marketplace": connection.marketplace}, pace)

@@ -62,7 +62,7 @@ locals {
     products   = ["*"]
     rejects    = ["raw", "rejected_at"]
     runs       = ["by_marketplace", "cost", "dispatch", "error", "expires_at", "records", "selection", "tasks"]
-    shards     = ["by_stream", "cost", "expires_at", "ids", "tasks"]
+    shards     = ["by_stream", "cost", "expires_at", "final", "ids", "tasks"]
     sync_state = ["expires_at", "last_error", "last_run", "last_success_at", "open", "since_at", "streams"]
     tasks      = ["cost", "error", "expires_at", "finished_at", "started_at", "streams"]
   }

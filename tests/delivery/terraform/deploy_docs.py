@@ -21,8 +21,13 @@ TICKS = 96 * 30.4
 DAYS = 30.4
 #: Changed orders, products and stock levels of one connection in a day.
 CHANGES = 90
-#: What one connection without changes costs a tick: design.md's numbers to reach.
-IDLE_READS = IDLE_WRITES = 4
+#: They come in so many tasks a day; each of these claims, writes the state with each of three streams, and
+#: leaves a record: so many writes more than a task that finds nothing, the changed records aside.
+BUSY, BUSY_WRITES = 30, 5
+#: What one connection without changes costs a tick, the vault's credential included.
+IDLE_READS, IDLE_WRITES = 3, 2
+#: Connections of a shard.
+SHARD = 64
 #: Seconds of one such task (docs/benchmarks.md), the worker's concurrency and GiB, and the part of the
 #: concurrency to which Cloud Run fills instances (docs.cloud.google.com/run/docs/about-instance-autoscaling).
 TASK_S = 1.7
@@ -53,13 +58,17 @@ LINES = (
     Line("Firestore reads", lambda _, tasks: tasks * IDLE_READS, 50_000 * DAYS, READ_USD, "$0.03 / 100,000"),
     Line(
         "Firestore writes",
-        lambda n, tasks: tasks * IDLE_WRITES + n * CHANGES * DAYS,
+        lambda n, tasks: tasks * IDLE_WRITES + n * (CHANGES + BUSY * BUSY_WRITES) * DAYS,
         20_000 * DAYS,
         WRITE_USD,
         "$0.09 / 100,000",
     ),
     Line(
-        "Firestore deletes (by age)", lambda _, tasks: tasks, 20_000 * DAYS, 0.01 / 100_000, "$0.01 / 100,000"
+        "Firestore deletes (by age)",
+        lambda n, tasks: tasks / SHARD + n * BUSY * DAYS,
+        20_000 * DAYS,
+        0.01 / 100_000,
+        "$0.01 / 100,000",
     ),
     Line("CPU seconds", _seconds, 180_000, 0.000024, "$0.000024"),
     Line("GiB seconds", lambda n, tasks: MEMORY_GIB * _seconds(n, tasks), 360_000, 0.0000025, "$0.0000025"),

@@ -22,11 +22,13 @@ from tests.system.guards.freshness_guards import FRESHNESS_GUARDS
 from tests.system.guards.guard import Guard
 from tests.system.guards.local_guards import LOCAL_GUARDS
 from tests.system.guards.log_guards import LOG_GUARDS
+from tests.system.guards.look_guards import LOOK_GUARDS
 from tests.system.guards.migration_guards import MIGRATION_GUARDS
 from tests.system.guards.operator_guards import OPERATOR_GUARDS
 from tests.system.guards.pace_guards import PACE_GUARDS
 from tests.system.guards.page_guards import PAGE_GUARDS
 from tests.system.guards.protocol import PROTOCOL
+from tests.system.guards.quiet_guards import QUIET_GUARDS
 from tests.system.guards.record_guards import RECORD_GUARDS
 from tests.system.guards.run_guards import RUN_GUARDS
 from tests.system.guards.seller_guards import SELLER_GUARDS
@@ -52,6 +54,8 @@ GUARDS = (
     *SELLER_GUARDS,
     *PAGE_GUARDS,
     *PROTOCOL,
+    *LOOK_GUARDS,
+    *QUIET_GUARDS,
 )
 DOCUMENT = Path(__file__).with_name("README.md")
 HEAD = "| promise | guard | test that fails without it | its output |\n| --- | --- | --- | --- |\n"

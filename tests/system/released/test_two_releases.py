@@ -51,8 +51,11 @@ def changed(both: Two) -> None:
 
 
 def check(both: Two) -> None:
-    """Every run has ended, nobody holds a connection, and the store holds what each seller has."""
+    """Every run has ended and counts its plan, nobody holds anything, and the store holds what is there."""
     store = both.scene.store
+    for found in every(store, "runs"):
+        planned = sum(len(shard.data["ids"]) for shard in every(store, f"{found.path}/shards"))
+        assert found.data["tasks"]["total"] == planned, found.id
     assert {found.data["status"] for found in every(store, "runs")} <= {"succeeded", "partial"}
     for found in every(store, "sync_state"):
         state = both.scene.state(found.id)
@@ -88,7 +91,8 @@ def test_a_roll_back_from_intervals(both: Two) -> None:
     last = max(every(store, "runs"), key=lambda run: str(run.data["order"]))
     assert last.data["selection"]["due"]["scanned"] == [found[0].data["marketplace"]]
     tick(both, OLD, frozen=True)
-    assert len(list(every(store, f"{last.path}/tasks"))) == len(both.sellers)
+    shards = every(store, f"{last.path}/shards")
+    assert sum(len(shard.data["ids"]) for shard in shards) == len(both.sellers)
     tick(both, NEW)
     assert {each.data["pace"] for each in every(store, "connections")} == {"0015-00"}
     settle(both)
