@@ -116,12 +116,8 @@ def change(services: Services, connection_id: str, *, by: Actor, changes: Change
                 f"somebody else changed connection {connection_id} in between",
                 action="look at it (connections show), and repeat the command",
             )
-        new = {
-            **fields,
-            "settings": document["settings"],
-            "pace": pace_of(connection_id, document),
-            "updated_at": services.clock.now(),
-        }
+        pace, now = pace_of(connection_id, document), services.clock.now()
+        new = {**fields, "settings": document["settings"], "pace": pace, "updated_at": now}
         done = entry(services, by, Action.SET, connection_id=connection_id, details=", ".join(names))
         after = connection_from_document(connection_id, {**document, **new})
         noticed = _noticed(services, state, after, snapshot, began_at if account else None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.system.guards.guard import Guard
 
 PACES = "tests/core/test_paces.py::"
+MADE_UP = "tests/core/test_made_up_slots.py::"
 DUE = "orchestrator/runs/due.py"
 SELECTION = "orchestrator/runs/selection.py"
 PACE_GUARDS = (
@@ -41,49 +42,49 @@ PACE_GUARDS = (
         DUE,
         "return is_done and run.error is None and run.cancel_requested_at is None",
         "return is_done",
-        PACES + "test_a_run_that_was_too_late_is_made_up_for",
+        MADE_UP + "test_a_run_that_was_too_late_is_made_up_for",
     ),
     Guard(
         "paces: a tick whose dispatch is under way is made up for",
         DUE,
         "is_done = all(each.done for each in run.dispatch.values())",
         "is_done = True",
-        PACES + "test_a_dispatch_under_way_is_made_up_for_if_it_comes_to_nothing",
+        MADE_UP + "test_a_dispatch_under_way_is_made_up_for_if_it_comes_to_nothing",
     ),
     Guard(
         "paces: a span whose paces fit no query is read whole",
         SELECTION,
         "is_scan = due.is_everything or marketplace in due.scanned or len(paces) > 1",
         "is_scan = due.is_everything or marketplace in due.scanned",
-        PACES + "test_a_missed_slot_is_made_up_for",
+        MADE_UP + "test_a_missed_slot_is_made_up_for",
     ),
     Guard(
         "paces: a connection is wanted from its claim on",
         "orchestrator/model/freshness.py",
         "wanted=state.wanted or (pace.is_own and state.open is not None),",
         "wanted=state.wanted,",
-        "tests/core/test_paces.py::test_a_task_that_was_cancelled_at_work_is_repeated",
+        MADE_UP + "test_a_task_that_was_cancelled_at_work_is_repeated",
     ),
     Guard(
         "paces: a task that nobody claimed leaves its connection wanted",
         "orchestrator/tasks/sweep.py",
         "state = msgspec.structs.replace(state, wanted=True)  # nobody has worked on it",
         "pass",
-        PACES + "test_a_cancelled_run_after_which_another_ticked_is_made_up_for",
+        MADE_UP + "test_a_cancelled_run_after_which_another_ticked_is_made_up_for",
     ),
     Guard(
         "paces: the run of one stream serves nobody",
         "orchestrator/model/freshness.py",
         "is_all = opened.streams is None and not incomplete",
         "is_all = not incomplete",
-        PACES + "test_a_run_of_one_stream_is_no_task_of_all",
+        MADE_UP + "test_a_run_of_one_stream_is_no_task_of_all",
     ),
     Guard(
         "paces: whoever is wanted is found by the marketplace, also if no worker has met it",
         "orchestrator/tasks/ending.py",
         "    if not state.marketplace:\n",
         "    if False:\n",
-        PACES + "test_a_cancelled_run_after_which_another_ticked_is_made_up_for",
+        MADE_UP + "test_a_cancelled_run_after_which_another_ticked_is_made_up_for",
     ),
     Guard(
         "paces: two lists are merged no further than both are read",
@@ -105,6 +106,6 @@ PACE_GUARDS = (
         "orchestrator/operators/pause.py",
         '{"late_at": None, "wanted": False, **known})',
         '{"late_at": None, **known})',
-        PACES + "test_a_paused_connection_is_not_looked_for",
+        MADE_UP + "test_a_paused_connection_is_not_looked_for",
     ),
 )
