@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from orchestrator.errors import SecretMissing, SecretUnavailable
+from orchestrator.errors import SecretAbsent, SecretMissing, SecretUnavailable
 from orchestrator.ports import SecretStore
 
 
@@ -45,9 +45,8 @@ class Secrets:
             case _:
                 return self._cloud().get(reference, fresh=fresh)
         if not content:
-            raise SecretMissing(
-                f"secret {reference}: is not there, or empty", action="set it, or correct the reference"
-            )
+            kind = SecretAbsent if content is None else SecretMissing
+            raise kind(f"secret {reference}: is not there, or empty", action="set it, or correct the reference")
         return content
 
     def previous(self, reference: str) -> str | None:
