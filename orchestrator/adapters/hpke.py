@@ -1,9 +1,9 @@
 """Keysets of Google's Tink for hybrid encryption (HPKE, RFC 9180), as JSON, and encryption with them.
 
 Imported at the first encryption alone. The keys: X25519, HKDF-SHA256, AES-256-GCM
-(developers.google.com/tink/hybrid, read 2026-11-29). A ciphertext is 0x01, the key's id in four bytes, the
-encapsulated key and the text (developers.google.com/tink/wire-format). Tink for Python cannot change a keyset,
-so keys are added and dropped in its JSON form, and Tink reads the result.
+(developers.google.com/tink/hybrid). A ciphertext is 0x01, the key's id in four bytes, the encapsulated key and
+the encrypted text (developers.google.com/tink/wire-format; tried with tink 1.16.1). Tink for Python cannot
+change a keyset, so keys are added and dropped in its JSON form, and Tink reads the result.
 """
 
 from __future__ import annotations
@@ -95,7 +95,13 @@ class Keyset:
         return _private({"primaryKeyId": added["primaryKeyId"], "key": [*keys["key"], *added["key"]]})
 
     def only(self, key_id: int) -> Keyset:
-        """The private keyset without all other keys."""
+        """The private keyset without all other keys.
+
+        Raises:
+            SecretMissing: It lacks this key.
+        """
+        if key_id not in self.key_ids().ids:
+            raise SecretMissing(f"the vault's keyset lacks key {key_id}")
         keys = [key for key in json.loads(self.text)["key"] if key["keyId"] == key_id]
         return _private({"primaryKeyId": key_id, "key": keys})
 

@@ -46,7 +46,9 @@ class Secrets:
                 return self._cloud().get(reference, fresh=fresh)
         if not content:
             kind = SecretAbsent if content is None else SecretMissing
-            raise kind(f"secret {reference}: is not there, or empty", action="set it, or correct the reference")
+            raise kind(
+                f"secret {reference}: is not there, or empty", action="set it, or correct the reference"
+            )
         return content
 
     def previous(self, reference: str) -> str | None:
