@@ -1,9 +1,9 @@
 """Keysets of Google's Tink for hybrid encryption (HPKE, RFC 9180), as JSON, and encryption with them.
 
-Imported at the first encryption alone. The keys: X25519, HKDF-SHA256, AES-256-GCM
-(developers.google.com/tink/hybrid). A ciphertext is 0x01, the key's id in four bytes, the encapsulated key and
-the encrypted text (developers.google.com/tink/wire-format; tried with tink 1.16.1). Tink for Python cannot
-change a keyset, so keys are added and dropped in its JSON form, and Tink reads the result.
+Imported at the first encryption alone. The keys: X25519, HKDF-SHA256, AES-256-GCM. A ciphertext is 0x01, the
+key's id in four bytes, the encapsulated key and the text (developers.google.com/tink/wire-format; tried with
+tink 1.16.1). Tink for Python cannot change a keyset, so keys are added and dropped in its JSON form, which it
+then reads.
 """
 
 from __future__ import annotations

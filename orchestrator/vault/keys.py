@@ -1,9 +1,9 @@
 """The vault's keys: the worker makes the first one, and rotates them.
 
 A rotation adds a key, encrypts every credential again, and then drops the old keys. They stay until a whole
-pass has found every credential under the new key. That pass begins only after everybody who had the old keyset
-in memory has read the new one, because until then credentials may still be set under an old key. A step that is
-repeated is found done, so the next message continues a rotation that was broken off anywhere.
+pass has found every credential under the new key. That pass begins only after everybody who had the old
+keyset in memory has read the new one: until then credentials may still be set under an old key. A step that
+is repeated is found done, so the next message continues a rotation that was broken off anywhere.
 """
 
 from __future__ import annotations
@@ -113,8 +113,11 @@ class _Worker:
     def _rotate(self) -> None:
         if self._state.key is None:
             self._add_key()
-        key = self._state.key
+        key, held = self._state.key, self._vault.held()
         assert key is not None  # noqa: S101 - it was added
+        # Also reads the keyset anew: this instance may have kept an older one.
+        if held is None or held.primary != key:
+            raise SecretMissing(f"the vault's keyset does not encrypt with key {key}: it is an old one")
         while True:
             if not self._pass(key):
                 return

@@ -83,6 +83,6 @@ def _print(screen: Console, view: VaultView) -> None:
         names = ", ".join(map(safe, state.unreadable))
         screen.print(
             f"The old keys stay, because these credentials cannot be read: {names}. Set each again "
-            "(connections set ID --secret-file -) or remove the connection; then `marketplace-sync vault rotate`.",
+            "(connections set ID --secret-file -), or remove its connection; then repeat `vault rotate`",
             style="red",
         )

@@ -40,6 +40,7 @@ locals {
     SYNC_QUEUE           = "pubsub:${module.queue.topic}"
     SYNC_STORE           = "firestore"
     TICK_SECONDS         = tostring(local.tick_seconds)
+    VAULT_PUBLIC_KEYSET  = module.secrets.vault_references["public-keyset"]
     },
     var.changes ? { SYNC_CHANGES = "pubsub:${google_pubsub_topic.changes[0].name}" } : {},
   )
@@ -115,6 +116,7 @@ module "secrets" {
   connection_prefix = local.connection_prefix
   labels            = local.labels
   name              = var.name
+  people            = var.operators
   project_id        = var.project_id
   project_number    = data.google_project.this.number
   protected         = var.protected
@@ -161,7 +163,7 @@ module "worker" {
   build       = module.build.build
   description = "Marketplace sync: works on the messages that Pub/Sub pushes."
   entry_point = "sync_worker"
-  environment = local.environment
+  environment = merge(local.environment, { VAULT_KEYSET = module.secrets.vault_references["keyset"] })
   # Pub/Sub of this project counts as internal; nobody else calls it.
   ingress    = "ALLOW_INTERNAL_ONLY"
   instance   = var.worker
