@@ -224,7 +224,6 @@ TABLE: tuple[Setting, ...] = (
         _matching(_LATEST, development=r"file:\S.*", required=lambda given: given.text("VAULT_KEYSET")),
         "the reference of the secret with the public half, of the same form (required with VAULT_KEYSET); "
         "empty: there is no vault, and new credentials become secrets of their own",
-        needed_by="worker, command line",
     ),
     Setting("FIRESTORE_DATABASE", _matching(_DATABASE), "a Firestore database id", "(default)"),
     Setting("FIRESTORE_EMULATOR_HOST", _matching(_HOST), "`host:port` of Google's Firestore emulator"),

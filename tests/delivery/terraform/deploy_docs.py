@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from local.processes import ROOT
+from orchestrator.adapters.google.secret_manager import CACHE_S
 from orchestrator.runs.cost import READ_USD, WRITE_USD
 from tests.delivery.terraform.plans import Plan
 
@@ -22,6 +23,8 @@ DAYS = 30.4
 CHANGES = 90
 #: What one connection without changes costs a tick: design.md's numbers to reach.
 IDLE_READS = IDLE_WRITES = 4
+#: The scheduler's secret and the one before it; the vault's two keysets, each with the version before it.
+SECRET_VERSIONS = 6
 #: Seconds of one such task, and how many of them share an instance.
 TASK_S = 1.5
 SHARED_BY = 8
@@ -61,8 +64,15 @@ LINES = (
     Line("GiB seconds", _seconds, 360_000, 0.0000025, "$0.0000025"),
     Line("Requests", lambda n: n * TICKS, 2_000_000, 0.40 / 1_000_000, "$0.40 / million"),
     Line("Pub/Sub, GiB", lambda n: n * TICKS * 2 * 1024 / 2**30, 10, 40 / 1024, "$40 / TiB"),
-    Line("Secret versions", lambda n: n + 2, 6, 0.06, "$0.06"),
-    Line("Secret reads", lambda n: n * TICKS, 10_000, 0.03 / 10_000, "$0.03 / 10,000"),
+    Line("Secret versions", lambda _: SECRET_VERSIONS, 6, 0.06, "$0.06"),
+    Line(
+        "Secret reads",
+        # An instance reads a keyset when it is too old to be used; a tick's work may start as many instances.
+        lambda n: TICKS * max(1, n * TASK_S / SHARED_BY / CACHE_S),
+        10_000,
+        0.03 / 10_000,
+        "$0.03 / 10,000",
+    ),
     Line("Logs, GiB", lambda n: n * TICKS * 2500 / 2**30, 50, 0.50, "$0.50 / GiB"),
 )
 
