@@ -3,8 +3,10 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.requirements-installed
+# pip installs uv, and uv everything else: the same hashes in a tenth of the time.
+UV_INSTALL := $(BIN)/uv pip install --quiet
 
-# make run, make dev
+# make run, make dev, make deploy
 switch = $(if $(filter-out 0 1,$2),$(error $1 is 1 or 0, not '$2'),$(if $(filter 1,$2),$3))
 RUN_OPTIONS = \
 	$(call switch,EMULATORS,$(EMULATORS),--emulators) \
@@ -26,6 +28,9 @@ TERRAFORM ?= terraform
 CHECKOV ?= .venv-checkov
 AUDIT ?= .venv-audit
 DEPLOYED = $(if $(ENV),terraform/environments/$(ENV))
+INIT = $(strip $(TERRAFORM) -chdir=$(DEPLOYED) init $(if $(STATE_BUCKET),-backend-config=bucket=$(STATE_BUCKET)))
+APPLY = $(strip $(TERRAFORM) -chdir=$(DEPLOYED) apply $(if $(YES),-auto-approve))
+IS_DRY = $(call switch,DRY,$(DRY),1)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run dev check test fuzz chaos lint fmt bench docs screenshots requirements audit sbom terraform-test terraform-scan deploy destroy clean
@@ -36,18 +41,20 @@ help: ## List the targets
 	@echo "  make run and make dev take ORDERS=, PRODUCTS=, SEED=, SANDBOX_DATA=DIR, RESET=1 and EMULATORS=1;"
 	@echo "  make dev also INTERVAL=seconds; make check and make test take ARGS= for pytest, make check also"
 	@echo "  MARKETPLACE= and JOBS=; make fuzz and make chaos SECONDS= and SEED=; all take PYTHON= and VENV=."
-	@echo "  make deploy and make destroy take ENV=dev or ENV=prod, STATE_BUCKET= and YES=1; they and make terraform-test TERRAFORM=."
+	@echo "  make deploy and make destroy take ENV=dev or ENV=prod, STATE_BUCKET= and YES=1, make deploy also DRY=1 and"
+	@echo "  with it WORKER=stopped; they and make terraform-test TERRAFORM=."
 
 setup: $(STAMP) ## Install everything into .venv, the command marketplace-sync too (the other targets do it by themselves)
 
 $(STAMP): requirements.txt requirements-dev.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "Python 3.11 or later is needed; '$(PYTHON)' is not. Say which: make PYTHON=python3.13 ..." >&2; exit 1; }
-	@echo "Installing into $(VENV) (once; takes a minute)"
+	@echo "Installing into $(VENV) (once)"
 	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes \
-		-r requirements.txt -r requirements-dev.txt
-	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-build-isolation --no-deps --no-index -e .
+	@sed -n '/^uv==/,/^ *# via/p' requirements-dev.txt >$(VENV)/uv.txt
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes -r $(VENV)/uv.txt
+	@$(UV_INSTALL) --python $(BIN)/python --compile-bytecode --require-hashes -r requirements.txt -r requirements-dev.txt
+	@$(UV_INSTALL) --python $(BIN)/python --no-build-isolation --no-deps --offline -e .
 	@touch $@
 
 run: $(STAMP) ## Run the whole sync once on this machine: sandbox marketplaces, one tick, the run record
@@ -100,34 +107,41 @@ audit: $(AUDIT) ## Look for known vulnerabilities in the deployed packages
 
 sbom: $(AUDIT) $(STAMP) ## Write the bill of materials of the deployed packages, in CycloneDX, to .local/sbom.json
 	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python .local/deployed
-	@$(BIN)/uv pip install --quiet --python .local/deployed --require-hashes -r requirements.txt
+	@$(UV_INSTALL) --python .local/deployed --require-hashes -r requirements.txt
 	@$(AUDIT)/bin/cyclonedx-py environment .local/deployed --pyproject pyproject.toml --output-reproducible \
 		--output-file .local/sbom.json
 	@echo "Written to .local/sbom.json"
 
-$(AUDIT):
+$(AUDIT): | $(STAMP)
 	@echo "Installing pip-audit and cyclonedx-bom into $(AUDIT) (once)"
-	@$(PYTHON) -m venv $(AUDIT) && $(AUDIT)/bin/pip install -qq --disable-pip-version-check \
+	@$(PYTHON) -m venv $(AUDIT) && $(UV_INSTALL) --python $(AUDIT)/bin/python \
 		pip-audit==2.10.1 cyclonedx-bom==7.5.0 || { rm -rf $(AUDIT); exit 1; }
 
-terraform-test: ## Test every Terraform module and both environments, with mocked providers
+terraform-test: ## Test every Terraform module, both environments and the identities of CI, with mocked providers
 	@$(TERRAFORM) fmt -check -recursive terraform
-	@for folder in terraform/modules/* terraform/environments/*; do \
+	@for folder in terraform/modules/* terraform/environments/* terraform/ci; do \
 		echo "== $$folder"; export TF_DATA_DIR="$(CURDIR)/.local/terraform/$$folder" TF_IN_AUTOMATION=1; \
 		$(TERRAFORM) -chdir=$$folder init -backend=false -input=false >/dev/null && \
 			$(TERRAFORM) -chdir=$$folder validate && $(TERRAFORM) -chdir=$$folder test || exit 1; \
 	done
 
-terraform-scan: ## Look for insecure settings in terraform/ with checkov, in an environment of its own
-	@[ -x $(CHECKOV)/bin/checkov ] || { echo "Installing checkov into $(CHECKOV) (once; takes minutes)"; \
-		$(PYTHON) -m venv $(CHECKOV) && $(CHECKOV)/bin/pip install -qq --disable-pip-version-check checkov==3.3.30; }
+terraform-scan: $(CHECKOV) ## Look for insecure settings in terraform/ with checkov, in an environment of its own
 	@$(CHECKOV)/bin/checkov --directory terraform --framework terraform --skip-download --compact --quiet
 
-deploy: $(STAMP) ## Deploy ENV=dev|prod: plan, show, apply, send one real tick and wait for its run
+$(CHECKOV): | $(STAMP)
+	@echo "Installing checkov into $(CHECKOV) (once)"
+	@$(PYTHON) -m venv $(CHECKOV) && $(UV_INSTALL) --python $(CHECKOV)/bin/python checkov==3.3.30 || \
+		{ rm -rf $(CHECKOV); exit 1; }
+
+deploy: $(STAMP) ## Deploy ENV=dev|prod: plan, show, apply, and prove each part with one real tick; DRY=1 shows the way
 	@[ -d "$(DEPLOYED)" ] || { echo "Say which: make deploy ENV=dev" >&2; exit 1; }
-	@$(TERRAFORM) -chdir=$(DEPLOYED) init $(if $(STATE_BUCKET),-backend-config=bucket=$(STATE_BUCKET))
-	@$(TERRAFORM) -chdir=$(DEPLOYED) apply $(if $(YES),-auto-approve)
-	@TERRAFORM=$(TERRAFORM) $(BIN)/python -m terraform.tick $(DEPLOYED)
+	@[ -z "$(WORKER)" ] || [ -n "$(IS_DRY)" ] || { echo "WORKER=stopped is for DRY=1 only" >&2; exit 1; }
+	@[ -n "$(IS_DRY)" ] || command -v gcloud >/dev/null || \
+		{ echo "gcloud is needed for the tick after the apply, and is not on the PATH." >&2; exit 1; }
+	@$(if $(IS_DRY),echo "Not run: $(INIT)",$(INIT))
+	@$(if $(IS_DRY),echo "Not run: $(APPLY)",$(APPLY))
+	@$(if $(IS_DRY),$(BIN)/python -m terraform.dry $(DEPLOYED) $(if $(WORKER),--worker $(WORKER)),\
+		TERRAFORM=$(TERRAFORM) $(BIN)/python -m terraform.tick $(DEPLOYED))
 
 destroy: ## Destroy ENV=dev with all its data; a protected environment refuses
 	@[ -d "$(DEPLOYED)" ] || { echo "Say which: make destroy ENV=dev" >&2; exit 1; }

@@ -151,12 +151,7 @@ def running(options: Options, tell: Callable[[str], None] = lambda _: None) -> I
         environment = {**inherited(), **variables}
         sandbox_ports = [taken[f"sandbox-{name}"] for name in MARKETPLACES]
         sandbox_urls = start_sandboxes(processes, environment, sandbox_ports, data_set.data)
-        issuer_options = (f"--port={certs}", f"--directory={folder.issuer}")
-        _start(processes, environment, "issuer", "local.google.issuer", *issuer_options)
-        # The worker first: `sync_api` delivers messages of an earlier start as soon as it runs.
-        _start_function(processes, environment, "sync_worker", worker, "--signature-type=cloudevent")
-        _start_function(processes, environment, "sync_api", api)
-        processes.wait_ready("issuer", variables["OIDC_CERTS_URL"])
+        start_functions(processes, environment, taken, folder)
         for name, url in sandbox_urls.items():
             processes.wait_ready(f"sandbox-{name}", url)
         if options.emulators:
@@ -166,7 +161,7 @@ def running(options: Options, tell: Callable[[str], None] = lambda _: None) -> I
         make_keyset(services, folder, variables["SCHEDULER_AUDIENCE"])
         add_samples(services, folder, sandbox_urls)
         folder.write_environment(variables)
-        scheduler = _scheduler(options, variables)
+        scheduler = scheduler_of(folder, variables, options.job)
         try:
             yield Stack(options, data_set, taken, processes, services, scheduler, variables, sandbox_urls)
         finally:
@@ -215,14 +210,15 @@ def _start_lines(options: Options, data_set: DataSet, taken: Mapping[str, int]) 
     yield f"Ports: {', '.join(used)}"
 
 
-def _scheduler(options: Options, variables: Mapping[str, str]) -> Scheduler:
-    issuer = Issuer.open(options.folder.issuer)
+def scheduler_of(folder: Folder, variables: Mapping[str, str], job: str) -> Scheduler:
+    """The scheduler of the HTTP function that these variables are of."""
+    issuer = Issuer.open(folder.issuer)
     url = variables["SCHEDULER_AUDIENCE"]
     return Scheduler(
         url=f"{url}/api/sync/scheduler",
         token=lambda: issuer.mint(email=SCHEDULER_ACCOUNT, audience=url),
-        secret=options.folder.scheduler_secret(),
-        job=options.job,
+        secret=folder.scheduler_secret(),
+        job=job,
     )
 
 
@@ -294,6 +290,33 @@ def start_sandboxes(
         _start(processes, environment, f"sandbox-{marketplace}", "local.sandbox", *arguments)
         urls[marketplace] = f"http://127.0.0.1:{port}"
     return urls
+
+
+def start_functions(
+    processes: Processes,
+    environment: Mapping[str, str],
+    ports: Mapping[str, int],
+    folder: Folder,
+    *,
+    worker: bool = True,
+) -> None:
+    """Start the issuer and both functions, and wait until they answer.
+
+    Args:
+        processes: Starts them.
+        environment: Theirs.
+        ports: By process.
+        folder: Has the issuer's key.
+        worker: Whether to start the worker, too.
+    """
+    issuer_options = (f"--port={ports['issuer']}", f"--directory={folder.issuer}")
+    _start(processes, environment, "issuer", "local.google.issuer", *issuer_options)
+    # The worker first: `sync_api` delivers messages of an earlier start as soon as it runs.
+    if worker:
+        port = ports["sync_worker"]
+        _start_function(processes, environment, "sync_worker", port, "--signature-type=cloudevent")
+    _start_function(processes, environment, "sync_api", ports["sync_api"])
+    processes.wait_ready("issuer", environment["OIDC_CERTS_URL"])
 
 
 def _start_function(

@@ -45,6 +45,8 @@ class Settings:
     #: Empty if neither Firestore nor Pub/Sub is used.
     google_cloud_project: str
     firestore_database: str
+    #: Regions of new secrets, separated by commas; empty if Google chooses.
+    secret_locations: str
     #: Empty unless Google's emulator is used.
     firestore_emulator_host: str
     pubsub_emulator_host: str

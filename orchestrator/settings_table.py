@@ -18,6 +18,7 @@ _HOST = r"(?:https?://)?[\w.\-\[\]:]+:\d{1,5}/?"
 _TOPIC = r"pubsub:(?:projects/[^/\s]+/topics/)?[A-Za-z][\w.~+%-]{2,254}"
 _PROJECT = r"(?:[a-z0-9.-]+:)?[a-z0-9][a-z0-9-]{2,61}[a-z0-9]"
 _LATEST = r"projects/[^/\s]+/secrets/[\w-]{1,255}/versions/latest"
+_REGION = r"[a-z]+-[a-z]+\d+"
 _DATABASE = r"\(default\)|[a-z][a-z0-9-]{2,61}[a-z0-9]"
 _EMAIL = r"[^@\s,]+@[^@\s,]+\.[^@\s,]+"
 #: A version of a secret in Secret Manager, or a value that looks like no reference.
@@ -75,6 +76,7 @@ Check = Callable[[str, Variables], Iterator[str]]
 
 _BOTH = "both functions, command line"
 _HTTP = "HTTP function"
+_COMMAND_LINE = "command line"
 #: Its other values are unsafe outside development, so every program refuses them there.
 _CHECKED_BY_ALL = "HTTP function (checked by all)"
 
@@ -226,6 +228,12 @@ TABLE: tuple[Setting, ...] = (
         "empty: there is no vault, and new credentials become secrets of their own",
     ),
     Setting("FIRESTORE_DATABASE", _matching(_DATABASE), "a Firestore database id", "(default)"),
+    Setting(
+        "SECRET_LOCATIONS",
+        _matching(rf"{_REGION}(?:,{_REGION})*"),
+        "regions that hold the secrets which it creates, comma-separated; empty: Google chooses",
+        needed_by=_COMMAND_LINE,
+    ),
     Setting("FIRESTORE_EMULATOR_HOST", _matching(_HOST), "`host:port` of Google's Firestore emulator"),
     Setting("PUBSUB_EMULATOR_HOST", _matching(_HOST), "`host:port` of Google's Pub/Sub emulator"),
     Setting(

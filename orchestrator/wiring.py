@@ -221,4 +221,5 @@ def _vault(settings: Settings, secrets: SecretStore) -> Vault | None:
 def _secrets(settings: Settings) -> SecretStore:
     from orchestrator.adapters.secrets import Secrets
 
-    return Secrets(is_development=settings.is_development)
+    locations = list(filter(None, settings.secret_locations.split(",")))
+    return Secrets(is_development=settings.is_development, locations=locations)

@@ -7,7 +7,7 @@ import errno
 import functools
 import os
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from orchestrator.errors import SecretAbsent, SecretMissing, SecretUnavailable
@@ -20,6 +20,7 @@ class Secrets:
     Args:
         is_development: Whether `env:NAME` and `file:PATH` are obeyed.
         environ: The environment of `env:NAME`.
+        locations: Regions of new secrets in Secret Manager; none: Google chooses.
         make_cloud: Makes the store of all other references, at the first of them.
     """
 
@@ -28,12 +29,13 @@ class Secrets:
         *,
         is_development: bool,
         environ: Mapping[str, str] = os.environ,
+        locations: Sequence[str] = (),
         make_cloud: Callable[[], SecretStore] | None = None,
     ) -> None:
         self._is_development = is_development
         self._environ = environ
         # Two threads may make one each at the same moment, which is harmless.
-        self._cloud = functools.cache(make_cloud or _make_secret_manager)
+        self._cloud = functools.cache(make_cloud or (lambda: _make_secret_manager(locations)))
 
     def get(self, reference: str, *, fresh: bool = False) -> str:
         """The secret's content; a developer's references are read anew each time."""
@@ -97,10 +99,10 @@ class Secrets:
         return scheme
 
 
-def _make_secret_manager() -> SecretStore:
+def _make_secret_manager(locations: Sequence[str]) -> SecretStore:
     from orchestrator.adapters.google.secret_manager import SecretManager  # noqa: PLC0415 - half a second to import
 
-    return SecretManager()
+    return SecretManager(locations=locations)
 
 
 def _path(reference: str) -> Path:

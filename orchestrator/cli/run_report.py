@@ -38,6 +38,9 @@ def print_run(screen: Console, view: RunView, now: datetime | None = None) -> No
     )
     screen.print(headline)
     screen.print(_sentence(run))
+    if run.cancel_requested_at is not None:
+        by, at = safe(run.cancel_requested_by or "somebody"), safe(run.cancel_requested_at)
+        screen.print(f"asked to stop by {by} at {at}")
     if run.error is not None:
         screen.print(f"{safe(run.error.message)} {safe(run.error.action)}", style="red")
     _print_tasks(screen, view.tasks)

@@ -48,7 +48,7 @@ def life(task: OpenConnection, now: datetime) -> str:
     if task.takeover_at is not None and task.takeover_at <= now:
         told += f", silent: taken over since {clock(task.takeover_at, now)} by the next tick or delivery"
     elif task.takeover_at is not None:
-        told += f", taken over at {clock(task.takeover_at, now)} if silent"
+        told += f", taken over by {clock(task.takeover_at, now)} if silent"
     return told + cancel
 
 
@@ -84,6 +84,10 @@ def print_history(screen: Console, page: History, now: datetime) -> None:
     if page.open is not None:
         screen.print(f"now: {safe(life(page.open, now))}")
         print_windows(screen, windows_of([page.open]))
+    if page.unchanged_at is not None:
+        screen.print(
+            f"latest: {clock(page.unchanged_at, now)}, nothing had changed (such a task has no record)"
+        )
     rows = []
     for task in (from_document(Task, document) for document in page.tasks):
         counts = task.streams.values()

@@ -129,6 +129,11 @@ def task_path(run_id: str, connection_id: str) -> str:
     return f"runs/{run_id}/tasks/{connection_id}"
 
 
+def final_key(connection_id: str) -> str:
+    """The connection's key in its shard's `final`: a field name that no store has to quote."""
+    return "c" + hashlib.blake2b(connection_id.encode(), digest_size=8).hexdigest()
+
+
 def second_task_path(run_id: str, shard: str, connection_id: str) -> str:
     """`runs/{run_id}/shards/{shard}/tasks/{connection_id}`.
 

@@ -45,6 +45,8 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag
     slice: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)] = 0
     #: Sent by heal: a task is handled even long past its deadline, and a dispatch never heals again.
     heal: bool = False
+    #: Set by the worker's edge if this is not the first delivery; never published.
+    redelivered: bool = False
 
 
 _REQUIRED: dict[str, tuple[str, ...]] = {

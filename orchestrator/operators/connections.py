@@ -194,8 +194,9 @@ def _first_writes(
         )
     fresh = SyncState(
         seq=state.seq + 1,
-        lease=Lease(fence=state.lease.fence),
+        lease=Lease(fence=state.lease.fence, quiet_from=state.lease.quiet_from),
         last_run=state.last_run,
+        unread_order=state.unread_order,
         organization_id=connection.organization_id,
     )
     fresh = resumed(fresh, pace_of(services, create.data), connection.created_at)

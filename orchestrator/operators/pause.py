@@ -194,8 +194,9 @@ class Removal:
 
         def tombstone(state: SyncState) -> Mapping[str, Any]:
             left = SyncState(
-                lease=Lease(fence=state.lease.fence),
+                lease=Lease(fence=state.lease.fence, quiet_from=state.lease.quiet_from),
                 last_run=state.last_run,
+                unread_order=state.unread_order,
                 marketplace=state.marketplace,
                 removed_at=state.removed_at,
                 organization_id=state.organization_id,

@@ -109,11 +109,13 @@ def rejects() -> flask.typing.ResponseReturnValue:
         return csv_cells.answer("rejects", _REJECTS, _reject_rows(arguments))
     found = _rejects(arguments, arguments.get("page_token") or None, LIMIT)
     chosen = arguments.get("connection", "")
+    names = {each.connection_id for each in found.rejects}
+    only = chosen or (names.pop() if len(names) == 1 else "")
     return flask.render_template(
         "rejects.html",
         page=found,
         connection_id=chosen,
-        retry=of_rejects(chosen) if chosen and found.rejects else [],
+        retry=of_rejects(only) if only and found.rejects else [],
         stream=arguments.get("stream", ""),
         streams=STREAMS,
     )

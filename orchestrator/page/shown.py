@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 import flask
 
+from orchestrator.operators.health.remedies import typed
 from orchestrator.operators.health.verdict import duration, plural
 
 _NOTHING = "\N{EN DASH}"
-_PROGRAM = "marketplace-sync"
-#: The first words of commands, which a remedy quotes without the program's name.
-_COMMANDS = re.compile(
-    r"(audit|connections|cost|dead|doctor|logs|records|rejects|runs|status|trigger)( |$)|trigger$"
-)
-_OLD_PROGRAM = "python -m orchestrator "
 
 
 class Part(NamedTuple):
@@ -112,14 +106,7 @@ def parts(text: object, connection_id: str = "") -> list[Part]:
     if not isinstance(text, str):
         return []
     found = [Part(piece, bool(n % 2)) for n, piece in enumerate(text.split("`")) if piece]
-    return [Part(_command(part.text, connection_id), True) if part.is_code else part for part in found]
-
-
-def _command(text: str, connection_id: str) -> str:
-    text = text.removeprefix(_OLD_PROGRAM)
-    if connection_id:
-        text = re.sub(r"\bID\b", lambda _: connection_id, text)
-    return f"{_PROGRAM} {text}" if _COMMANDS.match(text) else text
+    return [Part(typed(part.text, connection_id), True) if part.is_code else part for part in found]
 
 
 def here(**changes: object) -> str:

@@ -23,6 +23,7 @@ from orchestrator.services import Services
 from orchestrator.sync.pages import SliceOver
 from orchestrator.sync.streams import Streams, note
 from orchestrator.sync.task_context import TaskContext
+from orchestrator.sync.windows import is_scope_of
 from orchestrator.tasks.claim import Claimed, Claimer
 from orchestrator.tasks.claim_table import SLEPT
 from orchestrator.tasks.ending import (
@@ -34,7 +35,7 @@ from orchestrator.tasks.ending import (
     skipped,
     with_health,
 )
-from orchestrator.tasks.holder import Lost, Stopped
+from orchestrator.tasks.holder import Lost, Moved, Stopped
 from orchestrator.tasks.telling import Teller, without_debt
 from orchestrator.vault.credential import connector_for, secrets_of
 
@@ -60,9 +61,14 @@ def run_task(services: Services, message: Message) -> None:
         return
     store = MeteredStore(services.store)
     started = services.clock.monotonic()
-    claimed = Claimer(services, store, message).run()
-    if claimed is not None:
-        Slice(services, store, message, started, claimed).run()
+    claimer = Claimer(services, store, message)
+    while (claimed := claimer.run()) is not None:
+        try:
+            Slice(services, store, message, started, claimed).run()
+        except Moved:
+            claimer.look_was_in_vain()
+        else:
+            return
 
 
 @dataclass(slots=True)
@@ -80,7 +86,12 @@ class Slice:
     streams: Streams | None = None
 
     def run(self) -> None:
-        """Work until the task is finished, handed over, or lost to another worker."""
+        """Work until the task is finished, handed over, or lost to another worker.
+
+        Raises:
+            Moved: The connection was looked at without a lease, and somebody has written its state: decide
+                again.
+        """
         holder = self.claimed.holder
         try:
             # Changes of a task that was taken over, or that could not be told; the next commit clears them.
@@ -88,6 +99,8 @@ class Slice:
             ending = self._over() or self._work()
             if ending is not None:
                 self._finish(ending)
+        except Moved:
+            raise
         except Lost:
             seconds = round(self.services.clock.monotonic() - self.started, 1)
             log.warning(
@@ -190,6 +203,7 @@ class Slice:
                 random=services.random,
                 wait=self.wait,
                 development=services.settings.is_development,
+                claim=self.claimed.holder.claim,
             )
         )
         task = TaskContext(
@@ -202,6 +216,12 @@ class Slice:
             run_id=self.message.run_id,
             time_left=self.time_left,
         )
+        if any(
+            not is_scope_of(state.scope, connector.streams[name], connection)
+            for name, state in task.holder.state.streams.items()
+            if name in connection.streams and name in connector.streams
+        ):
+            task.holder.claim()  # everything is read anew
         return Streams(task)
 
     def _progress(self, *, writes: int = 0) -> Open:
@@ -271,7 +291,7 @@ class Slice:
         if wait is not None:
             state = with_cause(state, wait)
         holder.commit(open=opened, lease=state.lease, cause=state.cause)
-        return msgspec.structs.replace(self.message, slice=opened.slice, heal=False)
+        return msgspec.structs.replace(self.message, slice=opened.slice, heal=False, redelivered=False)
 
     def _late(self) -> Ending | None:
         """Count the streams that this task has not brought on; the end of a task with a late one."""
@@ -308,6 +328,8 @@ class Slice:
             opened=self._progress(writes=_FINISH_WRITES),
             organization_id=self.connection.organization_id if self.connection is not None else None,
         )
+        if not holder.is_recorded(task):
+            task.cost.document_writes -= 1
 
         is_told = Teller(services).tell(message.connection_id, holder.state, holder.state.owed)
 
@@ -317,6 +339,8 @@ class Slice:
 
         try:
             still_open = holder.finish(close, task)
+        except Moved:
+            raise
         except Lost:
             still_open = None
         log_finished(task)

@@ -7,15 +7,14 @@ from dataclasses import dataclass, field
 
 import grpc
 import pytest
-from google.cloud.secretmanager_v1 import SecretManagerServiceClient, types
-from google.cloud.secretmanager_v1.services.secret_manager_service.transports import (
-    SecretManagerServiceGrpcTransport,
-)
+from google.cloud.secretmanager_v1 import types
 
+from orchestrator import wiring
 from orchestrator.adapters.google import secret_manager
-from orchestrator.adapters.google.calls import emulator_channel, retry
+from orchestrator.adapters.google.calls import retry
 from orchestrator.adapters.google.secret_manager import CACHE_S, SecretManager
 from orchestrator.errors import SecretMissing, SecretUnavailable
+from orchestrator.settings import Settings
 from tests.adapters.grpc_server import Failure, Method, serving
 
 SECRET = "projects/p/secrets/token"
@@ -93,12 +92,7 @@ def secrets(service: Service, retried_s: float, monkeypatch: pytest.MonkeyPatch)
         "CreateSecret": Method(types.CreateSecretRequest, types.Secret, service.create),
     }
     with serving("google.cloud.secretmanager.v1.SecretManagerService", methods) as host:
-
-        def connect() -> SecretManagerServiceClient:
-            transport = SecretManagerServiceGrpcTransport(channel=emulator_channel(host))
-            return SecretManagerServiceClient(transport=transport)
-
-        secrets = SecretManager(connect, monotonic=lambda: service.now)
+        secrets = SecretManager(host=host, monotonic=lambda: service.now)
         yield secrets
         secrets.close()
 
@@ -278,6 +272,28 @@ def test_a_secret_is_created_once_and_replicated_automatically(
     (request,) = service.created
     assert (request.parent, request.secret_id) == ("projects/p", "sync-connection-shop")
     assert "automatic" in request.secret.replication
+
+
+def test_a_secret_is_created_in_the_locations_that_are_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of SECRET_LOCATIONS, from the command line's environment to the request."""
+    made: list[SecretManager] = []
+
+    def create(self: SecretManager, reference: str) -> None:
+        made.append(self)
+
+    monkeypatch.setattr(SecretManager, "create", create)
+    settings = Settings.from_environment(
+        {
+            "GOOGLE_CLOUD_PROJECT": "a-project",
+            "SECRET_LOCATIONS": "europe-west1,europe-west3",
+            "SYNC_QUEUE": "pubsub:sync-tasks",
+        }
+    )
+    wiring._secrets(settings).create(LATEST)
+
+    replication = made[0]._replication
+    assert "automatic" not in replication
+    assert [each.location for each in replication.user_managed.replicas] == ["europe-west1", "europe-west3"]
 
 
 def test_the_role_for_creating_is_named(secrets: SecretManager, service: Service) -> None:

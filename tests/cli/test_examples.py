@@ -11,7 +11,7 @@ import pytest
 
 from orchestrator.cli.app import main, parser
 from orchestrator.cli.faults import DEFECT
-from tests.cli import shop
+from tests.cli import roles, shop
 
 #: Exit codes of examples that cannot succeed on a store without its marketplace and worker.
 CODES = {
@@ -47,7 +47,10 @@ def examples(described: argparse.ArgumentParser) -> list[str]:
     return [line.strip() for line in lines if line.startswith("  marketplace-sync ")]
 
 
-EXAMPLES = [example for each in (parser(), *COMMANDS.values()) for example in examples(each)]
+def examples_of(name: str) -> list[str]:
+    """All examples of a command, those in the program's own help among them."""
+    everywhere = [example for each in (parser(), *COMMANDS.values()) for example in examples(each)]
+    return [example for example in everywhere if example.startswith(f"marketplace-sync {name}")]
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -60,21 +63,26 @@ def test_every_command_has_an_example_of_its_own(name: str) -> None:
     assert COMMANDS[name].description
 
 
-@pytest.mark.parametrize("example", EXAMPLES)
+@pytest.mark.parametrize("name", COMMANDS)
 def test_every_example_runs(
-    example: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """On a store with the shop and the run that the examples name."""
-    shop.environment(tmp_path, monkeypatch)
-    shop.fill(tmp_path)
-    monkeypatch.chdir(tmp_path)
-    words = shlex.split(example)[1:]
-    name = next(name for name in COMMANDS if words[: len(name.split())] == name.split())
+    """On a store with the shop and the run that they name; with the roles of docs/deploy.md and no others."""
+    calls: set[str] = set()
+    for number, example in enumerate(examples_of(name)):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        shop.environment(folder, monkeypatch)
+        shop.fill(folder)
+        monkeypatch.chdir(folder)
 
-    code = main(words)
+        with roles.noted() as made:
+            code = main(shlex.split(example)[1:])
 
-    assert code != DEFECT
-    assert code == CODES.get(name, 0), capsys.readouterr().err
+        calls |= made
+        assert code != DEFECT, example
+        assert code == CODES.get(name, 0), (example, capsys.readouterr().err)
+    assert roles.documented().get(name, set()) == roles.roles(name, calls)
 
 
 @pytest.mark.parametrize("name", [name for name in COMMANDS if name != "completion"])

@@ -12,15 +12,15 @@ import pytest
 from local.processes import ROOT
 from orchestrator import VERSION
 
-OPTIONS = ("--no-build-isolation", "--no-deps", "--no-index", "-e", ".")
+OPTIONS = ("--no-build-isolation", "--no-deps", "--offline", "-e", ".")
 
 
 @pytest.mark.processes
 def test_the_command_is_installed_as_an_editable_package(tmp_path: Path) -> None:
     """The script runs this folder's code, and installing leaves nothing in it."""
-    pip = [sys.executable, "-m", "pip", "install", "-qq", "--disable-pip-version-check"]
+    uv = [sys.executable, "-m", "uv", "pip", "install", "--quiet", "--python", sys.executable]
     before = status()
-    subprocess.run([*pip, "--prefix", str(tmp_path), *OPTIONS], cwd=ROOT, timeout=300, check=True)
+    subprocess.run([*uv, "--prefix", str(tmp_path), *OPTIONS], cwd=ROOT, timeout=300, check=True)
     (pth,) = tmp_path.glob("lib/*/site-packages/*.pth")
     script = tmp_path / "bin" / "marketplace-sync"
     answer = subprocess.run(
@@ -48,7 +48,7 @@ def test_make_setup_installs_it_so() -> None:
     makefile = (ROOT / "Makefile").read_text()
     backend = tomllib.loads((ROOT / "pyproject.toml").read_text())["build-system"]
 
-    assert f"pip install -qq --disable-pip-version-check {' '.join(OPTIONS)}" in makefile
+    assert f"$(UV_INSTALL) --python $(BIN)/python {' '.join(OPTIONS)}" in makefile
     assert "--require-hashes" in makefile
     assert backend["requires"] == ["flit_core"]
     assert "\nflit-core==" in (ROOT / "requirements-dev.txt").read_text()

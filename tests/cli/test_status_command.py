@@ -47,8 +47,8 @@ def test_the_verdict_is_the_first_line(world: World, capsys: pytest.CaptureFixtu
     lines = printed(world, capsys).splitlines()
 
     assert lines[0].startswith("1 connection needs attention: the marketplace refuses the credential since ")
-    assert lines[1].startswith("→ `connections set ID --secret-file -`")
-    assert lines[2] == "last tick: 10 minutes ago; next due at 2026-11-23 06:15:00Z"
+    assert lines[1].startswith("→ `marketplace-sync connections set a --secret-file -`")
+    assert lines[2] == "last tick: 10 minutes ago, at 2026-11-23 06:00:00Z; next due at 2026-11-23 06:15:00Z"
     text = "\n".join(lines)
     assert "a (Shop �[31mred): bazaar: answered 401" in text
     assert "Dead letters: 0." in text

@@ -100,7 +100,7 @@ def test_sentences_of_open_tasks() -> None:
     between = msgspec.structs.replace(working, state="between_slices", cancel="paused")
 
     assert life(working, now) == (
-        f"working for 75 s, last sign of life 12 s ago, taken over at "
+        f"working for 75 s, last sign of life 12 s ago, taken over by "
         f"{now + timedelta(seconds=588):%H:%M:%S}Z if silent"
     )
     assert "silent: taken over since" in life(over, now)

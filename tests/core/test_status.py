@@ -140,7 +140,9 @@ def test_no_connection_and_all_paused(world: World) -> None:
     assert (empty.situation, added.situation) == (Situation.NO_CONNECTIONS, Situation.NOT_MEASURED)
     assert "connections add" in empty.action
     assert (paused.situation, paused.connections.freshness.late) == (Situation.ALL_PAUSED, 0)
+    assert "(1 of them, the last one since 2026-11-23 06:30Z)" in paused.verdict
     assert "connections resume" in paused.action
+    assert "audit list" in paused.action
     assert resumed.situation is Situation.WELL
 
 
@@ -277,7 +279,14 @@ def test_rejects_and_a_backlog(world: World) -> None:
     rejects = look(world)
 
     assert (rejects.situation, rejects.day.rejected) == (Situation.REJECTS_GROWING, 1)
+    assert "stored 1 time in the last day; one is of a since 2026-11-23 06:00Z: " in rejects.verdict
     assert "rejects list" in rejects.action
+    assert "rejects retry" in rejects.action
+    world.bazaar.shop("a").put("orders", "o1", world.clock.now())
+    world.clock.advance(900)
+    ticks(world, 1)
+    stored = look(world)
+    assert (stored.situation, stored.day.rejected) == (Situation.WELL, 1)
 
 
 def test_a_backlog_is_told_with_its_beginning(tmp_path: Path) -> None:

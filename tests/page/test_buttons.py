@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from html import unescape
+from dataclasses import replace
 from pathlib import Path
-from urllib.parse import urlencode
 
 import pytest
 
@@ -17,60 +15,10 @@ from orchestrator.operators.audit_views import list_audit
 from orchestrator.page.actions import ACTS
 from orchestrator.ports import Query, Write, Written
 from orchestrator.services import Services
+from tests.page.hands import Hands, forms_of
 from tests.page.scenes import ANN, Scene, broken, empty, healthy
-from tests.page.served import Page, serving
+from tests.page.served import serving
 from tests.support.world import World
-
-_FORM = re.compile(r'<form method="post" action="(/act/[a-z-]+)">(.*?)</form>', re.DOTALL)
-_FIELD = re.compile(r'<input type="hidden" name="([^"]*)" value="([^"]*)">')
-#: Fields by action, as a screen's form has them.
-Forms = dict[str, list[dict[str, str]]]
-
-
-@dataclass(slots=True)
-class Hands:
-    """A person at a page."""
-
-    page: Page
-    session: dict[str, str]
-
-    def look(self, address: str) -> str:
-        """A screen."""
-        status, _, shown = self.page.ask("GET", address, self.session)
-        assert status == 200, shown
-        return shown
-
-    def forms(self, address: str) -> Forms:
-        """The buttons of a screen."""
-        return forms_of(self.look(address))
-
-    def send(self, act: str, fields: dict[str, str]) -> tuple[int, dict[str, str], str]:
-        """Send a form as a browser does."""
-        headers = {
-            **self.session,
-            "Origin": self.page.origin,
-            "Sec-Fetch-Site": "same-origin",
-            "Content-Type": "application/x-www-form-urlencoded",
-        }
-        return self.page.ask("POST", f"/act/{act}", headers, urlencode(fields).encode())
-
-    def press(self, act: str, fields: dict[str, str]) -> str:
-        """Press a button, confirm, and follow; returns the next screen."""
-        status, _, shown = self.send(act, fields)
-        assert status == 200, shown
-        (confirmed,) = forms_of(shown)[act]
-        status, headers, shown = self.send(act, confirmed)
-        assert status == 303, shown
-        return self.look(headers["location"])
-
-
-def forms_of(shown: str) -> Forms:
-    """All forms of a screen that act."""
-    found: Forms = {}
-    for action, inner in _FORM.findall(shown):
-        fields = {unescape(name): unescape(value) for name, value in _FIELD.findall(inner)}
-        found.setdefault(action.removeprefix("/act/"), []).append(fields)
-    return found
 
 
 def entries(world: World) -> list[AuditEntry]:

@@ -7,8 +7,10 @@ from typing import Any
 
 import google.auth
 from google.auth.exceptions import GoogleAuthError
-from google.auth.transport.requests import AuthorizedSession
-from requests import RequestException
+from google.auth.transport.urllib3 import AuthorizedHttp
+from urllib3.exceptions import HTTPError
+
+from orchestrator.timed_http import TimedPoolManager
 
 #: https://cloud.google.com/monitoring/api/metrics_gcp_p_z#gcp-pubsub: sampled every 60 s.
 _METRIC = "pubsub.googleapis.com/subscription/num_undelivered_messages"
@@ -31,13 +33,11 @@ def undelivered(subscription: str) -> int | None:
     }
     try:
         credentials, _ = google.auth.default(scopes=["https://www.googleapis.com/auth/monitoring.read"])
-        answer = AuthorizedSession(credentials).get(
-            f"https://monitoring.googleapis.com/v3/projects/{project}/timeSeries",
-            params=asked,
-            timeout=_TIMEOUT_S,
+        answer = AuthorizedHttp(credentials, http=TimedPoolManager(timeout=_TIMEOUT_S)).request(
+            "GET", f"https://monitoring.googleapis.com/v3/projects/{project}/timeSeries", fields=asked
         )
-        return latest(answer.json()) if answer.status_code == 200 else None
-    except (GoogleAuthError, RequestException, ValueError):
+        return latest(answer.json()) if answer.status == 200 else None
+    except (GoogleAuthError, HTTPError, ValueError):
         return None
 
 

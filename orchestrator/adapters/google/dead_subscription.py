@@ -54,7 +54,11 @@ class PubSubDeadLetters:
         self._subscription = name.replace("/topics/", "/subscriptions/")
         self._is_emulated = bool(emulator_host)
         self._client = Client(
-            SubscriberClient, QueueUnavailable, _REMEDIES, SubscriberGrpcTransport, emulator_host
+            SubscriberClient,
+            SubscriberGrpcTransport,
+            QueueUnavailable,
+            _REMEDIES,
+            emulator_host=emulator_host,
         )
 
     def close(self) -> None:

@@ -9,11 +9,14 @@ from __future__ import annotations
 import re
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, TypeVar
 
 from google.api_core import exceptions
 from google.cloud.secretmanager_v1 import Replication, Secret, SecretManagerServiceClient, SecretPayload
+from google.cloud.secretmanager_v1.services.secret_manager_service.transports import (
+    SecretManagerServiceGrpcTransport,
+)
 
 from orchestrator.adapters.google.calls import Client, Remedies, retry
 from orchestrator.errors import SecretAbsent, SecretError, SecretMissing, SecretUnavailable
@@ -64,17 +67,28 @@ class SecretManager:
     """The SecretStore port; safe for threads. The client is made on first use, so after a fork.
 
     Args:
-        make_client: Makes the client.
+        locations: Regions of new secrets; none: Google chooses, which an organization's policy
+            `gcp.resourceLocations` may forbid (cloud.google.com/secret-manager/docs/choosing-replication).
+        host: `HOST:PORT` of another server; empty for the service itself.
         monotonic: Seconds that never go back, for the age of kept values.
     """
 
     def __init__(
         self,
-        make_client: Callable[[], SecretManagerServiceClient] = SecretManagerServiceClient,
         *,
+        locations: Sequence[str] = (),
+        host: str = "",
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._client = Client(make_client, SecretUnavailable, _REMEDIES, refused=SecretMissing)
+        self._replication = _replication(locations)
+        self._client = Client(
+            SecretManagerServiceClient,
+            SecretManagerServiceGrpcTransport,
+            SecretUnavailable,
+            _REMEDIES,
+            emulator_host=host,
+            refused=SecretMissing,
+        )
         self._monotonic = monotonic
         self._lock = threading.Lock()
         self._kept: dict[str, _Kept] = {}
@@ -115,10 +129,10 @@ class SecretManager:
         self._keep(f"{secret}/versions/latest", _Version(_number(answer.name), content), CACHE_S)
 
     def create(self, reference: str) -> None:
-        """Create the secret, replicated automatically; one that exists is left as it is."""
+        """Create the secret in its locations; one that exists is left as it is, and where it is."""
         secret, _ = _parse(reference)
         project, _, name = secret.partition("/secrets/")
-        made = Secret(replication=Replication(automatic=Replication.Automatic()))
+        made = Secret(replication=self._replication)
         try:
             self._client.call(
                 f"secret {reference}",
@@ -192,6 +206,13 @@ class SecretManager:
             if isinstance(error.__cause__, exceptions.NotFound):
                 raise SecretAbsent(error.message, action=error.action) from error.__cause__
             raise
+
+
+def _replication(locations: Sequence[str]) -> Replication:
+    if not locations:
+        return Replication(automatic=Replication.Automatic())
+    replicas = [Replication.UserManaged.Replica(location=location) for location in locations]
+    return Replication(user_managed=Replication.UserManaged(replicas=replicas))
 
 
 def _parse(reference: str) -> tuple[str, str]:

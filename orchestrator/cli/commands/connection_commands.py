@@ -17,6 +17,7 @@ from orchestrator.cli.task_report import life, print_history, print_windows
 from orchestrator.model.connection import MARKETPLACES, ConnectionStatus
 from orchestrator.operators import connections, pause
 from orchestrator.operators.connections import ConnectionView
+from orchestrator.operators.health.remedies import remedy, spelled, title
 from orchestrator.operators.sellers import checking
 from orchestrator.operators.tasks import history as histories
 from orchestrator.operators.tasks.open_tasks import OpenConnection, open_task
@@ -160,11 +161,29 @@ def _print_view(screen: Console, view: ConnectionView, task: OpenConnection | No
         ("last run", state.last_run.run_id if state.last_run else None),
         ("open run", state.open.run_id if state.open else None),
         ("now", life(task, now) if task is not None else None),
-        ("error", state.last_error.message if state.last_error else None),
-        ("what to do", state.last_error.action if state.last_error else None),
+        *_why(view),
     ]
     screen.print(table("health", ("", ""), health))
     print_windows(screen, [(view.id, each) for each in windows(state)])
+
+
+def _why(view: ConnectionView) -> list[tuple[str, object]]:
+    """Why it is not up to date, since when, and the remedy with its commands."""
+    state = view.state
+    if state is None or state.cause is None:
+        error = state.last_error if state is not None else None
+        return [
+            ("error", error.message if error is not None else None),
+            ("what to do", spelled(error.action, view.id) if error is not None else None),
+        ]
+    cause = state.cause
+    return [
+        ("cause", title(cause.kind, state.marketplace or None)),
+        ("error", cause.message),
+        ("since", cause.since),
+        *([("until", cause.until)] if cause.until is not None else []),
+        ("what to do", spelled(remedy(cause.kind, cause.action), view.id)),
+    ]
 
 
 def _pause(services: Services, options: argparse.Namespace) -> Answer:
@@ -212,6 +231,7 @@ def _summary(view: ConnectionView) -> dict[str, Any]:
             "consecutive_failures": state.consecutive_failures,
             "last_success_at": state.last_success_at,
             "last_error": state.last_error,
+            "cause": state.cause,
             "last_run": state.last_run,
             "open_run": state.open.run_id if state.open else None,
             "streams": {
@@ -238,4 +258,8 @@ def _health(view: ConnectionView) -> str:
 def _problem(view: ConnectionView) -> str:
     if fault := view.fault or view.state_fault or view.warning:
         return fault
-    return view.state.last_error.message if view.state and view.state.last_error else ""
+    if view.state is None:
+        return ""
+    if view.state.cause is not None:
+        return f"{view.state.cause.message}, since {safe(view.state.cause.since)}"
+    return view.state.last_error.message if view.state.last_error else ""

@@ -61,7 +61,7 @@ def _list(services: Services, options: argparse.Namespace) -> Answer:
     def show(screen: Console) -> None:
         _print_letters(screen, report)
         if report.letters:
-            print("Replay them: marketplace-sync dead replay (a dry run; --execute does it)")
+            print("Replay them: marketplace-sync dead replay --execute (without --execute it is a dry run)")
 
     return Answer(report, show, rows="letters")
 

@@ -142,6 +142,10 @@ def _print_page(screen: Console, page: RejectPage) -> None:
     print_faults(screen, page.faults)
     if page.next_page_token is not None:
         print(f"There are more: --page-token {page.next_page_token}")
+    if page.rejects:
+        names = {reject.connection_id for reject in page.rejects}
+        only = safe(names.pop()) if len(names) == 1 else "CONNECTION"
+        print(f"Read them again, once their cause is gone: marketplace-sync rejects retry {only}")
 
 
 def _show(services: Services, options: argparse.Namespace) -> Answer:

@@ -12,6 +12,7 @@ from rich.text import Text
 from orchestrator import wiring
 from orchestrator.cli.answer import Answer, Commands, command
 from orchestrator.cli.output import print_faults, safe, table
+from orchestrator.operators.health.remedies import spelled
 from orchestrator.operators.health.status import status
 from orchestrator.operators.health.status_view import CauseGroup, Situation, StatusView
 from orchestrator.operators.health.verdict import duration, plural
@@ -43,11 +44,13 @@ def print_status(screen: Console, view: StatusView) -> None:
     style = "green" if view.situation in _GREEN else "yellow" if view.situation in _YELLOW else "red"
     screen.print(Text(safe(view.verdict), style=f"bold {style}"))
     if view.action:
-        screen.print(Text(f"→ {safe(view.action)}"))
+        screen.print(Text(f"→ {safe(spelled(view.action, _only_one(view.groups)))}"))
     screen.print(_ticks(view))
     for group in view.groups:
         screen.print()
         _print_group(screen, view, group)
+    if any(group.examples for group in view.groups):
+        screen.print("More about one of them: marketplace-sync connections show ID")
     if view.more_groups:
         screen.print("There may be more causes: `connections list --json` has each connection's.")
     if view.marketplaces:
@@ -58,6 +61,7 @@ def print_status(screen: Console, view: StatusView) -> None:
         screen.print()
         figures = ("run", "status", "started", "tasks", "failed", "skipped", "incomplete", "throttled")
         screen.print(table("newest runs", figures, list(_runs(view))))
+        screen.print("More about one of them: marketplace-sync runs show RUN_ID")
     screen.print()
     screen.print(_figures(view))
     print_faults(screen, view.faults)
@@ -67,7 +71,8 @@ def _ticks(view: StatusView) -> str:
     every = duration(timedelta(seconds=view.tick_s))
     if view.last_tick_at is None:
         return f"last tick: none; one is due every {every}"
-    return f"last tick: {duration(view.at - view.last_tick_at)} ago; next due at {safe(view.next_tick_at)}"
+    age, at = duration(view.at - view.last_tick_at), safe(view.last_tick_at)
+    return f"last tick: {age} ago, at {at}; next due at {safe(view.next_tick_at)}"
 
 
 def _print_group(screen: Console, view: StatusView, group: CauseGroup) -> None:
@@ -76,7 +81,7 @@ def _print_group(screen: Console, view: StatusView, group: CauseGroup) -> None:
     late = f", {group.late:,} late" if group.late else ""
     number = plural(group.connections, "connection")
     screen.print(Text(f"{number}: {safe(group.title)}{late}{since}{until}", style="bold"))
-    screen.print(Text(f"→ {safe(group.action)}"))
+    screen.print(Text(f"→ {safe(spelled(group.action, _only_one([group])))}"))
     names = {each.connection_id: each.name for each in view.failing}
     for each in group.examples:
         name = names.get(each.connection_id)
@@ -84,6 +89,12 @@ def _print_group(screen: Console, view: StatusView, group: CauseGroup) -> None:
         screen.print(Text(f"  {safe(each.connection_id)}{known}: {safe(each.message)}"))
     if len(group.examples) < group.connections and group.examples:
         screen.print(f"  and {group.connections - len(group.examples):,} more")
+
+
+def _only_one(groups: Sequence[CauseGroup]) -> str:
+    """The id of the only connection with a cause; empty if there are more."""
+    only = len(groups) == 1 and groups[0].connections == 1 and groups[0].examples
+    return groups[0].examples[0].connection_id if only else ""
 
 
 def _marketplaces(view: StatusView) -> Iterator[Sequence[object]]:

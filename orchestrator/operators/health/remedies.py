@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
+
+_PROGRAM = "marketplace-sync"
+#: The first words of commands, which a remedy quotes without the program's name.
+_COMMANDS = re.compile(
+    r"(audit|connections|cost|dead|doctor|logs|records|rejects|runs|status|trigger)( |$)|trigger$"
+)
+_OLD_PROGRAM = "python -m orchestrator "
+_QUOTED = re.compile(r"`([^`]*)`")
 
 
 class _Words(NamedTuple):
@@ -74,3 +83,21 @@ def remedy(kind: str, told: str = "") -> str:
     """
     words = _WORDS.get(kind)
     return (words.remedy if words is not None else "") or told or _UNTOLD
+
+
+def spelled(text: str, connection_id: str = "") -> str:
+    """A remedy with its quoted commands as they are typed: with the program's name.
+
+    Args:
+        text: The remedy.
+        connection_id: Takes the place of `ID`; empty if the remedy is of several connections.
+    """
+    return _QUOTED.sub(lambda found: f"`{typed(found[1], connection_id)}`", text)
+
+
+def typed(command: str, connection_id: str = "") -> str:
+    """One quoted command as it is typed; other quoted text is left as it is."""
+    command = command.removeprefix(_OLD_PROGRAM)
+    if connection_id:
+        command = re.sub(r"\bID\b", lambda _: connection_id, command)
+    return f"{_PROGRAM} {command}" if _COMMANDS.match(command) else command

@@ -34,7 +34,7 @@ from orchestrator.operators.health.status_view import (
 from orchestrator.operators.health.verdict import Facts, verdict
 from orchestrator.operators.run_views import with_id
 from orchestrator.operators.ticks import LAST, Ticks
-from orchestrator.ports import DeadLetters, Document, Filter, Query, Snapshot
+from orchestrator.ports import DeadLetters, Document, DocumentStore, Filter, Query, Snapshot
 from orchestrator.services import Services
 
 #: Documents read.
@@ -46,6 +46,12 @@ FAILING = 6
 _DAY = timedelta(days=1)
 #: Every time is later; null is not.
 _ALWAYS = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+#: Any reject of any connection.
+_A_REJECT = Query(
+    "rejects", where=[Filter("connection_id", ">", "")], order_by="connection_id", limit=1, group=True
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +96,8 @@ def status(services: Services, dead: DeadLetters | None = None) -> StatusView:
     now_by_name = {name: _share(each) for name, each in asked.marketplaces.items()}
     counts = _connections(asked, now_by_name)
     latest = [snapshot for each in asked.marketplaces.values() for snapshot in each.latest.result()]
-    read = len(asked.runs.result()) + len(asked.ticks.result()) + len(latest)
+    rejects = services.store.query(_A_REJECT) if asked.rejected.result() else []
+    read = len(asked.runs.result()) + len(asked.ticks.result()) + len(latest) + len(rejects)
     reader = Reader(services.store, MOST_READ - read)
     active = {name: share.active for name, share in now_by_name.items() if share.active}
     found = groups(reader, active, counts.freshness.late, now)
@@ -111,6 +118,8 @@ def status(services: Services, dead: DeadLetters | None = None) -> StatusView:
         groups=found.groups,
         day=day,
         dead_letters=_dead_letters(dead),
+        reject=rejects[0].data if rejects else None,
+        paused_at=_paused_at(services.store) if counts.paused and not counts.active else None,
     )
     worst = verdict(facts)
     return StatusView(
@@ -290,6 +299,14 @@ def _failing_connection(name: str, state: SyncState, connection: Document) -> Fa
         last_error=error,
         action=edited or (error.action if error is not None else "") or remedy(error.kind if error else ""),
     )
+
+
+def _paused_at(store: DocumentStore) -> datetime | None:
+    """When the connection that was changed last was changed: if all are paused, none was paused later."""
+    for snapshot in store.query(Query("connections", order_by="updated_at", descending=True, limit=1)):
+        at = snapshot.data.get("updated_at")
+        return at if isinstance(at, datetime) else None
+    return None
 
 
 def _text(document: Document, field: str) -> str | None:

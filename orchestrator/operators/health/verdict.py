@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from orchestrator.errors import one_line
 from orchestrator.model.cause import Blame
 from orchestrator.operators.health.status_view import (
     CauseGroup,
@@ -15,7 +16,10 @@ from orchestrator.operators.health.status_view import (
     Situation,
 )
 from orchestrator.operators.ticks import Ticks
+from orchestrator.ports import Document
 
+#: Characters of a reject's reason.
+_MOST_REASON = 200
 _UNITS = ((86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second"))
 
 
@@ -30,6 +34,10 @@ class Facts:
     groups: Sequence[CauseGroup]
     day: Day
     dead_letters: int | None
+    #: A reject that is kept now; None if there is none: those of the day may be stored by now.
+    reject: Document | None
+    #: When the last connection was paused; None unless all are.
+    paused_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +106,13 @@ def _of_all_connections(facts: Facts) -> Iterator[Verdict]:
     if counts.active:
         return
     if counts.paused:
-        sentence = f"All connections are paused ({counts.paused:,} of them): nothing is synced."
-        yield Verdict(Situation.ALL_PAUSED, sentence, "`connections resume ID` continues one")
+        at = f", the last one since {facts.paused_at:%Y-%m-%d %H:%M}Z" if facts.paused_at is not None else ""
+        sentence = f"All connections are paused ({counts.paused:,} of them{at}): nothing is synced."
+        yield Verdict(
+            Situation.ALL_PAUSED,
+            sentence,
+            "`connections resume ID` continues one; `audit list` tells who paused them, and when",
+        )
     yield Verdict(
         Situation.NO_CONNECTIONS,
         "There is no connection: nothing is synced.",
@@ -113,7 +126,8 @@ def _of_dead_letters(facts: Facts) -> Iterator[Verdict]:
         yield Verdict(
             Situation.DEAD_LETTERS,
             f"{plural(facts.dead_letters, 'dead letter')} {wait} for a decision.",
-            "`dead list` tells their reasons, `dead replay` tries them again",
+            "`dead list` tells their reasons, and the effect of a replay; `dead replay --execute` tries them "
+            "again",
         )
 
 
@@ -155,11 +169,12 @@ def _of_waits(facts: Facts) -> Iterator[Verdict]:
         until = f" until {waits.until:%Y-%m-%d %H:%M}Z" if waits.until is not None else ""
         sentence = f"{_connections(waits.connections)} throttled{until}, asked by the marketplace."
         yield Verdict(Situation.THROTTLED, sentence, waits.action)
-    if facts.day.rejected:
+    if facts.day.rejected and facts.reject is not None:
+        times = plural(facts.day.rejected, "time")
         yield Verdict(
             Situation.REJECTS_GROWING,
-            f"{plural(facts.day.rejected, 'record')} could not be understood in the last day.",
-            "`rejects list` tells the reasons",
+            f"Records could not be stored {times} in the last day; {_rejected(facts.reject)}",
+            "`rejects list` tells the reasons; once their cause is gone, `rejects retry ID` reads them again",
         )
     if (backlog := by_blame.get(Blame.BACKLOG)) is not None:
         sentence = f"{_connections(backlog.connections)} still reading a backlog{_since(backlog)}."
@@ -170,6 +185,13 @@ def _why(group: CauseGroup) -> str:
     return {"rate_limited": "the marketplace throttles them", "incomplete": "they still read a backlog"}.get(
         group.kind, group.title
     )
+
+
+def _rejected(reject: Document) -> str:
+    """A reject for example, whose document may have been edited."""
+    at, of = reject.get("rejected_at"), one_line(str(reject.get("connection_id")))
+    since = f" since {at:%Y-%m-%d %H:%M}Z" if isinstance(at, datetime) else ""
+    return f"one is of {of}{since}: {one_line(str(reject.get('reason')))[:_MOST_REASON].rstrip('.')}."
 
 
 def _since(group: CauseGroup) -> str:

@@ -7,6 +7,20 @@ variable "alert_emails" {
   nullable    = false
 }
 
+variable "backups" {
+  description = "Days that each daily backup of the database is kept, and weeks that each weekly one is kept."
+  type        = object({ days = number, weeks = number })
+  default     = { days = 1, weeks = 1 }
+  nullable    = false
+}
+
+variable "budget" {
+  description = "A budget for the project: the amount of a month, and the billing account; empty: none."
+  type        = object({ amount = optional(number), billing_account = optional(string) })
+  default     = {}
+  nullable    = false
+}
+
 variable "changes" {
   description = "Whether consumers are told of changed records (docs/changes.md)."
   type        = bool
@@ -14,10 +28,24 @@ variable "changes" {
   nullable    = false
 }
 
+variable "cpu_quota" {
+  description = "The region's quota of vCPUs for Cloud Run, which all instances together must not exceed; a new project has 20."
+  type        = number
+  default     = 20
+  nullable    = false
+}
+
 variable "data_access_logs" {
   description = "Whether Google logs who writes documents, the functions aside. Other audit settings of Firestore in the project are replaced."
   type        = bool
   default     = false
+  nullable    = false
+}
+
+variable "max_instances" {
+  description = "The most instances of each function. The worker syncs 8 connections at once in each of its own."
+  type        = object({ api = number, worker = number })
+  default     = { api = 2, worker = 3 }
   nullable    = false
 }
 
@@ -44,5 +72,19 @@ variable "scheduler_secret" {
   description = "The scheduler's second factor: TF_VAR_scheduler_secret, never in a file."
   type        = string
   sensitive   = true
+  nullable    = false
+}
+
+variable "secret_locations" {
+  description = "Regions that hold the secrets, for an organization that allows only some; empty: Google chooses."
+  type        = list(string)
+  default     = []
+  nullable    = false
+}
+
+variable "static_egress" {
+  description = "Whether the worker calls marketplaces from one address that does not change."
+  type        = bool
+  default     = false
   nullable    = false
 }

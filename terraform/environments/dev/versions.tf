@@ -27,12 +27,18 @@ terraform {
   }
 }
 
+# Some APIs refuse a person's login whose calls name no project for their quota, Billing Budgets and Identity among them
+# (registry.terraform.io/providers/hashicorp/google/latest/docs/guides/provider_reference, user_project_override).
 provider "google" {
-  project = var.project_id
-  region  = var.region
+  project               = var.project_id
+  region                = var.region
+  billing_project       = var.project_id
+  user_project_override = true
 }
 
 provider "google-beta" {
-  project = var.project_id
-  region  = var.region
+  project               = var.project_id
+  region                = var.region
+  billing_project       = var.project_id
+  user_project_override = true
 }

@@ -13,6 +13,11 @@ output "connection_prefix" {
   value       = module.sync.connection_prefix
 }
 
+output "egress_address" {
+  description = "The address that marketplaces see the worker's calls come from; null if it changes."
+  value       = module.sync.egress_address
+}
+
 output "operators" {
   description = "The account that each operator acts as."
   value       = module.sync.operators

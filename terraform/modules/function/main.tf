@@ -40,6 +40,8 @@ resource "google_cloudfunctions2_function" "this" {
     max_instance_count               = var.instance.max_instances
     timeout_seconds                  = var.instance.timeout_seconds
     ingress_settings                 = var.ingress
+    vpc_connector                    = var.vpc_connector
+    vpc_connector_egress_settings    = var.vpc_connector == null ? null : "ALL_TRAFFIC"
     all_traffic_on_latest_revision   = true
 
     environment_variables = merge(var.environment, {

@@ -160,3 +160,14 @@ variable "runtime" {
     error_message = "runtime is \"python311\", \"python312\" or \"python313\": requirements.txt is pinned for these."
   }
 }
+
+variable "vpc_connector" {
+  description = "Full name of the Serverless VPC Access connector that all calls of the function leave through; null: none."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.vpc_connector == null || can(regex("^projects/[^/]+/locations/[^/]+/connectors/[^/]+$", var.vpc_connector))
+    error_message = "vpc_connector is a full name: \"projects/P/locations/REGION/connectors/NAME\"."
+  }
+}

@@ -6,7 +6,7 @@ resource "google_service_account" "scheduler" {
   display_name = "${var.name} scheduler"
   description  = "Identity of Cloud Scheduler's calls to the HTTP function."
 
-  depends_on = [google_project_service.this]
+  depends_on = [time_sleep.apis]
 }
 
 # The HTTP function takes tokens that are made out to itself, and only service accounts can get such a token;
@@ -19,7 +19,7 @@ resource "google_service_account" "operator" {
   display_name = "${var.name} operator ${each.key}"
   description  = "Identity of ${each.value} for calls to the HTTP function."
 
-  depends_on = [google_project_service.this]
+  depends_on = [time_sleep.apis]
 }
 
 resource "google_service_account_iam_member" "operator" {

@@ -8,7 +8,7 @@ resource "google_pubsub_topic" "changes" {
   name    = "${var.name}-changes"
   labels  = local.labels
 
-  depends_on = [google_project_service.this]
+  depends_on = [time_sleep.apis]
 }
 
 resource "google_pubsub_topic_iam_member" "changes" {

@@ -44,28 +44,12 @@ locals {
     },
     var.changes ? { SYNC_CHANGES = "pubsub:${google_pubsub_topic.changes[0].name}" } : {},
   )
-}
 
-resource "google_project_service" "this" {
-  for_each = toset([
-    "artifactregistry.googleapis.com",
-    "cloudbuild.googleapis.com",
-    "cloudfunctions.googleapis.com",
-    "cloudscheduler.googleapis.com",
-    "firestore.googleapis.com",
-    "iam.googleapis.com",
-    "iamcredentials.googleapis.com",
-    "logging.googleapis.com",
-    "monitoring.googleapis.com",
-    "pubsub.googleapis.com",
-    "run.googleapis.com",
-    "secretmanager.googleapis.com",
-    "storage.googleapis.com",
-  ])
-
-  project            = var.project_id
-  service            = each.value
-  disable_on_destroy = false
+  # It alone creates secrets.
+  command_line = merge(
+    local.environment,
+    length(var.secret_locations) > 0 ? { SECRET_LOCATIONS = join(",", var.secret_locations) } : {},
+  )
 }
 
 module "build" {
@@ -79,12 +63,13 @@ module "build" {
   region         = var.region
   root           = "${path.module}/../../.."
 
-  depends_on = [google_project_service.this]
+  depends_on = [time_sleep.apis]
 }
 
 module "store" {
   source = "../store"
 
+  backups          = var.backups
   data_access_logs = var.data_access_logs
   database         = var.firestore.database
   location         = coalesce(var.firestore.location, var.region)
@@ -92,7 +77,7 @@ module "store" {
   protected        = var.protected
   users            = { api = module.api.member, worker = module.worker.member }
 
-  depends_on = [google_project_service.this]
+  depends_on = [time_sleep.apis]
 }
 
 module "queue" {
@@ -106,7 +91,7 @@ module "queue" {
   worker_member = module.worker.member
   worker_url    = local.urls.worker
 
-  depends_on = [google_project_service.this]
+  depends_on = [time_sleep.apis]
 }
 
 module "secrets" {
@@ -115,6 +100,7 @@ module "secrets" {
   api_member        = module.api.member
   connection_prefix = local.connection_prefix
   labels            = local.labels
+  locations         = var.secret_locations
   name              = var.name
   people            = var.operators
   project_id        = var.project_id
@@ -123,7 +109,7 @@ module "secrets" {
   scheduler_secret  = local.uses_secret ? var.scheduler_secret : null
   worker_member     = module.worker.member
 
-  depends_on = [google_project_service.this]
+  depends_on = [time_sleep.apis]
 }
 
 module "api" {
@@ -154,7 +140,19 @@ module "api" {
   region     = var.region
   runtime    = var.runtime
 
-  depends_on = [google_project_service.this]
+  depends_on = [time_sleep.apis]
+}
+
+# Only the worker calls marketplaces.
+module "egress" {
+  source = "../egress"
+  count  = var.static_egress ? 1 : 0
+
+  name       = var.name
+  project_id = var.project_id
+  region     = var.region
+
+  depends_on = [time_sleep.apis]
 }
 
 module "worker" {
@@ -165,16 +163,25 @@ module "worker" {
   entry_point = "sync_worker"
   environment = merge(local.environment, { VAULT_KEYSET = module.secrets.vault_references["keyset"] })
   # Pub/Sub of this project counts as internal; nobody else calls it.
-  ingress    = "ALLOW_INTERNAL_ONLY"
-  instance   = var.worker
-  invokers   = { push = module.queue.push_member }
-  labels     = local.labels
-  name       = local.names.worker
-  project_id = var.project_id
-  region     = var.region
-  runtime    = var.runtime
+  ingress       = "ALLOW_INTERNAL_ONLY"
+  instance      = var.worker
+  invokers      = { push = module.queue.push_member }
+  labels        = local.labels
+  name          = local.names.worker
+  project_id    = var.project_id
+  region        = var.region
+  runtime       = var.runtime
+  vpc_connector = one(module.egress[*].connector)
 
-  depends_on = [google_project_service.this]
+  depends_on = [time_sleep.apis]
+}
+
+# Permissions take two minutes to propagate, seldom more than seven (cloud.google.com/iam/docs/access-change-propagation).
+# The tick that ends a deployment tries again for the rest. The wait passes beside the longer one for the metrics.
+resource "time_sleep" "callers" {
+  create_duration = "120s"
+
+  depends_on = [module.api, module.queue, module.secrets, module.store, module.worker]
 }
 
 module "scheduler" {
@@ -192,8 +199,9 @@ module "scheduler" {
   sync_endpoint_url        = "${local.urls.api}/api/sync/scheduler"
   time_zone                = var.scheduler.time_zone
 
-  # A new secret is known to the function before the job shows it, so no tick is refused.
-  depends_on = [module.api, module.secrets]
+  # A new secret is known to the function before the job shows it, so no tick is refused; and whoever takes part in
+  # a tick has its permissions before the first one.
+  depends_on = [module.api, module.secrets, time_sleep.callers]
 }
 
 module "monitoring" {
@@ -213,5 +221,18 @@ module "monitoring" {
   server_errors          = var.alerts.server_errors
   subscriptions          = { dead = module.queue.dead_subscription, worker = module.queue.worker_subscription }
 
-  depends_on = [google_project_service.this]
+  depends_on = [time_sleep.apis]
+}
+
+module "budget" {
+  source = "../budget"
+  count  = var.budget.billing_account == null ? 0 : 1
+
+  amount                = var.budget.amount
+  billing_account       = var.budget.billing_account
+  name                  = var.name
+  notification_channels = module.monitoring.notification_channels
+  project_number        = data.google_project.this.number
+
+  depends_on = [time_sleep.apis]
 }

@@ -5,12 +5,17 @@ output "changes_topic" {
 
 output "command_line_environment" {
   description = "Environment of `marketplace-sync`, as export lines."
-  value       = join("\n", [for name, value in local.environment : "export ${name}='${value}'"])
+  value       = join("\n", [for name, value in local.command_line : "export ${name}='${value}'"])
 }
 
 output "connection_prefix" {
   description = "Prefix of the names of the sellers' credentials in Secret Manager."
   value       = local.connection_prefix
+}
+
+output "egress_address" {
+  description = "The address that marketplaces see the worker's calls come from; null if it changes."
+  value       = one(module.egress[*].address)
 }
 
 output "operators" {

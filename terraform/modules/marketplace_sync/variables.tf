@@ -37,11 +37,53 @@ variable "api" {
   }
 }
 
+variable "backups" {
+  description = "Backups of the database: days that each daily one is kept, weeks that each weekly one is kept."
+  type = object({
+    days  = optional(number, 7)
+    weeks = optional(number, 4)
+  })
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = contains(range(1, 8), var.backups.days) && contains(range(1, 15), var.backups.weeks)
+    error_message = "backups.days is a whole number from 1 to 7, backups.weeks from 1 to 14: Google keeps no backup for longer."
+  }
+}
+
+variable "budget" {
+  description = "A budget for the project: the amount of a month in the billing account's currency, and that account; without an account there is no budget."
+  type = object({
+    amount          = optional(number)
+    billing_account = optional(string)
+  })
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = (var.budget.amount == null) == (var.budget.billing_account == null)
+    error_message = "budget has both an amount and a billing_account, or neither."
+  }
+}
+
 variable "changes" {
   description = "Whether consumers are told of changed records, by a topic of their own (docs/changes.md)."
   type        = bool
   default     = false
   nullable    = false
+}
+
+variable "cpu_quota" {
+  description = "The region's quota of vCPUs for Cloud Run (\"Total CPU allocation, in milli vCPU, per project per region\"); a new project has 20. Google refuses functions whose instances could together exceed it."
+  type        = number
+  default     = 20
+  nullable    = false
+
+  validation {
+    condition     = var.api.cpu * var.api.max_instances + var.worker.cpu * var.worker.max_instances <= var.cpu_quota
+    error_message = "api.cpu × api.max_instances + worker.cpu × worker.max_instances must not exceed cpu_quota: or the apply fails with \"CpuAllocPerProjectRegion\". Ask Google for a higher quota, then set cpu_quota (docs/deploy.md, Quotas)."
+  }
 }
 
 variable "data_access_logs" {
@@ -218,6 +260,25 @@ variable "scheduler_secret" {
   }
 }
 
+variable "secret_locations" {
+  description = "Regions that hold the secrets, for an organization that allows only some (gcp.resourceLocations). Empty: Google chooses. A secret that exists is not moved."
+  type        = list(string)
+  default     = []
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for location in var.secret_locations : can(regex("^[a-z]+-[a-z]+[0-9]+$", location))]) && length(distinct(var.secret_locations)) == length(var.secret_locations)
+    error_message = "secret_locations are different regions such as \"europe-west1\"."
+  }
+}
+
+variable "static_egress" {
+  description = "Whether the worker calls marketplaces from one address that does not change, for those that allow-list addresses."
+  type        = bool
+  default     = false
+  nullable    = false
+}
+
 variable "sync" {
   description = "The sync's own settings; docs/settings.md explains each value."
   type = object({
@@ -269,17 +330,23 @@ variable "sync" {
 
 variable "worker" {
   description = "Size of the worker. More instances sync more connections at once: concurrency × max_instances."
+  # An idle task takes 12 ms of CPU in two seconds of waiting, and 32 of them take 130 MiB together. A marketplace's
+  # largest answers take up to 150 MiB in one task: 2 GiB hold twelve such tasks (docs/benchmarks.md).
   type = object({
-    concurrency     = optional(number, 8)
+    concurrency     = optional(number, 32)
     cpu             = optional(number, 1)
-    max_instances   = optional(number, 20)
-    memory          = optional(string, "1Gi")
+    max_instances   = optional(number, 16)
+    memory          = optional(string, "2Gi")
     min_instances   = optional(number, 0)
     timeout_seconds = optional(number, 540)
   })
   default  = {}
   nullable = false
 
+  validation {
+    condition     = var.worker.concurrency <= 50
+    error_message = "worker.concurrency is at most 50: a task may have two calls of Firestore open, and a connection carries 100."
+  }
   validation {
     condition     = var.worker.timeout_seconds <= 600
     error_message = "worker.timeout_seconds is at most 600: Pub/Sub waits no longer for an answer."

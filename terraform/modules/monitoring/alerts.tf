@@ -184,7 +184,8 @@ resource "google_monitoring_alert_policy" "silence" {
     }
   }
 
-  # Only if the query itself has no answer for a week.
+  # An incident closes after this long without data (cloud.google.com/monitoring/alerts/incidents-events). The query
+  # always has an answer, so that only a tick or a success closes it; a week is the most that Monitoring takes.
   alert_strategy {
     auto_close = "604800s"
   }

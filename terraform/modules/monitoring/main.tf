@@ -15,8 +15,8 @@ locals {
     tasks     = { filter = "jsonPayload.action=\"task_finished\"", labels = ["status"], description = "Connections' shares of runs." }
     ticks     = { filter = "jsonPayload.action=\"run_accepted\" AND jsonPayload.trigger=\"scheduler\"", labels = ["trigger"], description = "Ticks of the schedule that the HTTP function accepted." }
     untold    = { filter = "jsonPayload.action=\"changes_untold\"", labels = ["kind"], description = "Changes that consumers could not be told of yet." }
-    # Cloud Run's own line (cloud.google.com/run/docs/troubleshooting).
-    memory = { filter = "log_id(\"run.googleapis.com/varlog/system\") AND textPayload=~\"Memory limit of .* exceeded\"", labels = [], description = "Instances that were ended because they used too much memory." }
+    # Cloud Run's own lines (cloud.google.com/run/docs/troubleshooting).
+    memory = { filter = "log_id(\"run.googleapis.com/varlog/system\") AND textPayload=~\"Memory limit of .* exceeded|using too much memory\"", labels = [], description = "Instances that were ended because they used too much memory." }
   }
 
   _channels = concat(
@@ -58,8 +58,10 @@ resource "google_monitoring_notification_channel" "email" {
   labels       = { email_address = each.value }
 }
 
-# An alert on a metric is refused until Monitoring knows the metric.
+# An alert on a metric is refused until Monitoring knows the metric: "it could take up to 10 minutes", and the provider
+# does not try again (github.com/hashicorp/terraform-provider-google/issues/11102). So the first apply, and one that adds
+# a metric, waits a minute longer than that.
 resource "time_sleep" "metrics" {
-  create_duration = "60s"
+  create_duration = "660s"
   triggers        = { for key, metric in google_logging_metric.this : key => metric.name }
 }

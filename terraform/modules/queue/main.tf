@@ -21,6 +21,30 @@ resource "google_service_account" "push" {
   description  = "Identity of Pub/Sub's calls to the worker."
 }
 
+# Pub/Sub's own account makes the tokens of the pushes, as the push account
+# (cloud.google.com/pubsub/docs/authenticate-push-subscriptions), and moves messages to the dead-letter topic. A new
+# project has no such account until it is asked for, and one that was asked for is granted no roles by Google
+# (cloud.google.com/iam/docs/create-service-agents).
+resource "google_project_service_identity" "pubsub" {
+  provider = google-beta
+
+  project = var.project_id
+  service = "pubsub.googleapis.com"
+}
+
+# For a while after its creation a grant may be answered "service account does not exist"
+# (github.com/hashicorp/terraform-provider-google/issues/21931).
+resource "time_sleep" "agent" {
+  create_duration = "60s"
+  triggers        = { member = google_project_service_identity.pubsub.member }
+}
+
+resource "google_service_account_iam_member" "push_tokens" {
+  service_account_id = google_service_account.push.name
+  role               = "roles/iam.serviceAccountTokenCreator"
+  member             = time_sleep.agent.triggers.member
+}
+
 resource "google_pubsub_subscription" "worker" {
   project                    = var.project_id
   name                       = "${var.name}-tasks-worker"
@@ -52,6 +76,9 @@ resource "google_pubsub_subscription" "worker" {
   expiration_policy {
     ttl = ""
   }
+
+  # Without a token the first pushes would be refused.
+  depends_on = [google_service_account_iam_member.push_tokens]
 }
 
 # Without a subscription a dead-letter topic drops its messages.
@@ -77,26 +104,18 @@ resource "google_pubsub_topic_iam_member" "publisher" {
   member  = each.value
 }
 
-# Pub/Sub's own account moves a message to the dead-letter topic; a new project has none until it is asked for.
-resource "google_project_service_identity" "pubsub" {
-  provider = google-beta
-
-  project = var.project_id
-  service = "pubsub.googleapis.com"
-}
-
 resource "google_pubsub_topic_iam_member" "dead_letters_in" {
   project = var.project_id
   topic   = google_pubsub_topic.dead.name
   role    = "roles/pubsub.publisher"
-  member  = google_project_service_identity.pubsub.member
+  member  = time_sleep.agent.triggers.member
 }
 
 resource "google_pubsub_subscription_iam_member" "dead_letters_out" {
   project      = var.project_id
   subscription = google_pubsub_subscription.worker.name
   role         = "roles/pubsub.subscriber"
-  member       = google_project_service_identity.pubsub.member
+  member       = time_sleep.agent.triggers.member
 }
 
 # The worker publishes unreadable messages there itself, so that they are not redelivered again and again.

@@ -13,8 +13,28 @@ resource "google_secret_manager_secret" "scheduler" {
   labels              = var.labels
   deletion_protection = var.protected
 
+  # Where the policy gcp.resourceLocations forbids "global", it refuses automatic replication. Locations can never be changed
+  # (cloud.google.com/secret-manager/docs/choosing-replication).
   replication {
-    auto {}
+    dynamic "auto" {
+      for_each = length(var.locations) == 0 ? [1] : []
+
+      content {}
+    }
+
+    dynamic "user_managed" {
+      for_each = length(var.locations) == 0 ? [] : [1]
+
+      content {
+        dynamic "replicas" {
+          for_each = var.locations
+
+          content {
+            location = replicas.value
+          }
+        }
+      }
+    }
   }
 }
 
@@ -48,7 +68,25 @@ resource "google_secret_manager_secret" "vault" {
   deletion_protection = var.protected
 
   replication {
-    auto {}
+    dynamic "auto" {
+      for_each = length(var.locations) == 0 ? [1] : []
+
+      content {}
+    }
+
+    dynamic "user_managed" {
+      for_each = length(var.locations) == 0 ? [] : [1]
+
+      content {
+        dynamic "replicas" {
+          for_each = var.locations
+
+          content {
+            location = replicas.value
+          }
+        }
+      }
+    }
   }
 }
 

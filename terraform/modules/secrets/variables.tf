@@ -32,6 +32,18 @@ variable "labels" {
   }
 }
 
+variable "locations" {
+  description = "Regions that hold the secret; empty: Google chooses."
+  type        = list(string)
+  default     = []
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for location in var.locations : can(regex("^[a-z]+-[a-z]+[0-9]+$", location))])
+    error_message = "locations are regions such as \"europe-west1\"."
+  }
+}
+
 variable "name" {
   description = "Prefix of all names."
   type        = string

@@ -63,7 +63,7 @@ locals {
     products    = ["*"]
     rejects     = ["raw", "rejected_at"]
     runs        = ["by_marketplace", "cost", "dispatch", "error", "expires_at", "records", "selection", "tasks"]
-    shards      = ["by_stream", "cost", "expires_at", "ids", "tasks"]
+    shards      = ["by_stream", "cost", "expires_at", "final", "ids", "tasks"]
     sync_state  = ["expires_at", "last_error", "last_run", "last_success_at", "open", "since_at", "streams"]
     tasks       = ["cost", "error", "expires_at", "finished_at", "started_at", "streams"]
   }
@@ -89,6 +89,27 @@ resource "google_firestore_database" "this" {
   # Not ABANDON: with it, destroying a protected database would only remove it from Terraform's state. Here it
   # is an error.
   deletion_policy = "DELETE"
+}
+
+# A copy that outlives the database, unlike its point-in-time recovery. A database has at most one daily and one
+# weekly schedule, whose copies are kept for 7 days and 14 weeks at most
+# (registry.terraform.io/providers/hashicorp/google/latest/docs/resources/firestore_backup_schedule).
+resource "google_firestore_backup_schedule" "daily" {
+  project   = var.project_id
+  database  = google_firestore_database.this.name
+  retention = "${var.backups.days * 86400}s"
+
+  daily_recurrence {}
+}
+
+resource "google_firestore_backup_schedule" "weekly" {
+  project   = var.project_id
+  database  = google_firestore_database.this.name
+  retention = "${var.backups.weeks * 604800}s"
+
+  weekly_recurrence {
+    day = "SUNDAY"
+  }
 }
 
 resource "google_firestore_index" "this" {

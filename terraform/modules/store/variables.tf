@@ -1,3 +1,18 @@
+variable "backups" {
+  description = "Days that each daily backup is kept, and weeks that each weekly one is kept."
+  type = object({
+    days  = number
+    weeks = number
+  })
+  default  = { days = 7, weeks = 4 }
+  nullable = false
+
+  validation {
+    condition     = contains(range(1, 8), var.backups.days) && contains(range(1, 15), var.backups.weeks)
+    error_message = "backups.days is a whole number from 1 to 7, backups.weeks from 1 to 14: Google keeps no backup for longer."
+  }
+}
+
 variable "data_access_logs" {
   description = "Whether Google logs who writes documents, the functions aside. Other audit settings of Firestore in the project are replaced."
   type        = bool

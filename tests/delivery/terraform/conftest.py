@@ -15,19 +15,25 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark the tests of a plan; one process of pytest runs them all, so that each plan is made once."""
     for item in items:
         if item.path.parent == HERE:
-            if {"dev", "prod"} & set(getattr(item, "fixturenames", ())):
+            if {"ci", "dev", "order", "prod"} & set(getattr(item, "fixturenames", ())):
                 item.add_marker(pytest.mark.terraform)
             if item.get_closest_marker("terraform"):
                 item.add_marker(pytest.mark.xdist_group("terraform"))
 
 
 @pytest.fixture(scope="session")
-def dev(tmp_path_factory: pytest.TempPathFactory) -> Plan:
+def dev() -> Plan:
     """The plan of dev."""
-    return plan("dev", tmp_path_factory.mktemp("terraform"))
+    return plan("environments/dev")
 
 
 @pytest.fixture(scope="session")
-def prod(tmp_path_factory: pytest.TempPathFactory) -> Plan:
+def prod() -> Plan:
     """The plan of prod."""
-    return plan("prod", tmp_path_factory.mktemp("terraform"))
+    return plan("environments/prod")
+
+
+@pytest.fixture(scope="session")
+def ci() -> Plan:
+    """The plan of the identities of continuous deployment."""
+    return plan("ci")

@@ -21,13 +21,19 @@ TICKS = 96 * 30.4
 DAYS = 30.4
 #: Changed orders, products and stock levels of one connection in a day.
 CHANGES = 90
-#: What one connection without changes costs a tick: design.md's numbers to reach.
-IDLE_READS = IDLE_WRITES = 4
+#: They come in so many tasks a day; each of these claims, writes the state with each of three streams, and
+#: leaves a record: so many writes more than a task that finds nothing, the changed records aside.
+BUSY, BUSY_WRITES = 30, 5
+#: What one connection without changes costs a tick, the vault's credential included.
+IDLE_READS, IDLE_WRITES = 3, 2
+#: Connections of a shard.
+SHARD = 64
+#: Seconds of one such task (docs/benchmarks.md), the worker's concurrency and GiB, and the part of the
+#: concurrency to which Cloud Run fills instances (docs.cloud.google.com/run/docs/about-instance-autoscaling).
+TASK_S = 1.7
+CONCURRENCY, MEMORY_GIB, FILL = 32, 2, 0.6
 #: The scheduler's secret and the one before it; the vault's two keysets, each with the version before it.
 SECRET_VERSIONS = 6
-#: Seconds of one such task, and how many of them share an instance.
-TASK_S = 1.5
-SHARED_BY = 8
 CONNECTIONS = (10, 1_000, 10_000)
 
 
@@ -46,7 +52,7 @@ class Line(NamedTuple):
 
 def _seconds(connections: int) -> float:
     """Seconds of an instance: tasks share it, and even one of them needs it."""
-    return max(connections * TICKS * TASK_S / SHARED_BY, TICKS * TASK_S)
+    return max(connections * TICKS * TASK_S / (CONCURRENCY * FILL), TICKS * TASK_S)
 
 
 #: List prices in us-central1, USD, read 2026-11; free amounts a month.
@@ -54,21 +60,27 @@ LINES = (
     Line("Firestore reads", lambda n: n * TICKS * IDLE_READS, 50_000 * DAYS, READ_USD, "$0.03 / 100,000"),
     Line(
         "Firestore writes",
-        lambda n: n * (TICKS * IDLE_WRITES + CHANGES * DAYS),
+        lambda n: n * (TICKS * IDLE_WRITES + (CHANGES + BUSY * BUSY_WRITES) * DAYS),
         20_000 * DAYS,
         WRITE_USD,
         "$0.09 / 100,000",
     ),
-    Line("Firestore deletes (by age)", lambda n: n * TICKS, 20_000 * DAYS, 0.01 / 100_000, "$0.01 / 100,000"),
+    Line(
+        "Firestore deletes (by age)",
+        lambda n: n * (TICKS / SHARD + BUSY * DAYS),
+        20_000 * DAYS,
+        0.01 / 100_000,
+        "$0.01 / 100,000",
+    ),
     Line("CPU seconds", _seconds, 180_000, 0.000024, "$0.000024"),
-    Line("GiB seconds", _seconds, 360_000, 0.0000025, "$0.0000025"),
+    Line("GiB seconds", lambda n: MEMORY_GIB * _seconds(n), 360_000, 0.0000025, "$0.0000025"),
     Line("Requests", lambda n: n * TICKS, 2_000_000, 0.40 / 1_000_000, "$0.40 / million"),
     Line("Pub/Sub, GiB", lambda n: n * TICKS * 2 * 1024 / 2**30, 10, 40 / 1024, "$40 / TiB"),
     Line("Secret versions", lambda _: SECRET_VERSIONS, 6, 0.06, "$0.06"),
     Line(
         "Secret reads",
         # An instance reads a keyset when it is too old to be used; a tick's work may start as many instances.
-        lambda n: TICKS * max(1, n * TASK_S / SHARED_BY / CACHE_S),
+        lambda n: TICKS * max(1, n * TASK_S / (CONCURRENCY * FILL) / CACHE_S),
         10_000,
         0.03 / 10_000,
         "$0.03 / 10,000",

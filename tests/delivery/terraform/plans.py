@@ -40,6 +40,11 @@ class Plan:
         """All resources of a type, by address."""
         return {address: found for address, found in self.resources.items() if f".{kind}." in f".{address}"}
 
+    def only_of(self, kind: str) -> Mapping[str, Any]:
+        """The only resource of a type."""
+        (found,) = self.of(kind).values()
+        return found
+
     def only(self, address: str) -> Mapping[str, Any]:
         """A resource by its address within the environment's module."""
         return self.resources[f"module.sync.{address}"]
@@ -100,26 +105,34 @@ def _unusable(command: str) -> str | None:
     return f"{command} init: {said}" if done.returncode else None
 
 
-def plan(environment: str, data: Path) -> Plan:
-    """Plan an environment; terraform keeps its files in `data`."""
-    command = [terraform(), f"-chdir={TERRAFORM / 'environments' / environment}"]
-    variables = {**os.environ, "TF_DATA_DIR": str(data / environment), "TF_IN_AUTOMATION": "1"}
-
-    def run(*arguments: str) -> str:
+def run(folder: str, data: Path, *arguments: str) -> str:
+    """What terraform prints for a folder of `terraform/`, after its `init`; it keeps its files in `data`."""
+    printed = ""
+    for words in (("init", *_INIT), arguments):
+        command = [terraform(), f"-chdir={TERRAFORM / folder}", *words]
         done = subprocess.run(
-            [*command, *arguments],
-            env=variables,
+            command,
+            env={**os.environ, "TF_DATA_DIR": str(data / folder), "TF_IN_AUTOMATION": "1"},
             capture_output=True,
             text=True,
             timeout=_TIMEOUT_S,
             check=False,
         )
         if done.returncode:
-            pytest.fail(f"{' '.join([*command, *arguments])}:\n{done.stdout[-4000:]}{done.stderr}")
-        return done.stdout
+            pytest.fail(f"{' '.join(command)}:\n{done.stdout[-4000:]}{done.stderr}")
+        printed = done.stdout
+    return printed
 
-    run("init", *_INIT)
-    for line in run("test", "-json", "-verbose").splitlines():
+
+@functools.cache
+def plan(folder: str) -> Plan:
+    """Plan a folder that can be applied: `ci`, or an environment. It is planned once a process."""
+    with tempfile.TemporaryDirectory() as data:
+        return _plan(folder, Path(data))
+
+
+def _plan(folder: str, data: Path) -> Plan:
+    for line in run(folder, data, "test", "-json", "-verbose").splitlines():
         found = json.loads(line)
         if found["type"] == "test_plan" and found["@testrun"] == "plan":
             planned = found["test_plan"]
@@ -127,4 +140,4 @@ def plan(environment: str, data: Path) -> Plan:
                 {change["address"]: change["change"]["after"] for change in planned["resource_changes"]},
                 {name: change["after"] for name, change in planned["output_changes"].items()},
             )
-    raise LookupError(f"{environment} has no run block `plan`")
+    raise LookupError(f"{folder} has no run block `plan`")

@@ -2,77 +2,22 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from orchestrator.errors import CredentialsRejected, MarketplaceUnavailable
 from orchestrator.ports import Put
-from tests.delivery.terraform.log_filters import entry, matches, value_of
+from tests.delivery.terraform.conditions import condition, policy
 from tests.delivery.terraform.plans import Plan
 from tests.support.lines import Line, kept, run_once
 from tests.support.world import START, FakeClient, World
 
 TICK = timedelta(minutes=15)
-_SILENCE = re.compile(
-    r"\(sum\(increase\(logging_googleapis_com:user_(\w+)\{([^}]*)\}\[(\d+)m\]\)\)"
-    r" or vector\(0\)\) < 0\.5"
-)
 #: The longest that an alert may outlast its cause: two intervals, and the tick that finds it gone.
 LAG = 2 * TICK + timedelta(minutes=10)
-
-
-def _policy(plan: Plan, key: str) -> Mapping[str, Any]:
-    (found,) = [
-        policy
-        for address, policy in plan.of("google_monitoring_alert_policy").items()
-        if address.endswith(f'["{key}"]')
-    ]
-    return found
-
-
-def _metric(plan: Plan, name: str) -> Mapping[str, Any]:
-    metrics = plan.of("google_logging_metric").values()
-    return next(each for each in metrics if each["name"].replace("-", "_") == name.replace("-", "_"))
-
-
-def open_series(plan: Plan, key: str, lines: Sequence[Line], at: datetime) -> set[tuple[str, ...]]:
-    """The series for which an alert's condition holds at a time, by their labels' values."""
-    (condition,) = _policy(plan, key)["conditions"]
-    if silences := condition["condition_prometheus_query_language"]:
-        parsed = _SILENCE.fullmatch(silences[0]["query"])
-        assert parsed is not None
-        selected = re.findall(r'(\w+)=~"([^"]*)"', parsed[2])
-        since = at - timedelta(minutes=int(parsed[3]))
-        metric = _metric(plan, parsed[1])["filter"]
-        counted = [
-            line
-            for line in lines
-            if since < datetime.fromisoformat(line["time"]) <= at
-            and matches(metric, entry(line))
-            and all(re.fullmatch(pattern, str(line[name])) for name, pattern in selected)
-        ]
-        # `or vector(0)`: without a line there is a 0.
-        return set() if counted else {()}
-    threshold = condition["condition_threshold"][0]
-    aggregation = threshold["aggregations"][0]
-    since = at - timedelta(seconds=int(aggregation["alignment_period"].removesuffix("s")))
-    (name,) = re.findall(r"user/([\w-]+)", threshold["filter"])
-    counts: dict[tuple[str, ...], int] = {}
-    for line in lines:
-        if since < datetime.fromisoformat(line["time"]) <= at and matches(
-            _metric(plan, name)["filter"], found := entry(line)
-        ):
-            labels = [each.removeprefix("metric.label.") for each in aggregation["group_by_fields"]]
-            series = tuple(str(value_of(found, f"jsonPayload.{label}")) for label in labels)
-            counts[series] = counts.get(series, 0) + 1
-    # Without data the condition is false.
-    assert threshold["evaluation_missing_data"] == "EVALUATION_MISSING_DATA_INACTIVE"
-    return {series for series, count in counts.items() if count > threshold["threshold_value"]}
 
 
 def history(
@@ -144,9 +89,10 @@ def test_it_lasts_as_long_as_its_cause(
         "late": (_late(world, START), _late(world, None)),
     }[key]
     lines, begun, ended = history(world, 32, begins=begins, after=2, ends=ends, until=22)
+    alert = condition(prod, key, lines)
     minute, found = START, []
     while minute < ended + 2 * LAG:
-        found.append((minute, open_series(prod, key, lines, minute)))
+        found.append((minute, alert.series_at(minute)))
         minute += timedelta(minutes=1)
 
     assert {one for _, each in found for one in each} == {series}
@@ -168,7 +114,7 @@ def test_silence_lasts_for_weeks(prod: Plan, tmp_path: Path, key: str) -> None:
     lines = [closed, tick]
 
     def is_open(after: timedelta) -> bool:
-        return bool(open_series(prod, key, lines, START + after))
+        return bool(condition(prod, key, lines).series_at(START + after))
 
     assert [is_open(timedelta(minutes=minutes)) for minutes in (0, 34, 36)] == [False, False, True]
     assert is_open(timedelta(days=1, minutes=1))
@@ -179,5 +125,5 @@ def test_silence_lasts_for_weeks(prod: Plan, tmp_path: Path, key: str) -> None:
 
 def test_silence_from_the_beginning_is_silence(prod: Plan) -> None:
     """A schedule that never reached the function is told as well."""
-    assert open_series(prod, "no-tick", [], START) == {()}
-    assert _policy(prod, "no-tick")["alert_strategy"][0]["auto_close"] == "604800s"
+    assert condition(prod, "no-tick", []).series_at(START) == {()}
+    assert policy(prod, "no-tick")["alert_strategy"][0]["auto_close"] == "604800s"

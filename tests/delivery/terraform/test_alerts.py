@@ -25,13 +25,19 @@ from tests.support.lines import Line, drain, kept, run_once
 from tests.support.world import START, FakeClient, World
 
 RUNBOOK = (ROOT / "docs" / "operating.md").read_text()
-#: A line of Cloud Run's own (cloud.google.com/run/docs/troubleshooting).
-KILLED = {
-    "logName": "projects/a-project/logs/run.googleapis.com%2Fvarlog%2Fsystem",
-    "resource": {"type": "cloud_run_revision", "labels": {"service_name": "sync-worker"}},
-    "severity": "ERROR",
-    "textPayload": "Memory limit of 512 MiB exceeded with 530 MiB used. Consider increasing the limit.",
-}
+#: Lines of Cloud Run's own (cloud.google.com/run/docs/troubleshooting).
+KILLED = [
+    {
+        "logName": "projects/a-project/logs/run.googleapis.com%2Fvarlog%2Fsystem",
+        "resource": {"type": "cloud_run_revision", "labels": {"service_name": "sync-worker"}},
+        "severity": "ERROR",
+        "textPayload": text,
+    }
+    for text in (
+        "Memory limit of 512 MiB exceeded with 530 MiB used. Consider increasing the limit.",
+        "While handling this request, the container instance was found to be using too much memory.",
+    )
+]
 
 
 class _NoFeed:
@@ -113,7 +119,7 @@ def healthy(tmp_path_factory: pytest.TempPathFactory) -> list[Line]:
 
 def test_each_metric_counts_a_line_of_the_code(prod: Plan, lines: list[Line]) -> None:
     """Each filter passes a line, which has each field that the metric takes out of it."""
-    entries = [*(entry(line) for line in lines), KILLED]
+    entries = [*(entry(line) for line in lines), *KILLED]
     metrics = {each["name"]: each for each in prod.of("google_logging_metric").values()}
     counted = {
         name: [each for each in entries if matches(found["filter"], each)] for name, found in metrics.items()
@@ -126,6 +132,13 @@ def test_each_metric_counts_a_line_of_the_code(prod: Plan, lines: list[Line]) ->
             values = {value_of(each, field) for each in counted[name]}
             assert values - {None}, (name, label)
             assert None not in values, (name, label)
+
+
+def test_each_way_to_run_out_of_memory_is_counted(prod: Plan) -> None:
+    """While starting and between requests, and while handling one."""
+    found = prod.only('module.monitoring.google_logging_metric.this["memory"]')["filter"]
+
+    assert all(matches(found, line) for line in KILLED)
 
 
 def test_the_lines_name_what_was_found(prod: Plan, lines: list[Line]) -> None:
@@ -203,7 +216,8 @@ def test_each_alert_has_its_section_in_the_runbook(prod: Plan) -> None:
     sections = {f"alert-{name}" for name in re.findall(r"^### Alert: ([\w-]+)$", RUNBOOK, flags=re.MULTILINE)}
 
     assert len(named) == len(policies)
-    assert named == sections
+    # A budget's alert is Cloud Billing's, and names no section.
+    assert named | {"alert-budget"} == sections
 
 
 def test_commands_in_the_alerts_are_commands(prod: Plan) -> None:

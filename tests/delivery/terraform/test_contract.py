@@ -206,7 +206,7 @@ def test_a_new_secret_is_accepted_before_it_is_shown() -> None:
     scheduler = environment.partition('module "scheduler" {')[2].partition("\n}")[0]
     outputs = (TERRAFORM / "modules" / "secrets" / "outputs.tf").read_text()
 
-    assert "depends_on = [module.api, module.secrets]" in scheduler
+    assert "depends_on = [module.api, module.secrets, time_sleep.callers]" in scheduler
     assert (
         "google_secret_manager_secret_version.scheduler, google_secret_manager_secret_iam_member" in outputs
     )

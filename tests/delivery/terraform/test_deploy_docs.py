@@ -13,7 +13,11 @@ import yaml
 from local.processes import ROOT
 from orchestrator.cli.app import parser
 from tests.delivery.terraform.deploy_docs import (
+    CONCURRENCY,
     DEPLOY,
+    FILL,
+    MEMORY_GIB,
+    TASK_S,
     TICKS,
     documented_grants,
     planned_grants,
@@ -56,17 +60,19 @@ def test_capacity_is_computed(prod: Plan) -> None:
     """What the text says of prod's capacity is prod's."""
     worker = prod.service("worker")
     each, most = worker["max_instance_request_concurrency"], worker["max_instance_count"]
-    seconds = 10_000 * 1.5 / (each * most)
+    places = each * most * FILL
 
+    assert (each, worker["available_memory"]) == (CONCURRENCY, f"{MEMORY_GIB}Gi")
     assert f"{each} \N{MULTIPLICATION SIGN} {most} = {each * most}" in TEXT
-    assert f"1.5 s ÷ {each * most} = {seconds:.0f} s" in TEXT
+    assert f"{TASK_S} s ÷ {places:.0f} = {10_000 * TASK_S / places:.0f} s" in TEXT
+    assert f"about {TASK_S} seconds, and {CONCURRENCY * FILL:.0f} of them share" in TEXT
 
 
-def test_names_are_the_plans(prod: Plan) -> None:
+def test_names_are_the_plans(ci: Plan, prod: Plan) -> None:
     """Jobs, secrets, topics and functions that commands name are those that Terraform makes."""
     known = {found["name"] for found in prod.resources.values() if found.get("name")}
     known |= {found["secret_id"] for found in prod.resources.values() if found.get("secret_id")}
-    known |= {f"sync-{name}" for name in prod.accounts}
+    known |= {f"sync-{name}" for plan in (ci, prod) for name in plan.accounts}
     named = set(re.findall(r"(?<![\w-])sync-(?!connection-)[a-z][a-z-]*[a-z](?![\w-])", TEXT))
 
     assert named - {"sync-dev"} <= known
@@ -148,6 +154,68 @@ def test_a_protected_environment_is_not_destroyed(tmp_path: Path) -> None:
     assert (tmp_path / "called").read_text().splitlines() == [
         "-chdir=terraform/environments/prod output -raw protected"
     ]
+
+
+def test_what_rebuilds_is_the_archives(prod: Plan) -> None:
+    """The paths of the row that builds are in the archive, and those of the row that does not are not."""
+    table = TEXT.partition("<!-- rebuilds -->")[2].partition("<!-- /rebuilds -->")[0]
+    rows = dict(re.findall(r"^\| (.+) \| (.+) \|$", table, flags=re.MULTILINE))
+    archived = {each["filename"] for each in prod.only("module.build.data.archive_file.source")["source"]}
+
+    def named(effect: str) -> set[str]:
+        (paths,) = [paths for paths, found in rows.items() if found.startswith(effect) and ".py" in paths]
+        return set(re.findall(r"`([^`]+)`", paths))
+
+    for path in named("both functions are built anew"):
+        assert any(f"/{file}".endswith(f"/{path}") or file.startswith(path) for file in archived), path
+    for path in named("nothing"):
+        assert not any(f"/{file}".endswith(f"/{path}") or file.startswith(path) for file in archived), path
+
+
+def test_what_was_not_tried_is_listed() -> None:
+    """Each row names a file; each wait, and each module that only a real project proves, is in a row."""
+    table = TEXT.partition("<!-- untried -->")[2].partition("<!-- /untried -->")[0]
+    listed = set(re.findall(r"\(`(terraform/[^`]+\.tf)`\)", table))
+    waits = {
+        str(path.relative_to(ROOT))
+        for path in TERRAFORM.rglob("*.tf")
+        if 'resource "time_sleep"' in path.read_text()
+        and path.parent.name not in {"build", "github_identity"}
+    }
+    new = {f"terraform/modules/{name}/main.tf" for name in ("budget", "egress", "github_identity")}
+
+    assert table.count("\n|") - 2 == len(re.findall(r"\(`terraform/", table))
+    assert all((ROOT / path).is_file() for path in listed)
+    assert waits | new <= listed
+
+
+def test_each_unproven_resource_names_its_source() -> None:
+    """Beside the resource, or at the head of its file, is the page that it relies on."""
+    for path in sorted(set(re.findall(r"\(`(terraform/modules/[^`]+\.tf)`\)", TEXT))):
+        if path.endswith("deployer.tf"):
+            continue  # the table names what it relies on
+        comments = [line for line in (ROOT / path).read_text().splitlines() if line.lstrip().startswith("#")]
+        assert any(re.search(r"\w+\.(com|io)/\S+", line) for line in comments), path
+
+
+def test_a_person_is_told_the_quota_project() -> None:
+    """The login of the first step names it, before anything is made with it."""
+    lines = commands()
+
+    assert lines.index("gcloud auth application-default set-quota-project $PROJECT") < next(
+        index for index, line in enumerate(lines) if line.startswith("make deploy") and "DRY=1" not in line
+    )
+
+
+def test_the_quota_is_the_defaults() -> None:
+    """The text names prod's instances and the quota of a new project."""
+    variables = (TERRAFORM / "environments" / "prod" / "variables.tf").read_text()
+    found = re.search(r"default +=[ {]+api = (\d+), worker = (\d+) }", variables)
+
+    assert found is not None
+    assert f"begins with {found[1]} instances of the HTTP function\nand {found[2]} of the worker" in TEXT
+    assert int(found[1]) + int(found[2]) == 20
+    assert re.search(r'variable "cpu_quota" \{[^}]*default +=+ 20', variables)
 
 
 def test_the_workflow_is_what_the_document_says() -> None:

@@ -57,6 +57,13 @@ FRESHNESS_GUARDS = (
         STATUS + "test_ticks_that_stopped_come_first",
     ),
     Guard(
+        "operators: a reject that is stored by now is over",
+        "orchestrator/operators/health/status.py",
+        "        reject=rejects[0].data if rejects else None,\n",
+        "        reject=rejects[0].data if rejects else {},\n",
+        STATUS + "test_rejects_and_a_backlog",
+    ),
+    Guard(
         "operators: a deferred task tells that it is throttled",
         "orchestrator/sync/slice.py",
         "state = with_cause(state, wait)",

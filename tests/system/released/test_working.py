@@ -17,10 +17,11 @@ from orchestrator.model.run import Shard, Task, TaskStatus
 from orchestrator.operators.pause import resume
 from orchestrator.ports import Snapshot
 from tests.marketplaces.conformance.case import every, told_by
+from tests.marketplaces.conformance.market import Sandbox
 from tests.support.people import ME
 from tests.system.released.conftest import Left
 from tests.system.released.replay import Release, Replay, delivering, replaying, versions
-from tests.system.released.scene import TICK_S, YOUNGER, role_of
+from tests.system.released.scene import TICK_S, YOUNGER, Scene, role_of
 
 # The framework itself calls datetime.utcnow(), deprecated from Python 3.12 on.
 pytestmark = [
@@ -220,7 +221,8 @@ def check_runs(replay: Replay, closed: Mapping[str, Snapshot]) -> None:
 def reasons(replay: Replay, run_id: str) -> dict[str, str | None]:
     """Why each task of a run ended as it did, by connection."""
     tasks = every(replay.scene.store, f"{ids.run_path(run_id)}/tasks")
-    return {task.id: task.data["reason"] for task in tasks}
+    found: dict[str, str | None] = dict.fromkeys(replay.scene.quiet(run_id))
+    return found | {task.id: task.data["reason"] for task in tasks}
 
 
 def unusual(replay: Replay, run_id: str) -> dict[str, str]:
@@ -237,9 +239,13 @@ def assert_ended(replay: Replay, run_id: str) -> None:
     totals = run.tasks
 
     assert run.status.is_final
-    assert totals.total == totals.succeeded + totals.failed + totals.skipped == len(tasks)
-    for shard in every(replay.scene.store, f"{ids.run_path(run_id)}/shards"):
-        assert from_document(Shard, shard.data).open == 0
+    shards = [
+        from_document(Shard, found.data)
+        for found in every(replay.scene.store, f"{ids.run_path(run_id)}/shards")
+    ]
+    quiet = sum(shard.quiet for shard in shards)
+    assert totals.total == totals.succeeded + totals.failed + totals.skipped == len(tasks) + quiet
+    assert all(shard.open == 0 for shard in shards)
 
 
 def check_records(replay: Replay, before: Mapping[str, Mapping[str, object]], later: list[str]) -> None:
@@ -285,9 +291,14 @@ def shard_of(replay: Replay, message: Message) -> tuple[Shard, dict[str, Snapsho
 def assert_holds_the_truth(replay: Replay, connection_id: str) -> None:
     """Each record of the seller is stored as it is there, and no other."""
     connection = replay.scene.get(ids.connection_path(connection_id)).data
-    sandbox = replay.sellers[connection["marketplace"]].of(connection_id)
+    assert_holds(replay.scene, replay.sellers[connection["marketplace"]].of(connection_id), connection_id)
+
+
+def assert_holds(scene: Scene, sandbox: Sandbox, connection_id: str) -> None:
+    """The connection's records are those of the account, and no others."""
+    connection = scene.get(ids.connection_path(connection_id)).data
     for stream in connection["streams"]:
-        found = every(replay.scene.store, f"connections/{connection_id}/{stream}")
+        found = every(scene.store, f"connections/{connection_id}/{stream}")
         held: dict[str, Any] = {
             each.data["id"]: each.data for each in found if each.data["deleted_at"] is None
         }

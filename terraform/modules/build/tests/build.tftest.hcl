@@ -116,62 +116,18 @@ run "protected_source" {
   }
 }
 
-run "refuses_capital_labels" {
+# Together, because a plan of this module reads the whole source and takes seconds.
+run "refuses_what_google_would_refuse" {
   command = plan
 
   variables {
-    labels = { Team = "Sync" }
-  }
-
-  expect_failures = [var.labels]
-}
-
-run "refuses_a_long_name" {
-  command = plan
-
-  variables {
-    name = "marketplace-sync-1"
-  }
-
-  expect_failures = [var.name]
-}
-
-run "refuses_a_project_number" {
-  command = plan
-
-  variables {
-    project_id = "123456789012"
-  }
-
-  expect_failures = [var.project_id]
-}
-
-run "refuses_a_project_id_for_its_number" {
-  command = plan
-
-  variables {
+    labels         = { Team = "Sync" }
+    name           = "marketplace-sync-1"
+    project_id     = "123456789012"
     project_number = "a-project"
+    region         = "europe-west1-b"
+    root           = "."
   }
 
-  expect_failures = [var.project_number]
-}
-
-run "refuses_a_zone" {
-  command = plan
-
-  variables {
-    region = "europe-west1-b"
-  }
-
-  expect_failures = [var.region]
-}
-
-run "refuses_another_folder" {
-  command = plan
-
-  variables {
-    root = "."
-  }
-
-  expect_failures = [var.root]
+  expect_failures = [var.labels, var.name, var.project_id, var.project_number, var.region, var.root]
 }

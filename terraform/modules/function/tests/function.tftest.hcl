@@ -253,3 +253,35 @@ run "refuses_an_old_runtime" {
 
   expect_failures = [var.runtime]
 }
+
+run "leaves_as_google_chooses" {
+  command = plan
+
+  assert {
+    condition     = google_cloudfunctions2_function.this.service_config[0].vpc_connector == null && google_cloudfunctions2_function.this.service_config[0].vpc_connector_egress_settings == null
+    error_message = "without a connector there is none"
+  }
+}
+
+run "leaves_through_a_connector" {
+  command = plan
+
+  variables {
+    vpc_connector = "projects/a-project/locations/europe-west1/connectors/sync-egress"
+  }
+
+  assert {
+    condition     = google_cloudfunctions2_function.this.service_config[0].vpc_connector == var.vpc_connector && google_cloudfunctions2_function.this.service_config[0].vpc_connector_egress_settings == "ALL_TRAFFIC"
+    error_message = "calls to public addresses take it too, or marketplaces would see other addresses"
+  }
+}
+
+run "refuses_a_connector_without_its_full_name" {
+  command = plan
+
+  variables {
+    vpc_connector = "sync-egress"
+  }
+
+  expect_failures = [var.vpc_connector]
+}

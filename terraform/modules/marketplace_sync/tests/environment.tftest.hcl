@@ -1,11 +1,12 @@
 # The promises of every environment.
 
 mock_provider "google" {
-  source          = "../../testing"
+  source          = "../../testing/module"
   override_during = plan
 }
 
 mock_provider "google-beta" {
+  source          = "../../testing/module"
   override_during = plan
 }
 
@@ -13,102 +14,18 @@ mock_provider "archive" {
   override_during = plan
 }
 
-override_resource {
-  target          = module.api.google_service_account.this
+# Its own tests cover the archive: making it takes seconds a plan.
+override_module {
+  target          = module.build
   override_during = plan
-  values = {
-    id     = "projects/a-project/serviceAccounts/sync-api@a-project.iam.gserviceaccount.com"
-    name   = "projects/a-project/serviceAccounts/sync-api@a-project.iam.gserviceaccount.com"
-    email  = "sync-api@a-project.iam.gserviceaccount.com"
-    member = "serviceAccount:sync-api@a-project.iam.gserviceaccount.com"
-  }
-}
-
-override_resource {
-  target          = module.worker.google_service_account.this
-  override_during = plan
-  values = {
-    id     = "projects/a-project/serviceAccounts/sync-worker@a-project.iam.gserviceaccount.com"
-    name   = "projects/a-project/serviceAccounts/sync-worker@a-project.iam.gserviceaccount.com"
-    email  = "sync-worker@a-project.iam.gserviceaccount.com"
-    member = "serviceAccount:sync-worker@a-project.iam.gserviceaccount.com"
-  }
-}
-
-override_resource {
-  target          = module.build.google_service_account.build
-  override_during = plan
-  values = {
-    id     = "projects/a-project/serviceAccounts/sync-build@a-project.iam.gserviceaccount.com"
-    name   = "projects/a-project/serviceAccounts/sync-build@a-project.iam.gserviceaccount.com"
-    email  = "sync-build@a-project.iam.gserviceaccount.com"
-    member = "serviceAccount:sync-build@a-project.iam.gserviceaccount.com"
-  }
-}
-
-override_resource {
-  target          = module.queue.google_service_account.push
-  override_during = plan
-  values = {
-    id     = "projects/a-project/serviceAccounts/sync-push@a-project.iam.gserviceaccount.com"
-    name   = "projects/a-project/serviceAccounts/sync-push@a-project.iam.gserviceaccount.com"
-    email  = "sync-push@a-project.iam.gserviceaccount.com"
-    member = "serviceAccount:sync-push@a-project.iam.gserviceaccount.com"
-  }
-}
-
-override_resource {
-  target          = google_service_account.scheduler
-  override_during = plan
-  values = {
-    id     = "projects/a-project/serviceAccounts/sync-scheduler@a-project.iam.gserviceaccount.com"
-    name   = "projects/a-project/serviceAccounts/sync-scheduler@a-project.iam.gserviceaccount.com"
-    email  = "sync-scheduler@a-project.iam.gserviceaccount.com"
-    member = "serviceAccount:sync-scheduler@a-project.iam.gserviceaccount.com"
-  }
-}
-
-override_resource {
-  target          = google_service_account.operator
-  override_during = plan
-  values = {
-    id     = "projects/a-project/serviceAccounts/sync-op-jane@a-project.iam.gserviceaccount.com"
-    name   = "projects/a-project/serviceAccounts/sync-op-jane@a-project.iam.gserviceaccount.com"
-    email  = "sync-op-jane@a-project.iam.gserviceaccount.com"
-    member = "serviceAccount:sync-op-jane@a-project.iam.gserviceaccount.com"
-  }
-}
-
-override_resource {
-  target          = module.queue.google_project_service_identity.pubsub
-  override_during = plan
-  values = {
-    member = "serviceAccount:service-123456789012@gcp-sa-pubsub.iam.gserviceaccount.com"
-  }
-}
-
-override_resource {
-  target          = module.queue.google_pubsub_topic.tasks
-  override_during = plan
-  values = {
-    id = "projects/a-project/topics/sync-tasks"
-  }
-}
-
-override_resource {
-  target          = module.queue.google_pubsub_topic.dead
-  override_during = plan
-  values = {
-    id = "projects/a-project/topics/sync-tasks-dead"
-  }
-}
-
-override_resource {
-  target          = module.build.google_artifact_registry_repository.images
-  override_during = plan
-  values = {
-    id   = "projects/a-project/locations/europe-west1/repositories/sync-functions"
-    name = "sync-functions"
+  outputs = {
+    build = {
+      bucket          = "a-project-sync-source"
+      object          = "source-digest.zip"
+      repository      = "projects/a-project/locations/europe-west1/repositories/sync-functions"
+      service_account = "projects/a-project/serviceAccounts/sync-build@a-project.iam.gserviceaccount.com"
+    }
+    files = []
   }
 }
 
@@ -303,6 +220,16 @@ run "refuses_an_api_timeout_over_half_an_hour" {
   }
 
   expect_failures = [var.api]
+}
+
+run "refuses_more_tasks_at_once_than_a_channel_carries" {
+  command = plan
+
+  variables {
+    worker = { concurrency = 51 }
+  }
+
+  expect_failures = [var.worker]
 }
 
 run "refuses_an_ack_deadline_below_the_timeout" {

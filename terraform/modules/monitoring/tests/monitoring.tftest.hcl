@@ -33,6 +33,21 @@ run "monitoring" {
   command = plan
 
   assert {
+    condition     = time_sleep.metrics.create_duration == "660s" && alltrue([for key, name in time_sleep.metrics.triggers : google_logging_metric.this[key].name == name])
+    error_message = "no alert is made before Monitoring knows its metric, which may take ten minutes"
+  }
+
+  assert {
+    condition     = alltrue([for policy in google_monitoring_alert_policy.silence : policy.alert_strategy[0].auto_close == "604800s" && length(policy.conditions[0].condition_absent) == 0])
+    error_message = "silence does not end by itself, as a rule on absent data does"
+  }
+
+  assert {
+    condition     = output.notification_channels == ["projects/a-project/notificationChannels/1", "projects/a-project/notificationChannels/2"]
+    error_message = "a budget is told to the same people"
+  }
+
+  assert {
     condition     = google_monitoring_alert_policy.silence["no-tick"].conditions[0].condition_prometheus_query_language[0].query == "(sum(increase(logging_googleapis_com:user_sync_ticks{monitored_resource=\"cloud_run_revision\"}[35m])) or vector(0)) < 0.5"
     error_message = "two intervals without a tick raise an alert"
   }

@@ -63,6 +63,16 @@ run "queue" {
   command = plan
 
   assert {
+    condition     = google_service_account_iam_member.push_tokens.role == "roles/iam.serviceAccountTokenCreator" && google_service_account_iam_member.push_tokens.service_account_id == google_service_account.push.name && google_service_account_iam_member.push_tokens.member == google_project_service_identity.pubsub.member
+    error_message = "Pub/Sub can make the tokens of its pushes, as the push account only"
+  }
+
+  assert {
+    condition     = time_sleep.agent.create_duration == "60s"
+    error_message = "its account is granted nothing before it is known everywhere"
+  }
+
+  assert {
     condition     = google_pubsub_subscription.worker.push_config[0].push_endpoint == "${var.worker_url}/projects/a-project/topics/sync-tasks"
     error_message = "messages are pushed to the worker, with the topic in the path"
   }

@@ -227,3 +227,35 @@ run "refuses_everybody" {
 
   expect_failures = [var.worker_member]
 }
+
+run "google_chooses_the_locations" {
+  command = plan
+
+  assert {
+    condition     = length(google_secret_manager_secret.scheduler[0].replication[0].auto) == 1 && length(google_secret_manager_secret.scheduler[0].replication[0].user_managed) == 0
+    error_message = "by default the secret is replicated automatically"
+  }
+}
+
+run "some_locations_only" {
+  command = plan
+
+  variables {
+    locations = ["europe-west1", "europe-west3"]
+  }
+
+  assert {
+    condition     = length(google_secret_manager_secret.scheduler[0].replication[0].auto) == 0 && tolist([for replica in google_secret_manager_secret.scheduler[0].replication[0].user_managed[0].replicas : replica.location]) == var.locations
+    error_message = "the secret is in the named regions only"
+  }
+}
+
+run "refuses_a_continent" {
+  command = plan
+
+  variables {
+    locations = ["europe"]
+  }
+
+  expect_failures = [var.locations]
+}

@@ -156,3 +156,36 @@ run "data_access_logs" {
     error_message = "the functions' own writes are not logged"
   }
 }
+
+run "backs_up" {
+  command = plan
+
+  variables {
+    backups = { days = 3, weeks = 14 }
+  }
+
+  assert {
+    condition     = google_firestore_backup_schedule.daily.retention == "259200s" && length(google_firestore_backup_schedule.daily.daily_recurrence) == 1
+    error_message = "a copy of each day is kept for some days"
+  }
+
+  assert {
+    condition     = google_firestore_backup_schedule.weekly.retention == "8467200s" && google_firestore_backup_schedule.weekly.weekly_recurrence[0].day == "SUNDAY"
+    error_message = "a copy of each week is kept for some weeks"
+  }
+
+  assert {
+    condition     = google_firestore_backup_schedule.daily.database == google_firestore_database.this.name && google_firestore_backup_schedule.weekly.database == google_firestore_database.this.name
+    error_message = "of this database"
+  }
+}
+
+run "refuses_more_weeks_than_google_keeps" {
+  command = plan
+
+  variables {
+    backups = { days = 7, weeks = 15 }
+  }
+
+  expect_failures = [var.backups]
+}
