@@ -257,7 +257,7 @@ class _Worker:
             **done,
         )
         log.log(
-            logging.INFO if status is KeysStatus.DONE else logging.ERROR,
+            logging.INFO if status is KeysStatus.DONE else logging.WARNING,
             "vault %s: %s; %s credentials encrypted again, %s cannot be read",
             *(state.action, status, state.resealed, state.unreadable_count),
             extra={"action": "vault_keys", "step": state.action, "status": status, "reason": error or None},

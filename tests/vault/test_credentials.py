@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from orchestrator.operators.sellers.adding import Secret
 from orchestrator.operators.sellers.changing import Changes
 from orchestrator.ports import Update, Write, Written
 from orchestrator.services import Services
+from tests.support.clocks import START
 from tests.support.secrets import RememberingSecrets
 from tests.support.stores import WrappedStore
 from tests.vault.conftest import CANARY, ME, PRIVATE, PUBLIC, Site
@@ -33,6 +35,8 @@ def test_a_credential_of_60_kb_is_read_for_a_task(site: Site) -> None:
     site.add("big", secret)
     site.add("a")
     site.world.connect("plain")
+    for name in ("a", "plain"):
+        site.world.bazaar.shop(name).put("orders", "o1", START - timedelta(hours=1))
     site.queue.worker = None
 
     world = site.world

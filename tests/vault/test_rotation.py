@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from pathlib import Path
 from typing import Any
 
@@ -157,14 +158,14 @@ def test_old_keys_stay_until_nobody_has_them_in_memory(site: Site) -> None:
     def meanwhile() -> None:
         published.append(site.world.clock.monotonic())
         if len(published) == 300:  # as old as a kept keyset may be
-            dataclasses.replace(site, people=late).add("late")
+            dataclasses.replace(site, people=late).add("0-late")
 
     site.world.clock.meanwhile = meanwhile
     keysets.rotate(site.people, by=ME)
 
     assert site.keys().status is KeysStatus.DONE
     assert site.keys().resealed == 2
-    assert site.read("late") == site.secret("late")
+    assert site.read("0-late") == site.secret("0-late")
     assert published[-1] - published[0] >= keys.LET_GO.total_seconds() - 2
 
 
@@ -242,6 +243,9 @@ def test_a_rotation_may_be_broken_off_anywhere(
         assert key_ids(site) == {site.keys().key}
         assert [site.read(name) for name in NAMES] == [site.secret(name) for name in NAMES]
         assert len(keysets.status(site.people).keys) == 1
+        # One key a rotation, and the first.
+        made = {key["keyId"] for text in site.secrets.versions[PRIVATE] for key in json.loads(text)["key"]}
+        assert len(made) == at + 2
         if not fuse.is_blown:
             break
 
