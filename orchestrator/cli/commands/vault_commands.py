@@ -63,7 +63,7 @@ def _status(services: Services, _options: argparse.Namespace) -> Answer:
 
 def _print(screen: Console, view: VaultView) -> None:
     rows: list[tuple[str, object]] = [
-        ("key", view.key if view.key is not None else "none yet: marketplace-sync vault init"),
+        ("key", str(view.key) if view.key is not None else "none yet: marketplace-sync vault init"),
         ("older keys", ", ".join(str(key) for key in view.keys if key != view.key)),
         ("credentials", view.credentials),
     ]
