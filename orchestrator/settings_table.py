@@ -299,7 +299,8 @@ TABLE: tuple[Setting, ...] = (
     Setting(
         "TICK_SECONDS",
         _whole(1, 86_400),
-        "the whole seconds between two ticks, from 1 to 86400: data older than three of them is late",
+        "the whole seconds between two ticks, from 1 to 86400: the interval of a connection without one of "
+        "its own, whose data is late if it is older than three; `--interval` takes multiples of it",
         "900",
     ),
     Setting("RUN_SECONDS", _whole(1, 604_800), "whole seconds from 1 to 604800", "3600"),

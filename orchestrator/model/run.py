@@ -20,6 +20,7 @@ from orchestrator.model.counts import (
     TaskTotals,
 )
 from orchestrator.model.documents import Stored
+from orchestrator.model.paces import Due
 
 #: Stands in a shard's `final` for a task that has a record.
 RECORDED = 1
@@ -56,19 +57,21 @@ class Dispatch(msgspec.Struct, kw_only=True, frozen=True):
 
     #: Shards made so far.
     n: int = 0
-    #: Last connection id expanded.
+    #: The last connection id that was looked at; all before are expanded.
     after: str | None = None
     done: bool = False
 
 
 class Selection(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
-    """The connections and streams that a run covers; everything due if empty."""
+    """The connections and streams that a run covers; every active connection if empty."""
 
     #: Ids by marketplace.
     connection_ids: dict[str, tuple[str, ...]] | None = None
     organization_id: str | None = None
     #: Only the failed and skipped tasks of this run.
     retry_of: str | None = None
+    #: Only the connections that are due at a tick; None whatever their pace.
+    due: Due | None = None
     streams: tuple[str, ...] | None = None
     full: bool = False
 

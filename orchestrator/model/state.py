@@ -276,6 +276,8 @@ class SyncState(msgspec.Struct, kw_only=True, frozen=True):
     #: From then on its data is late. None if it is paused, disconnected or removed; absent if it has never
     #: been measured, as in documents of earlier releases.
     late_at: datetime | msgspec.UnsetType | None = msgspec.UNSET
+    #: Whether every tick covers it, whatever its pace, until a task has served it.
+    wanted: bool = False
     #: Why its data is not up to date; it stays until a task works.
     cause: Cause | None = None
     #: The `order` of the latest run that closed a task while this document could not be read, so that

@@ -36,6 +36,15 @@ PROBES = {
     "causes-oldest-first": Query(
         "sync_state", where=[Filter("cause.kind", "==", "-")], order_by="cause.since", limit=1
     ),
+    "connections-of-a-pace": Query(
+        "connections",
+        where=[
+            Filter("marketplace", "==", "-"),
+            Filter("status", "==", "-"),
+            Filter("pace", "in", ["-", "--"]),
+        ],
+        limit=1,
+    ),
     "marketplace-causes-by-age": Query(
         "sync_state",
         where=[Filter("cause.kind", "==", "-"), Filter("marketplace", "==", "-")],

@@ -17,13 +17,13 @@ from orchestrator.errors import (
     RequestError,
 )
 from orchestrator.marketplaces.spec import AnyConnector, AnySession
-from orchestrator.model import ids
+from orchestrator.model import ids, paces
 from orchestrator.model.audit import Action, Actor
 from orchestrator.model.connection import STREAMS, Connection, ConnectionStatus, connection_from_document
 from orchestrator.model.documents import attempt, to_document
-from orchestrator.model.freshness import resumed
-from orchestrator.model.state import Lease, SyncState
+from orchestrator.model.state import SyncState
 from orchestrator.operators.health.status import edited_marketplace
+from orchestrator.operators.sellers.intervals import check_interval, first_state
 from orchestrator.ports import (
     Create,
     Document,
@@ -75,6 +75,7 @@ class Fields(TypedDict, total=False):
     store_buyer_pii: bool
     keep_raw: bool
     reconcile_hours: int
+    interval_minutes: int | None
 
 
 def add(services: Services, connection_id: str, *, by: Actor, **fields: Unpack[Fields]) -> Connection:
@@ -110,9 +111,11 @@ def drafted(services: Services, connection_id: str, **fields: Unpack[Fields]) ->
     streams = fields.get("streams")
     chosen = [name for name in STREAMS if name in connector.streams] if streams is None else streams
     check_streams(connector, chosen)
+    check_interval(services, fields.get("interval_minutes"))
     now = services.clock.now()
     given = {**fields, "settings": dict(fields["settings"]), "streams": list(chosen)}
-    facts = {"status": ConnectionStatus.ACTIVE.value, "created_at": now, "updated_at": now}
+    pace, status = paces.pace_of(connection_id, given), ConnectionStatus.ACTIVE.value
+    facts = {"status": status, "pace": pace, "created_at": now, "updated_at": now}
     return connection_from_document(connection_id, {**given, **facts})
 
 
@@ -172,8 +175,10 @@ def _first_writes(
             f"connection {connection_id} exists already", action="choose another id, or remove it first"
         )
     create = Create(ids.connection_path(connection_id), to_document(connection))
+    pace = pace_of(services, create.data)
     if left is None:
-        return [create]
+        first = Create(ids.state_path(connection_id), to_document(first_state(connection, pace, SyncState())))
+        return [create, first] if pace.is_own else [create]
     state = read_state(left)
     if state.removing:
         raise NotPossible(
@@ -192,14 +197,7 @@ def _first_writes(
             "never changes",
             action=f"choose another id{until}",
         )
-    fresh = SyncState(
-        seq=state.seq + 1,
-        lease=Lease(fence=state.lease.fence, quiet_from=state.lease.quiet_from),
-        last_run=state.last_run,
-        unread_order=state.unread_order,
-        organization_id=connection.organization_id,
-    )
-    fresh = resumed(fresh, pace_of(services, create.data), connection.created_at)
+    fresh = first_state(connection, pace, state)
     return [create, Update(left.path, to_document(fresh), version=left.version)]
 
 

@@ -183,6 +183,9 @@ def closed_state(state: SyncState, run_id: str, order: str, shard: str) -> SyncS
     """
     last = state.latest_run(run_id, order, shard)
     state = msgspec.structs.replace(state, seq=state.seq + 1, last_run=last)
+    if not state.marketplace:
+        # No worker has met it. Ticks find a connection that is wanted by its marketplace.
+        state = msgspec.structs.replace(state, marketplace=ids.marketplace_of(shard))
     if state.open is not None and state.open.is_of(run_id, shard):
         untold, over_at = state.owed, state.lease.expires_at
         lease = msgspec.structs.replace(state.lease, owner=None, expires_at=over_at if untold else None)
@@ -264,6 +267,8 @@ def explained(state: SyncState, task: Task) -> SyncState:
     if wait is not None or task.reason in _THROTTLED:
         return freshness.with_cause(state, wait) if wait is not None else state
     if task.status is TaskStatus.FAILED and task.error is not None:
+        # The sweep of a task that nobody claimed too.
+        state = msgspec.structs.replace(state, wanted=True)
         return freshness.with_cause(state, Cause.of(task.error, now))
     if task.incomplete:
         return freshness.with_cause(state, freshness.incomplete(now))

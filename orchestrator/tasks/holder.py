@@ -19,7 +19,7 @@ import msgspec
 from orchestrator.attempts import Attempts
 from orchestrator.errors import Conflict, StoreUnavailable
 from orchestrator.model import ids
-from orchestrator.model.freshness import Pace, behind, measured
+from orchestrator.model.freshness import Pace, behind, measured, served
 from orchestrator.model.run import Task, TaskStatus, counted
 from orchestrator.model.state import Open, StreamState, SyncState
 from orchestrator.ports import DocumentStore, Snapshot, Write
@@ -178,7 +178,7 @@ class Holder:
             now = self._services.clock.now()
             new = measured(close(self.state), self._pace, now)
             if task.status is TaskStatus.SUCCEEDED:
-                new = behind(new, self._pace, now)
+                new = served(behind(new, self._pace, now), self.open, incomplete=task.incomplete)
             if not self.is_claimed:
                 # One commit instead of two.
                 new = msgspec.structs.replace(new, seq=self.state.seq)
@@ -300,6 +300,7 @@ class Holder:
             purging=found.purging,
             organization_id=found.organization_id,
             late_at=found.late_at,
+            wanted=found.wanted,
             cause=found.cause,
             health=found.health,
             last_error=found.last_error,

@@ -149,6 +149,7 @@ class _Sweeper:
         writes = closing_writes(task, place)
         if state is not None:
             state = explained(closed_state(state, self.run_id, self.run.order, shard), task)
+            state = msgspec.structs.replace(state, wanted=True)  # nobody has worked on it
             if opened is not None:
                 state = self.teller.told(connection_id, state)
             writes.insert(0, write_state(path, state, snapshot))

@@ -67,11 +67,16 @@ def without_refusal(state: Snapshot | None, before: datetime) -> list[Write]:
     known = attempt(SyncState, state)[0] if state is not None else None
     if state is None or known is None:
         return []
-    held, wanted = to_document(known), to_document(cleared(known, before))
-    fields = {name: value for name, value in wanted.items() if value != held[name]}
+    return state_change(state, known, cleared(known, before))
+
+
+def state_change(snapshot: Snapshot, before: SyncState, after: SyncState) -> list[Write]:
+    """The write of the fields that change; none if there are none."""
+    held, wanted = to_document(before), to_document(after)
+    fields = {name: value for name, value in wanted.items() if value != held.get(name)}
     if not fields:
         return []
-    return [Update(state.path, {**fields, "seq": known.seq + 1}, version=state.version)]
+    return [Update(snapshot.path, {**fields, "seq": before.seq + 1}, version=snapshot.version)]
 
 
 def answer_check(services: Services, message: Message) -> None:

@@ -15,6 +15,7 @@ from orchestrator.cli.output import print_faults, safe, table
 from orchestrator.cli.sellers import add_command, authorize_command, set_command
 from orchestrator.cli.task_report import life, print_history, print_windows
 from orchestrator.model.connection import MARKETPLACES, ConnectionStatus
+from orchestrator.model.paces import next_at, pace_of
 from orchestrator.operators import connections, pause
 from orchestrator.operators.connections import ConnectionView
 from orchestrator.operators.health.remedies import remedy, spelled, title
@@ -141,7 +142,7 @@ def _print_view(screen: Console, view: ConnectionView, task: OpenConnection | No
         screen.print("No run has worked on it yet.")
         return
     screen.print()
-    state = view.state
+    state, following = view.state, next_at(pace_of(view.id, view.document), now)
     rows = [
         (
             name,
@@ -160,6 +161,7 @@ def _print_view(screen: Console, view: ConnectionView, task: OpenConnection | No
         ("failures in a row", state.consecutive_failures),
         ("last run", state.last_run.run_id if state.last_run else None),
         ("open run", state.open.run_id if state.open else None),
+        ("next tick from", "now" if state.wanted else following or "each tick"),
         ("now", life(task, now) if task is not None else None),
         *_why(view),
     ]

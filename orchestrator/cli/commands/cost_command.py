@@ -53,6 +53,11 @@ def _print(screen: Console, view: Spending, days: int) -> None:
         screen.print()
         rows = [(run.run_id, *_row(run.cost)) for run in dearest]
         screen.print(table(f"the {len(dearest)} most expensive runs", ("run", *_USED), rows, drop=_DROP))
+    if view.spared_tasks:
+        screen.print(
+            f"Intervals of their own have spared {view.spared_tasks:,} tasks of connections, about "
+            f"{view.spared_usd:.6f} USD at the average of those above."
+        )
     prices = view.prices
     screen.print(
         f"Assumed: {prices.per_100_000_reads:g} USD for 100,000 document reads, "

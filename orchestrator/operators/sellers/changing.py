@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from orchestrator.errors import ConnectionInvalid, NotPossible, RequestError, SyncError
@@ -11,16 +12,28 @@ from orchestrator.marketplaces.session_request import read_settings
 from orchestrator.model import ids
 from orchestrator.model.audit import Action, Actor
 from orchestrator.model.connection import VAULT, Connection, connection_from_document
-from orchestrator.operators.connections import check_streams, connector_of, edit, not_found, paths
+from orchestrator.model.documents import attempt, to_document
+from orchestrator.model.freshness import cleared, resumed
+from orchestrator.model.paces import pace_of
+from orchestrator.model.state import SyncState
+from orchestrator.operators.connections import (
+    check_streams,
+    connector_of,
+    edit,
+    not_found,
+    paths,
+)
 from orchestrator.operators.sellers.adding import Secret, tried
 from orchestrator.operators.sellers.checking import after_storing
 from orchestrator.operators.sellers.credentials import HeldSecret, place_of, store_credential
-from orchestrator.ports import Delete, Document, Snapshot, Update, Write
+from orchestrator.operators.sellers.intervals import check_interval, first_state, wanted
+from orchestrator.ports import Create, Delete, Document, Snapshot, Update, Write
 from orchestrator.runs.audit import entry
 from orchestrator.services import Services
 from orchestrator.sync.windows import is_scope_of, scope_of
+from orchestrator.tasks import pace as tasks_pace
 from orchestrator.vault.credential import context_of, sealed_write
-from orchestrator.vault.trial import session_request, without_refusal
+from orchestrator.vault.trial import session_request, state_change
 
 #: Fields that say who the seller is; another seller is another connection.
 _FIXED = frozenset({"id", "marketplace", "status", "settings", "created_at", "updated_at"})
@@ -90,6 +103,8 @@ def change(services: Services, connection_id: str, *, by: Actor, changes: Change
     document = Changes(fields, changes.settings, changes.unset).applied(snapshot.data)
     connection = connection_from_document(connection_id, document)
     connector = connector_of(services, connection.marketplace)
+    if "interval_minutes" in fields:
+        check_interval(services, fields["interval_minutes"])
     if "streams" in fields:
         check_streams(connector, connection.streams)
     began_at, account = services.clock.now(), ""
@@ -108,15 +123,17 @@ def change(services: Services, connection_id: str, *, by: Actor, changes: Change
     def decide(found: Snapshot | None, state: Snapshot | None) -> list[Write]:
         if found is None:
             raise not_found(connection_id, state)
-        if found.data != snapshot.data:
+        if {**found.data, "pace": None} != {**snapshot.data, "pace": None}:
             raise NotPossible(
                 f"somebody else changed connection {connection_id} in between",
                 action="look at it (connections show), and repeat the command",
             )
-        new = {**fields, "settings": document["settings"], "updated_at": services.clock.now()}
+        pace, now = pace_of(connection_id, document), services.clock.now()
+        new = {**fields, "settings": document["settings"], "pace": pace, "updated_at": now}
         done = entry(services, by, Action.SET, connection_id=connection_id, details=", ".join(names))
-        forgotten = without_refusal(state, began_at) if account else []
-        return [Update(found.path, new, version=found.version), *stored, *forgotten, done]
+        after = connection_from_document(connection_id, {**document, **new})
+        noticed = _noticed(services, state, after, snapshot, began_at if account else None)
+        return [Update(found.path, new, version=found.version), *stored, *noticed, done]
 
     try:
         edit(services, connection_id, decide)
@@ -130,6 +147,35 @@ def change(services: Services, connection_id: str, *, by: Actor, changes: Change
         and connection.settings != (snapshot.data.get("settings"))
     )
     return Changed(names, account, _again(services, snapshot, connection), is_untried)
+
+
+def _noticed(
+    services: Services,
+    state: Snapshot | None,
+    after: Connection,
+    before: Snapshot,
+    works_since: datetime | None,
+) -> list[Write]:
+    """The change of the state: the next tick covers the connection, whatever its pace.
+
+    Args:
+        services: The world.
+        state: The state.
+        after: The connection with its changes.
+        before: The connection as it was.
+        works_since: Refusals of the credential from before then are forgotten; None if it was not tried.
+    """
+    pace, now = tasks_pace.pace_of(services, to_document(after)), services.clock.now()
+    if state is None:
+        first = to_document(first_state(after, pace, SyncState()))
+        return [Create(ids.state_path(before.id), first)] if pace.is_own and pace.is_active else []
+    known = attempt(SyncState, state)[0]
+    if known is None:
+        return []
+    changed = cleared(known, works_since) if works_since is not None else known
+    if pace.is_active and after.interval_minutes != before.data.get("interval_minutes"):
+        changed = resumed(changed, pace, now)
+    return state_change(state, known, wanted(changed, before.data, pace) if pace.is_active else changed)
 
 
 def _check(changes: Changes, secret: Secret, names: Sequence[str]) -> None:

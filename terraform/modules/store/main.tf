@@ -15,6 +15,7 @@ locals {
     causes-oldest-first       = { collection = "sync_state", fields = [["cause.kind", "ASCENDING"], ["cause.since", "ASCENDING"]] }
     marketplace-causes-by-age = { collection = "sync_state", fields = [["cause.kind", "ASCENDING"], ["marketplace", "ASCENDING"], ["late_at", "ASCENDING"]] }
     marketplace-causes-oldest = { collection = "sync_state", fields = [["cause.kind", "ASCENDING"], ["marketplace", "ASCENDING"], ["cause.since", "ASCENDING"]] }
+    connections-of-a-pace     = { collection = "connections", fields = [["marketplace", "ASCENDING"], ["status", "ASCENDING"], ["pace", "ASCENDING"]] }
     tasks-that-a-retry-covers = { collection = "tasks", fields = [["marketplace", "ASCENDING"], ["status", "ASCENDING"]] }
   }
 

@@ -17,6 +17,7 @@ from orchestrator.adapters.embedded.store import SqliteStore
 from orchestrator.adapters.vault import KeysetVault
 from orchestrator.errors import MarketplaceUnavailable
 from orchestrator.model.connection import MARKETPLACES, ConnectionStatus
+from orchestrator.model.paces import pace_of
 from orchestrator.model.run import RunStatus
 from orchestrator.operators import (
     audit_views,
@@ -181,6 +182,11 @@ def exercise(path: Path, monkeypatch: pytest.MonkeyPatch) -> RecordingStore:
     world.clock.advance(7200)
     store.commit([Put("sync_state/late", {"marketplace": "shopify", "late_at": START})])
     world.run_once()
+    paced = {"interval_minutes": 1440, "status": "active", "marketplace": "shopify"}
+    store.commit([Put("connections/paced", {**paced, "pace": pace_of("paced", paced)})])
+    for _ in range(2):
+        world.clock.advance(900)
+        world.run_once()
     list(vanished.deletions(store, "connections/c1/orders", [1], world.clock.now))
     stored_records.complete_envelopes(world.services, "c1", by=ME)
     pause.remove(world.services, "c1", by=ME, purge_records=True)

@@ -25,6 +25,7 @@ from tests.system.guards.log_guards import LOG_GUARDS
 from tests.system.guards.look_guards import LOOK_GUARDS
 from tests.system.guards.migration_guards import MIGRATION_GUARDS
 from tests.system.guards.operator_guards import OPERATOR_GUARDS
+from tests.system.guards.pace_guards import PACE_GUARDS
 from tests.system.guards.page_guards import PAGE_GUARDS
 from tests.system.guards.protocol import PROTOCOL
 from tests.system.guards.quiet_guards import QUIET_GUARDS
@@ -42,6 +43,7 @@ GUARDS = (
     *DETAIL_GUARDS,
     *MIGRATION_GUARDS,
     *RUN_GUARDS,
+    *PACE_GUARDS,
     *FRESHNESS_GUARDS,
     *CHANGE_GUARDS,
     *LOCAL_GUARDS,

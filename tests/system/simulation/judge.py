@@ -66,6 +66,8 @@ class Judge:
             if connection_id == history.apple.connection_id:
                 continue
             found = self._store.documents.get(ids.task_path(run_id, connection_id))
+            if found is None and history.slots.has_own(connection_id):
+                continue
             task = found[1] if found is not None else {"status": None, "incomplete": None}
             shards = self._store.query(Query(f"{ids.run_path(run_id)}/shards", limit=100))
             if found is None and any(counted(shard, connection_id) for shard in shards):

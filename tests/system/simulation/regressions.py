@@ -37,7 +37,7 @@ REGRESSIONS = (
         "orchestrator/sync/windows.py",
         "max(cursor.since, window.until)",
         "window.until",
-        6,
+        4,
     ),
     Regression(
         "seen-of-another-digest",
@@ -93,7 +93,7 @@ REGRESSIONS = (
         "orchestrator/operators/pause.py",
         "if snapshot is None or not state.removing or state.removed_at != self._began_at:",
         "if snapshot is None:",
-        55,
+        1,
     ),
     Regression(
         "heal-on-every-delivery",
@@ -117,7 +117,7 @@ REGRESSIONS = (
         "orchestrator/model/documents.py",
         "except (msgspec.ValidationError, RecursionError) as error:",
         "except ZeroDivisionError as error:",
-        12,
+        19,
     ),
     Regression(
         "forced-run-eats-a-tick",
@@ -149,7 +149,7 @@ REGRESSIONS = (
         "orchestrator/sync/migration/versions.py",
         "cursor.window.until if cursor.window is not None else None]",
         "None]",
-        260,
+        226,
     ),
 )
 

@@ -288,7 +288,9 @@ class Watch:
             belongs = wanted is None or (
                 wanted == organizations[name] and name not in history.people.changed_hands
             )
-            if belongs and (longer or in_time) and name not in planned:
+            if longer and wanted is None:
+                history.slots.look(run_id, run, name, since_s)
+            if belongs and (longer or in_time) and name not in planned and history.slots.is_due(name, run):
                 history.violated(f"{run_id} leaves out {name}, which is active")
 
 
