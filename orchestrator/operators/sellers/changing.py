@@ -102,23 +102,17 @@ def change(services: Services, connection_id: str, *, by: Actor, changes: Change
         fields["credential"] = place_of(services, connection_id)
     document = Changes(fields, changes.settings, changes.unset).applied(snapshot.data)
     connection = connection_from_document(connection_id, document)
-    connector = connector_of(services, connection.marketplace)
-    if "interval_minutes" in fields:
-        check_interval(services, fields["interval_minutes"])
-    if "streams" in fields:
-        check_streams(connector, connection.streams)
+    _check_values(services, connection, fields)
     began_at, account = services.clock.now(), ""
-    if connection.credential == VAULT and secret.content is None:
+    to_try = "credential" in fields or bool(changes.settings or changes.unset)
+    is_untried = to_try and connection.credential == VAULT and secret.content is None
+    if is_untried:
         _check_target(services, snapshot, connection)
-    elif "credential" in fields or changes.settings or changes.unset:
+    elif to_try:
         account, secret = tried(services, connection_id, connection, secret)
-    stored: list[Write] = []
-    if secret.content is not None and connection.credential == VAULT:
-        stored.append(sealed_write(services, connection_id, connection, secret.content))
-    elif secret.content is not None:
+    stored = _stored(services, snapshot, connection, secret)
+    if secret.content is not None and connection.credential != VAULT:
         fields["credential"] = store_credential(services, connection_id, secret.content)
-    if snapshot.data.get("credential") == VAULT != connection.credential:
-        stored.append(Delete(ids.credential_path(connection_id)))
 
     def decide(found: Snapshot | None, state: Snapshot | None) -> list[Write]:
         if found is None:
@@ -141,12 +135,16 @@ def change(services: Services, connection_id: str, *, by: Actor, changes: Change
         if secret.content is None or connection.credential == VAULT:
             raise
         raise after_storing(error, str(fields["credential"])) from error.__cause__
-    is_untried = (
-        connection.credential == VAULT
-        and secret.content is None
-        and connection.settings != (snapshot.data.get("settings"))
-    )
     return Changed(names, account, _again(services, snapshot, connection), is_untried)
+
+
+def _stored(services: Services, before: Snapshot, after: Connection, secret: Secret) -> list[Write]:
+    """The writes of the credential in the vault that belong into the commit of the change."""
+    if secret.content is not None and after.credential == VAULT:
+        return [sealed_write(services, before.id, after, secret.content)]
+    if before.data.get("credential") == VAULT != after.credential:
+        return [Delete(ids.credential_path(before.id))]
+    return []
 
 
 def _noticed(
@@ -191,6 +189,15 @@ def _check(changes: Changes, secret: Secret, names: Sequence[str]) -> None:
             "the organization changes only together with a credential: another owner has another one",
             action="give --secret-file or --credential too",
         )
+
+
+def _check_values(services: Services, after: Connection, fields: Mapping[str, Any]) -> None:
+    """Refuse an interval or streams that the schedule or the marketplace does not have."""
+    connector = connector_of(services, after.marketplace)
+    if "interval_minutes" in fields:
+        check_interval(services, fields["interval_minutes"])
+    if "streams" in fields:
+        check_streams(connector, after.streams)
 
 
 def _check_target(services: Services, before: Snapshot, after: Connection) -> None:
