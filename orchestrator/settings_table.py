@@ -167,12 +167,26 @@ def _previous(value: str, given: Variables) -> Iterator[str]:
         yield "is set, and SCHEDULER_SECRET is a reference"
 
 
+def _backfill(value: str, given: Variables) -> Iterator[str]:
+    """A lane of its own: on the first lane's topic it would be none, and dead letters wait for a person."""
+    yield from _matching(_TOPIC, development=rf"local:{_URL}")(value, given)
+    queue, lane = (_address(name, given) for name in ("SYNC_QUEUE", "SYNC_QUEUE_BACKFILL"))
+    if not value:
+        return
+    if value.partition(":")[0] != given.text("SYNC_QUEUE").partition(":")[0]:
+        yield "is of another kind than SYNC_QUEUE"
+    elif value.startswith("pubsub:") and (lane in {queue, f"{queue}-dead"} or queue == f"{lane}-dead"):
+        yield "is the first lane's own, SYNC_QUEUE"
+
+
 def _changes(value: str, given: Variables) -> Iterator[str]:
     """The worker takes every message of the queue's topic for a task, and dead letters wait for a person."""
     yield from _matching(_TOPIC, development=rf"local:{_URL}")(value, given)
-    queue, changes = (_address(name, given) for name in ("SYNC_QUEUE", "SYNC_CHANGES"))
-    if value and changes in {queue, f"{queue}-dead"}:
-        yield "is the queue's own, SYNC_QUEUE"
+    changes = _address("SYNC_CHANGES", given)
+    for name in ("SYNC_QUEUE", "SYNC_QUEUE_BACKFILL"):
+        queue = _address(name, given)
+        if value and given.text(name) and changes in {queue, f"{queue}-dead"}:
+            yield f"is the queue's own, {name}"
 
 
 def _address(name: str, given: Variables) -> str:
@@ -202,6 +216,12 @@ TABLE: tuple[Setting, ...] = (
         "SYNC_QUEUE",
         _matching(_TOPIC, development=rf"local:{_URL}", required=lambda _: True),
         "`pubsub:TOPIC` (a topic's id, or `projects/P/topics/T`), or in development `local:WORKER_URL`",
+    ),
+    Setting(
+        "SYNC_QUEUE_BACKFILL",
+        _backfill,
+        "the lane of continuations, another topic than SYNC_QUEUE: `pubsub:TOPIC`, or in development "
+        "`local:WORKER_URL`; empty: one lane for all messages",
     ),
     Setting(
         "SYNC_CHANGES",
@@ -294,6 +314,13 @@ TABLE: tuple[Setting, ...] = (
         _slice,
         "whole seconds, at least 1; SLICE_SECONDS + 30 must be below LEASE_SECONDS and the worker's timeout",
         "480",
+    ),
+    Setting(
+        "FIRST_SLICE_SECONDS",
+        _whole(1, 3_600),
+        "whole seconds from 1 to 3600: the slice of a task that is not a continuation, at most "
+        "SLICE_SECONDS; without SYNC_QUEUE_BACKFILL it is not used",
+        "60",
     ),
     Setting("LEASE_SECONDS", _lease, "whole seconds, at least the worker's timeout", "600"),
     Setting(

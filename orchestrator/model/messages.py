@@ -48,6 +48,11 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag
     #: Set by the worker's edge if this is not the first delivery; never published.
     redelivered: bool = False
 
+    @property
+    def is_continuation(self) -> bool:
+        """Whether it continues a task that an earlier slice has handed over."""
+        return self.kind == "task" and self.slice > 0
+
 
 _REQUIRED: dict[str, tuple[str, ...]] = {
     "dispatch": ("run_id", "order", "deadline_at", "marketplace"),

@@ -126,8 +126,9 @@ class Slice:
         """Seconds until this slice, or the whole run, is over; 0 if the process has to end."""
         if self.services.stopping():
             return 0.0
-        clock = self.services.clock
-        slice_left = self.started + self.services.settings.slice_seconds - clock.monotonic()
+        clock, settings = self.services.clock, self.services.settings
+        budget = settings.slice_seconds_of(is_continuation=self.message.is_continuation)
+        slice_left = self.started + budget - clock.monotonic()
         return min(slice_left, (self.opened.deadline_at - clock.now()).total_seconds())
 
     def wait(self, seconds: float) -> None:
@@ -244,7 +245,7 @@ class Slice:
         now = self.services.clock.now()
         if now >= opened.deadline_at:
             return Ending(TaskStatus.SUCCEEDED, incomplete=True)
-        stalled = 0 if moved or self.services.stopping() else opened.stalled + 1
+        stalled = 0 if moved or self.services.stopping() else opened.stalled + self._is_whole_slice()
         if stalled >= STALLED:
             return Ending.failed(
                 ErrorInfo(
@@ -257,6 +258,12 @@ class Slice:
         following = self._hand_over(stalled=stalled, expires_at=over_at)
         self.services.queue.publish([following])
         return None
+
+    def _is_whole_slice(self) -> bool:
+        """Whether this slice had the time that a page may take; a short first slice tells nothing."""
+        settings = self.services.settings
+        budget = settings.slice_seconds_of(is_continuation=self.message.is_continuation)
+        return budget >= settings.slice_seconds
 
     def _defer(self, until: datetime) -> None:
         """Leave the task until the marketplace allows its streams; the next run or a heal continues it."""

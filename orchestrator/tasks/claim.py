@@ -333,10 +333,22 @@ class Claimer:
         path, record = record_of(self.store, older.run_id, older.shard, connection_id, first)
         if record is not None or shard is None or counted(shard, connection_id):
             return []
-        ending = Ending(TaskStatus.FAILED, WORKER_LOST.kind, WORKER_LOST)
-        if state is not None and state.lease.owner is None and state.lease.not_before is not None:
-            incomplete = older.has_progress
-            status = TaskStatus.SUCCEEDED if incomplete else TaskStatus.SKIPPED
-            ending = Ending(status, "rate_limited", incomplete=incomplete)
+        ending = _older_ending(older, state)
         task = ending.task(self.services, connection_id, run_id=older.run_id, shard=older.shard, opened=older)
         return closing_writes(task, path)
+
+
+def _older_ending(older: Open, state: SyncState | None) -> Ending:
+    """How the task of an older run ends that nobody works on any more, before its connection is taken over.
+
+    Its worker went away, or let go of the connection: to wait for the marketplace, or for the next slice's
+    turn, which takes longer than a lease if all workers are busy. A slice may end before its first page came.
+    """
+    if state is None or state.lease.owner is not None:
+        return Ending(TaskStatus.FAILED, WORKER_LOST.kind, WORKER_LOST)
+    throttled = "rate_limited" if state.lease.not_before is not None else None
+    if older.has_progress or (older.slice > 0 and throttled is None):
+        return Ending(TaskStatus.SUCCEEDED, throttled, incomplete=True)
+    if throttled is not None:
+        return Ending(TaskStatus.SKIPPED, throttled)
+    return Ending(TaskStatus.FAILED, WORKER_LOST.kind, WORKER_LOST)

@@ -17,7 +17,8 @@ from orchestrator.services import Services
 DEPLOY = ROOT / "docs" / "deploy.md"
 
 READS, WRITES = "`datastore.viewer`", "`datastore.user`"
-PUBLISHES, PULLS = "`pubsub.publisher` on `sync-tasks`", "`pubsub.subscriber` on `sync-tasks-dead`"
+PUBLISHES = "`pubsub.publisher` on `sync-tasks` and `sync-tasks-backfill`"
+PULLS = "`pubsub.subscriber` on `sync-tasks-dead` and `sync-tasks-backfill-dead`"
 TELLS = "`pubsub.publisher` on `sync-changes`, if there is one"
 COUNTS = "`monitoring.viewer`, to count dead letters"
 LOGS = "`logging.viewer`"

@@ -100,7 +100,7 @@ ROWS = [
     _limit(
         "an invocation",
         "sync/slice.py, sync/pages.py",
-        "`SLICE_SECONDS`",
+        "`SLICE_SECONDS`, a task's first `FIRST_SLICE_SECONDS` if there are two lanes",
         f"a page that has not come by then is left alone within {pages.LOOK_S:g} s",
     ),
     _limit("slices in a row that move nothing", "sync/slice.py", str(tasks.STALLED)),
@@ -254,7 +254,7 @@ ROWS = [
     _limit(
         "messages worked on at once",
         "terraform/modules/marketplace_sync, adapters/embedded/delivery.py",
-        "`worker.concurrency` times `worker.max_instances`",
+        "in each lane `concurrency` times `max_instances` of its worker",
         f"embedded {_DELIVERY.concurrency}",
     ),
     _limit(

@@ -190,7 +190,7 @@ def exercise(path: Path, monkeypatch: pytest.MonkeyPatch) -> RecordingStore:
     list(vanished.deletions(store, "connections/c1/orders", [1], world.clock.now))
     stored_records.complete_envelopes(world.services, "c1", by=ME)
     pause.remove(world.services, "c1", by=ME, purge_records=True)
-    for name in ("c2", "c3"):
+    for name in ("c2", "c3", "paced"):
         pause.pause(world.services, name, by=ME)
     status_view(world.services)
     _rotate(world)

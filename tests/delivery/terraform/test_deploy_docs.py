@@ -213,8 +213,8 @@ def test_the_quota_is_the_defaults() -> None:
     found = re.search(r"default +=[ {]+api = (\d+), worker = (\d+) }", variables)
 
     assert found is not None
-    assert f"begins with {found[1]} instances of the HTTP function\nand {found[2]} of the worker" in TEXT
-    assert int(found[1]) + int(found[2]) == 20
+    assert f"begins with {found[1]} instances of the HTTP function\nand {found[2]} of each worker" in TEXT
+    assert int(found[1]) + 2 * int(found[2]) == 20
     assert re.search(r'variable "cpu_quota" \{[^}]*default +=+ 20', variables)
 
 

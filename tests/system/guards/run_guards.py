@@ -10,6 +10,34 @@ SLOW = "tests/system/hostile/test_slow_clients.py::"
 CALLS = "tests/marketplaces/test_client.py::"
 RUN_GUARDS = (
     Guard(
+        "lanes: a continuation goes to the lane of continuations",
+        "orchestrator/adapters/lanes.py",
+        "[message for message in messages if not message.is_continuation]",
+        "list(messages)",
+        CORE + "test_lanes.py::test_messages_go_to_their_lanes_and_dead_letters_come_from_both",
+    ),
+    Guard(
+        "lanes: a first slice is short if continuations have a lane",
+        "orchestrator/settings.py",
+        "return min(self.first_slice_seconds, self.slice_seconds)",
+        "return self.slice_seconds",
+        CORE + "test_lanes.py::test_a_first_slice_is_short_and_a_continuation_is_whole",
+    ),
+    Guard(
+        "lanes: a first slice that was too short for a page is not stalled",
+        "orchestrator/sync/slice.py",
+        "else opened.stalled + self._is_whole_slice()",
+        "else opened.stalled + 1",
+        CORE + "test_lanes.py::test_a_first_slice_without_a_page_is_not_stalled",
+    ),
+    Guard(
+        "lanes: a continuation that waits long for its turn is not taken for a lost worker",
+        "orchestrator/tasks/claim.py",
+        "    if older.has_progress or (older.slice > 0 and throttled is None):\n",
+        "    if older.has_progress and throttled is not None:\n",
+        CORE + "test_slices.py::test_a_continuation_that_waits_long_for_its_turn_fails_nothing",
+    ),
+    Guard(
         "invariant 4: a worker that closes the task of a removal leaves the removal its own",
         "orchestrator/tasks/claim_table.py",
         "removed_at=state.removed_at if state.removing else None,",
