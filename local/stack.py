@@ -30,6 +30,8 @@ from local.samples import ACCOUNTS, MARKETPLACES, add_samples
 from local.sandbox import retail
 from orchestrator import wiring
 from orchestrator.adapters.embedded.store import SqliteStore
+from orchestrator.model.audit import Actor, Face
+from orchestrator.operators.sellers import keysets
 from orchestrator.services import Services
 from orchestrator.settings import Settings
 from orchestrator.settings_table import SETTINGS
@@ -91,19 +93,31 @@ class Stack:
         return self.environment["SCHEDULER_AUDIENCE"]
 
     def wake(self) -> None:
-        """Make the HTTP function deliver the messages that an earlier start left in the queue.
+        """See `wake`."""
+        wake(self.options.folder, self.api_url)
 
-        Any request does it: the function creates its services, and with them the queue's delivery, on its
-        first one.
-        """
-        token = Issuer.open(self.options.folder.issuer).mint(email=OPERATOR, audience=self.api_url)
-        urllib3.request(
-            "GET",
-            f"{self.api_url}/api/sync/status",
-            headers={"Authorization": f"Bearer {token}"},
-            timeout=_WAKE_TIMEOUT_S,
-            retries=False,
-        )
+
+def wake(folder: Folder, api_url: str) -> None:
+    """Make the HTTP function deliver the messages that are in the embedded queue.
+
+    Any request does it: the function creates its services, and with them the queue's delivery, on its
+    first one.
+    """
+    token = Issuer.open(folder.issuer).mint(email=OPERATOR, audience=api_url)
+    urllib3.request(
+        "GET",
+        f"{api_url}/api/sync/status",
+        headers={"Authorization": f"Bearer {token}"},
+        timeout=_WAKE_TIMEOUT_S,
+        retries=False,
+    )
+
+
+def make_keyset(services: Services, folder: Folder, api_url: str) -> None:
+    """Have the worker make the vault's keyset, if the folder has none."""
+    if services.vault is not None and services.vault.published() is None:
+        wake(folder, api_url)
+        keysets.init(services, by=Actor(wiring.caller(services.settings), Face.COMMAND_LINE))
 
 
 @contextmanager
@@ -151,6 +165,7 @@ def running(options: Options, tell: Callable[[str], None] = lambda _: None) -> I
             topics.create(PROJECT, f"http://127.0.0.1:{backfill}", lane=topics.BACKFILL_LANE)
             topics.create_changes(PROJECT, variables.get("SYNC_CHANGES", ""))
         services = wiring.build(Settings.from_environment(variables), delivers=False)
+        make_keyset(services, folder, variables["SCHEDULER_AUDIENCE"])
         add_samples(services, folder, sandbox_urls)
         folder.write_environment(variables)
         scheduler = scheduler_of(folder, variables, options.job)
@@ -254,6 +269,7 @@ def variables_of(
         "SCHEDULER_SECRET": f"file:{folder.path / 'secrets' / 'scheduler'}",
         "OPERATORS": OPERATOR,
         "OIDC_CERTS_URL": f"http://127.0.0.1:{certs}/certs",
+        **folder.vault_keysets(),
     }
 
 

@@ -40,6 +40,10 @@ class Settings:
     sync_queue_backfill: str
     #: `pubsub:TOPIC` or `local:CONSUMER_URL`; empty if nobody is told of changed records.
     sync_changes: str
+    #: The reference of the vault's keyset; only the worker's is set.
+    vault_keyset: str
+    #: The reference of its public half; empty if there is no vault.
+    vault_public_keyset: str
     #: Empty if neither Firestore nor Pub/Sub is used.
     google_cloud_project: str
     firestore_database: str

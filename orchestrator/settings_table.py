@@ -17,6 +17,7 @@ _URL = r"https?://[^\s/?#@]+(?:/[^\s?#]*)?"
 _HOST = r"(?:https?://)?[\w.\-\[\]:]+:\d{1,5}/?"
 _TOPIC = r"pubsub:(?:projects/[^/\s]+/topics/)?[A-Za-z][\w.~+%-]{2,254}"
 _PROJECT = r"(?:[a-z0-9.-]+:)?[a-z0-9][a-z0-9-]{2,61}[a-z0-9]"
+_LATEST = r"projects/[^/\s]+/secrets/[\w-]{1,255}/versions/latest"
 _REGION = r"[a-z]+-[a-z]+\d+"
 _DATABASE = r"\(default\)|[a-z][a-z0-9-]{2,61}[a-z0-9]"
 _EMAIL = r"[^@\s,]+@[^@\s,]+\.[^@\s,]+"
@@ -232,6 +233,19 @@ TABLE: tuple[Setting, ...] = (
         "GOOGLE_CLOUD_PROJECT",
         _matching(_PROJECT, required=_needs_project),
         "a project id (required with Firestore or Pub/Sub)",
+    ),
+    Setting(
+        "VAULT_KEYSET",
+        _matching(_LATEST, development=r"file:\S.*"),
+        "the reference of the secret with the vault's keyset, `projects/P/secrets/S/versions/latest`, in "
+        "development also `file:PATH`; set for the worker alone, which alone may read it",
+        needed_by="worker",
+    ),
+    Setting(
+        "VAULT_PUBLIC_KEYSET",
+        _matching(_LATEST, development=r"file:\S.*", required=lambda given: given.text("VAULT_KEYSET")),
+        "the reference of the secret with the public half, of the same form (required with VAULT_KEYSET); "
+        "empty: there is no vault, and new credentials become secrets of their own",
     ),
     Setting("FIRESTORE_DATABASE", _matching(_DATABASE), "a Firestore database id", "(default)"),
     Setting(

@@ -13,7 +13,15 @@ from orchestrator import decoding
 from orchestrator.adapters.clock import SystemClock
 from orchestrator.errors import NotPossible, StoreUnavailable
 from orchestrator.marketplaces.registry import REGISTRY
-from orchestrator.ports import ChangeFeed, DeadLetters, DocumentStore, LogReader, SecretStore, TaskQueue
+from orchestrator.ports import (
+    ChangeFeed,
+    DeadLetters,
+    DocumentStore,
+    LogReader,
+    SecretStore,
+    TaskQueue,
+    Vault,
+)
 from orchestrator.services import Services
 from orchestrator.settings import Settings
 
@@ -53,11 +61,13 @@ def build(
     if not delivers:
         _require_emulators(settings)
     decoding.prepare()
+    secrets = _secrets(settings)
     return Services(
         settings=settings,
         store=_store(settings),
         queue=_queue(settings, delivers=delivers),
-        secrets=_secrets(settings),
+        secrets=secrets,
+        vault=_vault(settings, secrets),
         clock=SystemClock(),
         connectors=REGISTRY,
         stopping=stopping,
@@ -237,6 +247,14 @@ def _changes(settings: Settings, *, delivers: bool) -> ChangeFeed | None:
     return PubSubChanges(
         project=settings.google_cloud_project, topic=target, emulator_host=settings.pubsub_emulator_host
     )
+
+
+def _vault(settings: Settings, secrets: SecretStore) -> Vault | None:
+    if not settings.vault_public_keyset:
+        return None
+    from orchestrator.adapters.vault import KeysetVault
+
+    return KeysetVault(secrets, private=settings.vault_keyset, public=settings.vault_public_keyset)
 
 
 def _secrets(settings: Settings) -> SecretStore:

@@ -15,6 +15,9 @@ from orchestrator.model.paces import INTERVALS
 STREAMS = ("orders", "products", "inventory")
 MARKETPLACES = ("amazon", "ebay", "shopify", "takealot", "woocommerce")
 
+#: The `credential` of a connection whose credential is in `credentials/{connection_id}`, encrypted.
+VAULT = "vault"
+
 #: Firestore compares at most 1,500 bytes of a text.
 OrganizationId = Annotated[str, msgspec.Meta(max_length=300)]
 _Text = Annotated[str, msgspec.Meta(max_length=1_000)]
@@ -35,7 +38,7 @@ class Connection(msgspec.Struct, kw_only=True, frozen=True):
     marketplace: _Text
     name: _Text
     status: ConnectionStatus
-    #: A secret reference, never the secret.
+    #: A secret reference or `vault`, never the secret.
     credential: _Text
     settings: dict[str, Any] = {}
     streams: tuple[str, ...] = STREAMS

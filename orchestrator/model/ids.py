@@ -153,6 +153,16 @@ def state_path(connection_id: str) -> str:
     return f"sync_state/{connection_id}"
 
 
+def credential_path(connection_id: str) -> str:
+    """`credentials/{connection_id}`."""
+    return f"credentials/{connection_id}"
+
+
+def check_path(check_id: str) -> str:
+    """`checks/{ulid}`."""
+    return f"checks/{check_id}"
+
+
 def audit_path(entry_id: str) -> str:
     """`audit/{ulid}`."""
     return f"audit/{entry_id}"

@@ -14,10 +14,8 @@ from orchestrator.errors import (
     ConnectionInvalid,
     NotFound,
     NotPossible,
-    RateLimited,
     RequestError,
 )
-from orchestrator.marketplaces.session_request import SessionRequest
 from orchestrator.marketplaces.spec import AnyConnector, AnySession
 from orchestrator.model import ids, paces
 from orchestrator.model.audit import Action, Actor
@@ -40,9 +38,8 @@ from orchestrator.ports import (
 from orchestrator.runs.audit import entry
 from orchestrator.services import Services
 from orchestrator.tasks.pace import pace_of
+from orchestrator.vault.trial import session_request
 
-#: Seconds that a check waits at most if the marketplace asks it to wait.
-MAX_CHECK_WAIT_S = 30.0
 #: Unfinished removals that are named.
 UNFINISHED = 20
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
@@ -144,8 +141,10 @@ def check_is_new(services: Services, connection_id: str, connection: Connection)
     _first_writes(services, connection_id, connection, *services.store.get_many(paths(connection_id)))
 
 
-def commit_new(services: Services, connection_id: str, connection: Connection, *, by: Actor) -> None:
-    """Store a new connection, with the record of who added it.
+def commit_new(
+    services: Services, connection_id: str, connection: Connection, *, by: Actor, also: Sequence[Write] = ()
+) -> None:
+    """Store a new connection with the record of who added it, and other writes in the same commit.
 
     Raises:
         NotPossible, StoreUnavailable: See `add`.
@@ -155,7 +154,7 @@ def commit_new(services: Services, connection_id: str, connection: Connection, *
     edit(
         services,
         connection_id,
-        lambda found, left: [*_first_writes(services, connection_id, connection, found, left), added],
+        lambda found, left: [*_first_writes(services, connection_id, connection, found, left), *also, added],
     )
 
 
@@ -262,31 +261,6 @@ def open_session(
     request = session_request(services, connection_id, connection, secrets)
     session: AnySession = connector_of(services, connection.marketplace).open(request)
     return session
-
-
-def session_request(
-    services: Services, connection_id: str, connection: Connection, secrets: SecretStore
-) -> SessionRequest:
-    """A connector's input for one session in a person's hands: short waits are slept, long ones refused."""
-
-    def wait(seconds: float) -> None:
-        if seconds > MAX_CHECK_WAIT_S:
-            raise RateLimited(
-                f"{connection.marketplace} asks to wait {seconds:.0f} s",
-                wait_s=seconds,
-                action="try again then",
-            )
-        services.clock.sleep(seconds)
-
-    return SessionRequest(
-        connection_id=connection_id,
-        connection=connection,
-        secrets=secrets,
-        clock=services.clock,
-        random=services.random,
-        wait=wait,
-        development=services.settings.is_development,
-    )
 
 
 def connector_of(services: Services, marketplace: str) -> AnyConnector:

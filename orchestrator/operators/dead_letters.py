@@ -259,6 +259,10 @@ def _decide(
     """The effect on a readable message, and the reason, from the current state of its run and task."""
     if message.kind == "heal":
         return Effect.REMOVE, "every tick heals by itself"
+    if message.kind == "check":
+        return Effect.REMOVE, "nobody waits for its answer any more"
+    if message.kind == "vault":
+        return Effect.REMOVE, "`marketplace-sync vault rotate` continues what was asked for"
     over = f"its run is {run.status.value}" if run is not None else "its run is no longer kept"
     is_open = run is not None and not run.status.is_final
     if message.kind != "task":

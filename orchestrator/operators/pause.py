@@ -17,18 +17,18 @@ from orchestrator.errors import Conflict, NotPossible
 from orchestrator.model import ids
 from orchestrator.model.audit import Action, Actor
 from orchestrator.model.change_event import Purged, changed_event, purged_event
-from orchestrator.model.connection import STREAMS, ConnectionStatus
+from orchestrator.model.connection import STREAMS, VAULT, ConnectionStatus
 from orchestrator.model.documents import attempt, to_document
 from orchestrator.model.freshness import resumed
 from orchestrator.model.paces import pace_of as pace_of_connection
 from orchestrator.model.state import Health, Lease, SyncState
 from orchestrator.operators.connections import edit, not_found, read_state
-from orchestrator.operators.sellers.checking import state_change
 from orchestrator.operators.sellers.intervals import wanted
 from orchestrator.ports import Create, Delete, Query, Snapshot, Update, Write
 from orchestrator.runs.audit import entry
 from orchestrator.services import Services
 from orchestrator.tasks.pace import pace_of
+from orchestrator.vault.trial import state_change
 
 #: Seconds that `remove` waits until the worker has closed its task.
 RELEASE_WAIT_S = 120.0
@@ -94,8 +94,8 @@ def remove(services: Services, connection_id: str, *, by: Actor, purge_records: 
 
     A worker that holds it is asked to stop. `remove` waits for it, so that nothing is written afterwards.
     An interrupted `remove` may be called again; until one has finished, the id cannot be added again. A
-    tombstone stays in `sync_state` for as long as messages of the connection may live. The secret is not
-    touched.
+    tombstone stays in `sync_state` for as long as messages of the connection may live. A credential in the
+    vault goes with the connection; another secret is not touched.
 
     Raises:
         NotFound: There is neither a connection nor anything left to delete of one.
@@ -162,7 +162,10 @@ class Removal:
             connection_id=self._connection_id,
             details="with its records" if self._purges else "",
         )
-        return [Delete(ids.connection_path(self._connection_id)), stop, asked]
+        deletes = [Delete(ids.connection_path(self._connection_id))]
+        if document.get("credential") == VAULT:
+            deletes.append(Delete(ids.credential_path(self._connection_id)))
+        return [*deletes, stop, asked]
 
     def delete_all(self, collection: str, page: int) -> None:
         """Delete the documents of a collection, page by page.

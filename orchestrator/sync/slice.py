@@ -37,6 +37,7 @@ from orchestrator.tasks.ending import (
 )
 from orchestrator.tasks.holder import Lost, Moved, Stopped
 from orchestrator.tasks.telling import Teller, without_debt
+from orchestrator.vault.credential import connector_for, secrets_of
 
 log = logging.getLogger(__name__)
 
@@ -193,18 +194,12 @@ class Slice:
         services, connection_id = self.services, self.message.connection_id
         data = self.claimed.connection.data if self.claimed.connection is not None else {}
         self.connection = connection = connection_from_document(connection_id, data)
-        connector = services.connectors.get(connection.marketplace)
-        if connector is None:
-            raise ConnectionInvalid(
-                f"connections/{connection_id}: marketplace {connection.marketplace!r} is not known; "
-                f"known are {', '.join(sorted(services.connectors))}",
-                action="correct the connection document",
-            )
+        connector = connector_for(services, connection_id, connection)
         session = connector.open(
             SessionRequest(
                 connection_id=connection_id,
                 connection=connection,
-                secrets=services.secrets,
+                secrets=secrets_of(services, self.store, connection_id, connection),
                 clock=services.clock,
                 random=services.random,
                 wait=self.wait,

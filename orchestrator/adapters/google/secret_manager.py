@@ -19,7 +19,7 @@ from google.cloud.secretmanager_v1.services.secret_manager_service.transports im
 )
 
 from orchestrator.adapters.google.calls import Client, Remedies, retry
-from orchestrator.errors import SecretError, SecretMissing, SecretUnavailable
+from orchestrator.errors import SecretAbsent, SecretError, SecretMissing, SecretUnavailable
 
 #: A rotated secret is noticed after at most this long.
 CACHE_S = 300.0
@@ -200,7 +200,12 @@ class SecretManager:
         return _Version(above, None)
 
     def _call(self, reference: str, call: Callable[[SecretManagerServiceClient], T]) -> T:
-        return self._client.call(f"secret {reference}", _RETRY, call)
+        try:
+            return self._client.call(f"secret {reference}", _RETRY, call)
+        except SecretMissing as error:
+            if isinstance(error.__cause__, exceptions.NotFound):
+                raise SecretAbsent(error.message, action=error.action) from error.__cause__
+            raise
 
 
 def _replication(locations: Sequence[str]) -> Replication:

@@ -53,7 +53,7 @@ def add_parsers(commands: Commands) -> None:
         ("pause", _pause, "keep it out of runs; an open task stops at its next commit"),
         ("resume", _resume, "let it take part again, from its cursors"),
         ("check", _check, "make one authenticated call; if it works, an earlier refusal is forgotten"),
-        ("remove", _remove, "delete it; its records and its secret stay"),
+        ("remove", _remove, "delete it and its credential in the vault; its records stay"),
     ):
         one = command(commands, name, run, text, f"marketplace-sync connections {name} my-shop")
         one.add_argument("connection_id", metavar="ID")
@@ -201,7 +201,8 @@ def _resume(services: Services, options: argparse.Namespace) -> Answer:
 def _remove(services: Services, options: argparse.Namespace) -> Answer:
     name, purge = options.connection_id, options.purge_records
     pause.remove(services, name, by=actor(services), purge_records=purge)
-    kept = " with its records; its secret stays" if purge else "; its records and its secret stay"
+    kept = " with its records" if purge else "; its records stay"
+    kept += "; a secret of its own in Secret Manager stays"
     value = {"id": name, "removed": True, "records_purged": purge}
     return Answer(value, f"{name}: removed{kept}")
 

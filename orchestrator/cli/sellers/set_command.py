@@ -49,6 +49,10 @@ def changed(services: Services, name: str, changes: Changes, secret: Secret) -> 
     done = changing.change(services, name, by=actor(services), changes=changes, secret=secret)
     lines = [f"{name}: the marketplace answers: {safe(done.account)}"] if done.account else []
     lines.append(f"{name}: changed: {safe(', '.join(done.names))}; the next tick syncs it")
+    if done.is_untried:
+        lines.append(
+            f"{name}: not tried, since only the worker reads its credential: connections check {name}"
+        )
     if done.from_the_beginning:
         lines.append(
             f"{name}: read from the beginning once more: {', '.join(done.from_the_beginning)}; records that "

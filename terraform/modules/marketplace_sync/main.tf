@@ -28,6 +28,9 @@ locals {
     local.interval_minutes != null ? 60 * local.interval_minutes : min(86400, 30 * max(2, local.no_success_minutes - 5))
   )
 
+  # The workers alone decrypt sellers' credentials.
+  worker_environment = merge(local.environment, { VAULT_KEYSET = module.secrets.vault_references["keyset"] })
+
   # Environment of both functions and of the command line.
   environment = merge({
     ENVIRONMENT          = "production"
@@ -45,6 +48,7 @@ locals {
     SYNC_QUEUE_BACKFILL  = "pubsub:${module.queue_backfill.topic}"
     SYNC_STORE           = "firestore"
     TICK_SECONDS         = tostring(local.tick_seconds)
+    VAULT_PUBLIC_KEYSET  = module.secrets.vault_references["public-keyset"]
     },
     var.changes ? { SYNC_CHANGES = "pubsub:${google_pubsub_topic.changes[0].name}" } : {},
   )
@@ -123,6 +127,7 @@ module "secrets" {
   labels            = local.labels
   locations         = var.secret_locations
   name              = var.name
+  people            = var.operators
   project_id        = var.project_id
   project_number    = data.google_project.this.number
   protected         = var.protected
@@ -181,7 +186,7 @@ module "worker" {
   build       = module.build.build
   description = "Marketplace sync: works on the messages that Pub/Sub pushes."
   entry_point = "sync_worker"
-  environment = local.environment
+  environment = local.worker_environment
   # Pub/Sub of this project counts as internal; nobody else calls it.
   ingress       = "ALLOW_INTERNAL_ONLY"
   instance      = var.worker
@@ -204,7 +209,7 @@ module "worker_backfill" {
   build         = module.build.build
   description   = "Marketplace sync: continues long tasks, beside the worker of all other messages."
   entry_point   = "sync_worker"
-  environment   = local.environment
+  environment   = local.worker_environment
   ingress       = "ALLOW_INTERNAL_ONLY"
   instance      = merge(var.backfill, { max_instances = local.backfill_instances })
   invokers      = { push = module.queue_backfill.push_member }

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from local.processes import ROOT
+from orchestrator.adapters.google.secret_manager import CACHE_S
 from orchestrator.model.paces import INTERVALS
 from orchestrator.runs.cost import READ_USD, WRITE_USD
 from tests.delivery.terraform.plans import Plan
@@ -32,6 +33,8 @@ SHARD = 64
 #: concurrency to which Cloud Run fills instances (docs.cloud.google.com/run/docs/about-instance-autoscaling).
 TASK_S = 1.7
 CONCURRENCY, MEMORY_GIB, FILL = 32, 2, 0.6
+#: The scheduler's secret and the one before it; the vault's two keysets, each with the version before it.
+SECRET_VERSIONS = 6
 CONNECTIONS = (10, 1_000, 10_000)
 
 
@@ -74,8 +77,15 @@ LINES = (
     Line("GiB seconds", lambda n, tasks: MEMORY_GIB * _seconds(n, tasks), 360_000, 0.0000025, "$0.0000025"),
     Line("Requests", lambda _, tasks: tasks, 2_000_000, 0.40 / 1_000_000, "$0.40 / million"),
     Line("Pub/Sub, GiB", lambda _, tasks: tasks * 2 * 1024 / 2**30, 10, 40 / 1024, "$40 / TiB"),
-    Line("Secret versions", lambda n, _: n + 2, 6, 0.06, "$0.06"),
-    Line("Secret reads", lambda _, tasks: tasks, 10_000, 0.03 / 10_000, "$0.03 / 10,000"),
+    Line("Secret versions", lambda *_: SECRET_VERSIONS, 6, 0.06, "$0.06"),
+    Line(
+        "Secret reads",
+        # An instance reads a keyset when it is too old to be used; a tick's work may start as many instances.
+        lambda _, tasks: max(TICKS, tasks * TASK_S / (CONCURRENCY * FILL) / CACHE_S),
+        10_000,
+        0.03 / 10_000,
+        "$0.03 / 10,000",
+    ),
     Line("Logs, GiB", lambda _, tasks: tasks * 2500 / 2**30, 50, 0.50, "$0.50 / GiB"),
 )
 

@@ -33,6 +33,7 @@ from tests.system.guards.record_guards import RECORD_GUARDS
 from tests.system.guards.run_guards import RUN_GUARDS
 from tests.system.guards.seller_guards import SELLER_GUARDS
 from tests.system.guards.shopify_guards import SHOPIFY_GUARDS
+from tests.system.guards.vault_guards import VAULT_GUARDS
 from tests.system.guards.woocommerce_guards import WOOCOMMERCE_GUARDS
 
 GUARDS = (
@@ -52,6 +53,7 @@ GUARDS = (
     *CLI_GUARDS,
     *OPERATOR_GUARDS,
     *SELLER_GUARDS,
+    *VAULT_GUARDS,
     *PAGE_GUARDS,
     *PROTOCOL,
     *LOOK_GUARDS,

@@ -45,7 +45,7 @@ SELLER_GUARDS = (
     ),
     Guard(
         "sellers: forgetting a refusal is decided on the state that it changes",
-        "orchestrator/operators/sellers/checking.py",
+        "orchestrator/vault/trial.py",
         '{**fields, "seq": before.seq + 1}, version=snapshot.version)]',
         '{**fields, "seq": before.seq + 1})]',
         SELLERS + "test_changing.py::test_a_claim_between_reading_and_storing_is_not_overwritten",

@@ -37,7 +37,7 @@ REGRESSIONS = (
         "orchestrator/sync/windows.py",
         "max(cursor.since, window.until)",
         "window.until",
-        4,
+        11,
     ),
     Regression(
         "seen-of-another-digest",
@@ -45,7 +45,7 @@ REGRESSIONS = (
         "orchestrator/sync/page_writer.py",
         "seen=self.digest.seen_bits(), blind",
         "seen=window.seen, blind",
-        184,
+        633,
     ),
     Regression(
         "refused-without-a-name",
@@ -53,7 +53,7 @@ REGRESSIONS = (
         "orchestrator/sync/rejects.py",
         'self._name(record.get("id"), raw)',
         "self._name(None, raw)",
-        2,
+        4,
     ),
     Regression(
         "long-span-held-up",
@@ -69,7 +69,7 @@ REGRESSIONS = (
         "orchestrator/sync/digest.py",
         "oldest_day <= day < KEPT_DAY]",
         "oldest_day <= day]",
-        193,
+        120,
     ),
     Regression(
         "task-recorded-after-its-time",
@@ -77,7 +77,7 @@ REGRESSIONS = (
         "orchestrator/tasks/ending.py",
         "return now + timedelta(days=services.settings.retention_days)",
         "return now",
-        3,
+        59,
     ),
     Regression(
         "others-are-no-sign-of-life",
@@ -85,7 +85,7 @@ REGRESSIONS = (
         "orchestrator/tasks/claim.py",
         "if state.lease != lease:",
         "if state != read.state:",
-        72,
+        20,
     ),
     Regression(
         "purge-outlives-its-removal",
@@ -93,7 +93,7 @@ REGRESSIONS = (
         "orchestrator/operators/pause.py",
         "if snapshot is None or not state.removing or state.removed_at != self._began_at:",
         "if snapshot is None:",
-        1,
+        40,
     ),
     Regression(
         "heal-on-every-delivery",
@@ -101,7 +101,7 @@ REGRESSIONS = (
         "orchestrator/model/healing.py",
         "if age >= APART or age <= -AHEAD:",
         "if True:",
-        1,
+        2,
     ),
     Regression(
         "planned-twice",
@@ -109,7 +109,7 @@ REGRESSIONS = (
         "orchestrator/tasks/ending.py",
         'if first is None or first.data.get("shard", shard) == shard:',
         "if True:",
-        13,
+        59,
     ),
     Regression(
         "one-unreadable-state",
@@ -117,7 +117,7 @@ REGRESSIONS = (
         "orchestrator/model/documents.py",
         "except (msgspec.ValidationError, RecursionError) as error:",
         "except ZeroDivisionError as error:",
-        19,
+        35,
     ),
     Regression(
         "forced-run-eats-a-tick",
@@ -133,7 +133,7 @@ REGRESSIONS = (
         "orchestrator/sync/windows.py",
         "min(now, told or now) - stream.age",
         "now - stream.age",
-        45,
+        103,
     ),
     Regression(
         "release-holds-changes-up",
@@ -149,7 +149,7 @@ REGRESSIONS = (
         "orchestrator/sync/migration/versions.py",
         "cursor.window.until if cursor.window is not None else None]",
         "None]",
-        226,
+        14,
     ),
 )
 
