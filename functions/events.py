@@ -15,6 +15,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import flask
 import msgspec
@@ -60,6 +61,8 @@ class PushedMessage(msgspec.Struct, frozen=True, rename="camel"):
     """The envelope of Pub/Sub and Eventarc; the framework drops the rest of a raw push."""
 
     message: PubsubMessage
+    #: A number; only some forms of an event have it.
+    delivery_attempt: Any = None
 
 
 class _Body(msgspec.Struct, frozen=True, rename="camel"):
@@ -67,6 +70,7 @@ class _Body(msgspec.Struct, frozen=True, rename="camel"):
 
     message: PubsubMessage | None = None
     subscription: str | None = None
+    delivery_attempt: Any = None
     specversion: str | None = None
     id: str | None = None
     source: str | None = None
@@ -100,10 +104,12 @@ def handle_event(
         MessageInvalid: It holds no Pub/Sub message; see `bury_unreadable`.
     """
     event_id = str(event.get("id", ""))
-    pushed = _pushed(event.get_data())
+    push = _pushed(event.get_data())
+    pushed = push.message
     with log_context.bind(**_trace(event, pushed.attributes or {}).fields()):
         try:
             message = messages.decode(pushed.data)
+            message = msgspec.structs.replace(message, redelivered=_is_redelivered(push))
         except MessageInvalid as error:
             with _redelivered_on_error("unreadable"):
                 _bury(services(), pushed, error, event_id)
@@ -180,7 +186,8 @@ def bury_unreadable(app: flask.Flask, services: Callable[[], Services]) -> None:
             return _refuse("a request's body did not arrive whole", 400)
         if request.method == "POST" and not _is_binary(request.headers):
             try:
-                _body.decode(body)
+                # The framework drops it when it makes an event of a push.
+                flask.g.delivery_attempt = _body.decode(body).delivery_attempt
             except _PARSING:
                 return bury()
         return None
@@ -231,14 +238,27 @@ def _is_binary(headers: Fields) -> bool:
     return all(headers.get(name, "") for name in _BINARY) and headers.get(_BINARY[0], "") in _VERSIONS
 
 
-def _pushed(data: object) -> PubsubMessage:
+def _pushed(data: object) -> PushedMessage:
     try:
-        pushed = msgspec.convert(data, PushedMessage).message
+        push = msgspec.convert(data, PushedMessage)
+        pushed = push.message
         # The framework accepts lone surrogates, which can be neither published nor logged.
         msgspec.json.encode((pushed.message_id, pushed.attributes))
     except (msgspec.ValidationError, UnicodeEncodeError) as error:
         raise MessageInvalid(f"event does not hold a Pub/Sub message: {error}") from error
-    return pushed
+    return push
+
+
+def _is_redelivered(push: PushedMessage) -> bool:
+    """Whether an earlier delivery of the message is known to have failed.
+
+    A subscription with dead letters counts its deliveries
+    (cloud.google.com/pubsub/docs/handling-failures#track_delivery_attempts).
+    """
+    attempt = push.delivery_attempt
+    if attempt is None and flask.has_request_context():
+        attempt = flask.g.get("delivery_attempt")
+    return isinstance(attempt, int) and attempt > 1
 
 
 def _trace(event: CloudEvent, attributes: dict[str, str]) -> traces.Trace:

@@ -5,7 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from bench.figures import Figure
-from bench.rows import answer, embedded, fairness, firestore, idle, memory, records, startup, unchanged
+from bench.rows import (
+    answer,
+    embedded,
+    fairness,
+    firestore,
+    idle,
+    memory,
+    records,
+    startup,
+    tasks,
+    unchanged,
+)
 from bench.site import Site
 
 #: In order of measurement.
@@ -18,5 +29,6 @@ ROWS: Mapping[str, Callable[[Site], Sequence[Figure]]] = {
     "unchanged": unchanged.measure,
     "memory": memory.measure,
     "fairness": fairness.measure,
+    "tasks": tasks.measure,
     "records": records.measure,
 }

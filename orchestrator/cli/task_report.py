@@ -85,6 +85,10 @@ def print_history(screen: Console, page: History, now: datetime) -> None:
     if page.open is not None:
         screen.print(f"now: {safe(life(page.open, now))}")
         print_windows(screen, windows_of([page.open]))
+    if page.unchanged_at is not None:
+        screen.print(
+            f"latest: {clock(page.unchanged_at, now)}, nothing had changed (such a task has no record)"
+        )
     rows = []
     for task in (from_document(Task, document) for document in page.tasks):
         counts = task.streams.values()

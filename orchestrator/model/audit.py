@@ -25,6 +25,8 @@ class Action(StrEnum):
     ADD = "add"
     SET = "set"
     CHECK = "check"
+    MAKE_KEYS = "make_keys"
+    ROTATE_KEYS = "rotate_keys"
     PAUSE = "pause"
     RESUME = "resume"
     REMOVE = "remove"

@@ -10,6 +10,7 @@ from orchestrator.errors import RequestError
 from orchestrator.model.cause import Cause, blame_of
 from orchestrator.model.connection import MARKETPLACES, STREAMS, ConnectionStatus
 from orchestrator.model.documents import from_document
+from orchestrator.model.paces import next_at, own_interval, pace_of
 from orchestrator.model.run import Task
 from orchestrator.operators import audit_views, connections, reject_views
 from orchestrator.operators.acting import bulk
@@ -97,6 +98,8 @@ def one(connection_id: str) -> flask.typing.ResponseReturnValue:
         rejects=rejects,
         retry=of_rejects(connection_id) if rejects.rejects else [],
         audit=audit,
+        every=own_interval(view.document),
+        next_at=next_at(pace_of(connection_id, view.document), services.clock.now()),
         buttons=of_connection(connection_id, view.document.get("status")),
         now=services.clock.now(),
     )

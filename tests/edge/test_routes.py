@@ -380,7 +380,7 @@ def test_unknown_run_is_not_found(stage: Stage, method: str, path: str) -> None:
 def test_status_counts_dead_letters_if_it_may(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     """By the queue's metric, which needs no pull; on a laptop nobody counts them for the function."""
     assert stage.call("GET", "/api/sync/status").get_json()["dead_letters"] is None
-    backlog = Backlog("projects/p/subscriptions/dead", ask=lambda _: 3)
+    backlog = Backlog(["projects/p/subscriptions/dead"], ask=lambda _: 3)
     monkeypatch.setattr(wiring, "dead_counter", lambda _: backlog)
 
     assert stage.call("GET", "/api/sync/status").get_json()["dead_letters"] == 3

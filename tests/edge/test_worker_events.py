@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any
 
+import msgspec
 import pytest
 from flask.testing import FlaskClient
 
@@ -87,7 +88,7 @@ def push(**more: Any) -> dict[str, Any]:
     return {
         "subscription": "projects/project-1/subscriptions/work",
         "message": message_of(**more),
-        "deliveryAttempt": 2,
+        "deliveryAttempt": 1,
     }
 
 
@@ -95,6 +96,13 @@ def test_push_is_handled(worker: Worker) -> None:
     """A raw push, as our own subscription sends it, reaches the use case and is acknowledged."""
     assert worker.post(push(publishTime="2026-11-23T12:00:00Z", attributes={"a": "b"})) == 200
     assert worker.handled == [CANCEL]
+
+
+@pytest.mark.parametrize(("attempt", "is_known"), [(2, True), (20, True), ("2", False), (None, False)])
+def test_a_redelivery_is_told(worker: Worker, attempt: object, *, is_known: bool) -> None:
+    """Pub/Sub counts its deliveries; a count in another form is none, and no reason to refuse the message."""
+    assert worker.post({**push(), "deliveryAttempt": attempt}) == 200
+    assert worker.handled == [msgspec.structs.replace(CANCEL, redelivered=is_known)]
 
 
 def test_push_with_topic_in_the_path_is_handled(worker: Worker) -> None:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import google.auth
 from google.auth.exceptions import GoogleAuthError
-from google.auth.transport.requests import AuthorizedSession
-from requests import RequestException
+from google.auth.transport.urllib3 import AuthorizedHttp
+from urllib3.exceptions import HTTPError
+
+from orchestrator.timed_http import TimedPoolManager
 
 #: https://cloud.google.com/monitoring/api/metrics_gcp_p_z#gcp-pubsub: sampled every 60 s.
 _METRIC = "pubsub.googleapis.com/subscription/num_undelivered_messages"
@@ -23,25 +25,25 @@ KEPT_S = 60.0
 
 
 class Backlog:
-    """Counts a subscription's messages for many callers, none of which waits long; safe for threads.
+    """Counts the messages of some subscriptions for many callers, none of which waits long; safe for threads.
 
     One thread of its own asks at a time. A slow answer is used by a later call, and a failure, which a slow
     service may cause too, is not repeated at once.
 
     Args:
-        subscription: `projects/PROJECT/subscriptions/ID`.
-        ask: Asks for the number.
+        subscriptions: `projects/PROJECT/subscriptions/ID`, each.
+        ask: Asks for the number of one.
         monotonic: Seconds that never go back.
     """
 
     def __init__(
         self,
-        subscription: str,
+        subscriptions: Sequence[str],
         *,
         ask: Callable[[str], int | None] | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._subscription = subscription
+        self._subscriptions = subscriptions
         self._ask = ask or undelivered
         self._monotonic = monotonic
         self._lock = threading.Lock()
@@ -68,7 +70,9 @@ class Backlog:
     def _fetch(self) -> None:
         number = None
         try:
-            number = self._ask(self._subscription)
+            numbers = [self._ask(each) for each in self._subscriptions]
+            known = [each for each in numbers if each is not None]
+            number = sum(known) if len(known) == len(numbers) else None
         finally:
             with self._lock:
                 self._told, self._asking = (number, self._monotonic()), None
@@ -89,13 +93,11 @@ def undelivered(subscription: str) -> int | None:
     }
     try:
         credentials, _ = google.auth.default(scopes=["https://www.googleapis.com/auth/monitoring.read"])
-        answer = AuthorizedSession(credentials).get(
-            f"https://monitoring.googleapis.com/v3/projects/{project}/timeSeries",
-            params=asked,
-            timeout=_TIMEOUT_S,
+        answer = AuthorizedHttp(credentials, http=TimedPoolManager(timeout=_TIMEOUT_S)).request(
+            "GET", f"https://monitoring.googleapis.com/v3/projects/{project}/timeSeries", fields=asked
         )
-        return latest(answer.json()) if answer.status_code == 200 else None
-    except (GoogleAuthError, RequestException, ValueError):
+        return latest(answer.json()) if answer.status == 200 else None
+    except (GoogleAuthError, HTTPError, ValueError):
         return None
 
 

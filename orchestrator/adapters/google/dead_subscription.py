@@ -53,7 +53,11 @@ class PubSubDeadLetters:
         self._subscription = dead_subscription_of(project, topic)
         self._is_emulated = bool(emulator_host)
         self._client = Client(
-            SubscriberClient, QueueUnavailable, _REMEDIES, SubscriberGrpcTransport, emulator_host
+            SubscriberClient,
+            SubscriberGrpcTransport,
+            QueueUnavailable,
+            _REMEDIES,
+            emulator_host=emulator_host,
         )
 
     def close(self) -> None:

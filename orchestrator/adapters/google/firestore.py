@@ -86,7 +86,7 @@ class FirestoreStore:
         if emulator_host:
             self._metadata.append(("authorization", "Bearer owner"))  # past its security rules
         self._client = Client(
-            FirestoreClient, StoreUnavailable, _REMEDIES, FirestoreGrpcTransport, emulator_host
+            FirestoreClient, FirestoreGrpcTransport, StoreUnavailable, _REMEDIES, emulator_host=emulator_host
         )
 
     def close(self) -> None:

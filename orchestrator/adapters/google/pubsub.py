@@ -62,7 +62,7 @@ class PubSubQueue:
     def __init__(self, *, project: str, topic: str, emulator_host: str = "") -> None:
         self._topic = topic_path(project, topic)
         self._client = Client(
-            PublisherClient, QueueUnavailable, _REMEDIES, PublisherGrpcTransport, emulator_host
+            PublisherClient, PublisherGrpcTransport, QueueUnavailable, _REMEDIES, emulator_host=emulator_host
         )
 
     def close(self) -> None:

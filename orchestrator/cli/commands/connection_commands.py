@@ -15,6 +15,7 @@ from orchestrator.cli.output import print_faults, safe, table
 from orchestrator.cli.sellers import add_command, authorize_command, pause_command, set_command
 from orchestrator.cli.task_report import life, print_history, print_windows
 from orchestrator.model.connection import MARKETPLACES, ConnectionStatus
+from orchestrator.model.paces import next_at, pace_of
 from orchestrator.operators import connections, pause
 from orchestrator.operators.connections import ConnectionView
 from orchestrator.operators.health.remedies import remedy, spelled, title
@@ -52,7 +53,7 @@ def add_parsers(commands: Commands) -> None:
     for name, run, text in (
         ("show", _show, "show one connection with its cursors and last error"),
         ("check", _check, "make one authenticated call; if it works, an earlier refusal is forgotten"),
-        ("remove", _remove, "delete it; its records and its secret stay"),
+        ("remove", _remove, "delete it and its credential in the vault; its records stay"),
     ):
         one = command(commands, name, run, text, f"marketplace-sync connections {name} my-shop")
         one.add_argument("connection_id", metavar="ID")
@@ -141,7 +142,7 @@ def _print_view(screen: Console, view: ConnectionView, task: OpenConnection | No
         screen.print("No run has worked on it yet.")
         return
     screen.print()
-    state = view.state
+    state, following = view.state, next_at(pace_of(view.id, view.document), now)
     rows = [
         (
             name,
@@ -160,6 +161,7 @@ def _print_view(screen: Console, view: ConnectionView, task: OpenConnection | No
         ("failures in a row", state.consecutive_failures),
         ("last run", state.last_run.run_id if state.last_run else None),
         ("open run", state.open.run_id if state.open else None),
+        ("next tick from", "now" if state.wanted else following or "each tick"),
         ("now", life(task, now) if task is not None else None),
         *_why(view),
     ]
@@ -189,7 +191,8 @@ def _why(view: ConnectionView) -> list[tuple[str, object]]:
 def _remove(services: Services, options: argparse.Namespace) -> Answer:
     name, purge = options.connection_id, options.purge_records
     pause.remove(services, name, by=actor(services), purge_records=purge)
-    kept = " with its records; its secret stays" if purge else "; its records and its secret stay"
+    kept = " with its records" if purge else "; its records stay"
+    kept += "; a secret of its own in Secret Manager stays"
     value = {"id": name, "removed": True, "records_purged": purge}
     return Answer(value, f"{name}: removed{kept}")
 

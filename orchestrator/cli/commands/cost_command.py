@@ -54,12 +54,12 @@ def _print(screen: Console, view: Spending, days: int) -> None:
         screen.print()
         rows = [(run.run_id, *_row(run.cost)) for run in dearest]
         screen.print(
-            table(
-                f"the {len(dearest)} most expensive runs" if len(dearest) > 1 else "the most expensive run",
-                ("run", *_USED),
-                rows,
-                drop=_DROP,
-            )
+            table(f"the most expensive: {plural(len(dearest), 'run')}", ("run", *_USED), rows, drop=_DROP)
+        )
+    if view.spared_tasks:
+        screen.print(
+            f"Intervals of their own have spared {plural(view.spared_tasks, 'task')} of connections, about "
+            f"{view.spared_usd:.6f} USD at the average of those above."
         )
     prices = view.prices
     screen.print(

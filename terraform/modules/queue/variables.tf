@@ -45,6 +45,18 @@ variable "labels" {
   }
 }
 
+variable "lane" {
+  description = "Name of the lane, as a part of all its names; empty for the first one."
+  type        = string
+  default     = ""
+  nullable    = false
+
+  validation {
+    condition     = contains(["", "backfill"], var.lane)
+    error_message = "lane is \"\" (first slices and all short messages) or \"backfill\" (continuations)."
+  }
+}
+
 variable "name" {
   description = "Prefix of all names."
   type        = string
