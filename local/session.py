@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -24,16 +25,20 @@ from orchestrator.cli.follow import follow, seen
 from orchestrator.cli.output import console, safe
 from orchestrator.cli.run_report import print_run
 from orchestrator.model.audit import Actor, Face
+from orchestrator.model.connection import STREAMS
 from orchestrator.model.run import RunStatus
 from orchestrator.operators import run_views
 from orchestrator.operators.run_views import RunView
 from orchestrator.page.server import beside
+from orchestrator.ports import Query
 
 #: A run without progress for this many seconds is considered stalled.
 STALLED_S = 600.0
 #: The same for an interrupted run, whose messages are redelivered within seconds.
 _INTERRUPTED_STALLED_S = 60.0
 _DEV_POLL_S = 0.5
+#: Connections that are searched for a record to show.
+_LOOKED_AT = 20
 
 
 def run(options: Options) -> int:
@@ -46,7 +51,8 @@ def run(options: Options) -> int:
             msgspec.json.format(msgspec.json.encode(view.run), indent=2) + b"\n"
         )
         print_run(screen, view)
-    _print_next_steps(screen, options)
+        record = _a_record(stack)
+    _print_next_steps(screen, options, record)
     return 0 if view.run["status"] == RunStatus.SUCCEEDED else 1
 
 
@@ -148,7 +154,19 @@ class _Watchdog:
             )
 
 
-def _print_next_steps(screen: Console, options: Options) -> None:
+def _a_record(stack: Stack) -> str:
+    """The words of a stored record on the command line; empty if none is stored."""
+    store = stack.services.store
+    for connection in store.query(Query("connections", limit=_LOOKED_AT)):
+        for stream in STREAMS:
+            for found in store.query(Query(f"{connection.path}/{stream}", limit=1)):
+                record_id = found.data.get("id")
+                if isinstance(record_id, str):
+                    return shlex.join([connection.id, stream, record_id])
+    return ""
+
+
+def _print_next_steps(screen: Console, options: Options, record: str) -> None:
     folder, python = options.folder, _python()
     screen.print()
     screen.print(f"Run document: {folder.last_run}")
@@ -156,6 +174,9 @@ def _print_next_steps(screen: Console, options: Options) -> None:
         screen.print("List connections and runs:")
         screen.print(f"  set -a; . {folder.environment}; set +a")
         screen.print(f"  {python} -m orchestrator connections list; {python} -m orchestrator runs list")
+        if record:
+            screen.print("Show a stored record:")
+            screen.print(f"  {python} -m orchestrator records show {record}", soft_wrap=True)
     emulators = " EMULATORS=1" if options.emulators else ""
     screen.print(f"Keep the stack running, with a tick every minute: make dev{emulators}")
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import csv
 import sys
 from collections.abc import Iterator, Mapping
-from typing import Any, TextIO
+from typing import Any, TextIO, get_args
 
 import msgspec
 
@@ -37,12 +37,31 @@ def print_csv(value: object, rows: str = "", to: TextIO | None = None) -> None:
         ]
     entries = [dict(_flat("", each)) for each in (found if isinstance(found, list) else [found])]
     columns = list(dict.fromkeys(name for entry in entries for name in entry))
+    if not entries and rows and isinstance(value, msgspec.Struct):
+        columns = list(_columns_of(value, rows))
     if columns:
         writer = csv.writer(to or sys.stdout, lineterminator="\n")
         writer.writerow([_text(name) for name in columns])
         writer.writerows([[_cell(entry.get(name)) for name in columns] for entry in entries])
     if rows and isinstance(plain, dict) and plain.get("next_page_token"):
         print(f"There are more: --page-token {plain['next_page_token']}", file=sys.stderr)
+
+
+def _columns_of(value: msgspec.Struct, rows: str) -> Iterator[str]:
+    """The columns that rows would have; none if only the rows themselves tell them."""
+    held = next(each.type for each in msgspec.structs.fields(value) if each.name == rows)
+    for row in get_args(held):
+        if isinstance(row, type) and issubclass(row, msgspec.Struct):
+            yield from _names("", row)
+
+
+def _names(above: str, struct: type[msgspec.Struct]) -> Iterator[str]:
+    for each in msgspec.structs.fields(struct):
+        name = f"{above}.{each.encode_name}" if above else each.encode_name
+        if isinstance(each.type, type) and issubclass(each.type, msgspec.Struct):
+            yield from _names(name, each.type)
+        else:
+            yield name
 
 
 def _flat(name: str, value: Any) -> Iterator[tuple[str, Any]]:

@@ -208,6 +208,16 @@ def test_an_unknown_reject_is_not_found(store: SqliteStore) -> None:
         reject_views.list_rejects(store, connection_id="shop-2", page_token=token)
 
 
+def test_csv_without_rows_has_its_header(store: SqliteStore, capsys: pytest.CaptureFixture[str]) -> None:
+    """The one that rows would have, so that a program reads an empty file like any other."""
+    assert main(["rejects", "list", "-o", "csv"]) == 0
+    empty = capsys.readouterr().out
+    put(store, "a", "orders-1")
+    assert main(["rejects", "list", "-o", "csv"]) == 0
+    assert capsys.readouterr().out.splitlines()[0] == empty.strip()
+    assert empty.startswith("connection_id,reject_id,stream,")
+
+
 def test_one_that_no_listing_takes_away_is_forgotten(
     store: SqliteStore, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -93,6 +94,10 @@ def first(tmp_path_factory: pytest.TempPathFactory) -> Finished:
     assert finished.returncode == 0, finished.stdout + finished.stderr
     for shown in ("The tick was accepted", "succeeded", "takealot", "shopify", "make dev"):
         assert shown in finished.stdout
+    # The hint at a stored record is a command that works.
+    (hint,) = re.findall(r" -m (orchestrator records show .+)", finished.stdout)
+    script = f"set -a; . {directory}/env; set +a; exec {sys.executable} -m {hint}"
+    assert subprocess.run(["bash", "-c", script], cwd=ROOT, check=False, timeout=60).returncode == 0
     return Finished(directory, last_run(directory))
 
 
