@@ -23,7 +23,7 @@ def add_parsers(commands: Commands) -> None:
         _init,
         "have the worker make the first keyset; one that exists is left as it is",
         "marketplace-sync vault init",
-        note="`make deploy` and `make run` do it by themselves.",
+        note="`make run` does it by itself; after a deployment it may be repeated.",
     )
     command(
         commands,

@@ -77,7 +77,10 @@ class Load:
 
     def usd(self) -> float:
         """A month's cost, after the free amounts."""
-        return sum(max(0.0, line.used(self.connections, self.connections * TICKS) - line.free) * line.usd for line in LINES)
+        return sum(
+            max(0.0, line.used(self.connections, self.connections * TICKS) - line.free) * line.usd
+            for line in LINES
+        )
 
     def naive_usd(self) -> float:
         """A month's document writes of a design that writes each record it lists."""
