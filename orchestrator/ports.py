@@ -143,8 +143,8 @@ class DocumentStore(Protocol):
     def query(self, query: Query) -> list[Snapshot]:
         """Read the documents that a query selects, in its order."""
 
-    def count(self, collection: str, where: Sequence[Filter] = ()) -> int:
-        """Count documents without reading them."""
+    def count(self, collection: str, where: Sequence[Filter] = (), *, group: bool = False) -> int:
+        """Count documents without reading them; with `group` those of all collections of this id."""
 
     def sum(self, collection: str, field: str, where: Sequence[Filter] = ()) -> float:
         """Add up a number at a (dotted) field without reading the documents.
@@ -227,6 +227,13 @@ class DeadMessage:
     def reason(self) -> str:
         """Why the worker buried it; empty if its deliveries failed."""
         return self.attributes.get("reason", "")
+
+
+class Counter(Protocol):
+    """Counts something."""
+
+    def count(self) -> int | None:
+        """The number; None if it cannot be told."""
 
 
 class DeadLetters(Protocol):

@@ -15,6 +15,7 @@ from orchestrator.errors import NotPossible, StoreUnavailable
 from orchestrator.marketplaces.registry import REGISTRY
 from orchestrator.ports import (
     ChangeFeed,
+    Counter,
     DeadLetters,
     DocumentStore,
     LogReader,
@@ -117,6 +118,17 @@ def _dead_letters(settings: Settings, lane: str, path: Path) -> LocalDeadLetters
     return PubSubDeadLetters(
         project=settings.google_cloud_project, topic=target, emulator_host=settings.pubsub_emulator_host
     )
+
+
+def dead_counter(settings: Settings) -> Counter | None:
+    """Counts dead letters of all lanes without reading any; None if only a pull could tell."""
+    lanes = [lane.partition(":") for lane in (settings.sync_queue, settings.sync_queue_backfill) if lane]
+    if any(scheme == "local" for scheme, _, _ in lanes) or settings.pubsub_emulator_host:
+        return None
+    from orchestrator.adapters.google.backlog import Backlog
+    from orchestrator.adapters.google.pubsub import dead_subscription_of
+
+    return Backlog([dead_subscription_of(settings.google_cloud_project, topic) for _, _, topic in lanes])
 
 
 def log_reader(settings: Settings) -> LogReader:

@@ -10,6 +10,7 @@ from rich.console import Console
 from orchestrator.cli.output import print_faults, safe, table
 from orchestrator.model.documents import from_document
 from orchestrator.model.run import Task
+from orchestrator.operators.health.verdict import plural
 from orchestrator.operators.tasks.history import History
 from orchestrator.operators.tasks.open_tasks import OpenConnection
 from orchestrator.operators.tasks.windows import WindowProgress
@@ -95,7 +96,7 @@ def print_history(screen: Console, page: History, now: datetime) -> None:
         took = (task.finished_at - task.started_at).total_seconds() if task.started_at else None
         rows.append((task.run_id, task.finished_at, *outcome(task), seen, rejected, took))
     columns = ("run", "ended", *OUTCOME, "records", "rejected", "s")
-    screen.print(table(f"{len(rows)} tasks of {safe(page.connection_id)}", columns, rows))
+    screen.print(table(f"{plural(len(rows), 'task')} of {safe(page.connection_id)}", columns, rows))
     print_faults(screen, page.faults)
     if page.next_page_token is not None:
         print(f"There are more: --page-token {page.next_page_token}")

@@ -32,6 +32,7 @@ class Action(StrEnum):
     REMOVE = "remove"
     COMPLETE_ENVELOPES = "complete_envelopes"
     REPLAY = "replay"
+    FORGET = "forget"
 
 
 class Actor(msgspec.Struct, frozen=True):

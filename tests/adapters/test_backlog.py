@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from typing import Any
 
 import google.auth
@@ -83,3 +85,41 @@ def test_without_the_right_it_is_not_measured(monkeypatch: pytest.MonkeyPatch) -
 
     monkeypatch.setattr(google.auth, "default", none)
     assert backlog.undelivered(SUBSCRIPTION) is None
+
+
+def test_a_slow_metric_keeps_nobody_waiting() -> None:
+    """Many callers wait for one question, not long, and the late answer is told to the next ones."""
+    answer, asked = threading.Event(), []
+
+    def ask(subscription: str) -> int:
+        asked.append(subscription)
+        answer.wait(30)
+        return 3
+
+    counter = backlog.Backlog([SUBSCRIPTION], ask=ask)
+    began = time.monotonic()
+    assert [counter.count(0.01) for _ in range(5)] == [None] * 5
+    assert time.monotonic() - began < backlog.WAIT_S
+    answer.set()
+    assert counter.count(10) == 3
+    assert asked == [SUBSCRIPTION]
+
+
+def test_a_number_is_used_for_a_minute() -> None:
+    """As often as Pub/Sub measures; a failure counts too, so a failing service is not asked at each call."""
+    now, answers = [0.0], iter([None, 3, 0])
+    counter = backlog.Backlog([SUBSCRIPTION], ask=lambda _: next(answers), monotonic=lambda: now[0])
+    told = []
+    for _ in range(3):
+        told += [counter.count(), counter.count()]
+        now[0] += backlog.KEPT_S
+
+    assert told == [None, None, 3, 3, 0, 0]
+
+
+def test_all_lanes_are_added_up() -> None:
+    """A lane whose number is not known leaves the sum unknown."""
+    known: dict[str, int | None] = {"a": 2, "b": 3}
+
+    assert backlog.Backlog(["a", "b"], ask=known.get).count() == 5
+    assert backlog.Backlog(["a", "c"], ask=known.get).count() is None

@@ -45,6 +45,11 @@ def dead_letters_of(name: str) -> str:
     return f"{name}-dead"
 
 
+def dead_subscription_of(project: str, topic: str) -> str:
+    """The subscription of a queue's dead letters, `projects/PROJECT/subscriptions/ID`."""
+    return dead_letters_of(topic_path(project, topic)).replace("/topics/", "/subscriptions/")
+
+
 class PubSubQueue:
     """The TaskQueue port; safe for threads. The client is made on first use, so after a fork.
 

@@ -91,6 +91,7 @@ module "store" {
 module "queue" {
   source = "../queue"
 
+  api_member    = module.api.member
   delivery      = var.delivery
   labels        = local.labels
   name          = var.name
@@ -107,6 +108,7 @@ module "queue" {
 module "queue_backfill" {
   source = "../queue"
 
+  api_member    = module.api.member
   delivery      = var.delivery
   labels        = local.labels
   lane          = "backfill"

@@ -123,6 +123,17 @@ resource "google_pubsub_subscription_iam_member" "dead_letters_out" {
   member       = time_sleep.agent.triggers.member
 }
 
+# The status counts dead letters by Pub/Sub's metric, because a pull would withhold them from others. Time series are granted
+# by project alone, so once for all lanes, and monitoring.viewer is the smallest role that has `monitoring.timeSeries.list` and changes nothing
+# (cloud.google.com/monitoring/access-control).
+resource "google_project_iam_member" "dead_letters_counted" {
+  count = var.lane == "" ? 1 : 0
+
+  project = var.project_id
+  role    = "roles/monitoring.viewer"
+  member  = var.api_member
+}
+
 # The worker publishes unreadable messages there itself, so that they are not redelivered again and again; those of
 # another lane too, because their lane is unknown.
 resource "google_pubsub_topic_iam_member" "unreadable_in" {

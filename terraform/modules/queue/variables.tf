@@ -1,3 +1,14 @@
+variable "api_member" {
+  description = "The HTTP function's account, as an IAM member: it counts the dead letters."
+  type        = string
+  nullable    = false
+
+  validation {
+    condition     = startswith(var.api_member, "serviceAccount:")
+    error_message = "api_member is a service account: \"serviceAccount:NAME@PROJECT.iam.gserviceaccount.com\"."
+  }
+}
+
 variable "delivery" {
   description = "Delivery of messages to the worker: seconds for one attempt, back-off before the next attempt, and attempts until a message becomes a dead letter."
   type = object({

@@ -155,7 +155,7 @@ def test_connections_are_synced_and_shown(cloud: FakeCloud, capsys: pytest.Captu
 
     out = capsys.readouterr().out
     assert ", which has 1 connection." in out
-    assert "1 connections: 1 succeeded, 0 failed, 0 skipped" in out
+    assert "1 connection: 1 succeeded, 0 failed, 0 skipped" in out
     assert out.endswith("Deployed.\n")
 
 

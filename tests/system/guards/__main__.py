@@ -18,6 +18,7 @@ from tests.system.guards.cli_guards import CLI_GUARDS
 from tests.system.guards.copies import copy_without, run_in
 from tests.system.guards.deploy_guards import DEPLOY_GUARDS
 from tests.system.guards.detail_guards import DETAIL_GUARDS
+from tests.system.guards.edge_guards import EDGE_GUARDS
 from tests.system.guards.freshness_guards import FRESHNESS_GUARDS
 from tests.system.guards.guard import Guard
 from tests.system.guards.local_guards import LOCAL_GUARDS
@@ -47,6 +48,7 @@ GUARDS = (
     *FRESHNESS_GUARDS,
     *CHANGE_GUARDS,
     *LOCAL_GUARDS,
+    *EDGE_GUARDS,
     *LOG_GUARDS,
     *CHANNEL_GUARDS,
     *DEPLOY_GUARDS,

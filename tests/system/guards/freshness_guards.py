@@ -59,8 +59,8 @@ FRESHNESS_GUARDS = (
     Guard(
         "operators: a reject that is stored by now is over",
         "orchestrator/operators/health/status.py",
-        "        reject=rejects[0].data if rejects else None,\n",
-        "        reject=rejects[0].data if rejects else {},\n",
+        "        reject=reject[0].data if reject else None,\n",
+        "        reject=reject[0].data if reject else {},\n",
         STATUS + "test_rejects_and_a_backlog",
     ),
     Guard(

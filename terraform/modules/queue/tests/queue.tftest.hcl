@@ -54,6 +54,7 @@ variables {
   labels        = {}
   name          = "sync"
   project_id    = "a-project"
+  api_member    = "serviceAccount:sync-api@a-project.iam.gserviceaccount.com"
   publishers    = { api = "serviceAccount:sync-api@a-project.iam.gserviceaccount.com" }
   worker_member = "serviceAccount:sync-worker@a-project.iam.gserviceaccount.com"
   worker_url    = "https://sync-worker-123456789012.europe-west1.run.app"
@@ -135,6 +136,11 @@ run "queue" {
   assert {
     condition     = google_pubsub_topic_iam_member.dead_letters_in.member == google_project_service_identity.pubsub.member && google_pubsub_subscription_iam_member.dead_letters_out.member == google_project_service_identity.pubsub.member
     error_message = "both belong to the Pub/Sub service agent"
+  }
+
+  assert {
+    condition     = google_project_iam_member.dead_letters_counted[0].role == "roles/monitoring.viewer" && google_project_iam_member.dead_letters_counted[0].project == "a-project" && google_project_iam_member.dead_letters_counted[0].member == var.api_member
+    error_message = "the HTTP function may read metrics, and no more"
   }
 
   assert {
@@ -244,6 +250,16 @@ run "refuses_everybody" {
   }
 
   expect_failures = [var.publishers]
+}
+
+run "refuses_a_counter_that_is_everybody" {
+  command = plan
+
+  variables {
+    api_member = "allUsers"
+  }
+
+  expect_failures = [var.api_member]
 }
 
 run "refuses_a_worker_that_is_everybody" {
