@@ -15,8 +15,10 @@ from orchestrator import wiring
 from orchestrator.cli.output import console
 from orchestrator.cli.run_report import print_run
 from orchestrator.errors import SyncError
+from orchestrator.model.audit import Actor, Face
 from orchestrator.model.run import RunStatus
 from orchestrator.operators.run_views import RunView
+from orchestrator.operators.sellers import keysets
 from orchestrator.services import Services
 from orchestrator.settings import Settings
 from terraform.cloud import Cloud, DeploymentFailed, Tools, read_outputs
@@ -53,10 +55,24 @@ def prove(
         outputs = read_outputs(cloud, folder)
         services = build(outputs.settings)
         view = Proof(cloud, services, outputs, screen, patience).prove()
+        _make_keyset(services, screen)
     except (DeploymentFailed, SyncError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     return _end(screen, view)
+
+
+def _make_keyset(services: Services, screen: Console) -> None:
+    """Have the worker, which answers by now, make the vault's keyset at the first deployment.
+
+    Raises:
+        SyncError: It could not be made.
+    """
+    if services.vault is None:
+        return
+    _, is_new = keysets.init(services, by=Actor(wiring.caller(services.settings), Face.COMMAND_LINE))
+    if is_new:
+        screen.print("The worker has made the keyset of the vault, for the sellers' credentials.")
 
 
 def _end(screen: Console, view: RunView) -> int:

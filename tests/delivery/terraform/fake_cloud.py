@@ -65,7 +65,7 @@ class FakeCloud:
             if words.startswith(begin) and errors:
                 raise CommandFailed(f"{words}: {errors.pop(0)}")
         match command:
-            case ["terraform", folder, "output", "-json"]:
+            case [_, folder, "output", "-json"]:  # TERRAFORM names the program
                 assert folder == f"-chdir={FOLDER}"
                 return json.dumps({name: {"value": value} for name, value in self.outputs.items()})
             case ["gcloud", "scheduler", "jobs", "run", "sync-tick", *options]:

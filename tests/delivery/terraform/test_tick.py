@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pytest
 
+from orchestrator.adapters.vault import KeysetVault
 from orchestrator.errors import CredentialsRejected, StoreUnavailable
 from orchestrator.model import ids
 from orchestrator.model.run import RunStatus
@@ -14,6 +16,7 @@ from orchestrator.ports import Update
 from terraform.cloud import CommandFailed, Tools
 from terraform.waiting import USUAL
 from tests.delivery.terraform.fake_cloud import OPERATOR, FakeCloud
+from tests.support.secrets import RememberingSecrets
 from tests.support.world import FakeClient, fill
 
 RUN_JOB = "gcloud scheduler jobs run"
@@ -41,6 +44,24 @@ def test_an_empty_project_is_proved_to_its_worker(
         "Add one: docs/deploy.md, step 4.",
     ]
     assert cloud.world.get("healing/heal").data["done"]
+
+
+def test_the_worker_makes_the_vaults_keyset_once(
+    cloud: FakeCloud, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The first deployment asks for it, when the worker has been seen; the next one leaves it as it is."""
+    services, secrets = cloud.world.services, RememberingSecrets()
+    vault = KeysetVault(secrets, private="file:private", public="file:public")
+    cloud.world.services = dataclasses.replace(services, secrets=secrets, vault=vault)
+
+    assert cloud.prove() == 0
+
+    assert "The worker has made the keyset of the vault" in capsys.readouterr().out
+    made = vault.published()
+    assert made is not None
+    assert cloud.prove() == 0
+    assert "keyset" not in capsys.readouterr().out
+    assert vault.published() == made
 
 
 def test_without_a_worker_the_deployment_has_failed(
