@@ -74,6 +74,15 @@ class Site:
         )
         return url
 
+    def ready(self, marketplace: str, *, orders: int, products: int) -> str:
+        """Start a sandbox and a process that repeats its answers from memory; returns the latter's URL."""
+        sandbox = self.sandbox(marketplace, orders=orders, products=products)
+        (port,) = free_ports(1)
+        name, url = f"ready-{port}", f"http://127.0.0.1:{port}"
+        until = f"{self.until:%Y-%m-%dT%H:%M:%S}"
+        self.start(name, url, "bench.ready", f"--port={port}", f"--sandbox={sandbox}", f"--until={until}")
+        return url
+
     def start(self, name: str, url: str, module: str, *arguments: str, **variables: str) -> None:
         """Start a Python module as a process and wait until it answers."""
         strange = {"K_SERVICE", "FUNCTION_TARGET"}
