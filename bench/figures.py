@@ -146,7 +146,7 @@ def spent_in_turn(rounds: int, *measures: Callable[[], Spent]) -> list[Rounds]:
         taken[index].append(measures[index]())
         return 0.0
 
-    in_turn(rounds, *(lambda index=index: measuring(index) for index in range(len(measures))))  # type: ignore[misc] # mypy does not infer a lambda's default
+    in_turn(rounds, *(lambda index=index: measuring(index) for index in range(len(measures))))
     return [
         Rounds(Measured([each.wall_s for each in spent[1:]]), Measured([each.cpu_s for each in spent[1:]]))
         for spent in taken

@@ -21,6 +21,10 @@ class SourceMissing(Exception):
     """The source of an earlier release cannot be had here; the message says which."""
 
 
+class PeerMissing(Exception):
+    """The loader that the product is compared with cannot be had here; the message says why."""
+
+
 @dataclass(frozen=True)
 class Site:
     """One run of the benchmarks.

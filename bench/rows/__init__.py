@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from bench.figures import Figure
-from bench.rows import answer, embedded, fairness, firestore, idle, memory, records, startup, unchanged
+from bench.rows import answer, embedded, fairness, firestore, idle, memory, peer, records, startup, unchanged
+from bench.rows.scale import dispatch, first, growth, large
 from bench.site import Site
 
 #: In order of measurement.
@@ -14,6 +15,11 @@ ROWS: Mapping[str, Callable[[Site], Sequence[Figure]]] = {
     "start-up": startup.measure,
     "embedded": embedded.measure,
     "firestore": firestore.measure,
+    "peer": peer.measure,
+    "dispatch": dispatch.measure,
+    "growth": growth.measure,
+    "first-order": first.measure,
+    "large": large.measure,
     "idle": idle.measure,
     "unchanged": unchanged.measure,
     "memory": memory.measure,

@@ -6,8 +6,8 @@ executor. Another process repeats the sandbox's answers from memory (`bench/read
 Floor: the same client makes the same requests; each row is decoded and inserted, as it came, into a new
 SQLite file with the same journal and batches of the same size. No normalizing, digest, cursor or lease.
 
-Of both, the CPU time of this process for an order is compared as well. The floor's leaves out all that makes a
-record of a row.
+Of both, the CPU time of this process for an order is compared as well. The floor's leaves out all that
+makes a record of a row.
 """
 
 from __future__ import annotations
@@ -69,19 +69,19 @@ def _floor(path: Path, url: str, orders: int) -> Spent:
     """The time of the same work without any logic."""
     with closing(SqliteStore(path.with_suffix(".connections"))) as store, closing(Engine(store)) as engine:
         engine.connect("c", "shopify", url, ["orders"])
-        opening = _opening(engine)
+        request = opening(engine)
     with closing(sqlite3.connect(path, isolation_level=None)) as database:
         database.execute("PRAGMA journal_mode = WAL")
         database.execute("PRAGMA synchronous = NORMAL")
         database.execute("CREATE TABLE orders (id TEXT PRIMARY KEY, body BLOB NOT NULL)")
         with Stopwatch() as watch:
-            session = CONNECTOR.open(opening)
-            window = Window(CONNECTOR.epoch, opening.clock.now() - timedelta(minutes=2))
+            session = CONNECTOR.open(request)
+            window = Window(CONNECTOR.epoch, request.clock.now() - timedelta(minutes=2))
             token, following = None, True
             rows: list[tuple[str, bytes]] = []
             while following:
                 page = CONNECTOR.streams["orders"].fetch(session, window, token)
-                rows += [(_decoded(raw)["legacyResourceId"], raw) for raw in page.records]
+                rows += [(decoded(raw)["legacyResourceId"], raw) for raw in page.records]
                 token = page.next_token
                 following = token is not None
                 if len(rows) >= JOINED_RECORDS or not following:
@@ -93,7 +93,8 @@ def _floor(path: Path, url: str, orders: int) -> Spent:
     return watch.spent
 
 
-def _opening(engine: Engine) -> SessionRequest:
+def opening(engine: Engine) -> SessionRequest:
+    """The request that opens a session of the connection `c`."""
     services = engine.services
     snapshot = engine.store.get(ids.connection_path("c"))
     assert snapshot is not None  # noqa: S101 - the line above stored it
@@ -108,7 +109,8 @@ def _opening(engine: Engine) -> SessionRequest:
     )
 
 
-def _decoded(raw: bytes) -> dict[str, Any]:
+def decoded(raw: bytes) -> dict[str, Any]:
+    """A row's JSON, with no type in mind."""
     row: dict[str, Any] = msgspec.json.decode(raw)
     return row
 
