@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from bench.figures import Figure
 from bench.rows import answer, embedded, fairness, firestore, idle, memory, peer, records, startup, unchanged
-from bench.rows.scale import dispatch, first, growth, large
+from bench.rows.scale import dispatch, first, growth, large, parts
 from bench.site import Site
 
 #: In order of measurement.
@@ -20,6 +20,7 @@ ROWS: Mapping[str, Callable[[Site], Sequence[Figure]]] = {
     "growth": growth.measure,
     "first-order": first.measure,
     "large": large.measure,
+    "parts": parts.measure,
     "idle": idle.measure,
     "unchanged": unchanged.measure,
     "memory": memory.measure,
