@@ -6,7 +6,7 @@ STAMP := $(VENV)/.requirements-installed
 # pip installs uv, and uv everything else: the same hashes in a tenth of the time.
 UV_INSTALL := $(BIN)/uv pip install --quiet
 
-# make run, make dev
+# make run, make dev, make deploy
 switch = $(if $(filter-out 0 1,$2),$(error $1 is 1 or 0, not '$2'),$(if $(filter 1,$2),$3))
 RUN_OPTIONS = \
 	$(call switch,EMULATORS,$(EMULATORS),--emulators) \
@@ -28,6 +28,9 @@ TERRAFORM ?= terraform
 CHECKOV ?= .venv-checkov
 AUDIT ?= .venv-audit
 DEPLOYED = $(if $(ENV),terraform/environments/$(ENV))
+INIT = $(strip $(TERRAFORM) -chdir=$(DEPLOYED) init $(if $(STATE_BUCKET),-backend-config=bucket=$(STATE_BUCKET)))
+APPLY = $(strip $(TERRAFORM) -chdir=$(DEPLOYED) apply $(if $(YES),-auto-approve))
+IS_DRY = $(call switch,DRY,$(DRY),1)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run dev check test fuzz chaos lint fmt bench docs screenshots requirements audit sbom terraform-test terraform-scan deploy destroy clean
@@ -38,7 +41,8 @@ help: ## List the targets
 	@echo "  make run and make dev take ORDERS=, PRODUCTS=, SEED=, SANDBOX_DATA=DIR, RESET=1 and EMULATORS=1;"
 	@echo "  make dev also INTERVAL=seconds; make check and make test take ARGS= for pytest, make check also"
 	@echo "  MARKETPLACE= and JOBS=; make fuzz and make chaos SECONDS= and SEED=; all take PYTHON= and VENV=."
-	@echo "  make deploy and make destroy take ENV=dev or ENV=prod, STATE_BUCKET= and YES=1; they and make terraform-test TERRAFORM=."
+	@echo "  make deploy and make destroy take ENV=dev or ENV=prod, STATE_BUCKET= and YES=1, make deploy also DRY=1 and"
+	@echo "  with it WORKER=stopped; they and make terraform-test TERRAFORM=."
 
 setup: $(STAMP) ## Install everything into .venv, the command marketplace-sync too (the other targets do it by themselves)
 
@@ -82,7 +86,7 @@ fmt: $(STAMP) ## Format the code and make the automatic fixes
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-bench: $(STAMP) ## Measure the numbers to reach, each against its floor; ROWS= and BEFORE= choose; QUICK=1 only shows that each row works
+bench: $(STAMP) ## Measure the numbers to reach, each against its floor; ROWS= and BEFORE= choose; SHORT=1 only shows that each works
 	@$(BIN)/python -m bench $(call switch,SHORT,$(SHORT),--quick) $(if $(ROWS),--rows $(ROWS)) $(if $(BEFORE),--before $(BEFORE))
 
 docs: $(STAMP) ## Generate the parts of the documentation that come from the code
@@ -129,11 +133,15 @@ $(CHECKOV): | $(STAMP)
 	@$(PYTHON) -m venv $(CHECKOV) && $(UV_INSTALL) --python $(CHECKOV)/bin/python checkov==3.3.30 || \
 		{ rm -rf $(CHECKOV); exit 1; }
 
-deploy: $(STAMP) ## Deploy ENV=dev|prod: plan, show, apply, send one real tick and wait for its run
+deploy: $(STAMP) ## Deploy ENV=dev|prod: plan, show, apply, and prove each part with one real tick; DRY=1 shows the way
 	@[ -d "$(DEPLOYED)" ] || { echo "Say which: make deploy ENV=dev" >&2; exit 1; }
-	@$(TERRAFORM) -chdir=$(DEPLOYED) init $(if $(STATE_BUCKET),-backend-config=bucket=$(STATE_BUCKET))
-	@$(TERRAFORM) -chdir=$(DEPLOYED) apply $(if $(YES),-auto-approve)
-	@TERRAFORM=$(TERRAFORM) $(BIN)/python -m terraform.tick $(DEPLOYED)
+	@[ -z "$(WORKER)" ] || [ -n "$(IS_DRY)" ] || { echo "WORKER=stopped is for DRY=1 only" >&2; exit 1; }
+	@[ -n "$(IS_DRY)" ] || command -v gcloud >/dev/null || \
+		{ echo "gcloud is needed for the tick after the apply, and is not on the PATH." >&2; exit 1; }
+	@$(if $(IS_DRY),echo "Not run: $(INIT)",$(INIT))
+	@$(if $(IS_DRY),echo "Not run: $(APPLY)",$(APPLY))
+	@$(if $(IS_DRY),$(BIN)/python -m terraform.dry $(DEPLOYED) $(if $(WORKER),--worker $(WORKER)),\
+		TERRAFORM=$(TERRAFORM) $(BIN)/python -m terraform.tick $(DEPLOYED))
 
 destroy: ## Destroy ENV=dev with all its data; a protected environment refuses
 	@[ -d "$(DEPLOYED)" ] || { echo "Say which: make destroy ENV=dev" >&2; exit 1; }

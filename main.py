@@ -11,8 +11,8 @@ from cloudevents.http import CloudEvent
 from functions.events import handle_event
 from functions.process import Process, start
 
-start(os.environ)
 _process = Process()
+start(os.environ, _process.services)
 
 
 @functions_framework.http

@@ -24,6 +24,7 @@ from orchestrator.model import ids
 from orchestrator.model.audit import Actor, Face
 from orchestrator.operators import run_views
 from orchestrator.operators.health import status
+from orchestrator.ports import Counter
 from orchestrator.runs import start
 from orchestrator.runs.cancel import cancel_run
 from orchestrator.services import Services
@@ -45,6 +46,8 @@ class Call(NamedTuple):
     parameters: dict[str, str]
     #: From the path; empty if the path has none.
     run_id: str
+    #: Gives what counts dead letters, if there is anything.
+    dead_letters: Callable[[], Counter | None]
 
     @property
     def actor(self) -> Actor:
@@ -99,7 +102,7 @@ def _cancel(call: Call) -> flask.Response:
 
 
 def _status(call: Call) -> flask.Response:
-    return _json(status.status(call.services))
+    return _json(status.status(call.services, call.dead_letters()))
 
 
 def _list_runs(call: Call) -> flask.Response:
@@ -170,10 +173,12 @@ class Api:
     Args:
         gate: Authenticates callers.
         services: Gives the services; called only for an authenticated caller.
+        dead_letters: Gives what counts dead letters, if there is anything; called for a status only.
     """
 
     gate: Gate
     services: Callable[[], Services]
+    dead_letters: Callable[[], Counter | None] = lambda: None
 
     def __call__(self, request: flask.Request) -> flask.Response:
         """Answer one request; never raises."""
@@ -197,7 +202,8 @@ class Api:
         body = requests.body_of(request)
         parameters = requests.parameters(request, route.parameters)
         with log_context.bind(run_id=run_id or None):
-            return route.answer(Call(request, self.services(), caller, body, parameters, run_id))
+            call = Call(request, self.services(), caller, body, parameters, run_id, self.dead_letters)
+            return route.answer(call)
 
 
 def _failed(request: flask.Request, error: Exception) -> flask.Response:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import flask
 
@@ -20,6 +20,7 @@ from functions.auth.gate import Gate
 from functions.auth.scheduler_secret import SchedulerSecret
 from orchestrator import decoding
 from orchestrator.errors import SettingsInvalid
+from orchestrator.ports import Counter
 from orchestrator.services import Services
 from orchestrator.settings import Settings, http_settings
 
@@ -41,6 +42,7 @@ class Process:
         self._lock = threading.RLock()
         self._services: Services | None = None
         self._api: Api | None = None
+        self._dead_letters: Counter | None = None
 
     def services(self) -> Services:
         """The services."""
@@ -48,8 +50,18 @@ class Process:
             if self._services is None:
                 from orchestrator import wiring  # noqa: PLC0415 - a refused caller costs no client
 
-                self._services = wiring.build(Settings.from_environment(os.environ), stopping=is_stopping)
+                settings = Settings.from_environment(os.environ)
+                self._services = wiring.build(settings, stopping=is_stopping)
             return self._services
+
+    def dead_letters(self) -> Counter | None:
+        """Counts dead letters; None if nobody can."""
+        with self._lock:
+            if self._dead_letters is None:
+                from orchestrator import wiring  # noqa: PLC0415 - the worker counts none
+
+                self._dead_letters = wiring.dead_counter(self.services().settings)
+            return self._dead_letters
 
     def api(self) -> Api:
         """The HTTP interface."""
@@ -57,12 +69,17 @@ class Process:
             if self._api is None:
                 _, auth = http_settings(os.environ)
                 secret = SchedulerSecret(auth, lambda: self.services().secrets)
-                self._api = Api(Gate(auth, CertificateCache(auth.certs_url), secret), self.services)
+                gate = Gate(auth, CertificateCache(auth.certs_url), secret)
+                self._api = Api(gate, self.services, self.dead_letters)
             return self._api
 
 
-def start(environ: Mapping[str, str]) -> None:
+def start(environ: Mapping[str, str], services: Callable[[], Services]) -> None:
     """Prepare to serve if a server imports `main`; otherwise do nothing.
+
+    Args:
+        environ: The environment.
+        services: Gives the services; not called before the first request.
 
     Raises:
         SystemExit: A setting is missing or wrong; its text is the one line to print.
@@ -86,6 +103,6 @@ def start(environ: Mapping[str, str]) -> None:
 
     server.install()
     if target == "sync_worker":
-        events.acknowledge_unreadable(flask.current_app)
+        events.bury_unreadable(flask.current_app, services)
     elif target == "sync_api":
         flask.current_app.before_request(requests.hide_body)

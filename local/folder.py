@@ -5,7 +5,7 @@
 | `store.db` | the embedded store and queue of the folder's first data set |
 | `sandbox.json` | the arguments of that data set, with its latest time |
 | `stores/NAME/` | both of each other data set |
-| `secrets/` | made-up credentials |
+| `secrets/` | the vault's two keysets, the scheduler's secret |
 | `issuer/` | the local issuer's key pair |
 | `logs/` | one file per process |
 | `ports.json` | the port of each process |
@@ -181,6 +181,14 @@ class Folder:
         if not file.exists():
             self.secret(file.name, secrets.token_urlsafe(32))
         return file.read_text()
+
+    def vault_keysets(self) -> dict[str, str]:
+        """The settings that name the vault's keysets: files, in place of two secrets of Secret Manager."""
+        folder = (self.path / "secrets").absolute()
+        return {
+            "VAULT_KEYSET": f"file:{folder / 'vault-keyset.json'}",
+            "VAULT_PUBLIC_KEYSET": f"file:{folder / 'vault-public-keyset.json'}",
+        }
 
     def write_environment(self, variables: Mapping[str, str], *, note: str = "") -> None:
         """Write the environment for a shell to read: `set -a; . .local/env`.

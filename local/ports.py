@@ -19,7 +19,10 @@ from typing import IO
 import msgspec
 
 _FIRST = 8080
-_EMULATORS = {"firestore-emulator": 8098, "pubsub-emulator": 8099}
+#: The worker of the lane of continuations.
+BACKFILL_WORKER = "sync_worker_backfill"
+#: Processes whose ports do not depend on the number of marketplaces.
+_LAST = {BACKFILL_WORKER: 8097, "firestore-emulator": 8098, "pubsub-emulator": 8099}
 #: Distance between a port and the next that is tried, and the number of those.
 _STEP, _TRIED = 20, 50
 
@@ -27,7 +30,7 @@ _STEP, _TRIED = 20, 50
 def preferred(marketplaces: Sequence[str]) -> dict[str, int]:
     """The ports of a machine's first stack, by process: from 8080 on, the emulators' last."""
     names = ("sync_api", "sync_worker", "issuer", *(f"sandbox-{name}" for name in marketplaces))
-    return {name: _FIRST + place for place, name in enumerate(names)} | _EMULATORS
+    return {name: _FIRST + place for place, name in enumerate(names)} | _LAST
 
 
 @contextmanager

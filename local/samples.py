@@ -13,9 +13,13 @@ from orchestrator import wiring
 from orchestrator.errors import NotPossible
 from orchestrator.model import ids
 from orchestrator.model.audit import Actor, Face
+from orchestrator.model.connection import VAULT, connection_from_document
 from orchestrator.operators import connections
-from orchestrator.ports import Update
+from orchestrator.operators.sellers import adding
+from orchestrator.operators.sellers.adding import Secret
+from orchestrator.ports import Update, Write
 from orchestrator.services import Services
+from orchestrator.vault.credential import sealed_write
 
 #: Accounts of each sandbox.
 ACCOUNTS = 2
@@ -116,18 +120,33 @@ def add_samples(
 ) -> None:
     """Add the sample connections; existing ones get the sandboxes' current addresses."""
     for sample in samples:
-        credential = folder.secret(sample.id, msgspec.json.encode(sample.credential).decode())
+        content = msgspec.json.encode(sample.credential).decode()
         settings = {**sample.settings, "base_url": base_urls[sample.marketplace]}
         try:
-            connections.add(
+            adding.add(
                 services,
                 sample.id,
                 by=Actor(wiring.caller(services.settings), Face.COMMAND_LINE),
+                secret=Secret(content, check=False),
                 organization_id=sample.organization_id,
                 marketplace=sample.marketplace,
                 name=sample.name,
-                credential=credential,
+                credential="",
                 settings=settings,
             )
         except NotPossible:
-            services.store.commit([Update(ids.connection_path(sample.id), {"settings": settings})])
+            services.store.commit(_moved(services, folder, sample, settings, content))
+
+
+def _moved(
+    services: Services, folder: Folder, sample: Sample, settings: Mapping[str, Any], content: str
+) -> list[Write]:
+    """Move a connection to its sandbox's address; a credential in the vault is encrypted for the new one."""
+    found = connections.show(services, sample.id).document
+    writes: list[Write] = [Update(ids.connection_path(sample.id), {"settings": settings})]
+    connection = connection_from_document(sample.id, {**found, "settings": settings})
+    if connection.credential == VAULT:
+        writes.append(sealed_write(services, sample.id, connection, content))
+    else:  # of a store that an earlier release made
+        folder.secret(sample.id, content)
+    return writes

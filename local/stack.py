@@ -23,12 +23,15 @@ from local.google import topics
 from local.google.emulators import start_emulators
 from local.google.issuer import Issuer
 from local.google.scheduler import JOB, Scheduler
+from local.ports import BACKFILL_WORKER
 from local.processes import Processes, StackFailed
 from local.recovery import end_leases
 from local.samples import ACCOUNTS, MARKETPLACES, add_samples
 from local.sandbox import retail
 from orchestrator import wiring
 from orchestrator.adapters.embedded.store import SqliteStore
+from orchestrator.model.audit import Actor, Face
+from orchestrator.operators.sellers import keysets
 from orchestrator.services import Services
 from orchestrator.settings import Settings
 from orchestrator.settings_table import SETTINGS
@@ -40,7 +43,10 @@ _WAKE_TIMEOUT_S = 30.0
 _GONE = "The emulators have ended, and their data with them"
 #: Settings that a developer may change for the functions; the stack sets all others.
 _TUNABLE = frozenset(
-    {"LOG_LEVEL", "LOOKBACK_SECONDS", "LEASE_SECONDS", "MAX_ATTEMPTS", "RUN_SECONDS", "SLICE_SECONDS"}
+    {
+        *("FIRST_SLICE_SECONDS", "LEASE_SECONDS", "LOG_LEVEL", "LOOKBACK_SECONDS", "MAX_ATTEMPTS"),
+        *("RUN_SECONDS", "SLICE_SECONDS"),
+    }
 )
 
 
@@ -87,19 +93,31 @@ class Stack:
         return self.environment["SCHEDULER_AUDIENCE"]
 
     def wake(self) -> None:
-        """Make the HTTP function deliver the messages that an earlier start left in the queue.
+        """See `wake`."""
+        wake(self.options.folder, self.api_url)
 
-        Any request does it: the function creates its services, and with them the queue's delivery, on its
-        first one.
-        """
-        token = Issuer.open(self.options.folder.issuer).mint(email=OPERATOR, audience=self.api_url)
-        urllib3.request(
-            "GET",
-            f"{self.api_url}/api/sync/status",
-            headers={"Authorization": f"Bearer {token}"},
-            timeout=_WAKE_TIMEOUT_S,
-            retries=False,
-        )
+
+def wake(folder: Folder, api_url: str) -> None:
+    """Make the HTTP function deliver the messages that are in the embedded queue.
+
+    Any request does it: the function creates its services, and with them the queue's delivery, on its
+    first one.
+    """
+    token = Issuer.open(folder.issuer).mint(email=OPERATOR, audience=api_url)
+    urllib3.request(
+        "GET",
+        f"{api_url}/api/sync/status",
+        headers={"Authorization": f"Bearer {token}"},
+        timeout=_WAKE_TIMEOUT_S,
+        retries=False,
+    )
+
+
+def make_keyset(services: Services, folder: Folder, api_url: str) -> None:
+    """Have the worker make the vault's keyset, if the folder has none."""
+    if services.vault is not None and services.vault.published() is None:
+        wake(folder, api_url)
+        keysets.init(services, by=Actor(wiring.caller(services.settings), Face.COMMAND_LINE))
 
 
 @contextmanager
@@ -125,7 +143,9 @@ def running(options: Options, tell: Callable[[str], None] = lambda _: None) -> I
         for line in _start_lines(options, data_set, taken):
             tell(line)
         api, worker, certs = (taken[name] for name in ("sync_api", "sync_worker", "issuer"))
+        backfill = taken[BACKFILL_WORKER]
         variables = variables_of(folder, api, worker, certs, store=data_set.store) | _changes()
+        variables["SYNC_QUEUE_BACKFILL"] = f"local:http://127.0.0.1:{backfill}"
         variables["TICK_SECONDS"] = str(options.tick_s)
         if options.emulators:
             variables |= _start_emulators(processes, taken)
@@ -137,21 +157,18 @@ def running(options: Options, tell: Callable[[str], None] = lambda _: None) -> I
         environment = {**inherited(), **variables}
         sandbox_ports = [taken[f"sandbox-{name}"] for name in MARKETPLACES]
         sandbox_urls = start_sandboxes(processes, environment, sandbox_ports, data_set.data)
-        issuer_options = (f"--port={certs}", f"--directory={folder.issuer}")
-        _start(processes, environment, "issuer", "local.google.issuer", *issuer_options)
-        # The worker first: `sync_api` delivers messages of an earlier start as soon as it runs.
-        _start_function(processes, environment, "sync_worker", worker, "--signature-type=cloudevent")
-        _start_function(processes, environment, "sync_api", api)
-        processes.wait_ready("issuer", variables["OIDC_CERTS_URL"])
+        start_functions(processes, environment, taken, folder)
         for name, url in sandbox_urls.items():
             processes.wait_ready(f"sandbox-{name}", url)
         if options.emulators:
             topics.create(PROJECT, f"http://127.0.0.1:{worker}")
+            topics.create(PROJECT, f"http://127.0.0.1:{backfill}", lane=topics.BACKFILL_LANE)
             topics.create_changes(PROJECT, variables.get("SYNC_CHANGES", ""))
         services = wiring.build(Settings.from_environment(variables), delivers=False)
+        make_keyset(services, folder, variables["SCHEDULER_AUDIENCE"])
         add_samples(services, folder, sandbox_urls)
         folder.write_environment(variables)
-        scheduler = _scheduler(options, variables)
+        scheduler = scheduler_of(folder, variables, options.job)
         try:
             yield Stack(options, data_set, taken, processes, services, scheduler, variables, sandbox_urls)
         finally:
@@ -200,14 +217,15 @@ def _start_lines(options: Options, data_set: DataSet, taken: Mapping[str, int]) 
     yield f"Ports: {', '.join(used)}"
 
 
-def _scheduler(options: Options, variables: Mapping[str, str]) -> Scheduler:
-    issuer = Issuer.open(options.folder.issuer)
+def scheduler_of(folder: Folder, variables: Mapping[str, str], job: str) -> Scheduler:
+    """The scheduler of the HTTP function that these variables are of."""
+    issuer = Issuer.open(folder.issuer)
     url = variables["SCHEDULER_AUDIENCE"]
     return Scheduler(
         url=f"{url}/api/sync/scheduler",
         token=lambda: issuer.mint(email=SCHEDULER_ACCOUNT, audience=url),
-        secret=options.folder.scheduler_secret(),
-        job=options.job,
+        secret=folder.scheduler_secret(),
+        job=job,
     )
 
 
@@ -233,6 +251,7 @@ def _start_emulators(processes: Processes, taken: Mapping[str, int]) -> dict[str
         "GOOGLE_CLOUD_PROJECT": PROJECT,
         "SYNC_STORE": "firestore",
         "SYNC_QUEUE": f"pubsub:{topics.TOPIC}",
+        "SYNC_QUEUE_BACKFILL": f"pubsub:{topics.BACKFILL_LANE.topic}",
     }
 
 
@@ -250,6 +269,7 @@ def variables_of(
         "SCHEDULER_SECRET": f"file:{folder.path / 'secrets' / 'scheduler'}",
         "OPERATORS": OPERATOR,
         "OIDC_CERTS_URL": f"http://127.0.0.1:{certs}/certs",
+        **folder.vault_keysets(),
     }
 
 
@@ -280,20 +300,52 @@ def start_sandboxes(
     return urls
 
 
+def start_functions(
+    processes: Processes,
+    environment: Mapping[str, str],
+    ports: Mapping[str, int],
+    folder: Folder,
+    *,
+    worker: bool = True,
+) -> None:
+    """Start the issuer and both functions, and wait until they answer.
+
+    Args:
+        processes: Starts them.
+        environment: Theirs.
+        ports: By process.
+        folder: Has the issuer's key.
+        worker: Whether to start the worker, too.
+    """
+    issuer_options = (f"--port={ports['issuer']}", f"--directory={folder.issuer}")
+    _start(processes, environment, "issuer", "local.google.issuer", *issuer_options)
+    # The worker first: `sync_api` delivers messages of an earlier start as soon as it runs.
+    lanes = {"sync_worker": "SYNC_QUEUE", BACKFILL_WORKER: "SYNC_QUEUE_BACKFILL"}
+    workers = [name for name, setting in lanes.items() if worker and setting in environment]
+    for name in workers:
+        _start_function(
+            processes, environment, name, "sync_worker", ports[name], "--signature-type=cloudevent"
+        )
+    for name in workers:
+        processes.wait_ready(name, f"http://127.0.0.1:{ports[name]}/")
+    _start_function(processes, environment, "sync_api", "sync_api", ports["sync_api"])
+    processes.wait_ready("sync_api", f"http://127.0.0.1:{ports['sync_api']}/")
+    processes.wait_ready("issuer", environment["OIDC_CERTS_URL"])
+
+
 def _start_function(
-    processes: Processes, environment: Mapping[str, str], target: str, port: int, *arguments: str
+    processes: Processes, environment: Mapping[str, str], name: str, target: str, port: int, *arguments: str
 ) -> None:
     _start(
         processes,
         environment,
-        target,
+        name,
         "functions_framework",
         f"--target={target}",
         "--host=127.0.0.1",
         f"--port={port}",
         *arguments,
     )
-    processes.wait_ready(target, f"http://127.0.0.1:{port}/")
 
 
 def _start(

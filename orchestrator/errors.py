@@ -14,6 +14,7 @@
     ├─ ChangesUnavailable          the task is closed all the same, and its changes are told later
     ├─ SecretError
     │  ├─ SecretMissing            like rejected credentials: the operator acts
+    │  │  └─ SecretAbsent          there is none yet
     │  └─ SecretUnavailable        redeliver
     ├─ MarketplaceError            the task's stream fails, the next tick is the retry
     │  ├─ RateLimited              wait, or defer
@@ -148,6 +149,10 @@ class SecretMissing(SecretError):
     """The reference names no secret, or none for this identity."""
 
     kind = "secret_missing"
+
+
+class SecretAbsent(SecretMissing):
+    """There is no such secret, or it has no version yet; nobody is refused."""
 
 
 class SecretUnavailable(SecretError):

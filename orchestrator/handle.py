@@ -1,4 +1,4 @@
-"""One message in, one of five use cases."""
+"""One message in, one of seven use cases."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from orchestrator.runs.heal import heal
 from orchestrator.services import Services
 from orchestrator.sync.slice import run_task
 from orchestrator.tasks.sweep import cancel_shards, sweep_shards
+from orchestrator.vault.keys import work_on_keys
+from orchestrator.vault.trial import answer_check
 
 
 def handle(services: Services, message: Message) -> None:
@@ -30,3 +32,7 @@ def handle(services: Services, message: Message) -> None:
             cancel_shards(services, message)
         case "heal":
             heal(services, message.run_id)
+        case "check":
+            answer_check(services, message)
+        case "vault":
+            work_on_keys(services)

@@ -34,9 +34,9 @@ class MeteredStore:
         self._count(reads=max(1, len(found)))
         return found
 
-    def count(self, collection: str, where: Sequence[Filter] = ()) -> int:
+    def count(self, collection: str, where: Sequence[Filter] = (), *, group: bool = False) -> int:
         """See DocumentStore; one read for up to 1,000 index entries."""
-        counted = self._store.count(collection, where)
+        counted = self._store.count(collection, where, group=group)
         self._count(reads=max(1, -(-counted // 1000)))
         return counted
 

@@ -143,8 +143,8 @@ class DocumentStore(Protocol):
     def query(self, query: Query) -> list[Snapshot]:
         """Read the documents that a query selects, in its order."""
 
-    def count(self, collection: str, where: Sequence[Filter] = ()) -> int:
-        """Count documents without reading them."""
+    def count(self, collection: str, where: Sequence[Filter] = (), *, group: bool = False) -> int:
+        """Count documents without reading them; with `group` those of all collections of this id."""
 
     def sum(self, collection: str, field: str, where: Sequence[Filter] = ()) -> float:
         """Add up a number at a (dotted) field without reading the documents.
@@ -227,6 +227,13 @@ class DeadMessage:
     def reason(self) -> str:
         """Why the worker buried it; empty if its deliveries failed."""
         return self.attributes.get("reason", "")
+
+
+class Counter(Protocol):
+    """Counts something."""
+
+    def count(self) -> int | None:
+        """The number; None if it cannot be told."""
 
 
 class DeadLetters(Protocol):
@@ -320,6 +327,66 @@ class SecretStore(Protocol):
             SecretMissing: It cannot be made; the message says why.
             SecretUnavailable: The store did not answer.
         """
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """An encrypted text."""
+
+    #: Bytes of the vault's own form.
+    content: bytes
+    #: The key that it was encrypted with.
+    key_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class KeyIds:
+    """The keys of a keyset, by id."""
+
+    #: The one that encrypts.
+    primary: int
+    #: All of them.
+    ids: frozenset[int]
+
+
+class Vault(Protocol):
+    """Encryption that everybody can do who has the public keyset, and only the worker can undo.
+
+    A context is authenticated with the text: the same bytes have to be given again to decrypt. All methods
+    raise SecretMissing if a keyset is absent, damaged or may not be read, and SecretUnavailable if the secret
+    store does not answer; no message holds a text or a key.
+    """
+
+    def seal(self, content: str, context: bytes) -> Sealed:
+        """Encrypt with the public keyset: for people."""
+
+    def seal_own(self, content: str, context: bytes) -> Sealed:
+        """Encrypt with the public half of the private keyset: for the worker, who trusts no other."""
+
+    def unseal(self, sealed: bytes, context: bytes) -> str:
+        """Decrypt; an unknown key has the keyset read again, once.
+
+        Raises:
+            SecretMissing: Its key is unknown, the context is another one, or a byte has changed.
+        """
+
+    def held(self) -> KeyIds | None:
+        """The private keyset as it is now, not from memory; None if there is none yet."""
+
+    def published(self) -> KeyIds | None:
+        """The public keyset as it is now, not from memory; None if there is none yet."""
+
+    def has_foreign_keys(self) -> bool:
+        """Whether the public keyset has a key that is not of the private keyset: it may be a stranger's."""
+
+    def add_key(self) -> KeyIds:
+        """Add a key that encrypts from now on, to the private keyset; makes the keyset if there is none."""
+
+    def drop_others(self, key_id: int) -> KeyIds:
+        """Keep one key of the private keyset."""
+
+    def publish(self) -> None:
+        """Make the public keyset the public half of the private one, if it is not."""
 
 
 class Clock(Protocol):

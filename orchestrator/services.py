@@ -8,7 +8,7 @@ from concurrent.futures import Executor
 from dataclasses import dataclass, field
 
 from orchestrator.marketplaces.spec import AnyConnector
-from orchestrator.ports import ChangeFeed, Clock, DocumentStore, SecretStore, TaskQueue
+from orchestrator.ports import ChangeFeed, Clock, DocumentStore, SecretStore, TaskQueue, Vault
 from orchestrator.settings import Settings
 
 
@@ -26,6 +26,8 @@ class Services:
     executor: Executor
     #: Tells consumers of changed records; None if nobody is to be told.
     changes: ChangeFeed | None = None
+    #: Encrypts sellers' credentials; None if this installation has no vault.
+    vault: Vault | None = None
     #: Whether this process was told to end: then running work checkpoints and hands over.
     stopping: Callable[[], bool] = lambda: False
     #: For jitter and ids; seeded by tests.

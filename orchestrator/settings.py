@@ -36,8 +36,14 @@ class Settings:
     sync_store: str
     #: `pubsub:TOPIC` or `local:WORKER_URL`.
     sync_queue: str
+    #: The same for the continuations of tasks; empty if they share the lane of all other messages.
+    sync_queue_backfill: str
     #: `pubsub:TOPIC` or `local:CONSUMER_URL`; empty if nobody is told of changed records.
     sync_changes: str
+    #: The reference of the vault's keyset; only the worker's is set.
+    vault_keyset: str
+    #: The reference of its public half; empty if there is no vault.
+    vault_public_keyset: str
     #: Empty if neither Firestore nor Pub/Sub is used.
     google_cloud_project: str
     firestore_database: str
@@ -48,6 +54,8 @@ class Settings:
     pubsub_emulator_host: str
     #: One invocation of the worker takes this long before it checkpoints and continues in another.
     slice_seconds: int
+    #: The same for a task's first invocation, if continuations have a lane of their own.
+    first_slice_seconds: int
     #: How long a connection stays claimed without a sign of life.
     lease_seconds: int
     #: The time between two ticks: the interval of a connection that has none of its own.
@@ -66,6 +74,12 @@ class Settings:
     def is_development(self) -> bool:
         """Whether a connection's `base_url` and references such as `env:NAME` are obeyed."""
         return self.environment == "development"
+
+    def slice_seconds_of(self, *, is_continuation: bool) -> int:
+        """The seconds of one invocation: a first slice is short if continuations have their own lane."""
+        if is_continuation or not self.sync_queue_backfill:
+            return self.slice_seconds
+        return min(self.first_slice_seconds, self.slice_seconds)
 
     @staticmethod
     def from_environment(environ: Mapping[str, str]) -> Settings:

@@ -17,6 +17,7 @@ _URL = r"https?://[^\s/?#@]+(?:/[^\s?#]*)?"
 _HOST = r"(?:https?://)?[\w.\-\[\]:]+:\d{1,5}/?"
 _TOPIC = r"pubsub:(?:projects/[^/\s]+/topics/)?[A-Za-z][\w.~+%-]{2,254}"
 _PROJECT = r"(?:[a-z0-9.-]+:)?[a-z0-9][a-z0-9-]{2,61}[a-z0-9]"
+_LATEST = r"projects/[^/\s]+/secrets/[\w-]{1,255}/versions/latest"
 _REGION = r"[a-z]+-[a-z]+\d+"
 _DATABASE = r"\(default\)|[a-z][a-z0-9-]{2,61}[a-z0-9]"
 _EMAIL = r"[^@\s,]+@[^@\s,]+\.[^@\s,]+"
@@ -166,12 +167,26 @@ def _previous(value: str, given: Variables) -> Iterator[str]:
         yield "is set, and SCHEDULER_SECRET is a reference"
 
 
+def _backfill(value: str, given: Variables) -> Iterator[str]:
+    """A lane of its own: on the first lane's topic it would be none, and dead letters wait for a person."""
+    yield from _matching(_TOPIC, development=rf"local:{_URL}")(value, given)
+    queue, lane = (_address(name, given) for name in ("SYNC_QUEUE", "SYNC_QUEUE_BACKFILL"))
+    if not value:
+        return
+    if value.partition(":")[0] != given.text("SYNC_QUEUE").partition(":")[0]:
+        yield "is of another kind than SYNC_QUEUE"
+    elif value.startswith("pubsub:") and (lane in {queue, f"{queue}-dead"} or queue == f"{lane}-dead"):
+        yield "is the first lane's own, SYNC_QUEUE"
+
+
 def _changes(value: str, given: Variables) -> Iterator[str]:
     """The worker takes every message of the queue's topic for a task, and dead letters wait for a person."""
     yield from _matching(_TOPIC, development=rf"local:{_URL}")(value, given)
-    queue, changes = (_address(name, given) for name in ("SYNC_QUEUE", "SYNC_CHANGES"))
-    if value and changes in {queue, f"{queue}-dead"}:
-        yield "is the queue's own, SYNC_QUEUE"
+    changes = _address("SYNC_CHANGES", given)
+    for name in ("SYNC_QUEUE", "SYNC_QUEUE_BACKFILL"):
+        queue = _address(name, given)
+        if value and given.text(name) and changes in {queue, f"{queue}-dead"}:
+            yield f"is the queue's own, {name}"
 
 
 def _address(name: str, given: Variables) -> str:
@@ -203,6 +218,12 @@ TABLE: tuple[Setting, ...] = (
         "`pubsub:TOPIC` (a topic's id, or `projects/P/topics/T`), or in development `local:WORKER_URL`",
     ),
     Setting(
+        "SYNC_QUEUE_BACKFILL",
+        _backfill,
+        "the lane of continuations, another topic than SYNC_QUEUE: `pubsub:TOPIC`, or in development "
+        "`local:WORKER_URL`; empty: one lane for all messages",
+    ),
+    Setting(
         "SYNC_CHANGES",
         _changes,
         "the topic that tells consumers of changed records, another one than the queue's: `pubsub:TOPIC`, "
@@ -212,6 +233,19 @@ TABLE: tuple[Setting, ...] = (
         "GOOGLE_CLOUD_PROJECT",
         _matching(_PROJECT, required=_needs_project),
         "a project id (required with Firestore or Pub/Sub)",
+    ),
+    Setting(
+        "VAULT_KEYSET",
+        _matching(_LATEST, development=r"file:\S.*"),
+        "the reference of the secret with the vault's keyset, `projects/P/secrets/S/versions/latest`, in "
+        "development also `file:PATH`; set for the worker alone, which alone may read it",
+        needed_by="worker",
+    ),
+    Setting(
+        "VAULT_PUBLIC_KEYSET",
+        _matching(_LATEST, development=r"file:\S.*", required=lambda given: given.text("VAULT_KEYSET")),
+        "the reference of the secret with the public half, of the same form (required with VAULT_KEYSET); "
+        "empty: there is no vault, and new credentials become secrets of their own",
     ),
     Setting("FIRESTORE_DATABASE", _matching(_DATABASE), "a Firestore database id", "(default)"),
     Setting(
@@ -281,11 +315,19 @@ TABLE: tuple[Setting, ...] = (
         "whole seconds, at least 1; SLICE_SECONDS + 30 must be below LEASE_SECONDS and the worker's timeout",
         "480",
     ),
+    Setting(
+        "FIRST_SLICE_SECONDS",
+        _whole(1, 3_600),
+        "whole seconds from 1 to 3600: the slice of a task that is not a continuation, at most "
+        "SLICE_SECONDS; without SYNC_QUEUE_BACKFILL it is not used",
+        "60",
+    ),
     Setting("LEASE_SECONDS", _lease, "whole seconds, at least the worker's timeout", "600"),
     Setting(
         "TICK_SECONDS",
         _whole(1, 86_400),
-        "the whole seconds between two ticks, from 1 to 86400: data older than three of them is late",
+        "the whole seconds between two ticks, from 1 to 86400: the interval of a connection without one of "
+        "its own, whose data is late if it is older than three; `--interval` takes multiples of it",
         "900",
     ),
     Setting("RUN_SECONDS", _whole(1, 604_800), "whole seconds from 1 to 604800", "3600"),

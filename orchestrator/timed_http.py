@@ -2,6 +2,9 @@
 
 Otherwise a server that sends a byte now and then could hold its caller for ever: urllib3 and `http.client`
 start the timeout anew with every byte, even of the headers.
+
+All of the process's TLS connections share one context. Otherwise urllib3 loads the certificates of all
+authorities for each of them, which takes more CPU time than an idle connection's whole task.
 """
 
 from __future__ import annotations
@@ -9,15 +12,22 @@ from __future__ import annotations
 import http.client
 import io
 import socket
+import threading
 import time
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.util.ssl_ import create_urllib3_context
 
 if TYPE_CHECKING:
+    import ssl
+
     from _typeshed import WriteableBuffer
+
+_making_context = threading.Lock()
 
 
 class _Timed(io.RawIOBase):
@@ -86,6 +96,9 @@ class TimedTlsPool(HTTPSConnectionPool):
 
     ConnectionCls = TimedTlsConnection
 
+    def __init__(self, host: str, port: int | None = None, **options: Any) -> None:
+        super().__init__(host, port, **{"ssl_context": tls_context(), **options})
+
 
 class TimedPoolManager(urllib3.PoolManager):
     """Connections to any host; a call takes at most its connect and its read timeout."""
@@ -93,3 +106,18 @@ class TimedPoolManager(urllib3.PoolManager):
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         self.pool_classes_by_scheme = {"http": TimedPool, "https": TimedTlsPool}
+
+
+def tls_context() -> ssl.SSLContext:
+    """The process's context: TLS 1.2 or later, certificates and names checked, the system's authorities."""
+    # The first tasks of an instance need it at the same time.
+    with _making_context:
+        return _made_context()
+
+
+@cache
+def _made_context() -> ssl.SSLContext:
+    # urllib3's own settings, as if each connection made one.
+    context = create_urllib3_context()
+    context.load_default_certs()
+    return context

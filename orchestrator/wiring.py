@@ -7,17 +7,34 @@ import socket
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from orchestrator import decoding
 from orchestrator.adapters.clock import SystemClock
 from orchestrator.errors import NotPossible, StoreUnavailable
 from orchestrator.marketplaces.registry import REGISTRY
-from orchestrator.ports import ChangeFeed, DeadLetters, DocumentStore, LogReader, SecretStore, TaskQueue
+from orchestrator.ports import (
+    ChangeFeed,
+    Counter,
+    DeadLetters,
+    DocumentStore,
+    LogReader,
+    SecretStore,
+    TaskQueue,
+    Vault,
+)
 from orchestrator.services import Services
 from orchestrator.settings import Settings
 
+if TYPE_CHECKING:
+    from orchestrator.adapters.embedded.queue import LocalDeadLetters, LocalQueue
+    from orchestrator.adapters.google.dead_subscription import PubSubDeadLetters
+    from orchestrator.adapters.google.pubsub import PubSubQueue
+
 #: The embedded queue's file if there is no embedded store beside it, and the embedded change feed's.
 _QUEUE_FILE, _CHANGES_FILE = Path(".local/queue.db"), Path(".local/changes.db")
+#: The same of the second lane.
+_BACKFILL_FILE = Path(".local/queue-backfill.db")
 #: The maximum seconds until an emulator, which is on this machine, accepts a connection.
 _EMULATOR_ANSWERS_S = 2.0
 #: Threads of all invocations in an instance: a page and a commit for each of the most that Cloud Run allows.
@@ -45,11 +62,13 @@ def build(
     if not delivers:
         _require_emulators(settings)
     decoding.prepare()
+    secrets = _secrets(settings)
     return Services(
         settings=settings,
         store=_store(settings),
         queue=_queue(settings, delivers=delivers),
-        secrets=_secrets(settings),
+        secrets=secrets,
+        vault=_vault(settings, secrets),
         clock=SystemClock(),
         connectors=REGISTRY,
         stopping=stopping,
@@ -77,17 +96,39 @@ def _require_emulators(settings: Settings) -> None:
 
 
 def dead_letters(settings: Settings) -> DeadLetters:
-    """The queue's dead letters; only the command line reads them."""
-    scheme, _, target = settings.sync_queue.partition(":")
+    """The dead letters of all lanes; only the command line reads them."""
+    first = _dead_letters(settings, settings.sync_queue, queue_path(settings))
+    if not settings.sync_queue_backfill:
+        return first
+    from orchestrator.adapters.lanes import DeadLanes
+
+    return DeadLanes(
+        first, _dead_letters(settings, settings.sync_queue_backfill, backfill_queue_path(settings))
+    )
+
+
+def _dead_letters(settings: Settings, lane: str, path: Path) -> LocalDeadLetters | PubSubDeadLetters:
+    scheme, _, target = lane.partition(":")
     if scheme == "local":
         from orchestrator.adapters.embedded.queue import LocalDeadLetters
 
-        return LocalDeadLetters(queue_path(settings))
+        return LocalDeadLetters(path)
     from orchestrator.adapters.google.dead_subscription import PubSubDeadLetters
 
     return PubSubDeadLetters(
         project=settings.google_cloud_project, topic=target, emulator_host=settings.pubsub_emulator_host
     )
+
+
+def dead_counter(settings: Settings) -> Counter | None:
+    """Counts dead letters of all lanes without reading any; None if only a pull could tell."""
+    lanes = [lane.partition(":") for lane in (settings.sync_queue, settings.sync_queue_backfill) if lane]
+    if any(scheme == "local" for scheme, _, _ in lanes) or settings.pubsub_emulator_host:
+        return None
+    from orchestrator.adapters.google.backlog import Backlog
+    from orchestrator.adapters.google.pubsub import dead_subscription_of
+
+    return Backlog([dead_subscription_of(settings.google_cloud_project, topic) for _, _, topic in lanes])
 
 
 def log_reader(settings: Settings) -> LogReader:
@@ -114,7 +155,12 @@ def reach_queue(settings: Settings) -> str:
     Raises:
         QueueUnavailable: It cannot.
     """
-    scheme, _, target = settings.sync_queue.partition(":")
+    lanes = filter(None, (settings.sync_queue, settings.sync_queue_backfill))
+    return "; ".join(_reach_lane(settings, lane) for lane in lanes)
+
+
+def _reach_lane(settings: Settings, lane: str) -> str:
+    scheme, _, target = lane.partition(":")
     if scheme == "local":
         from orchestrator.adapters.embedded.delivery import reach_worker
 
@@ -144,6 +190,11 @@ def queue_path(settings: Settings) -> Path:
     return _beside_store(settings, "queue") or _QUEUE_FILE
 
 
+def backfill_queue_path(settings: Settings) -> Path:
+    """The file of the embedded queue's second lane."""
+    return _beside_store(settings, "queue-backfill") or _BACKFILL_FILE
+
+
 def _beside_store(settings: Settings, name: str) -> Path | None:
     scheme, _, path = settings.sync_store.partition(":")
     if scheme != "sqlite":
@@ -168,11 +219,21 @@ def _store(settings: Settings) -> DocumentStore:
 
 
 def _queue(settings: Settings, *, delivers: bool) -> TaskQueue:
-    scheme, _, target = settings.sync_queue.partition(":")
+    first = _lane(settings, settings.sync_queue, queue_path(settings), delivers=delivers)
+    if not settings.sync_queue_backfill:
+        return first
+    from orchestrator.adapters.lanes import Lanes
+
+    path = backfill_queue_path(settings)
+    return Lanes(first, _lane(settings, settings.sync_queue_backfill, path, delivers=delivers))
+
+
+def _lane(settings: Settings, lane: str, path: Path, *, delivers: bool) -> LocalQueue | PubSubQueue:
+    scheme, _, target = lane.partition(":")
     if scheme == "local":
         from orchestrator.adapters.embedded.queue import LocalQueue
 
-        queue = LocalQueue(queue_path(settings), target, delivers=delivers)
+        queue = LocalQueue(path, target, delivers=delivers)
         queue.start()
         return queue
     from orchestrator.adapters.google.pubsub import PubSubQueue
@@ -198,6 +259,14 @@ def _changes(settings: Settings, *, delivers: bool) -> ChangeFeed | None:
     return PubSubChanges(
         project=settings.google_cloud_project, topic=target, emulator_host=settings.pubsub_emulator_host
     )
+
+
+def _vault(settings: Settings, secrets: SecretStore) -> Vault | None:
+    if not settings.vault_public_keyset:
+        return None
+    from orchestrator.adapters.vault import KeysetVault
+
+    return KeysetVault(secrets, private=settings.vault_keyset, public=settings.vault_public_keyset)
 
 
 def _secrets(settings: Settings) -> SecretStore:

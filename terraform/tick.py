@@ -1,4 +1,4 @@
-"""Sends a deployed environment one real tick, and waits for its run: the end of `make deploy`.
+"""Proves a deployed environment with one tick: the end of `make deploy`.
 
 `python -m terraform.tick terraform/environments/dev` needs `terraform` and `gcloud` on the PATH, and
 application default credentials (`gcloud auth application-default login`) that may read the database.
@@ -6,104 +6,99 @@ application default credentials (`gcloud auth application-default login`) that m
 
 from __future__ import annotations
 
-import json
-import os
-import shlex
-import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
+
+from rich.console import Console
 
 from orchestrator import wiring
-from orchestrator.cli.follow import follow
 from orchestrator.cli.output import console
 from orchestrator.cli.run_report import print_run
 from orchestrator.errors import SyncError
+from orchestrator.model.audit import Actor, Face
 from orchestrator.model.run import RunStatus
-from orchestrator.operators import run_views
+from orchestrator.operators.run_views import RunView
+from orchestrator.operators.sellers import keysets
 from orchestrator.services import Services
 from orchestrator.settings import Settings
-
-#: Seconds until the run must appear. Cloud Scheduler sends a forced run within seconds, but the function may
-#: have to start first.
-APPEAR_S = 180.0
-_POLL_S = 2.0
-_LOOK = 20
-_COMMAND_S = 120.0
-
-
-class TickFailed(Exception):
-    """The tick did not become a run; the message names the places to look at."""
+from terraform.cloud import Cloud, DeploymentFailed, Tools, read_outputs
+from terraform.proof import Proof
+from terraform.waiting import USUAL, Patience
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Send the tick to the environment in a folder; returns 0 if its run succeeded."""
+    """Prove the environment in a folder; returns the exit code."""
     (folder,) = arguments
-    try:
-        outputs = json.loads(
-            _run([os.environ.get("TERRAFORM", "terraform"), f"-chdir={folder}", "output", "-json"])
-        )
-        settings = Settings.from_environment(_exported(outputs["command_line_environment"]["value"]))
-        services = wiring.build(settings, delivers=False)
-        run_id = send(services, outputs["scheduler"]["value"], outputs["project_id"]["value"])
-        screen = console()
-        view = follow(services.store, services.clock, run_id, screen)
-    except (TickFailed, SyncError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    print_run(screen, view)
-    return 0 if view.run["status"] == RunStatus.SUCCEEDED else 1
+    return prove(Tools(), folder)
 
 
-def send(services: Services, scheduler: Mapping[str, str], project: str) -> str:
-    """Have Cloud Scheduler run its job now; returns the id of the resulting run.
+def prove(
+    cloud: Cloud,
+    folder: str,
+    *,
+    patience: Patience = USUAL,
+    build: Callable[[Settings], Services] = lambda settings: wiring.build(settings, delivers=False),
+) -> int:
+    """Prove the environment in a folder, and print each step.
 
     Args:
-        services: The ports of the deployed environment.
-        scheduler: The `job` and its `region`.
-        project: The job's project.
+        cloud: Terraform, gcloud and the HTTP function.
+        folder: The environment's folder.
+        patience: The bounds of the waits.
+        build: Makes the ports of the environment.
+
+    Returns:
+        The exit code: 0 if every part works, 1 if one does not answer or no connection could be synced.
+    """
+    screen = console()
+    try:
+        outputs = read_outputs(cloud, folder)
+        services = build(outputs.settings)
+        view = Proof(cloud, services, outputs, screen, patience).prove()
+        _make_keyset(services, screen)
+    except (DeploymentFailed, SyncError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return _end(screen, view)
+
+
+def _make_keyset(services: Services, screen: Console) -> None:
+    """Have the worker, which answers by now, make the vault's keyset at the first deployment.
 
     Raises:
-        TickFailed: gcloud refused, or no run appeared within `APPEAR_S` seconds.
-        StoreUnavailable: The database cannot be read.
+        SyncError: It could not be made.
     """
-    known = _run_ids(services)
-    job, region = scheduler["job"], scheduler["region"]
-    _run(
-        ["gcloud", "scheduler", "jobs", "run", job, f"--location={region}", f"--project={project}", "--quiet"]
-    )
-    give_up_at = services.clock.monotonic() + APPEAR_S
-    while services.clock.monotonic() < give_up_at:
-        new = [run_id for run_id in _run_ids(services) if run_id not in known]
-        if new:
-            return new[0]
-        services.clock.sleep(_POLL_S)
-    where = f"{job} --location={region} --project={project}"
-    raise TickFailed(
-        f"job {job} was run, and no run appeared in {APPEAR_S:.0f} s; look at "
-        f"`gcloud scheduler jobs describe {where}` and at the log of the HTTP function"
-    )
+    if services.vault is None:
+        return
+    _, is_new = keysets.init(services, by=Actor(wiring.caller(services.settings), Face.COMMAND_LINE))
+    if is_new:
+        screen.print("The worker has made the keyset of the vault, for the sellers' credentials.")
 
 
-def _run_ids(services: Services) -> list[str]:
-    """The latest scheduled runs, newest first."""
-    page = run_views.list_runs(services.store, limit=_LOOK)
-    return [run["run_id"] for run in page.runs if run["trigger"] == "scheduler"]
-
-
-def _exported(lines: str) -> dict[str, str]:
-    """The environment that export lines define."""
-    words = [shlex.split(line)[1] for line in lines.splitlines()]
-    return dict(word.split("=", 1) for word in words)
-
-
-def _run(command: list[str]) -> str:
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=_COMMAND_S, check=False)
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise TickFailed(f"{shlex.join(command)}: {error}") from error
-    if done.returncode:
-        raise TickFailed(f"{shlex.join(command)}: {done.stderr.strip()[-400:]}")
-    return done.stdout
+def _end(screen: Console, view: RunView) -> int:
+    """Print the run and the outcome; returns the exit code."""
+    status = RunStatus(view.run["status"])
+    if status is RunStatus.SUCCEEDED and view.run["tasks"]["total"] == 0:
+        if view.run["dispatch"]:
+            screen.print("Deployed. No connection was due.")
+        else:
+            screen.print("Deployed. The run synced nothing: there is no active connection.")
+            screen.print("Add one: docs/deploy.md, step 4.")
+        return 0
+    print_run(screen, view)
+    screen.print()
+    match status:
+        case RunStatus.FAILED:
+            message = "every part answers, and no connection could be synced; the tasks above say why"
+            print(f"error: {message}", file=sys.stderr)
+            return 1
+        case RunStatus.PARTIAL:
+            screen.print("Deployed. Some connections could not be synced; the tasks above say why.")
+        case RunStatus.CANCELLED:
+            screen.print("Deployed. Somebody cancelled the run.")
+        case _:
+            screen.print("Deployed.")
+    return 0
 
 
 if __name__ == "__main__":

@@ -5,7 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from bench.figures import Figure
-from bench.rows import answer, embedded, fairness, firestore, idle, memory, peer, records, startup, unchanged
+from bench.rows import (
+    answer,
+    embedded,
+    fairness,
+    firestore,
+    idle,
+    memory,
+    peer,
+    records,
+    startup,
+    tasks,
+    unchanged,
+)
 from bench.rows.scale import dispatch, first, growth, large, parts
 from bench.site import Site
 
@@ -25,5 +37,6 @@ ROWS: Mapping[str, Callable[[Site], Sequence[Figure]]] = {
     "unchanged": unchanged.measure,
     "memory": memory.measure,
     "fairness": fairness.measure,
+    "tasks": tasks.measure,
     "records": records.measure,
 }

@@ -108,14 +108,16 @@ def environment(folder: Path) -> Path:
 
 
 def _product(site: Site, url: str) -> Load:
-    return _told([sys.executable, "-m", "bench.peer_product", url, str(site.file())], {})
+    return _told([sys.executable, "-m", "bench.peer.product_load", url, str(site.file())], {})
 
 
 def _peer(site: Site, python: Path, url: str) -> Load:
     folder = site.file()
     folder.mkdir()
     variables = {"RUNTIME__DLTHUB_TELEMETRY": "false", "RUNTIME__LOG_LEVEL": "ERROR", "HOME": str(folder)}
-    return _told([str(python), "-P", str(ROOT / "bench" / "peer_dlt.py"), url, str(folder)], variables)
+    return _told(
+        [str(python), "-P", str(ROOT / "bench" / "peer" / "dlt_load.py"), url, str(folder)], variables
+    )
 
 
 def _told(command: list[str], variables: dict[str, str]) -> Load:

@@ -85,7 +85,8 @@ class CertificateCache:
         """The key of that id; None if the issuer does not have it.
 
         Raises:
-            CertificatesUnavailable: No certificates are in memory and the issuer does not answer.
+            CertificatesUnavailable: The issuer does not answer, so nobody knows: there are no certificates in
+                memory, or none of this id, which may be newer.
         """
         keys = self._keys
         if keys is None or self._monotonic() >= keys.fresh_until:
@@ -95,7 +96,9 @@ class CertificateCache:
                 # Another thread may have fetched meanwhile, and a failed fetch is not repeated at once.
                 if self._keys is keys and not self._failed_lately():
                     self._fetch()
-                keys = self._keys or keys
+                if self._keys is None or self._keys is keys:
+                    raise CertificatesUnavailable(f"key id is unknown, and no certificates from {self._url}")
+                keys = self._keys
         return keys.by_id.get(key_id)
 
     def _refreshed(self, seen: _Keys | None) -> _Keys:

@@ -7,15 +7,33 @@ from datetime import timedelta
 
 TOPIC = "sync-tasks"
 CHANGES_TOPIC = "sync-changes"
-DEAD_LETTER_TOPIC = "sync-tasks-dead"
 SUBSCRIPTION = "sync-tasks-worker"
-DEAD_LETTER_SUBSCRIPTION = "sync-tasks-dead"
 ACK_DEADLINE_S = 600
-MAX_DELIVERY_ATTEMPTS = 20
+MAX_DELIVERY_ATTEMPTS = 100
 MIN_BACKOFF_S = 10
-MAX_BACKOFF_S = 600
+MAX_BACKOFF_S = 60
 #: The maximum seconds of one call; the emulator's first one is slow.
 _TIMEOUT_S = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """The names of one lane of the queue."""
+
+    topic: str
+
+    @property
+    def subscription(self) -> str:
+        """The one that pushes to the lane's worker."""
+        return f"{self.topic}-worker"
+
+    @property
+    def dead(self) -> str:
+        """The topic of dead letters, and its subscription."""
+        return f"{self.topic}-dead"
+
+
+FIRST_LANE, BACKFILL_LANE = Lane(TOPIC), Lane("sync-tasks-backfill")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +67,16 @@ def create_changes(project: str, setting: str) -> None:
         subscriber.create_subscription(name=subscription, topic=topic, timeout=_TIMEOUT_S)
 
 
-def create(project: str, worker_url: str | None, delivery: Delivery = DEPLOYED) -> None:
-    """Create the topics and subscriptions on a new emulator, at `PUBSUB_EMULATOR_HOST`.
+def create(
+    project: str, worker_url: str | None, delivery: Delivery = DEPLOYED, lane: Lane = FIRST_LANE
+) -> None:
+    """Create a lane's topics and subscriptions on a new emulator, at `PUBSUB_EMULATOR_HOST`.
 
     Args:
         project: The project id.
         worker_url: The worker's base URL; None creates a pull subscription instead of a push one.
         delivery: The subscription's delivery settings.
+        lane: The names.
     """
     from google.cloud.pubsub_v1 import PublisherClient, SubscriberClient  # noqa: PLC0415 - slow to import
     from google.pubsub_v1.types import (  # noqa: PLC0415 - the same
@@ -66,13 +87,13 @@ def create(project: str, worker_url: str | None, delivery: Delivery = DEPLOYED) 
     )
 
     with PublisherClient() as publisher, SubscriberClient() as subscriber:
-        topic = publisher.topic_path(project, TOPIC)
-        dead_letter_topic = publisher.topic_path(project, DEAD_LETTER_TOPIC)
+        topic = publisher.topic_path(project, lane.topic)
+        dead_letter_topic = publisher.topic_path(project, lane.dead)
         for name in (topic, dead_letter_topic):
             publisher.create_topic(name=name, timeout=_TIMEOUT_S)
         subscriber.create_subscription(
             Subscription(
-                name=subscriber.subscription_path(project, SUBSCRIPTION),
+                name=subscriber.subscription_path(project, lane.subscription),
                 topic=topic,
                 # functions-framework takes the topic from the path.
                 push_config=PushConfig(push_endpoint=f"{worker_url}/{topic}" if worker_url else ""),
@@ -88,8 +109,6 @@ def create(project: str, worker_url: str | None, delivery: Delivery = DEPLOYED) 
             timeout=_TIMEOUT_S,
         )
         subscriber.create_subscription(
-            Subscription(
-                name=subscriber.subscription_path(project, DEAD_LETTER_SUBSCRIPTION), topic=dead_letter_topic
-            ),
+            Subscription(name=subscriber.subscription_path(project, lane.dead), topic=dead_letter_topic),
             timeout=_TIMEOUT_S,
         )

@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from orchestrator.errors import SecretMissing, SecretUnavailable
+from orchestrator.errors import SecretAbsent, SecretMissing, SecretUnavailable
 from orchestrator.ports import SecretStore
 
 
@@ -47,7 +47,8 @@ class Secrets:
             case _:
                 return self._cloud().get(reference, fresh=fresh)
         if not content:
-            raise SecretMissing(
+            kind = SecretAbsent if content is None else SecretMissing
+            raise kind(
                 f"secret {reference}: is not there, or empty", action="set it, or correct the reference"
             )
         return content

@@ -36,6 +36,7 @@ from orchestrator.cli.commands import (
     status_command,
     trigger_command,
     ui_command,
+    vault_commands,
 )
 from orchestrator.cli.csv_rows import print_csv
 from orchestrator.cli.faults import FAILED, INTERRUPTED, UNREACHABLE, report
@@ -76,6 +77,12 @@ _GROUPS = (
         "dead letters: messages that failed too often",
         "The next runs continue without them.",
         dead_commands.add_parsers,
+    ),
+    (
+        "vault",
+        "the keys that encrypt sellers' credentials",
+        "The worker holds them; these commands send it messages.",
+        vault_commands.add_parsers,
     ),
     ("audit", "who did what", "Every action of a person is recorded.", audit_commands.add_parsers),
 )

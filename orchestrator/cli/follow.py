@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from orchestrator.operators import run_views
+from orchestrator.operators.health.verdict import plural
 from orchestrator.operators.run_views import RunView
 from orchestrator.ports import Clock, DocumentStore
 
@@ -96,9 +97,9 @@ def _line(view: RunView) -> str:
     if total is None:
         # Until all connections are planned, 0 would read as a run that does not move.
         if done:
-            return f"{status}: {done} connections done"
+            return f"{status}: {plural(done, 'connection')} done"
         return f"{status}: the connections are being planned" if status == "dispatching" else str(status)
-    return f"{status}: {done} of {total} connections done, {seen(view):,} records read"
+    return f"{status}: {done:,} of {plural(total, 'connection')} done, {seen(view):,} records read"
 
 
 def _done(view: RunView) -> tuple[int, int | None]:

@@ -15,6 +15,7 @@ from orchestrator.cli.task_report import OUTCOME, life, outcome, print_windows, 
 from orchestrator.model.counts import COUNTS
 from orchestrator.model.documents import from_document
 from orchestrator.model.run import Run, Task, TaskStatus
+from orchestrator.operators.health.verdict import plural
 from orchestrator.operators.run_views import Progress, RunPage, RunView
 from orchestrator.ports import Document
 
@@ -79,7 +80,7 @@ def print_runs(screen: Console, page: RunPage) -> None:
         *("run", "status", "trigger", "started", "s", "tasks", "failed", "skipped"),
         *("incomplete", "throttled", "seen", "written"),
     )
-    screen.print(table(f"{len(rows)} runs", columns, rows, drop=_DROP))
+    screen.print(table(plural(len(rows), "run"), columns, rows, drop=_DROP))
     print_faults(screen, page.faults)
     if page.next_page_token is not None:
         print(f"There are more: --page-token {page.next_page_token}")
@@ -96,7 +97,7 @@ def _sentence(run: Run) -> str:
     )
     throttled = f"; the marketplace asked {tasks.throttled} to wait" if tasks.throttled else ""
     return (
-        f"{started}, took {seconds} s; {tasks.total} connections: {tasks.succeeded} succeeded, "
+        f"{started}, took {seconds} s; {plural(tasks.total, 'connection')}: {tasks.succeeded} succeeded, "
         f"{tasks.failed} failed, {tasks.skipped} skipped{incomplete}{throttled}"
     )
 
@@ -121,7 +122,9 @@ def _cost_rows(run: Run) -> Iterator[Sequence[object]]:
 
 def _print_progress(screen: Console, progress: Progress, now: datetime) -> None:
     screen.print()
-    screen.print(f"{progress.tasks.total} connections are done, {progress.open_shards} shards are open.")
+    screen.print(
+        f"Done: {plural(progress.tasks.total, 'connection')}; open: {plural(progress.open_shards, 'shard')}."
+    )
     rows = [
         (known.connection_id, known.attempts, known.slices, known.seen, life(known, now))
         for known in progress.connections

@@ -10,6 +10,7 @@ from rich.console import Console
 from orchestrator.cli.output import print_faults, safe, table
 from orchestrator.model.documents import from_document
 from orchestrator.model.run import Task
+from orchestrator.operators.health.verdict import plural
 from orchestrator.operators.tasks.history import History
 from orchestrator.operators.tasks.open_tasks import OpenConnection
 from orchestrator.operators.tasks.windows import WindowProgress
@@ -84,6 +85,10 @@ def print_history(screen: Console, page: History, now: datetime) -> None:
     if page.open is not None:
         screen.print(f"now: {safe(life(page.open, now))}")
         print_windows(screen, windows_of([page.open]))
+    if page.unchanged_at is not None:
+        screen.print(
+            f"latest: {clock(page.unchanged_at, now)}, nothing had changed (such a task has no record)"
+        )
     rows = []
     for task in (from_document(Task, document) for document in page.tasks):
         counts = task.streams.values()
@@ -91,7 +96,7 @@ def print_history(screen: Console, page: History, now: datetime) -> None:
         took = (task.finished_at - task.started_at).total_seconds() if task.started_at else None
         rows.append((task.run_id, task.finished_at, *outcome(task), seen, rejected, took))
     columns = ("run", "ended", *OUTCOME, "records", "rejected", "s")
-    screen.print(table(f"{len(rows)} tasks of {safe(page.connection_id)}", columns, rows))
+    screen.print(table(f"{plural(len(rows), 'task')} of {safe(page.connection_id)}", columns, rows))
     print_faults(screen, page.faults)
     if page.next_page_token is not None:
         print(f"There are more: --page-token {page.next_page_token}")

@@ -118,8 +118,9 @@ class ExpiringToken:
 class RotatingGrant:
     """Exchanges a refresh token that is replaced on each use.
 
-    The new pair is stored as a new version of the secret before it is used. A refused refresh token may
-    be one that a crashed or older invocation has already replaced. So the latest version and the one
+    The lease is taken first: of two workers that exchange at once, one would have a token that the other has
+    replaced. The new pair is stored as a new version of the secret before it is used. A refused refresh token
+    may be one that a crashed or older invocation has already replaced. So the latest version and the one
     before it are read again and tried, each once.
     """
 
@@ -136,6 +137,7 @@ class RotatingGrant:
             CredentialsRejected: Every known refresh token is refused.
             SecretError: The new pair could not be stored; it was not used.
         """
+        self.request.claim()
         refused: CredentialsRejected | None = None
         for content in self._candidates():
             try:

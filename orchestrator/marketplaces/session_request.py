@@ -20,6 +20,10 @@ S = TypeVar("S", bound="Settings")
 C = TypeVar("C", bound=msgspec.Struct)
 
 
+def _nothing() -> None:
+    """The claim of somebody who holds no lease: a check of a credential."""
+
+
 @dataclass(frozen=True, slots=True)
 class SessionRequest:
     """The engine's input to `Connector.open`."""
@@ -34,6 +38,8 @@ class SessionRequest:
     wait: Callable[[float], None]
     #: Whether `base_url` is obeyed.
     development: bool
+    #: Takes the connection's lease, if it is not held yet: before a refresh token is replaced.
+    claim: Callable[[], None] = _nothing
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

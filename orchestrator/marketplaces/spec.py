@@ -208,6 +208,9 @@ class Connector(Generic[SettingsT]):
     personal_fields: frozenset[str]
     #: The calls that one refusal (429) holds back: those of all streams, or only those of its own stream.
     limiter: Limiter = Limiter.STREAM
+    #: The settings that decide which host a credential is sent to, `base_url` aside; all are texts. In the
+    #: vault a credential is encrypted for their values: changing one asks for the credential again.
+    target: tuple[str, ...] = ()
     #: The flow by which a seller lets an application in; None if sellers make a key themselves.
     consent: Consent | None = None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import socket
 import time
 from collections.abc import Mapping
@@ -23,6 +24,10 @@ ADDRESSES_S = 2 * CONNECT_S
 #: The largest answer that is read, decompressed; for a moment it is in memory twice.
 MAX_BYTES = 16 * 1024 * 1024
 _CHUNK = 256 * 1024
+#: Tasks at once if nobody says: those of the embedded queue.
+_PLACES = 16
+#: Hosts that a task may call: of the marketplace, of its tokens, and of its files.
+_HOSTS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,12 +92,19 @@ def _connected(host: str, port: int) -> socket.socket:
     raise failure
 
 
+def _places() -> int:
+    """Tasks that this process works on at once: functions-framework's THREADS."""
+    threads = os.environ.get("THREADS", "")
+    return int(threads) if threads.isdecimal() else _PLACES
+
+
 @lru_cache(maxsize=2)
 def _pools(public: bool) -> urllib3.PoolManager:
     """The process's connections; sessions of one marketplace share them."""
+    places = _places()
     # Its debug lines hold paths with their queries.
     logging.getLogger("urllib3.connectionpool").setLevel(logging.INFO)
-    manager = TimedPoolManager(num_pools=64, maxsize=16, retries=False)
+    manager = TimedPoolManager(num_pools=_HOSTS * places, maxsize=places, retries=False)
     if public:
         manager.pool_classes_by_scheme = {"https": _PublicPool}
     return manager

@@ -25,11 +25,14 @@ class Action(StrEnum):
     ADD = "add"
     SET = "set"
     CHECK = "check"
+    MAKE_KEYS = "make_keys"
+    ROTATE_KEYS = "rotate_keys"
     PAUSE = "pause"
     RESUME = "resume"
     REMOVE = "remove"
     COMPLETE_ENVELOPES = "complete_envelopes"
     REPLAY = "replay"
+    FORGET = "forget"
 
 
 class Actor(msgspec.Struct, frozen=True):

@@ -10,9 +10,13 @@ from typing import Annotated, Any
 import msgspec
 
 from orchestrator.errors import ConnectionInvalid
+from orchestrator.model.paces import INTERVALS
 
 STREAMS = ("orders", "products", "inventory")
 MARKETPLACES = ("amazon", "ebay", "shopify", "takealot", "woocommerce")
+
+#: The `credential` of a connection whose credential is in `credentials/{connection_id}`, encrypted.
+VAULT = "vault"
 
 #: Firestore compares at most 1,500 bytes of a text.
 OrganizationId = Annotated[str, msgspec.Meta(max_length=300)]
@@ -34,7 +38,7 @@ class Connection(msgspec.Struct, kw_only=True, frozen=True):
     marketplace: _Text
     name: _Text
     status: ConnectionStatus
-    #: A secret reference, never the secret.
+    #: A secret reference or `vault`, never the secret.
     credential: _Text
     settings: dict[str, Any] = {}
     streams: tuple[str, ...] = STREAMS
@@ -45,6 +49,10 @@ class Connection(msgspec.Struct, kw_only=True, frozen=True):
     keep_raw: bool = False
     #: How often a stream is listed as far back as it goes, for changes that no incremental feed shows.
     reconcile_hours: Annotated[int, msgspec.Meta(ge=1, le=8_784)] = 24
+    #: Minutes between two tasks, one of INTERVALS; None: every tick covers it.
+    interval_minutes: int | None = None
+    #: The ticks that cover it, from `interval_minutes` and the id; `orchestrator.model.paces` tells how.
+    pace: Any = None
     created_at: datetime
     updated_at: datetime
 
@@ -61,6 +69,12 @@ def connection_from_document(connection_id: str, document: Mapping[str, Any]) ->
         raise ConnectionInvalid(
             f"connections/{connection_id}: {error}", action="correct the connection document"
         ) from error
+    if connection.interval_minutes not in {None, *INTERVALS}:
+        raise ConnectionInvalid(
+            f"connections/{connection_id}: interval_minutes: {connection.interval_minutes}; "
+            f"it takes one of {', '.join(map(str, INTERVALS))}, or none",
+            action="correct it with `connections set --interval`",
+        )
     given = connection.streams
     unknown = [name for name in given if name not in STREAMS]
     if unknown or not given or len(set(given)) < len(given):

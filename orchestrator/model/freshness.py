@@ -17,11 +17,11 @@ import msgspec
 
 from orchestrator.model.cause import INCOMPLETE, NEEDS_ATTENTION, THROTTLED, Cause
 from orchestrator.model.connection import STREAMS, ConnectionStatus
-from orchestrator.model.state import Health, StreamState, SyncState
+from orchestrator.model.paces import own_interval
+from orchestrator.model.state import Health, Open, StreamState, SyncState
 
 #: A connection's data is late if it is older than this many of its intervals.
 LATE_AFTER = 3
-_MOST_MINUTES = 366 * 24 * 60
 #: Longer ones fail the task.
 _LONGEST_ID = 300
 
@@ -33,6 +33,8 @@ class Pace:
     #: Each with the age that its windows' ends must have: its data is never younger.
     streams: Mapping[str, timedelta]
     interval: timedelta
+    #: Whether the interval is its own, so that it does not take part in every tick.
+    is_own: bool = False
     is_active: bool = True
     organization_id: str | None = None
 
@@ -45,16 +47,16 @@ class Pace:
             known: The streams of its marketplace, each with the age that its windows' ends must have.
             tick: The time between two ticks: the interval of a connection that has none of its own.
         """
-        given, minutes = document.get("streams", STREAMS), document.get("interval_minutes")
+        given, own = document.get("streams", STREAMS), own_interval(document)
         organization_id = document.get("organization_id")
-        own = minutes if isinstance(minutes, int) and 0 < minutes <= _MOST_MINUTES else 0
         stopped = (ConnectionStatus.PAUSED, ConnectionStatus.DISCONNECTED)
         is_text = isinstance(organization_id, str) and len(organization_id) <= _LONGEST_ID
         return cls(
             streams={
                 name: age for name, age in known.items() if isinstance(given, list | tuple) and name in given
             },
-            interval=max(tick, timedelta(minutes=own)),
+            interval=max(tick, own or tick),
+            is_own=own is not None,
             is_active=bool(document) and document.get("status") not in stopped,
             organization_id=organization_id if is_text else None,
         )
@@ -70,7 +72,9 @@ def oldest_since(state: SyncState, streams: Collection[str]) -> datetime | None:
 def measured(state: SyncState, pace: Pace | None, now: datetime) -> SyncState:
     """The state with its freshness.
 
-    A connection that a command has paused or removed stays without `late_at`, until `resumed`. A connection
+    A connection that does not take part in every tick is wanted at each one from its claim on, until a task
+    has served it: the next tick covers what failed, was left over or was never worked on. A connection that a
+    command has paused or removed stays without `late_at`, until `resumed`. A connection
     without a complete window is late `LATE_AFTER` intervals after it was first met; one that was measured
     before is late when it would have been.
 
@@ -92,12 +96,22 @@ def measured(state: SyncState, pace: Pace | None, now: datetime) -> SyncState:
         organization_id=pace.organization_id or state.organization_id,
         since_at=since_at,
         late_at=late_at,
+        wanted=state.wanted or (pace.is_own and state.open is not None),
     )
 
 
+def served(state: SyncState, opened: Open, *, incomplete: bool) -> SyncState:
+    """The state after a task that succeeded: its connection waits for its slot, if the task left nothing."""
+    is_all = opened.streams is None and not incomplete
+    return msgspec.structs.replace(state, wanted=False) if is_all else state
+
+
 def resumed(state: SyncState, pace: Pace, now: datetime) -> SyncState:
-    """The state of a connection that takes part in runs again: its next task has time before it is late."""
-    return msgspec.structs.replace(state, late_at=now + LATE_AFTER * pace.interval)
+    """The state of a connection that takes part in runs again: its next task has time before it is late.
+
+    The next tick covers it.
+    """
+    return msgspec.structs.replace(state, late_at=now + LATE_AFTER * pace.interval, wanted=pace.is_own)
 
 
 def _late_at(state: SyncState, pace: Pace, now: datetime) -> datetime:

@@ -129,6 +129,11 @@ def task_path(run_id: str, connection_id: str) -> str:
     return f"runs/{run_id}/tasks/{connection_id}"
 
 
+def final_key(connection_id: str) -> str:
+    """The connection's key in its shard's `final`: a field name that no store has to quote."""
+    return "c" + hashlib.blake2b(connection_id.encode(), digest_size=8).hexdigest()
+
+
 def second_task_path(run_id: str, shard: str, connection_id: str) -> str:
     """`runs/{run_id}/shards/{shard}/tasks/{connection_id}`.
 
@@ -146,6 +151,16 @@ def connection_path(connection_id: str) -> str:
 def state_path(connection_id: str) -> str:
     """`sync_state/{connection_id}`."""
     return f"sync_state/{connection_id}"
+
+
+def credential_path(connection_id: str) -> str:
+    """`credentials/{connection_id}`."""
+    return f"credentials/{connection_id}"
+
+
+def check_path(check_id: str) -> str:
+    """`checks/{ulid}`."""
+    return f"checks/{check_id}"
 
 
 def audit_path(entry_id: str) -> str:

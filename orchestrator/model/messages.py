@@ -15,7 +15,7 @@ from orchestrator.decoding import UNREADABLE
 from orchestrator.errors import MessageInvalid
 from orchestrator.model import ids
 
-Kind = Literal["dispatch", "task", "sweep", "cancel", "heal"]
+Kind = Literal["dispatch", "task", "sweep", "cancel", "heal", "check", "vault"]
 _Text = Annotated[str, msgspec.Meta(max_length=1_500)]
 #: Bounds of a deadline: times computed from it have to stay inside the calendar.
 _EARLIEST, _LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
@@ -26,7 +26,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag
 
     `dispatch`: run_id, order, deadline_at, marketplace. `task`: also shard, connection_id, slice.
     `sweep`, `cancel`: run_id, marketplace, shard, and last_shard for a range of shards. `heal`: run_id, if a
-    run was started with it.
+    run was started with it. `check`: connection_id, check_id. `vault`: nothing more; its document tells.
     """
 
     kind: Kind
@@ -39,10 +39,19 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag
     #: this field works on the first shard, and its next heal publishes the others again.
     last_shard: _Text = ""
     connection_id: _Text = ""
+    #: The document that asks for a check, and takes its answer.
+    check_id: _Text = ""
     #: A hint only: how often the task had been continued when this was published.
     slice: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)] = 0
     #: Sent by heal: a task is handled even long past its deadline, and a dispatch never heals again.
     heal: bool = False
+    #: Set by the worker's edge if this is not the first delivery; never published.
+    redelivered: bool = False
+
+    @property
+    def is_continuation(self) -> bool:
+        """Whether it continues a task that an earlier slice has handed over."""
+        return self.kind == "task" and self.slice > 0
 
 
 _REQUIRED: dict[str, tuple[str, ...]] = {
@@ -51,9 +60,11 @@ _REQUIRED: dict[str, tuple[str, ...]] = {
     "sweep": ("run_id", "shard"),
     "cancel": ("run_id", "shard"),
     "heal": (),
+    "check": ("connection_id", "check_id"),
+    "vault": (),
 }
 #: Fields that become part of a document's path.
-_IDS = ("run_id", "shard", "last_shard", "connection_id")
+_IDS = ("run_id", "shard", "last_shard", "connection_id", "check_id")
 _decoder = msgspec.json.Decoder(Message)
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
 
 import msgspec
 
+from orchestrator.model import ids
 from orchestrator.model.counts import (
     Cost,
     Counts,
@@ -17,7 +19,11 @@ from orchestrator.model.counts import (
     StreamCounts,
     TaskTotals,
 )
+from orchestrator.model.documents import Stored
+from orchestrator.model.paces import Due
 
+#: Stands in a shard's `final` for a task that has a record.
+RECORDED = 1
 #: A shard holds at most this many of a run's connections.
 SHARD_SIZE = 64
 
@@ -51,19 +57,21 @@ class Dispatch(msgspec.Struct, kw_only=True, frozen=True):
 
     #: Shards made so far.
     n: int = 0
-    #: Last connection id expanded.
+    #: The last connection id that was looked at; all before are expanded.
     after: str | None = None
     done: bool = False
 
 
 class Selection(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
-    """The connections and streams that a run covers; everything due if empty."""
+    """The connections and streams that a run covers; every active connection if empty."""
 
     #: Ids by marketplace.
     connection_ids: dict[str, tuple[str, ...]] | None = None
     organization_id: str | None = None
     #: Only the failed and skipped tasks of this run.
     retry_of: str | None = None
+    #: Only the connections that are due at a tick; None whatever their pace.
+    due: Due | None = None
     streams: tuple[str, ...] | None = None
     full: bool = False
 
@@ -107,7 +115,23 @@ class Shard(msgspec.Struct, kw_only=True, frozen=True):
     cost: Cost = msgspec.field(default_factory=Cost)
     #: Skipped tasks that met another run's work.
     overlap: int = 0
+    #: By `ids.final_key` of each connection whose task is final: RECORDED, or the time at which a task ended
+    #: that has no record, because nothing happened in it, in seconds since 1970. Absent in documents of
+    #: earlier releases, in which every final task has a record.
+    final: dict[str, int] = {}
+    #: How many final tasks have no record.
+    quiet: int = 0
     expires_at: datetime
+
+    def is_final(self, connection_id: str) -> bool:
+        """Whether the connection's task is known to be final; if not, it may have a record all the same."""
+        return ids.final_key(connection_id) in self.final
+
+
+def counted(shard: Stored, connection_id: str) -> bool:
+    """Whether a shard's document, even one that cannot be read, names this connection's task as final."""
+    final = shard.data.get("final")
+    return isinstance(final, Mapping) and ids.final_key(connection_id) in final
 
 
 class Task(msgspec.Struct, kw_only=True, frozen=True):
@@ -133,3 +157,21 @@ class Task(msgspec.Struct, kw_only=True, frozen=True):
     started_at: datetime | None = None
     finished_at: datetime
     expires_at: datetime
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether nothing happened that a record would have to tell: it read, and all was as before."""
+        is_plain = self.status is TaskStatus.SUCCEEDED and self.reason is None and not self.incomplete
+        return (
+            is_plain
+            and self.attempts == 1
+            and self.slices == 1
+            and all(
+                counts.seen == counts.unchanged
+                and not counts.deleted
+                and counts.error is None
+                and counts.waits_until is msgspec.UNSET
+                and counts.notice is msgspec.UNSET
+                for counts in self.streams.values()
+            )
+        )

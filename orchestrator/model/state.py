@@ -37,6 +37,10 @@ class Lease(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
     #: Commits of the holder since its claim. Only the holder counts here, so it can tell its own commit from
     #: another's commit at the same `seq`.
     commits: int = 0
+    #: From then on a task in which nothing happened leaves no record. Releases that know this field write the
+    #: state in every commit that closes a task. Earlier releases drop it with each of their commits: then
+    #: records are left again until all messages of that time are gone.
+    quiet_from: datetime | None = None
 
     def is_over(self, now: datetime) -> bool:
         """Whether another invocation may claim the connection."""
@@ -272,8 +276,13 @@ class SyncState(msgspec.Struct, kw_only=True, frozen=True):
     #: From then on its data is late. None if it is paused, disconnected or removed; absent if it has never
     #: been measured, as in documents of earlier releases.
     late_at: datetime | msgspec.UnsetType | None = msgspec.UNSET
+    #: Whether every tick covers it, whatever its pace, until a task has served it.
+    wanted: bool = False
     #: Why its data is not up to date; it stays until a task works.
     cause: Cause | None = None
+    #: The `order` of the latest run that closed a task while this document could not be read, so that
+    #: `last_run` could not be changed.
+    unread_order: str = ""
     #: Changes of closed tasks that consumers could not be told of yet.
     untold: Changes | None = None
     #: When the state of a removed connection may be deleted: no message of its tasks is left by then. None
@@ -289,6 +298,19 @@ class SyncState(msgspec.Struct, kw_only=True, frozen=True):
     def read(cls, stored: Stored | None) -> SyncState | None:
         """Read a `sync_state` document like `of`; None if it cannot be read, which is logged by its path."""
         return read_or_none(cls, stored) if stored is not None else cls()
+
+    def may_have_closed(self, order: str) -> bool:
+        """Whether a task of the run of this order may be final, although it is neither open nor `last_run`.
+
+        Every commit that closes a task writes this document, with the later run as `last_run`. So a task of a
+        run later than that is not final.
+        """
+        last = self.last_run
+        return self.seq == 0 or self.unread_order >= order or (last is not None and last.order >= order)
+
+    def leaves_no_record(self, now: datetime) -> bool:
+        """Whether a task in which nothing happened leaves no record."""
+        return self.lease.quiet_from is not None and self.lease.quiet_from <= now
 
     @property
     def owed(self) -> Changes | None:

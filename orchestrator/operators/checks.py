@@ -12,7 +12,7 @@ import msgspec
 
 from orchestrator.errors import Conflict, SyncError, locate
 from orchestrator.model import ids
-from orchestrator.model.connection import ConnectionStatus
+from orchestrator.model.connection import VAULT, ConnectionStatus
 from orchestrator.operators.health.verdict import duration
 from orchestrator.operators.ticks import LAST, Ticks
 from orchestrator.ports import Filter, Query, Update
@@ -35,6 +35,15 @@ PROBES = {
     ),
     "causes-oldest-first": Query(
         "sync_state", where=[Filter("cause.kind", "==", "-")], order_by="cause.since", limit=1
+    ),
+    "connections-of-a-pace": Query(
+        "connections",
+        where=[
+            Filter("marketplace", "==", "-"),
+            Filter("status", "==", "-"),
+            Filter("pace", "in", ["-", "--"]),
+        ],
+        limit=1,
     ),
     "marketplace-causes-by-age": Query(
         "sync_state",
@@ -112,6 +121,7 @@ def look(
         yield _of("clock", lambda: _clock(services))
         yield _of("last tick", lambda: _last_tick(services))
         yield from _secrets(services)
+    yield _of("vault", lambda: _vault(services))
     yield _of("queue", lambda: _ok("queue", queue()))
 
     def letters() -> Check:
@@ -230,6 +240,26 @@ def _last_tick(services: Services) -> Check:
     return Check(name=name, result=Result.WARNING, finding=finding, remedy=remedy)
 
 
+def _vault(services: Services) -> Check:
+    name = "vault"
+    if services.vault is None:
+        finding = "there is none: new credentials become secrets of their own"
+        return Check(name=name, result=Result.SKIPPED, finding=finding)
+    published = services.vault.published()
+    if published is None:
+        remedy = "make it: marketplace-sync vault init"
+        return Check(name=name, result=Result.FAILED, finding="it has no keyset yet", remedy=remedy)
+    return _ok(name, f"key {published.primary} encrypts new credentials")
+
+
+def _in_vault(services: Services, connection_id: str) -> Check:
+    if services.store.get(ids.credential_path(connection_id)) is None:
+        remedy = f"marketplace-sync connections set {connection_id} --secret-file -"
+        finding = f"{connection_id}: its credential is not in the vault"
+        return Check(name="secrets", result=Result.FAILED, finding=finding, remedy=remedy)
+    return _ok("secrets", f"{connection_id}: in the vault; `connections check` has the worker try it")
+
+
 def _secrets(services: Services) -> Iterator[Check]:
     name = "secrets"
     try:
@@ -249,6 +279,9 @@ def _secrets(services: Services) -> Iterator[Check]:
         return
     for connection in found:
         reference = str(connection.data.get("credential", ""))
+        if reference == VAULT:
+            yield _of(name, partial(_in_vault, services, connection.id))
+            continue
         try:
             services.secrets.get(reference)
         except SyncError as error:

@@ -14,18 +14,16 @@ from orchestrator.errors import (
     ConnectionInvalid,
     NotFound,
     NotPossible,
-    RateLimited,
     RequestError,
 )
-from orchestrator.marketplaces.session_request import SessionRequest
 from orchestrator.marketplaces.spec import AnyConnector, AnySession
-from orchestrator.model import ids
+from orchestrator.model import ids, paces
 from orchestrator.model.audit import Action, Actor
 from orchestrator.model.connection import STREAMS, Connection, ConnectionStatus, connection_from_document
 from orchestrator.model.documents import attempt, to_document
-from orchestrator.model.freshness import resumed
-from orchestrator.model.state import Lease, SyncState
+from orchestrator.model.state import SyncState
 from orchestrator.operators.health.status import edited_marketplace
+from orchestrator.operators.sellers.intervals import check_interval, first_state
 from orchestrator.ports import (
     Create,
     Document,
@@ -40,9 +38,8 @@ from orchestrator.ports import (
 from orchestrator.runs.audit import entry
 from orchestrator.services import Services
 from orchestrator.tasks.pace import pace_of
+from orchestrator.vault.trial import session_request
 
-#: Seconds that a check waits at most if the marketplace asks it to wait.
-MAX_CHECK_WAIT_S = 30.0
 #: Unfinished removals that are named.
 UNFINISHED = 20
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
@@ -78,6 +75,7 @@ class Fields(TypedDict, total=False):
     store_buyer_pii: bool
     keep_raw: bool
     reconcile_hours: int
+    interval_minutes: int | None
 
 
 def add(services: Services, connection_id: str, *, by: Actor, **fields: Unpack[Fields]) -> Connection:
@@ -113,9 +111,11 @@ def drafted(services: Services, connection_id: str, **fields: Unpack[Fields]) ->
     streams = fields.get("streams")
     chosen = [name for name in STREAMS if name in connector.streams] if streams is None else streams
     check_streams(connector, chosen)
+    check_interval(services, fields.get("interval_minutes"))
     now = services.clock.now()
     given = {**fields, "settings": dict(fields["settings"]), "streams": list(chosen)}
-    facts = {"status": ConnectionStatus.ACTIVE.value, "created_at": now, "updated_at": now}
+    pace, status = paces.pace_of(connection_id, given), ConnectionStatus.ACTIVE.value
+    facts = {"status": status, "pace": pace, "created_at": now, "updated_at": now}
     return connection_from_document(connection_id, {**given, **facts})
 
 
@@ -141,8 +141,10 @@ def check_is_new(services: Services, connection_id: str, connection: Connection)
     _first_writes(services, connection_id, connection, *services.store.get_many(paths(connection_id)))
 
 
-def commit_new(services: Services, connection_id: str, connection: Connection, *, by: Actor) -> None:
-    """Store a new connection, with the record of who added it.
+def commit_new(
+    services: Services, connection_id: str, connection: Connection, *, by: Actor, also: Sequence[Write] = ()
+) -> None:
+    """Store a new connection with the record of who added it, and other writes in the same commit.
 
     Raises:
         NotPossible, StoreUnavailable: See `add`.
@@ -152,7 +154,7 @@ def commit_new(services: Services, connection_id: str, connection: Connection, *
     edit(
         services,
         connection_id,
-        lambda found, left: [*_first_writes(services, connection_id, connection, found, left), added],
+        lambda found, left: [*_first_writes(services, connection_id, connection, found, left), *also, added],
     )
 
 
@@ -173,8 +175,10 @@ def _first_writes(
             f"connection {connection_id} exists already", action="choose another id, or remove it first"
         )
     create = Create(ids.connection_path(connection_id), to_document(connection))
+    pace = pace_of(services, create.data)
     if left is None:
-        return [create]
+        first = Create(ids.state_path(connection_id), to_document(first_state(connection, pace, SyncState())))
+        return [create, first] if pace.is_own else [create]
     state = read_state(left)
     if state.removing:
         raise NotPossible(
@@ -193,13 +197,7 @@ def _first_writes(
             "never changes",
             action=f"choose another id{until}",
         )
-    fresh = SyncState(
-        seq=state.seq + 1,
-        lease=Lease(fence=state.lease.fence),
-        last_run=state.last_run,
-        organization_id=connection.organization_id,
-    )
-    fresh = resumed(fresh, pace_of(services, create.data), connection.created_at)
+    fresh = first_state(connection, pace, state)
     return [create, Update(left.path, to_document(fresh), version=left.version)]
 
 
@@ -263,31 +261,6 @@ def open_session(
     request = session_request(services, connection_id, connection, secrets)
     session: AnySession = connector_of(services, connection.marketplace).open(request)
     return session
-
-
-def session_request(
-    services: Services, connection_id: str, connection: Connection, secrets: SecretStore
-) -> SessionRequest:
-    """A connector's input for one session in a person's hands: short waits are slept, long ones refused."""
-
-    def wait(seconds: float) -> None:
-        if seconds > MAX_CHECK_WAIT_S:
-            raise RateLimited(
-                f"{connection.marketplace} asks to wait {seconds:.0f} s",
-                wait_s=seconds,
-                action="try again then",
-            )
-        services.clock.sleep(seconds)
-
-    return SessionRequest(
-        connection_id=connection_id,
-        connection=connection,
-        secrets=secrets,
-        clock=services.clock,
-        random=services.random,
-        wait=wait,
-        development=services.settings.is_development,
-    )
 
 
 def connector_of(services: Services, marketplace: str) -> AnyConnector:

@@ -25,7 +25,7 @@ from orchestrator.model.audit import Action, Actor
 from orchestrator.model.connection import ConnectionStatus
 from orchestrator.model.documents import attempt
 from orchestrator.model.messages import Message
-from orchestrator.model.run import Run, Selection, Task, TaskStatus
+from orchestrator.model.run import Run, Selection, Task, TaskStatus, counted
 from orchestrator.operators.paging import require_between
 from orchestrator.ports import DeadLetters, DeadMessage, DocumentStore, Snapshot
 from orchestrator.runs.audit import entry
@@ -209,6 +209,7 @@ def _judge(services: Services, taken: Sequence[DeadMessage], wanted: Wanted) -> 
         {
             *(ids.run_path(message.run_id) for message in read if message.run_id),
             *(ids.task_path(message.run_id, message.connection_id) for message in tasks),
+            *(ids.shard_path(message.run_id, message.shard) for message in tasks),
             *(ids.connection_path(message.connection_id) for message in tasks),
         },
     )
@@ -258,6 +259,10 @@ def _decide(
     """The effect on a readable message, and the reason, from the current state of its run and task."""
     if message.kind == "heal":
         return Effect.REMOVE, "every tick heals by itself"
+    if message.kind == "check":
+        return Effect.REMOVE, "nobody waits for its answer any more"
+    if message.kind == "vault":
+        return Effect.REMOVE, "`marketplace-sync vault rotate` continues what was asked for"
     over = f"its run is {run.status.value}" if run is not None else "its run is no longer kept"
     is_open = run is not None and not run.status.is_final
     if message.kind != "task":
@@ -266,6 +271,9 @@ def _decide(
     task, fault = attempt(Task, record) if record is not None else (None, "")
     if fault:
         return Effect.KEEP, fault
+    shard = documents.get(ids.shard_path(message.run_id, message.shard))
+    if task is None and shard is not None and counted(shard, message.connection_id):
+        return Effect.REMOVE, "its task has succeeded, and nothing had changed: nothing is left to do"
     if task is not None:
         over = f"its task is {task.status.value}" + (f" ({task.reason})" if task.reason else "")
     elif run is not None and is_open:

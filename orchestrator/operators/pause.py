@@ -17,15 +17,18 @@ from orchestrator.errors import Conflict, NotPossible
 from orchestrator.model import ids
 from orchestrator.model.audit import Action, Actor
 from orchestrator.model.change_event import Purged, changed_event, purged_event
-from orchestrator.model.connection import STREAMS, ConnectionStatus
+from orchestrator.model.connection import STREAMS, VAULT, ConnectionStatus
 from orchestrator.model.documents import attempt, to_document
 from orchestrator.model.freshness import resumed
+from orchestrator.model.paces import pace_of as pace_of_connection
 from orchestrator.model.state import Health, Lease, SyncState
 from orchestrator.operators.connections import edit, not_found, read_state
+from orchestrator.operators.sellers.intervals import wanted
 from orchestrator.ports import Create, Delete, Query, Snapshot, Update, Write
 from orchestrator.runs.audit import entry
 from orchestrator.services import Services
 from orchestrator.tasks.pace import pace_of
+from orchestrator.vault.trial import state_change
 
 #: Seconds that `remove` waits until the worker has closed its task.
 RELEASE_WAIT_S = 120.0
@@ -47,7 +50,11 @@ def pause(services: Services, connection_id: str, *, by: Actor) -> None:
         organization_id = connection.data.get("organization_id") if connection is not None else None
         known = {"organization_id": organization_id} if isinstance(organization_id, str) else {}
         asked = entry(services, by, Action.PAUSE, connection_id=connection_id)
-        return [paused, _stop(connection_id, state, "paused", {"late_at": None, **known}), asked]
+        return [
+            paused,
+            _stop(connection_id, state, "paused", {"late_at": None, "wanted": False, **known}),
+            asked,
+        ]
 
     edit(services, connection_id, decide)
     _wake(services, connection_id)
@@ -63,13 +70,21 @@ def resume(services: Services, connection_id: str, *, by: Actor) -> None:
     def decide(connection: Snapshot | None, snapshot: Snapshot | None) -> list[Write]:
         active = _with_status(services, connection_id, connection, ConnectionStatus.ACTIVE)
         writes = [active, entry(services, by, Action.RESUME, connection_id=connection_id)]
-        state = attempt(SyncState, snapshot)[0] if snapshot is not None else None
-        if connection is None or snapshot is None or state is None or isinstance(state.late_at, datetime):
+        state = attempt(SyncState, snapshot)[0] if snapshot is not None else SyncState()
+        if connection is None or state is None:
             return writes
         document = {**connection.data, "status": ConnectionStatus.ACTIVE.value}
-        late_at = resumed(state, pace_of(services, document), services.clock.now()).late_at
-        fields = {"late_at": late_at, "seq": state.seq + 1}
-        return [*writes, Update(snapshot.path, fields, snapshot.version)]
+        pace = pace_of(services, document)
+        after = state
+        if snapshot is not None and not isinstance(state.late_at, datetime):
+            after = resumed(state, pace, services.clock.now())
+        after = wanted(after, document, pace)
+        if after == state:
+            return writes
+        if snapshot is None:
+            after = resumed(after, pace, services.clock.now())
+            return [*writes, Create(ids.state_path(connection_id), to_document(after))]
+        return [*writes, *state_change(snapshot, state, after)]
 
     edit(services, connection_id, decide)
 
@@ -79,8 +94,8 @@ def remove(services: Services, connection_id: str, *, by: Actor, purge_records: 
 
     A worker that holds it is asked to stop. `remove` waits for it, so that nothing is written afterwards.
     An interrupted `remove` may be called again; until one has finished, the id cannot be added again. A
-    tombstone stays in `sync_state` for as long as messages of the connection may live. The secret is not
-    touched.
+    tombstone stays in `sync_state` for as long as messages of the connection may live. A credential in the
+    vault goes with the connection; another secret is not touched.
 
     Raises:
         NotFound: There is neither a connection nor anything left to delete of one.
@@ -136,6 +151,7 @@ class Removal:
             "expires_at": None,
             "health": Health.OK.value,
             "late_at": None,
+            "wanted": False,
             "cause": None,
         }
         stop = _stop(self._connection_id, snapshot, "gone", fields)
@@ -146,7 +162,10 @@ class Removal:
             connection_id=self._connection_id,
             details="with its records" if self._purges else "",
         )
-        return [Delete(ids.connection_path(self._connection_id)), stop, asked]
+        deletes = [Delete(ids.connection_path(self._connection_id))]
+        if document.get("credential") == VAULT:
+            deletes.append(Delete(ids.credential_path(self._connection_id)))
+        return [*deletes, stop, asked]
 
     def delete_all(self, collection: str, page: int) -> None:
         """Delete the documents of a collection, page by page.
@@ -191,8 +210,9 @@ class Removal:
 
         def tombstone(state: SyncState) -> Mapping[str, Any]:
             left = SyncState(
-                lease=Lease(fence=state.lease.fence),
+                lease=Lease(fence=state.lease.fence, quiet_from=state.lease.quiet_from),
                 last_run=state.last_run,
+                unread_order=state.unread_order,
                 marketplace=state.marketplace,
                 removed_at=state.removed_at,
                 organization_id=state.organization_id,
@@ -231,7 +251,11 @@ def _with_status(
 ) -> Write:
     if connection is None:
         raise not_found(connection_id)
-    fields = {"status": status.value, "updated_at": services.clock.now()}
+    fields = {
+        "status": status.value,
+        "pace": pace_of_connection(connection_id, connection.data),
+        "updated_at": services.clock.now(),
+    }
     return Update(connection.path, fields, version=connection.version)
 
 

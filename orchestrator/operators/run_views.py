@@ -166,7 +166,7 @@ def show_run(
         raise NotFound(
             f"no such run: {run_id}", action="`marketplace-sync runs list` names the runs that are kept"
         )
-    tasks, token = task_page(
+    tasks, token, faults = task_page(
         store,
         snapshot.path,
         status=status,
@@ -175,7 +175,7 @@ def show_run(
         limit=limit,
     )
     run, fault = attempt(Run, snapshot)
-    faults = [fault] if fault else []
+    faults = [fault, *faults] if fault else faults
     if token is None and status is None:
         tasks = [*tasks, *odd_tasks(store, snapshot.path)]
     shown, unread = read_all(Task, tasks)
@@ -206,6 +206,8 @@ def _progress(
         known.value: store.count(f"{run_path}/tasks", [Filter("status", "==", known.value)])
         for known in TaskStatus
     }
+    # Those without a record have succeeded.
+    final[TaskStatus.SUCCEEDED.value] += int(store.sum(f"{run_path}/shards", "quiet"))
     is_open = [Filter("open", ">", 0)]
     found = store.query(
         Query(f"{run_path}/shards", where=is_open, order_by="open", descending=True, limit=OPEN_SHARDS)

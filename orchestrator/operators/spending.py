@@ -53,6 +53,10 @@ class Spending(msgspec.Struct, kw_only=True, frozen=True):
     by_marketplace: dict[str, RunCost]
     #: The newest first.
     runs: list[RunSpending]
+    #: Tasks that the intervals of connections have spared: active ones that a tick left out.
+    spared_tasks: int
+    #: Their price, at the average of the tasks that were made.
+    spared_usd: float
     #: Runs that are not closed, so their use is not counted yet.
     open_runs: int
     #: Whether there are more runs than were read; then the sums are too low.
@@ -78,6 +82,7 @@ def spending(store: DocumentStore, clock: Clock, days: int) -> Spending:
     since = now - timedelta(days=days)
     total, by_marketplace, spent = RunCost(), dict[str, RunCost](), list[RunSpending]()
     open_runs, faults, read, after, is_cut = 0, list[str](), 0, None, True
+    tasks = spared = 0
     where = [Filter("order", ">=", ids.order_key(since, ""))]
     while read < MOST_RUNS:
         page = store.query(
@@ -91,6 +96,8 @@ def spending(store: DocumentStore, clock: Clock, days: int) -> Spending:
                 open_runs += 1
                 continue
             _add(total, run.cost)
+            tasks += run.tasks.total
+            spared += run.selection.due.resting if run.selection.due is not None else 0
             for name, share in run.by_marketplace.items():
                 _add(by_marketplace.setdefault(name, RunCost()), share.cost)
             spent.append(
@@ -112,6 +119,8 @@ def spending(store: DocumentStore, clock: Clock, days: int) -> Spending:
         total=total,
         by_marketplace=dict(sorted(by_marketplace.items())),
         runs=spent,
+        spared_tasks=spared,
+        spared_usd=round(spared * total.estimated_usd / tasks, 6) if tasks else 0.0,
         open_runs=open_runs,
         is_cut=is_cut,
         prices=Prices(),

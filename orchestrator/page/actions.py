@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import shlex
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ from orchestrator.model import ids
 from orchestrator.operators import dead_letters, pause
 from orchestrator.operators.acting import bulk
 from orchestrator.operators.dead_letters import Effect, Report, Wanted
+from orchestrator.operators.health.verdict import plural
+from orchestrator.operators.rejects.forget import forget_reject
 from orchestrator.operators.rejects.retry import retry_rejects
 from orchestrator.operators.sellers.checking import check
 from orchestrator.page.buttons import which_fields
@@ -137,6 +140,22 @@ def _rejects(page: Context, form: Form) -> tuple[Notice, str]:
     return _started(retry_rejects(page.services, _connection(form), by=page.actor).run)
 
 
+def _plan_forget(_: Context, form: Form) -> Plan:
+    name, reject_id = _connection(form), _named(form, "reject_id")
+    sentences = (
+        "It is removed with its raw record. That is right if the marketplace no longer lists the record.",
+        "A record that is listed after all is rejected again when it changes.",
+    )
+    command = f"rejects forget {shlex.quote(name)} {shlex.quote(reject_id)}"
+    return Plan(f"Forget reject {reject_id} of {name}?", sentences, command, "Forget", is_danger=True)
+
+
+def _forget(page: Context, form: Form) -> tuple[Notice, str]:
+    name, reject_id = _connection(form), _named(form, "reject_id")
+    forget_reject(page.services, name, reject_id, by=page.actor)
+    return Notice(f"Reject {reject_id} of {name} is forgotten."), flask.url_for("connections.rejects")
+
+
 def _plan_cancel(_: Context, form: Form) -> Plan:
     run_id = _run(form)
     sentences = ("Open tasks stop at their next page, and the next run continues from their checkpoints.",)
@@ -168,7 +187,7 @@ def _plan_replay(page: Context, form: Form) -> Plan:
         " --discard-unreadable" if wanted.discard_unreadable else "",
     ]
     return Plan(
-        f"Replay {len(report.letters):,} dead letters?",
+        f"Replay {plural(len(report.letters), 'dead letter')}?",
         (_effects(report, "to be"), "It takes a second for each twenty of them."),
         f"dead replay --execute{''.join(options)}",
         "Replay",
@@ -178,19 +197,21 @@ def _plan_replay(page: Context, form: Form) -> Plan:
 
 def _replay(page: Context, form: Form) -> tuple[Notice, str]:
     report = dead_letters.replay(page.services, page.dead_letters(), _wanted(form), by=page.actor)
-    lines = [f"new run {run.run_id} of {run.tasks:,} connections" for run in report.started]
+    lines = [f"new run {run.run_id} of {plural(run.tasks, 'connection')}" for run in report.started]
     more = " There may be more." if report.more else ""
     told = f"Replayed: {_effects(report, '')}{more}"
     return Notice(told, tuple(lines[:_LINES])), flask.url_for("screens.dead")
 
 
-def _plan_all(title: str, sentence: str, button: str) -> Callable[[Context, Form], Plan]:
+def _plan_all(title: str, sentence: str, button: str, command: str = "") -> Callable[[Context, Form], Plan]:
+    """The plan of an act on many; `command` is the same on the command line, if it has it."""
+
     def plan(page: Context, form: Form) -> Plan:
         which = which_of(form)
         found = bulk.find(page.services, which)
-        number = f"{len(found.views):,}" + (" or more" if found.next_after is not None else "")
-        told = f"{number} connections fit: {_filter_words(form)}."
-        return Plan(title, (told, sentence), "", button)
+        fit = "or more fit" if found.next_after is not None else "fits" if len(found.views) == 1 else "fit"
+        told = f"{plural(len(found.views), 'connection')} {fit}: {_filter_words(form)}."
+        return Plan(title, (told, sentence), f"{command} {_options(form)}" if command else "", button)
 
     return plan
 
@@ -235,7 +256,7 @@ def _parameters(form: Form) -> dict[str, Any]:
 
 def _started(started: Started) -> tuple[Notice, str]:
     again = " was started before" if started.duplicate else " is started"
-    return Notice(f"Run {started.run_id}{again}, over {started.tasks:,} connections."), _run_url(
+    return Notice(f"Run {started.run_id}{again}, over {plural(started.tasks, 'connection')}."), _run_url(
         started.run_id
     )
 
@@ -259,6 +280,12 @@ def _filter_words(form: Form) -> str:
         if form.get(name)
     ]
     return ", ".join(told) or "all"
+
+
+def _options(form: Form) -> str:
+    """The filter on the command line, where an act itself implies the status."""
+    named = [name for name in ("organization", "marketplace", "cause") if form.get(name)]
+    return " ".join(f"--{name} {shlex.quote(form[name])}" for name in named) or "--all"
 
 
 def _wanted(form: Form) -> Wanted:
@@ -304,6 +331,7 @@ ACTS = {
     "resume": Act(_plan_resume, _resume),
     "trigger": Act(_plan_trigger, _trigger),
     "retry-rejects": Act(_plan_rejects, _rejects),
+    "forget-reject": Act(_plan_forget, _forget),
     "retry": Act(_plan_retry, _retry),
     "cancel": Act(_plan_cancel, _cancel),
     "replay": Act(_plan_replay, _replay),
@@ -313,13 +341,19 @@ ACTS = {
     ),
     "pause-all": Act(
         _plan_all(
-            "Pause them?", f"At most {bulk.MOST} active ones are paused; runs leave them out.", "Pause"
+            "Pause them?",
+            f"At most {bulk.MOST} active ones are paused; runs leave them out.",
+            "Pause",
+            "connections pause",
         ),
         _pause_all,
     ),
     "resume-all": Act(
         _plan_all(
-            "Resume them?", f"At most {bulk.MOST} paused ones are resumed, from their checkpoints.", "Resume"
+            "Resume them?",
+            f"At most {bulk.MOST} paused ones are resumed, from their checkpoints.",
+            "Resume",
+            "connections resume",
         ),
         _resume_all,
     ),

@@ -9,6 +9,7 @@ from orchestrator.model.cause import Blame
 from orchestrator.model.connection import ConnectionStatus
 from orchestrator.model.run import Run
 from orchestrator.operators.acting.bulk import Which
+from orchestrator.operators.health.remedies import UNEXPLAINED
 from orchestrator.operators.health.status_view import CauseGroup, Situation, StatusView
 
 
@@ -65,7 +66,7 @@ def of_group(group: CauseGroup) -> list[Button]:
 
 def group_fields(group: CauseGroup) -> dict[str, str]:
     """The filter that finds a group's connections; late ones without a cause have none."""
-    cause = group.kind if group.examples else None
+    cause = group.kind if group.kind != UNEXPLAINED else None
     return which_fields(Which(cause=cause, marketplace=group.marketplace))
 
 
@@ -99,6 +100,12 @@ def of_connection(connection_id: str, status: object) -> list[Button]:
 def of_rejects(connection_id: str) -> list[Button]:
     """Reading a connection's rejected records again."""
     return [Button("Retry rejects", "retry-rejects", {"connection_id": connection_id})]
+
+
+def of_reject(connection_id: str, reject_id: str) -> list[Button]:
+    """Removing one that no listing takes away."""
+    fields = {"connection_id": connection_id, "reject_id": reject_id}
+    return [Button("Forget", "forget-reject", fields, is_danger=True)]
 
 
 def of_filter(which: Which) -> list[Button]:

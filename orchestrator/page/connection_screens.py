@@ -10,16 +10,18 @@ from orchestrator.errors import RequestError
 from orchestrator.model.cause import Cause, blame_of
 from orchestrator.model.connection import MARKETPLACES, STREAMS, ConnectionStatus
 from orchestrator.model.documents import from_document
+from orchestrator.model.paces import next_at, own_interval, pace_of
 from orchestrator.model.run import Task
 from orchestrator.operators import audit_views, connections, reject_views
 from orchestrator.operators.acting import bulk
 from orchestrator.operators.acting.bulk import Which
 from orchestrator.operators.connections import ConnectionView
 from orchestrator.operators.health.remedies import remedy, title
+from orchestrator.operators.rejects.counts import RejectCounts, count_by_connection, count_by_reason
 from orchestrator.operators.tasks.history import History, history
 from orchestrator.operators.tasks.windows import windows
 from orchestrator.page import csv_cells
-from orchestrator.page.buttons import of_connection, of_filter, of_rejects
+from orchestrator.page.buttons import of_connection, of_filter, of_reject, of_rejects
 from orchestrator.page.context import context
 
 blueprint = flask.Blueprint("connections", __name__)
@@ -96,6 +98,8 @@ def one(connection_id: str) -> flask.typing.ResponseReturnValue:
         rejects=rejects,
         retry=of_rejects(connection_id) if rejects.rejects else [],
         audit=audit,
+        every=own_interval(view.document),
+        next_at=next_at(pace_of(connection_id, view.document), services.clock.now()),
         buttons=of_connection(connection_id, view.document.get("status")),
         now=services.clock.now(),
     )
@@ -109,6 +113,7 @@ def rejects() -> flask.typing.ResponseReturnValue:
         return csv_cells.answer("rejects", _REJECTS, _reject_rows(arguments))
     found = _rejects(arguments, arguments.get("page_token") or None, LIMIT)
     chosen = arguments.get("connection", "")
+    counts = _counts(chosen, arguments.get("counts_token") or None)
     names = {each.connection_id for each in found.rejects}
     only = chosen or (names.pop() if len(names) == 1 else "")
     return flask.render_template(
@@ -116,8 +121,10 @@ def rejects() -> flask.typing.ResponseReturnValue:
         page=found,
         connection_id=chosen,
         retry=of_rejects(only) if only and found.rejects else [],
+        counts=counts,
         stream=arguments.get("stream", ""),
         streams=STREAMS,
+        reason=arguments.get("reason", ""),
     )
 
 
@@ -125,7 +132,13 @@ def rejects() -> flask.typing.ResponseReturnValue:
 def reject(connection_id: str, reject_id: str) -> flask.typing.ResponseReturnValue:
     """One reject with its raw record."""
     view = reject_views.show_reject(context().services.store, connection_id, reject_id)
-    return flask.render_template("reject.html", view=view, connection_id=connection_id, reject_id=reject_id)
+    return flask.render_template(
+        "reject.html",
+        view=view,
+        connection_id=connection_id,
+        reject_id=reject_id,
+        buttons=of_reject(connection_id, reject_id),
+    )
 
 
 def _all(which: Which) -> Iterator[ConnectionView]:
@@ -189,9 +202,17 @@ def _rejects(arguments: Mapping[str, str], token: str | None, limit: int) -> rej
         context().services.store,
         connection_id=arguments.get("connection") or None,
         stream=arguments.get("stream") or None,
+        reason=arguments.get("reason") or None,
         page_token=token,
         limit=limit,
     )
+
+
+def _counts(connection_id: str, token: str | None) -> RejectCounts:
+    store = context().services.store
+    if connection_id:
+        return count_by_reason(store, connection_id, page_token=token)
+    return count_by_connection(store, page_token=token)
 
 
 def _reject_rows(arguments: Mapping[str, str]) -> Iterator[tuple[object, ...]]:

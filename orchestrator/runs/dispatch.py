@@ -23,7 +23,7 @@ from orchestrator.model.run import SHARD_SIZE, Dispatch, Run, RunStatus, Shard
 from orchestrator.ports import Create, Update, Version, Write
 from orchestrator.runs.close import close_check
 from orchestrator.runs.heal import heal
-from orchestrator.runs.selection import page_of
+from orchestrator.runs.selection import Page, give_paces, page_of
 from orchestrator.runs.sweeps import sweep_late
 from orchestrator.services import Services
 
@@ -48,9 +48,9 @@ class _Dispatcher:
     #: The marketplace's `n` up to which this invocation has published.
     published: int = 0
     #: The page being read ahead, by the id it starts after.
-    ahead: tuple[str | None, Future[list[str]]] | None = field(default=None)
+    ahead: tuple[str | None, Future[Page]] | None = field(default=None)
 
-    def page_after(self, run: Run, after: str | None) -> list[str]:
+    def page_after(self, run: Run, after: str | None) -> Page:
         if self.ahead is not None and self.ahead[0] == after:
             return self.ahead[1].result()
         return page_of(self.services, run.selection, self.message.marketplace, after, PAGE)
@@ -109,12 +109,12 @@ def _expand(worker: _Dispatcher, run: Run, version: Version, *, late: bool) -> N
     while run.cancel_requested_at is None and not late:
         mine = run.dispatch[marketplace]
         page = worker.page_after(run, mine.after)
-        if not page:
+        if not page.names:
             break
-        count = -(-len(page) // SHARD_SIZE)
+        count = -(-len(page.names) // SHARD_SIZE)
         # Neighbours in id order tend to end together; in different shards they do not meet on a counter.
-        shards = {ids.shard_id(marketplace, mine.n + n): tuple(page[n::count]) for n in range(count)}
-        moved = {**run.dispatch, marketplace: Dispatch(n=mine.n + count, after=page[-1])}
+        shards = {ids.shard_id(marketplace, mine.n + n): tuple(page.names[n::count]) for n in range(count)}
+        moved = {**run.dispatch, marketplace: Dispatch(n=mine.n + count, after=page.end or page.names[-1])}
         fields = _moved(moved, services.clock.now())
         writes: list[Write] = [Update(ids.run_path(run_id), fields, version=version)]
         for shard, names in shards.items():
@@ -122,11 +122,15 @@ def _expand(worker: _Dispatcher, run: Run, version: Version, *, late: bool) -> N
             writes.append(Create(ids.shard_path(run_id, shard), to_document(document)))
         version = services.store.commit(writes)[0].version or version
         run = msgspec.structs.replace(run, dispatch=moved)
-        worker.read_ahead(run, page[-1])
+        if page.end is not None:
+            worker.read_ahead(run, page.end)
         services.queue.publish(
             [_task(message, shard, name) for shard, names in shards.items() for name in names]
         )
         worker.published = mine.n + count
+        give_paces(services, page)
+        if page.end is None:
+            break
         if services.clock.monotonic() > worker.ends_at or services.stopping():
             services.queue.publish([message])
             return

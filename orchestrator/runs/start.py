@@ -18,10 +18,11 @@ from orchestrator.model.run import Dispatch, Run, RunStatus, Selection
 from orchestrator.ports import Create, Snapshot, Update, Write
 from orchestrator.runs.audit import entry
 from orchestrator.runs.close import log_closed
+from orchestrator.runs.due import due_at, has_own_paces
 from orchestrator.runs.selection import count, named, refuse_busy
 from orchestrator.services import Services
 
-_ALL_DUE = Selection()
+_ALL = Selection()
 
 
 class Started(msgspec.Struct, kw_only=True, frozen=True):
@@ -75,13 +76,17 @@ def start_tick(
         QueueUnavailable: The run is recorded but not all is published; deliver again.
     """
     now = services.clock.now()
+    own_paces = services.executor.submit(has_own_paces, services)
     # The count's answer tells the store's time.
-    counts = count(services, _ALL_DUE, services.connectors)
+    counts, selection = count(services, _ALL, services.connectors), _ALL
     received_at = services.store.now() or now
     if schedule_time is None or schedule_time > received_at:
         run_id, schedule_time = ids.forced_run_id(received_at, job), None
     else:
         run_id = ids.tick_run_id(schedule_time, job)
+        if own_paces.result():
+            due, counts = due_at(services, schedule_time, counts)
+            selection = Selection(due=due)
     run = _new_run(
         services,
         now,
@@ -90,6 +95,7 @@ def start_tick(
         requested_by=requested_by,
         counts=counts,
         schedule_time=schedule_time,
+        selection=selection,
     )
     return _start(services, run_id, run)
 
@@ -180,7 +186,7 @@ def _new_run(
     requested_by: str,
     counts: Mapping[str, int],
     schedule_time: datetime | None = None,
-    selection: Selection = _ALL_DUE,
+    selection: Selection = _ALL,
 ) -> Run:
     settings = services.settings
     return Run(

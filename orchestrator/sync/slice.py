@@ -23,6 +23,7 @@ from orchestrator.services import Services
 from orchestrator.sync.pages import SliceOver
 from orchestrator.sync.streams import Streams, note
 from orchestrator.sync.task_context import TaskContext
+from orchestrator.sync.windows import is_scope_of
 from orchestrator.tasks.claim import Claimed, Claimer
 from orchestrator.tasks.claim_table import SLEPT
 from orchestrator.tasks.ending import (
@@ -34,8 +35,9 @@ from orchestrator.tasks.ending import (
     skipped,
     with_health,
 )
-from orchestrator.tasks.holder import Lost, Stopped
+from orchestrator.tasks.holder import Lost, Moved, Stopped
 from orchestrator.tasks.telling import Teller, without_debt
+from orchestrator.vault.credential import connector_for, secrets_of
 
 log = logging.getLogger(__name__)
 
@@ -59,9 +61,14 @@ def run_task(services: Services, message: Message) -> None:
         return
     store = MeteredStore(services.store)
     started = services.clock.monotonic()
-    claimed = Claimer(services, store, message).run()
-    if claimed is not None:
-        Slice(services, store, message, started, claimed).run()
+    claimer = Claimer(services, store, message)
+    while (claimed := claimer.run()) is not None:
+        try:
+            Slice(services, store, message, started, claimed).run()
+        except Moved:
+            claimer.look_was_in_vain()
+        else:
+            return
 
 
 @dataclass(slots=True)
@@ -79,7 +86,12 @@ class Slice:
     streams: Streams | None = None
 
     def run(self) -> None:
-        """Work until the task is finished, handed over, or lost to another worker."""
+        """Work until the task is finished, handed over, or lost to another worker.
+
+        Raises:
+            Moved: The connection was looked at without a lease, and somebody has written its state: decide
+                again.
+        """
         holder = self.claimed.holder
         try:
             # Changes of a task that was taken over, or that could not be told; the next commit clears them.
@@ -87,6 +99,8 @@ class Slice:
             ending = self._over() or self._work()
             if ending is not None:
                 self._finish(ending)
+        except Moved:
+            raise
         except Lost:
             seconds = round(self.services.clock.monotonic() - self.started, 1)
             log.warning(
@@ -112,8 +126,9 @@ class Slice:
         """Seconds until this slice, or the whole run, is over; 0 if the process has to end."""
         if self.services.stopping():
             return 0.0
-        clock = self.services.clock
-        slice_left = self.started + self.services.settings.slice_seconds - clock.monotonic()
+        clock, settings = self.services.clock, self.services.settings
+        budget = settings.slice_seconds_of(is_continuation=self.message.is_continuation)
+        slice_left = self.started + budget - clock.monotonic()
         return min(slice_left, (self.opened.deadline_at - clock.now()).total_seconds())
 
     def wait(self, seconds: float) -> None:
@@ -179,22 +194,17 @@ class Slice:
         services, connection_id = self.services, self.message.connection_id
         data = self.claimed.connection.data if self.claimed.connection is not None else {}
         self.connection = connection = connection_from_document(connection_id, data)
-        connector = services.connectors.get(connection.marketplace)
-        if connector is None:
-            raise ConnectionInvalid(
-                f"connections/{connection_id}: marketplace {connection.marketplace!r} is not known; "
-                f"known are {', '.join(sorted(services.connectors))}",
-                action="correct the connection document",
-            )
+        connector = connector_for(services, connection_id, connection)
         session = connector.open(
             SessionRequest(
                 connection_id=connection_id,
                 connection=connection,
-                secrets=services.secrets,
+                secrets=secrets_of(services, self.store, connection_id, connection),
                 clock=services.clock,
                 random=services.random,
                 wait=self.wait,
                 development=services.settings.is_development,
+                claim=self.claimed.holder.claim,
             )
         )
         task = TaskContext(
@@ -207,6 +217,12 @@ class Slice:
             run_id=self.message.run_id,
             time_left=self.time_left,
         )
+        if any(
+            not is_scope_of(state.scope, connector.streams[name], connection)
+            for name, state in task.holder.state.streams.items()
+            if name in connection.streams and name in connector.streams
+        ):
+            task.holder.claim()  # everything is read anew
         return Streams(task)
 
     def _progress(self, *, writes: int = 0) -> Open:
@@ -229,7 +245,7 @@ class Slice:
         now = self.services.clock.now()
         if now >= opened.deadline_at:
             return Ending(TaskStatus.SUCCEEDED, incomplete=True)
-        stalled = 0 if moved or self.services.stopping() else opened.stalled + 1
+        stalled = 0 if moved or self.services.stopping() else opened.stalled + self._is_whole_slice()
         if stalled >= STALLED:
             return Ending.failed(
                 ErrorInfo(
@@ -242,6 +258,12 @@ class Slice:
         following = self._hand_over(stalled=stalled, expires_at=over_at)
         self.services.queue.publish([following])
         return None
+
+    def _is_whole_slice(self) -> bool:
+        """Whether this slice had the time that a page may take; a short first slice tells nothing."""
+        settings = self.services.settings
+        budget = settings.slice_seconds_of(is_continuation=self.message.is_continuation)
+        return budget >= settings.slice_seconds
 
     def _defer(self, until: datetime) -> None:
         """Leave the task until the marketplace allows its streams; the next run or a heal continues it."""
@@ -276,7 +298,7 @@ class Slice:
         if wait is not None:
             state = with_cause(state, wait)
         holder.commit(open=opened, lease=state.lease, cause=state.cause)
-        return msgspec.structs.replace(self.message, slice=opened.slice, heal=False)
+        return msgspec.structs.replace(self.message, slice=opened.slice, heal=False, redelivered=False)
 
     def _late(self) -> Ending | None:
         """Count the streams that this task has not brought on; the end of a task with a late one."""
@@ -313,6 +335,8 @@ class Slice:
             opened=self._progress(writes=_FINISH_WRITES),
             organization_id=self.connection.organization_id if self.connection is not None else None,
         )
+        if not holder.is_recorded(task):
+            task.cost.document_writes -= 1
 
         is_told = Teller(services).tell(message.connection_id, holder.state, holder.state.owed)
 
@@ -322,6 +346,8 @@ class Slice:
 
         try:
             still_open = holder.finish(close, task)
+        except Moved:
+            raise
         except Lost:
             still_open = None
         log_finished(task)

@@ -17,7 +17,7 @@ from orchestrator.model.counts import ErrorInfo
 from orchestrator.model.documents import read_or_none
 from orchestrator.model.freshness import measured, resumed
 from orchestrator.model.messages import Message
-from orchestrator.model.run import Run, Selection, TaskStatus
+from orchestrator.model.run import Run, Selection, TaskStatus, counted
 from orchestrator.model.state import Open, SyncState
 from orchestrator.ports import Document, DocumentStore, Snapshot, Write
 from orchestrator.runs.close import check_shard
@@ -41,6 +41,7 @@ from orchestrator.tasks.ending import (
     log_finished,
     record_of,
     state_invalid,
+    unread,
     write_state,
 )
 from orchestrator.tasks.holder import Holder, Lost
@@ -85,7 +86,7 @@ class Read:
 
 @dataclass(slots=True)
 class Claimed:
-    """A claim that was committed."""
+    """A claim: committed, or left to the holder's first commit."""
 
     holder: Holder
     connection: Snapshot | None
@@ -101,18 +102,23 @@ class Claimer:
     store: DocumentStore
     message: Message
     owner: str = field(init=False)
-    known_open: bool = False
     #: The path of the task's record, if it is not the usual one.
     record_path: str | None = None
     holder_silent: bool = False
+    #: Whether a look was in vain; then the next decision claims.
+    has_looked: bool = False
     #: The task of an older run that this claim closed, until its run is checked.
     unchecked: Open | None = None
 
     def __post_init__(self) -> None:
         self.owner = str(UUID(int=self.services.random.getrandbits(128)))
 
+    def look_was_in_vain(self) -> None:
+        """The state was written during a look: whoever did that may also have closed the task."""
+        self.has_looked = True
+
     def run(self) -> Claimed | None:
-        """The committed claim; None if the message can be acknowledged.
+        """The claim; None if the message can be acknowledged. The claim of a look is not committed yet.
 
         Raises:
             StoreUnavailable: The message has to be redelivered.
@@ -124,6 +130,9 @@ class Claimer:
             decision = self._decide(read)
             conflict = True
             with suppress(Conflict, Lost, StoreUnavailable):
+                if decision == Finished(certain=False) and not self._is_final():
+                    # Read after the state, and acted on under the state's version.
+                    decision = self._decide(read, known_open=True)
                 if isinstance(decision, Claim):
                     return self._claim(decision, read)
                 if self._settled(decision, read):
@@ -145,13 +154,13 @@ class Claimer:
             selection = run.selection if run is not None else None
         return Read(connection, state, SyncState.read(state), selection)
 
-    def _decide(self, read: Read) -> Decision:
+    def _decide(self, read: Read, *, known_open: bool = False) -> Decision:
         services, settings = self.services, self.services.settings
         if read.selection is None:
             # A repaired run is closed by its sweep.
             return Leave()
         if read.state is None:
-            return self._unreadable()
+            return self._unreadable(known_open=known_open)
         status = None
         if read.connection is not None:
             word = read.document.get("status", "")
@@ -170,8 +179,9 @@ class Claimer:
                 owner=self.owner,
                 lease=timedelta(seconds=settings.lease_seconds),
                 run_length=timedelta(seconds=settings.run_seconds),
-                known_open=self.known_open,
+                known_open=known_open,
                 holder_silent=self.holder_silent,
+                has_looked=self.has_looked,
             )
         )
 
@@ -179,15 +189,11 @@ class Claimer:
         """Act on a decision that is no claim; False to read and decide again."""
         message = self.message
         match decision:
-            case Finished(certain=certain):
-                if not certain and not self._is_final():
-                    self.known_open = True
-                    return False
+            case Finished():
                 check_shard(self.services, message.run_id, message.shard, None)
                 self._tell(read)
             case Close(ending=ending, state=state):
                 self._close(read, ending, state)
-                self._tell(read)
             case Sleep(seconds=seconds):
                 self._sleep(seconds)
                 return False
@@ -214,19 +220,24 @@ class Claimer:
             self.services.clock.sleep(min(seconds, NAP_S))
             seconds -= NAP_S
 
-    def _unreadable(self) -> Decision:
+    def _unreadable(self, *, known_open: bool) -> Decision:
         """The task fails alone, and the state is left to a person; after a repair the next run continues."""
-        if not self.known_open:
+        if not known_open:
             return Finished(certain=False)
         return Close(state_invalid(self.message.connection_id))
 
     def _is_final(self) -> bool:
-        """Look for the task's record, and remember its path."""
+        """Look for the task in its shard and for its record, and remember the record's path."""
         message = self.message
-        first = self.store.get(ids.task_path(message.run_id, message.connection_id))
+        shard, first = self.store.get_many(
+            [
+                ids.shard_path(message.run_id, message.shard),
+                ids.task_path(message.run_id, message.connection_id),
+            ]
+        )
         place = record_of(self.store, message.run_id, message.shard, message.connection_id, first)
         self.record_path, record = place
-        return record is not None
+        return shard is None or record is not None or counted(shard, message.connection_id)
 
     def _watch(self, read: Read) -> bool:
         """Look at the holder until it moves (it is alive: acknowledge) or has been silent for too long.
@@ -267,21 +278,21 @@ class Claimer:
             organization_id=organization_id if isinstance(organization_id, str) else None,
         )
         writes = closing_writes(task, self.record_path)
-        pace = pace_of(self.services, read.document)
-        if state is None and read.state is not None and read.snapshot is not None and not pace.is_active:
-            # People paused or deleted it by hand: its data is not late from now on.
-            is_known = read.state.late_at is None or read.state.open is not None
-            state = None if is_known else msgspec.structs.replace(read.state, seq=read.state.seq + 1)
         if state is not None:
-            state = measured(explained(state, task), pace, task.finished_at)
+            # If people paused or deleted it by hand, its data is not late from now on.
+            state = measured(explained(state, task), pace_of(self.services, read.document), task.finished_at)
+            if state.open is None:
+                state = Teller(self.services).told(message.connection_id, state)
+            if read.snapshot is None and read.connection is None:
+                state = msgspec.structs.replace(state, expires_at=task.expires_at)  # nobody else removes it
             writes.insert(0, write_state(ids.state_path(message.connection_id), state, read.snapshot))
+        elif read.snapshot is not None:
+            writes.insert(0, unread(read.snapshot, message.order))
         still_open = None
         try:
             still_open = self.services.store.commit(writes)[-1].increments["open"]
         except (Conflict, StoreUnavailable):
-            is_final = self._is_final()
-            shard = self.store.get(ids.shard_path(message.run_id, message.shard))
-            if not is_final and shard is not None:
+            if not self._is_final():
                 raise
         log_finished(task)
         check_shard(self.services, message.run_id, message.shard, still_open)
@@ -296,9 +307,11 @@ class Claimer:
         if state.late_at is None and pace.is_active:
             state = resumed(state, pace, now)  # by hand
         state = measured(state, pace, now)
-        holder = Holder(self.services, self.store, self.message.connection_id, state, pace)
-        holder.take(read.snapshot, writes)
-        log_closed_by(writes)
+        name = self.message.connection_id
+        holder = Holder(self.services, self.store, name, state, snapshot=read.snapshot, pace=pace)
+        if not decision.looks:
+            holder.claim(writes)
+            log_closed_by(writes)
         self.unchecked = older or self.unchecked
         if self.unchecked is not None:
             try:
@@ -318,12 +331,24 @@ class Claimer:
             [ids.task_path(older.run_id, connection_id), ids.shard_path(older.run_id, older.shard)]
         )
         path, record = record_of(self.store, older.run_id, older.shard, connection_id, first)
-        if record is not None or shard is None:
+        if record is not None or shard is None or counted(shard, connection_id):
             return []
-        ending = Ending(TaskStatus.FAILED, WORKER_LOST.kind, WORKER_LOST)
-        if state is not None and state.lease.owner is None and state.lease.not_before is not None:
-            incomplete = older.has_progress
-            status = TaskStatus.SUCCEEDED if incomplete else TaskStatus.SKIPPED
-            ending = Ending(status, "rate_limited", incomplete=incomplete)
+        ending = _older_ending(older, state)
         task = ending.task(self.services, connection_id, run_id=older.run_id, shard=older.shard, opened=older)
         return closing_writes(task, path)
+
+
+def _older_ending(older: Open, state: SyncState | None) -> Ending:
+    """How the task of an older run ends that nobody works on any more, before its connection is taken over.
+
+    Its worker went away, or let go of the connection: to wait for the marketplace, or for the next slice's
+    turn, which takes longer than a lease if all workers are busy. A slice may end before its first page came.
+    """
+    if state is None or state.lease.owner is not None:
+        return Ending(TaskStatus.FAILED, WORKER_LOST.kind, WORKER_LOST)
+    throttled = "rate_limited" if state.lease.not_before is not None else None
+    if older.has_progress or (older.slice > 0 and throttled is None):
+        return Ending(TaskStatus.SUCCEEDED, throttled, incomplete=True)
+    if throttled is not None:
+        return Ending(TaskStatus.SKIPPED, throttled)
+    return Ending(TaskStatus.FAILED, WORKER_LOST.kind, WORKER_LOST)

@@ -26,9 +26,9 @@ FRESH = timedelta(seconds=60)
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """This run's task is closed, or may be: read its record, repeat the close check, acknowledge."""
+    """This run's task is closed, or may be: look, repeat the close check, acknowledge."""
 
-    #: Whether the state alone proves it; else the task record decides.
+    #: Whether the state alone proves it; else shard and record decide.
     certain: bool
 
 
@@ -37,7 +37,7 @@ class Close:
     """Close the task without a claim."""
 
     ending: Ending
-    #: Written in the same commit; None if the state stays as it is.
+    #: Written in the same commit; None if the stored one cannot be read.
     state: SyncState | None = None
 
 
@@ -65,6 +65,8 @@ class Claim:
     state: SyncState
     #: The older run's task that the claim closes with it.
     older: Open | None = None
+    #: Whether the worker looks for changes first and claims only when there is something to write.
+    looks: bool = False
 
 
 Decision = Finished | Close | Sleep | Watch | Leave | Claim
@@ -89,10 +91,12 @@ class View:
     owner: str
     lease: timedelta
     run_length: timedelta
-    #: Whether the task record was looked up and is absent.
+    #: Whether shard and record were read after the state, and the task is not final.
     known_open: bool = False
     #: Whether the holder has been watched and shows no sign of life.
     holder_silent: bool = False
+    #: Whether this delivery has looked in vain: the state was written meanwhile, perhaps by a closing commit.
+    has_looked: bool = False
 
 
 def decide(view: View) -> Decision:
@@ -105,18 +109,18 @@ def decide(view: View) -> Decision:
     if message.heal and not is_mine:
         # It was sent for an open task. That task is closed by now, even if its record has expired.
         return Finished(certain=True)
-    if opened is None:
+    if not is_mine:
+        # Before anything else is decided: a task without a record could be counted again.
         if last is not None and last.is_of(message.run_id, message.shard):
             return Finished(certain=True)
-        started = message.deadline_at - view.run_length
-        newer = last is not None and last.order >= message.order
-        if (newer or now - started > FRESH) and not view.known_open:
+        if not view.known_open and _may_be_final(view):
             return Finished(certain=False)
+    if opened is None:
         if skip := _skip_closed(view):
             return _skip(view, skip)
         if now > message.deadline_at:
             return Close(TOO_LATE, closed_state(state, message.run_id, message.order, message.shard))
-        return _when_due(view, Claim(_claimed(view, None)))
+        return _when_due(view, Claim(_claimed(view, None), looks=_may_look(view)))
     if is_mine:
         if state.lease.owner is not None and not state.lease.is_over(now) and not view.holder_silent:
             return Watch()
@@ -124,6 +128,26 @@ def decide(view: View) -> Decision:
             return Leave()
         return _when_due(view, Claim(_claimed(view, opened)))
     return _another(view, opened)
+
+
+def _may_look(view: View) -> bool:
+    """Whether a connection without an open task is looked at without a lease.
+
+    A claim comes first if there is certainly something to write, if a lease would be of use to others, or if
+    an earlier delivery may have died: only claims are counted as attempts.
+    """
+    message, state = view.message, view.state
+    is_late = message.deadline_at is None or view.now + view.lease > message.deadline_at
+    if is_late or message.heal or message.redelivered or view.has_looked:
+        return False
+    if view.selection.full or view.selection.streams is not None or state.requested_full:
+        return False
+    if state.lease.not_before is not None or state.untold is not None or not state.streams:
+        return False
+    return all(
+        stream.cursor.since is not None and stream.cursor.window is None and not stream.cursor.full
+        for stream in state.streams.values()
+    )
 
 
 def _another(view: View, opened: Open) -> Decision:
@@ -134,17 +158,31 @@ def _another(view: View, opened: Open) -> Decision:
         return _skip(view, skip)
     if not state.lease.is_over(now) or opened.order > message.order:
         return _skip(view, "waiting" if _waits(state, now, timedelta(0)) else "overlap")
-    if not view.known_open:
-        # A skip leaves the state as it is: an earlier delivery may have closed this task already.
-        return Finished(certain=False)
     return Claim(_claimed(view, None), older=opened)
+
+
+def _may_be_final(view: View) -> bool:
+    """Whether the shard has to tell if this task is final.
+
+    Earlier releases close a task without a trace in the state. Where one may have done so, the record of an
+    old message is looked up too, and that of a message that meets another run's work.
+    """
+    message, state = view.message, view.state
+    if state.may_have_closed(message.order):
+        return True
+    if state.leaves_no_record(view.now):
+        return False
+    assert message.deadline_at is not None  # noqa: S101 - decide() has looked
+    is_old = view.now - (message.deadline_at - view.run_length) > FRESH
+    return is_old or view.has_looked or state.open is not None
 
 
 def _skip(view: View, reason: str) -> Close:
     """The task ends as skipped; a `full` request that met another run's work is kept for the next task."""
-    state = None
+    message = view.message
+    state = closed_state(view.state, message.run_id, message.order, message.shard)
     if view.selection.full and reason in {"overlap", "waiting"}:
-        state = msgspec.structs.replace(view.state, seq=view.state.seq + 1, requested_full=True)
+        state = msgspec.structs.replace(state, requested_full=True)
     return Close(skipped(view.state, reason, view.now), state)
 
 
@@ -205,6 +243,7 @@ def _claimed(view: View, opened: Open | None) -> SyncState:
         fence=state.lease.fence + 1,
         expires_at=view.now + view.lease,
         not_before=None,
+        quiet_from=_quiet_from(view),
     )
     last, untold = state.last_run, state.untold
     if state.open is not None and not state.open.is_of(message.run_id, message.shard):
@@ -223,6 +262,13 @@ def _claimed(view: View, opened: Open | None) -> SyncState:
         removed_at=state.removed_at if state.removing else None,
         expires_at=None,
     )
+
+
+def _quiet_from(view: View) -> datetime:
+    """The state's own time; else the time when no message is left that an earlier release has handled."""
+    if view.state.lease.quiet_from is not None:
+        return view.state.lease.quiet_from
+    return view.now + view.run_length + view.lease if view.state.seq else view.now
 
 
 def _with_requests(state: SyncState, selection: Selection) -> SyncState:

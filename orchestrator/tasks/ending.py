@@ -15,7 +15,7 @@ from orchestrator.model import freshness, ids
 from orchestrator.model.cause import NEEDS_ATTENTION, Cause
 from orchestrator.model.counts import COSTS, COUNTS, Cost, Counts, ErrorInfo, StreamCounts, told_counts
 from orchestrator.model.documents import from_document, to_document
-from orchestrator.model.run import Task, TaskStatus
+from orchestrator.model.run import RECORDED, Task, TaskStatus
 from orchestrator.model.state import Health, Open, SyncState
 from orchestrator.ports import Create, DocumentStore, Snapshot, Update, Write
 from orchestrator.services import Services
@@ -129,14 +129,19 @@ def record_of(
     return path, store.get(path)
 
 
-def closing_writes(task: Task, path: str | None = None) -> list[Write]:
-    """The two writes that make a task final and count it.
+def closing_writes(task: Task, path: str | None = None, *, is_recorded: bool = True) -> list[Write]:
+    """The writes that make a task final and count it; they go into one commit with the connection's state.
 
     Args:
         task: The record.
         path: The record's path; None for the usual one.
+        is_recorded: Whether the record is stored.
     """
-    increments = {"open": -1, f"tasks.{task.status.value}": 1, "tasks.total": 1}
+    ended = RECORDED if is_recorded else int(task.finished_at.timestamp())
+    increments = {f"final.{ids.final_key(task.connection_id)}": ended}
+    if not is_recorded:
+        increments["quiet"] = 1
+    increments |= {"open": -1, f"tasks.{task.status.value}": 1, "tasks.total": 1}
     if task.reason == "overlap":
         increments["overlap"] = 1
     if task.incomplete:
@@ -149,10 +154,19 @@ def closing_writes(task: Task, path: str | None = None) -> list[Write]:
             f"by_stream.{stream}.{name}": value for name in COUNTS if (value := getattr(counts, name))
         }
     increments |= {f"cost.{name}": value for name in COSTS if (value := getattr(task.cost, name))}
-    return [
-        Create(path or ids.task_path(task.run_id, task.connection_id), to_document(task)),
-        Update(ids.shard_path(task.run_id, task.shard), increments=increments),
-    ]
+    writes: list[Write] = []
+    if is_recorded:
+        writes.append(Create(path or ids.task_path(task.run_id, task.connection_id), to_document(task)))
+    return [*writes, Update(ids.shard_path(task.run_id, task.shard), increments=increments)]
+
+
+def unread(snapshot: Snapshot, order: str) -> Update:
+    """The write of a state that cannot be read, in a commit that closes a task of the run of this order."""
+    before, seq = snapshot.data.get("unread_order"), snapshot.data.get("seq")
+    fields: dict[str, object] = {"unread_order": max(order, before if isinstance(before, str) else "")}
+    if isinstance(seq, int):
+        fields["seq"] = seq + 1
+    return Update(snapshot.path, fields, version=snapshot.version)
 
 
 def write_state(path: str, state: SyncState, snapshot: Snapshot | None) -> Create | Update:
@@ -169,6 +183,9 @@ def closed_state(state: SyncState, run_id: str, order: str, shard: str) -> SyncS
     """
     last = state.latest_run(run_id, order, shard)
     state = msgspec.structs.replace(state, seq=state.seq + 1, last_run=last)
+    if not state.marketplace:
+        # No worker has met it. Ticks find a connection that is wanted by its marketplace.
+        state = msgspec.structs.replace(state, marketplace=ids.marketplace_of(shard))
     if state.open is not None and state.open.is_of(run_id, shard):
         untold, over_at = state.owed, state.lease.expires_at
         lease = msgspec.structs.replace(state.lease, owner=None, expires_at=over_at if untold else None)
@@ -250,6 +267,8 @@ def explained(state: SyncState, task: Task) -> SyncState:
     if wait is not None or task.reason in _THROTTLED:
         return freshness.with_cause(state, wait) if wait is not None else state
     if task.status is TaskStatus.FAILED and task.error is not None:
+        # The sweep of a task that nobody claimed too.
+        state = msgspec.structs.replace(state, wanted=True)
         return freshness.with_cause(state, Cause.of(task.error, now))
     if task.incomplete:
         return freshness.with_cause(state, freshness.incomplete(now))

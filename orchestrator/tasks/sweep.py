@@ -14,7 +14,7 @@ from orchestrator.model import ids
 from orchestrator.model.counts import ErrorInfo, TaskTotals
 from orchestrator.model.documents import from_document, read_or_none, to_document
 from orchestrator.model.messages import Message
-from orchestrator.model.run import Run, Shard, TaskStatus
+from orchestrator.model.run import RECORDED, Run, Shard, TaskStatus, counted
 from orchestrator.model.state import SyncState
 from orchestrator.ports import Snapshot, Update, Write
 from orchestrator.runs.close import close_check
@@ -29,6 +29,7 @@ from orchestrator.tasks.ending import (
     log_closed_by,
     record_of,
     state_invalid,
+    unread,
     write_state,
 )
 from orchestrator.tasks.telling import Teller
@@ -108,12 +109,14 @@ class _Sweeper:
     def _task(self, shard: str, connection_id: str) -> None:
         services, run_id = self.services, self.run_id
         path, first_path = ids.state_path(connection_id), ids.task_path(run_id, connection_id)
+        shard_path = ids.shard_path(run_id, shard)
         failure = f"connection {connection_id} of run {run_id} could not be closed; deliver again"
         attempts = Attempts(services, failure)
         while True:
-            snapshot, first = services.store.get_many([path, first_path])
+            # Together: a task that is not final now, and whose state is not written meanwhile, is not final.
+            snapshot, found, first = services.store.get_many([path, shard_path, first_path])
             place, record = record_of(services.store, run_id, shard, connection_id, first)
-            if record is not None:
+            if record is not None or found is None or counted(found, connection_id):
                 return
             writes = self._writes(shard, connection_id, snapshot, place)
             if not writes:
@@ -146,9 +149,12 @@ class _Sweeper:
         writes = closing_writes(task, place)
         if state is not None:
             state = explained(closed_state(state, self.run_id, self.run.order, shard), task)
+            state = msgspec.structs.replace(state, wanted=True)  # nobody has worked on it
             if opened is not None:
                 state = self.teller.told(connection_id, state)
             writes.insert(0, write_state(path, state, snapshot))
+        elif snapshot is not None:
+            writes.insert(0, unread(snapshot, self.run.order))
         return writes
 
     def _made_readable(self, name: str, snapshot: Snapshot) -> Shard:
@@ -159,11 +165,14 @@ class _Sweeper:
             tasks = from_document(TaskTotals, counted if isinstance(counted, dict) else {})
         except msgspec.ValidationError:
             tasks = TaskTotals()
+        final = _final(snapshot)
         shard = Shard(
             marketplace=ids.marketplace_of(name),
             ids=names,
             open=max(0, len(names) - tasks.total),
             tasks=tasks,
+            final=final,
+            quiet=sum(ended > RECORDED for ended in final.values()),
             expires_at=self.run.expires_at,
         )
         self.services.store.commit([Update(snapshot.path, to_document(shard), version=snapshot.version)])
@@ -209,3 +218,11 @@ class _Sweeper:
                 )
                 return True
             attempts.again()
+
+
+def _final(snapshot: Snapshot) -> dict[str, int]:
+    """The final tasks that a shard names, as far as that can be read."""
+    found = snapshot.data.get("final")
+    return (
+        {key: kind for key, kind in found.items() if isinstance(kind, int)} if isinstance(found, dict) else {}
+    )

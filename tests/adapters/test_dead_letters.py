@@ -19,7 +19,7 @@ from local.google.emulators import Emulators
 from orchestrator.adapters.embedded.delivery import Delivery
 from orchestrator.adapters.embedded.queue import LocalDeadLetters, LocalQueue
 from orchestrator.adapters.google import dead_subscription
-from orchestrator.adapters.google.calls import emulator_channel
+from orchestrator.adapters.google.channels import emulator_channel
 from orchestrator.adapters.google.dead_subscription import PubSubDeadLetters
 from orchestrator.adapters.google.pubsub import PubSubQueue
 from orchestrator.errors import QueueUnavailable

@@ -14,17 +14,13 @@ from typing import Any
 import pytest
 import urllib3
 from google.api_core import exceptions
-from google.cloud.secretmanager_v1 import SecretManagerServiceClient
-from google.cloud.secretmanager_v1.services.secret_manager_service.transports import (
-    SecretManagerServiceGrpcTransport,
-)
 
 from functions.auth import certificates
 from functions.auth.certificates import CertificateCache, CertificatesUnavailable
 from orchestrator.adapters.embedded.delivery import Delivery
 from orchestrator.adapters.embedded.queue import LocalQueue
 from orchestrator.adapters.google import change_feed, firestore, pubsub, secret_manager
-from orchestrator.adapters.google.calls import emulator_channel, retry
+from orchestrator.adapters.google.calls import retry
 from orchestrator.adapters.google.change_feed import PubSubChanges
 from orchestrator.adapters.google.firestore import FirestoreStore
 from orchestrator.adapters.google.pubsub import PubSubQueue
@@ -213,10 +209,7 @@ def test_a_secret_manager_that_never_answers(method: str, monkeypatch: pytest.Mo
     monkeypatch.setattr(secret_manager, "_RETRY", retry(exceptions.DeadlineExceeded, total_s=2 * SHORT_S))
     reference = "projects/p/secrets/s/versions/latest"
     with silent_service() as server:
-        channel = emulator_channel(server.host)
-        secrets = SecretManager(
-            lambda: SecretManagerServiceClient(transport=SecretManagerServiceGrpcTransport(channel=channel))
-        )
+        secrets = SecretManager(host=server.host)
         calls: dict[str, Callable[[], object]] = {
             "AccessSecretVersion": lambda: secrets.get(reference),
             "AddSecretVersion": lambda: secrets.add_version(reference, "{}"),

@@ -18,7 +18,7 @@ from local.google.emulators import Emulators
 from orchestrator import log_context
 from orchestrator.adapters.embedded.delivery import Delivery
 from orchestrator.adapters.embedded.queue import LocalQueue
-from orchestrator.adapters.google.calls import emulator_channel
+from orchestrator.adapters.google.channels import emulator_channel
 from orchestrator.adapters.google.pubsub import PubSubQueue
 from orchestrator.errors import QueueUnavailable
 from orchestrator.model.messages import Message, decode, encode

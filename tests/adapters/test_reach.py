@@ -15,7 +15,8 @@ from google.pubsub_v1 import types
 from google.pubsub_v1.services.publisher import PublisherClient
 from google.pubsub_v1.services.publisher.transports import PublisherGrpcTransport
 
-from orchestrator.adapters.google.calls import Client, emulator_channel, retry
+from orchestrator.adapters.google.calls import Client, retry
+from orchestrator.adapters.google.channels import emulator_channel
 from orchestrator.adapters.google.pubsub import PubSubQueue
 from orchestrator.errors import QueueUnavailable, StoreUnavailable
 from tests.adapters.grpc_server import Failure, Method, serving
@@ -45,7 +46,7 @@ def queue(request: pytest.FixtureRequest) -> Iterator[PubSubQueue]:
     made = PubSubQueue(project="my-project", topic="work")
     with serving("google.iam.v1.IAMPolicy", {"TestIamPermissions": method}) as host:
         transport = PublisherGrpcTransport(channel=emulator_channel(host), credentials=AnonymousCredentials())
-        made._client.make = lambda: PublisherClient(transport=transport)
+        made._client._channel.open = lambda: PublisherClient(transport=transport)
         yield made
         made.close()
 
@@ -86,7 +87,7 @@ def test_the_emulator_knows_topics_only() -> None:
 
 def test_an_expired_login_is_told_from_an_outage() -> None:
     """GRPC reports both as unavailable; only the first has a remedy."""
-    client = Client(SimpleNamespace, StoreUnavailable, {})
+    client = Client(SimpleNamespace, PublisherGrpcTransport, StoreUnavailable, {})
 
     def fails(_client: object) -> None:
         error: type[Exception] = exceptions.ServiceUnavailable

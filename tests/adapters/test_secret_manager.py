@@ -7,14 +7,11 @@ from dataclasses import dataclass, field
 
 import grpc
 import pytest
-from google.cloud.secretmanager_v1 import SecretManagerServiceClient, types
-from google.cloud.secretmanager_v1.services.secret_manager_service.transports import (
-    SecretManagerServiceGrpcTransport,
-)
+from google.cloud.secretmanager_v1 import types
 
 from orchestrator import wiring
 from orchestrator.adapters.google import secret_manager
-from orchestrator.adapters.google.calls import emulator_channel, retry
+from orchestrator.adapters.google.calls import retry
 from orchestrator.adapters.google.secret_manager import CACHE_S, SecretManager
 from orchestrator.errors import SecretMissing, SecretUnavailable
 from orchestrator.settings import Settings
@@ -95,12 +92,7 @@ def secrets(service: Service, retried_s: float, monkeypatch: pytest.MonkeyPatch)
         "CreateSecret": Method(types.CreateSecretRequest, types.Secret, service.create),
     }
     with serving("google.cloud.secretmanager.v1.SecretManagerService", methods) as host:
-
-        def connect() -> SecretManagerServiceClient:
-            transport = SecretManagerServiceGrpcTransport(channel=emulator_channel(host))
-            return SecretManagerServiceClient(transport=transport)
-
-        secrets = SecretManager(connect, monotonic=lambda: service.now)
+        secrets = SecretManager(host=host, monotonic=lambda: service.now)
         yield secrets
         secrets.close()
 

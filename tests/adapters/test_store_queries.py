@@ -60,6 +60,17 @@ def test_a_collection_ends_where_it_ends(store: DocumentStore) -> None:
     assert store.count("none") == 0
 
 
+def test_a_group_is_counted_across_documents(store: DocumentStore) -> None:
+    """All collections of one id, and none with a longer name; documents without the field are left out."""
+    _seed(store, "runs/r-1/tasks", {"t-1": {"n": 1}, "t-2": {"n": 2}, "t-3": {}})
+    _seed(store, "runs/r-2/tasks", {"t-1": {"n": 3}})
+    _seed(store, "runs/r-2/some-tasks", {"t-1": {"n": 3}})
+
+    assert store.count("tasks", [Filter("n", ">", 1)], group=True) == 2
+    assert store.count("runs/r-1/tasks", [Filter("n", ">", 1)]) == 1
+    assert store.count("none", [Filter("n", ">", 1)], group=True) == 0
+
+
 def test_order_by_a_field_then_by_id(store: DocumentStore) -> None:
     """Equal values are ordered by id, and both turn round together."""
     _seed(store, "a", {"b": {"n": 1}, "a": {"n": 1}, "c": {"n": 0}, "d": {"n": -5}, "e": {"n": 2.5}})

@@ -17,7 +17,8 @@ from orchestrator.services import Services
 DEPLOY = ROOT / "docs" / "deploy.md"
 
 READS, WRITES = "`datastore.viewer`", "`datastore.user`"
-PUBLISHES, PULLS = "`pubsub.publisher` on `sync-tasks`", "`pubsub.subscriber` on `sync-tasks-dead`"
+PUBLISHES = "`pubsub.publisher` on `sync-tasks` and `sync-tasks-backfill`"
+PULLS = "`pubsub.subscriber` on `sync-tasks-dead` and `sync-tasks-backfill-dead`"
 TELLS = "`pubsub.publisher` on `sync-changes`, if there is one"
 COUNTS = "`monitoring.viewer`, to count dead letters"
 LOGS = "`logging.viewer`"
@@ -51,17 +52,21 @@ NEEDS = {
     "secrets.create": CREATES,  # CreateSecret; of Google's roles only secretmanager.admin has it
 }
 
-#: What the examples do not reach on a store without its marketplace, its consumers and its worker.
+#: What the examples do not reach on a store without its vault, its marketplace, its consumers and its worker.
+#: Without a vault, which Terraform makes, a new secret also needs ADDS and CREATES.
 BEYOND = {
-    "connections add": {OPENS, ADDS, CREATES},
-    "connections authorize": {OPENS, ADDS, CREATES, WRITES},
-    "connections check": {OPENS, ADDS, WRITES},
+    "connections add": {OPENS},
+    "connections authorize": {OPENS, WRITES},
+    "connections check": {OPENS, PUBLISHES, WRITES},
     "connections remove": {TELLS},
-    "connections set": {OPENS, ADDS, CREATES},
+    "connections set": {OPENS},
     "dead list": {READS},
     "dead replay": {PUBLISHES, WRITES},
     "runs cancel": {WRITES},
-    "ui": set(ORDER),
+    "ui": set(ORDER) - {ADDS, CREATES},
+    "vault init": {OPENS, PUBLISHES, WRITES},
+    "vault rotate": {OPENS, PUBLISHES, WRITES},
+    "vault status": {OPENS, READS},
 }
 
 

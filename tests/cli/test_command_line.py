@@ -119,7 +119,7 @@ def test_a_connections_life(capsys: pytest.CaptureFixture[str]) -> None:
     assert run_json(capsys, "connections", "list", "--status", "active") == []
     assert main(["connections", "resume", "shop-1"]) == 0
     assert main(["connections", "remove", "shop-1"]) == 0
-    assert "its records and its secret stay" in capsys.readouterr().out
+    assert "its records stay; a secret of its own in Secret Manager stays" in capsys.readouterr().out
     assert run_json(capsys, "connections", "list") == []
 
 

@@ -76,7 +76,7 @@ def test_people_see_the_prices_that_are_assumed(capsys: pytest.CaptureFixture[st
         "shopify",
         shop.RUN_ID,
         "Assumed: 0.03 USD for 100,000 document reads",
-        "1 runs are still open",
+        "1 run still open",
     ):
         assert shown in text
 

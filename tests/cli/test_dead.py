@@ -250,7 +250,7 @@ def test_retry_starts_a_new_run_and_says_how_to_watch_it(
     text = capsys.readouterr().out
     again = answer(capsys, "runs", "retry", "t-1")
 
-    assert "run t-1.r1 over 1 connections is started" in text
+    assert "run t-1.r1 over 1 connection is started" in text
     assert "marketplace-sync runs watch t-1.r1" in text
     assert (again["run_id"], again["duplicate"]) == ("t-1.r1", True)
     run = answer(capsys, "runs", "show", "t-1.r1")["run"]

@@ -20,6 +20,9 @@ CODES = {
     "runs cancel": 1,  # the run is over
     "doctor": 1,  # no worker listens
     "logs": 1,  # the store is local
+    "vault init": 1,  # the environment names no vault
+    "vault rotate": 1,
+    "vault status": 1,
 }
 
 

@@ -90,6 +90,7 @@ def test_a_history_is_printed_newest_first(world: World, capsys: pytest.CaptureF
     first, _ = world.run_once()
     world.clock.advance(900)
     world.connect("z", credential="env:NONE")
+    world.bazaar.shop("z").put("orders", "new", world.clock.now() - timedelta(minutes=5))
     second, _ = world.run_once()
 
     page = as_json(world, capsys, "connections", "history", "z")
@@ -104,6 +105,15 @@ def test_a_history_is_printed_newest_first(world: World, capsys: pytest.CaptureF
     assert first in shown(world, capsys, "connections", "history", "z", "--page-token", token)
     with pytest.raises(NotFound, match="no connection"):
         shown(world, capsys, "connections", "history", "nobody")
+    assert "unchanged_at" not in page
+    world.clock.advance(900)
+    world.run_once()
+    page = as_json(world, capsys, "connections", "history", "z")
+    assert (page["tasks"][0]["run_id"], page["unchanged_at"]) == (
+        second,
+        world.clock.now().isoformat().replace("+00:00", "Z"),
+    )
+    assert "nothing had changed" in shown(world, capsys, "connections", "history", "z")
 
 
 def test_rejects_are_read_again(world: World, capsys: pytest.CaptureFixture[str]) -> None:

@@ -14,7 +14,7 @@ from orchestrator.cli.app import FAILED, main
 from orchestrator.errors import NotFound, RequestError
 from orchestrator.operators import reject_views
 from orchestrator.operators.reject_views import Kind
-from orchestrator.ports import Put
+from orchestrator.ports import Put, Query
 from tests.support.stores import CountingStore
 from tests.support.world import World, fill
 
@@ -206,3 +206,24 @@ def test_an_unknown_reject_is_not_found(store: SqliteStore) -> None:
     token = reject_views.list_rejects(store, limit=1).next_page_token
     with pytest.raises(RequestError, match="another list"):
         reject_views.list_rejects(store, connection_id="shop-2", page_token=token)
+
+
+def test_one_that_no_listing_takes_away_is_forgotten(
+    store: SqliteStore, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """After a confirmation, with an entry of the audit; the others stay, and a second time there is none."""
+    put(store, "a", "orders-1")
+    put(store, "a", "orders-2")
+    assert main(["rejects", "forget", "a", "orders-1"]) == FAILED
+    assert "add --yes" in capsys.readouterr().err
+    assert store.count("connections/a/rejects") == 2
+
+    assert main(["rejects", "forget", "a", "orders-1", "--yes"]) == 0
+    capsys.readouterr()
+    assert [each["reject_id"] for each in listed(capsys)["rejects"]] == ["orders-2"]
+    (entry,) = store.query(Query("audit", limit=9))
+    assert (entry.data["action"], entry.data["connection_id"]) == ("forget", "a")
+    assert entry.data["details"] == "reject orders-1"
+    for wrong in (["a", "orders-1"], ["a", "x/y"], ["..", "z"]):
+        assert main(["rejects", "forget", *wrong, "--yes"]) == FAILED
+        assert "has no reject" in capsys.readouterr().err

@@ -51,7 +51,7 @@ def test_the_verdict_is_the_first_line(world: World, capsys: pytest.CaptureFixtu
     assert lines[2] == "last tick: 10 minutes ago, at 2026-11-23 06:00:00Z; next due at 2026-11-23 06:15:00Z"
     text = "\n".join(lines)
     assert "a (Shop �[31mred): bazaar: answered 401" in text
-    assert "Dead letters: 0." in text
+    assert "Rejects kept: 0. Dead letters: 0." in text
     assert "marketplaces" in text
     assert "newest runs" in text
 

@@ -49,7 +49,7 @@ def test_without_conditions_it_covers_everything_active(
     text = capsys.readouterr().out
     run_id = text.split()[1]
 
-    assert "over 1 connections is started" in text
+    assert "over 1 connection is started" in text
     assert f"marketplace-sync runs watch {run_id}" in text
     started = read(store, run_id)
     assert started.trigger == "manual"

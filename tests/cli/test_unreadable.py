@@ -127,7 +127,7 @@ def test_a_run_without_a_place_in_the_list_breaks_no_page(world: World) -> None:
 def test_unreadable_parts_of_a_run_are_named(world: World, capsys: pytest.CaptureFixture[str]) -> None:
     """A task, and a shard of an open run."""
     path = _newest(world)
-    world.store.commit([Update(f"{path}/tasks/bad", {"status": "splendid"})])
+    world.store.commit([Put(f"{path}/tasks/bad", {"status": "splendid"})])
     shown = printed(world, capsys, "runs", "show", path.partition("/")[2])
     assert f"{path}/tasks/bad cannot be read: " in shown
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import msgspec
 import pytest
@@ -25,7 +26,7 @@ from orchestrator.tasks.claim_table import (
     Watch,
     decide,
 )
-from orchestrator.tasks.ending import TOO_LATE, Ending
+from orchestrator.tasks.ending import TOO_LATE, Ending, closed_state
 from tests.support.world import START
 
 LENGTH = timedelta(hours=1)
@@ -70,11 +71,22 @@ def free(ahead: int | None = None, not_before: int | None = None) -> Lease:
     )
 
 
+def known(**fields: Any) -> SyncState:
+    """A state that has been written before."""
+    return SyncState(**{"seq": 1, **fields})
+
+
 def view(state: SyncState | None = None, **fields: object) -> View:
-    """A view of an active connection, half a minute after the run's start."""
+    """A view of an active connection, half a minute after the run's start.
+
+    No earlier release has written its state for a while.
+    """
+    state = state or SyncState(seq=1)
+    lease = msgspec.structs.replace(state.lease, quiet_from=state.lease.quiet_from or START)
+    state = msgspec.structs.replace(state, lease=lease)
     values: dict[str, object] = {
         "message": MESSAGE,
-        "state": state or SyncState(),
+        "state": state,
         "status": ConnectionStatus.ACTIVE,
         "marketplace": "shopify",
         "edited_at": START - LENGTH,
@@ -90,7 +102,7 @@ def view(state: SyncState | None = None, **fields: object) -> View:
 
 
 def skip(reason: str) -> Close:
-    """The task is closed as skipped, and the state stays as it is."""
+    """The task is closed as skipped."""
     return Close(Ending(TaskStatus.SKIPPED, reason))
 
 
@@ -107,47 +119,58 @@ UNTOLD = LastRun(run_id="r2", order="2")
 TWIN = LastRun(run_id="r2", order="2", shard="takealot-000000")
 
 
+LATER = START + 61 * SECOND
+#: A release before this one has written it, or may have a moment ago.
+OLD = SyncState(seq=3, lease=Lease(quiet_from=START + LENGTH))
+OLD_OPEN = SyncState(seq=3, open=opened("r1"), lease=Lease(quiet_from=START + LENGTH))
+AFTER = known(open=opened("r3"), lease=held(1), last_run=R3)
+
+
 def twin(ahead: int) -> SyncState:
     """The same run's task of the same connection, planned for another marketplace, is being worked on."""
-    return SyncState(open=opened(shard="takealot-000000"), lease=held(ahead))
+    return known(open=opened(shard="takealot-000000"), lease=held(ahead))
 
 
 TABLE: list[tuple[str, View, Decision | type[Claim]]] = [
-    ("this run's task is closed", view(SyncState(last_run=R2)), Finished(certain=True)),
-    ("a newer run has closed a task: look", view(SyncState(last_run=R3)), Finished(certain=False)),
-    ("a newer run has, and this one is open", view(SyncState(last_run=R3), known_open=True), Claim),
-    ("an old message: look", view(now=START + 61 * SECOND), Finished(certain=False)),
-    ("an old message whose task is open", view(now=START + 61 * SECOND, known_open=True), Claim),
+    ("this run's task is closed", view(known(last_run=R2)), Finished(certain=True)),
+    ("a newer run has closed a task: look", view(known(last_run=R3)), Finished(certain=False)),
+    ("a newer run has, and this one is open", view(known(last_run=R3), known_open=True), Claim),
+    ("a newer run has closed a task, and this one met another", view(AFTER), Finished(certain=False)),
+    ("and this one is open", view(AFTER, known_open=True), skip("overlap")),
+    ("no run is known", view(SyncState()), Finished(certain=False)),
+    ("an old message", view(now=START + 61 * SECOND), Claim),
+    ("a release before: an old message: look", view(OLD, now=LATER), Finished(certain=False)),
+    ("a release before: its task is open", view(OLD, now=LATER, known_open=True), Claim),
+    ("a release before: a young message", view(OLD), Claim),
+    ("a release before: a look in vain", view(OLD, has_looked=True), Finished(certain=False)),
+    ("a release before: another is open", view(OLD_OPEN), Finished(certain=False)),
+    (
+        "closed while nobody could read the state: look",
+        view(known(unread_order="2")),
+        Finished(certain=False),
+    ),
+    ("an older one was closed then", view(known(unread_order="1")), Claim),
     ("the connection is gone", view(status=None), skip("gone")),
     ("it is disconnected", view(status=ConnectionStatus.DISCONNECTED), skip("gone")),
     ("it is paused", view(status=ConnectionStatus.PAUSED), skip("paused")),
-    ("the marketplace said wait", view(SyncState(lease=free(not_before=61))), waiting(61)),
-    ("it said wait, briefly", view(SyncState(lease=free(not_before=60))), Sleep(60.0)),
-    ("past the deadline", view(now=LATE, known_open=True), Close(TOO_LATE, SyncState(seq=1, last_run=R2))),
+    ("the marketplace said wait", view(known(lease=free(not_before=61))), waiting(61)),
+    ("it said wait, briefly", view(known(lease=free(not_before=60))), Sleep(60.0)),
+    ("past the deadline", view(now=LATE, known_open=True), Close(TOO_LATE)),
     ("nothing is open", view(), Claim),
-    ("an older run was the last", view(SyncState(last_run=R1)), Claim),
-    ("a continuation", view(SyncState(open=opened(), lease=free(500))), Claim),
-    ("a lease of this run is over", view(SyncState(open=opened(), lease=held(-1))), Claim),
-    ("somebody works on this task", view(SyncState(open=opened(), lease=held(1))), Watch()),
-    ("they are silent", view(SyncState(open=opened(), lease=held(1)), holder_silent=True), Claim),
-    ("deferred, not due", view(SyncState(open=opened(), lease=free(300, not_before=300))), Leave()),
-    ("deferred, nearly due", view(SyncState(open=opened(), lease=free(20, not_before=20))), Sleep(20.0)),
-    ("an older run's lease runs", view(SyncState(open=opened("r1"), lease=held(1))), skip("overlap")),
-    ("a newer run's lease is over", view(SyncState(open=opened("r3"), lease=held(-1))), skip("overlap")),
-    ("an older run waits", view(SyncState(open=opened("r1"), lease=free(9, not_before=9))), waiting(9)),
-    (
-        "an older run's lease is over",
-        view(SyncState(open=opened("r1"), lease=held(-1))),
-        Finished(certain=False),
-    ),
-    (
-        "an older run's is, and this task is open",
-        view(SyncState(open=opened("r1"), lease=held(-1)), known_open=True),
-        Claim,
-    ),
-    ("this run's task is closed, an old record", view(SyncState(last_run=UNTOLD)), Finished(certain=True)),
-    ("planned twice: the other task is closed", view(SyncState(last_run=TWIN)), Finished(certain=False)),
-    ("planned twice: and this one is open", view(SyncState(last_run=TWIN), known_open=True), Claim),
+    ("an older run was the last", view(known(last_run=R1)), Claim),
+    ("a continuation", view(known(open=opened(), lease=free(500))), Claim),
+    ("a lease of this run is over", view(known(open=opened(), lease=held(-1))), Claim),
+    ("somebody works on this task", view(known(open=opened(), lease=held(1))), Watch()),
+    ("they are silent", view(known(open=opened(), lease=held(1)), holder_silent=True), Claim),
+    ("deferred, not due", view(known(open=opened(), lease=free(300, not_before=300))), Leave()),
+    ("deferred, nearly due", view(known(open=opened(), lease=free(20, not_before=20))), Sleep(20.0)),
+    ("an older run's lease runs", view(known(open=opened("r1"), lease=held(1))), skip("overlap")),
+    ("a newer run's lease is over", view(known(open=opened("r3"), lease=held(-1))), skip("overlap")),
+    ("an older run waits", view(known(open=opened("r1"), lease=free(9, not_before=9))), waiting(9)),
+    ("an older run's lease is over", view(known(open=opened("r1"), lease=held(-1))), Claim),
+    ("this run's task is closed, an old record", view(known(last_run=UNTOLD)), Finished(certain=True)),
+    ("planned twice: the other task is closed", view(known(last_run=TWIN)), Finished(certain=False)),
+    ("planned twice: and this one is open", view(known(last_run=TWIN), known_open=True), Claim),
     ("planned twice: somebody works on the other", view(twin(1)), skip("overlap")),
     ("planned twice: the other's lease is over", view(twin(-1), known_open=True), Claim),
     ("planned twice: and moved", view(twin(-1), marketplace="takealot"), skip("gone")),
@@ -158,8 +181,11 @@ TABLE: list[tuple[str, View, Decision | type[Claim]]] = [
 
 @pytest.mark.parametrize(("case", "seen", "expected"), TABLE, ids=[row[0] for row in TABLE])
 def test_the_table(case: str, seen: View, expected: Decision | type[Claim]) -> None:
-    """Each row decides as the protocol says."""
+    """Each row decides as the protocol says; whatever closes the task leaves a trace in the state."""
     decision = decide(seen)
+    if isinstance(expected, Close):
+        state = closed_state(seen.state, MESSAGE.run_id, MESSAGE.order, MESSAGE.shard)
+        expected = Close(expected.ending, state)
     if expected is Claim:
         assert isinstance(decision, Claim)
     else:
@@ -168,7 +194,7 @@ def test_the_table(case: str, seen: View, expected: Decision | type[Claim]) -> N
 
 def test_a_claim_takes_the_lease_and_counts() -> None:
     """A claim grows `seq`, `fence` and the attempts, and keeps the larger slice."""
-    state = SyncState(seq=7, open=opened(attempts=2, claims=5), lease=held(-1))
+    state = known(seq=7, open=opened(attempts=2, claims=5), lease=held(-1))
     decision = decide(view(state, message=msgspec.structs.replace(MESSAGE, slice=1)))
 
     assert isinstance(decision, Claim)
@@ -183,7 +209,7 @@ def test_a_claim_takes_the_lease_and_counts() -> None:
 def test_taking_over_closes_the_older_task() -> None:
     """The claim of a newer run names the older task, and remembers that run as the last."""
     older = opened("r1")
-    decision = decide(view(SyncState(open=older, lease=held(-1)), known_open=True))
+    decision = decide(view(known(open=older, lease=held(-1)), known_open=True))
 
     assert isinstance(decision, Claim)
     assert decision.older == older
@@ -195,10 +221,12 @@ def test_taking_over_closes_the_older_task() -> None:
 def test_refused_credentials_are_left_alone_for_longer_and_longer() -> None:
     """An hour, doubling to a day; an edit or a person's own request ends it at once."""
     waits = [refused_for(n) for n in range(1, 8)]
-    state = SyncState(health=Health.NEEDS_ATTENTION, refused_at=NOW - LENGTH / 2, refusals=1)
+    state = known(health=Health.NEEDS_ATTENTION, refused_at=NOW - LENGTH / 2, refusals=1)
 
     assert [wait // timedelta(hours=1) for wait in waits] == [1, 2, 4, 8, 16, 24, 24]
-    assert decide(view(state)) == skip("needs_attention")
+    refused = decide(view(state))
+    assert isinstance(refused, Close)
+    assert refused.ending == skip("needs_attention").ending
     assert isinstance(decide(view(state, is_manual=True)), Claim)
     assert isinstance(decide(view(state, edited_at=NOW - LENGTH / 4)), Claim)
     assert isinstance(decide(view(state, now=NOW + LENGTH / 2 + SECOND, known_open=True)), Claim)
@@ -213,7 +241,7 @@ leases = st.builds(
 )
 states = st.builds(
     SyncState,
-    seq=st.integers(0, 99),
+    seq=st.integers(1, 99),
     lease=leases,
     open=st.none() | st.sampled_from([opened(f"r{n}") for n in (1, 2, 3)]),
     last_run=st.none() | st.sampled_from([R1, R2, R3]),

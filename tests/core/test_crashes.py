@@ -350,5 +350,5 @@ def held(world: World) -> Holder:
         started_at=START,
     )
     holder = Holder(world.services, world.store, "c", SyncState(seq=1, lease=lease, open=opened))
-    holder.take(None, [])
+    holder.claim()
     return holder

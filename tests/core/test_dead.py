@@ -178,6 +178,8 @@ def test_a_run_that_is_no_longer_kept_gets_a_new_one(grave: Grave) -> None:
     run_id, dead = grave.lose("a")
     grave.bury(*dead)
     grave.world.store.commit([Delete(ids.run_path(run_id)), Delete(ids.task_path(run_id, "a"))])
+    shards = grave.world.store.query(Query(f"{ids.run_path(run_id)}/shards", limit=9))
+    grave.world.store.commit([Delete(shard.path) for shard in shards])
 
     assert grave.effects() == [(Effect.NEW_RUN, "its run is no longer kept")]
     assert len(grave.replay().started) == 1

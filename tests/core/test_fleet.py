@@ -26,10 +26,10 @@ class Counting(SqliteStore):
         super().__init__(path)
         self.counts = self.documents = 0
 
-    def count(self, collection: str, where: Sequence[Filter] = ()) -> int:
+    def count(self, collection: str, where: Sequence[Filter] = (), *, group: bool = False) -> int:
         """See DocumentStore."""
         self.counts += 1
-        return super().count(collection, where)
+        return super().count(collection, where, group=group)
 
     def query(self, query: Query) -> list[Snapshot]:
         """See DocumentStore."""

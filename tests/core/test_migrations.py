@@ -69,7 +69,7 @@ def test_every_record_is_written_once_and_then_nothing(world: World) -> None:
     world.bazaar.at_call = None
     idle = tick(world)
     assert idle.streams["orders"].written == 0
-    assert (idle.cost.document_writes, idle.cost.document_reads) == (4, 2)
+    assert (idle.cost.document_writes, idle.cost.document_reads) == (2, 2)
 
 
 def test_a_migration_out_of_turn_costs_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -81,7 +81,7 @@ def test_a_migration_out_of_turn_costs_nothing(world: World, monkeypatch: pytest
     task = tick(world)
 
     assert state(world).migration
-    assert (task.cost.document_writes, task.cost.document_reads) == (4, 2)
+    assert (task.cost.document_writes, task.cost.document_reads) == (2, 2)
     assert len(world.bazaar.calls) == calls + 1
 
 

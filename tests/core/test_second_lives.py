@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+import msgspec
 import pytest
 
 from orchestrator.errors import NotFound, NotPossible, StoreUnavailable
@@ -204,7 +205,8 @@ def test_an_unfinished_removal_does_not_expire(world: World) -> None:
     assert state(world)["expires_at"] is None
 
 
-def test_a_worker_of_the_first_life_stores_nothing_in_the_second(world: World) -> None:
+@pytest.mark.parametrize("holds", [True, False], ids=["it held the lease", "it only looked"])
+def test_a_worker_of_the_first_life_stores_nothing_in_the_second(world: World, *, holds: bool) -> None:
     """It was cut off in the middle of a page; its lease was over when the connection was removed."""
     fill(world, "orders", 9)
     world.clock.advance(900)
@@ -216,8 +218,14 @@ def test_a_worker_of_the_first_life_stores_nothing_in_the_second(world: World) -
         add(world)
 
     world.bazaar.at_call = remove_and_add
-    world.run_once()
-    assert world.state("a").streams == {}
+    world.tick()
+    world.deliver(world.queue.messages.pop(0))
+    # A redelivered message claims before it looks.
+    (task,) = world.queue.messages
+    world.queue.messages[:] = [msgspec.structs.replace(task, redelivered=holds)]
+    world.drain()
+    # Whoever only looked decides again, and begins the second life with everything.
+    assert (world.state("a").streams == {}) is holds
     next_run(world)
 
     assert len(world.records("a", "orders")) == 9
@@ -276,6 +284,7 @@ def test_a_removal_is_over_once(world: World) -> None:
 def test_a_removal_is_kept_by_a_worker_that_closes_its_task_at_the_same_moment(world: World) -> None:
     """The worker's last commit meets the removal's first one, and writes on top of it."""
     world.clock.advance(900)
+    world.bazaar.shop("a").put("orders", "new", world.clock.now() - timedelta(minutes=5))
 
     class Between(WrappedStore):
         """Has the removal begin just before the task's last commit."""

@@ -52,6 +52,37 @@ def test_a_backlog_larger_than_a_run_goes_on_in_the_next(world: World) -> None:
     assert len(world.records("a", "orders")) == 60
 
 
+@pytest.mark.parametrize("first_page_s", [200, 600])
+def test_a_continuation_that_waits_long_for_its_turn_fails_nothing(world: World, first_page_s: int) -> None:
+    """Its lease is over by then: the next run takes the connection over, and the task ends as incomplete.
+
+    So it does if its first slice was over before the first page.
+    """
+    world.connect("a")
+    fill(world, "orders", 20)
+    world.bazaar.at_call = lambda *_: world.clock.advance(first_page_s)
+    first = world.tick().run_id
+    while not any(message.slice for message in world.queue.messages):
+        world.deliver(world.queue.messages.pop(0))
+    waiting, world.queue.messages = world.queue.messages, []
+    world.bazaar.at_call = None
+    world.clock.advance(700)
+    second = world.tick().run_id
+    while world.queue.messages:
+        message = world.queue.messages.pop(0)
+        if not message.heal:  # as if it waited behind the others
+            world.deliver(message)
+    world.queue.messages = waiting
+    world.drain()
+
+    task = world.task(first, "a")
+    assert (task.status, task.reason, task.error) == (TaskStatus.SUCCEEDED, None, None)
+    assert task.incomplete
+    assert world.run(first).status is RunStatus.SUCCEEDED
+    assert world.task(second, "a").status is TaskStatus.SUCCEEDED
+    assert len(world.records("a", "orders")) == 20
+
+
 def test_a_slice_that_moves_nothing_twice_is_failed(world: World) -> None:
     """A listing whose token dies with the invocation, and is longer than a slice, ends as `no_progress`."""
     world.connect("a", streams=["products"])

@@ -278,7 +278,7 @@ def test_rejects_and_a_backlog(world: World) -> None:
     world.run_once()
     rejects = look(world)
 
-    assert (rejects.situation, rejects.day.rejected) == (Situation.REJECTS_GROWING, 1)
+    assert (rejects.situation, rejects.day.rejected, rejects.rejects) == (Situation.REJECTS_GROWING, 1, 1)
     assert "stored 1 time in the last day; one is of a since 2026-11-23 06:00Z: " in rejects.verdict
     assert "rejects list" in rejects.action
     assert "rejects retry" in rejects.action
@@ -286,7 +286,7 @@ def test_rejects_and_a_backlog(world: World) -> None:
     world.clock.advance(900)
     ticks(world, 1)
     stored = look(world)
-    assert (stored.situation, stored.day.rejected) == (Situation.WELL, 1)
+    assert (stored.situation, stored.day.rejected, stored.rejects) == (Situation.WELL, 1, 0)
 
 
 def test_a_backlog_is_told_with_its_beginning(tmp_path: Path) -> None:

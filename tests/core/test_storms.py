@@ -160,6 +160,20 @@ def test_more_open_runs_than_a_heal_looks_at(tmp_path: Path, monkeypatch: pytest
     assert len(healed) == 10
 
 
+def test_the_round_through_open_runs_does_not_wait_for_the_lost_leases(world: World) -> None:
+    """Their round takes many heals; a run whose dispatch is lost is healed all the same."""
+    world.connect("a")
+    run_id = world.tick().run_id
+    world.queue.messages.clear()
+    ended, going_on = Walk(began_at=START, ended=True), Walk(began_at=START, after=(START, "a"))
+    record = Healing(at=START, run="before", done=True, runs=ended, leases=going_on)
+    world.store.commit([Create(HEALING_PATH, to_document(record))])
+    world.clock.advance(900)
+    world.deliver(Message(kind="heal"))
+
+    assert run_id in {message.run_id for message in world.queue.messages}
+
+
 def test_a_tick_s_heal_costs_a_read_and_two_writes(tmp_path: Path) -> None:
     """With nothing to heal: the record of the last heal, two queries as before, and the record twice.
 

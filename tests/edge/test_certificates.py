@@ -155,3 +155,29 @@ def test_answer_is_503_without_certificates(stage: Stage) -> None:
 
     assert response.status_code == 503
     assert stage.tick({"Authorization": f"Bearer {token(aud='another')}"}).status_code == 401
+
+
+def test_unknown_key_during_an_outage_is_unknown_to_us_alone(cache: Cache) -> None:
+    """A key that is newer than the certificates in memory is not refused while nobody can look it up."""
+    assert cache.knows("first")
+    cache.certs.status = 500
+    cache.time += certificates.UNKNOWN_INTERVAL
+    for _ in range(5):
+        with pytest.raises(CertificatesUnavailable):
+            cache.knows("second")
+    assert cache.knows("first")
+    assert cache.certs.fetches == 2
+
+
+def test_answer_is_503_to_a_new_key_without_certificates(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A token of a key that is not in memory yet is no refused caller while the issuer does not answer."""
+    assert stage.tick().status_code == 202
+    monkeypatch.setattr(certificates, "UNKNOWN_INTERVAL", 0.0)
+    stage.issuer.status = 500
+    response = stage.tick({"Authorization": f"Bearer {token(header={'kid': 'second'})}"})
+
+    assert (response.status_code, response.headers.get("Retry-After")) == (503, "5")
+    assert stage.tick().status_code == 202
+    assert "caller_refused" not in capsys.readouterr().out

@@ -12,7 +12,7 @@ from functions.auth import scheduler_secret
 from functions.auth.scheduler_secret import SchedulerSecret
 from orchestrator.errors import SecretMissing, SecretUnavailable
 from orchestrator.settings import AuthSettings, Secret, http_settings
-from tests.edge.conftest import SECRET, Stage, environment, served
+from tests.edge.conftest import SECRET, Stage, environment, log_lines, served
 from tests.support import issuer
 from tests.support.issuer import token
 from tests.support.secrets import RememberingSecrets
@@ -157,14 +157,40 @@ def test_withdrawn_secret_stops_opening() -> None:
 
 
 def test_last_good_secret_bridges_an_outage() -> None:
-    """While the secret store does not answer, the secret last read still opens, and no other one does."""
+    """While the secret store does not answer, the secret last read opens; of another one nobody knows."""
     rotating = Rotating("one")
     assert rotating.secret.matches("one")
     rotating.store.error = SecretUnavailable("no answer")
 
-    assert [rotating.secret.matches("one") for _ in range(5)] == [True] * 5
-    assert [rotating.secret.matches("two") for _ in range(5)] == [False] * 5
+    for _ in range(5):
+        assert rotating.secret.matches("one")
+        with pytest.raises(SecretUnavailable):
+            rotating.secret.matches("two")
     assert rotating.store.reads == 2
+    assert not rotating.secret.matches("")
+
+    rotating.store.error = None
+    rotating.time += scheduler_secret.SECRET_INTERVAL
+    assert [rotating.secret.matches(f"guess {number}") for number in range(5)] == [False] * 5
+
+
+def test_new_secret_during_an_outage_is_not_refused(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The scheduler is asked to come back, nobody is told of a refused caller, and the known secret opens."""
+    monkeypatch.setenv("SCHEDULER_SECRET", REFERENCE)
+    stage.client = served("sync_api")
+    stage.secrets.versions[REFERENCE] = [SECRET]
+    assert stage.tick().status_code == 202
+    stage.secrets.versions[REFERENCE].append("the new one")
+    stage.secrets.error = SecretUnavailable("the secret store does not answer")
+
+    answers = [stage.tick({"x-scheduler-secret": "the new one"}) for _ in range(2)]
+    assert [(each.status_code, each.headers.get("Retry-After")) for each in answers] == [(503, "5")] * 2
+    assert [stage.tick().status_code, stage.tick({"x-scheduler-secret": ""}).status_code] == [202, 403]
+    lines = log_lines(capsys.readouterr().out)
+    told = [line["action"] for line in lines if line["action"] in {"request_failed", "caller_refused"}]
+    assert told == ["request_failed", "request_failed", "caller_refused"]
 
 
 def test_secret_that_is_gone_stops_opening() -> None:

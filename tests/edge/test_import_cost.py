@@ -20,6 +20,7 @@ HEAVY = (
     "cryptography",
     "requests",
     "rich",
+    "tink",
 )
 
 

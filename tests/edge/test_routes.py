@@ -6,6 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from orchestrator import wiring
+from orchestrator.adapters.google.backlog import Backlog
 from orchestrator.model.documents import to_document
 from orchestrator.model.run import Shard, Task, TaskStatus
 from orchestrator.ports import Put, Update
@@ -373,3 +375,12 @@ def test_unknown_run_is_not_found(stage: Stage, method: str, path: str) -> None:
 
     assert response.status_code == 404
     assert "t-1" in response.get_json()["detail"]
+
+
+def test_status_counts_dead_letters_if_it_may(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the queue's metric, which needs no pull; on a laptop nobody counts them for the function."""
+    assert stage.call("GET", "/api/sync/status").get_json()["dead_letters"] is None
+    backlog = Backlog(["projects/p/subscriptions/dead"], ask=lambda _: 3)
+    monkeypatch.setattr(wiring, "dead_counter", lambda _: backlog)
+
+    assert stage.call("GET", "/api/sync/status").get_json()["dead_letters"] == 3

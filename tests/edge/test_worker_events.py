@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any
 
+import msgspec
 import pytest
 from flask.testing import FlaskClient
 
@@ -87,7 +88,7 @@ def push(**more: Any) -> dict[str, Any]:
     return {
         "subscription": "projects/project-1/subscriptions/work",
         "message": message_of(**more),
-        "deliveryAttempt": 2,
+        "deliveryAttempt": 1,
     }
 
 
@@ -95,6 +96,13 @@ def test_push_is_handled(worker: Worker) -> None:
     """A raw push, as our own subscription sends it, reaches the use case and is acknowledged."""
     assert worker.post(push(publishTime="2026-11-23T12:00:00Z", attributes={"a": "b"})) == 200
     assert worker.handled == [CANCEL]
+
+
+@pytest.mark.parametrize(("attempt", "is_known"), [(2, True), (20, True), ("2", False), (None, False)])
+def test_a_redelivery_is_told(worker: Worker, attempt: object, *, is_known: bool) -> None:
+    """Pub/Sub counts its deliveries; a count in another form is none, and no reason to refuse the message."""
+    assert worker.post({**push(), "deliveryAttempt": attempt}) == 200
+    assert worker.handled == [msgspec.structs.replace(CANCEL, redelivered=is_known)]
 
 
 def test_push_with_topic_in_the_path_is_handled(worker: Worker) -> None:
@@ -169,17 +177,100 @@ def test_structured_event_is_handled(worker: Worker) -> None:
     ],
     ids=lambda value: repr(value)[:50],
 )
-def test_unreadable_is_acknowledged_and_logged(
-    worker: Worker, capsys: pytest.CaptureFixture[str], body: bytes, headers: dict[str, str]
+def test_a_request_without_a_readable_message_is_dead_lettered(
+    worker: Worker,
+    queue: ListQueue,
+    capsys: pytest.CaptureFixture[str],
+    body: bytes,
+    headers: dict[str, str],
 ) -> None:
-    """A message that can never be understood is not redelivered; the log notes it."""
+    """Whatever the framework or the worker cannot read is kept, then acknowledged; the log notes it."""
     status = worker.post(body, {"Authorization": "Bearer private", **headers})
     lines = log_lines(capsys.readouterr().out)
+    ((_, reason, _),) = queue.buried
 
     assert status == 200
     assert worker.handled == []
     assert [line["action"] for line in lines] == ["message_invalid"]
-    assert "private" not in str(lines)
+    assert "private" not in str(lines) + reason
+
+
+WITHOUT_DATA = {"messageId": "17", "attributes": {"kind": "heal"}}
+
+
+@pytest.mark.parametrize(
+    ("body", "headers", "kept", "attributes"),
+    [
+        # Attributes alone: the framework refuses the push, and accepts the events.
+        (json.dumps({"subscription": "s", "message": WITHOUT_DATA}).encode(), {}, b"", {"kind": "heal"}),
+        (json.dumps({"message": WITHOUT_DATA}).encode(), BINARY, b"", {"kind": "heal"}),
+        (
+            json.dumps({**EVENT, "data": {"message": WITHOUT_DATA}}).encode(),
+            {"Content-Type": "application/cloudevents+json"},
+            b"",
+            {"kind": "heal"},
+        ),
+        # A good message in a request that the framework does not read: it can be replayed.
+        (json.dumps(push()).encode(), {"Content-Type": "text/plain"}, encode(CANCEL), {}),
+        # A subscription without wrapping posts the data itself.
+        (encode(CANCEL), {}, encode(CANCEL), {}),
+        (encode(CANCEL), {"Content-Type": "application/octet-stream"}, encode(CANCEL), {}),
+        # Not base64: the request's body is kept.
+        (
+            b'{"message": {"messageId": "17", "data": "***"}, "subscription": "s"}',
+            {},
+            b'{"message": {"messageId": "17", "data": "***"}, "subscription": "s"}',
+            {},
+        ),
+        (b'{"message": {"data": "***"}}', BINARY, b'{"message": {"data": "***"}}', {}),
+        (b"junk", {}, b"junk", {}),
+    ],
+    ids=lambda value: repr(value)[:50],
+)
+def test_a_dead_letter_holds_the_message_of_its_request(
+    worker: Worker,
+    queue: ListQueue,
+    body: bytes,
+    headers: dict[str, str],
+    kept: bytes,
+    attributes: dict[str, str],
+) -> None:
+    """The message with its attributes if the request names it, otherwise the request's body."""
+    assert worker.post(body, headers) == 200
+    ((found, _, found_attributes),) = queue.buried
+    assert (found, found_attributes) == (kept, attributes)
+
+
+@pytest.mark.parametrize(
+    ("body", "headers"),
+    [(b"junk", {}), (b"junk", BINARY), (b'{"message": {"data": 17}}', BINARY), (b"", {})],
+)
+def test_a_request_that_cannot_be_kept_is_delivered_again(
+    worker: Worker,
+    queue: ListQueue,
+    capsys: pytest.CaptureFixture[str],
+    body: bytes,
+    headers: dict[str, str],
+) -> None:
+    """It is answered with an error until it is among the dead letters; in the end Pub/Sub puts it there."""
+    queue.error = QueueUnavailable("the topic is away")
+    status = worker.post(body, {"Authorization": "Bearer private", **headers})
+    (line,) = log_lines(capsys.readouterr().out)
+
+    assert status == 503
+    assert (line["action"], line["kind"]) == ("message_redelivered", "queue_unavailable")
+
+
+def test_a_request_that_is_too_large_is_left_to_pubsub(
+    worker: Worker, queue: ListQueue, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is not read, so it is neither kept here nor acknowledged."""
+    monkeypatch.setitem(worker.client.application.config, "MAX_CONTENT_LENGTH", 10)
+    status = worker.post(push())
+    (line,) = log_lines(capsys.readouterr().out)
+
+    assert (status, queue.buried, worker.handled) == (413, [], [])
+    assert line["action"] == "message_refused"
 
 
 UNREADABLE = [
@@ -225,13 +316,6 @@ def test_a_message_that_cannot_be_kept_is_delivered_again(
     assert [(line["action"], line["kind"]) for line in lines] == [
         ("message_redelivered", "queue_unavailable")
     ]
-
-
-def test_a_request_that_is_no_message_is_not_dead_lettered(worker: Worker, queue: ListQueue) -> None:
-    """It never was in the queue, so it is only logged."""
-    assert worker.post(b"junk") == 200
-    assert worker.post({"message": {"data": 17}}, BINARY) == 200
-    assert queue.buried == []
 
 
 @pytest.mark.parametrize(

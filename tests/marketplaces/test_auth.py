@@ -43,17 +43,23 @@ def test_a_rotated_pair_is_stored_before_it_is_used(shopify: Sandbox) -> None:
     """The new version of the secret is there before the first call with the new token."""
     secrets = Secrets(content(**ROTATING))
     calls_at_storing: list[int] = []
+    calls_at_claiming: list[int] = []
+
+    def calls() -> int:
+        made: int = shopify.control("GET", "stats")["calls"]
+        return made
 
     class Watched(Secrets):
         def add_version(self, reference: str, content: str) -> None:
-            calls_at_storing.append(shopify.control("GET", "stats")["calls"])
+            calls_at_storing.append(calls())
             super().add_version(reference, content)
 
     secrets = Watched(content(**ROTATING))
-    session = shopify.session(secrets=secrets)
+    bench = Bench(claim=lambda: calls_at_claiming.append(calls()))
+    session = shopify.session(bench, secrets=secrets)
     shopify.connector.check(session)
 
-    assert calls_at_storing == [1]
+    assert (calls_at_claiming, calls_at_storing) == ([0], [1])
     stored = msgspec.json.decode(secrets.versions[CREDENTIAL][1])
     assert {name: stored[name] for name in ROTATING} == {**ROTATING, "refresh_token": "shprt_issued_1"}
     assert stored["access_token"] == "shpat_issued_1"

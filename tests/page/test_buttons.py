@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -143,8 +144,21 @@ def test_rejects_are_read_again(tmp_path: Path) -> None:
         hands = Hands(page, page.enter())
         assert "retry-rejects" in hands.forms("/connections/odd-shop")
         assert "retry-rejects" not in hands.forms("/connections/good-0")
+        # Their number by connection leads to their number by reason, and that to those with the reason.
+        assert re.search(
+            r"<strong>\d+</strong> of <a href=\"/rejects\?connection=odd-shop\"", hands.look("/rejects")
+        )
+        of_one = hands.look("/rejects?connection=odd-shop")
+        (address, *_) = re.findall(
+            r"</strong> <a href=\"(/rejects\?connection=odd-shop&amp;reason=[^\"]+)", of_one
+        )
+        assert "Only those with the reason" in hands.look(html.unescape(address))
         (fields,) = hands.forms("/rejects?connection=odd-shop")["retry-rejects"]
         hands.press("retry-rejects", fields)
+        (address, *_) = re.findall(r"<a href=\"(/rejects/odd-shop/[^\"]+)\"", of_one)
+        (fields,) = hands.forms(address)["forget-reject"]
+        assert "is forgotten" in hands.press("forget-reject", fields)
+        assert Action.FORGET in {each.action for each in entries(scene.world)}
     run = scene.world.run(newest_run(scene.world))
     assert (run.trigger, run.selection.full, run.selection.streams) == ("manual", True, ("orders",))
     assert entries(scene.world)[0].connection_id == "odd-shop"

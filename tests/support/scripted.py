@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -74,6 +74,8 @@ class Bench:
     waits: list[float] = field(default_factory=list)
     #: Waits longer than this are deferred, as the engine does.
     longest_wait: float = 60.0
+    #: Called when the session asks for the connection's lease.
+    claim: Callable[[], None] = lambda: None
 
     def wait(self, seconds: float) -> None:
         """Sleep if it is short, else raise."""
@@ -104,7 +106,7 @@ class Bench:
             updated_at=UNTIL,
         )
         return SessionRequest(
-            "c-1", connection, secrets, self.clock, random.Random(1), self.wait, development
+            "c-1", connection, secrets, self.clock, random.Random(1), self.wait, development, self.claim
         )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from orchestrator.errors import SecretMissing
+from orchestrator.errors import SecretAbsent
 
 
 class MemorySecrets:
@@ -31,7 +31,7 @@ class MemorySecrets:
             raise self.error
         contents = self._of(reference)
         if not contents:
-            raise SecretMissing(f"secret {reference!r}: no such secret", action="create it")
+            raise SecretAbsent(f"secret {reference!r}: no such secret", action="create it")
         return contents[-1]
 
     def previous(self, reference: str) -> str | None:

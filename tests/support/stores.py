@@ -30,9 +30,9 @@ class WrappedStore:
         """See DocumentStore."""
         return self.behind.query(query)
 
-    def count(self, collection: str, where: Sequence[Filter] = ()) -> int:
+    def count(self, collection: str, where: Sequence[Filter] = (), *, group: bool = False) -> int:
         """See DocumentStore."""
-        return self.behind.count(collection, where)
+        return self.behind.count(collection, where, group=group)
 
     def sum(self, collection: str, field: str, where: Sequence[Filter] = ()) -> float:
         """See DocumentStore."""
@@ -71,9 +71,9 @@ class CountingStore(WrappedStore):
         self.reads += len(found) or 1
         return found
 
-    def count(self, collection: str, where: Sequence[Filter] = ()) -> int:
+    def count(self, collection: str, where: Sequence[Filter] = (), *, group: bool = False) -> int:
         """One read for each thousand documents, at least one."""
-        counted = super().count(collection, where)
+        counted = super().count(collection, where, group=group)
         self.reads += (counted + 999) // 1000 or 1
         return counted
 

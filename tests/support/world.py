@@ -27,11 +27,13 @@ from orchestrator.marketplaces.spec import (
     Window,
 )
 from orchestrator.model import ids
+from orchestrator.model.counts import StreamCounts
 from orchestrator.model.documents import from_document
 from orchestrator.model.messages import Message
 from orchestrator.model.records.record import Order, Record
 from orchestrator.model.run import Run, Shard, Task
 from orchestrator.model.state import SyncState
+from orchestrator.operators.tasks.quiet import quiet_page
 from orchestrator.ports import Clock, DocumentStore, Filter, Put, Query, Snapshot
 from orchestrator.runs.start import Started, start_tick
 from orchestrator.services import Services
@@ -327,8 +329,8 @@ class World:
         return from_document(Run, self.get(ids.run_path(run_id)).data)
 
     def task(self, run_id: str, connection_id: str) -> Task:
-        """A task's record."""
-        return from_document(Task, self.get(ids.task_path(run_id, connection_id)).data)
+        """A task's record; of a task in which nothing happened, what its shard tells of it."""
+        return next(task for task in self.tasks(run_id) if task.connection_id == connection_id)
 
     def state(self, connection_id: str) -> SyncState:
         """A connection's state."""
@@ -340,9 +342,24 @@ class World:
         return [from_document(Shard, snapshot.data) for snapshot in found]
 
     def tasks(self, run_id: str) -> list[Task]:
-        """All tasks of a run."""
-        found = self.store.query(Query(f"{ids.run_path(run_id)}/tasks", limit=5000))
-        return [from_document(Task, snapshot.data) for snapshot in found]
+        """A run's final tasks, those without a record last."""
+        path = ids.run_path(run_id)
+        found = self.store.query(Query(f"{path}/tasks", limit=10_000))
+        quiet, _, faults = quiet_page(self.store, path, None, None, 10_000)
+        assert not faults
+        tasks = [from_document(Task, each.data) for each in found]
+        for each in quiet:
+            task = from_document(Task, each.data)
+            shard = from_document(Shard, self.get(ids.shard_path(run_id, task.shard)).data)
+            if len(shard.ids) == 1:
+                # Then all of its counts are this task's.
+                streams = {
+                    name: StreamCounts(**msgspec.structs.asdict(counts))
+                    for name, counts in shard.by_stream.items()
+                }
+                task = msgspec.structs.replace(task, cost=shard.cost, streams=streams)
+            tasks.append(task)
+        return tasks
 
     def get(self, path: str) -> Snapshot:
         """A document that has to be there."""

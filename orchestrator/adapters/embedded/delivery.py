@@ -50,8 +50,8 @@ class Delivery:
     concurrency: int = 16
     ack_deadline_s: float = 600.0
     min_backoff_s: float = 10.0
-    max_backoff_s: float = 600.0
-    max_attempts: int = 20
+    max_backoff_s: float = 60.0
+    max_attempts: int = 100
 
     def backoff_s(self, attempt: int) -> float:
         """The wait after a failed attempt; the first is 1."""

@@ -124,9 +124,7 @@ class SqliteStore:
             raise ValueError("a collection group is listed by a field only")
         key = _key(query.sort_field)
         wheres, values = _where(query.where)
-        # Its name as text, not as a value: SQLite uses a partial index only if it sees the index's condition.
-        name = query.collection.replace("'", "''")
-        conditions = [f"collection GLOB '*/{name}'", *wheres, f"{key} IS NOT NULL"]
+        conditions = [_group_condition(query.collection), *wheres, f"{key} IS NOT NULL"]
         direction, beyond = (" DESC", "<") if query.descending else ("", ">")
         if query.after is not None:
             conditions.append(f"{key} {beyond}= ? AND ({key} {beyond} ? OR (collection, id) {beyond} (?, ?))")
@@ -140,9 +138,13 @@ class SqliteStore:
             rows = connection.execute(sql, (*values, query.limit)).fetchall()
         return [Snapshot(f"{above}/{id_}", _decode(body), version) for above, id_, version, body in rows]
 
-    def count(self, collection: str, where: Sequence[Filter] = ()) -> int:
+    def count(self, collection: str, where: Sequence[Filter] = (), *, group: bool = False) -> int:
         """Count documents."""
-        conditions, values = _conditions(collection, where)
+        if group:
+            wheres, values = _where(where)
+            conditions = [_group_condition(collection), *wheres]
+        else:
+            conditions, values = _conditions(collection, where)
         sql = f"SELECT count(*) FROM documents WHERE {' AND '.join(conditions)}"  # noqa: S608 - values are bound
         with self._database.read() as connection:
             (number,) = connection.execute(sql, values).fetchone()
@@ -314,6 +316,13 @@ def _conditions(collection: str, where: Sequence[Filter]) -> tuple[list[str], li
         conditions.append("collection GLOB 'runs/*/shards'")
     wheres, bound = _where(where)
     return conditions + wheres, values + bound
+
+
+def _group_condition(name: str) -> str:
+    """All collections of this id."""
+    # Its name as text, not as a value: SQLite uses a partial index only if it sees the index's condition.
+    quoted = name.replace("'", "''")
+    return f"collection GLOB '*/{quoted}'"
 
 
 def _where(where: Sequence[Filter]) -> tuple[list[str], list[object]]:

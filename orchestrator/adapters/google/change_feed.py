@@ -37,7 +37,11 @@ class PubSubChanges:
     def __init__(self, *, project: str, topic: str, emulator_host: str = "") -> None:
         self._topic = topic_path(project, topic)
         self._client = Client(
-            PublisherClient, ChangesUnavailable, _REMEDIES, PublisherGrpcTransport, emulator_host
+            PublisherClient,
+            PublisherGrpcTransport,
+            ChangesUnavailable,
+            _REMEDIES,
+            emulator_host=emulator_host,
         )
 
     def close(self) -> None:

@@ -51,7 +51,11 @@ class CloudLogs:
         self._project = project
         self._monotonic = monotonic
         self._client = Client(
-            LoggingServiceV2Client, LogUnavailable, _REMEDIES, LoggingServiceV2GrpcTransport, host
+            LoggingServiceV2Client,
+            LoggingServiceV2GrpcTransport,
+            LogUnavailable,
+            _REMEDIES,
+            emulator_host=host,
         )
 
     def close(self) -> None:

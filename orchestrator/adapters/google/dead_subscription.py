@@ -17,7 +17,7 @@ from google.pubsub_v1.services.subscriber.transports import SubscriberGrpcTransp
 
 from orchestrator.adapters.google.backlog import undelivered
 from orchestrator.adapters.google.calls import Client, Remedies, retry
-from orchestrator.adapters.google.pubsub import dead_letters_of, topic_path
+from orchestrator.adapters.google.pubsub import dead_subscription_of
 from orchestrator.errors import QueueUnavailable
 from orchestrator.ports import DeadMessage
 
@@ -50,11 +50,14 @@ class PubSubDeadLetters:
     """
 
     def __init__(self, *, project: str, topic: str, emulator_host: str = "") -> None:
-        name = dead_letters_of(topic_path(project, topic))
-        self._subscription = name.replace("/topics/", "/subscriptions/")
+        self._subscription = dead_subscription_of(project, topic)
         self._is_emulated = bool(emulator_host)
         self._client = Client(
-            SubscriberClient, QueueUnavailable, _REMEDIES, SubscriberGrpcTransport, emulator_host
+            SubscriberClient,
+            SubscriberGrpcTransport,
+            QueueUnavailable,
+            _REMEDIES,
+            emulator_host=emulator_host,
         )
 
     def close(self) -> None:

@@ -86,7 +86,7 @@ class FirestoreStore:
         if emulator_host:
             self._metadata.append(("authorization", "Bearer owner"))  # past its security rules
         self._client = Client(
-            FirestoreClient, StoreUnavailable, _REMEDIES, FirestoreGrpcTransport, emulator_host
+            FirestoreClient, FirestoreGrpcTransport, StoreUnavailable, _REMEDIES, emulator_host=emulator_host
         )
 
     def close(self) -> None:
@@ -141,12 +141,14 @@ class FirestoreStore:
 
         return self._client.call(self._name, _RETRY, read)
 
-    def count(self, collection: str, where: Sequence[Filter] = ()) -> int:
+    def count(self, collection: str, where: Sequence[Filter] = (), *, group: bool = False) -> int:
         """Count documents; billed as one read per thousand."""
         if _matches_nothing(where):
             return 0
         request = self._aggregation(collection, where)
-        request.structured_aggregation_query.aggregations.add(alias=_RESULT).count.SetInParent()
+        counted = request.structured_aggregation_query
+        counted.structured_query.from_[0].all_descendants = group
+        counted.aggregations.add(alias=_RESULT).count.SetInParent()
         return int(self._aggregate(request))
 
     def sum(self, collection: str, field: str, where: Sequence[Filter] = ()) -> float:

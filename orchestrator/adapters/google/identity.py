@@ -12,9 +12,9 @@ import google.auth
 from google.auth import jwt
 from google.auth.exceptions import GoogleAuthError
 from google.auth.transport.urllib3 import Request
-from urllib3 import PoolManager
 
 from orchestrator.errors import StoreUnavailable
+from orchestrator.timed_http import TimedPoolManager
 
 _TIMEOUT_S = 10.0
 _SCOPES = (
@@ -33,7 +33,7 @@ def caller() -> str:
     try:
         credentials, _ = google.auth.default(scopes=_SCOPES)
         if not _email_of(credentials):
-            credentials.refresh(Request(PoolManager(timeout=_TIMEOUT_S)))
+            credentials.refresh(Request(TimedPoolManager(timeout=_TIMEOUT_S)))
         return _email_of(credentials) or f"{type(credentials).__module__} without an e-mail"
     except GoogleAuthError as error:
         raise StoreUnavailable(

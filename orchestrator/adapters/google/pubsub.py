@@ -45,6 +45,11 @@ def dead_letters_of(name: str) -> str:
     return f"{name}-dead"
 
 
+def dead_subscription_of(project: str, topic: str) -> str:
+    """The subscription of a queue's dead letters, `projects/PROJECT/subscriptions/ID`."""
+    return dead_letters_of(topic_path(project, topic)).replace("/topics/", "/subscriptions/")
+
+
 class PubSubQueue:
     """The TaskQueue port; safe for threads. The client is made on first use, so after a fork.
 
@@ -57,7 +62,7 @@ class PubSubQueue:
     def __init__(self, *, project: str, topic: str, emulator_host: str = "") -> None:
         self._topic = topic_path(project, topic)
         self._client = Client(
-            PublisherClient, QueueUnavailable, _REMEDIES, PublisherGrpcTransport, emulator_host
+            PublisherClient, PublisherGrpcTransport, QueueUnavailable, _REMEDIES, emulator_host=emulator_host
         )
 
     def close(self) -> None:

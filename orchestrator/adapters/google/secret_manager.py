@@ -14,9 +14,12 @@ from typing import NamedTuple, TypeVar
 
 from google.api_core import exceptions
 from google.cloud.secretmanager_v1 import Replication, Secret, SecretManagerServiceClient, SecretPayload
+from google.cloud.secretmanager_v1.services.secret_manager_service.transports import (
+    SecretManagerServiceGrpcTransport,
+)
 
 from orchestrator.adapters.google.calls import Client, Remedies, retry
-from orchestrator.errors import SecretError, SecretMissing, SecretUnavailable
+from orchestrator.errors import SecretAbsent, SecretError, SecretMissing, SecretUnavailable
 
 #: A rotated secret is noticed after at most this long.
 CACHE_S = 300.0
@@ -64,21 +67,28 @@ class SecretManager:
     """The SecretStore port; safe for threads. The client is made on first use, so after a fork.
 
     Args:
-        make_client: Makes the client.
         locations: Regions of new secrets; none: Google chooses, which an organization's policy
             `gcp.resourceLocations` may forbid (cloud.google.com/secret-manager/docs/choosing-replication).
+        host: `HOST:PORT` of another server; empty for the service itself.
         monotonic: Seconds that never go back, for the age of kept values.
     """
 
     def __init__(
         self,
-        make_client: Callable[[], SecretManagerServiceClient] = SecretManagerServiceClient,
         *,
         locations: Sequence[str] = (),
+        host: str = "",
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._replication = _replication(locations)
-        self._client = Client(make_client, SecretUnavailable, _REMEDIES, refused=SecretMissing)
+        self._client = Client(
+            SecretManagerServiceClient,
+            SecretManagerServiceGrpcTransport,
+            SecretUnavailable,
+            _REMEDIES,
+            emulator_host=host,
+            refused=SecretMissing,
+        )
         self._monotonic = monotonic
         self._lock = threading.Lock()
         self._kept: dict[str, _Kept] = {}
@@ -190,7 +200,12 @@ class SecretManager:
         return _Version(above, None)
 
     def _call(self, reference: str, call: Callable[[SecretManagerServiceClient], T]) -> T:
-        return self._client.call(f"secret {reference}", _RETRY, call)
+        try:
+            return self._client.call(f"secret {reference}", _RETRY, call)
+        except SecretMissing as error:
+            if isinstance(error.__cause__, exceptions.NotFound):
+                raise SecretAbsent(error.message, action=error.action) from error.__cause__
+            raise
 
 
 def _replication(locations: Sequence[str]) -> Replication:

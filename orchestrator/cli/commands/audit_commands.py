@@ -10,6 +10,7 @@ from orchestrator.cli.answer import Answer, Commands, command
 from orchestrator.cli.output import print_faults, safe, table
 from orchestrator.operators import audit_views
 from orchestrator.operators.audit_views import AuditPage
+from orchestrator.operators.health.verdict import plural
 from orchestrator.services import Services
 
 _COLUMNS = ("at", "who", "from", "action", "connection", "run", "details")
@@ -47,7 +48,7 @@ def _print(screen: Console, page: AuditPage) -> None:
         (each.at, each.actor, each.face, each.action, each.connection_id, each.run_id, each.details)
         for each in page.entries
     ]
-    screen.print(table(f"{len(rows)} actions", _COLUMNS, rows, drop=_DROP))
+    screen.print(table(plural(len(rows), "action"), _COLUMNS, rows, drop=_DROP))
     print_faults(screen, page.faults)
     if page.next_page_token is not None:
         print(f"There are more: --page-token {safe(page.next_page_token)}")

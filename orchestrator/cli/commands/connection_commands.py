@@ -12,12 +12,14 @@ from rich.console import Console
 from orchestrator.cli.actor import actor
 from orchestrator.cli.answer import Answer, Commands, command
 from orchestrator.cli.output import print_faults, safe, table
-from orchestrator.cli.sellers import add_command, authorize_command, set_command
+from orchestrator.cli.sellers import add_command, authorize_command, pause_command, set_command
 from orchestrator.cli.task_report import life, print_history, print_windows
 from orchestrator.model.connection import MARKETPLACES, ConnectionStatus
+from orchestrator.model.paces import next_at, pace_of
 from orchestrator.operators import connections, pause
 from orchestrator.operators.connections import ConnectionView
 from orchestrator.operators.health.remedies import remedy, spelled, title
+from orchestrator.operators.health.verdict import plural
 from orchestrator.operators.sellers import checking
 from orchestrator.operators.tasks import history as histories
 from orchestrator.operators.tasks.open_tasks import OpenConnection, open_task
@@ -47,12 +49,11 @@ def add_parsers(commands: Commands) -> None:
     many.add_argument("--after", metavar="ID", help="continue after this connection")
     many.add_argument("--limit", type=int, default=_LIST_LIMIT, help=f"default: {_LIST_LIMIT}")
 
+    pause_command.add_parsers(commands, _summary)
     for name, run, text in (
         ("show", _show, "show one connection with its cursors and last error"),
-        ("pause", _pause, "keep it out of runs; an open task stops at its next commit"),
-        ("resume", _resume, "let it take part again, from its cursors"),
         ("check", _check, "make one authenticated call; if it works, an earlier refusal is forgotten"),
-        ("remove", _remove, "delete it; its records and its secret stay"),
+        ("remove", _remove, "delete it and its credential in the vault; its records stay"),
     ):
         one = command(commands, name, run, text, f"marketplace-sync connections {name} my-shop")
         one.add_argument("connection_id", metavar="ID")
@@ -103,7 +104,7 @@ def _print_list(screen: Console, views: Sequence[ConnectionView], limit: int) ->
         for view in views
     ]
     columns = ("connection", "marketplace", "organization", "status", "health", "last success", "problem")
-    screen.print(table(f"{len(rows)} connections", columns, rows, drop=_DROP))
+    screen.print(table(plural(len(rows), "connection"), columns, rows, drop=_DROP))
     if len(views) == limit:
         print(f"There may be more: --after {safe(views[-1].id)}")
 
@@ -141,7 +142,7 @@ def _print_view(screen: Console, view: ConnectionView, task: OpenConnection | No
         screen.print("No run has worked on it yet.")
         return
     screen.print()
-    state = view.state
+    state, following = view.state, next_at(pace_of(view.id, view.document), now)
     rows = [
         (
             name,
@@ -160,6 +161,7 @@ def _print_view(screen: Console, view: ConnectionView, task: OpenConnection | No
         ("failures in a row", state.consecutive_failures),
         ("last run", state.last_run.run_id if state.last_run else None),
         ("open run", state.open.run_id if state.open else None),
+        ("next tick from", "now" if state.wanted else following or "each tick"),
         ("now", life(task, now) if task is not None else None),
         *_why(view),
     ]
@@ -186,20 +188,11 @@ def _why(view: ConnectionView) -> list[tuple[str, object]]:
     ]
 
 
-def _pause(services: Services, options: argparse.Namespace) -> Answer:
-    pause.pause(services, options.connection_id, by=actor(services))
-    return _done(services, options, "paused; one that is being synced stops at its next commit")
-
-
-def _resume(services: Services, options: argparse.Namespace) -> Answer:
-    pause.resume(services, options.connection_id, by=actor(services))
-    return _done(services, options, "active; the next run syncs it")
-
-
 def _remove(services: Services, options: argparse.Namespace) -> Answer:
     name, purge = options.connection_id, options.purge_records
     pause.remove(services, name, by=actor(services), purge_records=purge)
-    kept = " with its records; its secret stays" if purge else "; its records and its secret stay"
+    kept = " with its records" if purge else "; its records stay"
+    kept += "; a secret of its own in Secret Manager stays"
     value = {"id": name, "removed": True, "records_purged": purge}
     return Answer(value, f"{name}: removed{kept}")
 
@@ -209,11 +202,6 @@ def _check(services: Services, options: argparse.Namespace) -> Answer:
     account = checking.check(services, name, by=actor(services))
     value = {"id": name, "ok": True, "account": account}
     return Answer(value, f"{name}: the marketplace answers: {safe(account)}")
-
-
-def _done(services: Services, options: argparse.Namespace, text: str) -> Answer:
-    name = options.connection_id
-    return Answer(lambda: _summary(connections.show(services, name)), f"{name}: {text}")
 
 
 def _summary(view: ConnectionView) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from orchestrator.cli.answer import Answer, Commands, command
 from orchestrator.cli.output import print_faults, table
 from orchestrator.model.counts import COSTS, RunCost
 from orchestrator.operators import spending
+from orchestrator.operators.health.verdict import plural
 from orchestrator.operators.spending import Spending
 from orchestrator.services import Services
 
@@ -45,14 +46,21 @@ def _cost(services: Services, options: argparse.Namespace) -> Answer:
 
 def _print(screen: Console, view: Spending, days: int) -> None:
     costs = {**view.by_marketplace, "all": view.total}
-    title = f"{len(view.runs):,} runs in {days} {'day' if days == 1 else 'days'}, by marketplace"
+    title = f"{plural(len(view.runs), 'run')} in {plural(days, 'day')}, by marketplace"
     rows = [(name, *_row(cost)) for name, cost in costs.items()]
     screen.print(table(title, ("marketplace", *_USED), rows, drop=_DROP))
     dearest = sorted(view.runs, key=lambda run: (run.cost.estimated_usd, run.run_id), reverse=True)[:_SHOWN]
     if dearest:
         screen.print()
         rows = [(run.run_id, *_row(run.cost)) for run in dearest]
-        screen.print(table(f"the {len(dearest)} most expensive runs", ("run", *_USED), rows, drop=_DROP))
+        screen.print(
+            table(f"the most expensive: {plural(len(dearest), 'run')}", ("run", *_USED), rows, drop=_DROP)
+        )
+    if view.spared_tasks:
+        screen.print(
+            f"Intervals of their own have spared {plural(view.spared_tasks, 'task')} of connections, about "
+            f"{view.spared_usd:.6f} USD at the average of those above."
+        )
     prices = view.prices
     screen.print(
         f"Assumed: {prices.per_100_000_reads:g} USD for 100,000 document reads, "
@@ -60,7 +68,7 @@ def _print(screen: Console, view: Spending, days: int) -> None:
         f"of 1,000,000 tasks ({prices.source})."
     )
     if view.open_runs:
-        screen.print(f"{view.open_runs:,} runs are still open; their use is counted when they close.")
+        screen.print(f"{plural(view.open_runs, 'run')} still open: the use is counted at the end.")
     if view.is_cut:
         screen.print(f"Only the newest {spending.MOST_RUNS:,} runs were read: ask for fewer days.")
     print_faults(screen, view.faults)

@@ -15,6 +15,7 @@ from orchestrator.cli.answer import Answer, Commands, command
 from orchestrator.cli.output import safe, table
 from orchestrator.operators import dead_letters
 from orchestrator.operators.dead_letters import Effect, Report, Wanted
+from orchestrator.operators.health.verdict import plural
 from orchestrator.services import Services
 
 _COLUMNS = ("kind", "run", "connection", "published", "died", "deliveries", "replay", "because")
@@ -79,7 +80,8 @@ def _replay(services: Services, options: argparse.Namespace) -> Answer:
         _print_letters(screen, report)
         print(f"{'Done' if options.execute else 'This would be done'}: {_summary(report)}.")
         for run in report.started:
-            print(f"New run of {run.tasks} connections: marketplace-sync runs watch {safe(run.run_id)}")
+            of = plural(run.tasks, "connection")
+            print(f"New run of {of}: marketplace-sync runs watch {safe(run.run_id)}")
         if not options.execute:
             print("Nothing was changed: this was a dry run, --execute does it.")
 
@@ -105,7 +107,7 @@ def _print_letters(screen: Console, report: Report) -> None:
         )
         for letter in report.letters
     ]
-    screen.print(table(f"{len(rows):,} dead messages", _COLUMNS, rows, drop=_DROP))
+    screen.print(table(plural(len(rows), "dead message"), _COLUMNS, rows, drop=_DROP))
     if any(letter.kind is None and letter.effect is Effect.KEEP for letter in report.letters):
         print("Unreadable messages are kept for a later release; --discard-unreadable removes them.")
     if report.more:

@@ -9,9 +9,11 @@ from rich.console import Console
 from orchestrator.cli.actor import actor
 from orchestrator.cli.answer import Answer, Commands, command
 from orchestrator.cli.output import print_faults, safe, table
+from orchestrator.cli.sellers import ask
 from orchestrator.errors import RequestError
 from orchestrator.model.connection import STREAMS
 from orchestrator.operators import reject_views
+from orchestrator.operators.health.verdict import plural
 from orchestrator.operators.reject_views import RejectPage, RejectView
 from orchestrator.operators.rejects.counts import (
     MOST,
@@ -19,6 +21,7 @@ from orchestrator.operators.rejects.counts import (
     count_by_connection,
     count_by_reason,
 )
+from orchestrator.operators.rejects.forget import forget_reject
 from orchestrator.operators.rejects.retry import retry_rejects
 from orchestrator.services import Services
 
@@ -70,6 +73,17 @@ def add_parsers(commands: Commands) -> None:
     )
     one.add_argument("connection_id", metavar="CONNECTION")
     one.add_argument("reject_id", metavar="REJECT", help="as `rejects list` names it")
+    gone = command(
+        commands,
+        "forget",
+        _forget,
+        "remove one whose record the marketplace no longer lists",
+        "marketplace-sync rejects forget my-shop orders-1001 --yes",
+        note="Its raw record goes too. A record that is listed after all is rejected again when it changes.",
+    )
+    gone.add_argument("connection_id", metavar="CONNECTION")
+    gone.add_argument("reject_id", metavar="REJECT", help="as `rejects list` names it")
+    gone.add_argument("--yes", action="store_true", help="do not ask for a confirmation")
 
 
 def _list(services: Services, options: argparse.Namespace) -> Answer:
@@ -100,11 +114,11 @@ def _count(services: Services, options: argparse.Namespace) -> Answer:
 def _print_counts(screen: Console, page: RejectCounts, connection_id: str | None) -> None:
     if connection_id is None:
         rows = [(each.connection_id, each.count, each.example) for each in page.by_connection]
-        title = f"{len(rows)} connections with rejects"
+        title = f"{plural(len(rows), 'connection')} with rejects"
         screen.print(table(title, ("connection", "rejects", "reason of one"), rows))
     else:
         reasons = [(each.count, each.reason, each.example) for each in page.by_reason]
-        title = f"{page.total or 0:,} rejects of {safe(connection_id)}"
+        title = f"{plural(page.total or 0, 'reject')} of {safe(connection_id)}"
         screen.print(table(title, ("rejects", "reason", "one of them"), reasons))
     if page.next_page_token is not None:
         print(f"There are more: --page-token {page.next_page_token}")
@@ -135,8 +149,10 @@ def _print_page(screen: Console, page: RejectPage) -> None:
         )
         for reject in page.rejects
     ]
-    of = f" of {page.total:,}" if page.total is not None else ""
-    screen.print(table(f"{len(rows)}{of} rejects", _COLUMNS, rows, drop=_DROP))
+    title = plural(len(rows), "reject")
+    if page.total is not None and page.total != len(rows):
+        title = f"{len(rows):,} of {plural(page.total, 'reject')}"
+    screen.print(table(title, _COLUMNS, rows, drop=_DROP))
     for reason, count in list(page.by_reason.items())[:_REASONS]:
         print(f"{count:,} on this page: {safe(reason)}")
     print_faults(screen, page.faults)
@@ -146,6 +162,15 @@ def _print_page(screen: Console, page: RejectPage) -> None:
         names = {reject.connection_id for reject in page.rejects}
         only = safe(names.pop()) if len(names) == 1 else "CONNECTION"
         print(f"Read them again, once their cause is gone: marketplace-sync rejects retry {only}")
+
+
+def _forget(services: Services, options: argparse.Namespace) -> Answer:
+    connection_id, reject_id = options.connection_id, options.reject_id
+    if not options.yes:
+        ask.confirm(f"Forget reject {reject_id} of {connection_id}, with its raw record?")
+    forget_reject(services, connection_id, reject_id, by=actor(services))
+    value = {"connection_id": connection_id, "reject_id": reject_id, "forgotten": True}
+    return Answer(value, f"reject {safe(reject_id)} of {safe(connection_id)} is forgotten")
 
 
 def _show(services: Services, options: argparse.Namespace) -> Answer:

@@ -12,6 +12,7 @@ from orchestrator.cli.run_report import print_run, print_runs
 from orchestrator.model.connection import MARKETPLACES
 from orchestrator.model.run import RunStatus
 from orchestrator.operators import run_views
+from orchestrator.operators.health.verdict import plural
 from orchestrator.operators.tasks.pages import STATUSES
 from orchestrator.runs import start
 from orchestrator.runs.cancel import cancel_run
@@ -99,7 +100,7 @@ def watch(services: Services, run_id: str, options: argparse.Namespace) -> Answe
 def _retry(services: Services, options: argparse.Namespace) -> Answer:
     started = start.retry_run(services, options.run_id, by=actor(services))
     run_id, again = safe(started.run_id), "was started before" if started.duplicate else "is started"
-    text = f"run {run_id} over {started.tasks} connections {again}"
+    text = f"run {run_id} over {plural(started.tasks, 'connection')} {again}"
     return Answer(started, f"{text}\n{how_to_watch(run_id)}")
 
 

@@ -52,7 +52,9 @@ def print_status(screen: Console, view: StatusView) -> None:
     if any(group.examples for group in view.groups):
         screen.print("More about one of them: marketplace-sync connections show ID")
     if view.more_groups:
-        screen.print("There may be more causes: `connections list --json` has each connection's.")
+        screen.print(
+            "There are more causes, which this release does not know: `connections list --json` has them."
+        )
     if view.marketplaces:
         screen.print()
         columns = ("marketplace", "connections", "on time", "late", "not measured", "oldest data", "success")
@@ -117,5 +119,6 @@ def _figures(view: StatusView) -> str:
     dead = f"{view.dead_letters:,}" if view.dead_letters is not None else "not measured"
     return (
         f"last 24 hours: runs {runs}; records rejected {view.day.rejected:,}; "
-        f"cost {view.day.estimated_usd:.4f} USD (estimate). Dead letters: {dead}."
+        f"cost {view.day.estimated_usd:.4f} USD (estimate). "
+        f"Rejects kept: {view.rejects:,}. Dead letters: {dead}."
     )

@@ -12,6 +12,7 @@ from orchestrator.cli.commands.run_commands import how_to_watch, watch
 from orchestrator.cli.output import safe
 from orchestrator.errors import RequestError
 from orchestrator.model.connection import MARKETPLACES, STREAMS
+from orchestrator.operators.health.verdict import plural
 from orchestrator.runs import start
 from orchestrator.services import Services
 
@@ -63,5 +64,5 @@ def _trigger(services: Services, options: argparse.Namespace) -> Answer:
         return Answer(started, text)
     run_id = safe(started.run_id)
     return Answer(
-        started, f"run {run_id} over {started.tasks} connections is started\n{how_to_watch(run_id)}"
+        started, f"run {run_id} over {plural(started.tasks, 'connection')} is started\n{how_to_watch(run_id)}"
     )

@@ -9,7 +9,7 @@ from orchestrator.cli.actor import actor
 from orchestrator.cli.answer import Answer, Commands, command
 from orchestrator.cli.sellers import fields
 from orchestrator.cli.tables import safe
-from orchestrator.model.connection import Connection
+from orchestrator.model.connection import VAULT, Connection
 from orchestrator.operators import connections
 from orchestrator.operators.connections import Fields
 from orchestrator.operators.sellers import adding
@@ -53,13 +53,18 @@ def added(services: Services, name: str, given: Fields, secret: Secret) -> Answe
     return Answer(value, _told(name, connection, account, secret, due_at))
 
 
+def place(credential: str) -> str:
+    """Where a secret was stored, for people."""
+    return "in the vault, encrypted" if credential == VAULT else f"as {safe(credential)}"
+
+
 def _told(name: str, connection: Connection, account: str, secret: Secret, due_at: datetime | None) -> str:
     about = f" (about {due_at:%H:%M}Z)" if due_at is not None else ""
     when = f"The next tick{about} syncs it"
     return "\n".join(
         [
             f"{name}: the marketplace answers: {safe(account)}" if account else f"{name}: not checked",
-            *([f"{name}: its secret is stored as {safe(connection.credential)}"] if secret.content else []),
+            *([f"{name}: its secret is stored {place(connection.credential)}"] if secret.content else []),
             f"{name}: added, with {', '.join(connection.streams)}",
             "",
             f"{when}; the first runs read the whole history, which may take several ticks. Follow it:",

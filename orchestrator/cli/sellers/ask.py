@@ -60,6 +60,18 @@ def agrees(question: str) -> bool:
     return text(question, default="yes", choices=("yes", "no")) == "yes"
 
 
+def confirm(question: str) -> None:
+    """Ask a question that no is the default answer to.
+
+    Raises:
+        RequestError: The answer is no, or there is nobody to ask.
+    """
+    if not is_interactive():
+        raise RequestError(f"{question} Nobody is at a terminal to answer", action="add --yes")
+    if text(question, default="no", choices=("yes", "no")) != "yes":
+        raise RequestError("not confirmed: nothing is changed")
+
+
 def say(line: str) -> None:
     """Tell the person something between questions."""
     print(safe(line), file=sys.stderr)

@@ -11,7 +11,7 @@ from orchestrator.cli.sellers import add_command, ask, fields, set_command
 from orchestrator.errors import RequestError, SecretError
 from orchestrator.marketplaces.consent import Application, Consent
 from orchestrator.marketplaces.spec import AnyConnector
-from orchestrator.model.connection import Connection, connection_from_document
+from orchestrator.model.connection import VAULT, Connection, connection_from_document
 from orchestrator.operators import connections
 from orchestrator.operators.sellers import consenting
 from orchestrator.operators.sellers.changing import Changes
@@ -144,8 +144,8 @@ def _keys(
 
 def _present(services: Services, connection: Connection) -> str:
     """The connection's present secret; empty if there is none that can be read."""
-    if not connection.credential:
-        return ""
+    if connection.credential in {"", VAULT}:
+        return ""  # only the worker reads the vault
     try:
         return services.secrets.get(connection.credential)
     except SecretError:

@@ -14,8 +14,10 @@ from orchestrator.errors import RequestError
 from orchestrator.marketplaces import forms
 from orchestrator.marketplaces.spec import AnyConnector
 from orchestrator.model.connection import MARKETPLACES, STREAMS
+from orchestrator.model.paces import INTERVALS
 from orchestrator.operators.connections import Fields, connector_of
 from orchestrator.operators.sellers.adding import Secret, usual_organization
+from orchestrator.operators.sellers.intervals import interval_of
 from orchestrator.services import Services
 
 #: Fields of a secret that are no secrets.
@@ -36,6 +38,7 @@ def add_new_options(parser: argparse.ArgumentParser) -> None:
         "--keep-raw", action="store_true", help="keep each record's row as the marketplace sent it"
     )
     parser.add_argument("--reconcile-hours", type=int, default=24, metavar="N", help="default: 24")
+    _add_interval(parser, "tick")
 
 
 def add_change_options(parser: argparse.ArgumentParser) -> None:
@@ -55,6 +58,7 @@ def add_change_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--store-buyer-pii", action=yes_or_no, help="keep buyers' names and addresses")
     parser.add_argument("--keep-raw", action=yes_or_no, help="keep each record's row")
     parser.add_argument("--reconcile-hours", type=int, metavar="N", help="hours between full listings")
+    _add_interval(parser, None)
 
 
 def add_secret_options(parser: argparse.ArgumentParser) -> None:
@@ -83,6 +87,16 @@ def _add_setting(parser: argparse.ArgumentParser) -> None:
         default=[],
         metavar="NAME=VALUE",
         help="such as shop=name.myshopify.com; a value that starts with [ is read as JSON; repeat it",
+    )
+
+
+def _add_interval(parser: argparse.ArgumentParser, default: str | None) -> None:
+    parser.add_argument(
+        "--interval",
+        default=default,
+        metavar="MINUTES",
+        help=f"it is synced once in {', '.join(map(str, INTERVALS))} minutes; "
+        f"tick{' (default)' if default else ''}: at every tick",
     )
 
 
@@ -118,10 +132,11 @@ def new_fields(services: Services, options: argparse.Namespace) -> Fields:
         "store_buyer_pii": options.store_buyer_pii,
         "keep_raw": options.keep_raw,
         "reconcile_hours": options.reconcile_hours,
+        "interval_minutes": interval_of(services, options.interval),
     }
 
 
-def changed_fields(options: argparse.Namespace) -> dict[str, Any]:
+def changed_fields(services: Services, options: argparse.Namespace) -> dict[str, Any]:
     """The document's fields that the options change, settings and secret aside."""
     given = {
         "name": options.name,
@@ -133,6 +148,8 @@ def changed_fields(options: argparse.Namespace) -> dict[str, Any]:
         "reconcile_hours": options.reconcile_hours,
     }
     fields = {name: value for name, value in given.items() if value is not None}
+    if options.interval is not None:
+        fields["interval_minutes"] = interval_of(services, options.interval)
     if options.backfill_since is not None:
         fields["backfill_since"] = None if options.backfill_since == "all" else options.backfill_since
     return fields

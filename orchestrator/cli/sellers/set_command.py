@@ -23,6 +23,7 @@ def add_parser(commands: Commands) -> None:
         _set,
         "change a connection's fields, settings or secret",
         'marketplace-sync connections set my-shop --name "My new shop" --reconcile-hours 48',
+        "marketplace-sync connections set my-shop --interval 1440",
         "marketplace-sync connections set my-shop --credential env:SHOP_SECRET --no-check",
         note="A new credential and new settings are tried first: nothing is stored if they are refused. "
         "The next tick tries the connection, also if its credential was refused before.",
@@ -39,7 +40,7 @@ def _set(services: Services, options: argparse.Namespace) -> Answer:
         marketplace = connections.show(services, name).document.get("marketplace")
         connector = connections.connector_of(services, str(marketplace))
         settings = fields.settings_of(connector, options.setting)
-    changes = Changes(fields.changed_fields(options), settings, options.unset)
+    changes = Changes(fields.changed_fields(services, options), settings, options.unset)
     return changed(services, name, changes, fields.secret(options, content))
 
 
@@ -48,6 +49,10 @@ def changed(services: Services, name: str, changes: Changes, secret: Secret) -> 
     done = changing.change(services, name, by=actor(services), changes=changes, secret=secret)
     lines = [f"{name}: the marketplace answers: {safe(done.account)}"] if done.account else []
     lines.append(f"{name}: changed: {safe(', '.join(done.names))}; the next tick syncs it")
+    if done.is_untried:
+        lines.append(
+            f"{name}: not tried, since only the worker reads its credential: connections check {name}"
+        )
     if done.from_the_beginning:
         lines.append(
             f"{name}: read from the beginning once more: {', '.join(done.from_the_beginning)}; records that "

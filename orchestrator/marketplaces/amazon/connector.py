@@ -96,6 +96,7 @@ CONNECTOR = Connector(
     # A bucket for each operation (developer-docs.amazon.com/sp-api/docs/usage-plans-and-rate-limits).
     limiter=Limiter.STREAM,
     open=open_session,
+    target=("region",),
     check=check,
     consent=CONSENT,
     personal_fields=buyers.PERSONAL_FIELDS,

@@ -92,6 +92,7 @@ CONNECTOR = Connector(
     # One bucket of points for each app and shop (shopify.dev/docs/api/usage/limits).
     limiter=Limiter.CONNECTION,
     open=open_session,
+    target=("shop",),
     check=check,
     personal_fields=order_records.PERSONAL_FIELDS,
 )

@@ -79,6 +79,7 @@ CONNECTOR = Connector(
     # Its guidance gives limits for each API key; a refusal of one call is taken for the whole key.
     limiter=Limiter.CONNECTION,
     open=open_session,
+    target=("api",),
     check=lambda session: session.settings.check(session),
     personal_fields=sale_records.PERSONAL_FIELDS,
 )

@@ -75,6 +75,7 @@ CONNECTOR = Connector(
     # The site's host or firewall limits calls, and it counts all of them.
     limiter=Limiter.CONNECTION,
     open=open_session,
+    target=("site",),
     check=check,
     personal_fields=order_records.PERSONAL_FIELDS,
 )

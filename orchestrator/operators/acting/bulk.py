@@ -1,12 +1,13 @@
 """Finding connections by a filter, and acting on all of them: pause, resume, check, trigger.
 
 One act covers at most `MOST` connections, so that it is over within a request; `more` says that others fit.
+The command line repeats it over all of `fitting`.
 Each connection is changed by a commit of its own, with its own audit entry, as if it were the only one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 
 import msgspec
@@ -100,18 +101,22 @@ def find(services: Services, which: Which, *, after: str | None = None, limit: i
     )
 
 
+def fitting(services: Services, which: Which, status: ConnectionStatus) -> list[str]:
+    """Ids of all that fit and have this status, however many; each costs two documents.
+
+    Raises:
+        RequestError: An unknown marketplace.
+    """
+    return list(_having(services, which, {status}, scanned=None))
+
+
 def pause_all(services: Services, which: Which, *, by: Actor) -> Outcome:
     """Pause those that fit and are active.
 
     Raises:
         RequestError: An unknown marketplace.
     """
-
-    def act(name: str) -> str:
-        pause.pause(services, name, by=by)
-        return ""
-
-    return _each(services, _having(services, which, {ConnectionStatus.ACTIVE}), act, MOST)
+    return pause_these(services, _having(services, which, {ConnectionStatus.ACTIVE}), by=by)
 
 
 def resume_all(services: Services, which: Which, *, by: Actor) -> Outcome:
@@ -120,12 +125,27 @@ def resume_all(services: Services, which: Which, *, by: Actor) -> Outcome:
     Raises:
         RequestError: An unknown marketplace.
     """
+    return resume_these(services, _having(services, which, {ConnectionStatus.PAUSED}), by=by)
+
+
+def pause_these(services: Services, names: Iterable[str], *, by: Actor) -> Outcome:
+    """Pause the first `MOST` of them."""
+
+    def act(name: str) -> str:
+        pause.pause(services, name, by=by)
+        return ""
+
+    return _each(services, names, act, MOST)
+
+
+def resume_these(services: Services, names: Iterable[str], *, by: Actor) -> Outcome:
+    """Resume the first `MOST` of them."""
 
     def act(name: str) -> str:
         pause.resume(services, name, by=by)
         return ""
 
-    return _each(services, _having(services, which, {ConnectionStatus.PAUSED}), act, MOST)
+    return _each(services, names, act, MOST)
 
 
 def check_all(services: Services, which: Which, *, by: Actor) -> Outcome:
@@ -159,17 +179,24 @@ def trigger_all(services: Services, which: Which, *, by: Actor, full: bool, idem
     return start_manual(services, request, by=by, idempotency_key=idempotency_key)
 
 
-def _having(services: Services, which: Which, statuses: set[ConnectionStatus]) -> Iterator[str]:
-    """Ids of those that fit and have one of these statuses, among the first `SCANNED`."""
+def _having(
+    services: Services, which: Which, statuses: set[ConnectionStatus], *, scanned: int | None = SCANNED
+) -> Iterator[str]:
+    """Ids of those that fit and have one of these statuses, among the first `scanned`."""
+    if len(statuses) == 1 and which.status is None:
+        # The others need not be read, and an act that is repeated does not pass those that are done.
+        which = msgspec.structs.replace(which, status=min(statuses))
     after: str | None = None
-    for _ in range(SCANNED // _PAGE):
+    seen = 0
+    while scanned is None or seen < scanned:
         page = find(services, which, after=after)
+        seen += _PAGE
         yield from (view.id for view in page.views if view.document.get("status") in statuses)
         if (after := page.next_after) is None:
             return
 
 
-def _each(services: Services, names: Iterator[str], act: Callable[[str], str], most: int) -> Outcome:
+def _each(services: Services, names: Iterable[str], act: Callable[[str], str], most: int) -> Outcome:
     chosen = list(islice(names, most + 1))
     done, failed = dict[str, str](), dict[str, str]()
 

@@ -10,12 +10,12 @@ from orchestrator.model import ids
 from orchestrator.model.cause import Blame, Cause, blame_of
 from orchestrator.model.documents import attempt
 from orchestrator.model.state import SyncState
-from orchestrator.operators.health.remedies import remedy, title
+from orchestrator.operators.health.remedies import KINDS, UNEXPLAINED, remedy, title
 from orchestrator.operators.health.status_view import CauseGroup, Example
 from orchestrator.ports import Document, DocumentStore, Filter, Query, Snapshot
 
-#: Kinds of causes that are shown.
-KINDS = 5
+#: Kinds of causes that a document is read for; the others are counted by their names.
+READ_KINDS = 5
 #: Connections of a group that are shown.
 EXAMPLES = 3
 _BADNESS = tuple(Blame)
@@ -79,28 +79,32 @@ def groups(reader: Reader, active: Mapping[str, int], late: int, now: datetime) 
     """The groups of connections with a cause, the worst first.
 
     Args:
-        reader: It reads the kinds, and then the connections that began first.
+        reader: It reads the first kinds, and then the connections that began first.
         active: Active connections by marketplace.
         late: Connections that are late.
         now: The time.
     """
     found = Found()
     kinds = dict(_kinds(reader, found))
+    last, others = max(kinds, default=""), 0
+    if len(kinds) == READ_KINDS and (others := _number_behind(reader.store, last)):
+        kinds |= {kind: [] for kind in KINDS if kind > last}
     for kind in sorted(kinds, key=lambda each: (_BADNESS.index(blame_of(each)), each)):
         if blame_of(kind) is Blame.MARKETPLACE:
             for marketplace in sorted(active):
                 found.add(_group(reader, found, (kind, marketplace), kinds[kind], now))
         else:
             found.add(_group(reader, found, (kind, None), kinds[kind], now))
-    found.more = len(kinds) >= KINDS
+    # A later release may have written kinds that are not known here.
+    found.more = others > sum(group.connections for group in found.groups if group.kind > last)
     unexplained = late - sum(group.late for group in found.groups)
     if unexplained > 0 and not found.more:
         found.groups.append(
             CauseGroup(
-                kind="unexplained",
+                kind=UNEXPLAINED,
                 blame=Blame.SYNC,
-                title=title("unexplained", None),
-                action=remedy("unexplained"),
+                title=title(UNEXPLAINED, None),
+                action=remedy(UNEXPLAINED),
                 connections=unexplained,
                 late=unexplained,
             )
@@ -111,12 +115,17 @@ def groups(reader: Reader, active: Mapping[str, int], late: int, now: datetime) 
 def _kinds(reader: Reader, found: Found) -> Iterator[tuple[str, list[str]]]:
     """Each kind with a connection that has it: the store steps from one kind to the next."""
     after = ""
-    for _ in range(KINDS):
+    for _ in range(READ_KINDS):
         snapshots = reader.query(Query("sync_state", where=[Filter("cause.kind", ">", after)], limit=1))
         if not snapshots:
             return
         after = snapshots[0].data["cause"]["kind"]
         yield after, found.read(snapshots)
+
+
+def _number_behind(store: DocumentStore, kind: str) -> int:
+    """Connections with a cause whose kind is behind this one."""
+    return store.count("sync_state", [Filter("cause.kind", ">", kind)])
 
 
 def _group(

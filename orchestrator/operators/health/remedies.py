@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+from orchestrator.errors import MarketplaceError, PageTokenExpired, SyncError, WriteRejected
+
 _PROGRAM = "marketplace-sync"
 #: The first words of commands, which a remedy quotes without the program's name.
 _COMMANDS = re.compile(
@@ -21,6 +23,8 @@ class _Words(NamedTuple):
     remedy: str = ""
 
 
+#: Of connections that are late without a cause.
+UNEXPLAINED = "unexplained"
 _TRIED = "then `connections check ID` tells whether it works, and the next tick continues"
 _WORDS = {
     "credentials_rejected": _Words(
@@ -58,10 +62,14 @@ _WORDS = {
     "worker_lost": _Words("the worker went away"),
     "crashed": _Words("workers end without an answer"),
     "no_progress": _Words("slices end without progress"),
-    "unexplained": _Words(
+    UNEXPLAINED: _Words(
         "late, though no task has failed",
         "their tasks do not run: look at the age of the queue's oldest message, and at the worker's log",
     ),
+}
+#: Every kind that a cause may have; a later release may write others.
+KINDS = (frozenset(_WORDS) - {UNEXPLAINED}) | {
+    each.kind for each in (MarketplaceError, PageTokenExpired, SyncError, WriteRejected)
 }
 _UNTOLD = "nothing yet: every tick tries again; if it lasts, read the error: `connections show ID`"
 

@@ -34,7 +34,7 @@ from orchestrator.operators.health.status_view import (
 from orchestrator.operators.health.verdict import Facts, verdict
 from orchestrator.operators.run_views import with_id
 from orchestrator.operators.ticks import LAST, Ticks
-from orchestrator.ports import DeadLetters, Document, DocumentStore, Filter, Query, Snapshot
+from orchestrator.ports import Counter, Document, DocumentStore, Filter, Query, Snapshot
 from orchestrator.services import Services
 
 #: Documents read.
@@ -48,10 +48,9 @@ _DAY = timedelta(days=1)
 _ALWAYS = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-#: Any reject of any connection.
-_A_REJECT = Query(
-    "rejects", where=[Filter("connection_id", ">", "")], order_by="connection_id", limit=1, group=True
-)
+#: All rejects, of all connections; and any one of them.
+_REJECTS = [Filter("connection_id", ">", "")]
+_A_REJECT = Query("rejects", where=_REJECTS, order_by="connection_id", limit=1, group=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +76,11 @@ class _Asked:
     health: dict[Health, Future[int]]
     day: dict[RunStatus, Future[int]]
     rejected: Future[float]
+    rejects: Future[int]
     usd: Future[float]
 
 
-def status(services: Services, dead: DeadLetters | None = None) -> StatusView:
+def status(services: Services, dead: Counter | None = None) -> StatusView:
     """Sum up ticks, connections, marketplaces and the runs of the last day.
 
     Args:
@@ -88,6 +88,7 @@ def status(services: Services, dead: DeadLetters | None = None) -> StatusView:
         dead: Counts dead letters if that is cheap; None if the caller may not read them.
     """
     now = services.clock.now()
+    dead_letters = services.executor.submit(_dead_letters, dead)
     asked = _ask(services, now)
     found_runs, faults = read_all(Run, asked.runs.result())
     runs = [run for _, run in found_runs]
@@ -96,8 +97,8 @@ def status(services: Services, dead: DeadLetters | None = None) -> StatusView:
     now_by_name = {name: _share(each) for name, each in asked.marketplaces.items()}
     counts = _connections(asked, now_by_name)
     latest = [snapshot for each in asked.marketplaces.values() for snapshot in each.latest.result()]
-    rejects = services.store.query(_A_REJECT) if asked.rejected.result() else []
-    read = len(asked.runs.result()) + len(asked.ticks.result()) + len(latest) + len(rejects)
+    reject = services.store.query(_A_REJECT) if asked.rejected.result() and asked.rejects.result() else []
+    read = len(asked.runs.result()) + len(asked.ticks.result()) + len(latest) + len(reject)
     reader = Reader(services.store, MOST_READ - read)
     active = {name: share.active for name, share in now_by_name.items() if share.active}
     found = groups(reader, active, counts.freshness.late, now)
@@ -117,8 +118,8 @@ def status(services: Services, dead: DeadLetters | None = None) -> StatusView:
         marketplaces=marketplaces,
         groups=found.groups,
         day=day,
-        dead_letters=_dead_letters(dead),
-        reject=rejects[0].data if rejects else None,
+        dead_letters=dead_letters.result(),
+        reject=reject[0].data if reject else None,
         paused_at=_paused_at(services.store) if counts.paused and not counts.active else None,
     )
     worst = verdict(facts)
@@ -136,6 +137,7 @@ def status(services: Services, dead: DeadLetters | None = None) -> StatusView:
         marketplaces=marketplaces,
         runs=[with_id(snapshot) for snapshot, _ in found_runs],
         day=day,
+        rejects=asked.rejects.result(),
         dead_letters=facts.dead_letters,
         failing=failing,
         more_groups=found.more,
@@ -174,6 +176,8 @@ def _ask(services: Services, now: datetime) -> _Asked:
         },
         day={each: count("runs", Filter("status", "==", each.value), today) for each in RunStatus},
         rejected=submit(store.sum, "runs", "records.rejected", [today]),
+        # Those of earlier releases do not tell their connection, and are counted once they are written again.
+        rejects=submit(store.count, "rejects", _REJECTS, group=True),
         usd=submit(store.sum, "runs", "cost.estimated_usd", [today]),
     )
 
@@ -315,7 +319,7 @@ def _text(document: Document, field: str) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def _dead_letters(dead: DeadLetters | None) -> int | None:
+def _dead_letters(dead: Counter | None) -> int | None:
     with suppress(QueueUnavailable):
         return dead.count() if dead is not None else None
     return None

@@ -94,7 +94,7 @@ class CauseGroup(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
     since: datetime | None = None
     #: The latest time that the marketplace asked to wait until, among the examples.
     until: datetime | None = None
-    #: Those that began first.
+    #: Those that began first; none if too many documents have been read for worse causes.
     examples: list[Example] = []
 
 
@@ -103,7 +103,7 @@ class Day(msgspec.Struct, kw_only=True, frozen=True):
 
     #: By status; statuses without a run are omitted.
     runs: dict[str, int]
-    #: Records of closed runs that could not be understood.
+    #: Records of closed runs that could not be stored: one that is met again by a reconcile counts again.
     rejected: int
     #: Firestore and Pub/Sub at list price, over closed runs.
     estimated_usd: float
@@ -160,11 +160,13 @@ class StatusView(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
     #: The newest runs.
     runs: list[Document]
     day: Day
+    #: Records that are not stored now, of all connections.
+    rejects: int
     #: None if they are not measured.
     dead_letters: int | None
     #: Some failing connections, those that need attention first.
     failing: list[FailingConnection]
-    #: Whether there are kinds of causes that are not among the groups.
+    #: Whether there are kinds of causes that are not among the groups, and not known to this release.
     more_groups: bool = False
     #: Documents that cannot be read and are left out here, a sentence each; absent if there are none.
     faults: list[str] = []

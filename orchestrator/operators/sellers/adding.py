@@ -11,13 +11,14 @@ import msgspec
 
 from orchestrator.errors import RequestError, SyncError
 from orchestrator.model.audit import Actor
-from orchestrator.model.connection import Connection
+from orchestrator.model.connection import VAULT, Connection
 from orchestrator.operators.connections import Fields, check_is_new, commit_new, drafted, open_session
 from orchestrator.operators.sellers.checking import after_storing, ask_account
-from orchestrator.operators.sellers.credentials import HeldSecret, reference_of, store_credential
+from orchestrator.operators.sellers.credentials import HeldSecret, place_of, store_credential
 from orchestrator.operators.ticks import LAST, Ticks
 from orchestrator.ports import Query
 from orchestrator.services import Services
+from orchestrator.vault.credential import sealed_write
 
 #: Runs that are looked at for the ticks among them.
 _RUNS = 20
@@ -41,7 +42,7 @@ def add(
     """Add a connection; returns it and the line that names the seller's account, empty without a check.
 
     The order is: form of all fields, session with the secret in memory, the authenticated call, the secret,
-    the connection. Only the last two write.
+    the connection. Only the last two write; a credential in the vault is written with the connection.
 
     Raises:
         RequestError: The id has another form, no such marketplace or stream, or nobody agreed.
@@ -52,12 +53,18 @@ def add(
             message says so.
     """
     if secret.content is not None:
-        fields["credential"] = reference_of(services.settings, connection_id)
+        fields["credential"] = place_of(services, connection_id)
+    elif fields["credential"] == VAULT:
+        raise RequestError("a credential in the vault comes with its secret", action="give --secret-file")
     connection = drafted(services, connection_id, **fields)
     check_is_new(services, connection_id, connection)
     account, secret = tried(services, connection_id, connection, secret)
     if secret.content is None:
         commit_new(services, connection_id, connection, by=by)
+        return connection, account
+    if connection.credential == VAULT:
+        sealed = sealed_write(services, connection_id, connection, secret.content)
+        commit_new(services, connection_id, connection, by=by, also=[sealed])
         return connection, account
     reference = store_credential(services, connection_id, secret.content)
     connection = msgspec.structs.replace(connection, credential=reference)

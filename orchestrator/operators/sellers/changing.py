@@ -4,19 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from orchestrator.errors import ConnectionInvalid, NotPossible, RequestError, SyncError
+from orchestrator.marketplaces.session_request import read_settings
+from orchestrator.model import ids
 from orchestrator.model.audit import Action, Actor
-from orchestrator.model.connection import Connection, connection_from_document
-from orchestrator.operators.connections import check_streams, connector_of, edit, not_found, paths
+from orchestrator.model.connection import VAULT, Connection, connection_from_document
+from orchestrator.model.documents import attempt, to_document
+from orchestrator.model.freshness import cleared, resumed
+from orchestrator.model.paces import pace_of
+from orchestrator.model.state import SyncState
+from orchestrator.operators.connections import (
+    check_streams,
+    connector_of,
+    edit,
+    not_found,
+    paths,
+)
 from orchestrator.operators.sellers.adding import Secret, tried
-from orchestrator.operators.sellers.checking import after_storing, without_refusal
-from orchestrator.operators.sellers.credentials import reference_of, store_credential
-from orchestrator.ports import Document, Snapshot, Update, Write
+from orchestrator.operators.sellers.checking import after_storing
+from orchestrator.operators.sellers.credentials import HeldSecret, place_of, store_credential
+from orchestrator.operators.sellers.intervals import check_interval, first_state, wanted
+from orchestrator.ports import Create, Delete, Document, Snapshot, Update, Write
 from orchestrator.runs.audit import entry
 from orchestrator.services import Services
 from orchestrator.sync.windows import is_scope_of, scope_of
+from orchestrator.tasks import pace as tasks_pace
+from orchestrator.vault.credential import context_of, sealed_write
+from orchestrator.vault.trial import session_request, state_change
 
 #: Fields that say who the seller is; another seller is another connection.
 _FIXED = frozenset({"id", "marketplace", "status", "settings", "created_at", "updated_at"})
@@ -56,6 +73,8 @@ class Changed:
     account: str
     #: Streams that are read from the beginning.
     from_the_beginning: list[str]
+    #: Whether settings changed that only the worker can try.
+    is_untried: bool = False
 
 
 def change(services: Services, connection_id: str, *, by: Actor, changes: Changes, secret: Secret) -> Changed:
@@ -66,7 +85,7 @@ def change(services: Services, connection_id: str, *, by: Actor, changes: Change
     Raises:
         NotFound: No such connection.
         RequestError: Nothing changes; a field that never does; no such stream; nobody agreed; another
-            organization without a credential.
+            organization, or another target of a credential in the vault, without a credential.
         ConnectionInvalid: A field, the settings or the secret's content is malformed.
         SecretError: The secret could not be read, or not be written.
         MarketplaceError: The marketplace refused or did not answer.
@@ -80,38 +99,81 @@ def change(services: Services, connection_id: str, *, by: Actor, changes: Change
         raise not_found(connection_id)
     fields = dict(changes.fields)
     if secret.content is not None:
-        fields["credential"] = reference_of(services.settings, connection_id)
+        fields["credential"] = place_of(services, connection_id)
     document = Changes(fields, changes.settings, changes.unset).applied(snapshot.data)
     connection = connection_from_document(connection_id, document)
-    connector = connector_of(services, connection.marketplace)
-    if "streams" in fields:
-        check_streams(connector, connection.streams)
+    _check_values(services, connection, fields)
     began_at, account = services.clock.now(), ""
-    if "credential" in fields or changes.settings or changes.unset:
+    to_try = "credential" in fields or bool(changes.settings or changes.unset)
+    is_untried = to_try and connection.credential == VAULT and secret.content is None
+    if is_untried:
+        _check_target(services, snapshot, connection)
+    elif to_try:
         account, secret = tried(services, connection_id, connection, secret)
-    if secret.content is not None:
+    stored = _stored(services, snapshot, connection, secret)
+    if secret.content is not None and connection.credential != VAULT:
         fields["credential"] = store_credential(services, connection_id, secret.content)
 
     def decide(found: Snapshot | None, state: Snapshot | None) -> list[Write]:
         if found is None:
             raise not_found(connection_id, state)
-        if found.data != snapshot.data:
+        if {**found.data, "pace": None} != {**snapshot.data, "pace": None}:
             raise NotPossible(
                 f"somebody else changed connection {connection_id} in between",
                 action="look at it (connections show), and repeat the command",
             )
-        new = {**fields, "settings": document["settings"], "updated_at": services.clock.now()}
+        pace, now = pace_of(connection_id, document), services.clock.now()
+        new = {**fields, "settings": document["settings"], "pace": pace, "updated_at": now}
         done = entry(services, by, Action.SET, connection_id=connection_id, details=", ".join(names))
-        forgotten = without_refusal(state, began_at) if account else []
-        return [Update(found.path, new, version=found.version), *forgotten, done]
+        after = connection_from_document(connection_id, {**document, **new})
+        noticed = _noticed(services, state, after, snapshot, began_at if account else None)
+        return [Update(found.path, new, version=found.version), *stored, *noticed, done]
 
     try:
         edit(services, connection_id, decide)
     except SyncError as error:
-        if secret.content is None:
+        if secret.content is None or connection.credential == VAULT:
             raise
         raise after_storing(error, str(fields["credential"])) from error.__cause__
-    return Changed(names, account, _again(services, snapshot, connection))
+    return Changed(names, account, _again(services, snapshot, connection), is_untried)
+
+
+def _stored(services: Services, before: Snapshot, after: Connection, secret: Secret) -> list[Write]:
+    """The writes of the credential in the vault that belong into the commit of the change."""
+    if secret.content is not None and after.credential == VAULT:
+        return [sealed_write(services, before.id, after, secret.content)]
+    if before.data.get("credential") == VAULT != after.credential:
+        return [Delete(ids.credential_path(before.id))]
+    return []
+
+
+def _noticed(
+    services: Services,
+    state: Snapshot | None,
+    after: Connection,
+    before: Snapshot,
+    works_since: datetime | None,
+) -> list[Write]:
+    """The change of the state: the next tick covers the connection, whatever its pace.
+
+    Args:
+        services: The world.
+        state: The state.
+        after: The connection with its changes.
+        before: The connection as it was.
+        works_since: Refusals of the credential from before then are forgotten; None if it was not tried.
+    """
+    pace, now = tasks_pace.pace_of(services, to_document(after)), services.clock.now()
+    if state is None:
+        first = to_document(first_state(after, pace, SyncState()))
+        return [Create(ids.state_path(before.id), first)] if pace.is_own and pace.is_active else []
+    known = attempt(SyncState, state)[0]
+    if known is None:
+        return []
+    changed = cleared(known, works_since) if works_since is not None else known
+    if pace.is_active and after.interval_minutes != before.data.get("interval_minutes"):
+        changed = resumed(changed, pace, now)
+    return state_change(state, known, wanted(changed, before.data, pace) if pace.is_active else changed)
 
 
 def _check(changes: Changes, secret: Secret, names: Sequence[str]) -> None:
@@ -126,6 +188,37 @@ def _check(changes: Changes, secret: Secret, names: Sequence[str]) -> None:
         raise RequestError(
             "the organization changes only together with a credential: another owner has another one",
             action="give --secret-file or --credential too",
+        )
+
+
+def _check_values(services: Services, after: Connection, fields: Mapping[str, Any]) -> None:
+    """Refuse an interval or streams that the schedule or the marketplace does not have."""
+    connector = connector_of(services, after.marketplace)
+    if "interval_minutes" in fields:
+        check_interval(services, fields["interval_minutes"])
+    if "streams" in fields:
+        check_streams(connector, after.streams)
+
+
+def _check_target(services: Services, before: Snapshot, after: Connection) -> None:
+    """Refuse a change of the fields that a vault's credential is encrypted for; check the settings' form.
+
+    The credential cannot be tried here: only the worker can read it.
+    """
+    connector = connector_of(services, after.marketplace)
+    read_settings(session_request(services, before.id, after, HeldSecret("")), connector.settings)
+    target = ", ".join(connector.target)
+    if before.data.get("credential") != VAULT:
+        raise RequestError("a credential in the vault comes with its secret", action="give --secret-file")
+    try:
+        known = context_of(connector, before.id, connection_from_document(before.id, before.data))
+    except ConnectionInvalid:
+        known = b""
+    if known != context_of(connector, before.id, after):
+        raise RequestError(
+            "the credential is encrypted for the connection's owner and for its target"
+            f"{f' ({target})' if target else ''}: a change of these needs the credential again",
+            action="give --secret-file too",
         )
 
 

@@ -2,37 +2,38 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from orchestrator.errors import MarketplaceError, SyncError
 from orchestrator.model.audit import Action, Actor
-from orchestrator.model.connection import Connection, connection_from_document
-from orchestrator.model.documents import attempt, to_document
-from orchestrator.model.freshness import cleared
-from orchestrator.model.state import SyncState
+from orchestrator.model.connection import VAULT, Connection, connection_from_document
 from orchestrator.operators.connections import connector_of, edit, not_found, open_session, paths
+from orchestrator.operators.sellers.asking import ask_worker
 from orchestrator.operators.sellers.credentials import HeldSecret
-from orchestrator.ports import SecretStore, Snapshot, Update, Write
+from orchestrator.ports import SecretStore, Snapshot, Write
 from orchestrator.runs.audit import entry
 from orchestrator.services import Services
+from orchestrator.vault.trial import without_refusal
 
 
 def check(services: Services, connection_id: str, *, by: Actor) -> str:
     """Make one authenticated call to the marketplace; returns a line that names the seller's account.
 
-    If the call works, an earlier refusal of the credential is forgotten: the next tick syncs the connection.
+    If the credential is in the vault, the worker makes the call, because nobody else can read it. If it
+    works, an earlier refusal of the credential is forgotten: the next tick syncs the connection.
 
     Raises:
         NotFound: No such connection.
         ConnectionInvalid: The document, the settings or the secret's content is malformed.
         SecretError: The secret could not be read.
         MarketplaceError: The marketplace refused or did not answer.
+        QueueUnavailable: The worker did not answer.
         StoreUnavailable: The check worked, but its effect may not be stored; check again.
     """
     snapshot = services.store.get(paths(connection_id)[0])
     if snapshot is None:
         raise not_found(connection_id)
     connection = connection_from_document(connection_id, snapshot.data)
+    if connection.credential == VAULT:
+        return ask_worker(services, connection_id, by=by)
     began_at = services.clock.now()
     account = ask_account(services, connection_id, connection, services.secrets)
 
@@ -64,21 +65,6 @@ def ask_account(services: Services, connection_id: str, connection: Connection, 
                 "stored, so make a new one"
             ).removeprefix("; ")
         raise
-
-
-def without_refusal(state: Snapshot | None, before: datetime) -> list[Write]:
-    """The write that forgets a refusal from before a moment; none if there is none.
-
-    Like every decision on a connection it has the version of `sync_state` as precondition.
-    """
-    known = attempt(SyncState, state)[0] if state is not None else None
-    if state is None or known is None:
-        return []
-    held, wanted = to_document(known), to_document(cleared(known, before))
-    fields = {name: value for name, value in wanted.items() if value != held[name]}
-    if not fields:
-        return []
-    return [Update(state.path, {**fields, "seq": known.seq + 1}, version=state.version)]
 
 
 def after_storing(error: SyncError, reference: str) -> SyncError:

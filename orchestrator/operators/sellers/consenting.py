@@ -15,9 +15,10 @@ from orchestrator.errors import CredentialsRejected, RequestError
 from orchestrator.marketplaces.consent import Application, Consent
 from orchestrator.marketplaces.session_request import SessionRequest
 from orchestrator.model.connection import Connection
-from orchestrator.operators.connections import connector_of, session_request
+from orchestrator.operators.connections import connector_of
 from orchestrator.operators.sellers.credentials import HeldSecret
 from orchestrator.services import Services
+from orchestrator.vault.trial import session_request
 
 _AGAIN = "open the consent address of a new `connections authorize` and paste the whole new address"
 _WORD = re.compile(r"[A-Za-z_]{1,40}")

@@ -6,6 +6,7 @@ import hashlib
 from pathlib import Path
 
 from orchestrator.errors import RequestError, SecretMissing
+from orchestrator.model.connection import VAULT
 from orchestrator.services import Services
 from orchestrator.settings import Settings
 
@@ -33,6 +34,15 @@ def store_credential(services: Services, connection_id: str, content: str) -> st
         services.secrets.create(reference)
         services.secrets.add_version(reference, content)
     return reference
+
+
+def place_of(services: Services, connection_id: str) -> str:
+    """The `credential` of a connection that gets a new secret: the vault, or a reference without one.
+
+    Raises:
+        RequestError: There is neither a vault nor a project whose Secret Manager could hold it.
+    """
+    return VAULT if services.vault is not None else reference_of(services.settings, connection_id)
 
 
 def reference_of(settings: Settings, connection_id: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import msgspec
@@ -34,6 +35,8 @@ class History(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
     next_page_token: str | None
     #: The open task; None if there is none, and on later pages.
     open: OpenConnection | None = None
+    #: When the latest task ended, if it has no record because nothing happened in it; None on later pages.
+    unchanged_at: datetime | None = None
     #: Documents that cannot be read and are left out, a sentence each; absent if there are none.
     faults: list[str] = []
 
@@ -76,7 +79,7 @@ def history(
             group=True,
         )
     )
-    faults, task = [], None
+    faults, task, unchanged_at = [], None, None
     if page_token is None:
         connection, state = store.get_many(paths(connection_id))
         if connection is None and not found:
@@ -84,14 +87,22 @@ def history(
         known, fault = attempt(SyncState, state) if state is not None else (SyncState(), "")
         faults = [fault] if fault else []
         task = open_task(connection_id, known, lease_seconds) if known is not None else None
+        unchanged_at = _unchanged_at(known, found) if known is not None else None
     shown, unread = read_all(Task, found[:limit])
     return History(
         connection_id=connection_id,
         tasks=[snapshot.data for snapshot, _ in shown],
         next_page_token=_token(found[limit - 1]) if len(found) > limit else None,
         open=task,
+        unchanged_at=unchanged_at,
         faults=faults + unread,
     )
+
+
+def _unchanged_at(state: SyncState, found: Sequence[Snapshot]) -> datetime | None:
+    """The time of the last success, if it is later than the newest record."""
+    at = state.last_success_at
+    return at if at is not None and (not found or found[0].data["finished_at"] < at) else None
 
 
 def _token(snapshot: Snapshot) -> str:

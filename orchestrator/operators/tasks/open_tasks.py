@@ -66,7 +66,13 @@ def open_connections(
     while chosen < min(len(shards), _LOOKED_INTO) and (chosen < 2 or still_open < OPEN_CONNECTIONS):
         still_open += shards[chosen][1].open
         chosen += 1
-    planned = [(snapshot.id, name) for snapshot, shard in shards[:chosen] for name in shard.ids]
+    # A release before this one leaves a record alone.
+    planned = [
+        (snapshot.id, name)
+        for snapshot, shard in shards[:chosen]
+        for name in shard.ids
+        if not shard.is_final(name)
+    ]
     tasks = store.get_many([f"{run_path}/tasks/{name}" for _, name in planned])
     waited_for = [pair for pair, task in zip(planned, tasks, strict=True) if task is None][:OPEN_CONNECTIONS]
     states = store.get_many([ids.state_path(name) for _, name in waited_for])

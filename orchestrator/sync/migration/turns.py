@@ -32,6 +32,9 @@ def over_at(task: TaskContext) -> float:
     clock, settings = task.services.clock, task.services.settings
     started_at = task.holder.open.deadline_at - timedelta(seconds=settings.run_seconds)
     left = LATEST_S - (clock.now() - started_at).total_seconds()
-    if not is_turn(task.holder.connection_id, started_at) and not ids.has_options(task.run_id):
+    # A connection with an interval of its own takes part in few ticks anyway.
+    is_rare = task.connection.interval_minutes is not None
+    has_turn = is_rare or is_turn(task.holder.connection_id, started_at) or ids.has_options(task.run_id)
+    if not has_turn:
         left = 0.0
     return clock.monotonic() + min(TURN_S, left)

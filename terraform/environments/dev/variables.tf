@@ -43,7 +43,7 @@ variable "data_access_logs" {
 }
 
 variable "max_instances" {
-  description = "The most instances of each function. The worker syncs 8 connections at once in each of its own."
+  description = "The most instances of the HTTP function, and of each of the two workers: one begins 32 connections at once in each of its own, the other continues 8 long ones."
   type        = object({ api = number, worker = number })
   default     = { api = 2, worker = 3 }
   nullable    = false

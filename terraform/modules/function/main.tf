@@ -1,6 +1,13 @@
 # One 2nd-generation function, the account it runs as, and who may call it.
 
+locals {
+  _own     = one(google_service_account.this[*])
+  _account = var.account != null ? var.account : { email = local._own.email, member = local._own.member, name = local._own.name }
+}
+
 resource "google_service_account" "this" {
+  count = var.account == null ? 1 : 0
+
   project      = var.project_id
   account_id   = var.name
   display_name = "${var.name} (function)"
@@ -32,7 +39,7 @@ resource "google_cloudfunctions2_function" "this" {
   }
 
   service_config {
-    service_account_email            = google_service_account.this.email
+    service_account_email            = local._account.email
     available_cpu                    = tostring(var.instance.cpu)
     available_memory                 = var.instance.memory
     max_instance_request_concurrency = var.instance.concurrency

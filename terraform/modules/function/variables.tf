@@ -1,3 +1,14 @@
+variable "account" {
+  description = "The account it runs as, if it is another function's (that one's output `account`); null: one of its own."
+  type        = object({ email = string, member = string, name = string })
+  default     = null
+
+  validation {
+    condition     = try(var.account.member == "serviceAccount:${var.account.email}", var.account == null)
+    error_message = "account is the output of another function: member is \"serviceAccount:\" and its email."
+  }
+}
+
 variable "build" {
   description = "Source and account of the function's build: source bucket and object, build service account, image repository (their full names). The build module gives it."
   type = object({

@@ -5,9 +5,12 @@ data "google_project" "this" {
 }
 
 locals {
-  names = { for function in ["api", "worker"] : function => "${var.name}-${function}" }
+  names = { for function in ["api", "worker", "backfill"] : function => "${var.name}-${function}" }
   # Cloud Run's deterministic URLs: known before the functions are, so that a function can be told its own.
   urls = { for function, name in local.names : function => "https://${name}-${data.google_project.this.number}.${var.region}.run.app" }
+
+  # A smaller lane would starve back-fills; idle instances cost nothing.
+  backfill_instances = coalesce(var.backfill.max_instances, var.worker.max_instances)
 
   connection_prefix = "${var.name}-connection-"
   uses_secret       = var.scheduler_auth == "oidc+secret"
@@ -25,9 +28,13 @@ locals {
     local.interval_minutes != null ? 60 * local.interval_minutes : min(86400, 30 * max(2, local.no_success_minutes - 5))
   )
 
+  # The workers alone decrypt sellers' credentials.
+  worker_environment = merge(local.environment, { VAULT_KEYSET = module.secrets.vault_references["keyset"] })
+
   # Environment of both functions and of the command line.
   environment = merge({
     ENVIRONMENT          = "production"
+    FIRST_SLICE_SECONDS  = tostring(var.sync.first_slice_seconds)
     FIRESTORE_DATABASE   = var.firestore.database
     GOOGLE_CLOUD_PROJECT = var.project_id
     LEASE_SECONDS        = tostring(var.sync.lease_seconds)
@@ -38,8 +45,10 @@ locals {
     RUN_SECONDS          = tostring(var.sync.run_seconds)
     SLICE_SECONDS        = tostring(var.sync.slice_seconds)
     SYNC_QUEUE           = "pubsub:${module.queue.topic}"
+    SYNC_QUEUE_BACKFILL  = "pubsub:${module.queue_backfill.topic}"
     SYNC_STORE           = "firestore"
     TICK_SECONDS         = tostring(local.tick_seconds)
+    VAULT_PUBLIC_KEYSET  = module.secrets.vault_references["public-keyset"]
     },
     var.changes ? { SYNC_CHANGES = "pubsub:${google_pubsub_topic.changes[0].name}" } : {},
   )
@@ -82,6 +91,7 @@ module "store" {
 module "queue" {
   source = "../queue"
 
+  api_member    = module.api.member
   delivery      = var.delivery
   labels        = local.labels
   name          = var.name
@@ -89,6 +99,24 @@ module "queue" {
   publishers    = { api = module.api.member, worker = module.worker.member }
   worker_member = module.worker.member
   worker_url    = local.urls.worker
+
+  depends_on = [time_sleep.apis]
+}
+
+# Continuations of long tasks. Pub/Sub backs off for each subscription, so back-fills that wait for a place in this
+# lane slow down nothing in the other one.
+module "queue_backfill" {
+  source = "../queue"
+
+  api_member    = module.api.member
+  delivery      = var.delivery
+  labels        = local.labels
+  lane          = "backfill"
+  name          = var.name
+  project_id    = var.project_id
+  publishers    = { api = module.api.member, worker = module.worker.member }
+  worker_member = module.worker.member
+  worker_url    = local.urls.backfill
 
   depends_on = [time_sleep.apis]
 }
@@ -101,6 +129,7 @@ module "secrets" {
   labels            = local.labels
   locations         = var.secret_locations
   name              = var.name
+  people            = var.operators
   project_id        = var.project_id
   project_number    = data.google_project.this.number
   protected         = var.protected
@@ -159,7 +188,7 @@ module "worker" {
   build       = module.build.build
   description = "Marketplace sync: works on the messages that Pub/Sub pushes."
   entry_point = "sync_worker"
-  environment = local.environment
+  environment = local.worker_environment
   # Pub/Sub of this project counts as internal; nobody else calls it.
   ingress       = "ALLOW_INTERNAL_ONLY"
   instance      = var.worker
@@ -174,12 +203,34 @@ module "worker" {
   depends_on = [time_sleep.apis]
 }
 
+# The same worker a second time, as the same account: it works on continuations.
+module "worker_backfill" {
+  source = "../function"
+
+  account       = module.worker.account
+  build         = module.build.build
+  description   = "Marketplace sync: continues long tasks, beside the worker of all other messages."
+  entry_point   = "sync_worker"
+  environment   = local.worker_environment
+  ingress       = "ALLOW_INTERNAL_ONLY"
+  instance      = merge(var.backfill, { max_instances = local.backfill_instances })
+  invokers      = { push = module.queue_backfill.push_member }
+  labels        = local.labels
+  name          = local.names.backfill
+  project_id    = var.project_id
+  region        = var.region
+  runtime       = var.runtime
+  vpc_connector = one(module.egress[*].connector)
+
+  depends_on = [time_sleep.apis]
+}
+
 # Permissions take two minutes to propagate, seldom more than seven (cloud.google.com/iam/docs/access-change-propagation).
 # The tick that ends a deployment tries again for the rest. The wait passes beside the longer one for the metrics.
 resource "time_sleep" "callers" {
   create_duration = "120s"
 
-  depends_on = [module.api, module.queue, module.secrets, module.store, module.worker]
+  depends_on = [module.api, module.queue, module.queue_backfill, module.secrets, module.store, module.worker, module.worker_backfill]
 }
 
 module "scheduler" {
@@ -206,7 +257,7 @@ module "monitoring" {
   source = "../monitoring"
 
   emails                 = var.alerts.emails
-  functions              = [local.names.api, local.names.worker]
+  functions              = [local.names.api, local.names.worker, local.names.backfill]
   labels                 = local.labels
   max_delivery_attempts  = var.delivery.max_attempts
   name                   = var.name
@@ -217,7 +268,10 @@ module "monitoring" {
   rejects_per_hour       = var.alerts.rejects_per_hour
   runbook_url            = var.alerts.runbook_url
   server_errors          = var.alerts.server_errors
-  subscriptions          = { dead = module.queue.dead_subscription, worker = module.queue.worker_subscription }
+  subscriptions = {
+    dead   = [module.queue.dead_subscription, module.queue_backfill.dead_subscription]
+    worker = [module.queue.worker_subscription, module.queue_backfill.worker_subscription]
+  }
 
   depends_on = [time_sleep.apis]
 }

@@ -37,6 +37,25 @@ variable "api" {
   }
 }
 
+variable "backfill" {
+  description = "Size of the worker of continuations: each takes a whole slice. max_instances: by default the worker's."
+  type = object({
+    concurrency     = optional(number, 8)
+    cpu             = optional(number, 1)
+    max_instances   = optional(number)
+    memory          = optional(string, "1Gi")
+    min_instances   = optional(number, 0)
+    timeout_seconds = optional(number, 540)
+  })
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = var.backfill.timeout_seconds >= var.worker.timeout_seconds && var.backfill.timeout_seconds <= 600
+    error_message = "backfill.timeout_seconds is at least worker.timeout_seconds, and at most 600: Pub/Sub waits no longer for an answer."
+  }
+}
+
 variable "backups" {
   description = "Backups of the database: days that each daily one is kept, weeks that each weekly one is kept."
   type = object({
@@ -81,8 +100,8 @@ variable "cpu_quota" {
   nullable    = false
 
   validation {
-    condition     = var.api.cpu * var.api.max_instances + var.worker.cpu * var.worker.max_instances <= var.cpu_quota
-    error_message = "api.cpu × api.max_instances + worker.cpu × worker.max_instances must not exceed cpu_quota: or the apply fails with \"CpuAllocPerProjectRegion\". Ask Google for a higher quota, then set cpu_quota (docs/deploy.md, Quotas)."
+    condition     = var.api.cpu * var.api.max_instances + var.worker.cpu * var.worker.max_instances + var.backfill.cpu * coalesce(var.backfill.max_instances, var.worker.max_instances) <= var.cpu_quota
+    error_message = "api.cpu × api.max_instances + worker.cpu × worker.max_instances + backfill.cpu × backfill.max_instances must not exceed cpu_quota: or the apply fails with \"CpuAllocPerProjectRegion\". Ask Google for a higher quota, then set cpu_quota (docs/deploy.md, Quotas)."
   }
 }
 
@@ -97,16 +116,20 @@ variable "delivery" {
   description = "How Pub/Sub delivers messages to the worker."
   type = object({
     ack_deadline_seconds = optional(number, 600)
-    max_attempts         = optional(number, 20)
-    max_backoff_seconds  = optional(number, 600)
+    max_attempts         = optional(number, 100)
+    max_backoff_seconds  = optional(number, 60)
     min_backoff_seconds  = optional(number, 10)
   })
   default  = {}
   nullable = false
 
   validation {
-    condition     = var.worker.timeout_seconds <= var.delivery.ack_deadline_seconds
-    error_message = "delivery.ack_deadline_seconds must be at least worker.timeout_seconds: or a message is redelivered while a worker handles it."
+    condition     = var.delivery.max_attempts * var.delivery.max_backoff_seconds >= 6000
+    error_message = "delivery.max_attempts × delivery.max_backoff_seconds is at least 6000: a message that waits for a free worker is refused again and again, and must not become a dead letter meanwhile."
+  }
+  validation {
+    condition     = max(var.worker.timeout_seconds, var.backfill.timeout_seconds) <= var.delivery.ack_deadline_seconds
+    error_message = "delivery.ack_deadline_seconds must be at least the workers' timeout_seconds: or a message is redelivered while a worker handles it."
   }
   validation {
     condition     = var.delivery.ack_deadline_seconds <= var.sync.lease_seconds
@@ -282,14 +305,15 @@ variable "static_egress" {
 variable "sync" {
   description = "The sync's own settings; docs/settings.md explains each value."
   type = object({
-    lease_seconds    = optional(number, 600)
-    log_level        = optional(string, "INFO")
-    lookback_seconds = optional(number, 600)
-    max_attempts     = optional(number, 5)
-    retention_days   = optional(number, 30)
-    run_seconds      = optional(number, 3600)
-    slice_seconds    = optional(number, 480)
-    tick_seconds     = optional(number) # default: the schedule's interval, if the schedule is */N or hourly
+    first_slice_seconds = optional(number, 60)
+    lease_seconds       = optional(number, 600)
+    log_level           = optional(string, "INFO")
+    lookback_seconds    = optional(number, 600)
+    max_attempts        = optional(number, 5)
+    retention_days      = optional(number, 30)
+    run_seconds         = optional(number, 3600)
+    slice_seconds       = optional(number, 480)
+    tick_seconds        = optional(number) # default: the schedule's interval, if the schedule is */N or hourly
   })
   default  = {}
   nullable = false
@@ -297,6 +321,10 @@ variable "sync" {
   validation {
     condition     = var.sync.slice_seconds >= 1 && var.sync.slice_seconds + 30 < var.worker.timeout_seconds
     error_message = "sync.slice_seconds + 30 must be below worker.timeout_seconds: the worker needs the rest to checkpoint and hand over."
+  }
+  validation {
+    condition     = var.sync.first_slice_seconds >= 1 && var.sync.first_slice_seconds <= var.sync.slice_seconds && floor(var.sync.first_slice_seconds) == var.sync.first_slice_seconds
+    error_message = "sync.first_slice_seconds is a whole number from 1 to sync.slice_seconds."
   }
   validation {
     condition     = contains(["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], var.sync.log_level)
@@ -329,18 +357,24 @@ variable "sync" {
 }
 
 variable "worker" {
-  description = "Size of the worker. More instances sync more connections at once: concurrency × max_instances."
+  description = "Size of the worker of first slices. More instances begin more connections at once: concurrency × max_instances."
+  # An idle task takes 12 ms of CPU in two seconds of waiting, and 32 of them take 130 MiB together. A marketplace's
+  # largest answers take up to 150 MiB in one task: 2 GiB hold twelve such tasks (docs/benchmarks.md).
   type = object({
-    concurrency     = optional(number, 8)
+    concurrency     = optional(number, 32)
     cpu             = optional(number, 1)
-    max_instances   = optional(number, 16)
-    memory          = optional(string, "1Gi")
+    max_instances   = optional(number, 8)
+    memory          = optional(string, "2Gi")
     min_instances   = optional(number, 0)
     timeout_seconds = optional(number, 540)
   })
   default  = {}
   nullable = false
 
+  validation {
+    condition     = var.worker.concurrency <= 50
+    error_message = "worker.concurrency is at most 50: a task may have two calls of Firestore open, and a connection carries 100."
+  }
   validation {
     condition     = var.worker.timeout_seconds <= 600
     error_message = "worker.timeout_seconds is at most 600: Pub/Sub waits no longer for an answer."

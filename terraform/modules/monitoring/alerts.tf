@@ -1,6 +1,8 @@
 locals {
   _metric       = { for key, name in time_sleep.metrics.triggers : key => "resource.type = \"cloud_run_revision\" AND metric.type = \"logging.googleapis.com/user/${name}\"" }
   _subscription = "resource.type = \"pubsub_subscription\" AND metric.type = \"pubsub.googleapis.com/subscription"
+  _dead         = "resource.labels.subscription_id = one_of(${join(", ", [for name in var.subscriptions.dead : "\"${name}\""])})"
+  _waiting      = "resource.labels.subscription_id = one_of(${join(", ", [for name in var.subscriptions.worker : "\"${name}\""])})"
   _services     = "resource.type = \"cloud_run_revision\" AND resource.labels.service_name = one_of(${join(", ", [for name in var.functions : "\"${name}\""])})"
   # The names of the metrics in PromQL (cloud.google.com/monitoring/promql/promql-mapping).
   _promql  = { for key, name in time_sleep.metrics.triggers : key => "logging_googleapis_com:user_${replace(name, "-", "_")}" }
@@ -66,7 +68,7 @@ locals {
     dead-tasks = {
       title     = "messages were given up"
       severity  = "ERROR"
-      filter    = "${local._subscription}/num_undelivered_messages\" AND resource.labels.subscription_id = \"${var.subscriptions.dead}\""
+      filter    = "${local._subscription}/num_undelivered_messages\" AND ${local._dead}"
       threshold = 0
       align     = "ALIGN_MAX"
       reduce    = "REDUCE_MAX"
@@ -78,14 +80,14 @@ locals {
     oldest-unacked = {
       title     = "messages wait too long"
       severity  = "WARNING"
-      filter    = "${local._subscription}/oldest_unacked_message_age\" AND resource.labels.subscription_id = \"${var.subscriptions.worker}\""
+      filter    = "${local._subscription}/oldest_unacked_message_age\" AND ${local._waiting}"
       threshold = var.oldest_unacked_seconds
       align     = "ALIGN_MAX"
       reduce    = "REDUCE_MAX"
       group     = ["resource.label.subscription_id"]
       period    = "300s"
       found     = "The oldest message of $${resource.label.subscription_id} waits for more than ${var.oldest_unacked_seconds} s."
-      action    = "More work than the worker's instances can do (raise worker.max_instances), or a message that fails again and again: `message_crashed` and `message_redelivered` in the worker's log say why."
+      action    = "More work than the instances can do (raise worker.max_instances; for the subscription of back-fills, `…-tasks-backfill-worker`, backfill.max_instances), or a message that fails again and again: `message_crashed` and `message_redelivered` in the worker's log say why."
     }
     rejects = {
       title     = "rejects are growing"

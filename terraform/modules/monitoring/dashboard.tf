@@ -5,8 +5,8 @@ locals {
     ["Connections synced, by outcome", local._metric.tasks, "ALIGN_SUM", "metric.label.status"],
     ["Connections that need attention", local._metric.attention, "ALIGN_SUM", "metric.label.kind"],
     ["Rejected records", local._metric.rejects, "ALIGN_SUM", "metric.label.stream"],
-    ["Oldest waiting message (s)", "${local._subscription}/oldest_unacked_message_age\" AND resource.labels.subscription_id = \"${var.subscriptions.worker}\"", "ALIGN_MAX", "resource.label.subscription_id"],
-    ["Dead messages", "${local._subscription}/num_undelivered_messages\" AND resource.labels.subscription_id = \"${var.subscriptions.dead}\"", "ALIGN_MAX", "resource.label.subscription_id"],
+    ["Oldest waiting message (s)", "${local._subscription}/oldest_unacked_message_age\" AND ${local._waiting}", "ALIGN_MAX", "resource.label.subscription_id"],
+    ["Dead messages", "${local._subscription}/num_undelivered_messages\" AND ${local._dead}", "ALIGN_MAX", "resource.label.subscription_id"],
     ["Instances", "resource.type = \"cloud_run_revision\" AND metric.type = \"run.googleapis.com/container/instance_count\" AND resource.labels.service_name = one_of(${join(", ", [for name in var.functions : "\"${name}\""])})", "ALIGN_MAX", "resource.label.service_name"],
     ["Refused callers", local._metric.refused, "ALIGN_SUM", "metric.label.status"],
   ]

@@ -149,15 +149,15 @@ variable "server_errors" {
 }
 
 variable "subscriptions" {
-  description = "Names of the worker's subscription and of the one that holds dead messages."
+  description = "Names of the workers' subscriptions and of those that hold dead messages, one a lane."
   type = object({
-    dead   = string
-    worker = string
+    dead   = list(string)
+    worker = list(string)
   })
   nullable = false
 
   validation {
-    condition     = !startswith(var.subscriptions.worker, "projects/") && !startswith(var.subscriptions.dead, "projects/") && var.subscriptions.worker != var.subscriptions.dead
-    error_message = "subscriptions are two short names, without \"projects/P/subscriptions/\"."
+    condition     = alltrue([for name in concat(var.subscriptions.dead, var.subscriptions.worker) : !startswith(name, "projects/")]) && length(distinct(concat(var.subscriptions.dead, var.subscriptions.worker))) == length(concat(var.subscriptions.dead, var.subscriptions.worker)) && length(var.subscriptions.dead) > 0 && length(var.subscriptions.worker) > 0
+    error_message = "subscriptions are different short names, at least one of each, without \"projects/P/subscriptions/\"."
   }
 }

@@ -1,23 +1,28 @@
-# The task topic, its push subscription to the worker, and the dead-letter topic.
+# One lane of the queue: its topic, its push subscription to the lane's worker, and its dead-letter topic.
+
+locals {
+  # The dead letters' names are those of the topic with "-dead" (orchestrator/adapters/google/pubsub.py).
+  _tasks = var.lane == "" ? "${var.name}-tasks" : "${var.name}-tasks-${var.lane}"
+}
 
 resource "google_pubsub_topic" "tasks" {
   #checkov:skip=CKV_GCP_83: messages hold ids only (orchestrator/model/messages.py); Google's own key encrypts them
   project = var.project_id
-  name    = "${var.name}-tasks"
+  name    = local._tasks
   labels  = var.labels
 }
 
 resource "google_pubsub_topic" "dead" {
   #checkov:skip=CKV_GCP_83: the same messages
   project = var.project_id
-  name    = "${var.name}-tasks-dead"
+  name    = "${local._tasks}-dead"
   labels  = var.labels
 }
 
 resource "google_service_account" "push" {
   project      = var.project_id
-  account_id   = "${var.name}-push"
-  display_name = "${var.name} push"
+  account_id   = var.lane == "" ? "${var.name}-push" : "${var.name}-push-${var.lane}"
+  display_name = trimspace("${var.name} push ${var.lane}")
   description  = "Identity of Pub/Sub's calls to the worker."
 }
 
@@ -47,7 +52,7 @@ resource "google_service_account_iam_member" "push_tokens" {
 
 resource "google_pubsub_subscription" "worker" {
   project                    = var.project_id
-  name                       = "${var.name}-tasks-worker"
+  name                       = "${local._tasks}-worker"
   topic                      = google_pubsub_topic.tasks.id
   labels                     = var.labels
   ack_deadline_seconds       = var.delivery.ack_deadline_seconds
@@ -84,7 +89,7 @@ resource "google_pubsub_subscription" "worker" {
 # Without a subscription a dead-letter topic drops its messages.
 resource "google_pubsub_subscription" "dead" {
   project                    = var.project_id
-  name                       = "${var.name}-tasks-dead"
+  name                       = "${local._tasks}-dead"
   topic                      = google_pubsub_topic.dead.id
   labels                     = var.labels
   ack_deadline_seconds       = 60
@@ -118,8 +123,22 @@ resource "google_pubsub_subscription_iam_member" "dead_letters_out" {
   member       = time_sleep.agent.triggers.member
 }
 
-# The worker publishes unreadable messages there itself, so that they are not redelivered again and again.
+# The status counts dead letters by Pub/Sub's metric, because a pull would withhold them from others. Time series are granted
+# by project alone, so once for all lanes, and monitoring.viewer is the smallest role that has `monitoring.timeSeries.list` and changes nothing
+# (cloud.google.com/monitoring/access-control).
+resource "google_project_iam_member" "dead_letters_counted" {
+  count = var.lane == "" ? 1 : 0
+
+  project = var.project_id
+  role    = "roles/monitoring.viewer"
+  member  = var.api_member
+}
+
+# The worker publishes unreadable messages there itself, so that they are not redelivered again and again; those of
+# another lane too, because their lane is unknown.
 resource "google_pubsub_topic_iam_member" "unreadable_in" {
+  count = var.lane == "" ? 1 : 0
+
   project = var.project_id
   topic   = google_pubsub_topic.dead.name
   role    = "roles/pubsub.publisher"

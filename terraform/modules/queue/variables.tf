@@ -1,3 +1,14 @@
+variable "api_member" {
+  description = "The HTTP function's account, as an IAM member: it counts the dead letters."
+  type        = string
+  nullable    = false
+
+  validation {
+    condition     = startswith(var.api_member, "serviceAccount:")
+    error_message = "api_member is a service account: \"serviceAccount:NAME@PROJECT.iam.gserviceaccount.com\"."
+  }
+}
+
 variable "delivery" {
   description = "Delivery of messages to the worker: seconds for one attempt, back-off before the next attempt, and attempts until a message becomes a dead letter."
   type = object({
@@ -31,6 +42,18 @@ variable "labels" {
   validation {
     condition     = alltrue([for key, value in var.labels : can(regex("^[a-z][a-z0-9_-]{0,62}$", key)) && can(regex("^[a-z0-9_-]{0,63}$", value))])
     error_message = "labels are lower-case letters, digits, \"_\" and \"-\", at most 63 characters; keys start with a letter."
+  }
+}
+
+variable "lane" {
+  description = "Name of the lane, as a part of all its names; empty for the first one."
+  type        = string
+  default     = ""
+  nullable    = false
+
+  validation {
+    condition     = contains(["", "backfill"], var.lane)
+    error_message = "lane is \"\" (first slices and all short messages) or \"backfill\" (continuations)."
   }
 }
 

@@ -1,5 +1,5 @@
-# The scheduler's secret, and the right to the sellers' credentials, which are made by hand or by `gcloud`
-# and never pass through Terraform.
+# The scheduler's secret, the vault's two keysets, and the right to sellers' credentials that are secrets of their
+# own. No keyset and no credential passes through Terraform: the worker makes the keysets.
 
 locals {
   has_scheduler_secret = nonsensitive(var.scheduler_secret != null)
@@ -56,6 +56,60 @@ resource "google_secret_manager_secret_iam_member" "scheduler" {
   secret_id = google_secret_manager_secret.scheduler[0].secret_id
   role      = "roles/secretmanager.secretAccessor"
   member    = var.api_member
+}
+
+# Empty until the worker has handled `vault init`.
+resource "google_secret_manager_secret" "vault" {
+  for_each = toset(["keyset", "public-keyset"])
+
+  project             = var.project_id
+  secret_id           = "${var.name}-vault-${each.value}"
+  labels              = var.labels
+  deletion_protection = var.protected
+
+  replication {
+    dynamic "auto" {
+      for_each = length(var.locations) == 0 ? [1] : []
+
+      content {}
+    }
+
+    dynamic "user_managed" {
+      for_each = length(var.locations) == 0 ? [] : [1]
+
+      content {
+        dynamic "replicas" {
+          for_each = var.locations
+
+          content {
+            location = replicas.value
+          }
+        }
+      }
+    }
+  }
+}
+
+# The worker alone reads the keyset that decrypts, and adds versions to both.
+resource "google_secret_manager_secret_iam_member" "vault_worker" {
+  for_each = {
+    for pair in setproduct(["keyset", "public-keyset"], ["secretAccessor", "secretVersionAdder"]) : join(" ", pair) => pair
+  }
+
+  project   = var.project_id
+  secret_id = google_secret_manager_secret.vault[each.value[0]].secret_id
+  role      = "roles/secretmanager.${each.value[1]}"
+  member    = var.worker_member
+}
+
+# Who adds sellers encrypts with the public keyset, and decrypts nothing.
+resource "google_secret_manager_secret_iam_member" "vault_people" {
+  for_each = var.people
+
+  project   = var.project_id
+  secret_id = google_secret_manager_secret.vault["public-keyset"].secret_id
+  role      = "roles/secretmanager.secretAccessor"
+  member    = each.value
 }
 
 # By the prefix of the name, because connections are added and removed without Terraform. If a marketplace

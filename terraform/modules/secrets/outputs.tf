@@ -3,3 +3,9 @@ output "scheduler_secret_reference" {
   value       = local.has_scheduler_secret ? "projects/${var.project_id}/secrets/${google_secret_manager_secret.scheduler[0].secret_id}/versions/latest" : null
   depends_on  = [google_secret_manager_secret_version.scheduler, google_secret_manager_secret_iam_member.scheduler]
 }
+
+output "vault_references" {
+  description = "References of the vault's keysets, by name: `keyset`, which the worker alone may read, and `public-keyset`."
+  value       = { for name, secret in google_secret_manager_secret.vault : name => "projects/${var.project_id}/secrets/${secret.secret_id}/versions/latest" }
+  depends_on  = [google_secret_manager_secret_iam_member.vault_worker]
+}

@@ -55,6 +55,18 @@ variable "name" {
   }
 }
 
+variable "people" {
+  description = "Who adds sellers on the command line, by any key, as IAM members: they read the vault's public keyset."
+  type        = map(string)
+  default     = {}
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for member in values(var.people) : can(regex("^(user|group|serviceAccount):", member))])
+    error_message = "people are IAM members: \"user:jane@example.com\", \"group:…\" or \"serviceAccount:…\"."
+  }
+}
+
 variable "project_id" {
   description = "The project."
   type        = string
@@ -96,7 +108,7 @@ variable "scheduler_secret" {
 }
 
 variable "worker_member" {
-  description = "Who reads the sellers' credentials and adds versions to them, as an IAM member."
+  description = "Who reads the sellers' credentials and the vault's keysets, and adds versions to them, as an IAM member."
   type        = string
   nullable    = false
 

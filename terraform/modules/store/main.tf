@@ -15,6 +15,7 @@ locals {
     causes-oldest-first       = { collection = "sync_state", fields = [["cause.kind", "ASCENDING"], ["cause.since", "ASCENDING"]] }
     marketplace-causes-by-age = { collection = "sync_state", fields = [["cause.kind", "ASCENDING"], ["marketplace", "ASCENDING"], ["late_at", "ASCENDING"]] }
     marketplace-causes-oldest = { collection = "sync_state", fields = [["cause.kind", "ASCENDING"], ["marketplace", "ASCENDING"], ["cause.since", "ASCENDING"]] }
+    connections-of-a-pace     = { collection = "connections", fields = [["marketplace", "ASCENDING"], ["status", "ASCENDING"], ["pace", "ASCENDING"]] }
     tasks-that-a-retry-covers = { collection = "tasks", fields = [["marketplace", "ASCENDING"], ["status", "ASCENDING"]] }
   }
 
@@ -49,21 +50,23 @@ locals {
   ]...)
 
   # Collections whose documents are deleted by age.
-  _expiring = ["audit", "runs", "shards", "sync_state", "tasks"]
+  _expiring = ["audit", "checks", "runs", "shards", "sync_state", "tasks"]
 
   # Never queried: maps and lists with an index entry for each part, texts, and times that only grow, whose
   # index would have all writers meet at its end.
   _unindexed = {
-    audit      = ["action", "actor", "details", "expires_at", "face"]
-    digests    = ["entries"]
-    inventory  = ["*"]
-    orders     = ["*"]
-    products   = ["*"]
-    rejects    = ["raw", "rejected_at"]
-    runs       = ["by_marketplace", "cost", "dispatch", "error", "expires_at", "records", "selection", "tasks"]
-    shards     = ["by_stream", "cost", "expires_at", "ids", "tasks"]
-    sync_state = ["expires_at", "last_error", "last_run", "last_success_at", "open", "since_at", "streams"]
-    tasks      = ["cost", "error", "expires_at", "finished_at", "started_at", "streams"]
+    audit       = ["action", "actor", "details", "expires_at", "face"]
+    checks      = ["*", "expires_at"]
+    credentials = ["*"]
+    digests     = ["entries"]
+    inventory   = ["*"]
+    orders      = ["*"]
+    products    = ["*"]
+    rejects     = ["raw", "rejected_at"]
+    runs        = ["by_marketplace", "cost", "dispatch", "error", "expires_at", "records", "selection", "tasks"]
+    shards      = ["by_stream", "cost", "expires_at", "final", "ids", "tasks"]
+    sync_state  = ["expires_at", "last_error", "last_run", "last_success_at", "open", "since_at", "streams"]
+    tasks       = ["cost", "error", "expires_at", "finished_at", "started_at", "streams"]
   }
   unindexed = merge([
     for collection, fields in local._unindexed : {

@@ -95,3 +95,34 @@ override_resource {
     name = "sync-functions"
   }
 }
+
+override_resource {
+  target = module.sync.module.queue_backfill.google_service_account.push
+  values = {
+    id     = "projects/a-project/serviceAccounts/sync-push-backfill@a-project.iam.gserviceaccount.com"
+    name   = "projects/a-project/serviceAccounts/sync-push-backfill@a-project.iam.gserviceaccount.com"
+    email  = "sync-push-backfill@a-project.iam.gserviceaccount.com"
+    member = "serviceAccount:sync-push-backfill@a-project.iam.gserviceaccount.com"
+  }
+}
+
+override_resource {
+  target = module.sync.module.queue_backfill.google_project_service_identity.pubsub
+  values = {
+    member = "serviceAccount:service-123456789012@gcp-sa-pubsub.iam.gserviceaccount.com"
+  }
+}
+
+override_resource {
+  target = module.sync.module.queue_backfill.google_pubsub_topic.tasks
+  values = {
+    id = "projects/a-project/topics/sync-tasks-backfill"
+  }
+}
+
+override_resource {
+  target = module.sync.module.queue_backfill.google_pubsub_topic.dead
+  values = {
+    id = "projects/a-project/topics/sync-tasks-backfill-dead"
+  }
+}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.delivery.docs import benchmarks, calls, connections, limits, readme, records
+from tests.delivery.docs import benchmarks, calls, connections, limits, readme, records, scaling
 
 if __name__ == "__main__":
     readme.write()
@@ -11,3 +11,4 @@ if __name__ == "__main__":
     limits.write()
     records.write()
     calls.write()
+    scaling.write()

@@ -16,7 +16,7 @@ from local.processes import ROOT
 from orchestrator import attempts, errors
 from orchestrator.adapters.embedded import database
 from orchestrator.adapters.embedded.delivery import Delivery
-from orchestrator.adapters.google import change_feed, firestore, pubsub, secret_manager
+from orchestrator.adapters.google import change_feed, channels, firestore, pubsub, secret_manager
 from orchestrator.marketplaces import client, transport
 from orchestrator.marketplaces.ebay import limits as ebay_limits
 from orchestrator.marketplaces.ebay import listings as ebay
@@ -34,6 +34,7 @@ from orchestrator.tasks import claim, claim_table, holder
 PAGE = ROOT / "docs" / "reliability.md"
 _MIB = 1024 * 1024
 _DELIVERY = Delivery()
+_OPTIONS = dict(channels.OPTIONS)
 
 
 def _limit(what: str, where: str, *bounds: str) -> tuple[str, str, str]:
@@ -99,7 +100,7 @@ ROWS = [
     _limit(
         "an invocation",
         "sync/slice.py, sync/pages.py",
-        "`SLICE_SECONDS`",
+        "`SLICE_SECONDS`, a task's first `FIRST_SLICE_SECONDS` if there are two lanes",
         f"a page that has not come by then is left alone within {pages.LOOK_S:g} s",
     ),
     _limit("slices in a row that move nothing", "sync/slice.py", str(tasks.STALLED)),
@@ -253,8 +254,16 @@ ROWS = [
     _limit(
         "messages worked on at once",
         "terraform/modules/marketplace_sync, adapters/embedded/delivery.py",
-        "`events.concurrency` times `events.max_instances`",
+        "in each lane `concurrency` times `max_instances` of its worker",
         f"embedded {_DELIVERY.concurrency}",
+    ),
+    _limit(
+        "a channel to a service of Google's",
+        "adapters/google/channels.py",
+        f"not used again after {channels.UNUSED_S:g} s without a call, or a call over its deadline",
+        f"while a call waits, a ping each {_OPTIONS['grpc.keepalive_time_ms'] / 1000:g} s, "
+        f"answered in {_OPTIONS['grpc.http2.ping_timeout_ms'] / 1000:g} s",
+        f"at most {_OPTIONS['grpc.max_reconnect_backoff_ms'] / 1000:g} s between two attempts to connect",
     ),
     _limit(
         "waiting for another process's commit to the embedded store",

@@ -152,7 +152,7 @@ def test_a_field_without_words_is_refused() -> None:
 def test_the_options_are_those_of_a_connection() -> None:
     """Every field that people may set is in the table, with the option and the default that it has."""
     rows = re.findall(r"^\| `(\w+)` \| (.+?) \| (.+?) \| .+ \|$", table("options"), flags=re.MULTILINE)
-    elsewhere = {"marketplace", "status", "credential", "settings", "created_at", "updated_at"}
+    elsewhere = {"marketplace", "status", "credential", "settings", "pace", "created_at", "updated_at"}
     add = parser().parse_args(shlex.split(COMMANDS[0])[1:])
     fields = {field.name: field for field in msgspec.structs.fields(Connection)}
 
@@ -236,4 +236,4 @@ def test_the_commands_written_by_hand_run(tmp_path: Path, monkeypatch: pytest.Mo
                 assert main([*words, *here]) == 0, command
             if command != [each for each in commands if " add " in each][-1]:
                 assert main(["connections", "remove", words[2]]) == 0
-    assert len(commands) == 10
+    assert len(commands) == 11

@@ -20,8 +20,8 @@ from google.pubsub_v1.services.subscriber.transports import SubscriberGrpcTransp
 
 from local.google.emulators import Emulators
 from local.processes import ROOT
-from orchestrator.adapters.google.calls import emulator_channel
 from orchestrator.adapters.google.change_feed import PubSubChanges
+from orchestrator.adapters.google.channels import emulator_channel
 from orchestrator.adapters.google.firestore import FirestoreStore
 from orchestrator.marketplaces.spec import Listing
 from orchestrator.operators import connections, pause

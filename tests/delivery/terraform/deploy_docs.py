@@ -10,6 +10,8 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from local.processes import ROOT
+from orchestrator.adapters.google.secret_manager import CACHE_S
+from orchestrator.model.paces import INTERVALS
 from orchestrator.runs.cost import READ_USD, WRITE_USD
 from tests.delivery.terraform.plans import Plan
 
@@ -20,11 +22,19 @@ TICKS = 96 * 30.4
 DAYS = 30.4
 #: Changed orders, products and stock levels of one connection in a day.
 CHANGES = 90
-#: What one connection without changes costs a tick: design.md's numbers to reach.
-IDLE_READS = IDLE_WRITES = 4
-#: Seconds of one such task, and how many of them share an instance.
-TASK_S = 1.5
-SHARED_BY = 8
+#: They come in so many tasks a day; each of these claims, writes the state with each of three streams, and
+#: leaves a record: so many writes more than a task that finds nothing, the changed records aside.
+BUSY, BUSY_WRITES = 30, 5
+#: What one connection without changes costs a tick, the vault's credential included.
+IDLE_READS, IDLE_WRITES = 3, 2
+#: Connections of a shard.
+SHARD = 64
+#: Seconds of one such task (docs/benchmarks.md), the worker's concurrency and GiB, and the part of the
+#: concurrency to which Cloud Run fills instances (docs.cloud.google.com/run/docs/about-instance-autoscaling).
+TASK_S = 1.7
+CONCURRENCY, MEMORY_GIB, FILL = 32, 2, 0.6
+#: The scheduler's secret and the one before it; the vault's two keysets, each with the version before it.
+SECRET_VERSIONS = 6
 CONNECTIONS = (10, 1_000, 10_000)
 
 
@@ -32,8 +42,8 @@ class Line(NamedTuple):
     """One thing that is paid for."""
 
     name: str
-    #: How much of it so many connections use in a month.
-    used: Callable[[int], float]
+    #: How much of it so many connections use in a month, with so many tasks of them all.
+    used: Callable[[int, float], float]
     #: How much of it is free.
     free: float
     usd: float
@@ -41,29 +51,42 @@ class Line(NamedTuple):
     price: str
 
 
-def _seconds(connections: int) -> float:
+def _seconds(_: int, tasks: float) -> float:
     """Seconds of an instance: tasks share it, and even one of them needs it."""
-    return max(connections * TICKS * TASK_S / SHARED_BY, TICKS * TASK_S)
+    return max(tasks * TASK_S / (CONCURRENCY * FILL), TICKS * TASK_S)
 
 
 #: List prices in us-central1, USD, read 2026-11; free amounts a month.
 LINES = (
-    Line("Firestore reads", lambda n: n * TICKS * IDLE_READS, 50_000 * DAYS, READ_USD, "$0.03 / 100,000"),
+    Line("Firestore reads", lambda _, tasks: tasks * IDLE_READS, 50_000 * DAYS, READ_USD, "$0.03 / 100,000"),
     Line(
         "Firestore writes",
-        lambda n: n * (TICKS * IDLE_WRITES + CHANGES * DAYS),
+        lambda n, tasks: tasks * IDLE_WRITES + n * (CHANGES + BUSY * BUSY_WRITES) * DAYS,
         20_000 * DAYS,
         WRITE_USD,
         "$0.09 / 100,000",
     ),
-    Line("Firestore deletes (by age)", lambda n: n * TICKS, 20_000 * DAYS, 0.01 / 100_000, "$0.01 / 100,000"),
+    Line(
+        "Firestore deletes (by age)",
+        lambda n, tasks: tasks / SHARD + n * BUSY * DAYS,
+        20_000 * DAYS,
+        0.01 / 100_000,
+        "$0.01 / 100,000",
+    ),
     Line("CPU seconds", _seconds, 180_000, 0.000024, "$0.000024"),
-    Line("GiB seconds", _seconds, 360_000, 0.0000025, "$0.0000025"),
-    Line("Requests", lambda n: n * TICKS, 2_000_000, 0.40 / 1_000_000, "$0.40 / million"),
-    Line("Pub/Sub, GiB", lambda n: n * TICKS * 2 * 1024 / 2**30, 10, 40 / 1024, "$40 / TiB"),
-    Line("Secret versions", lambda n: n + 2, 6, 0.06, "$0.06"),
-    Line("Secret reads", lambda n: n * TICKS, 10_000, 0.03 / 10_000, "$0.03 / 10,000"),
-    Line("Logs, GiB", lambda n: n * TICKS * 2500 / 2**30, 50, 0.50, "$0.50 / GiB"),
+    Line("GiB seconds", lambda n, tasks: MEMORY_GIB * _seconds(n, tasks), 360_000, 0.0000025, "$0.0000025"),
+    Line("Requests", lambda _, tasks: tasks, 2_000_000, 0.40 / 1_000_000, "$0.40 / million"),
+    Line("Pub/Sub, GiB", lambda _, tasks: tasks * 2 * 1024 / 2**30, 10, 40 / 1024, "$40 / TiB"),
+    Line("Secret versions", lambda *_: SECRET_VERSIONS, 6, 0.06, "$0.06"),
+    Line(
+        "Secret reads",
+        # An instance reads a keyset when it is too old to be used; a tick's work may start as many instances.
+        lambda _, tasks: max(TICKS, tasks * TASK_S / (CONCURRENCY * FILL) / CACHE_S),
+        10_000,
+        0.03 / 10_000,
+        "$0.03 / 10,000",
+    ),
+    Line("Logs, GiB", lambda _, tasks: tasks * 2500 / 2**30, 50, 0.50, "$0.50 / GiB"),
 )
 
 
@@ -75,8 +98,8 @@ def cost_table() -> str:
     for line in LINES:
         cells = []
         for index, connections in enumerate(CONNECTIONS):
-            used = line.used(connections)
-            usd = max(0.0, used - line.free) * line.usd
+            used = line.used(connections, connections * TICKS)
+            usd = _usd(line, used)
             totals[index] += usd
             cells.append(f"{_amount(used)} → ${usd:,.2f}")
         rows.append([line.name, line.price, _amount(line.free), *cells])
@@ -84,14 +107,29 @@ def cost_table() -> str:
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
+def pace_table() -> str:
+    """Cost of a month if all connections have one interval, and how much of it is tasks."""
+    header = ["interval of all connections", "tasks a day", *(f"{n:,} connections" for n in CONNECTIONS[1:])]
+    rows = [header, ["---", "---:"] + ["---:"] * (len(CONNECTIONS) - 1)]
+    for minutes in INTERVALS:
+        ticks = DAYS * 24 * 60 / minutes
+        totals = [sum(_usd(line, line.used(n, n * ticks)) for line in LINES) for n in CONNECTIONS[1:]]
+        rows.append(
+            [f"{minutes:,} minutes", f"{24 * 60 // minutes}", *(f"${total:,.2f}" for total in totals)]
+        )
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def _usd(line: Line, used: float) -> float:
+    return max(0.0, used - line.free) * line.usd
+
+
 def with_cost_table(text: str) -> str:
-    """The document with the table as it should be."""
-    return re.sub(
-        r"(<!-- costs -->\n).*?(<!-- /costs -->)",
-        lambda match: f"{match[1]}{cost_table()}\n{match[2]}",
-        text,
-        flags=re.DOTALL,
-    )
+    """The document with the tables as they should be."""
+    for name, table in (("costs", cost_table()), ("pace-costs", pace_table())):
+        before, rest = text.split(f"<!-- {name} -->\n")
+        text = f"{before}<!-- {name} -->\n{table}\n<!-- /{name} -->{rest.split(f'<!-- /{name} -->')[1]}"
+    return text
 
 
 def documented_grants() -> dict[tuple[str, str, str], str]:

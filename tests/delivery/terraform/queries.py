@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import NamedTuple
@@ -13,8 +14,10 @@ import pytest
 
 from local.processes import ROOT
 from orchestrator.adapters.embedded.store import SqliteStore
+from orchestrator.adapters.vault import KeysetVault
 from orchestrator.errors import MarketplaceUnavailable
 from orchestrator.model.connection import MARKETPLACES, ConnectionStatus
+from orchestrator.model.paces import pace_of
 from orchestrator.model.run import RunStatus
 from orchestrator.operators import (
     audit_views,
@@ -27,10 +30,11 @@ from orchestrator.operators import (
     stored_records,
 )
 from orchestrator.operators.acting import bulk
+from orchestrator.operators.health.remedies import KINDS as REMEDIED
 from orchestrator.operators.health.status import status as status_view
 from orchestrator.operators.rejects.counts import count_by_connection, count_by_reason
 from orchestrator.operators.rejects.retry import retry_rejects
-from orchestrator.operators.sellers import adding
+from orchestrator.operators.sellers import adding, keysets
 from orchestrator.operators.tasks.history import history
 from orchestrator.operators.tasks.pages import STATUSES
 from orchestrator.ports import Create, Filter, Put, Query, Snapshot, Write, Written
@@ -39,6 +43,7 @@ from orchestrator.runs.cancel import cancel_run
 from orchestrator.sync import digest as digests
 from orchestrator.sync import vanished
 from tests.support.people import ME
+from tests.support.secrets import MemorySecrets
 from tests.support.world import START, World
 
 #: It hands on what others ask.
@@ -95,10 +100,10 @@ class RecordingStore(SqliteStore):
         self._note(query)
         return super().query(query)
 
-    def count(self, collection: str, where: Sequence[Filter] = ()) -> int:
+    def count(self, collection: str, where: Sequence[Filter] = (), *, group: bool = False) -> int:
         """See DocumentStore."""
-        self._note(Query(collection, where=where, limit=1))
-        return super().count(collection, where)
+        self._note(Query(collection, where=where, limit=1, group=group))
+        return super().count(collection, where, group=group)
 
     def sum(self, collection: str, field: str, where: Sequence[Filter] = ()) -> float:
         """See DocumentStore."""
@@ -178,13 +183,30 @@ def exercise(path: Path, monkeypatch: pytest.MonkeyPatch) -> RecordingStore:
     world.clock.advance(7200)
     store.commit([Put("sync_state/late", {"marketplace": "shopify", "late_at": START})])
     world.run_once()
+    paced = {"interval_minutes": 1440, "status": "active", "marketplace": "shopify"}
+    store.commit([Put("connections/paced", {**paced, "pace": pace_of("paced", paced)})])
+    for _ in range(2):
+        world.clock.advance(900)
+        world.run_once()
     list(vanished.deletions(store, "connections/c1/orders", [1], world.clock.now))
     stored_records.complete_envelopes(world.services, "c1", by=ME)
     pause.remove(world.services, "c1", by=ME, purge_records=True)
-    for name in ("c2", "c3"):
+    for name in ("c2", "c3", "paced"):
         pause.pause(world.services, name, by=ME)
     status_view(world.services)
+    _rotate(world)
     return store
+
+
+def _rotate(world: World) -> None:
+    """Make the vault's keys, rotate them and look at them."""
+    vault = KeysetVault(MemorySecrets(), private="private", public="public")
+    vault.add_key()
+    vault.publish()
+    world.services = replace(world.services, vault=vault)
+    keysets.rotate(world.services, by=ME)
+    world.drain()
+    keysets.status(world.services)
 
 
 def _unavailable(*_: object) -> None:
@@ -202,6 +224,10 @@ def _look(world: World, run_id: str) -> None:
             run_views.list_runs(world.store, status=chosen, marketplace=marketplace)
     reject_views.list_rejects(world.store)
     reject_views.list_rejects(world.store, connection_id="c1", stream="orders", reason="-")
+    # With more kinds of causes than it reads documents for, the status asks for the others by name.
+    for number, kind in enumerate(sorted(REMEDIED)):
+        world.store.commit([Put(f"sync_state/k-{number}", {"cause": {"kind": kind, "since": START}})])
+    status_view(world.services)
     count_by_connection(world.store)
     count_by_reason(world.store, "c1")
     connections.unfinished_removals(world.store)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -70,7 +71,11 @@ def test_the_api_function_starts_with_its_environment(prod: Plan) -> None:
 
 def test_the_worker_starts_with_its_environment(prod: Plan) -> None:
     """The worker accepts what it is given, with the time-out that the platform tells it."""
-    assert Settings.from_environment(prod.environment("worker")) == http_settings(prod.environment("api"))[0]
+    worker, api = Settings.from_environment(prod.environment("worker")), prod.environment("api")
+
+    assert worker.vault_keyset
+    assert "VAULT_KEYSET" not in api
+    assert replace(worker, vault_keyset="") == http_settings(api)[0]
 
 
 @pytest.mark.parametrize("function", ["api", "worker"])
@@ -87,7 +92,7 @@ def test_no_variable_is_missing(prod: Plan, function: str) -> None:
     emulators = {name for name in SETTINGS if "EMULATOR" in name}
 
     assert everyones - emulators <= set(environment)
-    assert function == "api" or not (set(SETTINGS) - everyones) & set(environment)
+    assert function == "api" or (set(SETTINGS) - everyones) & set(environment) == {"VAULT_KEYSET"}
     for name in ("GOOGLE_CLOUD_PROJECT", "SYNC_QUEUE"):
         without = {key: value for key, value in environment.items() if key != name}
         with pytest.raises(SettingsInvalid, match=name):
@@ -107,35 +112,61 @@ def test_the_tick_is_made_out_to_the_function(prod: Plan) -> None:
     assert re.fullmatch(rf"https://{prod.function('api')['name']}-\d+\.europe-west1\.run\.app", audience)
 
 
-def test_pushes_are_made_out_to_the_worker(prod: Plan) -> None:
-    """Pub/Sub calls the worker's URL as the push account, with the topic in the path."""
-    push = prod.only("module.queue.google_pubsub_subscription.worker")["push_config"][0]
+@pytest.mark.parametrize(
+    ("queue", "worker", "account", "lane"),
+    [
+        ("queue", "worker", "push", topics.FIRST_LANE),
+        ("queue_backfill", "worker_backfill", "push-backfill", topics.BACKFILL_LANE),
+    ],
+)
+def test_pushes_are_made_out_to_the_worker(
+    prod: Plan, queue: str, worker: str, account: str, lane: topics.Lane
+) -> None:
+    """Pub/Sub calls the lane's worker as its push account, with the topic in the path."""
+    push = prod.only(f"module.{queue}.google_pubsub_subscription.worker")["push_config"][0]
     token = push["oidc_token"][0]
 
     assert re.fullmatch(
-        rf"https://{prod.function('worker')['name']}-\d+\.europe-west1\.run\.app", token["audience"]
+        rf"https://{prod.function(worker)['name']}-\d+\.europe-west1\.run\.app", token["audience"]
     )
-    assert push["push_endpoint"] == f"{token['audience']}/projects/{PROJECT}/topics/{topics.TOPIC}"
-    assert token["service_account_email"] == prod.accounts["push"]
+    assert push["push_endpoint"] == f"{token['audience']}/projects/{PROJECT}/topics/{lane.topic}"
+    assert token["service_account_email"] == prod.accounts[account]
 
 
-def test_the_queue_is_the_local_stacks(prod: Plan) -> None:
-    """The emulator's topics and subscription, which all is tested on, are made like the real ones."""
-    subscription = prod.only("module.queue.google_pubsub_subscription.worker")
+def test_both_lanes_have_the_same_worker(prod: Plan) -> None:
+    """The same code, settings and number of instances; continuations have whole slices and fewer at once."""
+    first, backfill = (prod.service(name) for name in ("worker", "worker_backfill"))
+    settings = Settings.from_environment(prod.environment("worker"))
 
-    assert prod.only("module.queue.google_pubsub_topic.tasks")["name"] == topics.TOPIC
-    assert prod.only("module.queue.google_pubsub_topic.dead")["name"] == topics.DEAD_LETTER_TOPIC
-    assert subscription["name"] == topics.SUBSCRIPTION
-    assert (
-        prod.only("module.queue.google_pubsub_subscription.dead")["name"] == topics.DEAD_LETTER_SUBSCRIPTION
+    assert Settings.from_environment(prod.environment("worker_backfill")) == settings
+    assert (settings.sync_queue, settings.sync_queue_backfill) == (
+        f"pubsub:{topics.TOPIC}",
+        f"pubsub:{topics.BACKFILL_LANE.topic}",
     )
+    assert (settings.first_slice_seconds, settings.slice_seconds) == (60, 480)
+    assert first["max_instance_count"] == backfill["max_instance_count"]
+    assert first["max_instance_request_concurrency"] == 32
+    assert backfill["max_instance_request_concurrency"] == 8
+
+
+@pytest.mark.parametrize(
+    ("queue", "lane"), [("queue", topics.FIRST_LANE), ("queue_backfill", topics.BACKFILL_LANE)]
+)
+def test_the_queue_is_the_local_stacks(prod: Plan, queue: str, lane: topics.Lane) -> None:
+    """The emulator's topics and subscriptions, which all is tested on, are made like the real ones."""
+    subscription = prod.only(f"module.{queue}.google_pubsub_subscription.worker")
+
+    assert prod.only(f"module.{queue}.google_pubsub_topic.tasks")["name"] == lane.topic
+    assert prod.only(f"module.{queue}.google_pubsub_topic.dead")["name"] == lane.dead
+    assert subscription["name"] == lane.subscription
+    assert prod.only(f"module.{queue}.google_pubsub_subscription.dead")["name"] == lane.dead
     assert subscription["ack_deadline_seconds"] == topics.ACK_DEADLINE_S
     assert subscription["retry_policy"] == [
         {"minimum_backoff": f"{topics.MIN_BACKOFF_S}s", "maximum_backoff": f"{topics.MAX_BACKOFF_S}s"}
     ]
     policy = subscription["dead_letter_policy"][0]
     assert policy["max_delivery_attempts"] == topics.MAX_DELIVERY_ATTEMPTS
-    assert policy["dead_letter_topic"].endswith(f"/{topics.DEAD_LETTER_TOPIC}")
+    assert policy["dead_letter_topic"].endswith(f"/{lane.dead}")
 
 
 def test_consumers_are_told_by_a_topic_of_their_own(prod: Plan) -> None:
@@ -174,6 +205,7 @@ def test_exactly_these_callers_are_let_in(prod: Plan) -> None:
         ("sync-api", f"serviceAccount:{prod.accounts['scheduler']}", "roles/run.invoker"),
         ("sync-api", f"serviceAccount:{prod.accounts['op-jane']}", "roles/run.invoker"),
         ("sync-worker", f"serviceAccount:{prod.accounts['push']}", "roles/run.invoker"),
+        ("sync-backfill", f"serviceAccount:{prod.accounts['push-backfill']}", "roles/run.invoker"),
     }
     assert prod.service("worker")["ingress_settings"] == "ALLOW_INTERNAL_ONLY"
 
@@ -244,4 +276,4 @@ def test_the_command_line_can_be_pointed_at_it(prod: Plan) -> None:
     )
     worker = prod.environment("worker")
 
-    assert Settings.from_environment(exported) == Settings.from_environment(worker)
+    assert Settings.from_environment(exported) == replace(Settings.from_environment(worker), vault_keyset="")

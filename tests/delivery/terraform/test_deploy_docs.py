@@ -13,7 +13,11 @@ import yaml
 from local.processes import ROOT
 from orchestrator.cli.app import parser
 from tests.delivery.terraform.deploy_docs import (
+    CONCURRENCY,
     DEPLOY,
+    FILL,
+    MEMORY_GIB,
+    TASK_S,
     TICKS,
     documented_grants,
     planned_grants,
@@ -56,10 +60,12 @@ def test_capacity_is_computed(prod: Plan) -> None:
     """What the text says of prod's capacity is prod's."""
     worker = prod.service("worker")
     each, most = worker["max_instance_request_concurrency"], worker["max_instance_count"]
-    seconds = 10_000 * 1.5 / (each * most)
+    places = each * most * FILL
 
+    assert (each, worker["available_memory"]) == (CONCURRENCY, f"{MEMORY_GIB}Gi")
     assert f"{each} \N{MULTIPLICATION SIGN} {most} = {each * most}" in TEXT
-    assert f"1.5 s ÷ {each * most} = {seconds:.0f} s" in TEXT
+    assert f"{TASK_S} s ÷ {places:.0f} = {10_000 * TASK_S / places:.0f} s" in TEXT
+    assert f"about {TASK_S} seconds, and {CONCURRENCY * FILL:.0f} of them share" in TEXT
 
 
 def test_names_are_the_plans(ci: Plan, prod: Plan) -> None:
@@ -197,7 +203,7 @@ def test_a_person_is_told_the_quota_project() -> None:
     lines = commands()
 
     assert lines.index("gcloud auth application-default set-quota-project $PROJECT") < next(
-        index for index, line in enumerate(lines) if line.startswith("make deploy")
+        index for index, line in enumerate(lines) if line.startswith("make deploy") and "DRY=1" not in line
     )
 
 
@@ -207,8 +213,8 @@ def test_the_quota_is_the_defaults() -> None:
     found = re.search(r"default +=[ {]+api = (\d+), worker = (\d+) }", variables)
 
     assert found is not None
-    assert f"begins with {found[1]} instances of the HTTP function\nand {found[2]} of the worker" in TEXT
-    assert int(found[1]) + int(found[2]) == 20
+    assert f"begins with {found[1]} instances of the HTTP function\nand {found[2]} of each worker" in TEXT
+    assert int(found[1]) + 2 * int(found[2]) == 20
     assert re.search(r'variable "cpu_quota" \{[^}]*default +=+ 20', variables)
 
 

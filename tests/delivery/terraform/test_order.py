@@ -75,6 +75,9 @@ def test_the_first_tick_finds_all_permissions(order: dict[str, set[str]]) -> Non
     assert order["time_sleep.callers"] >= {
         "module.api.google_cloud_run_v2_service_iam_member.invoker",
         "module.worker.google_cloud_run_v2_service_iam_member.invoker",
+        "module.worker_backfill.google_cloud_run_v2_service_iam_member.invoker",
+        "module.queue_backfill.google_pubsub_subscription.worker",
+        "module.queue_backfill.google_pubsub_topic_iam_member.publisher",
         "module.queue.google_service_account_iam_member.push_tokens",
         "module.queue.google_pubsub_subscription.worker",
         "module.queue.google_pubsub_topic_iam_member.publisher",

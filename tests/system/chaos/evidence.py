@@ -25,6 +25,7 @@ from orchestrator.model.connection import STREAMS
 from orchestrator.model.documents import from_document
 from orchestrator.model.run import Run, RunStatus, Shard, Task
 from orchestrator.model.state import SyncState
+from orchestrator.operators.tasks.quiet import quiet_page
 from orchestrator.ports import Document, DocumentStore
 from tests.marketplaces.conformance.case import every, told_by
 from tests.system.chaos.sellers import SELLERS
@@ -59,7 +60,8 @@ def read_runs(store: DocumentStore) -> list[RunRecord]:
     for snapshot in every(store, "runs"):
         path = snapshot.path
         shards = {each.id: from_document(Shard, each.data) for each in every(store, f"{path}/shards")}
-        tasks = [from_document(Task, each.data) for each in every(store, f"{path}/tasks")]
+        quiet, _, _ = quiet_page(store, path, None, None, 10_000)
+        tasks = [from_document(Task, each.data) for each in [*every(store, f"{path}/tasks"), *quiet]]
         run = from_document(Run, snapshot.data)
         found.append(RunRecord(run_id=snapshot.id, run=run, shards=shards, tasks=tasks))
     return found

@@ -56,7 +56,7 @@ def report_of(
     verdict: Verdict,
 ) -> Report:
     """Put it together."""
-    tasks = [task for record in evidence.runs for task in record.tasks]
+    shards = [shard for record in evidence.runs for shard in record.shards.values()]
     numbers = {name: counts[name] for name in _COUNTED}
     return Report(
         **numbers,
@@ -66,8 +66,8 @@ def report_of(
         ticks=len(evidence.ticks),
         runs=dict(sorted(Counter(record.run.status.value for record in evidence.runs).items())),
         records=sum(len(truth) for account in evidence.accounts for truth in account.truth.values()),
-        document_writes=sum(task.cost.document_writes for task in tasks),
-        marketplace_calls=sum(task.cost.marketplace_calls for task in tasks),
+        document_writes=sum(shard.cost.document_writes for shard in shards),
+        marketplace_calls=sum(shard.cost.marketplace_calls for shard in shards),
         worker_peak_mib=round(peak_bytes / 2**20, 1),
         lost=len(verdict.lost),
         doubled=len(verdict.doubled),

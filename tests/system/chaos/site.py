@@ -104,6 +104,10 @@ def running(folder: Folder, seed: int, size: Size) -> Iterator[Site]:
             steady.wait_ready(f"sandbox-{name}", url)
         steady.wait_ready("issuer", variables["OIDC_CERTS_URL"])
         services = wiring.build(Settings.from_environment(variables))
+        if services.vault is not None and services.vault.published() is None:
+            # No worker runs yet that could make it.
+            services.vault.add_key()
+            services.vault.publish()
         add_samples(services, folder, sandboxes, SELLERS)
         fleet = Fleet(processes, environment, listening)
         fleet.start()

@@ -17,6 +17,7 @@ from orchestrator.model import ids
 from orchestrator.model.counts import COSTS, COUNTS, TaskTotals
 from orchestrator.model.run import Run, Shard, Task
 from orchestrator.model.state import Cursor, SyncState
+from orchestrator.operators.tasks.quiet import UNCHANGED
 
 #: What a sandbox tells of each record, or a document holds of it, by record id.
 Told = Mapping[str, Mapping[str, Any]]
@@ -185,6 +186,12 @@ def _miscounted(record: RunRecord) -> Iterator[str]:
         where = f"run {record.run_id}, shard {name}"
         yield from _differing(where, "tasks", _totals(tasks), msgspec.to_builtins(shard.tasks))
         yield from _differing(where, "open", len(shard.ids) - len(tasks), shard.open)
+        quiet = sum(task.reason == UNCHANGED for task in tasks)
+        yield from _differing(where, "tasks without a record", quiet, shard.quiet)
+        if quiet:
+            # What they have read is in the shard alone; they have changed nothing.
+            yield from _differing(where, "changes", _changes(tasks), _changes([shard]))
+            continue
         counted = {name: _full(msgspec.to_builtins(counts)) for name, counts in shard.by_stream.items()}
         yield from _differing(where, "records", _by_stream(tasks), counted)
         cost = sum((Counter(msgspec.to_builtins(task.cost)) for task in tasks), Counter())
@@ -195,8 +202,9 @@ def _miscounted(record: RunRecord) -> Iterator[str]:
         where, run = f"run {record.run_id}", record.run
         yield from _differing(where, "tasks", _totals(record.tasks), msgspec.to_builtins(run.tasks))
         sums = Counter[str]()
-        for counts in _by_stream(record.tasks).values():
-            sums.update(counts)
+        for shard in record.shards.values():
+            for counts in shard.by_stream.values():
+                sums.update(_full(msgspec.to_builtins(counts)))
         yield from _differing(where, "records", _full(sums), _full(msgspec.to_builtins(run.records)))
 
 
@@ -219,6 +227,16 @@ def _by_stream(tasks: Sequence[Task]) -> dict[str, dict[str, int]]:
             for name in COUNTS:
                 into[name] += getattr(counts, name)
     return sums
+
+
+def _changes(counted: Sequence[Task | Shard]) -> dict[str, int]:
+    """Records that were written, marked as deleted or rejected."""
+    counts = [
+        found
+        for each in counted
+        for found in (each.streams if isinstance(each, Task) else each.by_stream).values()
+    ]
+    return {name: sum(getattr(each, name) for each in counts) for name in ("written", "deleted", "rejected")}
 
 
 def _full(counts: Mapping[str, Any]) -> dict[str, int]:

@@ -13,21 +13,28 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from tests.system.guards.change_guards import CHANGE_GUARDS
+from tests.system.guards.channel_guards import CHANNEL_GUARDS
 from tests.system.guards.cli_guards import CLI_GUARDS
 from tests.system.guards.copies import copy_without, run_in
+from tests.system.guards.deploy_guards import DEPLOY_GUARDS
 from tests.system.guards.detail_guards import DETAIL_GUARDS
+from tests.system.guards.edge_guards import EDGE_GUARDS
 from tests.system.guards.freshness_guards import FRESHNESS_GUARDS
 from tests.system.guards.guard import Guard
 from tests.system.guards.local_guards import LOCAL_GUARDS
 from tests.system.guards.log_guards import LOG_GUARDS
+from tests.system.guards.look_guards import LOOK_GUARDS
 from tests.system.guards.migration_guards import MIGRATION_GUARDS
 from tests.system.guards.operator_guards import OPERATOR_GUARDS
+from tests.system.guards.pace_guards import PACE_GUARDS
 from tests.system.guards.page_guards import PAGE_GUARDS
 from tests.system.guards.protocol import PROTOCOL
+from tests.system.guards.quiet_guards import QUIET_GUARDS
 from tests.system.guards.record_guards import RECORD_GUARDS
 from tests.system.guards.run_guards import RUN_GUARDS
 from tests.system.guards.seller_guards import SELLER_GUARDS
 from tests.system.guards.shopify_guards import SHOPIFY_GUARDS
+from tests.system.guards.vault_guards import VAULT_GUARDS
 from tests.system.guards.woocommerce_guards import WOOCOMMERCE_GUARDS
 
 GUARDS = (
@@ -37,15 +44,22 @@ GUARDS = (
     *DETAIL_GUARDS,
     *MIGRATION_GUARDS,
     *RUN_GUARDS,
+    *PACE_GUARDS,
     *FRESHNESS_GUARDS,
     *CHANGE_GUARDS,
     *LOCAL_GUARDS,
+    *EDGE_GUARDS,
     *LOG_GUARDS,
+    *CHANNEL_GUARDS,
+    *DEPLOY_GUARDS,
     *CLI_GUARDS,
     *OPERATOR_GUARDS,
     *SELLER_GUARDS,
+    *VAULT_GUARDS,
     *PAGE_GUARDS,
     *PROTOCOL,
+    *LOOK_GUARDS,
+    *QUIET_GUARDS,
 )
 DOCUMENT = Path(__file__).with_name("README.md")
 HEAD = "| promise | guard | test that fails without it | its output |\n| --- | --- | --- | --- |\n"

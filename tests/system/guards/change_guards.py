@@ -80,7 +80,7 @@ CHANGE_GUARDS = (
     Guard(
         "changes: the queue's own topic is refused",
         "orchestrator/settings_table.py",
-        'if value and changes in {queue, f"{queue}-dead"}:',
+        'if value and given.text(name) and changes in {queue, f"{queue}-dead"}:',
         "if False:",
         "tests/core/test_settings.py::test_changes_are_not_told_to_the_queue",
     ),

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tests.support.project import ROOT
 
-_COPIED = ("functions", "local", "orchestrator", "tests", "main.py", "pyproject.toml")
+_COPIED = ("functions", "local", "orchestrator", "terraform", "tests", "main.py", "pyproject.toml")
 
 
 @contextmanager
@@ -24,7 +24,9 @@ def copy_without(path: str, line: str, instead: str) -> Iterator[Path]:
         for part in _COPIED:
             source = ROOT / part
             if source.is_dir():
-                shutil.copytree(source, copy / part, ignore=shutil.ignore_patterns("__pycache__"))
+                shutil.copytree(
+                    source, copy / part, ignore=shutil.ignore_patterns("__pycache__", ".terraform")
+                )
             else:
                 shutil.copy(source, copy / part)
         text = (copy / path).read_text()

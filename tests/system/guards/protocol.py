@@ -150,8 +150,8 @@ PROTOCOL = (
     Guard(
         "rule 4, history 3: counters move in the commit that creates the task: sent again, they count once",
         "orchestrator/tasks/holder.py",
-        "                written = self._write(new, writes)\n",
-        """                written = self._write(new, writes[:1])
+        "                written = self._write(new, writes, self._snapshot)\n",
+        """                written = self._write(new, writes[:1], self._snapshot)
                 if writes:
                     (shard_result,) = self._store.commit(writes[1:])
                     written.append(shard_result.increments["open"])
@@ -222,8 +222,8 @@ PROTOCOL = (
     Guard(
         "history 11: a refused finish keeps the data and counts nothing",
         "orchestrator/tasks/holder.py",
-        "if shard is None or record is not None:",
-        "if shard is None:",
+        "return path, shard is None or record is not None or counted(shard, task.connection_id)",
+        "return path, shard is None",
         "tests/system/simulation/test_histories.py::test_nothing_is_lost_and_every_run_ends",
     ),
     Guard(

@@ -82,7 +82,7 @@ RECORD_GUARDS = (
         "orchestrator/sync/normalizer.py",
         "if earlier is None and self._is_known(key, content, known):",
         "if False:",
-        CORE + "test_streams.py::test_an_unchanged_connection_costs_four_writes_and_two_reads",
+        CORE + "test_streams.py::test_an_unchanged_connection_costs_two_writes_and_two_reads",
     ),
     Guard(
         "invariant 3: what a snapshot has seen fits the digest it was stored with",

@@ -10,6 +10,34 @@ SLOW = "tests/system/hostile/test_slow_clients.py::"
 CALLS = "tests/marketplaces/test_client.py::"
 RUN_GUARDS = (
     Guard(
+        "lanes: a continuation goes to the lane of continuations",
+        "orchestrator/adapters/lanes.py",
+        "[message for message in messages if not message.is_continuation]",
+        "list(messages)",
+        CORE + "test_lanes.py::test_messages_go_to_their_lanes_and_dead_letters_come_from_both",
+    ),
+    Guard(
+        "lanes: a first slice is short if continuations have a lane",
+        "orchestrator/settings.py",
+        "return min(self.first_slice_seconds, self.slice_seconds)",
+        "return self.slice_seconds",
+        CORE + "test_lanes.py::test_a_first_slice_is_short_and_a_continuation_is_whole",
+    ),
+    Guard(
+        "lanes: a first slice that was too short for a page is not stalled",
+        "orchestrator/sync/slice.py",
+        "else opened.stalled + self._is_whole_slice()",
+        "else opened.stalled + 1",
+        CORE + "test_lanes.py::test_a_first_slice_without_a_page_is_not_stalled",
+    ),
+    Guard(
+        "lanes: a continuation that waits long for its turn is not taken for a lost worker",
+        "orchestrator/tasks/claim.py",
+        "    if older.has_progress or (older.slice > 0 and throttled is None):\n",
+        "    if older.has_progress and throttled is not None:\n",
+        CORE + "test_slices.py::test_a_continuation_that_waits_long_for_its_turn_fails_nothing",
+    ),
+    Guard(
         "invariant 4: a worker that closes the task of a removal leaves the removal its own",
         "orchestrator/tasks/claim_table.py",
         "removed_at=state.removed_at if state.removing else None,",
@@ -44,8 +72,8 @@ RUN_GUARDS = (
     Guard(
         "invariant 4: a holder that has lost releases nothing",
         "orchestrator/tasks/holder.py",
-        "if self._is_lost or self.state.open is None",
-        "if self.state.open is None",
+        "if self._is_lost or not is_mine:",
+        "if not is_mine:",
         CORE + "test_crashes.py::test_a_holder_that_has_lost_releases_nothing",
     ),
     Guard(
@@ -83,9 +111,16 @@ RUN_GUARDS = (
     Guard(
         "invariant 5, rule 3: a final task is created, never rewritten",
         "orchestrator/tasks/ending.py",
-        "Create(path or ids.task_path(task.run_id, task.connection_id), to_document(task)),",
-        "Put(path or ids.task_path(task.run_id, task.connection_id), to_document(task)),",
+        "Create(path or ids.task_path(task.run_id, task.connection_id), to_document(task)))",
+        "Put(path or ids.task_path(task.run_id, task.connection_id), to_document(task)))",
         "tests/system/simulation/test_histories.py::test_nothing_is_lost_and_every_run_ends[0]",
+    ),
+    Guard(
+        "invariant 5: the round through open runs does not wait for the one through lost leases",
+        "orchestrator/runs/heal.py",
+        "runs=before.runs.following(now, round_length),",
+        "runs=before.runs.following(now, round_length) if before.leases.ended else before.runs,",
+        CORE + "test_storms.py::test_the_round_through_open_runs_does_not_wait_for_the_lost_leases",
     ),
     Guard(
         "invariant 5: heal publishes lost dispatches",

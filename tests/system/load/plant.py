@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, Future
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from functools import partial
 from typing import Any, ParamSpec, TypeVar
 
 import msgspec
 
 from orchestrator import handle, wiring
+from orchestrator.adapters.lanes import Lanes
 from orchestrator.errors import SyncError
 from orchestrator.marketplaces.session_request import SessionRequest
 from orchestrator.marketplaces.spec import (
@@ -28,14 +30,16 @@ from orchestrator.model import ids
 from orchestrator.model.documents import from_document
 from orchestrator.model.messages import Message
 from orchestrator.model.run import Run
-from orchestrator.ports import Document, Put, Query, Snapshot, Write, Written
+from orchestrator.ports import Create, Document, Put, Query, Snapshot, TaskQueue, Write, Written
 from orchestrator.runs.start import start_tick
 from orchestrator.services import Services
 from orchestrator.settings import Settings
 from tests.support.connectors import OPEN_TO_ALL, NoCredential, NoSettings
+from tests.support.queues import ListQueue
 from tests.support.secrets import MemorySecrets
 from tests.support.stores import WrappedStore
 from tests.support.world import ENVIRONMENT, FakeClient, Row, normalize
+from tests.system.load.subscription import Delivery, Instance, Subscription
 from tests.system.simulation.loop import START, Loop, SimClock, SimFuture
 from tests.system.simulation.memory import MemoryStore
 from tests.system.simulation.process import Process
@@ -47,6 +51,7 @@ T = TypeVar("T")
 READ_S, COMMIT_S = 0.01, 0.05
 #: Rows on a page of the marketplace; each page is a commit.
 PAGE_ROWS = 20
+TICK_S = 900
 
 
 @dataclass(frozen=True)
@@ -132,11 +137,10 @@ class SlowStore(WrappedStore):
 
 @dataclass
 class Worker:
-    """One process: its free slots, and what its invocations share."""
+    """One process: what its invocations share."""
 
     services: Services
     pool: Pool
-    free: int
 
 
 @dataclass
@@ -149,95 +153,95 @@ class Seen:
     handled_s: list[tuple[float, Message]] = field(default_factory=list)
     #: Messages that were to be delivered again.
     refused: list[str] = field(default_factory=list)
-    most_waiting: int = 0
-    #: The most invocations at once that held a slot.
-    most_working: int = 0
     calls: Counter[str] = field(default_factory=Counter)
+    #: When a message of a run's task was handled for the last time, in seconds after the first tick.
+    handled_at_s: dict[tuple[str, str], float] = field(default_factory=dict)
+    #: Rows that were read.
+    rows: Counter[str] = field(default_factory=Counter)
+    #: Each task that ended: its run, its connection, how, and when after the first tick.
+    ended: list[tuple[str, str, Document, float]] = field(default_factory=list)
 
 
 class Plant:
-    """One tick's run over some accounts.
+    """Ticks over some accounts.
 
     Args:
         accounts: By connection id.
-        workers: Processes.
-        slots: Messages that each works on at once.
+        workers: Instances of each lane.
+        slots: Messages that an instance of the only lane, or of the lane of continuations, works on at once.
+        first_slots: The same for the lane of first slices; 0 if there is one lane.
+        delivery: How each lane's messages are pushed.
     """
 
-    def __init__(self, accounts: Mapping[str, Account], *, workers: int = 4, slots: int = 8) -> None:
+    def __init__(
+        self,
+        accounts: Mapping[str, Account],
+        *,
+        workers: int = 4,
+        slots: int = 8,
+        first_slots: int = 0,
+        delivery: Delivery | None = None,
+    ) -> None:
         self.accounts = accounts
         self.loop = Loop(1)
         self.store = MemoryStore()
         self.store.watchers.append(self._note_task)
         self.seen = Seen()
-        self._waiting: deque[Message] = deque()
-        self._working = 0
-        self.workers = [self._worker(slots) for _ in range(workers)]
+        environment = {"SYNC_QUEUE_BACKFILL": "local:http://127.0.0.1:8"} if first_slots else {}
+        self._settings = Settings.from_environment(ENVIRONMENT | environment)
+        lanes = [first_slots, slots] if first_slots else [slots]
+        self.lanes = [
+            Subscription(
+                self.loop, [self._instance(size) for _ in range(workers)], self._work, delivery or Delivery()
+            )
+            for size in lanes
+        ]
+        self._queue: TaskQueue = Lanes(*self.lanes) if len(self.lanes) == 2 else self.lanes[0]
+        self.workers = [instance.services for lane in self.lanes for instance in lane.instances]
+        for worker in self.workers:
+            worker.services = replace(worker.services, queue=self._queue)
         for name in accounts:
             self._connect(name)
 
-    def run(self, seconds: float = 3600) -> Run:
-        """A tick and all that comes of it."""
+    def run(self, seconds: float = 3600, *, ticks: int = 1) -> Run:
+        """Ticks and all that comes of them; returns the first one's run."""
         services = self.workers[0].services
-
-        def tick() -> None:
-            start_tick(services, job="sync", schedule_time=START, requested_by="scheduler")
-
-        self.loop.spawn(tick, Process())
-        self.loop.run(seconds)
+        for turn in range(ticks):
+            at = START + timedelta(seconds=turn * TICK_S)
+            tick = partial(start_tick, services, job="sync", schedule_time=at, requested_by="scheduler")
+            self.loop.at(turn * TICK_S, partial(self.loop.spawn, tick, Process()))
+        self.loop.run(seconds, steps=20_000_000)
         snapshot = self.store.get(ids.run_path(ids.tick_run_id(START, "sync")))
         assert snapshot is not None
         return from_document(Run, snapshot.data)
 
-    def publish(self, messages: Sequence[Message], *, not_before: datetime | None = None) -> None:
-        """See TaskQueue: first in, first out."""
-        assert not_before is None
-        self._waiting.extend(messages)
-        self.seen.most_waiting = max(self.seen.most_waiting, len(self._waiting))
-        self.loop.at(0, self._deliver)
-
-    def bury(self, body: bytes, *, reason: str, attributes: Mapping[str, str]) -> None:
-        """Every message here can be read."""
-        raise AssertionError(reason)
-
-    def _worker(self, slots: int) -> Worker:
+    def _instance(self, slots: int) -> Instance[Worker]:
         process = Process()
         pool = Pool(self.loop, process, wiring._OVERLAPPING)
         services = Services(
-            settings=Settings.from_environment(ENVIRONMENT),
+            settings=self._settings,
             store=SlowStore(self.loop, self.store),
-            queue=self,
+            queue=ListQueue(),  # until the lanes are made
             secrets=MemorySecrets(default="{}"),
             clock=SimClock(self.loop, process),
             connectors={"shopify": self._connector()},
             executor=pool,
         )
-        return Worker(services, pool, slots)
+        return Instance(Worker(services, pool), slots)
 
-    def _deliver(self) -> None:
-        """Give waiting messages to whoever has the most slots free."""
-        while self._waiting:
-            at = max(self.workers, key=lambda each: each.free)
-            if not at.free:
-                return
-            self._begin(at, self._waiting.popleft())
-
-    def _begin(self, at: Worker, message: Message) -> None:
-        at.free -= 1
-        self._working += 1
-        self.seen.most_working = max(self.seen.most_working, self._working)
-
+    def _work(self, at: Worker, message: Message, done: Callable[[bool], None]) -> None:
         def body() -> None:
             begun = self.loop.now_s
+            succeeded = True
             try:
                 handle.handle(at.services, message)
             except SyncError as error:
                 self.seen.refused.append(str(error))
-                self.loop.at(10, lambda: self.publish([message]))
+                succeeded = False
             self.seen.handled_s.append((self.loop.now_s - begun, message))
-            at.free += 1
-            self._working -= 1
-            self._deliver()
+            if succeeded:
+                self.seen.handled_at_s[message.run_id, message.connection_id] = self.loop.now_s
+            done(succeeded)
 
         self.loop.spawn(body, Process())
 
@@ -287,14 +291,16 @@ class Plant:
         self.loop.sleep(account.page_s)
         start = int(token or 0)
         stop = min(start + PAGE_ROWS, account.orders)
+        self.seen.rows[name] += stop - start
         rows = [Row(id=f"o{n}", updated_at=START - timedelta(hours=1)) for n in range(start, stop)]
         return Page([msgspec.json.encode(row) for row in rows], str(stop) if stop < account.orders else None)
 
     def _note_task(self, writes: Sequence[Write], _: Mapping[str, Document | None]) -> None:
         for write in writes:
             parts = write.path.split("/")
-            if len(parts) == 4 and parts[2] == "tasks":
+            if len(parts) == 4 and parts[2] == "tasks" and isinstance(write, Create | Put):
                 self.seen.done_s[parts[3]] = self.loop.now_s
+                self.seen.ended.append((parts[1], parts[3], dict(write.data), self.loop.now_s))
 
 
 def _open(opening: SessionRequest) -> AnySession:

@@ -67,8 +67,8 @@ def test_no_message_is_ended_without_a_result(together: Plant) -> None:
 
 def test_queue_and_work_in_flight_are_bounded(together: Plant) -> None:
     """At most a message a connection waits, a slot holds one, an invocation has one page and one commit."""
-    assert together.seen.most_waiting <= len(together.accounts) + 1
-    assert together.seen.most_working <= WORKERS * SLOTS
+    assert together.lanes[0].most_waiting <= len(together.accounts) + 1
+    assert together.lanes[0].most_working <= WORKERS * SLOTS
     assert max(each.pool.most for each in together.workers) <= 2 * SLOTS + 1
 
 

@@ -16,6 +16,7 @@ from orchestrator.model.documents import from_document
 from orchestrator.model.messages import Message
 from orchestrator.model.run import Run, Task
 from orchestrator.model.state import SyncState
+from orchestrator.operators.tasks.quiet import quiet_page
 from orchestrator.ports import DocumentStore, Snapshot, Update
 from orchestrator.runs.start import start_tick
 from orchestrator.services import Services
@@ -111,8 +112,15 @@ class Scene:
         return from_document(Run, self.get(ids.run_path(run_id)).data)
 
     def task(self, run_id: str, connection_id: str) -> Task:
-        """A task's record."""
-        return from_document(Task, self.get(ids.task_path(run_id, connection_id)).data)
+        """A task's record; of a task in which nothing happened, what its shard tells of it."""
+        found = self.store.get(ids.task_path(run_id, connection_id))
+        return from_document(Task, found.data) if found is not None else self.quiet(run_id)[connection_id]
+
+    def quiet(self, run_id: str) -> dict[str, Task]:
+        """The tasks of a run that have no record, by connection."""
+        found, _, faults = quiet_page(self.store, ids.run_path(run_id), None, None, 10_000)
+        assert not faults
+        return {each.id: from_document(Task, each.data) for each in found}
 
     def state(self, connection_id: str) -> SyncState:
         """A connection's state."""

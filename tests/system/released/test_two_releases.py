@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.model.paces import pace_of
+from orchestrator.ports import Update
 from tests.marketplaces.conformance.case import every
 from tests.system.released.replay import Release
 from tests.system.released.scene import TICK_S, change
@@ -49,8 +51,11 @@ def changed(both: Two) -> None:
 
 
 def check(both: Two) -> None:
-    """Every run has ended, nobody holds a connection, and the store holds what each seller has."""
+    """Every run has ended and counts its plan, nobody holds anything, and the store holds what is there."""
     store = both.scene.store
+    for found in every(store, "runs"):
+        planned = sum(len(shard.data["ids"]) for shard in every(store, f"{found.path}/shards"))
+        assert found.data["tasks"]["total"] == planned, found.id
     assert {found.data["status"] for found in every(store, "runs")} <= {"succeeded", "partial"}
     for found in every(store, "sync_state"):
         state = both.scene.state(found.id)
@@ -66,6 +71,30 @@ def test_workers_of_both_releases_share_the_work(both: Two) -> None:
         tick(both, lambda: rng.random() < 0.5, frozen=turn % 2 == 1)
         if turn == 1:
             changed(both)
+    settle(both)
+    check(both)
+
+
+def test_a_roll_back_from_intervals(both: Two) -> None:
+    """The release before covers every connection, also in runs that today's one has narrowed to some paces.
+
+    It adds connections without a pace. The next tick of today's release finds them.
+    """
+    store = both.scene.store
+    tick(both, NEW)
+    found = list(every(store, "connections"))
+    own = {"interval_minutes": 15}
+    store.commit([Update(each.path, {**own, "pace": pace_of(each.id, own)}) for each in found])
+    store.commit([Update(found[0].path, {"pace": None})])
+    changed(both)
+    tick(both, OLD)
+    last = max(every(store, "runs"), key=lambda run: str(run.data["order"]))
+    assert last.data["selection"]["due"]["scanned"] == [found[0].data["marketplace"]]
+    tick(both, OLD, frozen=True)
+    shards = every(store, f"{last.path}/shards")
+    assert sum(len(shard.data["ids"]) for shard in shards) == len(both.sellers)
+    tick(both, NEW)
+    assert {each.data["pace"] for each in every(store, "connections")} == {"0015-00"}
     settle(both)
     check(both)
 

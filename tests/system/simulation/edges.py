@@ -244,7 +244,7 @@ class Edges:
         def run() -> None:
             history.say(f"takes {message.kind} {message.run_id} {message.connection_id} (attempt {attempt})")
             try:
-                handle_event(_event(message), lambda: history.services(process), handle.handle)
+                handle_event(_event(message, attempt), lambda: history.services(process), handle.handle)
             except ServiceUnavailable:
                 self._ended(process)
                 history.refused_delivery(process, message)
@@ -301,7 +301,7 @@ class Edges:
             history.violated(f"{process.name} made {process.calls} calls and {process.published} messages")
 
 
-def _event(message: Message) -> CloudEvent:
+def _event(message: Message, attempt: int) -> CloudEvent:
     """The event that the framework makes of a push."""
     attributes = {
         "type": "google.cloud.pubsub.topic.v1.messagePublished",
@@ -310,4 +310,5 @@ def _event(message: Message) -> CloudEvent:
         "time": "2026-11-23T06:00:00Z",
     }
     pushed = {"data": base64.b64encode(encode(message)).decode(), "messageId": "1", "attributes": {}}
-    return CloudEvent(attributes, {"message": pushed, "subscription": "projects/p/subscriptions/s"})
+    data = {"message": pushed, "subscription": "projects/p/subscriptions/s", "deliveryAttempt": attempt}
+    return CloudEvent(attributes, data)

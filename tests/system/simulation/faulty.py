@@ -68,9 +68,11 @@ class SimStore:
         """See DocumentStore."""
         return self._reading(f"queries {query.collection}", lambda: self._history.store.query(query))
 
-    def count(self, collection: str, where: Sequence[Filter] = ()) -> int:
+    def count(self, collection: str, where: Sequence[Filter] = (), *, group: bool = False) -> int:
         """See DocumentStore."""
-        return self._reading(f"counts {collection}", lambda: self._history.store.count(collection, where))
+        return self._reading(
+            f"counts {collection}", lambda: self._history.store.count(collection, where, group=group)
+        )
 
     def sum(self, collection: str, field: str, where: Sequence[Filter] = ()) -> float:
         """See DocumentStore."""

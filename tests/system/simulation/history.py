@@ -31,6 +31,7 @@ from tests.system.simulation.outbox import Outbox
 from tests.system.simulation.people import MARKETPLACES, ORGANIZATIONS, People
 from tests.system.simulation.process import MOST_FROZEN_S, Killed, Process
 from tests.system.simulation.releases import Releases
+from tests.system.simulation.slots import Slots
 from tests.system.simulation.tellings import SimFeed, Tellings
 from tests.system.simulation.watch import Watch
 
@@ -82,6 +83,7 @@ class History:
         self.hands = Hands(self)
         self.watch = Watch(self)
         Losses(self)
+        self.slots = Slots(self)
         self.tellings = Tellings(self)
         self.judge = Judge(self)
         self.connections = [f"c{n}" for n in range(self.rng.randint(1, 4))]
@@ -183,6 +185,7 @@ class History:
             "backfill_since": None,
             "store_buyer_pii": chance(rng, 0.3),
             "reconcile_hours": rng.choice([1, 24]),
+            **self.slots.fields(connection_id),
             "created_at": START,
             "updated_at": START,
         }
@@ -331,6 +334,7 @@ class History:
             self.loop.at(idle_s + CHECKED[-1] + 900, self._mend)
         self.settled_s = self.quiet_s + idle_s + CHECKED[0] - HOUR_S
         self.loop.run(self.quiet_s + idle_s + ticks[-1] + HOUR_S)
+        self.slots.ask_for_all()
         for _ in range(self.releases.turns_owed()):
             for connection_id in self.releases.held_up():
                 self.loop.at(0, partial(self.people.ask_for, connection_id))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from orchestrator.marketplaces.spec import Listing
 from orchestrator.model import ids
 from orchestrator.model.documents import from_document
-from orchestrator.model.run import RunStatus, TaskStatus
+from orchestrator.model.run import RunStatus, TaskStatus, counted
 from orchestrator.model.state import Health, SyncState
 from orchestrator.ports import Document, Query
 from tests.system.simulation.market import LONG_SPAN
@@ -66,7 +66,12 @@ class Judge:
             if connection_id == history.apple.connection_id:
                 continue
             found = self._store.documents.get(ids.task_path(run_id, connection_id))
+            if found is None and history.slots.has_own(connection_id):
+                continue
             task = found[1] if found is not None else {"status": None, "incomplete": None}
+            shards = self._store.query(Query(f"{ids.run_path(run_id)}/shards", limit=100))
+            if found is None and any(counted(shard, connection_id) for shard in shards):
+                continue
             if history.market.detailed and task.get("reason") == UNDETAILED:
                 continue
             is_well = task["status"] == TaskStatus.SUCCEEDED.value and not task["incomplete"]

@@ -27,7 +27,7 @@ START = datetime(2026, 11, 23, 6, 0, tzinfo=UTC)
 class Actor:
     """One flow of control."""
 
-    def __init__(self, loop: Loop, body: Callable[[], None], process: Process) -> None:
+    def __init__(self, loop: Loop, body: Callable[[], object], process: Process) -> None:
         self.process = process
         self._loop = loop
         self._let = greenlet(self._run, loop.home)
@@ -60,7 +60,7 @@ class Loop:
         #: The first thing that must not have happened; it ends the history wherever it was noticed.
         self.failure: BaseException | None = None
         self._ready: list[Actor] = []
-        self._timers: list[tuple[float, int, Callable[[], None]]] = []
+        self._timers: list[tuple[float, int, Callable[[], object]]] = []
         self._counter = itertools.count()
         self.home = getcurrent()
 
@@ -69,13 +69,13 @@ class Loop:
         """The true time."""
         return START + timedelta(seconds=self.now_s)
 
-    def spawn(self, body: Callable[[], None], process: Process) -> Actor:
+    def spawn(self, body: Callable[[], object], process: Process) -> Actor:
         """A new actor, ready to run."""
         actor = Actor(self, body, process)
         self._ready.append(actor)
         return actor
 
-    def at(self, seconds: float, action: Callable[[], None]) -> None:
+    def at(self, seconds: float, action: Callable[[], object]) -> None:
         """Do something so many seconds from now."""
         heapq.heappush(self._timers, (self.now_s + seconds, next(self._counter), action))
 

@@ -65,8 +65,10 @@ class MemoryStore:
             rows = [row for row in rows if (row[0] < place if query.descending else row[0] > place)]
         return [snapshot for _, snapshot in rows[: query.limit]]
 
-    def count(self, collection: str, where: Sequence[Filter] = ()) -> int:
+    def count(self, collection: str, where: Sequence[Filter] = (), *, group: bool = False) -> int:
         """See DocumentStore."""
+        if group:
+            raise NotImplementedError("the simulated processes count no collection group")
         return len(self.query(Query(collection, where=where, limit=10**9)))
 
     def sum(self, collection: str, field: str, where: Sequence[Filter] = ()) -> float:

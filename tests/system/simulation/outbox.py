@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from orchestrator.model import ids
 from orchestrator.model.documents import from_document, read_or_none
 from orchestrator.model.messages import Message
-from orchestrator.model.run import Run, RunStatus
+from orchestrator.model.run import Run, RunStatus, counted
 from orchestrator.model.state import Lease, SyncState
 from orchestrator.ports import Filter
 from orchestrator.tasks.ending import record_of
@@ -64,8 +64,9 @@ class Outbox:
         lease = found.lease if found is not None else Lease()
         # A holder may outlive its own message: to be seen alive is enough, though it may die after that.
         holder = self._history.holder(lease.owner)
+        is_closed = task is not None or (shard is not None and counted(shard, message.connection_id))
         is_held = holder is not None and (holder.is_alive or holder.wrote_s > process.began_s)
-        if task is None and lease.not_before is None and not is_held:
+        if not is_closed and lease.not_before is None and not is_held:
             self._history.violated(f"{message} is acknowledged, and nobody goes on")
         if shard is None or run.status is not RunStatus.RUNNING or self._is_busy(message.run_id):
             return

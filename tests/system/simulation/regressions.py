@@ -37,7 +37,7 @@ REGRESSIONS = (
         "orchestrator/sync/windows.py",
         "max(cursor.since, window.until)",
         "window.until",
-        6,
+        11,
     ),
     Regression(
         "seen-of-another-digest",
@@ -45,7 +45,7 @@ REGRESSIONS = (
         "orchestrator/sync/page_writer.py",
         "seen=self.digest.seen_bits(), blind",
         "seen=window.seen, blind",
-        163,
+        633,
     ),
     Regression(
         "refused-without-a-name",
@@ -53,7 +53,7 @@ REGRESSIONS = (
         "orchestrator/sync/rejects.py",
         'self._name(record.get("id"), raw)',
         "self._name(None, raw)",
-        25,
+        4,
     ),
     Regression(
         "long-span-held-up",
@@ -61,7 +61,7 @@ REGRESSIONS = (
         "orchestrator/sync/windows.py",
         "window.until + terms.stream.age + took",
         "window.until + timedelta(days=1)",
-        10,
+        15,
     ),
     Regression(
         "reject-is-forgotten",
@@ -69,7 +69,7 @@ REGRESSIONS = (
         "orchestrator/sync/digest.py",
         "oldest_day <= day < KEPT_DAY]",
         "oldest_day <= day]",
-        122,
+        120,
     ),
     Regression(
         "task-recorded-after-its-time",
@@ -77,7 +77,7 @@ REGRESSIONS = (
         "orchestrator/tasks/ending.py",
         "return now + timedelta(days=services.settings.retention_days)",
         "return now",
-        15,
+        59,
     ),
     Regression(
         "others-are-no-sign-of-life",
@@ -85,7 +85,7 @@ REGRESSIONS = (
         "orchestrator/tasks/claim.py",
         "if state.lease != lease:",
         "if state != read.state:",
-        21,
+        20,
     ),
     Regression(
         "purge-outlives-its-removal",
@@ -93,15 +93,7 @@ REGRESSIONS = (
         "orchestrator/operators/pause.py",
         "if snapshot is None or not state.removing or state.removed_at != self._began_at:",
         "if snapshot is None:",
-        55,
-    ),
-    Regression(
-        "rounds-wait-for-each-other",
-        "The round through open runs waited for the one through lost leases: a run stayed open for a day.",
-        "orchestrator/runs/heal.py",
-        "runs=before.runs.following(now, round_length),",
-        "runs=before.runs.following(now, round_length) if before.leases.ended else before.runs,",
-        83,
+        40,
     ),
     Regression(
         "heal-on-every-delivery",
@@ -109,7 +101,7 @@ REGRESSIONS = (
         "orchestrator/model/healing.py",
         "if age >= APART or age <= -AHEAD:",
         "if True:",
-        1,
+        2,
     ),
     Regression(
         "planned-twice",
@@ -117,7 +109,7 @@ REGRESSIONS = (
         "orchestrator/tasks/ending.py",
         'if first is None or first.data.get("shard", shard) == shard:',
         "if True:",
-        48,
+        59,
     ),
     Regression(
         "one-unreadable-state",
@@ -125,7 +117,7 @@ REGRESSIONS = (
         "orchestrator/model/documents.py",
         "except (msgspec.ValidationError, RecursionError) as error:",
         "except ZeroDivisionError as error:",
-        12,
+        35,
     ),
     Regression(
         "forced-run-eats-a-tick",
@@ -141,7 +133,7 @@ REGRESSIONS = (
         "orchestrator/sync/windows.py",
         "min(now, told or now) - stream.age",
         "now - stream.age",
-        128,
+        103,
     ),
     Regression(
         "release-holds-changes-up",
@@ -157,7 +149,7 @@ REGRESSIONS = (
         "orchestrator/sync/migration/versions.py",
         "cursor.window.until if cursor.window is not None else None]",
         "None]",
-        260,
+        14,
     ),
 )
 

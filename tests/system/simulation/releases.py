@@ -111,6 +111,8 @@ class Releases:
                 continue
             run_id = ids.tick_run_id(history.moment(max(history.ticks)), "sync")
             task = history.store.documents.get(ids.task_path(run_id, connection_id))
+            if task is None and history.slots.has_own(connection_id):
+                continue
             if history.market.detailed and task is not None and task[1]["reason"] == UNDETAILED:
                 continue
             state = history.store.documents[ids.state_path(connection_id)][1]
@@ -141,7 +143,8 @@ class Releases:
     def turns_owed(self) -> int:
         """The most turns that a migration may take longer: a page with a row without details fails once."""
         history = self._history
-        return sum(
+        rests = any(history.slots.has_own(connection_id) for connection_id in history.connections)
+        return 2 * rests + sum(
             has_no_details(row.id, row.now.stored_value)
             for connection_id in history.connections
             for stream in history.market.detailed
@@ -149,7 +152,10 @@ class Releases:
         )
 
     def held_up(self) -> list[str]:
-        """Connections whose last turn ended at such a page; a run that a person asks for is a turn."""
+        """Connections whose last turn ended at such a page, or whose next slot is in hours.
+
+        A run that a person asks for is a turn.
+        """
         history = self._history
         return [
             connection_id
@@ -157,7 +163,11 @@ class Releases:
             for stream, known in SyncState.of(
                 history.store.get(ids.state_path(connection_id))
             ).streams.items()
-            if stream in history.market.detailed and known.migration and known.migration[0].failures
+            if known.migration
+            and (
+                (stream in history.market.detailed and known.migration[0].failures)
+                or history.slots.has_own(connection_id)
+            )
         ]
 
     # The verdict

@@ -13,7 +13,7 @@ from orchestrator.model import ids
 from orchestrator.model.connection import STREAMS
 from orchestrator.model.counts import TaskTotals
 from orchestrator.model.documents import from_document
-from orchestrator.model.run import Run, RunStatus, Shard, Task
+from orchestrator.model.run import RECORDED, Run, RunStatus, Shard, Task
 from orchestrator.ports import Create, Delete, Document, Put, Query, Update, Write
 from orchestrator.sync import changes, digest
 from orchestrator.tasks.sweep import FORCED
@@ -227,16 +227,23 @@ class Watch:
         places = [f"runs/{run_id}/tasks", *(f"{shard.path}/tasks" for shard in shards)]
         found = [it for place in places for it in store.query(Query(place, limit=1000))]
         tasks = [from_document(Task, it.data) for it in found]
-        planned = sorted(name for shard in shards for name in from_document(Shard, shard.data).ids)
+        plans = [from_document(Shard, shard.data) for shard in shards]
+        planned = sorted(name for plan in plans for name in plan.ids)
+        quiet = _quiet(plans)
+        history.seen["quiet"] += len(quiet)
         twice = {name for name in planned if planned.count(name) > 1}
         history.seen["planned twice"] += bool(twice)
         if run.error is not None and run.error.kind == FORCED.kind:
             history.violated(f"{run_id} is closed by force")
         if twice - history.people.moved:
             history.violated(f"{run_id} plans a connection twice")
-        if planned != sorted(task.connection_id for task in tasks):
+        if planned != sorted([*quiet, *(task.connection_id for task in tasks)]):
             history.violated(f"{run_id} closes with tasks that are not its plan")
-        counted = TaskTotals(total=len(tasks))
+        if any(len(plan.final) != len(plan.ids) for plan in plans):
+            history.violated(f"{run_id} closes with shards that do not name all their tasks")
+        if len(quiet) != sum(plan.quiet for plan in plans):
+            history.violated(f"{run_id} closes with another number of tasks without a record")
+        counted = TaskTotals(total=len(planned), succeeded=len(quiet))
         for task in tasks:
             part = TaskTotals(
                 incomplete=int(task.incomplete), throttled=int(task.reason in {"rate_limited", "waiting"})
@@ -245,10 +252,16 @@ class Watch:
             counted.add(part)
         if run.tasks != counted:
             history.violated(f"{run_id} counts {run.tasks}, and its tasks are {counted}")
-        for name in ("seen", "written", "unchanged", "deleted", "rejected"):
+        for name in ("written", "deleted", "rejected"):
             summed = sum(getattr(counts, name) for task in tasks for counts in task.streams.values())
             if getattr(run.records, name) != summed:
                 history.violated(f"{run_id} counts {getattr(run.records, name)} {name}, its tasks {summed}")
+        # A task without a record has read what it knew.
+        records = run.records
+        unchanged = records.seen - records.written - records.rejected
+        known = sum(counts.unchanged for task in tasks for counts in task.streams.values())
+        if records.unchanged != unchanged or unchanged < known or (not quiet and unchanged != known):
+            history.violated(f"{run_id} counts {records.unchanged} unchanged of {unchanged}, tasks {known}")
         self._close_plan(run_id, run, planned)
 
     def _close_plan(self, run_id: str, run: Run, planned: Sequence[str]) -> None:
@@ -275,8 +288,15 @@ class Watch:
             belongs = wanted is None or (
                 wanted == organizations[name] and name not in history.people.changed_hands
             )
-            if belongs and (longer or in_time) and name not in planned:
+            if longer and wanted is None:
+                history.slots.look(run_id, run, name, since_s)
+            if belongs and (longer or in_time) and name not in planned and history.slots.is_due(name, run):
                 history.violated(f"{run_id} leaves out {name}, which is active")
+
+
+def _quiet(plans: Sequence[Shard]) -> list[str]:
+    """Connections whose task is final without a record."""
+    return [name for plan in plans for name in plan.ids if plan.final.get(ids.final_key(name), 0) > RECORDED]
 
 
 def _scope(state: Document, name: str) -> str | None:

@@ -77,4 +77,4 @@ def test_a_marketplace_more_has_a_port_too() -> None:
     wanted = ports.preferred([*MARKETPLACES, "driftwood"])
 
     assert wanted["sandbox-driftwood"] == 8083 + len(MARKETPLACES)
-    assert len(set(wanted.values())) == len(wanted) == 3 + len(MARKETPLACES) + 1 + 2
+    assert len(set(wanted.values())) == len(wanted) == 3 + len(MARKETPLACES) + 1 + 3

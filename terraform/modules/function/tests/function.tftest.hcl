@@ -64,7 +64,7 @@ run "function" {
   }
 
   assert {
-    condition     = google_cloudfunctions2_function.this.service_config[0].service_account_email == google_service_account.this.email
+    condition     = google_cloudfunctions2_function.this.service_config[0].service_account_email == google_service_account.this[0].email
     error_message = "the function runs as its own account"
   }
 
@@ -284,4 +284,27 @@ run "refuses_a_connector_without_its_full_name" {
   }
 
   expect_failures = [var.vpc_connector]
+}
+
+run "runs_as_another_function" {
+  command = plan
+
+  variables {
+    account = { email = "sync-worker@a-project.iam.gserviceaccount.com", member = "serviceAccount:sync-worker@a-project.iam.gserviceaccount.com", name = "projects/a-project/serviceAccounts/sync-worker@a-project.iam.gserviceaccount.com" }
+  }
+
+  assert {
+    condition     = length(google_service_account.this) == 0 && google_cloudfunctions2_function.this.service_config[0].service_account_email == var.account.email && output.member == var.account.member
+    error_message = "it has the other function's account and no other one"
+  }
+}
+
+run "refuses_an_account_of_two_names" {
+  command = plan
+
+  variables {
+    account = { email = "a@a-project.iam.gserviceaccount.com", member = "serviceAccount:b@a-project.iam.gserviceaccount.com", name = "a" }
+  }
+
+  expect_failures = [var.account]
 }

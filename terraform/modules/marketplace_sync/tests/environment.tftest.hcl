@@ -51,8 +51,18 @@ run "environment" {
   }
 
   assert {
-    condition     = module.api.name == "sync-api" && module.worker.name == "sync-worker"
+    condition     = module.api.name == "sync-api" && module.worker.name == "sync-worker" && module.worker_backfill.name == "sync-backfill"
     error_message = "the URLs are those of the functions"
+  }
+
+  assert {
+    condition     = module.queue.topic == "sync-tasks" && module.queue_backfill.topic == "sync-tasks-backfill" && module.queue_backfill.dead_subscription == "sync-tasks-backfill-dead"
+    error_message = "continuations have a lane of their own"
+  }
+
+  assert {
+    condition     = module.worker_backfill.member == module.worker.member && local.backfill_instances == var.worker.max_instances
+    error_message = "the second worker is the same one again, with as many instances"
   }
 
   assert {
@@ -222,6 +232,16 @@ run "refuses_an_api_timeout_over_half_an_hour" {
   expect_failures = [var.api]
 }
 
+run "refuses_more_tasks_at_once_than_a_channel_carries" {
+  command = plan
+
+  variables {
+    worker = { concurrency = 51 }
+  }
+
+  expect_failures = [var.worker]
+}
+
 run "refuses_an_ack_deadline_below_the_timeout" {
   command = plan
 
@@ -250,6 +270,27 @@ run "refuses_as_many_attempts_as_deliveries" {
   }
 
   expect_failures = [var.delivery]
+}
+
+run "refuses_a_short_back_off_with_few_attempts" {
+  command = plan
+
+  variables {
+    delivery = { max_attempts = 20, max_backoff_seconds = 60 }
+  }
+
+  expect_failures = [var.delivery]
+}
+
+run "refuses_a_continuation_shorter_than_a_first_slice" {
+  command = plan
+
+  variables {
+    backfill = { timeout_seconds = 530 }
+    sync     = { first_slice_seconds = 481 }
+  }
+
+  expect_failures = [var.backfill, var.sync]
 }
 
 run "refuses_a_malformed_database" {

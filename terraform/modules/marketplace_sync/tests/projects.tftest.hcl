@@ -66,7 +66,7 @@ run "a_new_project" {
   }
 
   assert {
-    condition     = var.cpu_quota == 20 && var.api.cpu * var.api.max_instances + var.worker.cpu * var.worker.max_instances <= 20
+    condition     = var.cpu_quota == 20 && var.api.cpu * var.api.max_instances + (var.worker.cpu + var.backfill.cpu) * var.worker.max_instances <= 20
     error_message = "the defaults fit"
   }
 }
@@ -79,7 +79,7 @@ run "a_project_with_everything" {
     cpu_quota        = 44
     secret_locations = ["europe-west1", "europe-west3"]
     static_egress    = true
-    worker           = { max_instances = 41 }
+    worker           = { max_instances = 20 }
   }
 
   override_module {
@@ -118,7 +118,7 @@ run "refuses_what_google_would_refuse" {
     backups          = { days = 0 }
     budget           = { amount = 200 }
     secret_locations = ["europe-west1", "europe-west1"]
-    worker           = { max_instances = 18 }
+    worker           = { max_instances = 9 }
   }
 
   expect_failures = [var.backups, var.budget, var.cpu_quota, var.secret_locations]

@@ -24,8 +24,8 @@ variables {
   oldest_unacked_seconds = 1800
   project_id             = "a-project"
   subscriptions = {
-    dead   = "sync-tasks-dead"
-    worker = "sync-tasks-worker"
+    dead   = ["sync-tasks-dead", "sync-tasks-backfill-dead"]
+    worker = ["sync-tasks-worker", "sync-tasks-backfill-worker"]
   }
 }
 
@@ -305,7 +305,7 @@ run "refuses_full_subscription_names" {
   command = plan
 
   variables {
-    subscriptions = { dead = "projects/p/subscriptions/d", worker = "w" }
+    subscriptions = { dead = ["projects/p/subscriptions/d"], worker = ["w"] }
   }
 
   expect_failures = [var.subscriptions]

@@ -54,6 +54,7 @@ variables {
   labels        = {}
   name          = "sync"
   project_id    = "a-project"
+  api_member    = "serviceAccount:sync-api@a-project.iam.gserviceaccount.com"
   publishers    = { api = "serviceAccount:sync-api@a-project.iam.gserviceaccount.com" }
   worker_member = "serviceAccount:sync-worker@a-project.iam.gserviceaccount.com"
   worker_url    = "https://sync-worker-123456789012.europe-west1.run.app"
@@ -138,7 +139,12 @@ run "queue" {
   }
 
   assert {
-    condition     = google_pubsub_topic_iam_member.unreadable_in.role == "roles/pubsub.publisher" && google_pubsub_topic_iam_member.unreadable_in.topic == "sync-tasks-dead" && google_pubsub_topic_iam_member.unreadable_in.member == var.worker_member
+    condition     = google_project_iam_member.dead_letters_counted[0].role == "roles/monitoring.viewer" && google_project_iam_member.dead_letters_counted[0].project == "a-project" && google_project_iam_member.dead_letters_counted[0].member == var.api_member
+    error_message = "the HTTP function may read metrics, and no more"
+  }
+
+  assert {
+    condition     = google_pubsub_topic_iam_member.unreadable_in[0].role == "roles/pubsub.publisher" && google_pubsub_topic_iam_member.unreadable_in[0].topic == "sync-tasks-dead" && google_pubsub_topic_iam_member.unreadable_in[0].member == var.worker_member
     error_message = "the worker may publish unreadable messages to the dead-letter topic"
   }
 
@@ -146,6 +152,34 @@ run "queue" {
     condition     = length(google_pubsub_topic_iam_member.publisher) == 1 && google_pubsub_topic_iam_member.publisher["api"].role == "roles/pubsub.publisher"
     error_message = "only the given accounts publish"
   }
+}
+
+run "lane" {
+  command = plan
+
+  variables {
+    lane = "backfill"
+  }
+
+  assert {
+    condition     = google_pubsub_topic.tasks.name == "sync-tasks-backfill" && google_pubsub_topic.dead.name == "sync-tasks-backfill-dead" && google_pubsub_subscription.worker.name == "sync-tasks-backfill-worker" && google_pubsub_subscription.dead.name == "sync-tasks-backfill-dead" && google_service_account.push.account_id == "sync-push-backfill"
+    error_message = "a second lane shares no name with the first"
+  }
+
+  assert {
+    condition     = length(google_pubsub_topic_iam_member.unreadable_in) == 0
+    error_message = "unreadable messages are kept in the first lane"
+  }
+}
+
+run "refuses_a_third_lane" {
+  command = plan
+
+  variables {
+    lane = "slow"
+  }
+
+  expect_failures = [var.lane]
 }
 
 run "refuses_an_ack_deadline_over_ten_minutes" {
@@ -216,6 +250,16 @@ run "refuses_everybody" {
   }
 
   expect_failures = [var.publishers]
+}
+
+run "refuses_a_counter_that_is_everybody" {
+  command = plan
+
+  variables {
+    api_member = "allUsers"
+  }
+
+  expect_failures = [var.api_member]
 }
 
 run "refuses_a_worker_that_is_everybody" {

@@ -18,6 +18,7 @@ variables {
   connection_prefix = "sync-connection-"
   labels            = {}
   name              = "sync"
+  people            = { jane = "user:jane@example.com" }
   project_id        = "a-project"
   project_number    = "123456789012"
   protected         = false
@@ -62,6 +63,45 @@ run "secrets" {
     condition     = !google_secret_manager_secret.scheduler[0].deletion_protection
     error_message = "an unprotected secret goes with the rest"
   }
+}
+
+run "vault" {
+  command = plan
+
+  assert {
+    condition     = toset([for secret in google_secret_manager_secret.vault : secret.secret_id]) == toset(["sync-vault-keyset", "sync-vault-public-keyset"])
+    error_message = "the vault has two secrets, whatever the number of connections"
+  }
+
+  assert {
+    condition     = alltrue([for grant in google_secret_manager_secret_iam_member.vault_worker : grant.member == var.worker_member])
+    error_message = "only the worker decrypts, and only the worker adds versions to either keyset"
+  }
+
+  assert {
+    condition     = toset(keys(google_secret_manager_secret_iam_member.vault_worker)) == toset(["keyset secretAccessor", "keyset secretVersionAdder", "public-keyset secretAccessor", "public-keyset secretVersionAdder"])
+    error_message = "the worker reads and adds versions of both, and no more"
+  }
+
+  assert {
+    condition     = alltrue([for grant in google_secret_manager_secret_iam_member.vault_people : grant.role == "roles/secretmanager.secretAccessor" && grant.secret_id == "sync-vault-public-keyset"])
+    error_message = "people read the public keyset alone"
+  }
+
+  assert {
+    condition     = output.vault_references["public-keyset"] == "projects/a-project/secrets/sync-vault-public-keyset/versions/latest"
+    error_message = "the functions and the command line are given references"
+  }
+}
+
+run "refuses_everybody_as_people" {
+  command = plan
+
+  variables {
+    people = { all = "allUsers" }
+  }
+
+  expect_failures = [var.people]
 }
 
 run "another_secret" {

@@ -1,4 +1,4 @@
-"""The peer's sync, in its own environment: `python -P bench/peer_dlt.py URL FOLDER`.
+"""The peer's sync, in its own environment: `python -P bench/peer/dlt_load.py URL FOLDER`.
 
 dlt loads a WooCommerce site's orders with its REST source into DuckDB, with its defaults. Prints as JSON the
 number of orders, the run's wall and CPU seconds after all imports, and the peak resident memory in KiB.

@@ -1,7 +1,7 @@
-"""The product's sync beside the peer's, in its own process: `python -m bench.peer_product URL STORE`.
+"""The product's sync beside the peer's, in its own process: `python -m bench.peer.product_load URL STORE`.
 
 One connection's first sync of a WooCommerce site's orders into a new embedded store, with all of a worker's
-imports. Prints what `bench/peer_dlt.py` prints.
+imports. Prints what `bench/peer/dlt_load.py` prints.
 """
 
 from __future__ import annotations

@@ -1,0 +1,96 @@
+"""The guards of the vault."""
+
+from __future__ import annotations
+
+from tests.system.guards.guard import Guard
+
+VAULT = "tests/vault/"
+
+VAULT_GUARDS = (
+    Guard(
+        "vault: each part of the context has its length before it",
+        "orchestrator/vault/credential.py",
+        'return b"".join(len(part).to_bytes(4, "big") + part for part in encoded)',
+        'return b"".join(encoded)',
+        VAULT + "test_credentials.py::test_parts_of_the_context_cannot_run_into_each_other",
+    ),
+    Guard(
+        "vault: a credential is encrypted for its target",
+        "orchestrator/vault/credential.py",
+        'for name in sorted({*connector.target, "base_url"}):',
+        'for name in ("base_url",):',
+        VAULT + "test_credentials.py::test_a_credential_opens_for_its_own_connection_and_target_alone",
+    ),
+    Guard(
+        "vault: a renewed token overwrites nothing that a person has set meanwhile",
+        "orchestrator/vault/credential.py",
+        "if stored.set_at != set_at:",
+        "if False:",
+        VAULT + "test_credentials.py::test_a_rotated_token_never_overwrites_what_a_person_has_set",
+    ),
+    Guard(
+        "vault: an unknown key has the keyset read again",
+        "orchestrator/adapters/vault.py",
+        "        if key_id not in keyset.key_ids().ids:\n            keyset = ",
+        "        if False:\n            keyset = ",
+        VAULT + "test_credentials.py::test_an_unknown_key_has_the_keyset_read_again_once",
+    ),
+    Guard(
+        "vault: a public keyset that was exchanged is not rotated",
+        "orchestrator/vault/keys.py",
+        """        if self._vault.has_foreign_keys():
+            raise self._foreign()
+        if self._state.from_key is None:""",
+        """        if self._state.from_key is None:""",
+        VAULT + "test_rotation.py::test_a_keyset_that_does_not_fit_is_not_rotated",
+    ),
+    Guard(
+        "vault: a rotation that is repeated adds no second key",
+        "orchestrator/vault/keys.py",
+        "if held.primary == self._state.from_key:",
+        "if True:",
+        VAULT + "test_rotation.py::test_a_rotation_may_be_broken_off_anywhere",
+    ),
+    Guard(
+        "vault: old keys stay until no process has them in memory",
+        "orchestrator/vault/keys.py",
+        'self._commit(after="", is_last_pass=True, unreadable=(), unreadable_count=0)',
+        "break",
+        VAULT + "test_rotation.py::test_old_keys_stay_until_nobody_has_them_in_memory",
+    ),
+    Guard(
+        "vault: old keys stay while a credential cannot be read",
+        "orchestrator/vault/keys.py",
+        "if self._state.unreadable_count:",
+        "if False:",
+        VAULT + "test_rotation.py::test_a_credential_that_cannot_be_read_keeps_the_old_keys",
+    ),
+    Guard(
+        "vault: one worker at a time is at the keys",
+        "orchestrator/vault/keys.py",
+        "if state.is_held(now):",
+        "if False:",
+        VAULT + "test_rotation.py::test_one_worker_at_a_time",
+    ),
+    Guard(
+        "vault: a keyset that exists is never replaced",
+        "orchestrator/operators/sellers/keysets.py",
+        "if (known := vault.published()) is not None:",
+        "if (known := vault.published()) is not None and False:",
+        VAULT + "test_rotation.py::test_the_first_keyset_is_made_once",
+    ),
+    Guard(
+        "vault: a change of the target asks for the credential again",
+        "orchestrator/operators/sellers/changing.py",
+        "if known != context_of(connector, before.id, after):",
+        "if False:",
+        VAULT + "test_people.py::test_a_change_of_the_target_asks_for_the_credential",
+    ),
+    Guard(
+        "vault: a check is made for somebody who waits alone",
+        "orchestrator/vault/trial.py",
+        "began_at < asked.requested_at + ASKED",
+        "True",
+        VAULT + "test_people.py::test_a_check_that_nobody_answers_ends",
+    ),
+)
