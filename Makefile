@@ -86,8 +86,8 @@ fmt: $(STAMP) ## Format the code and make the automatic fixes
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-bench: $(STAMP) ## Measure the numbers to reach, each against its floor; ROWS= and BEFORE= choose
-	@$(BIN)/python -m bench $(if $(ROWS),--rows $(ROWS)) $(if $(BEFORE),--before $(BEFORE))
+bench: $(STAMP) ## Measure the numbers to reach, each against its floor; ROWS= and BEFORE= choose; SHORT=1 only shows that each works
+	@$(BIN)/python -m bench $(call switch,SHORT,$(SHORT),--quick) $(if $(ROWS),--rows $(ROWS)) $(if $(BEFORE),--before $(BEFORE))
 
 docs: $(STAMP) ## Generate the parts of the documentation that come from the code
 	@$(BIN)/python -m tests.delivery.docs

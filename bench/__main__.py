@@ -14,7 +14,7 @@ from rich.text import Text
 
 from bench.figures import Figure, keep
 from bench.rows import ROWS
-from bench.site import RELEASE_0_1, Site, SourceMissing
+from bench.site import RELEASE_0_1, PeerMissing, Site, SourceMissing
 from local.google.emulators import EmulatorsMissing
 from local.processes import ROOT, Processes
 from orchestrator.cli.output import console
@@ -50,6 +50,9 @@ def main(arguments: list[str] | None = None) -> int:
                 screen.print(f"{name}: left out, because {error}", style="yellow")
                 left_out += 1
                 continue
+            except PeerMissing as error:
+                screen.print(f"{name}: left out, because {error}", style="yellow")
+                continue  # without a network, all other rows count
             figures += measured
             if output is not None:
                 keep(output, measured)  # now, because a later row may be interrupted

@@ -23,10 +23,15 @@ from orchestrator.services import Services
 from orchestrator.settings import Settings
 
 #: The settings and the credential of the first account of each sandbox.
-_SETTINGS: Mapping[str, Mapping[str, str]] = {"shopify": {"shop": "sandbox-0.myshopify.com"}, "takealot": {}}
+_SETTINGS: Mapping[str, Mapping[str, str]] = {
+    "shopify": {"shop": "sandbox-0.myshopify.com"},
+    "takealot": {},
+    "woocommerce": {"site": "https://sandbox-0.example"},
+}
 _CREDENTIALS = {
     "SHOPIFY": '{"access_token": "shpat_sandbox_0"}',
     "TAKEALOT": '{"api_key": "sandbox-key-0"}',
+    "WOOCOMMERCE": '{"consumer_key": "ck_sandbox_0", "consumer_secret": "cs_sandbox_0"}',
 }
 _ENVIRONMENT = {
     "ENVIRONMENT": "development",

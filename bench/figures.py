@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -107,6 +108,61 @@ def spread(above: Measured, below: Measured) -> str:
     """The range of the ratio over single rounds; a wide range means that the machine was not quiet."""
     ratios = [one / other for one, other in zip(above.values, below.values, strict=True)]
     return f"{min(ratios):.2f} to {max(ratios):.2f} in single rounds"
+
+
+class Spent(NamedTuple):
+    """The time that a piece of work took."""
+
+    wall_s: float
+    #: CPU time of all threads of this process.
+    cpu_s: float
+
+
+class Stopwatch:
+    """Measures a piece of work of this process: `with Stopwatch() as watch: ...`, then `watch.spent`."""
+
+    spent: Spent
+
+    def __enter__(self) -> Stopwatch:
+        self._wall, self._cpu = time.perf_counter(), time.process_time()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.spent = Spent(time.perf_counter() - self._wall, time.process_time() - self._cpu)
+
+
+class Rounds(NamedTuple):
+    """The wall and CPU time of one measure, round by round."""
+
+    wall: Measured
+    cpu: Measured
+
+
+def spent_in_turn(rounds: int, *measures: Callable[[], Spent]) -> list[Rounds]:
+    """Like `in_turn`, for wall and CPU time at once."""
+    taken: list[list[Spent]] = [[] for _ in measures]
+
+    def measuring(index: int) -> float:
+        taken[index].append(measures[index]())
+        return 0.0
+
+    in_turn(rounds, *(lambda index=index: measuring(index) for index in range(len(measures))))
+    return [
+        Rounds(Measured([each.wall_s for each in spent[1:]]), Measured([each.cpu_s for each in spent[1:]]))
+        for spent in taken
+    ]
+
+
+def cpu_figure(name: str, product: Rounds, floor: Rounds, count: int, *, at_most: float) -> Figure:
+    """The CPU time of one of a number of things, in microseconds, of the product and of its floor."""
+    return Figure(
+        name=name,
+        value=1e6 * product.cpu.median / count,
+        floor=1e6 * floor.cpu.median / count,
+        unit="µs",
+        at_most=at_most,
+        note=f"{name[0].upper()}{name[1:]}: {spread(product.cpu, floor.cpu)}",
+    )
 
 
 def _rounded(value: float) -> float:

@@ -21,6 +21,10 @@ class SourceMissing(Exception):
     """The source of an earlier release cannot be had here; the message says which."""
 
 
+class PeerMissing(Exception):
+    """The loader that the product is compared with cannot be had here; the message says why."""
+
+
 @dataclass(frozen=True)
 class Site:
     """One run of the benchmarks.
@@ -72,6 +76,15 @@ class Site:
             f"--products={products}",
             f"--until={self.until:%Y-%m-%dT%H:%M:%SZ}",
         )
+        return url
+
+    def ready(self, marketplace: str, *, orders: int, products: int) -> str:
+        """Start a sandbox and a process that repeats its answers from memory; returns the latter's URL."""
+        sandbox = self.sandbox(marketplace, orders=orders, products=products)
+        (port,) = free_ports(1)
+        name, url = f"ready-{port}", f"http://127.0.0.1:{port}"
+        until = f"{self.until:%Y-%m-%dT%H:%M:%S}"
+        self.start(name, url, "bench.ready", f"--port={port}", f"--sandbox={sandbox}", f"--until={until}")
         return url
 
     def start(self, name: str, url: str, module: str, *arguments: str, **variables: str) -> None:

@@ -12,12 +12,14 @@ from bench.rows import (
     firestore,
     idle,
     memory,
+    peer,
     records,
     screen,
     startup,
     tasks,
     unchanged,
 )
+from bench.rows.scale import dispatch, first, growth, large, parts
 from bench.site import Site
 
 #: In order of measurement.
@@ -26,6 +28,12 @@ ROWS: Mapping[str, Callable[[Site], Sequence[Figure]]] = {
     "start-up": startup.measure,
     "embedded": embedded.measure,
     "firestore": firestore.measure,
+    "peer": peer.measure,
+    "dispatch": dispatch.measure,
+    "growth": growth.measure,
+    "first-order": first.measure,
+    "large": large.measure,
+    "parts": parts.measure,
     "idle": idle.measure,
     "unchanged": unchanged.measure,
     "memory": memory.measure,

@@ -1,0 +1,1 @@
+"""The programs of the row `peer`: the same orders loaded by dlt and by the product."""

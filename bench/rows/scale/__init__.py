@@ -1,0 +1,1 @@
+"""Rows about size: of the fleet of connections, and of single records."""

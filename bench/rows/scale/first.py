@@ -1,0 +1,92 @@
+"""First order: from the first tick of a new connection to its first committed order ÷ one page's bare sync.
+
+Product: the WooCommerce sandbox, repeated from memory by another process (`bench/ready.py`), a new
+embedded store, and messages handled as they come. The time ends when the commit with the first order
+returns: tick, dispatch, claim, the first page and its commit.
+
+Floor: the same connector's first page, decoded and inserted into a new SQLite file as it came.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Sequence
+from contextlib import closing
+from datetime import timedelta
+from pathlib import Path
+
+from bench.engine import Engine
+from bench.figures import Figure, in_turn, spread
+from bench.rows.embedded import decoded, opening
+from bench.site import Site
+from orchestrator.adapters.embedded.store import SqliteStore
+from orchestrator.marketplaces.spec import Window
+from orchestrator.marketplaces.woocommerce.connector import CONNECTOR
+from orchestrator.ports import Put, Write, Written
+from tests.support.stores import WrappedStore
+
+_ORDERS = "connections/c/orders/"
+
+
+class _Watching(WrappedStore):
+    """Notes when the first order was committed."""
+
+    committed_at: float | None = None
+
+    def commit(self, writes: Sequence[Write]) -> list[Written]:
+        """Commit, then look."""
+        written = super().commit(writes)
+        if self.committed_at is None and any(
+            isinstance(write, Put) and write.path.startswith(_ORDERS) for write in writes
+        ):
+            self.committed_at = time.perf_counter()
+        return written
+
+
+def measure(site: Site) -> list[Figure]:
+    """The figure."""
+    url = site.ready("woocommerce", orders=site.amount(1_000, 100), products=20)
+    product, floor = in_turn(
+        site.amount(11, 1), lambda: _product(site.file(), url), lambda: _floor(site.file(), url)
+    )
+    return [
+        Figure(
+            name="first tick to first order",
+            value=1000 * product.median,
+            floor=1000 * floor.median,
+            unit="ms",
+            at_most=10,
+            note=f"First tick to first order: {spread(product, floor)}",
+        )
+    ]
+
+
+def _product(path: Path, url: str) -> float:
+    with closing(SqliteStore(path)) as store:
+        watching = _Watching(store)
+        with closing(Engine(watching)) as engine:
+            engine.connect("c", "woocommerce", url, ["orders"])
+            started = time.perf_counter()
+            engine.run()
+    if watching.committed_at is None:
+        raise RuntimeError("no order was committed")
+    return watching.committed_at - started
+
+
+def _floor(path: Path, url: str) -> float:
+    with closing(SqliteStore(path.with_suffix(".connections"))) as store, closing(Engine(store)) as engine:
+        engine.connect("c", "woocommerce", url, ["orders"])
+        request = opening(engine)
+    with closing(sqlite3.connect(path, isolation_level=None)) as database:
+        database.execute("PRAGMA journal_mode = WAL")
+        database.execute("CREATE TABLE orders (id TEXT PRIMARY KEY, body BLOB NOT NULL)")
+        started = time.perf_counter()
+        session = CONNECTOR.open(request)
+        window = Window(CONNECTOR.epoch, request.clock.now() - timedelta(minutes=2))
+        page = CONNECTOR.streams["orders"].fetch(session, window, None)
+        rows = [(str(decoded(raw)["id"]), raw) for raw in page.records]
+        database.execute("BEGIN IMMEDIATE")
+        database.executemany("INSERT INTO orders VALUES (?, ?)", rows)
+        database.execute("COMMIT")
+        return time.perf_counter() - started
