@@ -80,6 +80,7 @@ def _floor(path: Path, url: str, orders: int) -> Spent:
             token, following = None, True
             rows: list[tuple[str, bytes]] = []
             while following:
+                session.client.begin_page()
                 page = CONNECTOR.streams["orders"].fetch(session, window, token)
                 rows += [(decoded(raw)["legacyResourceId"], raw) for raw in page.records]
                 token = page.next_token
