@@ -67,9 +67,10 @@ class MemoryStore:
 
     def count(self, collection: str, where: Sequence[Filter] = (), *, group: bool = False) -> int:
         """See DocumentStore."""
+        collections = [collection]
         if group:
-            raise NotImplementedError("the simulated processes count no collection group")
-        return len(self.query(Query(collection, where=where, limit=10**9)))
+            collections = [each for each in self._collections if each.rpartition("/")[2] == collection]
+        return sum(len(self.query(Query(each, where=where, limit=10**9))) for each in collections)
 
     def sum(self, collection: str, field: str, where: Sequence[Filter] = ()) -> float:
         """See DocumentStore."""
