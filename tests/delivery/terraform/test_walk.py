@@ -83,9 +83,8 @@ def test_the_other_blocks_are_run_in_their_order(tmp_path: Path) -> None:
     assert _told() in re.sub(r"f-\d{8}T\d{6}Z-", "f-20261123T060000Z-", well)
     assert "Deployed" not in stopped
     assert "no worker answered in 3 s: the worker fails (503). Look at:" in done.stderr
-    assert re.search(
-        r"^make(\[\d+\])?: \*\*\* ", done.stderr, flags=re.MULTILINE
-    )  # numbered within another make
+    # A make within a make numbers its errors.
+    assert re.search(r"^make(\[\d+\])?: \*\*\* ", done.stderr, flags=re.MULTILINE)
 
 
 def _told() -> str:
