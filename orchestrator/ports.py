@@ -14,6 +14,7 @@ from typing import Any, Literal, NamedTuple, Protocol
 
 from orchestrator.model.change_event import ChangeEvent
 from orchestrator.model.messages import Message
+from orchestrator.model.vault import KeyIds, Sealed
 
 Document = dict[str, Any]
 #: A store compares it in a precondition. Opaque outside its own adapter.
@@ -327,26 +328,6 @@ class SecretStore(Protocol):
             SecretMissing: It cannot be made; the message says why.
             SecretUnavailable: The store did not answer.
         """
-
-
-@dataclass(frozen=True, slots=True)
-class Sealed:
-    """An encrypted text."""
-
-    #: Bytes of the vault's own form.
-    content: bytes
-    #: The key that it was encrypted with.
-    key_id: int
-
-
-@dataclass(frozen=True, slots=True)
-class KeyIds:
-    """The keys of a keyset, by id."""
-
-    #: The one that encrypts.
-    primary: int
-    #: All of them.
-    ids: frozenset[int]
 
 
 class Vault(Protocol):

@@ -16,7 +16,7 @@ import tink
 from tink import hybrid, secret_key_access
 
 from orchestrator.errors import SecretMissing
-from orchestrator.ports import KeyIds, Sealed
+from orchestrator.model.vault import KeyIds, Sealed
 
 _TEMPLATE = hybrid.hybrid_key_templates.DHKEM_X25519_HKDF_SHA256_HKDF_SHA256_AES_256_GCM
 _PRIVATE = "type.googleapis.com/google.crypto.tink.HpkePrivateKey"

@@ -82,6 +82,7 @@ class DeadLanes:
         try:
             found = self._backfill.take(limit - len(taken))
         except Exception:
+            # Of any kind: nobody gets these messages now, and taken ones are hidden from others.
             self.give_back(taken)
             raise
         taken += [replace(each, id=f"backfill-{each.id}", handle=(self._backfill, each)) for each in found]

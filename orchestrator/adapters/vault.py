@@ -8,7 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from orchestrator.errors import SecretAbsent, SecretMissing
-from orchestrator.ports import KeyIds, Sealed, SecretStore
+from orchestrator.model.vault import KeyIds, Sealed
+from orchestrator.ports import SecretStore
 
 if TYPE_CHECKING:
     from orchestrator.adapters.hpke import Keyset

@@ -1,7 +1,8 @@
-"""The vault's documents: an encrypted credential, a question to the worker, the state of the keys."""
+"""The vault's keys, and its documents: a credential, a question to the worker, the state of the keys."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
@@ -11,6 +12,26 @@ from orchestrator.model.audit import Face
 
 #: The document with the state of the vault's keys.
 KEYS_PATH = "vault/keys"
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """An encrypted text."""
+
+    #: Bytes of the vault's own form.
+    content: bytes
+    #: The key that it was encrypted with.
+    key_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class KeyIds:
+    """The keys of a keyset, by id."""
+
+    #: The one that encrypts.
+    primary: int
+    #: All of them.
+    ids: frozenset[int]
 
 
 class StoredCredential(msgspec.Struct, kw_only=True, frozen=True):

@@ -50,6 +50,7 @@ def work_on_keys(services: Services) -> None:
     except SecretMissing as error:
         worker.fail(error)
     except Exception:
+        # Of any kind: the redelivery should begin at once, and not wait for the lease's end.
         worker.release()
         raise
 

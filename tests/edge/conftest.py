@@ -6,11 +6,13 @@ import json
 import logging
 import os
 import random
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import flask
@@ -19,16 +21,18 @@ import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from orchestrator import wiring
+from orchestrator import log_context, wiring
 from orchestrator.adapters.clock import SystemClock
 from orchestrator.adapters.embedded.store import SqliteStore
 from orchestrator.marketplaces.registry import REGISTRY
 from orchestrator.model.connection import Connection, ConnectionStatus
 from orchestrator.model.documents import to_document
+from orchestrator.model.messages import Message
 from orchestrator.ports import Put
 from orchestrator.services import Services
 from orchestrator.settings import Settings
 from tests.edge import description
+from tests.edge.worker import Worker
 from tests.support import issuer
 from tests.support.issuer import Issuer
 from tests.support.project import ROOT
@@ -181,3 +185,29 @@ def stage(services: Services, certs: Issuer, monkeypatch: pytest.MonkeyPatch) ->
     assert isinstance(services.queue, ListQueue)
     assert isinstance(services.secrets, RememberingSecrets)
     return Stage(client, services, services.store, services.queue, services.secrets, certs)
+
+
+@pytest.fixture
+def worker(services: Services, monkeypatch: pytest.MonkeyPatch) -> Worker:
+    """`sync_worker`, served by the framework from the real `main.py`."""
+    monkeypatch.setattr(wiring, "build", lambda settings, **_: services)
+    staged = Worker(served("sync_worker"))
+
+    def handle(given: Services, message: Message) -> None:
+        assert given is services
+        staged.bound.append(dict(log_context.current()))
+        if staged.error is not None:
+            raise staged.error
+        staged.handled.append(message)
+
+    module = ModuleType("orchestrator.handle")
+    module.__dict__["handle"] = handle
+    monkeypatch.setitem(sys.modules, "orchestrator.handle", module)
+    return staged
+
+
+@pytest.fixture
+def queue(services: Services) -> ListQueue:
+    """The queue of `services`."""
+    assert isinstance(services.queue, ListQueue)
+    return services.queue

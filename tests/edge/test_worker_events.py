@@ -4,92 +4,20 @@ from __future__ import annotations
 
 import base64
 import json
-import sys
-from dataclasses import dataclass, field
-from types import ModuleType
-from typing import Any
 
 import msgspec
 import pytest
-from flask.testing import FlaskClient
 
-from orchestrator import log_context, wiring
+from orchestrator import wiring
 from orchestrator.errors import MessageInvalid, QueueUnavailable, StoreUnavailable, WriteRejected
-from orchestrator.model.messages import Message, encode
+from orchestrator.model.messages import encode
 from orchestrator.services import Services
-from tests.edge.conftest import log_lines, served
+from tests.edge.conftest import log_lines
+from tests.edge.worker import BINARY, CANCEL, EVENT, TRACEPARENT, Worker, message_of, push
 from tests.support.queues import ListQueue
 
 # The framework itself calls datetime.utcnow(), deprecated from Python 3.12 on.
 pytestmark = pytest.mark.filterwarnings("ignore:datetime.datetime.utcnow:DeprecationWarning")
-
-CANCEL = Message(kind="cancel", run_id="t-1", shard="shopify-000000")
-TRACE = "0af7651916cd43dd8448eb211c80319c"
-TRACEPARENT = f"00-{TRACE}-b7ad6b7169203331-01"
-EVENT = {
-    "specversion": "1.0",
-    "id": "17",
-    "source": "//pubsub.googleapis.com/projects/project-1/topics/work",
-    "type": "google.cloud.pubsub.topic.v1.messagePublished",
-    "time": "2026-11-23T12:00:00Z",
-}
-BINARY = {"Content-Type": "application/json", **{f"ce-{name}": value for name, value in EVENT.items()}}
-
-
-@dataclass
-class Worker:
-    """The served worker with a use case that remembers, or raises `error`."""
-
-    client: FlaskClient
-    handled: list[Message] = field(default_factory=list)
-    bound: list[dict[str, str]] = field(default_factory=list)
-    error: Exception | None = None
-
-    def post(self, body: object, headers: dict[str, str] | None = None) -> int:
-        """Post a body, as JSON unless it is bytes; returns the status."""
-        data = body if isinstance(body, bytes) else json.dumps(body).encode()
-        sent = {"Content-Type": "application/json", **(headers or {})}
-        return self.client.post("/", data=data, headers=sent).status_code
-
-
-@pytest.fixture
-def worker(services: Services, monkeypatch: pytest.MonkeyPatch) -> Worker:
-    """`sync_worker`, served by the framework from the real `main.py`."""
-    monkeypatch.setattr(wiring, "build", lambda settings, **_: services)
-    staged = Worker(served("sync_worker"))
-
-    def handle(given: Services, message: Message) -> None:
-        assert given is services
-        staged.bound.append(dict(log_context.current()))
-        if staged.error is not None:
-            raise staged.error
-        staged.handled.append(message)
-
-    module = ModuleType("orchestrator.handle")
-    module.__dict__["handle"] = handle
-    monkeypatch.setitem(sys.modules, "orchestrator.handle", module)
-    return staged
-
-
-@pytest.fixture
-def queue(services: Services) -> ListQueue:
-    """The queue of `services`."""
-    assert isinstance(services.queue, ListQueue)
-    return services.queue
-
-
-def message_of(message: Message = CANCEL, **more: Any) -> dict[str, Any]:
-    """A Pub/Sub message as JSON."""
-    return {"data": base64.b64encode(encode(message)).decode(), "messageId": "17", **more}
-
-
-def push(**more: Any) -> dict[str, Any]:
-    """The body of a push subscription."""
-    return {
-        "subscription": "projects/project-1/subscriptions/work",
-        "message": message_of(**more),
-        "deliveryAttempt": 1,
-    }
 
 
 def test_push_is_handled(worker: Worker) -> None:
@@ -349,43 +277,6 @@ def test_invalid_message_found_late_is_dead_lettered(worker: Worker, queue: List
 
     assert worker.post(push()) == 200
     assert queue.buried == [(encode(CANCEL), "no such shard", {})]
-
-
-@pytest.mark.parametrize(
-    "attributes",
-    [{"traceparent": TRACEPARENT}, {"googclient_traceparent": TRACEPARENT}],
-)
-def test_trace_of_the_publisher_is_bound(worker: Worker, attributes: dict[str, str]) -> None:
-    """Log lines belong to the publisher's trace, before that of the delivery."""
-    worker.post(push(attributes=attributes), {"traceparent": f"00-{'1' * 32}-{'2' * 16}-01"})
-
-    assert worker.bound[0]["trace"] == TRACE
-    assert worker.bound[0]["traceparent"] == TRACEPARENT
-
-
-@pytest.mark.parametrize(
-    "headers",
-    [{"traceparent": TRACEPARENT}, {"X-Cloud-Trace-Context": f"{TRACE}/{0xB7AD6B7169203331};o=1"}],
-)
-def test_trace_of_the_delivery_is_bound(worker: Worker, headers: dict[str, str]) -> None:
-    """Without a publisher's trace the delivery's own is used, in either header's form."""
-    worker.post(push(), headers)
-
-    assert (worker.bound[0]["trace"], worker.bound[0]["span"]) == (TRACE, "b7ad6b7169203331")
-
-
-def test_trace_of_an_event_is_bound(worker: Worker) -> None:
-    """CloudEvents may carry the trace as an extension."""
-    worker.post({"message": message_of()}, {**BINARY, "ce-traceparent": TRACEPARENT})
-
-    assert worker.bound[0]["trace"] == TRACE
-
-
-def test_work_is_bound(worker: Worker) -> None:
-    """Log lines of the work name run, connection, marketplace and kind."""
-    worker.post(push())
-
-    assert worker.bound == [{"run_id": "t-1", "task": "cancel"}]
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])

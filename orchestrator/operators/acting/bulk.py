@@ -27,8 +27,6 @@ from orchestrator.services import Services
 MOST = 200
 #: Each check is a call to a marketplace.
 MOST_CHECKS = 20
-#: Connections that are looked at for one act.
-SCANNED = 2_000
 _PAGE = 100
 #: Commits, or calls to marketplaces, at the same time.
 _AT_ONCE = 10
@@ -107,7 +105,7 @@ def fitting(services: Services, which: Which, status: ConnectionStatus) -> list[
     Raises:
         RequestError: An unknown marketplace.
     """
-    return list(_having(services, which, {status}, scanned=None))
+    return list(_having(services, which, {status}))
 
 
 def pause_all(services: Services, which: Which, *, by: Actor) -> Outcome:
@@ -179,18 +177,14 @@ def trigger_all(services: Services, which: Which, *, by: Actor, full: bool, idem
     return start_manual(services, request, by=by, idempotency_key=idempotency_key)
 
 
-def _having(
-    services: Services, which: Which, statuses: set[ConnectionStatus], *, scanned: int | None = SCANNED
-) -> Iterator[str]:
-    """Ids of those that fit and have one of these statuses, among the first `scanned`."""
+def _having(services: Services, which: Which, statuses: set[ConnectionStatus]) -> Iterator[str]:
+    """Ids of those that fit and have one of these statuses; read page by page, as far as they are taken."""
     if len(statuses) == 1 and which.status is None:
         # The others need not be read, and an act that is repeated does not pass those that are done.
         which = msgspec.structs.replace(which, status=min(statuses))
     after: str | None = None
-    seen = 0
-    while scanned is None or seen < scanned:
+    while True:
         page = find(services, which, after=after)
-        seen += _PAGE
         yield from (view.id for view in page.views if view.document.get("status") in statuses)
         if (after := page.next_after) is None:
             return

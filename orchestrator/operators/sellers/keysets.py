@@ -11,8 +11,8 @@ from orchestrator.errors import Conflict, NotPossible, QueueUnavailable
 from orchestrator.model.audit import Action, Actor
 from orchestrator.model.documents import attempt, to_document
 from orchestrator.model.messages import Message
-from orchestrator.model.vault import KEYS_PATH, KeysAction, KeysState, KeysStatus
-from orchestrator.ports import Create, KeyIds, Update, Write
+from orchestrator.model.vault import KEYS_PATH, KeyIds, KeysAction, KeysState, KeysStatus
+from orchestrator.ports import Create, Update, Write
 from orchestrator.runs.audit import entry
 from orchestrator.services import Services
 from orchestrator.vault.credential import vault_of

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.delivery.terraform.fake_cloud import FakeCloud
 from tests.delivery.terraform.plans import Plan, plan
 
 HERE = Path(__file__).parent
@@ -37,3 +38,9 @@ def prod() -> Plan:
 def ci() -> Plan:
     """The plan of the identities of continuous deployment."""
     return plan("ci")
+
+
+@pytest.fixture
+def cloud(tmp_path: Path) -> FakeCloud:
+    """A deployed environment without connections."""
+    return FakeCloud(tmp_path)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from pathlib import Path
 
 import pytest
 
@@ -13,19 +12,12 @@ from orchestrator.model import ids
 from orchestrator.model.run import RunStatus
 from orchestrator.operators import run_views
 from orchestrator.ports import Update
-from terraform.cloud import CommandFailed, Tools
 from terraform.waiting import USUAL
 from tests.delivery.terraform.fake_cloud import OPERATOR, FakeCloud
 from tests.support.secrets import RememberingSecrets
 from tests.support.world import FakeClient, fill
 
 RUN_JOB = "gcloud scheduler jobs run"
-
-
-@pytest.fixture
-def cloud(tmp_path: Path) -> FakeCloud:
-    """A deployed environment without connections."""
-    return FakeCloud(tmp_path)
 
 
 def test_an_empty_project_is_proved_to_its_worker(
@@ -377,29 +369,6 @@ def test_nobody_has_to_be_an_operator(
     assert cloud.prove() == 0
 
     assert f"The status interface was not asked: {why}" in capsys.readouterr().out
-
-
-def test_an_environment_that_was_never_applied_is_told(
-    cloud: FakeCloud, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Terraform prints no outputs then."""
-    cloud.outputs = {}
-
-    assert cloud.prove() == 1
-
-    assert "has not all its outputs" in capsys.readouterr().err
-
-
-@pytest.mark.processes
-def test_a_tool_that_refuses_is_quoted() -> None:
-    """The tool's own words are in the error, whichever way it fails."""
-    assert Tools().run(["echo", "done"]) == "done\n"
-    with pytest.raises(CommandFailed, match="PERMISSION_DENIED: no") as refused:
-        Tools().run(["sh", "-c", "echo PERMISSION_DENIED: no >&2; exit 1"])
-    assert refused.value.may_pass
-    with pytest.raises(CommandFailed, match="no-such-tool") as missing:
-        Tools().run(["no-such-tool"])
-    assert not missing.value.may_pass
 
 
 def _runs(cloud: FakeCloud) -> list[dict[str, object]]:

@@ -17,7 +17,7 @@ from orchestrator.model import messages
 from orchestrator.ports import DocumentStore
 from orchestrator.services import Services
 from tests.edge.conftest import served
-from tests.edge.test_worker_events import BINARY, EVENT
+from tests.edge.worker import BINARY, EVENT
 from tests.support.clocks import VirtualClock
 from tests.support.examples import examples
 from tests.support.queues import ListQueue
