@@ -39,7 +39,7 @@ class StoredCredential(msgspec.Struct, kw_only=True, frozen=True):
 
     #: The ciphertext of the secret's JSON.
     sealed: bytes
-    #: The key that `sealed` was encrypted with.
+    #: The key that `sealed`, and `previous` too, was encrypted with.
     key_id: int
     #: The ciphertext before a marketplace rotated a token in it; None after a person has set it.
     previous: bytes | None = None

@@ -164,7 +164,7 @@ class VaultCredential:
                 stored,
                 sealed=sealed.content,
                 key_id=sealed.key_id,
-                previous=stored.sealed,
+                previous=self._under(sealed.key_id, stored),
                 updated_at=self._services.clock.now(),
             )
             try:
@@ -199,6 +199,19 @@ class VaultCredential:
                 if vault.has_foreign_keys():
                     log_foreign_key()
             raise self._unusable(error.message, error.action) from None
+
+    def _under(self, key_id: int, stored: StoredCredential) -> bytes | None:
+        """The credential before, under the key of the new one; None if it cannot be encrypted again.
+
+        A rotation of the keys looks at `key_id` alone, so it would drop the key of another ciphertext.
+        """
+        if stored.key_id == key_id:
+            return stored.sealed
+        # The new token is the only one that is sure to work: it is stored whatever happens here.
+        with contextlib.suppress(SecretError):
+            content = self._unsealed(stored.sealed)
+            return vault_of(self._services).seal_own(content, self._context()).content
+        return None
 
     def _context(self) -> bytes:
         connector = connector_for(self._services, self._connection_id, self._connection)

@@ -169,6 +169,30 @@ def test_old_keys_stay_until_nobody_has_them_in_memory(site: Site) -> None:
     assert published[-1] - published[0] >= keys.LET_GO.total_seconds() - 2
 
 
+def test_a_token_that_is_renewed_during_a_rotation_keeps_the_one_before_it(site: Site) -> None:
+    """Both are under the new key: else the key of the one before would be dropped, and the next one blocked."""
+    site.add("a")
+    task = site.credential("a")
+    task.get(VAULT)
+    site.queue.worker = None
+    keysets.rotate(site.people, by=ME)
+    with pytest.raises(Killed):  # after the new key is published, and before any credential is found
+        handle.handle(fused(site, Fuse(5, after=False)), site.queue.messages.pop())
+    site.secrets.kept.clear()
+
+    task.add_version(VAULT, "renewed")
+    site.world.clock.advance(601)
+    handle.handle(site.worker, Message(kind="vault"))
+    while site.queue.messages:
+        handle.handle(site.worker, site.queue.messages.pop(0))
+
+    assert site.keys().status is KeysStatus.DONE
+    assert (site.read("a"), site.credential("a").previous(VAULT)) == ("renewed", site.secret("a"))
+    site.queue.worker = site.worker
+    keysets.rotate(site.people, by=ME)
+    assert site.keys().status is KeysStatus.DONE
+
+
 def test_a_credential_that_cannot_be_read_keeps_the_old_keys(site: Site) -> None:
     """Once it is put right, the rotation is continued; a credential without a connection is nobody's."""
     for name in NAMES:
