@@ -99,9 +99,13 @@ class KeysetVault:
     def _store(self, reference: str, keyset: Keyset) -> KeyIds:
         try:
             self._secrets.add_version(reference, keyset.text)
-        except SecretMissing:
-            # On a laptop its folder is missing; in the cloud Terraform makes the secret.
-            self._secrets.create(reference)
+        except SecretMissing as refused:
+            # On a laptop its folder is missing. In the cloud Terraform makes the secret, and the worker may
+            # not: its error would ask for a role that it must not have.
+            try:
+                self._secrets.create(reference)
+            except SecretMissing:
+                raise refused from None
             self._secrets.add_version(reference, keyset.text)
         return keyset.key_ids()
 

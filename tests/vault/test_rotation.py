@@ -11,7 +11,7 @@ import pytest
 
 from orchestrator import handle
 from orchestrator.adapters.vault import KeysetVault
-from orchestrator.errors import NotPossible, QueueUnavailable, StoreUnavailable
+from orchestrator.errors import NotPossible, QueueUnavailable, SecretMissing, StoreUnavailable
 from orchestrator.model.connection import VAULT
 from orchestrator.model.messages import Message
 from orchestrator.model.vault import KEYS_PATH, KeysStatus
@@ -111,6 +111,29 @@ def test_a_keyset_is_refused_beside_a_public_one(site: Site) -> None:
     assert not site.secrets.versions[PRIVATE]
 
 
+class WithoutRole(RememberingSecrets):
+    """Secret Manager, for a worker that may neither add versions nor make secrets."""
+
+    def add_version(self, reference: str, content: str) -> None:  # noqa: ARG002 - the port's signature
+        """Not allowed."""
+        raise SecretMissing(f"secret {reference}: PermissionDenied", action="grant secretVersionAdder")
+
+    def create(self, reference: str) -> None:
+        """Neither."""
+        raise SecretMissing(f"secret {reference}: PermissionDenied", action="grant secrets.create")
+
+
+def test_a_keyset_that_may_not_be_stored_names_the_role_that_the_worker_lacks(site: Site) -> None:
+    """The role for making secrets is one that the worker never gets."""
+    vault = KeysetVault(WithoutRole(), private=PRIVATE, public=PUBLIC)
+    site.world.store.commit([Put(KEYS_PATH, _asked("init"))])
+
+    handle.handle(dataclasses.replace(site.worker, vault=vault), Message(kind="vault"))
+
+    assert site.keys().status is KeysStatus.FAILED
+    assert "grant secretVersionAdder" in site.keys().error
+
+
 def test_without_a_worker_it_says_so(site: Site) -> None:
     """The wait has an end."""
     site.secrets.versions.clear()
@@ -170,7 +193,7 @@ def test_old_keys_stay_until_nobody_has_them_in_memory(site: Site) -> None:
 
 
 def test_a_token_that_is_renewed_during_a_rotation_keeps_the_one_before_it(site: Site) -> None:
-    """Both are under the new key: else the key of the one before would be dropped, and the next one blocked."""
+    """Both are under the new key: else that of the one before is dropped, and the next rotation blocked."""
     site.add("a")
     task = site.credential("a")
     task.get(VAULT)
