@@ -364,7 +364,7 @@ class Vault(Protocol):
         """Add a key that encrypts from now on, to the private keyset; makes the keyset if there is none."""
 
     def drop_others(self, key_id: int) -> KeyIds:
-        """Keep one key of the private keyset."""
+        """Keep one key: first in the public keyset, then in the private one."""
 
     def publish(self) -> None:
         """Make the public keyset the public half of the private one, if it is not."""

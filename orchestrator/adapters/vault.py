@@ -85,14 +85,20 @@ class KeysetVault:
     def drop_others(self, key_id: int) -> KeyIds:
         """See Vault."""
         keyset = self._required(self._private, fresh=True)
-        if keyset.key_ids() == KeyIds(key_id, frozenset({key_id})):
-            return keyset.key_ids()
-        return self._store(self._private, keyset.only(key_id))
+        only = keyset.only(key_id)
+        # First where they encrypt: the other way round, a public keyset that is left behind would have keys
+        # that the private one lacks, like one that was exchanged.
+        self._publish(only)
+        if keyset.key_ids() != only.key_ids():
+            self._store(self._private, only)
+        return only.key_ids()
 
     def publish(self) -> None:
         """See Vault."""
-        public = self._required(self._private, fresh=True).public()
-        published = self._fresh(self._public)
+        self._publish(self._required(self._private, fresh=True))
+
+    def _publish(self, private: Keyset) -> None:
+        public, published = private.public(), self._fresh(self._public)
         if published is None or published.text != public.text:
             self._store(self._public, public)
 

@@ -130,9 +130,7 @@ class _Worker:
         if self._state.unreadable_count:
             self._end(KeysStatus.BLOCKED)
             return
-        # The old keys are dropped where they encrypt before they are dropped where they decrypt.
         self._vault.drop_others(key)
-        self._vault.publish()
         self._end(KeysStatus.DONE)
 
     def _add_key(self) -> None:
