@@ -28,6 +28,7 @@ from orchestrator.model.audit import Actor, Face
 from orchestrator.model.connection import STREAMS
 from orchestrator.model.run import RunStatus
 from orchestrator.operators import run_views
+from orchestrator.operators.health.verdict import plural
 from orchestrator.operators.run_views import RunView
 from orchestrator.page.server import beside
 from orchestrator.ports import Query
@@ -99,7 +100,8 @@ def _status(screen: Console) -> Iterator[Callable[[str], None]]:
 
 def _tick(stack: Stack, screen: Console, schedule_time: datetime) -> RunView:
     started = stack.scheduler.deliver(schedule_time)
-    screen.print(f"The tick was accepted: run {started.run_id} syncs {started.tasks} connections")
+    of = plural(started.tasks, "connection")
+    screen.print(f"The tick was accepted: run {started.run_id} syncs {of}")
     return _follow(stack, screen, started.run_id, STALLED_S)
 
 

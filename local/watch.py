@@ -15,6 +15,7 @@ from orchestrator.errors import SyncError
 from orchestrator.model.documents import from_document
 from orchestrator.model.run import Run, RunStatus, Task
 from orchestrator.operators import run_views
+from orchestrator.operators.health.verdict import plural
 from orchestrator.operators.run_views import RunView
 from orchestrator.ports import DocumentStore
 
@@ -143,7 +144,7 @@ class Watch:
 
 def _headline(run_id: str, run: Run) -> str:
     tasks = run.tasks
-    parts = [f"{tasks.total} connections"]
+    parts = [plural(tasks.total, "connection")]
     parts += [
         f"{count} {word}" for word, count in (("failed", tasks.failed), ("skipped", tasks.skipped)) if count
     ]
@@ -180,7 +181,7 @@ def _progress(view: RunView) -> str:
         return "its connections are being planned"
     open_tasks = sum(shard.open for shard in progress.shards)
     done, total = progress.tasks.total, progress.tasks.total + open_tasks
-    line = f"{done} of {total} connections done, {seen(view):,} records read"
+    line = f"{done:,} of {plural(total, 'connection')} done, {seen(view):,} records read"
     named = [f"{safe(each.connection_id)} ({each.state.replace('_', ' ')})" for each in progress.connections]
     more = f" and {len(named) - _NAMED} more" if len(named) > _NAMED else ""
     return f"{line}; left: {', '.join(named[:_NAMED])}{more}" if named else line

@@ -16,7 +16,7 @@ A file of `commands/` has one function that describes its commands, and one func
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, TypeAlias
 
 from rich.console import Console
@@ -61,6 +61,8 @@ class Answer(NamedTuple):
     exit_code: int = 0
     #: The field of `value` with the rows for `-o csv`; empty if `value` is itself a list, or one row.
     rows: str = ""
+    #: The header of `-o csv` without rows, if the type of `value` does not tell what they are.
+    columns: Sequence[str] = ()
 
 
 def command(

@@ -146,7 +146,7 @@ def run(services: Services | None, options: argparse.Namespace) -> int:
         return answer.exit_code
     value = answer.value() if callable(answer.value) else answer.value
     if options.output == "csv":
-        print_csv(value, answer.rows)
+        print_csv(value, answer.rows, answer.columns)
     else:
         print_json(value)
     return answer.exit_code

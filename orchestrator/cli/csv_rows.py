@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import csv
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TextIO, get_args
 
 import msgspec
@@ -19,12 +19,13 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 _HARMLESS = frozenset("\t\r\n")
 
 
-def print_csv(value: object, rows: str = "", to: TextIO | None = None) -> None:
+def print_csv(value: object, rows: str = "", header: Sequence[str] = (), to: TextIO | None = None) -> None:
     """Print an answer.
 
     Args:
         value: The answer.
         rows: The field of it with the rows; empty if the answer is itself a list, or one row.
+        header: The columns of an answer without rows, if its type does not tell them.
         to: Standard output if None.
     """
     plain = msgspec.to_builtins(value, str_keys=True, builtin_types=())
@@ -37,8 +38,9 @@ def print_csv(value: object, rows: str = "", to: TextIO | None = None) -> None:
         ]
     entries = [dict(_flat("", each)) for each in (found if isinstance(found, list) else [found])]
     columns = list(dict.fromkeys(name for entry in entries for name in entry))
-    if not entries and rows and isinstance(value, msgspec.Struct):
-        columns = list(_columns_of(value, rows))
+    if not entries:
+        told = _columns_of(value, rows) if rows and isinstance(value, msgspec.Struct) else ()
+        columns = list(header or told)
     if columns:
         writer = csv.writer(to or sys.stdout, lineterminator="\n")
         writer.writerow([_text(name) for name in columns])
@@ -52,14 +54,15 @@ def _columns_of(value: msgspec.Struct, rows: str) -> Iterator[str]:
     held = next(each.type for each in msgspec.structs.fields(value) if each.name == rows)
     for row in get_args(held):
         if isinstance(row, type) and issubclass(row, msgspec.Struct):
-            yield from _names("", row)
+            yield from columns_of(row)
 
 
-def _names(above: str, struct: type[msgspec.Struct]) -> Iterator[str]:
+def columns_of(struct: type[msgspec.Struct], above: str = "") -> Iterator[str]:
+    """The columns of a struct's fields, whose names begin with the one above them."""
     for each in msgspec.structs.fields(struct):
         name = f"{above}.{each.encode_name}" if above else each.encode_name
         if isinstance(each.type, type) and issubclass(each.type, msgspec.Struct):
-            yield from _names(name, each.type)
+            yield from columns_of(each.type, name)
         else:
             yield name
 

@@ -17,7 +17,6 @@ from orchestrator.model.documents import from_document
 from orchestrator.model.run import Run, Task, TaskStatus
 from orchestrator.operators.health.verdict import plural
 from orchestrator.operators.run_views import Progress, RunPage, RunView
-from orchestrator.ports import Document
 
 #: Columns of the list of runs that a narrow terminal loses, the first one first.
 _DROP = ("written", "trigger", "s", "seen", "skipped", "tasks", "started", "failed")
@@ -44,7 +43,7 @@ def print_run(screen: Console, view: RunView, now: datetime | None = None) -> No
         screen.print(f"asked to stop by {by} at {at}")
     if run.error is not None:
         screen.print(f"{safe(run.error.message)} {safe(run.error.action)}", style="red")
-    _print_tasks(screen, view.tasks)
+    _print_tasks(screen, view)
     if view.progress is not None:
         _print_progress(screen, view.progress, now or datetime.now(UTC))
     if run.by_marketplace:
@@ -135,9 +134,9 @@ def _print_progress(screen: Console, progress: Progress, now: datetime) -> None:
     print_windows(screen, windows_of(progress.connections))
 
 
-def _print_tasks(screen: Console, documents: Sequence[Document]) -> None:
+def _print_tasks(screen: Console, view: RunView) -> None:
     """Those with something to tell one by one; the others by their names."""
-    tasks = [from_document(Task, document) for document in documents]
+    tasks = [from_document(Task, document) for document in view.tasks]
     unusual = [task for task in tasks if task.status is not TaskStatus.SUCCEEDED or task.incomplete]
     if unusual:
         rows = [(task.connection_id, *outcome(task)) for task in unusual]
@@ -145,4 +144,5 @@ def _print_tasks(screen: Console, documents: Sequence[Document]) -> None:
         columns = ("connection", *OUTCOME)
         screen.print(table("tasks to look at", columns, rows, drop=("attempts", "reason", "status")))
     if len(unusual) < len(tasks):
-        screen.print(f"{len(tasks) - len(unusual):,} tasks on this page have succeeded.")
+        of_a_page = " on this page" if view.next_page_token is not None else ""
+        screen.print(f"Succeeded{of_a_page}: {plural(len(tasks) - len(unusual), 'task')}.")

@@ -93,7 +93,7 @@ def print_history(screen: Console, page: History, now: datetime) -> None:
     for task in (from_document(Task, document) for document in page.tasks):
         counts = task.streams.values()
         seen, rejected = sum(each.seen for each in counts), sum(each.rejected for each in counts)
-        took = (task.finished_at - task.started_at).total_seconds() if task.started_at else None
+        took = round((task.finished_at - task.started_at).total_seconds(), 1) if task.started_at else None
         rows.append((task.run_id, task.finished_at, *outcome(task), seen, rejected, took))
     columns = ("run", "ended", *OUTCOME, "records", "rejected", "s")
     screen.print(table(f"{plural(len(rows), 'task')} of {safe(page.connection_id)}", columns, rows))

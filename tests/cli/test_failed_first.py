@@ -53,7 +53,9 @@ def test_a_run_is_shown_with_its_failures_first(world: World, capsys: pytest.Cap
     assert "There are more" in text
     whole = shown(world, capsys, "runs", "show", run_id)
     assert whole.index("tasks to look at") < whole.index("records")
-    assert "2 tasks on this page have succeeded" in whole
+    assert "\nSucceeded: 2 tasks.\n" in whole
+    page = shown(world, capsys, "runs", "show", run_id, "--limit", "2")
+    assert "\nSucceeded on this page: 1 task.\n" in page
     assert (
         as_json(world, capsys, "runs", "show", run_id, "--status", "succeeded", "--marketplace", "ebay")[
             "tasks"
@@ -93,6 +95,9 @@ def test_a_history_is_printed_newest_first(world: World, capsys: pytest.CaptureF
     world.bazaar.shop("z").put("orders", "new", world.clock.now() - timedelta(minutes=5))
     second, _ = world.run_once()
 
+    started_at = world.clock.now() - timedelta(seconds=1.23456)
+    world.store.commit([Update(f"runs/{second}/tasks/z", {"started_at": started_at})])
+
     page = as_json(world, capsys, "connections", "history", "z")
     assert [(task["run_id"], task["status"]) for task in page["tasks"]] == [
         (second, "succeeded"),
@@ -100,6 +105,7 @@ def test_a_history_is_printed_newest_first(world: World, capsys: pytest.CaptureF
     ]
     text = shown(world, capsys, "connections", "history", "z", "--limit", "1")
     assert second in text
+    assert " 1.2\n" in text, "seconds with one digit, as of a run"
     assert first not in text
     token = text.partition("--page-token ")[2].strip()
     assert first in shown(world, capsys, "connections", "history", "z", "--page-token", token)

@@ -7,6 +7,7 @@ import io
 import json
 import os
 import tomllib
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -15,11 +16,13 @@ from hypothesis import strategies as st
 
 from local.processes import ROOT
 from orchestrator import VERSION, wiring
+from orchestrator.adapters.embedded.store import SqliteStore
 from orchestrator.cli.app import FAILED, UNREACHABLE, main
 from orchestrator.cli.csv_rows import print_csv
 from orchestrator.cli.faults import DEFECT
 from orchestrator.errors import StoreUnavailable
 from orchestrator.operators import connections
+from orchestrator.ports import Put
 from tests.cli import shop
 
 HARMFUL = ("=", "+", "-", "@", "\t", "\r")
@@ -52,6 +55,32 @@ def test_csv_has_a_row_for_each_entry(capsys: pytest.CaptureFixture[str]) -> Non
     assert main(["runs", "list", "-o", "csv"]) == 0
     (row,) = table(capsys.readouterr().out)
     assert row["cost.marketplace_bytes"] == "-1"
+
+
+@pytest.mark.parametrize(
+    ("empty", "filled"),
+    [
+        (("connections", "list", "--marketplace", "ebay"), ("connections", "list")),
+        (("connections", "history", "new-shop"), ("connections", "history", shop.SHOP)),
+        (("runs", "list", "--status", "cancelled"), ("runs", "list")),
+        (("runs", "show", shop.RUN_ID, "--status", "skipped"), ("runs", "show", shop.RUN_ID)),
+    ],
+)
+def test_csv_of_documents_without_rows_has_their_columns(
+    empty: tuple[str, ...], filled: tuple[str, ...], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each of a filled table, but one for a field whose names only rows tell; no row."""
+    with closing(SqliteStore(tmp_path / "store.db")) as store:
+        store.commit([Put("connections/new-shop", shop.connection("New"))])
+    assert main([*empty, "-o", "csv"]) == 0
+    header, *rows = capsys.readouterr().out.splitlines()
+    assert main([*filled, "-o", "csv"]) == 0
+    columns = capsys.readouterr().out.splitlines()[0].split(",")
+    told = header.split(",")
+
+    assert rows == []
+    assert told[0] == columns[0]
+    assert [each for each in columns if not f"{each}.".startswith(tuple(f"{name}." for name in told))] == []
 
 
 values = st.text(max_size=9) | st.integers() | st.none() | st.lists(st.text())

@@ -11,11 +11,13 @@ from rich.console import Console
 
 from orchestrator.cli.actor import actor
 from orchestrator.cli.answer import Answer, Commands, command
+from orchestrator.cli.csv_rows import columns_of
 from orchestrator.cli.output import print_faults, safe, table
 from orchestrator.cli.sellers import add_command, authorize_command, pause_command, set_command
 from orchestrator.cli.task_report import life, print_history, print_windows
-from orchestrator.model.connection import MARKETPLACES, ConnectionStatus
+from orchestrator.model.connection import MARKETPLACES, Connection, ConnectionStatus
 from orchestrator.model.paces import next_at, pace_of
+from orchestrator.model.run import Task
 from orchestrator.operators import connections, pause
 from orchestrator.operators.connections import ConnectionView
 from orchestrator.operators.health.remedies import remedy, spelled, title
@@ -87,7 +89,8 @@ def _list(services: Services, options: argparse.Namespace) -> Answer:
             for name in connections.unfinished_removals(services.store):
                 print(f"Its removal is not finished: marketplace-sync connections remove {safe(name)}")
 
-    return Answer([_summary(view) for view in views], show)
+    columns = ("id", *columns_of(Connection), "fault", "state")
+    return Answer([_summary(view) for view in views], show, columns=columns)
 
 
 def _print_list(screen: Console, views: Sequence[ConnectionView], limit: int) -> None:
@@ -125,7 +128,12 @@ def _history(services: Services, options: argparse.Namespace) -> Answer:
         page_token=options.page_token,
         limit=options.limit,
     )
-    return Answer(page, lambda screen: print_history(screen, page, services.clock.now()), rows="tasks")
+    return Answer(
+        page,
+        lambda screen: print_history(screen, page, services.clock.now()),
+        rows="tasks",
+        columns=tuple(columns_of(Task)),
+    )
 
 
 def _print_view(screen: Console, view: ConnectionView, task: OpenConnection | None, now: datetime) -> None:

@@ -6,13 +6,15 @@ import argparse
 
 from orchestrator.cli.actor import actor
 from orchestrator.cli.answer import Answer, Commands, command
+from orchestrator.cli.csv_rows import columns_of
 from orchestrator.cli.follow import follow
 from orchestrator.cli.output import console, safe
 from orchestrator.cli.run_report import print_run, print_runs
 from orchestrator.model.connection import MARKETPLACES
-from orchestrator.model.run import RunStatus
+from orchestrator.model.run import Run, RunStatus, Task
 from orchestrator.operators import run_views
 from orchestrator.operators.health.verdict import plural
+from orchestrator.operators.run_views import RunView
 from orchestrator.operators.tasks.pages import STATUSES
 from orchestrator.runs import start
 from orchestrator.runs.cancel import cancel_run
@@ -68,7 +70,8 @@ def _list(services: Services, options: argparse.Namespace) -> Answer:
         page_token=options.page_token,
         limit=options.limit,
     )
-    return Answer(page, lambda screen: print_runs(screen, page), rows="runs")
+    columns = ("run_id", *columns_of(Run))
+    return Answer(page, lambda screen: print_runs(screen, page), rows="runs", columns=columns)
 
 
 def _show(services: Services, options: argparse.Namespace) -> Answer:
@@ -81,7 +84,7 @@ def _show(services: Services, options: argparse.Namespace) -> Answer:
         limit=options.limit,
         lease_seconds=services.settings.lease_seconds,
     )
-    return Answer(view, lambda screen: print_run(screen, view, services.clock.now()), rows="tasks")
+    return _answer(services, view)
 
 
 def _watch(services: Services, options: argparse.Namespace) -> Answer:
@@ -94,7 +97,17 @@ def watch(services: Services, run_id: str, options: argparse.Namespace) -> Answe
     screen = console(to_stderr=options.output != "table")
     view = follow(services.store, services.clock, run_id, screen)
     code = 0 if view.run.get("status") == RunStatus.SUCCEEDED else NOT_SUCCEEDED
-    return Answer(view, lambda screen: print_run(screen, view, services.clock.now()), code, rows="tasks")
+    return _answer(services, view, code)
+
+
+def _answer(services: Services, view: RunView, code: int = 0) -> Answer:
+    return Answer(
+        view,
+        lambda screen: print_run(screen, view, services.clock.now()),
+        code,
+        rows="tasks",
+        columns=tuple(dict.fromkeys(("connection_id", *columns_of(Task)))),
+    )
 
 
 def _retry(services: Services, options: argparse.Namespace) -> Answer:

@@ -50,14 +50,15 @@ class Screen:
         is_open: bool = False,
         written: int = 0,
         rejected: int = 0,
+        total: int = 2,
     ) -> str:
-        """Store a run of two connections; the second one fails if there is an error."""
+        """Store a run of two connections (or one); the second one fails if there is an error."""
         self._runs += not run_id
         name = run_id or f"t-{self._runs}"
         counts = Counts(seen=written + rejected, written=written, rejected=rejected)
         records = RecordTotals(by_stream={"orders": counts})
         records.add(counts)
-        tasks = TaskTotals(total=2, succeeded=1 if error else 2, failed=1 if error else 0)
+        tasks = TaskTotals(total=total, succeeded=total - bool(error), failed=1 if error else 0)
         run = Run(
             trigger="interval",
             requested_by="scheduler",
@@ -199,3 +200,11 @@ def test_a_store_that_does_not_answer_ends_nothing(screen: Screen, monkeypatch: 
 
 def _unavailable(*_: object) -> None:
     raise StoreUnavailable("nobody answers")
+
+
+def test_a_run_of_one_connection_says_so(screen: Screen) -> None:
+    """One connection, not "1 connections"."""
+    watch = screen.watch()
+    screen.put(total=1)
+    watch.look()
+    assert screen.lines() == ["run t-1: succeeded in 1.5 s; 1 connection, nothing new"]
