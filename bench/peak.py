@@ -7,15 +7,20 @@ import resource
 import sys
 from pathlib import Path
 
-_STATUS = Path("/proc/self/status")
-
 
 def peak_kib() -> int:
     """This process's peak resident memory."""
-    if _STATUS.exists():
-        # getrusage would include this process's memory from before it became Python.
-        found = re.search(r"^VmHWM:\s+(\d+) kB$", _STATUS.read_text(), flags=re.MULTILINE)
-        if found is not None:
-            return int(found[1])
+    # getrusage would include this process's memory from before it became Python.
+    if (told := peak_of("self")) is not None:
+        return told
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak // 1024 if sys.platform == "darwin" else peak
+
+
+def peak_of(pid: int | str) -> int | None:
+    """The peak resident memory of a process, in KiB; None if the system has no /proc."""
+    status = Path(f"/proc/{pid}/status")
+    if not status.exists():
+        return None
+    found = re.search(r"^VmHWM:\s+(\d+) kB$", status.read_text(), flags=re.MULTILINE)
+    return int(found[1]) if found is not None else None

@@ -12,7 +12,6 @@ Memory: the worker's peak with 32 threads ÷ with 8.
 from __future__ import annotations
 
 import os
-import re
 import ssl
 import statistics
 import sys
@@ -31,6 +30,7 @@ from google.pubsub_v1.services.publisher.transports import PublisherGrpcTranspor
 
 from bench.engine import Messages
 from bench.figures import Figure
+from bench.peak import peak_of
 from bench.site import Site, fresh_project
 from bench.tls_sandbox import KEPT_S, host
 from local.processes import ROOT, Processes, free_ports
@@ -121,7 +121,7 @@ def idle_tasks(site: Site, threads: int, *, rounds: int, tls: bool) -> Load:
         return Load(
             cpu_ms=1000 * (_cpu_s(group) - before) / len(taken),
             task_s=statistics.median(taken),
-            peak_mib=max(int(_status(pid, "VmHWM")) for pid in _members(group)) / 1024,
+            peak_mib=max(peak_of(pid) or 0 for pid in _members(group)) / 1024,
         )
 
 
@@ -217,8 +217,3 @@ def _cpu_s(group: int) -> float:
     """User and system time that a group has taken."""
     fields = [Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split() for pid in _members(group)]
     return sum(int(each[11]) + int(each[12]) for each in fields) / os.sysconf("SC_CLK_TCK")
-
-
-def _status(pid: int, name: str) -> str:
-    found = re.search(rf"^{name}:\s+(\d+)", Path(f"/proc/{pid}/status").read_text(), flags=re.MULTILINE)
-    return found[1] if found else "0"

@@ -74,7 +74,9 @@ class SchedulerSecret:
                 self._is_unread = True
                 return True
             if self._is_unread:
-                raise SecretUnavailable("the scheduler's secret could not be read again since it was rotated")
+                raise SecretUnavailable(
+                    "the scheduler's secret could not be read again: perhaps it was rotated"
+                )
             return False
 
     def _is_among(self, sent: bytes, reference: str, *, fresh: bool = False) -> bool:

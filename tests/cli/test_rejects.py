@@ -235,5 +235,6 @@ def test_one_that_no_listing_takes_away_is_forgotten(
     assert (entry.data["action"], entry.data["connection_id"]) == ("forget", "a")
     assert entry.data["details"] == "reject orders-1"
     for wrong in (["a", "orders-1"], ["a", "x/y"], ["..", "z"]):
-        assert main(["rejects", "forget", *wrong, "--yes"]) == FAILED
-        assert "has no reject" in capsys.readouterr().err
+        for confirmed in ([], ["--yes"]):  # nobody is asked to confirm one that is not there
+            assert main(["rejects", "forget", *wrong, *confirmed]) == FAILED
+            assert "has no reject" in capsys.readouterr().err

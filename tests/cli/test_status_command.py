@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from pathlib import Path
 from unittest.mock import patch
 
@@ -9,8 +10,9 @@ import msgspec
 import pytest
 
 from orchestrator import wiring
-from orchestrator.cli.app import main
+from orchestrator.cli.app import main, parser
 from orchestrator.errors import CredentialsRejected
+from orchestrator.operators.health.remedies import spelled
 from tests.support.world import World
 
 
@@ -63,3 +65,12 @@ def test_programs_get_json(world: World, capsys: pytest.CaptureFixture[str]) -> 
     assert view["situation"] == "needs_attention"
     assert view["groups"][0]["kind"] == "credentials_rejected"
     assert view["dead_letters"] == 0
+
+
+def test_a_quoted_command_of_every_group_gets_the_program_s_name() -> None:
+    """A remedy quotes commands in short; each is shown as it is typed."""
+    (groups,) = [each for each in parser()._actions if isinstance(each, argparse._SubParsersAction)]
+    never_remedies = {"completion", "schema", "ui"}
+
+    for name in groups.choices.keys() - never_remedies:
+        assert spelled(f"`{name} some`") == f"`marketplace-sync {name} some`"

@@ -21,7 +21,7 @@ from orchestrator.operators.rejects.counts import (
     count_by_connection,
     count_by_reason,
 )
-from orchestrator.operators.rejects.forget import forget_reject
+from orchestrator.operators.rejects.forget import forget_reject, path_of
 from orchestrator.operators.rejects.retry import retry_rejects
 from orchestrator.services import Services
 
@@ -167,6 +167,7 @@ def _print_page(screen: Console, page: RejectPage) -> None:
 def _forget(services: Services, options: argparse.Namespace) -> Answer:
     connection_id, reject_id = options.connection_id, options.reject_id
     if not options.yes:
+        path_of(services.store, connection_id, reject_id)  # nobody is asked about one that is not there
         ask.confirm(f"Forget reject {reject_id} of {connection_id}, with its raw record?")
     forget_reject(services, connection_id, reject_id, by=actor(services))
     value = {"connection_id": connection_id, "reject_id": reject_id, "forgotten": True}

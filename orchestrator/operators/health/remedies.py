@@ -10,7 +10,7 @@ from orchestrator.errors import MarketplaceError, PageTokenExpired, SyncError, W
 _PROGRAM = "marketplace-sync"
 #: The first words of commands, which a remedy quotes without the program's name.
 _COMMANDS = re.compile(
-    r"(audit|connections|cost|dead|doctor|logs|records|rejects|runs|status|trigger)( |$)|trigger$"
+    r"(audit|connections|cost|dead|doctor|logs|records|rejects|runs|status|trigger|vault)( |$)"
 )
 _OLD_PROGRAM = "python -m orchestrator "
 _QUOTED = re.compile(r"`([^`]*)`")

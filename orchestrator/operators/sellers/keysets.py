@@ -62,7 +62,7 @@ def init(services: Services, *, by: Actor) -> tuple[KeyIds, bool]:
         if services.clock.monotonic() > give_up_at:
             raise QueueUnavailable(
                 f"the worker did not make the vault's keyset within {WAIT.total_seconds():.0f} s",
-                action="look at the worker's log, or whether it runs at all; `vault status` shows the state",
+                action="look at the worker's log, and at `marketplace-sync vault status`",
             )
         services.clock.sleep(_POLL_S)
 
