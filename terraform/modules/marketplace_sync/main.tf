@@ -170,7 +170,7 @@ module "api" {
   depends_on = [time_sleep.apis]
 }
 
-# Only the worker calls marketplaces.
+# Only the worker calls marketplaces. `module.egress[*]` waits for the whole module, so for Cloud NAT as well.
 module "egress" {
   source = "../egress"
   count  = var.static_egress ? 1 : 0
