@@ -31,7 +31,7 @@ locals {
   # The workers alone decrypt sellers' credentials.
   worker_environment = merge(local.environment, { VAULT_KEYSET = module.secrets.vault_references["keyset"] })
 
-  # Environment of both functions and of the command line.
+  # Environment of all functions and of the command line.
   environment = merge({
     ENVIRONMENT          = "production"
     FIRST_SLICE_SECONDS  = tostring(var.sync.first_slice_seconds)
