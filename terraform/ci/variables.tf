@@ -1,7 +1,7 @@
 # The module checks them.
 
 variable "deployer_roles" {
-  description = "Further roles of the deployer: compute.networkAdmin and vpcaccess.admin with static_egress."
+  description = "Further roles of the deployer: compute.networkAdmin, compute.securityAdmin and vpcaccess.admin with static_egress."
   type        = set(string)
   default     = []
   nullable    = false

@@ -4,7 +4,6 @@ output "address" {
 }
 
 output "connector" {
-  description = "Full name of the connector; usable once calls find their way out."
+  description = "Full name of the connector; calls find their way out once the whole module is made."
   value       = google_vpc_access_connector.this.id
-  depends_on  = [google_compute_router_nat.this]
 }

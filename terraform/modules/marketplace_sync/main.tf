@@ -31,7 +31,7 @@ locals {
   # The workers alone decrypt sellers' credentials.
   worker_environment = merge(local.environment, { VAULT_KEYSET = module.secrets.vault_references["keyset"] })
 
-  # Environment of both functions and of the command line.
+  # Environment of all functions and of the command line.
   environment = merge({
     ENVIRONMENT          = "production"
     FIRST_SLICE_SECONDS  = tostring(var.sync.first_slice_seconds)
@@ -170,7 +170,7 @@ module "api" {
   depends_on = [time_sleep.apis]
 }
 
-# Only the worker calls marketplaces.
+# Only the worker calls marketplaces. `module.egress[*]` waits for the whole module, so for Cloud NAT as well.
 module "egress" {
   source = "../egress"
   count  = var.static_egress ? 1 : 0

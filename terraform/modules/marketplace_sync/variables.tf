@@ -225,7 +225,7 @@ variable "region" {
 }
 
 variable "runtime" {
-  description = "Python runtime of both functions."
+  description = "Python runtime of all functions."
   type        = string
   default     = "python313"
   nullable    = false

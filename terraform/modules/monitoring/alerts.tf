@@ -27,15 +27,15 @@ locals {
     }
   }
 
-  # Alerts on a count. Without data there is nothing left to count, so they end.
+  # Alerts on a count. Without data there is nothing left to count, so they end. `by` joins the points of a period, and
+  # the series of a group.
   counts = {
     marketplace-failing = {
       title     = "a marketplace is failing"
       severity  = "ERROR"
       filter    = local._metric.down
       threshold = 0
-      align     = "ALIGN_SUM"
-      reduce    = "REDUCE_SUM"
+      by        = "SUM"
       group     = ["metric.label.marketplace"]
       period    = "${var.no_success_minutes * 60}s"
       found     = "$${metric.label.marketplace}: most of its tasks failed in the last ${var.failing_ticks} ticks."
@@ -46,8 +46,7 @@ locals {
       severity  = "WARNING"
       filter    = local._metric.late
       threshold = 0
-      align     = "ALIGN_SUM"
-      reduce    = "REDUCE_SUM"
+      by        = "SUM"
       group     = ["metric.label.marketplace"]
       period    = "${var.no_success_minutes * 60}s"
       found     = "$${metric.label.marketplace}: some connections' data is older than several of their own intervals."
@@ -58,8 +57,7 @@ locals {
       severity  = "WARNING"
       filter    = local._metric.attention
       threshold = 0
-      align     = "ALIGN_SUM"
-      reduce    = "REDUCE_SUM"
+      by        = "SUM"
       group     = ["metric.label.connection_id", "metric.label.marketplace", "metric.label.kind"]
       period    = "${var.no_success_minutes * 60}s"
       found     = "$${metric.label.connection_id} ($${metric.label.marketplace}): $${metric.label.kind}."
@@ -70,8 +68,7 @@ locals {
       severity  = "ERROR"
       filter    = "${local._subscription}/num_undelivered_messages\" AND ${local._dead}"
       threshold = 0
-      align     = "ALIGN_MAX"
-      reduce    = "REDUCE_MAX"
+      by        = "MAX"
       group     = ["resource.label.subscription_id"]
       period    = "300s"
       found     = "There are dead letters in $${resource.label.subscription_id}."
@@ -82,8 +79,7 @@ locals {
       severity  = "WARNING"
       filter    = "${local._subscription}/oldest_unacked_message_age\" AND ${local._waiting}"
       threshold = var.oldest_unacked_seconds
-      align     = "ALIGN_MAX"
-      reduce    = "REDUCE_MAX"
+      by        = "MAX"
       group     = ["resource.label.subscription_id"]
       period    = "300s"
       found     = "The oldest message of $${resource.label.subscription_id} waits for more than ${var.oldest_unacked_seconds} s."
@@ -94,8 +90,7 @@ locals {
       severity  = "WARNING"
       filter    = local._metric.rejects
       threshold = var.rejects_per_hour
-      align     = "ALIGN_SUM"
-      reduce    = "REDUCE_SUM"
+      by        = "SUM"
       group     = ["metric.label.marketplace", "metric.label.stream"]
       period    = "3600s"
       found     = "$${metric.label.marketplace}, $${metric.label.stream}: more than ${var.rejects_per_hour} records were rejected in an hour."
@@ -106,8 +101,7 @@ locals {
       severity  = "WARNING"
       filter    = local._metric.refused
       threshold = 0
-      align     = "ALIGN_SUM"
-      reduce    = "REDUCE_SUM"
+      by        = "SUM"
       group     = ["metric.label.caller", "metric.label.reason", "metric.label.status"]
       period    = "900s"
       found     = "$${metric.label.caller} was answered $${metric.label.status}: $${metric.label.reason}."
@@ -118,8 +112,7 @@ locals {
       severity  = "ERROR"
       filter    = "${local._services} AND metric.type = \"run.googleapis.com/request_count\" AND metric.labels.response_code_class = \"5xx\""
       threshold = var.server_errors
-      align     = "ALIGN_SUM"
-      reduce    = "REDUCE_SUM"
+      by        = "SUM"
       group     = ["resource.label.service_name"]
       period    = "900s"
       found     = "$${resource.label.service_name} answered more than ${var.server_errors} requests with 5xx in a quarter of an hour."
@@ -130,8 +123,7 @@ locals {
       severity  = "ERROR"
       filter    = local._metric.memory
       threshold = 0
-      align     = "ALIGN_SUM"
-      reduce    = "REDUCE_SUM"
+      by        = "SUM"
       group     = ["resource.label.service_name"]
       period    = "900s"
       found     = "Instances of $${resource.label.service_name} were ended because they exceeded their memory limit."
@@ -142,8 +134,7 @@ locals {
       severity  = "WARNING"
       filter    = local._metric.untold
       threshold = 0
-      align     = "ALIGN_SUM"
-      reduce    = "REDUCE_SUM"
+      by        = "SUM"
       group     = ["metric.label.kind"]
       period    = "900s"
       found     = "Changes could not be published: $${metric.label.kind}."
@@ -230,8 +221,8 @@ resource "google_monitoring_alert_policy" "this" {
 
       aggregations {
         alignment_period     = each.value.period
-        per_series_aligner   = each.value.align
-        cross_series_reducer = each.value.reduce
+        per_series_aligner   = "ALIGN_${each.value.by}"
+        cross_series_reducer = "REDUCE_${each.value.by}"
         group_by_fields      = each.value.group
       }
     }

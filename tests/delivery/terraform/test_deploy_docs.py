@@ -48,6 +48,20 @@ def test_every_account_is_in_the_table(prod: Plan) -> None:
     assert {f"sync-{name}" for name in prod.accounts} <= {account for account, _, _ in documented_grants()}
 
 
+def test_the_first_lines_count_what_is_made(prod: Plan) -> None:
+    """Functions, secrets and service accounts, those of operators aside."""
+    words = {1: "one", 2: "two", 3: "three", 4: "four", 5: "five", 6: "six", 7: "seven"}
+    first = " ".join(TEXT.partition("\n\n")[2].partition("\n\n")[0].split())
+    accounts = [name for name in prod.accounts if not name.startswith("op-")]
+    secrets = prod.of("google_secret_manager_secret")
+    lanes = [name for name in prod.of("google_pubsub_subscription") if name.endswith(".worker")]
+
+    assert f"the {words[len(prod.of('google_cloudfunctions2_function'))]} functions" in first
+    assert f"the queue's {words[len(lanes)]} lanes" in first
+    assert f"the scheduler's secret and the vault's {words[len(secrets) - 1]}" in first
+    assert f"{words[len(accounts)]} service accounts and one for each operator" in first
+
+
 def test_the_costs_are_computed() -> None:
     """The table and the text are computed; `python -m tests.delivery.terraform.deploy_docs` writes them."""
     assert with_cost_table(TEXT) == TEXT
@@ -166,7 +180,7 @@ def test_what_rebuilds_is_the_archives(prod: Plan) -> None:
         (paths,) = [paths for paths, found in rows.items() if found.startswith(effect) and ".py" in paths]
         return set(re.findall(r"`([^`]+)`", paths))
 
-    for path in named("both functions are built anew"):
+    for path in named("all three functions are built anew"):
         assert any(f"/{file}".endswith(f"/{path}") or file.startswith(path) for file in archived), path
     for path in named("nothing"):
         assert not any(f"/{file}".endswith(f"/{path}") or file.startswith(path) for file in archived), path

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 
@@ -123,6 +124,22 @@ def test_the_planner_may_read_all_that_is_planned(ci: Plan, prod: Plan) -> None:
     assert written - elsewhere == set(reads) - {"google_project"}
     (role,) = ci.of("google_project_iam_custom_role").values()
     assert set(role["permissions"]) == {"serviceusage.services.use"}.union(*reads.values())
+
+
+def test_the_documented_roles_make_the_static_address() -> None:
+    """A network's administrator makes no firewalls (cloud.google.com/iam/docs/roles-permissions/compute)."""
+    makers = {
+        "google_compute_firewall": "compute.securityAdmin",
+        "google_vpc_access_connector": "vpcaccess.admin",
+    }
+    text = (TERRAFORM / "modules" / "egress" / "main.tf").read_text()
+    kinds = re.findall(r'^resource "(google_\w+)"', text, re.MULTILINE)
+    needed = {makers.get(kind, "compute.networkAdmin") for kind in kinds}
+    (documented,) = re.findall(r"deployer_roles=(\[[^\]]*\])", (ROOT / "docs" / "deploy.md").read_text())
+    described = (TERRAFORM / "ci" / "variables.tf").read_text().partition("\n}\n")[0]
+
+    assert set(json.loads(documented)) == needed
+    assert needed <= set(re.findall(r"\w+\.\w+Admin|\w+\.admin", described))
 
 
 def _modules() -> str:

@@ -88,9 +88,27 @@ def test_the_first_tick_finds_all_permissions(order: dict[str, set[str]]) -> Non
     }
 
 
-def test_the_worker_waits_for_its_way_out(order: dict[str, set[str]]) -> None:
+@pytest.mark.parametrize("function", ["api", "worker", "worker_backfill"])
+def test_a_function_waits_for_what_it_is_told_of(order: dict[str, set[str]], function: str) -> None:
+    """Its build may read and write by then, and what its environment refers to is there and permitted."""
+    needs = {
+        "module.build.google_storage_bucket_object.source",
+        "module.build.google_project_iam_member.build_copy",
+        "module.build.time_sleep.permissions",
+    }
+    secrets = "module.secrets.google_secret_manager_secret"
+    if function == "api":
+        needs |= {f"{secrets}_version.scheduler", f"{secrets}_iam_member.scheduler"}
+    else:
+        needs |= {f"{secrets}.vault", f"{secrets}_iam_member.vault_worker"}
+
+    assert order[f"module.{function}.google_cloudfunctions2_function.this"] >= needs
+
+
+@pytest.mark.parametrize("worker", ["worker", "worker_backfill"])
+def test_the_worker_waits_for_its_way_out(order: dict[str, set[str]], worker: str) -> None:
     """With a static address no version of the worker calls a marketplace from another one."""
-    assert order["module.worker.google_cloudfunctions2_function.this"] >= {
+    assert order[f"module.{worker}.google_cloudfunctions2_function.this"] >= {
         "module.egress.google_vpc_access_connector.this",
         "module.egress.google_compute_router_nat.this",
     }

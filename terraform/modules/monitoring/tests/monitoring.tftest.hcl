@@ -149,7 +149,7 @@ run "monitoring" {
 
   assert {
     condition     = alltrue([for metric in google_logging_metric.this : strcontains(metric.filter, "\"sync-api\" OR \"sync-worker\"")])
-    error_message = "only the log of the two functions is counted"
+    error_message = "only the functions' own log is counted"
   }
 
   assert {
