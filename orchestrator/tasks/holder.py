@@ -187,8 +187,10 @@ class Holder:
             if not self.is_claimed:
                 # One commit instead of two.
                 new = msgspec.structs.replace(new, seq=self.state.seq)
+            # A look whose claim was refused has read a later version, and may end as if it had failed.
+            over = self._snapshot if self.is_claimed else self._looked_at
             try:
-                written = self._write(new, writes, self._snapshot)
+                written = self._write(new, writes, over)
             except (Conflict, StoreUnavailable):
                 found = self._read()
                 if found == new:
