@@ -25,6 +25,7 @@ from orchestrator.sync.normalizer import Normalizer
 from orchestrator.sync.page_writer import PageWriter
 from orchestrator.sync.pages import Pages, SliceOver
 from orchestrator.sync.task_context import TaskContext
+from orchestrator.tasks.holder import Lost
 
 log = logging.getLogger(__name__)
 
@@ -171,7 +172,7 @@ class _Reader:
         calls = session.client.calls
         try:
             rows = complete(session, [change.raw for change in changes])
-        except SyncError:
+        except (Lost, SyncError):
             raise
         except Exception as error:  # noqa: BLE001 - a defect fails its rows, and no others
             log.error(

@@ -87,6 +87,8 @@ class Holder:
         self._owner, self._fence = state.lease.owner, state.lease.fence
         #: Whether the version last read is another holder's: then nothing may be written on top of it.
         self._is_lost = False
+        #: Whether somebody else has written the state since the claim, perhaps to tell of an edit.
+        self._is_written_by_others = False
         #: When the state was last written, on the monotonic clock.
         self.written_at = services.clock.monotonic()
 
@@ -178,12 +180,17 @@ class Holder:
             now = self._services.clock.now()
             new = measured(close(self.state), self._pace, now)
             if task.status is TaskStatus.SUCCEEDED:
-                new = served(behind(new, self._pace, now), self.open, incomplete=task.incomplete)
+                new = behind(new, self._pace, now)
+                if not self._is_written_by_others:
+                    # Else the work may be that of the connection as it was before an edit.
+                    new = served(new, self.open, incomplete=task.incomplete)
             if not self.is_claimed:
                 # One commit instead of two.
                 new = msgspec.structs.replace(new, seq=self.state.seq)
+            # A look whose claim was refused has read a later version, and may end as if it had failed.
+            over = self._snapshot if self.is_claimed else self._looked_at
             try:
-                written = self._write(new, writes, self._snapshot)
+                written = self._write(new, writes, over)
             except (Conflict, StoreUnavailable):
                 found = self._read()
                 if found == new:
@@ -287,6 +294,7 @@ class Holder:
 
     def _on_top_of(self, found: SyncState) -> SyncState:
         """This holder's state with the fields that others may write."""
+        self._is_written_by_others = True
         return msgspec.structs.replace(
             self.state,
             seq=found.seq,

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from orchestrator.errors import CredentialsRejected, StoreUnavailable
+from orchestrator.errors import CredentialsRejected, ResponseInvalid, StoreUnavailable
 from orchestrator.model import ids
 from orchestrator.model.messages import Message
 from orchestrator.model.run import TaskStatus
@@ -17,6 +17,7 @@ from orchestrator.model.state import Cursor, Lease, OpenWindow, StreamState, Syn
 from orchestrator.operators import pause
 from orchestrator.ports import Update, Write, Written
 from orchestrator.tasks.claim_table import Claim, Finished, View, decide
+from orchestrator.tasks.holder import Moved
 from tests.core.test_claim import LENGTH, MESSAGE, NOW, free, view
 from tests.support.people import ME
 from tests.support.stores import Killed, WrappedStore
@@ -279,3 +280,41 @@ def test_a_session_claims_when_it_asks_for_it(known: World) -> None:
     assert owners[0] is not None
     assert owners == owners[:1] * 2
     assert run.cost.document_writes == 3
+
+
+@pytest.mark.parametrize("is_hidden", [False, True], ids=["it is told", "the connector hides it"])
+def test_a_look_in_vain_that_its_session_meets_counts_for_nothing(
+    known: World, caplog: pytest.LogCaptureFixture, *, is_hidden: bool
+) -> None:
+    """A refresh token runs out between a page and its details, when somebody else has written the state."""
+    connector, sessions = known.bazaar.connector, list[Any]()
+    open_ = connector.open
+
+    def opened(opening: Any) -> Any:
+        sessions.append(opening)
+        return open_(opening)
+
+    def meanwhile(*_: Any) -> None:
+        known.bazaar.at_detail = None
+        known.store.commit([Update(STATE, {"seq": known.state("a").seq + 1, "refusals": 7})])
+        try:
+            sessions[-1].claim()
+        except Moved as error:
+            if is_hidden:
+                raise ResponseInvalid("no token") from error
+            raise
+
+    object.__setattr__(connector, "open", opened)
+    known.bazaar.give_details("orders")
+    known.run_once()
+    known.clock.advance(900)
+    known.bazaar.shop("a").put("orders", "new", known.clock.now() - timedelta(minutes=5))
+    known.bazaar.at_detail = meanwhile
+    before = len(sessions)
+    run_id, run = known.run_once()
+
+    assert len(sessions) - before == 2
+    assert (run.tasks.total, run.tasks.succeeded) == (1, 1)
+    assert "new" in known.records("a", "orders")
+    assert not [each for each in caplog.messages if "defect" in each]
+    assert known.task(run_id, "a").status is TaskStatus.SUCCEEDED

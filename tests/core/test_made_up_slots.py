@@ -105,6 +105,30 @@ def test_a_task_that_was_cancelled_at_work_is_repeated(world: World) -> None:
     assert covered(world) == []
 
 
+@pytest.mark.parametrize(("finds", "calls"), [(0, 2), (12, 4)])
+def test_an_edit_during_a_task_is_served_by_the_next_tick(world: World, finds: int, calls: int) -> None:
+    """A task works on the connection as it read it: a look is made again, a claim serves no later edit."""
+    connect(world, "daily", DAY)
+    settled(world)
+    world.store.commit([Update(ids.state_path("daily"), {"wanted": True})])
+
+    def edit(*_: object) -> None:
+        if finds == 0 or world.state("daily").open is not None:
+            world.bazaar.at_call = None
+            changes = Changes({"name": "another name"})
+            changing.change(world.services, "daily", by=ME, changes=changes, secret=Secret())
+
+    world.bazaar.at_call = edit
+    for number in range(finds):
+        world.bazaar.shop("daily").put("orders", f"o{number}", world.clock.now())
+    before = len(world.bazaar.calls)
+    assert covered(world) == ["daily"]
+
+    assert len(world.bazaar.calls) - before == calls
+    assert covered(world) == (["daily"] if finds else [])
+    assert covered(world) == []
+
+
 def test_a_paused_connection_is_not_looked_for(world: World) -> None:
     """Its state and its document cost no read at each tick."""
     connect(world, "daily", DAY)

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+import msgspec
+
 from orchestrator.errors import ConnectionInvalid, NotPossible, RequestError, SyncError
 from orchestrator.marketplaces.session_request import read_settings
 from orchestrator.model import ids
@@ -173,7 +175,12 @@ def _noticed(
     changed = cleared(known, works_since) if works_since is not None else known
     if pace.is_active and after.interval_minutes != before.data.get("interval_minutes"):
         changed = resumed(changed, pace, now)
-    return state_change(state, known, wanted(changed, before.data, pace) if pace.is_active else changed)
+    if pace.is_active:
+        changed = wanted(changed, before.data, pace)
+    if pace.is_own:
+        # In any case: a worker that has read the connection before has to meet this change.
+        changed = msgspec.structs.replace(changed, seq=known.seq + 1)
+    return state_change(state, known, changed)
 
 
 def _check(changes: Changes, secret: Secret, names: Sequence[str]) -> None:

@@ -19,6 +19,8 @@ from orchestrator.ports import DocumentStore, Filter, Query, Snapshot
 UNCHANGED = "unchanged"
 #: Shards that are looked into for one page, at most, and read at a time.
 MOST_SHARDS, _SHARDS = 12, 4
+#: The place before the first shard: that of a page token is never empty.
+_BEGIN = " "
 
 
 def quiet_page(
@@ -31,7 +33,7 @@ def quiet_page(
         run_path: The run.
         marketplace: Only this marketplace's tasks.
         place: From the page before; None begins.
-        limit: At most this many.
+        limit: At most this many; 0 only tells whether there are any.
 
     Returns:
         The tasks; the place of the next page, None if there is none; and the faults of unreadable shards. A
@@ -46,6 +48,9 @@ def quiet_page(
         for _, each in readable:
             begin = after if snapshot.id == shard else ""
             found += [task for task in _quiet(run_path, snapshot.id, each) if task.id > begin]
+        if found and not limit:
+            # The page is full of records: the next one begins where this one would have.
+            return [], place or _BEGIN, faults
         if len(found) > limit:
             last = found[limit - 1]
             return found[:limit], f"{last.data['shard']} {last.id}", faults

@@ -150,8 +150,8 @@ PROTOCOL = (
     Guard(
         "rule 4, history 3: counters move in the commit that creates the task: sent again, they count once",
         "orchestrator/tasks/holder.py",
-        "                written = self._write(new, writes, self._snapshot)\n",
-        """                written = self._write(new, writes[:1], self._snapshot)
+        "                written = self._write(new, writes, over)\n",
+        """                written = self._write(new, writes[:1], over)
                 if writes:
                     (shard_result,) = self._store.commit(writes[1:])
                     written.append(shard_result.increments["open"])
