@@ -21,6 +21,13 @@ LOOK_GUARDS = (
         LOOKS + "test_a_look_during_which_the_state_is_written_is_made_again_with_a_lease[something is new]",
     ),
     Guard(
+        "invariant 4: a look ends only on top of the version that was looked at",
+        "orchestrator/tasks/holder.py",
+        "over = self._snapshot if self.is_claimed else self._looked_at",
+        "over = self._snapshot",
+        LOOKS + "test_a_look_in_vain_that_its_session_meets_counts_for_nothing",
+    ),
+    Guard(
         "invariant 5: a look whose commit is refused is decided on again",
         "orchestrator/tasks/holder.py",
         "                if not self.is_claimed:\n                    raise Moved from None\n",

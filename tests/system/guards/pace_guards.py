@@ -66,6 +66,13 @@ PACE_GUARDS = (
         MADE_UP + "test_a_task_that_was_cancelled_at_work_is_repeated",
     ),
     Guard(
+        "paces: a task serves no edit that was made while it was at work",
+        "orchestrator/tasks/holder.py",
+        "if not self._is_written_by_others:",
+        "if True:",
+        MADE_UP + "test_an_edit_during_a_task_is_served_by_the_next_tick",
+    ),
+    Guard(
         "paces: a task that nobody claimed leaves its connection wanted",
         "orchestrator/tasks/sweep.py",
         "state = msgspec.structs.replace(state, wanted=True)  # nobody has worked on it",
