@@ -3,8 +3,9 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.requirements-installed
-# pip installs uv, and uv everything else: the same hashes in a tenth of the time.
-UV_INSTALL := $(BIN)/uv pip install --quiet
+# pip installs uv, and uv everything else: the same hashes in a tenth of the time. With VIRTUAL_ENV it installs
+# into a virtual environment or not at all; an interpreter named by --python could be the system's.
+install_into = VIRTUAL_ENV=$(abspath $1) $(BIN)/uv pip install --quiet
 
 # make run, make dev, make deploy
 switch = $(if $(filter-out 0 1,$2),$(error $1 is 1 or 0, not '$2'),$(if $(filter 1,$2),$3))
@@ -53,8 +54,8 @@ $(STAMP): requirements.txt requirements-dev.txt pyproject.toml
 	@$(PYTHON) -m venv $(VENV)
 	@sed -n '/^uv==/,/^ *# via/p' requirements-dev.txt >$(VENV)/uv.txt
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes -r $(VENV)/uv.txt
-	@$(UV_INSTALL) --python $(BIN)/python --compile-bytecode --require-hashes -r requirements.txt -r requirements-dev.txt
-	@$(UV_INSTALL) --python $(BIN)/python --no-build-isolation --no-deps --offline -e .
+	@$(call install_into,$(VENV)) --compile-bytecode --require-hashes -r requirements.txt -r requirements-dev.txt
+	@$(call install_into,$(VENV)) --no-build-isolation --no-deps --offline -e .
 	@touch $@
 
 run: $(STAMP) ## Run the whole sync once on this machine: sandbox marketplaces, one tick, the run record
@@ -107,14 +108,14 @@ audit: $(AUDIT) ## Look for known vulnerabilities in the deployed packages
 
 sbom: $(AUDIT) $(STAMP) ## Write the bill of materials of the deployed packages, in CycloneDX, to .local/sbom.json
 	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python .local/deployed
-	@$(UV_INSTALL) --python .local/deployed --require-hashes -r requirements.txt
+	@$(call install_into,.local/deployed) --require-hashes -r requirements.txt
 	@$(AUDIT)/bin/cyclonedx-py environment .local/deployed --pyproject pyproject.toml --output-reproducible \
 		--output-file .local/sbom.json
 	@echo "Written to .local/sbom.json"
 
 $(AUDIT): | $(STAMP)
 	@echo "Installing pip-audit and cyclonedx-bom into $(AUDIT) (once)"
-	@$(PYTHON) -m venv $(AUDIT) && $(UV_INSTALL) --python $(AUDIT)/bin/python \
+	@$(PYTHON) -m venv $(AUDIT) && $(call install_into,$(AUDIT)) \
 		pip-audit==2.10.1 cyclonedx-bom==7.5.0 || { rm -rf $(AUDIT); exit 1; }
 
 terraform-test: ## Test every Terraform module, both environments and the identities of CI, with mocked providers
@@ -130,7 +131,7 @@ terraform-scan: $(CHECKOV) ## Look for insecure settings in terraform/ with chec
 
 $(CHECKOV): | $(STAMP)
 	@echo "Installing checkov into $(CHECKOV) (once)"
-	@$(PYTHON) -m venv $(CHECKOV) && $(UV_INSTALL) --python $(CHECKOV)/bin/python checkov==3.3.30 || \
+	@$(PYTHON) -m venv $(CHECKOV) && $(call install_into,$(CHECKOV)) checkov==3.3.30 || \
 		{ rm -rf $(CHECKOV); exit 1; }
 
 deploy: $(STAMP) ## Deploy ENV=dev|prod: plan, show, apply, and prove each part with one real tick; DRY=1 shows the way

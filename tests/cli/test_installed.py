@@ -48,7 +48,7 @@ def test_make_setup_installs_it_so() -> None:
     makefile = (ROOT / "Makefile").read_text()
     backend = tomllib.loads((ROOT / "pyproject.toml").read_text())["build-system"]
 
-    assert f"$(UV_INSTALL) --python $(BIN)/python {' '.join(OPTIONS)}" in makefile
+    assert f"$(call install_into,$(VENV)) {' '.join(OPTIONS)}" in makefile
     assert "--require-hashes" in makefile
     assert backend["requires"] == ["flit_core"]
     assert "\nflit-core==" in (ROOT / "requirements-dev.txt").read_text()
