@@ -38,7 +38,8 @@ class SessionRequest:
     wait: Callable[[float], None]
     #: Whether `base_url` is obeyed.
     development: bool
-    #: Takes the connection's lease, if it is not held yet: before a refresh token is replaced.
+    #: Takes the connection's lease, if it is not held yet: before a refresh token is replaced, and if the
+    #: marketplace does not answer as it should.
     claim: Callable[[], None] = _nothing
 
 

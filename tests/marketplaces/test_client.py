@@ -84,6 +84,18 @@ def test_a_passing_failure_is_retried_with_growing_jittered_pauses(status: int) 
     assert all(0 <= pause <= 0.5 * 2**turn for turn, pause in enumerate(bench.clock.slept))
 
 
+def test_the_lease_is_taken_as_soon_as_a_call_fails() -> None:
+    """The retries take a while: tasks of later runs skip the connection. A good answer takes no lease."""
+    claims: list[int] = []
+    with scripted(GOOD, Reply.json(503, {}), GOOD) as server:
+        bench = Bench(claim=lambda: claims.append(len(server.requests)))
+        ask(bench, server)
+        assert claims == []
+        ask(bench, server)
+
+    assert claims == [2]
+
+
 def test_a_lasting_failure_ends_after_a_bounded_number_of_attempts() -> None:
     """A marketplace that stays down costs ATTEMPTS calls and no more."""
     with scripted(Reply.json(500, {})) as server, pytest.raises(MarketplaceUnavailable):

@@ -21,6 +21,13 @@ LOOK_GUARDS = (
         LOOKS + "test_a_look_during_which_the_state_is_written_is_made_again_with_a_lease[something is new]",
     ),
     Guard(
+        "looks: a marketplace in trouble is waited for under the lease",
+        "orchestrator/marketplaces/client.py",
+        "                self._given.claim()\n",
+        "",
+        "tests/marketplaces/test_client.py::test_the_lease_is_taken_as_soon_as_a_call_fails",
+    ),
+    Guard(
         "invariant 4: a look ends only on top of the version that was looked at",
         "orchestrator/tasks/holder.py",
         "over = self._snapshot if self.is_claimed else self._looked_at",
