@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Protocol, TypeVar
@@ -17,7 +16,6 @@ from urllib.parse import urlencode, urlsplit
 
 import msgspec
 
-from orchestrator.decoding import UNREADABLE, mended, numbered, only_value
 from orchestrator.errors import (
     CredentialsRejected,
     MarketplaceError,
@@ -27,6 +25,7 @@ from orchestrator.errors import (
     RequestRejected,
     ResponseInvalid,
 )
+from orchestrator.marketplaces.response import Response
 from orchestrator.marketplaces.session_request import SessionRequest
 
 T = TypeVar("T")
@@ -37,8 +36,6 @@ ATTEMPTS = 5
 #: The most calls, and bytes of answers, for one page of a listing with the details of its rows. Eight
 #: connections share an instance's memory, each with one page being read and one being written.
 PAGE_CALLS, PAGE_BYTES = 1_000, 24 * 1024 * 1024
-#: The most values in the JSON of an answer.
-MOST_VALUES = 500_000
 #: No retry starts later than this many seconds after a call began; waits for limits do not count.
 RETRY_WITHIN_S = 10.0
 #: First back-off in seconds, doubled each time, with full jitter.
@@ -65,71 +62,6 @@ _ACTIONS: Mapping[type[MarketplaceError], str] = {
     PermissionDenied: "grant the credential the permission this call needs",
     ResponseInvalid: "check the connection's settings; the marketplace may have moved this call",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Response:
-    """A good answer, read to its end."""
-
-    #: Marketplace and operation, for messages.
-    call: str
-    status: int
-    #: Names compare without case.
-    headers: Mapping[str, str]
-    body: bytes
-    #: The faults that were told of answers for the same page.
-    told: set[str] = field(default_factory=set, repr=False)
-
-    def decode(self, kind: type[T]) -> T:
-        """The body as `kind`, without notices, marks or comments around it and without unreadable characters.
-
-        Raises:
-            MarketplaceUnavailable: Not one JSON value: an error page, or a truncated body.
-            ResponseInvalid: JSON, but not of the form that the API promises.
-        """
-        # Decoded, a value takes up to forty times its length. A comma separates two values.
-        if self.body.count(b",") > MOST_VALUES:
-            raise ResponseInvalid(f"{self.call}: the answer has more than {MOST_VALUES} values")
-        try:
-            body = mended(self.body)
-            try:
-                found = msgspec.json.decode(body, type=kind)
-            except UNREADABLE:
-                found = only_value(body, kind)
-                self._tell("the answer has more than its JSON; the rest is left out")
-        except msgspec.ValidationError as error:
-            raise self.broken_promise(error) from None
-        except UNREADABLE:
-            fault = f"a body that is not JSON ({_content_type(self)})"
-            raise MarketplaceUnavailable(f"{self.call}: answered {self.status} with {fault}") from None
-        if body is not self.body:
-            self._tell("the answer has characters that are none; they are replaced")
-        return found
-
-    def rows(self) -> list[msgspec.Raw]:
-        """The body as a list; PHP may send one as an object with numbered keys.
-
-        Raises:
-            MarketplaceUnavailable, ResponseInvalid: As `decode`.
-        """
-        try:
-            return self.decode(list[msgspec.Raw])
-        except ResponseInvalid:
-            try:
-                return numbered(self.decode(dict[str, msgspec.Raw]))
-            except (ResponseInvalid, msgspec.ValidationError):
-                pass
-            raise
-
-    def _tell(self, fault: str) -> None:
-        """Log a fault of an answer that could be read all the same, once a page."""
-        if fault not in self.told:
-            self.told.add(fault)
-            log.warning("%s: %s", self.call, fault, extra={"action": "answer_mended", "call": self.call})
-
-    def broken_promise(self, error: Exception) -> ResponseInvalid:
-        """The error for JSON of another form than the API promises."""
-        return ResponseInvalid(f"{self.call}: the answer is not of the form that the API promises: {error}")
 
 
 class Auth(Protocol):
@@ -341,7 +273,7 @@ class Client:
         code = self._error_code(response) if self._error_code else None
         rows = {**self._errors, **errors}
         kind = (rows.get(code) if code else None) or rows.get(status) or _family(status)
-        content_type = _content_type(response)
+        content_type = response.content_type
         if (kind is PermissionDenied or status == 403) and "json" not in content_type:
             # The answer is not the API's: something in front of it refused, such as a firewall with its page.
             kind = MarketplaceUnavailable
@@ -373,12 +305,6 @@ def _family(status: int) -> type[MarketplaceError]:
     if status >= 500:
         return MarketplaceUnavailable
     return RequestRejected if status >= 400 else ResponseInvalid
-
-
-def _content_type(response: Response) -> str:
-    return (
-        response.headers.get("Content-Type", "").partition(";")[0].strip().lower()[:80] or "no content type"
-    )
 
 
 def _printable(text: str) -> str:

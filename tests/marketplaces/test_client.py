@@ -26,7 +26,8 @@ from orchestrator.errors import (
 )
 from orchestrator.marketplaces import transport
 from orchestrator.marketplaces.auth import FixedHeader
-from orchestrator.marketplaces.client import ATTEMPTS, ERRORS, Client, Response
+from orchestrator.marketplaces.client import ATTEMPTS, ERRORS, Client
+from orchestrator.marketplaces.response import Response
 from tests.support.scripted import Bench, Scripted, Secrets, scripted
 
 HOST = "api.example.com"

@@ -26,14 +26,8 @@ from orchestrator.errors import (
     ResponseInvalid,
 )
 from orchestrator.marketplaces import transport
-from orchestrator.marketplaces.client import (
-    ATTEMPTS,
-    BACKOFF_S,
-    LIMIT_BACKOFF_S,
-    RETRY_WITHIN_S,
-    Client,
-    Response,
-)
+from orchestrator.marketplaces.client import ATTEMPTS, BACKOFF_S, LIMIT_BACKOFF_S, RETRY_WITHIN_S, Client
+from orchestrator.marketplaces.response import Response
 from orchestrator.marketplaces.transport import Answer
 from tests.support.clocks import VirtualClock
 from tests.support.scripted import UNTIL, Bench, Secrets
