@@ -196,7 +196,7 @@ class Client:
                 self.pause(error.wait_s + self._given.random.uniform(0, min(1, error.wait_s / 10)))
             except MarketplaceUnavailable:
                 # This may take minutes: meanwhile the tasks of later runs skip the connection.
-                self._given.claim()
+                self._given.troubled()
                 if attempt >= ATTEMPTS or clock.monotonic() - started > RETRY_WITHIN_S:
                     raise
                 self._sleep(clock.sleep, self._backoff(BACKOFF_S, attempt))

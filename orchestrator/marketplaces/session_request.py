@@ -20,8 +20,8 @@ S = TypeVar("S", bound="Settings")
 C = TypeVar("C", bound=msgspec.Struct)
 
 
-def _nothing() -> None:
-    """The claim of somebody who holds no lease: a check of a credential."""
+def no_lease() -> None:
+    """The claim of somebody whose secret nobody else uses."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +38,10 @@ class SessionRequest:
     wait: Callable[[float], None]
     #: Whether `base_url` is obeyed.
     development: bool
-    #: Takes the connection's lease, if it is not held yet: before a refresh token is replaced, and if the
-    #: marketplace does not answer as it should.
-    claim: Callable[[], None] = _nothing
+    #: Takes the connection's lease, if it is not held yet: before a refresh token is replaced.
+    claim: Callable[[], None] = no_lease
+    #: Is told that the marketplace does not answer as it should, so that the session may take minutes.
+    troubled: Callable[[], None] = no_lease
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

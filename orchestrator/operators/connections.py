@@ -16,6 +16,7 @@ from orchestrator.errors import (
     NotPossible,
     RequestError,
 )
+from orchestrator.marketplaces.session_request import no_lease
 from orchestrator.marketplaces.spec import AnyConnector, AnySession
 from orchestrator.model import ids, paces
 from orchestrator.model.audit import Action, Actor
@@ -250,15 +251,21 @@ def unfinished_removals(store: DocumentStore) -> list[str]:
 
 
 def open_session(
-    services: Services, connection_id: str, connection: Connection, secrets: SecretStore
+    services: Services,
+    connection_id: str,
+    connection: Connection,
+    secrets: SecretStore,
+    claim: Callable[[], None] = no_lease,
 ) -> AnySession:
     """Open a session with the marketplace; no call is made yet.
+
+    Args: As of `session_request`.
 
     Raises:
         ConnectionInvalid: The settings or the secret's content do not fit the marketplace.
         SecretError: The secret could not be read.
     """
-    request = session_request(services, connection_id, connection, secrets)
+    request = session_request(services, connection_id, connection, secrets, claim)
     session: AnySession = connector_of(services, connection.marketplace).open(request)
     return session
 

@@ -205,6 +205,7 @@ class Slice:
                 wait=self.wait,
                 development=services.settings.is_development,
                 claim=self.claimed.holder.claim,
+                troubled=self.claimed.holder.claim,
             )
         )
         task = TaskContext(

@@ -120,14 +120,22 @@ def decide(view: View) -> Decision:
             return _skip(view, skip)
         if now > message.deadline_at:
             return Close(TOO_LATE, closed_state(state, message.run_id, message.order, message.shard))
+        if _is_held(view):
+            return Watch()  # somebody checks the credential, and may be replacing its token
         return _when_due(view, Claim(_claimed(view, None), looks=_may_look(view)))
     if is_mine:
-        if state.lease.owner is not None and not state.lease.is_over(now) and not view.holder_silent:
+        if _is_held(view):
             return Watch()
         if state.lease.owner is None and _waits(state, now):
             return Leave()
         return _when_due(view, Claim(_claimed(view, opened)))
     return _another(view, opened)
+
+
+def _is_held(view: View) -> bool:
+    """Whether somebody has the lease, and has not been watched in vain."""
+    lease = view.state.lease
+    return lease.owner is not None and not lease.is_over(view.now) and not view.holder_silent
 
 
 def _may_look(view: View) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from orchestrator.attempts import Attempts
@@ -10,11 +11,12 @@ from orchestrator.errors import (
     ConnectionInvalid,
     MarketplaceError,
     NotFound,
+    NotPossible,
     RateLimited,
     SecretError,
     SyncError,
 )
-from orchestrator.marketplaces.session_request import SessionRequest
+from orchestrator.marketplaces.session_request import SessionRequest, no_lease
 from orchestrator.model import ids
 from orchestrator.model.audit import Action, Actor
 from orchestrator.model.connection import Connection, connection_from_document
@@ -27,6 +29,7 @@ from orchestrator.ports import SecretStore, Snapshot, Update, Write
 from orchestrator.runs.audit import entry
 from orchestrator.services import Services
 from orchestrator.vault.credential import connector_for, secrets_of
+from orchestrator.vault.renewal import CheckLease
 
 #: Seconds that a check waits at most if the marketplace asks it to wait.
 MAX_CHECK_WAIT_S = 30.0
@@ -35,9 +38,21 @@ ASKED = timedelta(seconds=90)
 
 
 def session_request(
-    services: Services, connection_id: str, connection: Connection, secrets: SecretStore
+    services: Services,
+    connection_id: str,
+    connection: Connection,
+    secrets: SecretStore,
+    claim: Callable[[], None] = no_lease,
 ) -> SessionRequest:
-    """A connector's input for one session that a person waits for: long waits are refused."""
+    """A connector's input for one session that a person waits for: long waits are refused.
+
+    Args:
+        services: The world.
+        connection_id: The connection.
+        connection: Its document.
+        secrets: Has its credential.
+        claim: Takes its lease before a refresh token is replaced.
+    """
 
     def wait(seconds: float) -> None:
         if seconds > MAX_CHECK_WAIT_S:
@@ -56,6 +71,7 @@ def session_request(
         random=services.random,
         wait=wait,
         development=services.settings.is_development,
+        claim=claim,
     )
 
 
@@ -95,7 +111,7 @@ def answer_check(services: Services, message: Message) -> None:
     account, error = "", None
     try:
         account = _account(services, connection_id)
-    except (ConnectionInvalid, MarketplaceError, NotFound, SecretError) as fault:
+    except (ConnectionInvalid, MarketplaceError, NotFound, NotPossible, SecretError) as fault:
         error = CheckError(kind=fault.kind, message=fault.message, action=fault.action)
     answer = {
         "account": account,
@@ -125,9 +141,15 @@ def _account(services: Services, connection_id: str) -> str:
     if found is None:
         raise NotFound(f"no connection {connection_id!r}")
     connection = connection_from_document(connection_id, found.data)
-    secrets = secrets_of(services, services.store, connection_id, connection)
     connector = connector_for(services, connection_id, connection)
-    return connector.check(connector.open(session_request(services, connection_id, connection, secrets)))
+    lease = CheckLease(services, connection_id)
+
+    def check() -> str:
+        secrets = secrets_of(services, services.store, connection_id, connection)
+        request = session_request(services, connection_id, connection, secrets, lease.claim)
+        return connector.check(connector.open(request))
+
+    return lease.run(check)
 
 
 def error_of(answer: CheckError) -> SyncError:

@@ -89,7 +89,7 @@ def test_the_lease_is_taken_as_soon_as_a_call_fails() -> None:
     """The retries take a while: tasks of later runs skip the connection. A good answer takes no lease."""
     claims: list[int] = []
     with scripted(GOOD, Reply.json(503, {}), GOOD) as server:
-        bench = Bench(claim=lambda: claims.append(len(server.requests)))
+        bench = Bench(troubled=lambda: claims.append(len(server.requests)))
         ask(bench, server)
         assert claims == []
         ask(bench, server)

@@ -76,6 +76,8 @@ class Bench:
     longest_wait: float = 60.0
     #: Called when the session asks for the connection's lease.
     claim: Callable[[], None] = lambda: None
+    #: Called when the marketplace does not answer as it should.
+    troubled: Callable[[], None] = lambda: None
 
     def wait(self, seconds: float) -> None:
         """Sleep if it is short, else raise."""
@@ -106,7 +108,15 @@ class Bench:
             updated_at=UNTIL,
         )
         return SessionRequest(
-            "c-1", connection, secrets, self.clock, random.Random(1), self.wait, development, self.claim
+            "c-1",
+            connection,
+            secrets,
+            self.clock,
+            random.Random(1),
+            self.wait,
+            development,
+            self.claim,
+            self.troubled,
         )
 
 

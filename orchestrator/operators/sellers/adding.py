@@ -19,6 +19,7 @@ from orchestrator.operators.ticks import LAST, Ticks
 from orchestrator.ports import Query
 from orchestrator.services import Services
 from orchestrator.vault.credential import sealed_write
+from orchestrator.vault.renewal import CheckLease
 
 #: Runs that are looked at for the ticks among them.
 _RUNS = 20
@@ -76,9 +77,20 @@ def add(
 
 
 def tried(
-    services: Services, connection_id: str, connection: Connection, secret: Secret
+    services: Services,
+    connection_id: str,
+    connection: Connection,
+    secret: Secret,
+    lease: CheckLease | None = None,
 ) -> tuple[str, Secret]:
     """Try a secret that may be stored nowhere yet.
+
+    Args:
+        services: The ports.
+        connection_id: The connection.
+        connection: Its document, as it will be.
+        secret: The secret.
+        lease: The lease of a connection that exists: its tasks may use a secret that is stored.
 
     Returns:
         The line that names the account, and the secret as it is to be stored: the marketplace may have
@@ -93,7 +105,8 @@ def tried(
     if not secret.check:
         open_session(services, connection_id, connection, secrets)
         return "", secret
-    account = ask_account(services, connection_id, connection, secrets)
+    lease = lease if held is None else None
+    account = ask_account(services, connection_id, connection, secrets, lease)
     if not secret.agrees(account):
         raise RequestError("nothing is stored", action="repeat the command with the right account's secret")
     return account, replace(secret, content=held.content) if held is not None else secret

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from orchestrator.errors import MarketplaceError, SyncError
+from orchestrator.marketplaces.session_request import no_lease
 from orchestrator.model.audit import Action, Actor
 from orchestrator.model.connection import VAULT, Connection, connection_from_document
 from orchestrator.operators.connections import connector_of, edit, not_found, open_session, paths
@@ -11,6 +12,7 @@ from orchestrator.operators.sellers.credentials import HeldSecret
 from orchestrator.ports import SecretStore, Snapshot, Write
 from orchestrator.runs.audit import entry
 from orchestrator.services import Services
+from orchestrator.vault.renewal import CheckLease
 from orchestrator.vault.trial import without_refusal
 
 
@@ -25,6 +27,7 @@ def check(services: Services, connection_id: str, *, by: Actor) -> str:
         ConnectionInvalid: The document, the settings or the secret's content is malformed.
         SecretError: The secret could not be read.
         MarketplaceError: The marketplace refused or did not answer.
+        NotPossible: Its refresh token has to be replaced, and somebody else is at work.
         QueueUnavailable: The worker did not answer.
         StoreUnavailable: The check worked, but its effect may not be stored; check again.
     """
@@ -35,7 +38,8 @@ def check(services: Services, connection_id: str, *, by: Actor) -> str:
     if connection.credential == VAULT:
         return ask_worker(services, connection_id, by=by)
     began_at = services.clock.now()
-    account = ask_account(services, connection_id, connection, services.secrets)
+    lease = CheckLease(services, connection_id)
+    account = ask_account(services, connection_id, connection, services.secrets, lease)
 
     def decide(found: Snapshot | None, state: Snapshot | None) -> list[Write]:
         if found is None:
@@ -47,17 +51,36 @@ def check(services: Services, connection_id: str, *, by: Actor) -> str:
     return account
 
 
-def ask_account(services: Services, connection_id: str, connection: Connection, secrets: SecretStore) -> str:
+def ask_account(
+    services: Services,
+    connection_id: str,
+    connection: Connection,
+    secrets: SecretStore,
+    lease: CheckLease | None = None,
+) -> str:
     """Make the authenticated call; returns a line that names the seller's account.
 
+    Args:
+        services: The ports.
+        connection_id: The connection.
+        connection: Its document, as it is or as it will be.
+        secrets: Has its credential.
+        lease: For a credential that tasks may use meanwhile.
+
     Raises:
+        NotPossible: A refresh token has to be replaced, and somebody else is at work.
         ConnectionInvalid: The settings or the secret's content is malformed.
         SecretError: The secret could not be read.
         MarketplaceError: The marketplace refused or did not answer.
     """
-    session = open_session(services, connection_id, connection, secrets)
+    connector = connector_of(services, connection.marketplace)
+
+    def call() -> str:
+        claim = lease.claim if lease is not None else no_lease
+        return connector.check(open_session(services, connection_id, connection, secrets, claim))
+
     try:
-        return connector_of(services, connection.marketplace).check(session)
+        return lease.run(call) if lease is not None else call()
     except MarketplaceError as error:
         if isinstance(secrets, HeldSecret) and secrets.is_replaced:
             error.action = (

@@ -23,7 +23,7 @@ LOOK_GUARDS = (
     Guard(
         "looks: a marketplace in trouble is waited for under the lease",
         "orchestrator/marketplaces/client.py",
-        "                self._given.claim()\n",
+        "                self._given.troubled()\n",
         "",
         "tests/marketplaces/test_client.py::test_the_lease_is_taken_as_soon_as_a_call_fails",
     ),

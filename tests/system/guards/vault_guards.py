@@ -100,4 +100,25 @@ VAULT_GUARDS = (
         "True",
         VAULT + "test_people.py::test_a_check_that_nobody_answers_ends",
     ),
+    Guard(
+        "a check replaces no refresh token while a task is open",
+        "orchestrator/vault/renewal.py",
+        "if state.open is not None:",
+        "if False:",
+        VAULT + "test_check_lease.py::test_a_check_waits_for_a_task_and_gives_up",
+    ),
+    Guard(
+        "a check takes the lease before it replaces a refresh token",
+        "orchestrator/vault/renewal.py",
+        "services.store.commit([_write(self._path, state, lease, snapshot)])\n            except (Conflict, StoreU",
+        "pass\n            except (Conflict, StoreU",
+        VAULT + "test_check_lease.py::test_a_token_is_replaced_under_the_lease[known-check]",
+    ),
+    Guard(
+        "a task waits for a check that may be replacing the refresh token",
+        "orchestrator/tasks/claim_table.py",
+        "        if _is_held(view):\n            return Watch()  # somebody",
+        "        if False:\n            return Watch()  # somebody",
+        VAULT + "test_check_lease.py::test_a_task_waits_for_a_check",
+    ),
 )
