@@ -6,6 +6,7 @@ import random
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from orchestrator.marketplaces.spec import AnyConnector
 from orchestrator.ports import ChangeFeed, Clock, DocumentStore, SecretStore, TaskQueue, Vault
@@ -32,3 +33,10 @@ class Services:
     stopping: Callable[[], bool] = lambda: False
     #: For jitter and ids; seeded by tests.
     random: random.Random = field(default_factory=random.SystemRandom)
+
+    def time(self) -> datetime:
+        """The time for what other processes compare with their own: the store's, if it tells one.
+
+        The clock of a person's machine may be minutes off.
+        """
+        return self.store.now() or self.clock.now()

@@ -254,7 +254,7 @@ def _with_status(
     fields = {
         "status": status.value,
         "pace": pace_of_connection(connection_id, connection.data),
-        "updated_at": services.clock.now(),
+        "updated_at": services.time(),
     }
     return Update(connection.path, fields, version=connection.version)
 

@@ -103,7 +103,7 @@ class CheckLease:
             state, fault = attempt(SyncState, snapshot) if snapshot is not None else (SyncState(), "")
             if state is None:
                 raise NotPossible(fault, action="correct the field that the message names, then do it again")
-            now = services.clock.now()
+            now = services.time()
             if state.lease.owner == owner:
                 break  # the commit was applied, and its answer was lost
             if state.open is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
@@ -30,6 +31,8 @@ from orchestrator.runs.audit import entry
 from orchestrator.services import Services
 from orchestrator.vault.credential import connector_for, secrets_of
 from orchestrator.vault.renewal import CheckLease
+
+log = logging.getLogger(__name__)
 
 #: Seconds that a check waits at most if the marketplace asks it to wait.
 MAX_CHECK_WAIT_S = 30.0
@@ -104,9 +107,16 @@ def answer_check(services: Services, message: Message) -> None:
     connection_id, path = message.connection_id, ids.check_path(message.check_id)
     snapshot = services.store.get(path)
     asked = read_or_none(CheckRequest, snapshot)
-    began_at = services.clock.now()
-    is_open = asked is not None and asked.answered_at is None and began_at < asked.requested_at + ASKED
-    if asked is None or not is_open or asked.connection_id != connection_id:
+    if asked is None or asked.answered_at is not None or asked.connection_id != connection_id:
+        return
+    began_at = services.time()
+    if began_at >= asked.requested_at + ASKED:
+        age = (began_at - asked.requested_at).total_seconds()
+        log.warning(
+            "a check of %s is left out: it was asked for %.0f s ago, and nobody waits longer than %.0f s",
+            *(connection_id, age, ASKED.total_seconds()),
+            extra={"action": "check_late", "connection_id": connection_id, "seconds": round(age, 1)},
+        )
         return
     account, error = "", None
     try:
@@ -116,7 +126,7 @@ def answer_check(services: Services, message: Message) -> None:
     answer = {
         "account": account,
         "error": to_document(error) if error is not None else None,
-        "answered_at": services.clock.now(),
+        "answered_at": services.time(),
     }
     attempts = Attempts(services, f"the answer to a check of {connection_id} could not be stored")
     while True:

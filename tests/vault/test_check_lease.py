@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,8 @@ from orchestrator.operators.sellers.adding import Secret
 from orchestrator.operators.sellers.changing import Changes
 from orchestrator.ports import Put
 from orchestrator.vault.renewal import BUSY_S, HELD
+from tests.core.test_clocks import TellingStore
+from tests.support.clocks import VirtualClock
 from tests.support.people import ME
 from tests.support.world import START, World, fill
 from tests.vault.conftest import Site
@@ -109,6 +111,20 @@ def test_the_worker_takes_the_lease_too(site: Site) -> None:
 
     assert [owner is not None for owner in owners] == [True]
     assert site.world.state("a").lease.owner is None
+
+
+def test_the_store_tells_how_long_the_lease_lasts(renewing: Renewing) -> None:
+    """The clock of a person's machine may be behind it."""
+    until: list[datetime | None] = []
+    renewing.meanwhile = lambda: until.append(world_lease(renewing).expires_at)
+    behind = VirtualClock(START - timedelta(hours=1))
+    services = dataclasses.replace(
+        renewing.world.services, clock=behind, store=TellingStore(renewing.world.store)
+    )
+
+    checking.check(services, "a", by=ME)
+
+    assert until == [START + HELD]
 
 
 def test_a_check_that_fails_gives_the_lease_back_too(renewing: Renewing) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import subprocess
 import sys
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -32,7 +33,8 @@ from orchestrator.operators.sellers.adding import Secret
 from orchestrator.operators.sellers.changing import Changes
 from orchestrator.ports import Create, Put, Query
 from orchestrator.vault.trial import error_of
-from tests.support.clocks import START
+from tests.core.test_clocks import SECOND, TellingStore
+from tests.support.clocks import START, VirtualClock
 from tests.vault.conftest import ME, Site
 
 REFERENCE = "env:NONE"
@@ -79,6 +81,22 @@ def test_a_check_that_nobody_answers_ends(site: Site) -> None:
     handle.handle(site.worker, Message(kind="check", connection_id="a", check_id="none"))
 
     assert site.shown == {}
+    assert [line["seconds"] for line in site.lines.of("check_late")] == [pytest.approx(90, abs=2)]
+
+
+@pytest.mark.parametrize("off", [timedelta(minutes=-20), timedelta(minutes=20)], ids=["behind", "ahead"])
+def test_a_persons_clock_may_be_off(site: Site, off: timedelta) -> None:
+    """The store's time tells how old a question is, and which refusals were before the check."""
+    site.add("a")
+    store = TellingStore(site.world.store)
+    site.queue.worker = dataclasses.replace(site.worker, store=store)
+    people = dataclasses.replace(site.people, store=store, clock=VirtualClock(START + off))
+    refused = {"health": "needs_attention", "refused_at": START - SECOND, "refusals": 1, "seq": 1}
+    site.world.store.commit([Create("sync_state/a", refused)])
+
+    assert checking.check(people, "a", by=ME) == "shop one"
+
+    assert site.world.state("a").refused_at is None
 
 
 def test_a_question_of_one_connection_is_no_question_of_another(site: Site) -> None:

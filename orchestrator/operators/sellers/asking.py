@@ -27,7 +27,7 @@ def ask_worker(services: Services, connection_id: str, *, by: Actor) -> str:
         QueueUnavailable: The worker did not answer in time.
         SyncError: The error of the check, as the worker met it.
     """
-    now = services.clock.now()
+    now = services.time()
     check_id = ids.ulid(now, services.random)
     path = ids.check_path(check_id)
     question = CheckRequest(

@@ -107,7 +107,7 @@ def change(services: Services, connection_id: str, *, by: Actor, changes: Change
     document = Changes(fields, changes.settings, changes.unset).applied(snapshot.data)
     connection = connection_from_document(connection_id, document)
     _check_values(services, connection, fields)
-    began_at, account = services.clock.now(), ""
+    began_at, account = services.time(), ""
     to_try = "credential" in fields or bool(changes.settings or changes.unset)
     is_untried = to_try and connection.credential == VAULT and secret.content is None
     if is_untried:
@@ -127,7 +127,7 @@ def change(services: Services, connection_id: str, *, by: Actor, changes: Change
                 f"somebody else changed connection {connection_id} in between",
                 action="look at it (connections show), and repeat the command",
             )
-        pace, now = pace_of(connection_id, document), services.clock.now()
+        pace, now = pace_of(connection_id, document), services.time()
         new = {**fields, "settings": document["settings"], "pace": pace, "updated_at": now}
         done = entry(services, by, Action.SET, connection_id=connection_id, details=", ".join(names))
         after = connection_from_document(connection_id, {**document, **new})
@@ -168,7 +168,7 @@ def _noticed(
         before: The connection as it was.
         works_since: Refusals of the credential from before then are forgotten; None if it was not tried.
     """
-    pace, now = tasks_pace.pace_of(services, to_document(after)), services.clock.now()
+    pace, now = tasks_pace.pace_of(services, to_document(after)), services.time()
     if state is None:
         first = to_document(first_state(after, pace, SyncState()))
         return [Create(ids.state_path(before.id), first)] if pace.is_own and pace.is_active else []

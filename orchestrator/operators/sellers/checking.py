@@ -37,7 +37,7 @@ def check(services: Services, connection_id: str, *, by: Actor) -> str:
     connection = connection_from_document(connection_id, snapshot.data)
     if connection.credential == VAULT:
         return ask_worker(services, connection_id, by=by)
-    began_at = services.clock.now()
+    began_at = services.time()
     lease = CheckLease(services, connection_id)
     account = ask_account(services, connection_id, connection, services.secrets, lease)
 

@@ -113,7 +113,7 @@ def _ask(services: Services, action: KeysAction, by: Actor) -> KeysState:
             action=action,
             status=KeysStatus.REQUESTED,
             requested_by=by.name,
-            requested_at=services.clock.now(),
+            requested_at=services.time(),
         )
         if known is not None and known.action is action and not known.status.is_over:
             # Broken off, or blocked: it begins its pass anew, and keeps the key that it has added.
@@ -126,7 +126,7 @@ def _ask(services: Services, action: KeysAction, by: Actor) -> KeysState:
         write: Write = Create(KEYS_PATH, document)
         if snapshot is not None:
             write = Update(KEYS_PATH, document, version=snapshot.version)
-        if known is not None and known.is_held(services.clock.now()):
+        if known is not None and known.is_held(services.time()):
             return known
         try:
             services.store.commit([write, entry(services, by, asked)])
