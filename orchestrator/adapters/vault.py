@@ -127,7 +127,11 @@ class KeysetVault:
 
     def _text(self, reference: str, *, fresh: bool = False) -> str | None:
         if not reference:
-            raise SecretMissing("this process cannot open the vault: only the worker has VAULT_KEYSET")
+            raise SecretMissing(
+                "this process cannot open the vault: VAULT_KEYSET, which only the worker has, "
+                "is not set in its environment",
+                action="set it for the worker (see docs/settings.md)",
+            )
         try:
             return self._secrets.get(reference, fresh=fresh)
         except SecretAbsent:

@@ -64,6 +64,20 @@ def vault_of(services: Services) -> Vault:
     return services.vault
 
 
+def own_vault(services: Services) -> Vault:
+    """The vault of the worker, which alone reads credentials.
+
+    Raises:
+        SecretMissing: Its environment names none. The message is read at machines whose environment may.
+    """
+    if services.vault is None:
+        raise SecretMissing(
+            "the worker has no vault: VAULT_PUBLIC_KEYSET is not set in its environment",
+            action="set it for the worker (see docs/settings.md), then repeat",
+        )
+    return services.vault
+
+
 def connector_for(services: Services, connection_id: str, connection: Connection) -> AnyConnector:
     """The connector of a connection's marketplace.
 
@@ -152,7 +166,7 @@ class VaultCredential:
             SecretUnavailable: A person has set another credential meanwhile, which must not be overwritten.
         """
         set_at = self._read()[1].set_at
-        sealed = vault_of(self._services).seal_own(content, self._context())
+        sealed = own_vault(self._services).seal_own(content, self._context())
         for _ in range(_TRIES):
             snapshot, stored = self._read()
             if stored.set_at != set_at:
@@ -191,7 +205,7 @@ class VaultCredential:
         return self._known
 
     def _unsealed(self, sealed: bytes) -> str:
-        vault = vault_of(self._services)
+        vault = own_vault(self._services)
         try:
             return vault.unseal(sealed, self._context())
         except SecretMissing as error:
@@ -210,7 +224,7 @@ class VaultCredential:
         # The new token is the only one that is sure to work: it is stored whatever happens here.
         with contextlib.suppress(SecretError):
             content = self._unsealed(stored.sealed)
-            return vault_of(self._services).seal_own(content, self._context()).content
+            return own_vault(self._services).seal_own(content, self._context()).content
         return None
 
     def _context(self) -> bytes:

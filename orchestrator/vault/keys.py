@@ -20,9 +20,9 @@ from orchestrator.model.connection import VAULT, Connection, connection_from_doc
 from orchestrator.model.documents import attempt, read_or_none, to_document
 from orchestrator.model.messages import Message
 from orchestrator.model.vault import KEYS_PATH, KeysAction, KeysState, KeysStatus, StoredCredential
-from orchestrator.ports import Query, Snapshot, Update
+from orchestrator.ports import Query, Snapshot, Update, Vault
 from orchestrator.services import Services
-from orchestrator.vault.credential import connector_for, context_of, log_foreign_key, vault_of
+from orchestrator.vault.credential import connector_for, context_of, log_foreign_key, own_vault
 
 log = logging.getLogger(__name__)
 
@@ -59,9 +59,10 @@ class _Worker:
     """One invocation's work on the keys, under a lease."""
 
     def __init__(self, services: Services) -> None:
-        self._services, self._vault = services, vault_of(services)
+        self._services = services
         self._owner = ids.ulid(services.clock.now(), services.random)
         self._over_at = services.clock.monotonic() + services.settings.slice_seconds
+        self._vault: Vault
         self._state: KeysState
         self._version: object
 
@@ -79,7 +80,12 @@ class _Worker:
         return True
 
     def work(self) -> None:
-        """Work on it until it is over, or the slice is."""
+        """Work on it until it is over, or the slice is.
+
+        Raises:
+            SecretMissing: It cannot be done, for a reason that people have to read.
+        """
+        self._vault = own_vault(self._services)
         if self._state.action is KeysAction.INIT:
             self._make()
         else:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +17,9 @@ from orchestrator.errors import NotPossible, QueueUnavailable, SecretMissing, St
 from orchestrator.model.connection import VAULT
 from orchestrator.model.messages import Message
 from orchestrator.model.vault import KEYS_PATH, KeysStatus
-from orchestrator.operators.sellers import keysets
+from orchestrator.operators.sellers import checking, keysets
 from orchestrator.ports import Delete, Put, Query, Update, Written
+from orchestrator.runs.start import start_tick
 from orchestrator.services import Services
 from orchestrator.vault import keys
 from tests.support.clocks import START
@@ -109,6 +112,40 @@ def test_a_keyset_is_refused_beside_a_public_one(site: Site) -> None:
 
     assert site.keys().status is KeysStatus.FAILED
     assert not site.secrets.versions[PRIVATE]
+
+
+def without_vault(site: Site) -> Services:
+    """A worker whose environment names no public keyset."""
+    return dataclasses.replace(site.worker, vault=None)
+
+
+def without_keyset(site: Site) -> Services:
+    """A worker whose environment names no private keyset."""
+    return dataclasses.replace(site.worker, vault=KeysetVault(site.secrets, private="", public=PUBLIC))
+
+
+@pytest.mark.parametrize("worker", [without_vault, without_keyset])
+def test_a_worker_without_the_settings_of_the_vault_says_so(
+    site: Site, worker: Callable[[Site], Services]
+) -> None:
+    """To everybody who asks it for something, and in the cause of the connection: not in its log alone."""
+    site.add("a")
+    site.queue.worker = worker(site)
+    name = "VAULT_(PUBLIC_)?KEYSET.* is not set in its environment"
+
+    keysets.rotate(site.people, by=ME)
+    assert (site.keys().status, site.keys().owner) == (KeysStatus.FAILED, None)
+    assert re.search(name, site.keys().error)
+    site.secrets.versions[PUBLIC].clear()
+    with pytest.raises(NotPossible, match=name):
+        keysets.init(site.people, by=ME)
+    with pytest.raises(SecretMissing, match=name):
+        checking.check(site.people, "a", by=ME)
+    start_tick(site.queue.worker, job="sync", schedule_time=START, requested_by="scheduler")
+    cause = site.world.state("a").cause
+    assert cause is not None
+    assert cause.kind == SecretMissing.kind
+    assert re.search(name, cause.message)
 
 
 class WithoutRole(RememberingSecrets):
