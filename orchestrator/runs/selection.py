@@ -87,6 +87,8 @@ def _due_page(services: Services, due: Due, marketplace: str, after: str | None,
         if len(new) > limit - len(names):
             new = new[: limit - len(names)]
             after = new[-1]
+            # The others are given their pace with the page that covers them: with it they may not be due.
+            unpaced = [each for each in unpaced if each.id <= after]
         names += new
         if after is None:
             break

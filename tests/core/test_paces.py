@@ -11,8 +11,9 @@ import pytest
 
 from orchestrator.model import ids
 from orchestrator.model.paces import EVERY_TICK, INTERVALS, Due, next_at, pace_of
-from orchestrator.ports import Update
-from orchestrator.runs import dispatch
+from orchestrator.model.run import Selection
+from orchestrator.ports import Create, Update
+from orchestrator.runs import dispatch, selection
 from orchestrator.runs.due import MOST_VALUES
 from orchestrator.runs.start import TriggerRequest, start_manual
 from tests.core.paced import DAY, SLOT, connect, covered, document, settled, slots_until
@@ -215,6 +216,28 @@ def test_pages_cover_each_once(world: World, monkeypatch: pytest.MonkeyPatch, pa
         f"c{n}" for n in range(8) if n % 3 and due.covers(pace_of(f"c{n}", document(DAY)))
     }
     assert sorted(named) == sorted(expected)
+
+
+def test_a_connection_behind_a_pages_end_keeps_its_wrong_pace_until_it_is_covered(world: World) -> None:
+    """A page is full before it: with the right pace, the next page would not find it due at this tick."""
+    due = Due(after=START - SLOT, until=START, wanted=("shopify",))
+    for n in range(6):
+        connect(world, f"c{n}", DAY if n > 2 else None)
+        assert n < 3 or not due.covers(pace_of(f"c{n}", document(DAY)))
+    world.store.commit([Update("connections/c4", {"pace": EVERY_TICK})])
+    for name in ("c3", "c5"):
+        world.store.commit(
+            [Create(ids.state_path(name), {"seq": 1, "marketplace": "shopify", "wanted": True})]
+        )
+    pages, after = list[list[str]](), None
+    while not pages or after is not None:
+        page = selection.page_of(world.services, Selection(due=due), "shopify", after, 4)
+        selection.give_paces(world.services, page)
+        pages.append(page.names)
+        after = page.end
+
+    assert pages == [["c0", "c1", "c2", "c3"], ["c4", "c5"]]
+    assert world.get("connections/c4").data["pace"] == pace_of("c4", document(DAY))
 
 
 def test_a_redelivered_dispatch_sees_the_same_list(world: World) -> None:

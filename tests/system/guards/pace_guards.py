@@ -115,4 +115,11 @@ PACE_GUARDS = (
         '{"late_at": None, **known})',
         MADE_UP + "test_a_paused_connection_is_not_looked_for",
     ),
+    Guard(
+        "paces: one behind a page's end keeps its wrong pace until it is covered",
+        "orchestrator/runs/selection.py",
+        "            unpaced = [each for each in unpaced if each.id <= after]\n",
+        "",
+        PACES + "test_a_connection_behind_a_pages_end_keeps_its_wrong_pace_until_it_is_covered",
+    ),
 )
