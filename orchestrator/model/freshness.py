@@ -101,8 +101,11 @@ def measured(state: SyncState, pace: Pace | None, now: datetime) -> SyncState:
 
 
 def served(state: SyncState, opened: Open, *, incomplete: bool) -> SyncState:
-    """The state after a task that succeeded: its connection waits for its slot, if the task left nothing."""
-    is_all = opened.streams is None and not incomplete
+    """The state after a task that succeeded: its connection waits for its slot, if the task left nothing.
+
+    A `full` request that came between two slices is left to the next task.
+    """
+    is_all = opened.streams is None and not incomplete and not state.requested_full
     return msgspec.structs.replace(state, wanted=False) if is_all else state
 
 

@@ -218,11 +218,7 @@ class Slice:
             run_id=self.message.run_id,
             time_left=self.time_left,
         )
-        if any(
-            not is_scope_of(state.scope, connector.streams[name], connection)
-            for name, state in task.holder.state.streams.items()
-            if name in connection.streams and name in connector.streams
-        ):
+        if _is_edited(task):
             task.holder.claim()  # everything is read anew
         return Streams(task)
 
@@ -346,13 +342,25 @@ class Slice:
             return with_health(without_debt(state) if is_told else state, task)
 
         try:
-            still_open = holder.finish(close, task)
+            # Streams that earlier slices have read may be those of the connection before an edit.
+            is_edited = self.streams is not None and _is_edited(self.streams.task)
+            still_open = holder.finish(close, task, is_edited=is_edited)
         except Moved:
             raise
         except Lost:
             still_open = None
         log_finished(task)
         check_shard(services, message.run_id, message.shard, still_open)
+
+
+def _is_edited(task: TaskContext) -> bool:
+    """Whether the last reading of some stream was that of the connection as it was before an edit."""
+    streams = task.connector.streams
+    return any(
+        not is_scope_of(state.scope, streams[name], task.connection)
+        for name, state in task.holder.state.streams.items()
+        if name in task.connection.streams and name in streams
+    )
 
 
 def _cursors(state: SyncState) -> dict[str, object]:

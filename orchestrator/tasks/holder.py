@@ -160,12 +160,15 @@ class Holder:
             self.state = new
             return
 
-    def finish(self, close: Callable[[SyncState], SyncState], task: Task) -> int | None:
+    def finish(
+        self, close: Callable[[SyncState], SyncState], task: Task, *, is_edited: bool = False
+    ) -> int | None:
         """Close the task: state, task record and countdown in one commit.
 
         Args:
             close: Makes the closed state; called again if the stored state was changed meanwhile.
             task: The record.
+            is_edited: Whether some of the work is that of the connection as it was before an edit.
 
         Returns:
             The shard's open tasks after it; None if this commit did not count.
@@ -181,8 +184,8 @@ class Holder:
             new = measured(close(self.state), self._pace, now)
             if task.status is TaskStatus.SUCCEEDED:
                 new = behind(new, self._pace, now)
-                if not self._is_written_by_others:
-                    # Else the work may be that of the connection as it was before an edit.
+                # Who wrote the state meanwhile may have told of an edit.
+                if not (is_edited or self._is_written_by_others):
                     new = served(new, self.open, incomplete=task.incomplete)
             if not self.is_claimed:
                 # One commit instead of two.

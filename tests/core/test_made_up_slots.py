@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from datetime import timedelta
+
 import pytest
 
 from orchestrator.model import ids
@@ -126,6 +129,65 @@ def test_an_edit_during_a_task_is_served_by_the_next_tick(world: World, finds: i
 
     assert len(world.bazaar.calls) - before == calls
     assert covered(world) == (["daily"] if finds else [])
+    assert covered(world) == []
+
+
+def between_slices(world: World, act: Callable[[], None]) -> None:
+    """A run of connection `daily`; something happens between two slices, when its orders are read."""
+    connect(world, "daily", DAY, streams=["orders", "products"])
+    settled(world)
+    world.store.commit([Update(ids.state_path("daily"), {"wanted": True})])
+    for number in range(9):
+        world.bazaar.shop("daily").put("products", f"p{number}", world.clock.now())
+    world.bazaar.at_call = lambda _, stream, __: world.clock.advance(300 if stream == "products" else 0)
+    world.clock.advance(900)
+    run_id = world.tick().run_id
+    while not any(message.slice for message in world.queue.messages):
+        world.deliver(world.queue.messages.pop(0))
+    opened = world.state("daily").open
+    assert opened is not None
+    assert opened.done == ("orders",)
+    world.bazaar.at_call = None
+    act()
+    world.drain()
+    assert world.run(run_id).tasks.succeeded == 1
+
+
+def test_an_edit_between_two_slices_is_served_by_the_next_tick(world: World) -> None:
+    """Streams that are read already are read again with the connection as it is now."""
+    since = world.clock.now() - timedelta(days=30)
+
+    def edit() -> None:
+        changes = Changes({"backfill_since": since})
+        done = changing.change(world.services, "daily", by=ME, changes=changes, secret=Secret())
+        assert done.from_the_beginning == ["orders"]
+
+    between_slices(world, edit)
+
+    before = len(world.bazaar.calls)
+    assert covered(world) == ["daily"]
+    assert [window.since for _, stream, window, _ in world.bazaar.calls[before:] if stream == "orders"] == [
+        since
+    ]
+    assert covered(world) == []
+
+
+def test_a_full_request_between_two_slices_is_served_by_the_next_tick(world: World) -> None:
+    """It meets the work of a run, and is kept for the next task."""
+
+    def ask() -> None:
+        continuation = world.queue.messages.pop()
+        connect(world, "other", DAY, status="active")
+        request = TriggerRequest(connection_ids=["daily", "other"], full=True)
+        start_manual(world.services, request, by=ME, idempotency_key=None)
+        world.drain()
+        assert world.state("daily").requested_full
+        world.queue.messages.append(continuation)
+
+    between_slices(world, ask)
+
+    assert covered(world) == ["daily"]
+    assert not world.state("daily").requested_full
     assert covered(world) == []
 
 

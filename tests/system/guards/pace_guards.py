@@ -68,7 +68,7 @@ PACE_GUARDS = (
     Guard(
         "paces: a task serves no edit that was made while it was at work",
         "orchestrator/tasks/holder.py",
-        "if not self._is_written_by_others:",
+        "if not (is_edited or self._is_written_by_others):",
         "if True:",
         MADE_UP + "test_an_edit_during_a_task_is_served_by_the_next_tick",
     ),
@@ -82,8 +82,8 @@ PACE_GUARDS = (
     Guard(
         "paces: the run of one stream serves nobody",
         "orchestrator/model/freshness.py",
-        "is_all = opened.streams is None and not incomplete",
-        "is_all = not incomplete",
+        "is_all = opened.streams is None and not incomplete and",
+        "is_all = not incomplete and",
         MADE_UP + "test_a_run_of_one_stream_is_no_task_of_all",
     ),
     Guard(
@@ -121,5 +121,19 @@ PACE_GUARDS = (
         "            unpaced = [each for each in unpaced if each.id <= after]\n",
         "",
         PACES + "test_a_connection_behind_a_pages_end_keeps_its_wrong_pace_until_it_is_covered",
+    ),
+    Guard(
+        "paces: a task serves no edit that came between two slices",
+        "orchestrator/sync/slice.py",
+        "is_edited = self.streams is not None and _is_edited(self.streams.task)",
+        "is_edited = False",
+        MADE_UP + "test_an_edit_between_two_slices_is_served_by_the_next_tick",
+    ),
+    Guard(
+        "paces: a task serves no full request that came between two slices",
+        "orchestrator/model/freshness.py",
+        "not incomplete and not state.requested_full",
+        "not incomplete",
+        MADE_UP + "test_a_full_request_between_two_slices_is_served_by_the_next_tick",
     ),
 )

@@ -161,12 +161,12 @@ PROTOCOL = (
     Guard(
         "history 4: whoever closes looks after the own commit, not before",
         "orchestrator/sync/slice.py",
-        "            still_open = holder.finish(close, task)\n",
+        "            still_open = holder.finish(close, task, is_edited=is_edited)\n",
         """            from orchestrator.model import ids
             from orchestrator.ports import Query
             shards = services.store.query(Query(f"{ids.run_path(message.run_id)}/shards", limit=9))
             others = [shard for shard in shards if shard.id != message.shard and shard.data["open"]]
-            still_open = 1 if holder.finish(close, task) is None or others else 0
+            still_open = 1 if holder.finish(close, task, is_edited=is_edited) is None or others else 0
 """,
         HISTORIES + "test_4_each_of_two_last_tasks_looks_after_its_own_commit",
     ),
