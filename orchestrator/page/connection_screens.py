@@ -173,6 +173,7 @@ def _history(connection_id: str, token: str | None, limit: int = 20) -> History:
         services.store,
         connection_id,
         lease_seconds=services.settings.lease_seconds,
+        now=services.clock.now(),
         page_token=token,
         limit=limit,
     )

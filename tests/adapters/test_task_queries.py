@@ -154,7 +154,9 @@ def everything(store: DocumentStore, connection_id: str, limit: int) -> list[str
     found: list[str] = []
     token, pages = None, 0
     while token is not None or pages == 0:
-        page: History = history(store, connection_id, lease_seconds=600, limit=limit, page_token=token)
+        page: History = history(
+            store, connection_id, lease_seconds=600, now=NOW, limit=limit, page_token=token
+        )
         found += [task["run_id"] for task in page.tasks]
         token, pages = page.next_page_token, pages + 1
     return found
@@ -187,7 +189,7 @@ def test_a_history_reads_only_its_page(store: DocumentStore) -> None:
         at = NOW + timedelta(minutes=number)
         writes += [task_of(f"t-{number:02}", f"c-{each:02}", at=at) for each in range(50)]
     counting = write_all(store, writes)
-    page = history(counting, "c-07", lease_seconds=600, limit=5)
+    page = history(counting, "c-07", lease_seconds=600, now=NOW, limit=5)
 
     assert [task["run_id"] for task in page.tasks] == [f"t-{number}" for number in (39, 38, 37, 36, 35)]
     assert counting.reads == 6 + 2
@@ -199,8 +201,8 @@ def test_an_unknown_connection_has_no_history(store: DocumentStore) -> None:
 
     for name in ("c-2", "", "a/b"):
         with pytest.raises(NotFound, match="no connection"):
-            history(counting, name, lease_seconds=600)
+            history(counting, name, lease_seconds=600, now=NOW)
     token = show_run(counting, RUN, limit=100).next_page_token
     assert token is None
     with pytest.raises(RequestError, match="page_token"):
-        history(counting, "c-1", lease_seconds=600, page_token="WyJhIiwiYiIsImMiXQ")
+        history(counting, "c-1", lease_seconds=600, now=NOW, page_token="WyJhIiwiYiIsImMiXQ")

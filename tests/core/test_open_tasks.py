@@ -63,7 +63,7 @@ def test_a_silent_worker_is_told_from_a_busy_one(tmp_path: Path, capsys: pytest.
     assert found.last_sign_at is not None
     assert timedelta(seconds=12) <= now - found.last_sign_at <= timedelta(seconds=42)
     assert found.takeover_at == lease.expires_at == found.last_sign_at + timedelta(seconds=LEASE_S)
-    assert history(world.store, "a", lease_seconds=LEASE_S).open == found
+    assert history(world.store, "a", lease_seconds=LEASE_S, now=now).open == found
     sentence = life(found, now)
     for command in (["runs", "show", run_id], ["connections", "show", "a"], ["connections", "history", "a"]):
         capsys.readouterr()

@@ -125,6 +125,7 @@ def _history(services: Services, options: argparse.Namespace) -> Answer:
         services.store,
         options.connection_id,
         lease_seconds=services.settings.lease_seconds,
+        now=services.clock.now(),
         page_token=options.page_token,
         limit=options.limit,
     )

@@ -59,7 +59,7 @@ def add(
         raise RequestError("a credential in the vault comes with its secret", action="give --secret-file")
     connection = drafted(services, connection_id, **fields)
     check_is_new(services, connection_id, connection)
-    account, secret = tried(services, connection_id, connection, secret)
+    account, secret = tried(services, connection_id, connection, secret, is_new=True)
     if secret.content is None:
         commit_new(services, connection_id, connection, by=by)
         return connection, account
@@ -81,7 +81,8 @@ def tried(
     connection_id: str,
     connection: Connection,
     secret: Secret,
-    lease: CheckLease | None = None,
+    *,
+    is_new: bool = False,
 ) -> tuple[str, Secret]:
     """Try a secret that may be stored nowhere yet.
 
@@ -90,7 +91,7 @@ def tried(
         connection_id: The connection.
         connection: Its document, as it will be.
         secret: The secret.
-        lease: The lease of a connection that exists: its tasks may use a secret that is stored.
+        is_new: Whether there is no such connection yet, so that no task uses its secret.
 
     Returns:
         The line that names the account, and the secret as it is to be stored: the marketplace may have
@@ -105,7 +106,7 @@ def tried(
     if not secret.check:
         open_session(services, connection_id, connection, secrets)
         return "", secret
-    lease = lease if held is None else None
+    lease = CheckLease(services, connection_id) if held is None and not is_new else None
     account = ask_account(services, connection_id, connection, secrets, lease)
     if not secret.agrees(account):
         raise RequestError("nothing is stored", action="repeat the command with the right account's secret")

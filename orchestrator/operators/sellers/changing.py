@@ -35,7 +35,6 @@ from orchestrator.services import Services
 from orchestrator.sync.windows import is_scope_of, scope_of
 from orchestrator.tasks import pace as tasks_pace
 from orchestrator.vault.credential import context_of, sealed_write
-from orchestrator.vault.renewal import CheckLease
 from orchestrator.vault.trial import session_request, state_change
 
 #: Fields that say who the seller is; another seller is another connection.
@@ -92,8 +91,7 @@ def change(services: Services, connection_id: str, *, by: Actor, changes: Change
         ConnectionInvalid: A field, the settings or the secret's content is malformed.
         SecretError: The secret could not be read, or not be written.
         MarketplaceError: The marketplace refused or did not answer.
-        NotPossible: Somebody else changed the connection in between, or is at work while its refresh token
-            has to be replaced.
+        NotPossible: Somebody else changed it in between, or its token has to be renewed beside a task.
         StoreUnavailable: The store did not answer. The secret may be stored by then; the message says so.
     """
     names = changes.names(secret)
@@ -113,8 +111,7 @@ def change(services: Services, connection_id: str, *, by: Actor, changes: Change
     if is_untried:
         _check_target(services, snapshot, connection)
     elif to_try:
-        lease = CheckLease(services, connection_id)
-        account, secret = tried(services, connection_id, connection, secret, lease)
+        account, secret = tried(services, connection_id, connection, secret)
     stored = _stored(services, snapshot, connection, secret)
     if secret.content is not None and connection.credential != VAULT:
         fields["credential"] = store_credential(services, connection_id, secret.content)

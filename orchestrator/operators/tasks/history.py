@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 
@@ -11,7 +11,7 @@ from orchestrator.errors import RequestError
 from orchestrator.model import ids
 from orchestrator.model.documents import attempt, read_all
 from orchestrator.model.run import Task
-from orchestrator.model.state import SyncState
+from orchestrator.model.state import LastRun, Open, SyncState
 from orchestrator.operators.connections import not_found, paths
 from orchestrator.operators.paging import read_token, require_between, write_token
 from orchestrator.operators.tasks.open_tasks import OpenConnection, open_task
@@ -22,6 +22,8 @@ MOST = 100
 LIMIT = 20
 #: In a page token, instead of a shard: the record is in its usual place.
 _USUAL = "-"
+#: A record is kept for at least this long (RETENTION_DAYS).
+_KEPT = timedelta(days=2)
 _FIRST = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -46,6 +48,7 @@ def history(
     connection_id: str,
     *,
     lease_seconds: float,
+    now: datetime,
     page_token: str | None = None,
     limit: int = LIMIT,
 ) -> History:
@@ -55,6 +58,7 @@ def history(
         store: The documents.
         connection_id: The connection.
         lease_seconds: How long a lease lasts.
+        now: The time.
         page_token: From the page before.
         limit: At most this many, from 1 to 100.
 
@@ -68,6 +72,8 @@ def history(
     after = _position(connection_id, page_token)
     # A record whose time is no time has no place in the list.
     where = [Filter("connection_id", "==", connection_id), Filter("finished_at", ">", _FIRST)]
+    # Before its tasks: one that ends in between is told by its record alone.
+    documents = store.get_many(paths(connection_id)) if page_token is None else []
     found = store.query(
         Query(
             "tasks",
@@ -80,14 +86,15 @@ def history(
         )
     )
     faults, task, unchanged_at = [], None, None
-    if page_token is None:
-        connection, state = store.get_many(paths(connection_id))
+    if documents:
+        connection, state = documents
         if connection is None and not found:
             raise not_found(connection_id, state)
         known, fault = attempt(SyncState, state) if state is not None else (SyncState(), "")
         faults = [fault] if fault else []
-        task = open_task(connection_id, known, lease_seconds) if known is not None else None
-        unchanged_at = _unchanged_at(known, found) if known is not None else None
+        if known is not None and not _is_closed(known.open, found):
+            task = open_task(connection_id, known, lease_seconds)
+        unchanged_at = _unchanged_at(known, found, now) if known is not None else None
     shown, unread = read_all(Task, found[:limit])
     return History(
         connection_id=connection_id,
@@ -99,10 +106,27 @@ def history(
     )
 
 
-def _unchanged_at(state: SyncState, found: Sequence[Snapshot]) -> datetime | None:
-    """The time of the last success, if it is later than the newest record."""
-    at = state.last_success_at
-    return at if at is not None and (not found or found[0].data["finished_at"] < at) else None
+def _unchanged_at(state: SyncState, found: Sequence[Snapshot], now: datetime) -> datetime | None:
+    """The time of the last success, if it has no record and is later than the newest one.
+
+    A sweep may have closed the task that it was with a record, before its work was stored. Without any record
+    an old success proves nothing: its record may have expired.
+    """
+    at, last = state.last_success_at, state.last_run
+    if at is None or (not found and at < now - _KEPT):
+        return None
+    if found and (found[0].data["finished_at"] >= at or _is_of(found[0], last)):
+        return None
+    return at
+
+
+def _is_closed(opened: Open | None, found: Sequence[Snapshot]) -> bool:
+    """Whether the open task has ended since the state was read."""
+    return bool(found) and _is_of(found[0], opened)
+
+
+def _is_of(record: Snapshot, run: Open | LastRun | None) -> bool:
+    return run is not None and record.data.get("run_id") == run.run_id
 
 
 def _token(snapshot: Snapshot) -> str:

@@ -218,7 +218,7 @@ def _look(world: World, run_id: str) -> None:
     for status in (None, *STATUSES):
         for marketplace in (None, MARKETPLACES[0]):
             run_views.show_run(world.store, run_id, status=status, marketplace=marketplace)
-    history(world.store, "c1", lease_seconds=600)
+    history(world.store, "c1", lease_seconds=600, now=world.clock.now())
     for chosen in (None, *RunStatus):
         for marketplace in (None, MARKETPLACES[0]):
             run_views.list_runs(world.store, status=chosen, marketplace=marketplace)
