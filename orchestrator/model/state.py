@@ -303,10 +303,11 @@ class SyncState(msgspec.Struct, kw_only=True, frozen=True):
         """Whether a task of the run of this order may be final, although it is neither open nor `last_run`.
 
         Every commit that closes a task writes this document, with the later run as `last_run`. So a task of a
-        run later than that is not final.
+        run later than that is not final. Without `last_run` nothing is known: somebody may have deleted the
+        document, and another run may have begun it anew since.
         """
         last = self.last_run
-        return self.seq == 0 or self.unread_order >= order or (last is not None and last.order >= order)
+        return last is None or last.order >= order or self.unread_order >= order
 
     def leaves_no_record(self, now: datetime) -> bool:
         """Whether a task in which nothing happened leaves no record."""

@@ -71,9 +71,12 @@ def free(ahead: int | None = None, not_before: int | None = None) -> Lease:
     )
 
 
+R1, R2, R3 = (LastRun(run_id=f"r{n}", order=str(n), shard="shopify-000000") for n in (1, 2, 3))
+
+
 def known(**fields: Any) -> SyncState:
-    """A state that has been written before."""
-    return SyncState(**{"seq": 1, **fields})
+    """A state that has been written before; an older run has closed a task."""
+    return SyncState(**{"seq": 1, "last_run": R1, **fields})
 
 
 def view(state: SyncState | None = None, **fields: object) -> View:
@@ -81,7 +84,7 @@ def view(state: SyncState | None = None, **fields: object) -> View:
 
     No earlier release has written its state for a while.
     """
-    state = state or SyncState(seq=1)
+    state = state or known()
     lease = msgspec.structs.replace(state.lease, quiet_from=state.lease.quiet_from or START)
     state = msgspec.structs.replace(state, lease=lease)
     values: dict[str, object] = {
@@ -113,7 +116,6 @@ def waiting(ahead: int) -> Close:
 
 
 LATE = START + LENGTH + SECOND
-R1, R2, R3 = (LastRun(run_id=f"r{n}", order=str(n), shard="shopify-000000") for n in (1, 2, 3))
 #: Records of the last release do not tell the shard.
 UNTOLD = LastRun(run_id="r2", order="2")
 TWIN = LastRun(run_id="r2", order="2", shard="takealot-000000")
@@ -121,8 +123,10 @@ TWIN = LastRun(run_id="r2", order="2", shard="takealot-000000")
 
 LATER = START + 61 * SECOND
 #: A release before this one has written it, or may have a moment ago.
-OLD = SyncState(seq=3, lease=Lease(quiet_from=START + LENGTH))
-OLD_OPEN = SyncState(seq=3, open=opened("r1"), lease=Lease(quiet_from=START + LENGTH))
+OLD = known(seq=3, lease=Lease(quiet_from=START + LENGTH))
+OLD_OPEN = known(seq=3, open=opened("r1"), lease=Lease(quiet_from=START + LENGTH))
+#: Its first task is open, or somebody has deleted it and another run has begun it anew.
+ANEW = SyncState(seq=1, open=opened("r3"), lease=held(1))
 AFTER = known(open=opened("r3"), lease=held(1), last_run=R3)
 
 
@@ -138,6 +142,8 @@ TABLE: list[tuple[str, View, Decision | type[Claim]]] = [
     ("a newer run has closed a task, and this one met another", view(AFTER), Finished(certain=False)),
     ("and this one is open", view(AFTER, known_open=True), skip("overlap")),
     ("no run is known", view(SyncState()), Finished(certain=False)),
+    ("no task is closed, and another run's is open", view(ANEW), Finished(certain=False)),
+    ("and this one is open: overlap", view(ANEW, known_open=True), skip("overlap")),
     ("an old message", view(now=START + 61 * SECOND), Claim),
     ("a release before: an old message: look", view(OLD, now=LATER), Finished(certain=False)),
     ("a release before: its task is open", view(OLD, now=LATER, known_open=True), Claim),

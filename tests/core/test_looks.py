@@ -13,12 +13,13 @@ from orchestrator.errors import CredentialsRejected, ResponseInvalid, StoreUnava
 from orchestrator.model import ids
 from orchestrator.model.messages import Message
 from orchestrator.model.run import TaskStatus
-from orchestrator.model.state import Cursor, Lease, OpenWindow, StreamState, SyncState
+from orchestrator.model.state import Cursor, Lease, OpenWindow, StreamState
 from orchestrator.operators import pause
 from orchestrator.ports import Update, Write, Written
 from orchestrator.tasks.claim_table import Claim, Finished, View, decide
 from orchestrator.tasks.holder import Moved
 from tests.core.test_claim import LENGTH, MESSAGE, NOW, free, view
+from tests.core.test_claim import known as known_state
 from tests.support.people import ME
 from tests.support.stores import Killed, WrappedStore
 from tests.support.world import START, World, fill
@@ -64,7 +65,7 @@ def looked_at(world: World) -> Message:
 
 def may_look(**fields: Any) -> View:
     """A connection that nothing is known against."""
-    state = msgspec.structs.replace(SyncState(seq=1, streams={"orders": KNOWN}), **fields.pop("state", {}))
+    state = msgspec.structs.replace(known_state(streams={"orders": KNOWN}), **fields.pop("state", {}))
     return view(state, **fields)
 
 

@@ -52,6 +52,16 @@ def planned(world: World) -> Message:
     return message
 
 
+def planned_later(world: World) -> Message:
+    """The same of a run a quarter of an hour later, while messages of the run before wait."""
+    others = list(world.queue.messages)
+    world.queue.messages.clear()
+    world.clock.advance(900)
+    message = planned(world)
+    world.queue.messages += others
+    return message
+
+
 def counts(world: World, message: Message) -> tuple[int, int, int]:
     """Of the one shard: final tasks, open ones, and those without a record."""
     (shard,) = world.shards(message.run_id)
@@ -194,13 +204,17 @@ def test_a_sweep_believes_the_shard_as_it_is_with_the_state(
 
 
 def test_a_state_outlives_its_messages(two: World) -> None:
-    """Rule 5: a duplicate is known although the connection was removed and added again."""
-    message = planned(two)
+    """Rule 5: a duplicate is known although the connection was removed and added again.
+
+    So it is if an earlier run has closed a task since: without the later one it would be the latest.
+    """
+    earlier, message = planned(two), planned_later(two)
     two.deliver(message)
     connection = two.get(ids.connection_path("a")).data
     pause.remove(two.services, "a", by=ME)
     assert two.state("a").expires_at is not None
     two.connect("a", **connection)
+    two.deliver(earlier)
     two.deliver(message)
 
     closes(two, message, quiet=2)
@@ -213,6 +227,25 @@ def test_a_state_that_somebody_has_deleted_proves_nothing(two: World) -> None:
     two.store.commit([Delete(STATE)])
     two.deliver(message)
 
+    closes(two, message, quiet=2)
+
+
+def test_a_state_that_another_run_began_anew_proves_nothing(two: World) -> None:
+    """The other run's task is open, and no task was closed since somebody deleted the state."""
+    message = planned(two)
+    two.deliver(message)
+    two.store.commit([Delete(STATE)])
+    later = planned_later(two)
+
+    def meanwhile(*_: Any) -> None:
+        if two.state("a").open is not None:
+            two.bazaar.at_call = None
+            two.deliver(message)
+
+    two.bazaar.at_call = meanwhile
+    two.deliver(later)
+
+    assert counts(two, message) == (1, 1, 1)
     closes(two, message, quiet=2)
 
 

@@ -70,21 +70,9 @@ def history(
     if not ids.is_document_id(connection_id):
         raise not_found(connection_id)
     after = _position(connection_id, page_token)
-    # A record whose time is no time has no place in the list.
-    where = [Filter("connection_id", "==", connection_id), Filter("finished_at", ">", _FIRST)]
     # Before its tasks: one that ends in between is told by its record alone.
     documents = store.get_many(paths(connection_id)) if page_token is None else []
-    found = store.query(
-        Query(
-            "tasks",
-            where=where,
-            order_by="finished_at",
-            descending=True,
-            after=after,
-            limit=limit + 1,
-            group=True,
-        )
-    )
+    found = _records(store, connection_id, after, limit + 1)
     faults, task, unchanged_at = [], None, None
     if documents:
         connection, state = documents
@@ -103,6 +91,24 @@ def history(
         open=task,
         unchanged_at=unchanged_at,
         faults=faults + unread,
+    )
+
+
+def _records(
+    store: DocumentStore, connection_id: str, after: tuple[datetime, str] | None, limit: int
+) -> list[Snapshot]:
+    """Records of a connection's tasks, newest first; one whose time is no time has no place in the list."""
+    where = [Filter("connection_id", "==", connection_id), Filter("finished_at", ">", _FIRST)]
+    return store.query(
+        Query(
+            "tasks",
+            where=where,
+            order_by="finished_at",
+            descending=True,
+            after=after,
+            limit=limit,
+            group=True,
+        )
     )
 
 
