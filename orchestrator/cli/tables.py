@@ -62,7 +62,7 @@ class Rows:
 
     def __rich_console__(self, _console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
         """Draw what fits."""
-        texts = [[safe(value) for value in row] for row in self._rows]
+        texts = [[_text(value) for value in row] for row in self._rows]
         natural = [
             max(cell_len(text) for text in (column, *(row[at] for row in texts)))
             for at, column in enumerate(self._columns)
@@ -113,6 +113,12 @@ class Rows:
                 yield Text(f"{name}: {text}" if name else text, no_wrap=True, overflow="ignore")
 
 
+def _inner(value: object) -> str:
+    """A value inside another one; the parts of one that has several stay together."""
+    text = _text(value)
+    return f"({text})" if value and isinstance(value, list | tuple | dict) else text
+
+
 def _word(text: str) -> int:
     return max((cell_len(word) for word in text.split()), default=0)
 
@@ -134,11 +140,16 @@ def _shared(shown: Sequence[int], least: Sequence[int], natural: Sequence[int], 
 
 def cell(value: object) -> Text:
     """A value as text that cannot control the terminal."""
-    return Text(safe(value), style=STYLES.get(value, "") if isinstance(value, str) else "")
+    return Text(_text(value), style=STYLES.get(value, "") if isinstance(value, str) else "")
+
+
+def _text(value: object) -> str:
+    """A value's text in a table: one that is empty says so like one that is missing."""
+    return safe(value) or safe(None)
 
 
 def safe(value: object) -> str:
-    """A value as one line of printable characters."""
+    """A value as one line of printable characters, as a person would write it."""
     match value:
         case None:
             shown = "-"
@@ -152,6 +163,10 @@ def safe(value: object) -> str:
             shown = f"{value:,.6g}"
         case datetime():
             shown = f"{value:%Y-%m-%d %H:%M:%S}Z"
+        case list() | tuple():
+            shown = ", ".join(map(_inner, value))
+        case dict():
+            shown = ", ".join(f"{name}: {_inner(each)}" for name, each in value.items())
         case _:
             shown = str(value)
     return "".join(

@@ -88,6 +88,8 @@ def connection(name: str = "My shop") -> dict[str, object]:
         "status": "active",
         "credential": "env:SHOP_SECRET",
         "settings": {"shop": "one.myshopify.com", "base_url": "http://127.0.0.1:1"},
+        "streams": ["orders", "products", "inventory"],
+        "store_buyer_pii": False,
         "created_at": START,
         "updated_at": START,
     }

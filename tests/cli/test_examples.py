@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,6 +25,10 @@ CODES = {
     "vault rotate": 1,
     "vault status": 1,
 }
+#: Words of an example that prints no text for people.
+OTHER_FORMS = {"-o", "--json", "completion", "schema"}
+#: A value as Python writes it.
+PYTHON = re.compile(r"\b(True|False|None)\b|[\[{]['\"]|\b\w+\.\w+: '|<\w+ object|datetime\.")
 
 
 def commands(
@@ -81,7 +86,10 @@ def test_every_example_runs(
 
         calls |= made
         assert code != DEFECT, example
-        assert code == CODES.get(name, 0), (example, capsys.readouterr().err)
+        printed = capsys.readouterr()
+        assert code == CODES.get(name, 0), (example, printed.err)
+        if not set(shlex.split(example)) & OTHER_FORMS:
+            assert not PYTHON.search(printed.out + printed.err), (example, printed)
     assert roles.documented().get(name, set()) == roles.roles(name, calls)
 
 

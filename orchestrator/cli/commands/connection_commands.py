@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -26,6 +26,7 @@ from orchestrator.operators.sellers import checking
 from orchestrator.operators.tasks import history as histories
 from orchestrator.operators.tasks.open_tasks import OpenConnection, open_task
 from orchestrator.operators.tasks.windows import windows
+from orchestrator.ports import Document
 from orchestrator.services import Services
 
 _LIST_LIMIT = 100
@@ -138,7 +139,7 @@ def _history(services: Services, options: argparse.Namespace) -> Answer:
 
 
 def _print_view(screen: Console, view: ConnectionView, task: OpenConnection | None, now: datetime) -> None:
-    facts = [(name, view.document[name]) for name in sorted(view.document)]
+    facts = list(_facts(view.document))
     screen.print(table(f"connection {safe(view.id)}", ("field", "value"), facts))
     if view.fault:
         screen.print(f"Cannot be synced: {safe(view.fault)}", style="red")
@@ -176,6 +177,15 @@ def _print_view(screen: Console, view: ConnectionView, task: OpenConnection | No
     ]
     screen.print(table("health", ("", ""), health))
     print_windows(screen, [(view.id, each) for each in windows(state)])
+
+
+def _facts(document: Document) -> Iterator[tuple[str, object]]:
+    """A connection's fields, each setting by itself."""
+    for name, value in sorted(document.items()):
+        if name == "settings" and isinstance(value, dict) and value:
+            yield from ((f"settings.{each}", value[each]) for each in sorted(value))
+        else:
+            yield name, value
 
 
 def _why(view: ConnectionView) -> list[tuple[str, object]]:
