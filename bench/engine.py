@@ -86,19 +86,7 @@ class Engine:
         streams: Sequence[str] = STREAMS,
     ) -> None:
         """Add a connection to the first account of a sandbox."""
-        now = datetime.now(UTC)
-        document = {
-            "organization_id": "bench",
-            "marketplace": marketplace,
-            "name": connection_id,
-            "status": "active",
-            "credential": f"env:{marketplace.upper()}",
-            "settings": {**_SETTINGS[marketplace], **({"base_url": base_url} if base_url else {})},
-            "streams": list(streams),
-            "created_at": now,
-            "updated_at": now,
-        }
-        self.store.commit([Put(ids.connection_path(connection_id), document)])
+        self.store.commit([connected(connection_id, marketplace, base_url, streams)])
 
     def run(self, around: Callable[[Message, Callable[[], None]], None] | None = None) -> str:
         """Deliver a tick and handle messages until there are none; returns the run's id.
@@ -135,3 +123,25 @@ class Engine:
     def close(self) -> None:
         """End the executor's threads."""
         self.services.executor.shutdown()
+
+
+def connected(
+    connection_id: str,
+    marketplace: str = "shopify",
+    base_url: str | None = None,
+    streams: Sequence[str] = STREAMS,
+) -> Put:
+    """The write that adds a connection to the first account of a sandbox."""
+    now = datetime.now(UTC)
+    document = {
+        "organization_id": "bench",
+        "marketplace": marketplace,
+        "name": connection_id,
+        "status": "active",
+        "credential": f"env:{marketplace.upper()}",
+        "settings": {**_SETTINGS[marketplace], **({"base_url": base_url} if base_url else {})},
+        "streams": list(streams),
+        "created_at": now,
+        "updated_at": now,
+    }
+    return Put(ids.connection_path(connection_id), document)

@@ -23,6 +23,7 @@ from typing import NamedTuple
 
 import urllib3
 
+from bench.engine import connected
 from bench.figures import Figure
 from bench.site import Site
 from local.processes import ROOT, Processes, free_ports
@@ -160,19 +161,9 @@ def _wake(url: str) -> None:
 
 
 def _connect(services: Services, name: str, marketplace: str) -> None:
-    now = datetime.now(UTC)
-    document = {
-        "organization_id": "bench",
-        "marketplace": marketplace,
-        "name": name,
-        "status": "active",
-        "credential": "env:SHOPIFY",
-        "settings": {"shop": "bench.myshopify.com"},
-        "streams": ["orders"],
-        "created_at": now,
-        "updated_at": now,
-    }
-    services.store.commit([Put(ids.connection_path(name), document)])
+    # The made-up marketplaces have one form of settings and one credential.
+    write = connected(name, streams=["orders"])
+    services.store.commit([Put(write.path, {**write.data, "marketplace": marketplace})])
 
 
 def _await(services: Services, processes: Processes, run_id: str) -> Run:

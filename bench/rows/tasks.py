@@ -28,7 +28,7 @@ import urllib3
 from google.pubsub_v1.services.publisher import PublisherClient
 from google.pubsub_v1.services.publisher.transports import PublisherGrpcTransport
 
-from bench.engine import Messages
+from bench.engine import Messages, connected
 from bench.figures import Figure
 from bench.peak import peak_of
 from bench.site import Site, fresh_project
@@ -43,7 +43,6 @@ from orchestrator.model import ids
 from orchestrator.model.documents import from_document
 from orchestrator.model.messages import Message, encode
 from orchestrator.model.run import Run, RunStatus
-from orchestrator.ports import Put
 from orchestrator.runs.start import start_tick
 from orchestrator.services import Services
 from orchestrator.settings import Settings
@@ -109,7 +108,9 @@ def idle_tasks(site: Site, threads: int, *, rounds: int, tls: bool) -> Load:
         services = wiring.build(Settings.from_environment({**os.environ, **variables}), delivers=False)
         scheme = "https" if tls else "http"
         for number in range(threads):
-            _connect(services, f"c{number:03d}", f"{scheme}://{host(number)}:{sandbox}")
+            services.store.commit(
+                [connected(f"c{number:03d}", base_url=f"{scheme}://{host(number)}:{sandbox}")]
+            )
         group = processes.group("worker")
         if group is None:
             raise RuntimeError("the worker has ended")
@@ -147,22 +148,6 @@ def _variables(site: Site, folder: Path | None) -> dict[str, str]:
         trusted.write_text((Path(system).read_text() if system else "") + (folder / "tests.pem").read_text())
         variables["SSL_CERT_FILE"] = str(trusted)
     return variables
-
-
-def _connect(services: Services, name: str, base_url: str) -> None:
-    now = datetime.now(UTC)
-    document = {
-        "organization_id": "bench",
-        "marketplace": "shopify",
-        "name": name,
-        "status": "active",
-        "credential": "env:SHOPIFY",
-        "settings": {"shop": "sandbox-0.myshopify.com", "base_url": base_url},
-        "streams": ["orders", "products", "inventory"],
-        "created_at": now,
-        "updated_at": now,
-    }
-    services.store.commit([Put(ids.connection_path(name), document)])
 
 
 def _tick(services: Services, url: str, number: int, threads: int) -> list[float]:

@@ -9,7 +9,7 @@ from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from bench.engine import Engine
+from bench.engine import Engine, connected
 from bench.figures import Spent, Stopwatch
 from bench.simulated import connector
 from orchestrator import handle
@@ -17,7 +17,7 @@ from orchestrator.model import ids
 from orchestrator.model.documents import from_document
 from orchestrator.model.messages import Message
 from orchestrator.model.run import Run, RunStatus
-from orchestrator.ports import DocumentStore, Filter, Put, Query, TaskQueue
+from orchestrator.ports import DocumentStore, Filter, Query, TaskQueue
 from orchestrator.runs.dispatch import PAGE
 from orchestrator.runs.start import start_tick
 
@@ -49,21 +49,9 @@ class Published:
 
 def fill(store: DocumentStore, connections: int) -> None:
     """Add active connections to an account that has nothing."""
-    now = datetime.now(UTC)
-    document = {
-        "organization_id": "bench",
-        "marketplace": "shopify",
-        "name": "One of many",
-        "status": "active",
-        "credential": "env:SHOPIFY",
-        "settings": {"shop": "sandbox-0.myshopify.com"},
-        "streams": ["orders"],
-        "created_at": now,
-        "updated_at": now,
-    }
     for start in range(0, connections, _COMMIT):
         numbers = range(start, min(start + _COMMIT, connections))
-        store.commit([Put(ids.connection_path(f"c{number:07d}"), document) for number in numbers])
+        store.commit([connected(f"c{number:07d}", streams=["orders"]) for number in numbers])
 
 
 @contextmanager
