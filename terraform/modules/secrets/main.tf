@@ -5,11 +5,12 @@ locals {
   has_scheduler_secret = nonsensitive(var.scheduler_secret != null)
 }
 
-resource "google_secret_manager_secret" "scheduler" {
-  count = local.has_scheduler_secret ? 1 : 0
+# The vault's are empty until the worker has handled `vault init`.
+resource "google_secret_manager_secret" "own" {
+  for_each = toset(concat(["vault-keyset", "vault-public-keyset"], local.has_scheduler_secret ? ["scheduler"] : []))
 
   project             = var.project_id
-  secret_id           = "${var.name}-scheduler"
+  secret_id           = "${var.name}-${each.value}"
   labels              = var.labels
   deletion_protection = var.protected
 
@@ -38,10 +39,25 @@ resource "google_secret_manager_secret" "scheduler" {
   }
 }
 
+moved {
+  from = google_secret_manager_secret.scheduler[0]
+  to   = google_secret_manager_secret.own["scheduler"]
+}
+
+moved {
+  from = google_secret_manager_secret.vault["keyset"]
+  to   = google_secret_manager_secret.own["vault-keyset"]
+}
+
+moved {
+  from = google_secret_manager_secret.vault["public-keyset"]
+  to   = google_secret_manager_secret.own["vault-public-keyset"]
+}
+
 resource "google_secret_manager_secret_version" "scheduler" {
   count = local.has_scheduler_secret ? 1 : 0
 
-  secret         = google_secret_manager_secret.scheduler[0].id
+  secret         = google_secret_manager_secret.own["scheduler"].id
   secret_data_wo = var.scheduler_secret
   # A write-only value is not in the state, so this tells Terraform that it has changed.
   secret_data_wo_version = parseint(substr(sha256(var.scheduler_secret), 0, 7), 16)
@@ -53,41 +69,9 @@ resource "google_secret_manager_secret_iam_member" "scheduler" {
   count = local.has_scheduler_secret ? 1 : 0
 
   project   = var.project_id
-  secret_id = google_secret_manager_secret.scheduler[0].secret_id
+  secret_id = google_secret_manager_secret.own["scheduler"].secret_id
   role      = "roles/secretmanager.secretAccessor"
   member    = var.api_member
-}
-
-# Empty until the worker has handled `vault init`.
-resource "google_secret_manager_secret" "vault" {
-  for_each = toset(["keyset", "public-keyset"])
-
-  project             = var.project_id
-  secret_id           = "${var.name}-vault-${each.value}"
-  labels              = var.labels
-  deletion_protection = var.protected
-
-  replication {
-    dynamic "auto" {
-      for_each = length(var.locations) == 0 ? [1] : []
-
-      content {}
-    }
-
-    dynamic "user_managed" {
-      for_each = length(var.locations) == 0 ? [] : [1]
-
-      content {
-        dynamic "replicas" {
-          for_each = var.locations
-
-          content {
-            location = replicas.value
-          }
-        }
-      }
-    }
-  }
 }
 
 # The worker alone reads the keyset that decrypts, and adds versions to both.
@@ -97,7 +81,7 @@ resource "google_secret_manager_secret_iam_member" "vault_worker" {
   }
 
   project   = var.project_id
-  secret_id = google_secret_manager_secret.vault[each.value[0]].secret_id
+  secret_id = google_secret_manager_secret.own["vault-${each.value[0]}"].secret_id
   role      = "roles/secretmanager.${each.value[1]}"
   member    = var.worker_member
 }
@@ -107,7 +91,7 @@ resource "google_secret_manager_secret_iam_member" "vault_people" {
   for_each = var.people
 
   project   = var.project_id
-  secret_id = google_secret_manager_secret.vault["public-keyset"].secret_id
+  secret_id = google_secret_manager_secret.own["vault-public-keyset"].secret_id
   role      = "roles/secretmanager.secretAccessor"
   member    = each.value
 }

@@ -65,7 +65,7 @@ def test_the_api_function_starts_with_its_environment(prod: Plan) -> None:
     assert auth.scheduler_service_account == prod.accounts["scheduler"]
     assert auth.operators == {prod.accounts["op-jane"]}
     assert auth.secret_is_reference
-    secret = prod.only("module.secrets.google_secret_manager_secret.scheduler[0]")["secret_id"]
+    secret = prod.only('module.secrets.google_secret_manager_secret.own["scheduler"]')["secret_id"]
     assert auth.scheduler_secret.reveal() == f"projects/{PROJECT}/secrets/{secret}/versions/latest"
 
 
@@ -245,7 +245,7 @@ def test_prod_refuses_deletion_and_dev_does_not(dev: Plan, prod: Plan) -> None:
         name: (
             plan.only("module.store.google_firestore_database.this")["delete_protection_state"],
             plan.only("module.store.google_firestore_database.this")["point_in_time_recovery_enablement"],
-            plan.only("module.secrets.google_secret_manager_secret.scheduler[0]")["deletion_protection"],
+            plan.only('module.secrets.google_secret_manager_secret.own["scheduler"]')["deletion_protection"],
             plan.only("module.build.google_storage_bucket.source")["force_destroy"],
             plan.outputs["protected"],
         )

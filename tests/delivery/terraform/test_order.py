@@ -100,7 +100,7 @@ def test_a_function_waits_for_what_it_is_told_of(order: dict[str, set[str]], fun
     if function == "api":
         needs |= {f"{secrets}_version.scheduler", f"{secrets}_iam_member.scheduler"}
     else:
-        needs |= {f"{secrets}.vault", f"{secrets}_iam_member.vault_worker"}
+        needs |= {f"{secrets}.own", f"{secrets}_iam_member.vault_worker"}
 
     assert order[f"module.{function}.google_cloudfunctions2_function.this"] >= needs
 

@@ -6,7 +6,7 @@ mock_provider "google" {
 }
 
 override_resource {
-  target          = google_secret_manager_secret.scheduler
+  target          = google_secret_manager_secret.own
   override_during = plan
   values = {
     id = "projects/a-project/secrets/sync-scheduler"
@@ -60,7 +60,7 @@ run "secrets" {
   }
 
   assert {
-    condition     = !google_secret_manager_secret.scheduler[0].deletion_protection
+    condition     = !anytrue([for secret in google_secret_manager_secret.own : secret.deletion_protection])
     error_message = "an unprotected secret goes with the rest"
   }
 }
@@ -69,7 +69,7 @@ run "vault" {
   command = plan
 
   assert {
-    condition     = toset([for secret in google_secret_manager_secret.vault : secret.secret_id]) == toset(["sync-vault-keyset", "sync-vault-public-keyset"])
+    condition     = toset([for name, secret in google_secret_manager_secret.own : secret.secret_id if startswith(name, "vault-")]) == toset(["sync-vault-keyset", "sync-vault-public-keyset"])
     error_message = "the vault has two secrets, whatever the number of connections"
   }
 
@@ -125,7 +125,7 @@ run "protected_secrets" {
   }
 
   assert {
-    condition     = google_secret_manager_secret.scheduler[0].deletion_protection
+    condition     = alltrue([for secret in google_secret_manager_secret.own : secret.deletion_protection])
     error_message = "a protected secret refuses to be deleted"
   }
 }
@@ -138,7 +138,7 @@ run "no_secret" {
   }
 
   assert {
-    condition     = length(google_secret_manager_secret.scheduler) == 0 && length(google_secret_manager_secret_version.scheduler) == 0 && length(google_secret_manager_secret_iam_member.scheduler) == 0
+    condition     = !contains(keys(google_secret_manager_secret.own), "scheduler") && length(google_secret_manager_secret_version.scheduler) == 0 && length(google_secret_manager_secret_iam_member.scheduler) == 0
     error_message = "without a shared secret there is none to keep"
   }
 
@@ -232,8 +232,8 @@ run "google_chooses_the_locations" {
   command = plan
 
   assert {
-    condition     = length(google_secret_manager_secret.scheduler[0].replication[0].auto) == 1 && length(google_secret_manager_secret.scheduler[0].replication[0].user_managed) == 0
-    error_message = "by default the secret is replicated automatically"
+    condition     = alltrue([for secret in google_secret_manager_secret.own : length(secret.replication[0].auto) == 1 && length(secret.replication[0].user_managed) == 0])
+    error_message = "by default each secret is replicated automatically"
   }
 }
 
@@ -245,8 +245,8 @@ run "some_locations_only" {
   }
 
   assert {
-    condition     = length(google_secret_manager_secret.scheduler[0].replication[0].auto) == 0 && tolist([for replica in google_secret_manager_secret.scheduler[0].replication[0].user_managed[0].replicas : replica.location]) == var.locations
-    error_message = "the secret is in the named regions only"
+    condition     = alltrue([for secret in google_secret_manager_secret.own : length(secret.replication[0].auto) == 0 && tolist([for replica in secret.replication[0].user_managed[0].replicas : replica.location]) == var.locations])
+    error_message = "each secret is in the named regions only"
   }
 }
 
