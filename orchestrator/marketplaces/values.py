@@ -59,6 +59,8 @@ _TAG = re.compile(r"</?[a-zA-Z][^<>]*>")
 #: The most characters of a word in a warning.
 _NAMED_WORD = 60
 _UNREADABLE = object()
+_NOT_UNDERSTOOD = (RecordInvalid, *UNREADABLE)
+_AMOUNTS = frozenset({str, int, Decimal})
 # Made here, before any thread decodes (see orchestrator/decoding.py).
 _any = msgspec.json.Decoder(float_hook=exact)
 
@@ -182,83 +184,100 @@ class Details:
         """A detail as `reader` finds it; None with a warning if `reader` cannot understand it."""
         try:
             return reader()
-        except (RecordInvalid, *UNREADABLE):
+        except _NOT_UNDERSTOOD:
             self._unread[name] = None
             return None
 
+    # An order has some seventy details: the methods below call nothing that they can do without.
+
     def money(self, name: str, amount: object, currency: object) -> Money | None:
         """An amount, as text or number, of a currency; None without a warning if there is none."""
-        plain, code = _plain(amount), _plain(currency)
+        plain = amount if type(amount) is str else _plain(amount)
         if _is_nothing(plain):
             return None
-
-        def reader() -> Money:
-            if isinstance(plain, bool) or not isinstance(plain, str | int | Decimal):
+        code = currency if type(currency) is str else _plain(currency)
+        try:
+            if type(plain) not in _AMOUNTS:
                 raise RecordInvalid("amount is not a number")
-            if not isinstance(code, str):
+            if type(code) is not str:
                 raise RecordInvalid("currency is not an ISO 4217 code")
-            return money(without_noise(plain) if isinstance(plain, Decimal) else plain, code)
-
-        return self.read(name, reader)
+            return money(without_noise(plain) if type(plain) is Decimal else plain, code)
+        except _NOT_UNDERSTOOD:
+            self._unread[name] = None
+            return None
 
     def quantity(self, name: str, number: object) -> Quantity | None:
         """A number of pieces, as number or text; None without a warning if there is none."""
+        if type(number) is int and -_MAX_PIECES < number < _MAX_PIECES:
+            return number
         plain = _plain(number)
         if _is_nothing(plain):
             return None
-        # A conversion to a union takes longer than all the rest.
-        return self.read(
-            name, lambda: quantity(plain if type(plain) is int else msgspec.convert(plain, Number))
-        )
+        try:
+            return quantity(msgspec.convert(plain, Number))
+        except _NOT_UNDERSTOOD:
+            self._unread[name] = None
+            return None
 
     def text(self, name: str, text: object) -> str | None:
         """A text, or a number in its notation; None without a warning if there is none."""
-        plain = _plain(text)
-        if _is_nothing(plain) or plain is False:
+        plain = text if type(text) is str else _plain(text)
+        if type(plain) is str:
+            return plain if plain.strip() else None
+        if plain is None or plain is False:
             return None
-        return self.read(name, lambda: _text(plain))
+        if type(plain) is int or type(plain) is Decimal:
+            return str(plain)
+        self._unread[name] = None
+        return None
+
+    def flag(self, name: str, value: object) -> bool | None:
+        """Yes or no; None without a warning if it is not told."""
+        plain = _plain(value)
+        if plain is None or plain is True or plain is False:
+            return plain
+        self._unread[name] = None
+        return None
 
     def part(self, name: str, value: object, kind: type[T]) -> T | None:
         """A value of `kind`; None without a warning if there is none, such as PHP's `[]` for an object."""
         plain = _plain(value)
         if _is_nothing(plain) or plain in (False, []):
             return None
-        return self.read(name, lambda: msgspec.convert(plain, kind))
+        try:
+            return msgspec.convert(plain, kind)
+        except _NOT_UNDERSTOOD:
+            self._unread[name] = None
+            return None
 
     def items(self, name: str, value: object, kind: type[T]) -> list[T] | None:
         """A list of `kind`, empty if there is none; None with a warning if one of its items is unreadable."""
         plain = _plain(value)
-        if plain == [] or _is_nothing(plain) or plain is False:
+        if plain == [] or plain is False or _is_nothing(plain):
             return []
-
-        def reader() -> list[T]:
+        try:
             rows = numbered(plain) if isinstance(plain, dict) else plain
             if not isinstance(rows, list):
                 raise RecordInvalid("a list is none")
             # One by one: a conversion to a list of a variable's type takes several times as long.
             return [msgspec.convert(row, kind) for row in rows]
-
-        return self.read(name, reader)
+        except _NOT_UNDERSTOOD:
+            self._unread[name] = None
+            return None
 
 
 def _plain(value: object) -> object:
     """A detail's value, with exact numbers."""
-    if isinstance(value, msgspec.Raw):
+    if type(value) is msgspec.Raw:
         try:
             return _any.decode(value)
         except UNREADABLE:
             return _UNREADABLE
-    return Decimal(repr(value)) if isinstance(value, float) else value
+    return Decimal(repr(value)) if type(value) is float else value
 
 
 def _is_nothing(plain: object) -> bool:
-    return plain is None or (isinstance(plain, str) and not plain.strip())
-
-
-def _text(plain: object) -> str:
-    if isinstance(plain, bool) or not isinstance(plain, str | int | Decimal):
-        raise RecordInvalid("a text is none")
-    return plain if isinstance(plain, str) else str(plain)
+    return plain is None or (type(plain) is str and not plain.strip())
 
 
 def plain_text(markup: str) -> str:
