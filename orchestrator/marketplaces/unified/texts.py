@@ -43,6 +43,8 @@ _GAP = re.compile(r"</?t[dh](?:\s[^<>]*)?>", re.IGNORECASE)
 
 def clean(text: str) -> str:
     """A text without control characters but line feeds and tabs, trimmed."""
+    if text.isprintable():
+        return text.strip()
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
     return _CONTROL.sub("", text).strip()
