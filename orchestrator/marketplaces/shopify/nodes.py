@@ -32,11 +32,6 @@ def amount(details: Details, name: str, bag: object) -> Money | None:
     return details.money(name, found.shop_money.amount, found.shop_money.currency_code) if found else None
 
 
-def flag(details: Details, name: str, value: object) -> bool | None:
-    """Yes or no; None if it is not told."""
-    return details.read(name, lambda: msgspec.convert(value, bool | None))
-
-
 def words(details: Details, name: str, told: object) -> tuple[str, ...]:
     """A list of texts; none of them if one is unreadable."""
     return tuple(details.items(name, told, str) or ())

@@ -12,7 +12,7 @@ from decimal import Decimal
 
 import msgspec
 
-from orchestrator.marketplaces.shopify.nodes import NO_VARIANT, amount, flag, node_id, number, words
+from orchestrator.marketplaces.shopify.nodes import NO_VARIANT, amount, node_id, number, words
 from orchestrator.marketplaces.shopify.order_parts import order_rows as rows
 from orchestrator.marketplaces.shopify.order_parts.parcels import Dispatch, Pieces, dispatch_of
 from orchestrator.marketplaces.shopify.rows import Bag, Text
@@ -96,7 +96,7 @@ def order(raw: bytes, with_buyer: bool) -> Order:
         marketplace_status="/".join(word for word in (financial, fulfillment) if word) or "none",
         sales_channel=_channel(details, row),
         currency=sold.shop_money.currency_code if sold else None,
-        taxes_included=flag(details, "taxes_included", row.taxes_included),
+        taxes_included=details.flag("taxes_included", row.taxes_included),
         shipping_total=_shipping(details, row, sold),
         shipping_method=_shipping_title(details, row),
         tax_total=amount(details, "tax_total", tax),
@@ -237,7 +237,7 @@ def _line(
         if kept != ordered or not liable
         else details.read("lines.marketplace_tax", lambda: _taxes(liable, unit_price)),
         properties=_properties(details, line) if with_buyer else (),
-        requires_shipping=flag(details, "lines.requires_shipping", line.requires_shipping),
+        requires_shipping=details.flag("lines.requires_shipping", line.requires_shipping),
         gift_card=line.is_gift_card is True,
         parent_id=node_id(details, "lines.parent_id", line.line_item_group),
     )
@@ -268,8 +268,8 @@ def _pieces(
 
 
 def _times(unit: Money | None, pieces: Quantity) -> Money | None:
-    if unit is None:
-        return None
+    if unit is None or pieces == 1:
+        return unit
     return money(EXACT.multiply(Decimal(unit.amount), Decimal(pieces)), unit.currency)
 
 

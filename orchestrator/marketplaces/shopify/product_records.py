@@ -10,7 +10,7 @@ from collections.abc import Mapping
 import msgspec
 
 from orchestrator.marketplaces.shopify import rows
-from orchestrator.marketplaces.shopify.nodes import NO_VARIANT, flag, node_id, number, words
+from orchestrator.marketplaces.shopify.nodes import NO_VARIANT, node_id, number, words
 from orchestrator.marketplaces.unified.facts import ProductFacts
 from orchestrator.marketplaces.unified.products import product_of, weight_of
 from orchestrator.marketplaces.values import Details, Instant, id_at, optional_utc, utc
@@ -101,7 +101,7 @@ def _variant(details: Details, row: rows.VariantRow, currency: str, images: Mapp
         options=_selected(details, row),
         price=details.money("variants.price", row.price, currency),
         list_price=details.money("variants.list_price", row.compare_at_price, currency),
-        taxable=flag(details, "variants.taxable", row.taxable),
+        taxable=details.flag("variants.taxable", row.taxable),
         oversell=_oversell(details, row.inventory_policy),
         image_url=next((images[each.id] for each in shown.nodes if each.id in images), None)
         if shown
@@ -113,8 +113,8 @@ def _variant(details: Details, row: rows.VariantRow, currency: str, images: Mapp
         found,
         cost=_cost(details, item),
         weight=_weight(details, item),
-        requires_shipping=flag(details, "variants.requires_shipping", item.requires_shipping),
-        tracked=flag(details, "variants.tracked", item.tracked),
+        requires_shipping=details.flag("variants.requires_shipping", item.requires_shipping),
+        tracked=details.flag("variants.tracked", item.tracked),
         inventory_item_id=details.read("variants.inventory_item_id", lambda: number(item.id)),
     )
 

@@ -57,12 +57,10 @@ def in_currency(details: Details, name: str, amount: Money | None, currency: str
 
 def priced_line(line: OrderLine, currency: str | None, details: Details) -> OrderLine:
     """A line with the amounts that follow from its others, all in the order's currency."""
-
-    def own(name: str, amount: Money | None) -> Money | None:
-        return in_currency(details, f"lines.{name}", amount, currency)
-
-    subtotal, discount = own("subtotal", line.subtotal), own("discount", line.discount)
-    total, unit = own("total", line.total), own("unit_price", line.unit_price)
+    subtotal = in_currency(details, "lines.subtotal", line.subtotal, currency)
+    discount = in_currency(details, "lines.discount", line.discount, currency)
+    total = in_currency(details, "lines.total", line.total, currency)
+    unit = in_currency(details, "lines.unit_price", line.unit_price, currency)
     if total is None:
         total = details.read("lines.total", lambda: difference(subtotal, discount))
     elif discount is None:
@@ -74,10 +72,10 @@ def priced_line(line: OrderLine, currency: str | None, details: Details) -> Orde
         unit_price=unit or unit_price(subtotal, line.quantity),
         subtotal=subtotal,
         discount=discount,
-        tax=own("tax", line.tax),
-        marketplace_tax=own("marketplace_tax", line.marketplace_tax),
+        tax=in_currency(details, "lines.tax", line.tax, currency),
+        marketplace_tax=in_currency(details, "lines.marketplace_tax", line.marketplace_tax, currency),
         total=total,
-        fees=tuple(each for each in line.fees if own("fees", each.amount)),
+        fees=tuple(each for each in line.fees if in_currency(details, "lines.fees", each.amount, currency)),
     )
 
 
@@ -176,6 +174,8 @@ def _nothing() -> Money | None:
 
 
 def _plus(amount: Money, more: Decimal) -> Money:
+    if not more:
+        return amount
     return money(EXACT.add(Decimal(amount.amount), more), amount.currency)
 
 
