@@ -250,6 +250,8 @@ class Details:
 
     def part(self, name: str, value: object, kind: type[T]) -> T | None:
         """A value of `kind`; None without a warning if there is none, such as PHP's `[]` for an object."""
+        if type(value) is kind:
+            return value  # decoded with its row
         plain = _plain(value)
         if _is_nothing(plain) or plain in (False, []):
             return None
@@ -261,6 +263,8 @@ class Details:
 
     def items(self, name: str, value: object, kind: type[T]) -> list[T] | None:
         """A list of `kind`, empty if there is none; None with a warning if one of its items is unreadable."""
+        if type(value) is list and {*map(type, value)} <= {kind}:
+            return value  # decoded with its row
         plain = _plain(value)
         if plain == [] or plain is False or _is_nothing(plain):
             return []

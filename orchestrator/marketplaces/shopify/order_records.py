@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
+from typing import TypeVar
 
 import msgspec
 
@@ -16,6 +17,7 @@ from orchestrator.marketplaces.shopify.nodes import NO_VARIANT, amount, node_id,
 from orchestrator.marketplaces.shopify.order_parts import order_rows as rows
 from orchestrator.marketplaces.shopify.order_parts.parcels import Dispatch, Pieces, dispatch_of
 from orchestrator.marketplaces.shopify.rows import Bag, Text
+from orchestrator.marketplaces.typed_rows import Rows
 from orchestrator.marketplaces.unified.breakdown import sum_of_known
 from orchestrator.marketplaces.unified.facts import OrderFacts
 from orchestrator.marketplaces.unified.orders import order_of
@@ -31,6 +33,8 @@ from orchestrator.model.records.record import (
     PaymentStatus,
     Quantity,
 )
+
+T = TypeVar("T")
 
 #: Raw fields that hold personal data.
 PERSONAL_FIELDS = frozenset(
@@ -74,11 +78,12 @@ _FULFILLMENT: dict[str, FulfillmentStatus] = {
 _SENT = frozenset({"CLOSED", "CANCELLED", "INCOMPLETE"})
 
 order_id = id_at("legacyResourceId", kind=Text)
+_rows = Rows(rows.OrderRow)
 
 
 def order(raw: bytes, with_buyer: bool) -> Order:
     """An order; amounts are in the shop's own currency."""
-    row, details = msgspec.json.decode(raw, type=rows.OrderRow), Details()
+    row, details = _rows.decode(raw), Details()
     financial, fulfillment = row.display_financial_status, row.display_fulfillment_status
     refunded = amount(details, "refunded", row.total_refunded_set)
     is_edited = _is_edited(row, refunded)
@@ -109,9 +114,9 @@ def order(raw: bytes, with_buyer: bool) -> Order:
         created_at=utc(row.created_at),
         updated_at=utc(row.updated_at),
         cancelled_at=optional_utc(row.cancelled_at),
-        ship_by=details.read("ship_by", lambda: _ship_by(row)),
+        ship_by=details.read("ship_by", lambda: _ship_by(details, row)),
         test=row.test,
-        destination=details.read("destination", lambda: _destination(row)),
+        destination=_destination(details, row),
         tags=words(details, "tags", row.tags),
         discount_codes=words(details, "discount_codes", row.discount_codes),
         payment_methods=words(details, "payment_methods", row.payment_gateway_names),
@@ -180,19 +185,18 @@ def _presented(details: Details, sold: Bag | None) -> Money | None:
     return details.money("presentment_total", told.amount, told.currency_code) if told else None
 
 
-def _ship_by(row: rows.OrderRow) -> datetime | None:
+def _ship_by(details: Details, row: rows.OrderRow) -> datetime | None:
     """The earliest deadline of the fulfilment orders that are still to send."""
-    if row.fulfillment_orders is None:
-        return None
-    found = msgspec.convert(row.fulfillment_orders, rows.Deadlines).nodes
-    told = (utc(each.fulfill_by) for each in found if each.fulfill_by and each.status not in _SENT)
+    found = details.part("ship_by", row.fulfillment_orders, rows.Deadlines)
+    nodes = found.nodes if found else ()
+    told = (utc(each.fulfill_by) for each in nodes if each.fulfill_by and each.status not in _SENT)
     return min(told, default=None)
 
 
-def _destination(row: rows.OrderRow) -> Destination | None:
-    if row.shipping_address is None:
+def _destination(details: Details, row: rows.OrderRow) -> Destination | None:
+    address = details.part("destination", row.shipping_address, rows.Address)
+    if address is None:
         return None
-    address = msgspec.convert(row.shipping_address, rows.Address)
     return Destination(
         country=address.country_code,
         region=address.province_code or address.province,
@@ -214,7 +218,8 @@ def _line(
         """The part of an amount of all units ordered that belongs to those left."""
         return details.read(name, lambda: _share(reader(), ordered, kept))
 
-    tax = details.items("lines.tax", line.tax_lines, rows.TaxLine) if line.tax_lines is not None else None
+    discounts = _told(details, "lines.discount", line.discount_allocations, rows.Discount)
+    tax = _told(details, "lines.tax", line.tax_lines, rows.TaxLine)
     liable = [each for each in tax or () if each.channel_liable]
     variant_title = details.text("lines.variant_title", line.variant_title)
     return OrderLine(
@@ -231,7 +236,7 @@ def _line(
         quantity_cancelled=cancelled,
         unit_price=unit_price,
         subtotal=details.read("lines.subtotal", lambda: _times(unit_price, kept)),
-        discount=share("lines.discount", lambda: _discount(line, unit_price)),
+        discount=share("lines.discount", lambda: _discount(discounts, unit_price)),
         tax=None if kept != ordered else details.read("lines.tax", lambda: _taxes(tax, unit_price)),
         marketplace_tax=None
         if kept != ordered or not liable
@@ -285,15 +290,22 @@ def _share(whole: Money | None, ordered: Quantity, kept: Quantity) -> Money | No
     return money(EXACT.divide(value, Decimal(ordered)), whole.currency)
 
 
-def _discount(line: rows.Line, unit: Money | None) -> Money | None:
+def _told(details: Details, name: str, value: object, kind: type[T]) -> list[T] | None:
+    """A list; None if it was not asked for, or with a warning if it is none."""
+    if value is not None and type(value) is not list:
+        details.note(name)
+        return None
+    return None if value is None else details.items(name, value, kind)
+
+
+def _discount(shares: list[rows.Discount] | None, unit: Money | None) -> Money | None:
     """All discounts of the line, those of the whole order among them.
 
     `discountedTotalSet` leaves out code discounts unless it is asked for them, and those of the whole order
     always: they are in the allocations alone.
     """
-    if line.discount_allocations is None or unit is None:
+    if shares is None or unit is None:
         return None
-    shares = msgspec.convert(line.discount_allocations, list[rows.Discount])
     found = sum_of_known(_plain(each.allocated_amount_set) for each in shares)
     return found or money(0, unit.currency)
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 import msgspec
 
 from orchestrator.marketplaces.shopify import rows
-from orchestrator.marketplaces.shopify.nodes import NO_VARIANT, node_id, number, words
+from orchestrator.marketplaces.shopify.nodes import NO_VARIANT, number, words
 from orchestrator.marketplaces.unified.facts import ProductFacts
 from orchestrator.marketplaces.unified.products import product_of, weight_of
 from orchestrator.marketplaces.values import Details, Instant, id_at, optional_utc, utc
@@ -65,7 +65,7 @@ def product(raw: bytes, with_buyer: bool) -> Product:  # noqa: ARG001 - the cont
         brand=details.text("brand", row.vendor),
         product_type=details.text("product_type", row.product_type),
         category=category.full_name if category else None,
-        category_id=node_id(details, "category_id", category),
+        category_id=details.read("category_id", lambda: number(category.id)) if category else None,
         url=details.text("url", row.online_store_url),
         image_urls=tuple(images.values()),
         tags=words(details, "tags", row.tags),
