@@ -36,6 +36,7 @@ GOOD = b'{"id": 1, "mainTag": {"theName": "a"}, "allTags": [{"theName": "b"}], "
 
 
 def test_details_come_as_their_kinds() -> None:
+    """Each detail is of its kind, in every nested row."""
     row = ROWS.decode(b'{"nodes": [%b], "last": %b}' % (GOOD, GOOD))
     for line in (row.nodes[0], row.last):
         assert line is not None
@@ -43,11 +44,13 @@ def test_details_come_as_their_kinds() -> None:
 
 
 def test_a_detail_that_is_not_told_keeps_its_default() -> None:
+    """A row without details is no unreadable one."""
     (line,) = ROWS.decode(b'{"nodes": [{"id": 1}]}').nodes
     assert (line.main_tag, line.all_tags, line.odd) == (None, msgspec.UNSET, None)
 
 
 def test_an_unreadable_detail_leaves_all_others_readable() -> None:
+    """The readers take the details of a loose row as well."""
     (line,) = ROWS.decode(b'{"nodes": [%b]}' % GOOD.replace(b'"c"', b"[7]")).nodes
     details = Details()
     assert line.id == 1
@@ -58,5 +61,6 @@ def test_an_unreadable_detail_leaves_all_others_readable() -> None:
 
 
 def test_a_field_that_is_no_detail_refuses_the_row() -> None:
+    """The loose form is no way around a field's own type."""
     with pytest.raises(msgspec.ValidationError, match="id"):
         ROWS.decode(b'{"nodes": [{"id": "one"}]}')
