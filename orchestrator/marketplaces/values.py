@@ -107,7 +107,7 @@ def sum_of(amounts: Iterable[Amount], currency: str) -> Money:
     return money(found, currency)
 
 
-def quantity(number: Number) -> Quantity:
+def quantity(number: Number | str) -> Quantity:
     """A number of pieces: an integer if it is whole, else its exact decimal notation ("1.52").
 
     Raises:
@@ -126,7 +126,19 @@ def quantity(number: Number) -> Quantity:
     return whole if value == whole else f"{value:f}".rstrip("0")
 
 
-def total_quantity(*parts: Number) -> Quantity:
+def number_of(pieces: Quantity) -> Number:
+    """A number of pieces as a number: an integer stays one, because nearly all are whole."""
+    return pieces if isinstance(pieces, int) else Decimal(pieces)
+
+
+def less(whole: Number, part: Number) -> Number:
+    """The exact difference of two numbers of pieces."""
+    if isinstance(whole, int) and isinstance(part, int):
+        return whole - part
+    return EXACT.subtract(whole, part)
+
+
+def total_quantity(*parts: Number | str) -> Quantity:
     """The exact sum of numbers of pieces.
 
     Raises:
@@ -134,11 +146,9 @@ def total_quantity(*parts: Number) -> Quantity:
     """
     found: Number = 0
     for part in parts:
-        pieces = quantity(part)
-        if type(pieces) is int and type(found) is int:
-            found += pieces
-        else:
-            found = EXACT.add(Decimal(found), Decimal(pieces))
+        pieces = number_of(quantity(part))
+        both_whole = isinstance(found, int) and isinstance(pieces, int)
+        found = found + pieces if both_whole else EXACT.add(found, pieces)
     return quantity(found)
 
 

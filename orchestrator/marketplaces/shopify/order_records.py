@@ -21,7 +21,19 @@ from orchestrator.marketplaces.typed_rows import Rows
 from orchestrator.marketplaces.unified.breakdown import sum_of_known
 from orchestrator.marketplaces.unified.facts import OrderFacts
 from orchestrator.marketplaces.unified.orders import order_of
-from orchestrator.marketplaces.values import EXACT, Details, id_at, joined, money, optional_utc, quantity, utc
+from orchestrator.marketplaces.values import (
+    EXACT,
+    Details,
+    Number,
+    id_at,
+    joined,
+    less,
+    money,
+    number_of,
+    optional_utc,
+    quantity,
+    utc,
+)
 from orchestrator.model.records.record import (
     Attribute,
     Buyer,
@@ -209,7 +221,8 @@ def _line(
 ) -> OrderLine:
     ordered = quantity(line.quantity)
     current = details.quantity("lines.quantity", line.current_quantity)
-    kept = current if is_edited and current is not None and Decimal(current) < Decimal(ordered) else ordered
+    is_less = current is not None and number_of(current) < number_of(ordered)
+    kept = current if is_edited and current is not None and is_less else ordered
     unit_price = amount(details, "lines.unit_price", line.original_unit_price_set)
     line_id = number(line.id)
     fulfilled, refunded, cancelled = _pieces(dispatch.pieces, line_id, kept, current)
@@ -255,19 +268,19 @@ def _pieces(
 
     Pieces that are missing from the order and were not refunded are cancelled, unless they were sent.
     """
-    whole = Decimal(kept)
+    whole = number_of(kept)
     if whole < 0:
         return None, None, None
 
-    def of(part: dict[str, Quantity] | None) -> Decimal | None:
-        return None if part is None else min(whole, Decimal(part.get(line_id, 0)))
+    def of(part: dict[str, Quantity] | None) -> Number | None:
+        return None if part is None else min(whole, number_of(part.get(line_id, 0)))
 
     fulfilled, refunded, cancelled = of(told.fulfilled), of(told.refunded), of(told.cancelled)
     if refunded is not None and cancelled is not None:
         if current is not None:
-            missing = EXACT.subtract(EXACT.subtract(whole, Decimal(current)), refunded)
+            missing = less(less(whole, number_of(current)), refunded)
             cancelled = max(cancelled, missing)
-        cancelled = min(cancelled, EXACT.subtract(whole, fulfilled or Decimal(0)))
+        cancelled = min(cancelled, less(whole, fulfilled or 0))
     found = [None if each is None else quantity(each) for each in (fulfilled, refunded, cancelled)]
     return found[0], found[1], found[2]
 
