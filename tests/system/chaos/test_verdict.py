@@ -143,6 +143,24 @@ def in_one_slice() -> Evidence:
     return replace(evidence, runs=[replace(record, tasks=[task])])
 
 
+def incomplete() -> Evidence:
+    """The task came only so far, and all counters know."""
+    evidence = good()
+    (record,) = evidence.runs
+    totals = TaskTotals(total=1, succeeded=1, incomplete=1)
+    return replace(
+        evidence,
+        runs=[
+            replace(
+                record,
+                run=msgspec.structs.replace(record.run, tasks=totals),
+                shards={SHARD: msgspec.structs.replace(record.shards[SHARD], tasks=totals)},
+                tasks=[msgspec.structs.replace(record.tasks[0], incomplete=True)],
+            )
+        ],
+    )
+
+
 def second_run() -> Evidence:
     """Another run of the same schedule time, which no delivery was told of."""
     evidence = good()
@@ -199,6 +217,11 @@ CASES: dict[str, tuple[str, str, Callable[[], Evidence]]] = {
         "counts tasks",
         lambda: shard_with(tasks=TaskTotals(total=2, succeeded=2)),
     ),
+    "a shard counts its incomplete tasks wrong": (
+        "doubled",
+        "counts tasks",
+        lambda: shard_with(tasks=TaskTotals(total=1, succeeded=1, incomplete=1)),
+    ),
     "a shard counts its open tasks wrong": ("doubled", "counts open -1", lambda: shard_with(open=-1)),
     "a shard counts its records wrong": (
         "doubled",
@@ -253,6 +276,7 @@ def test_nothing_is_found_where_all_is_well() -> None:
     """Documents that agree with the truth and with each other."""
     assert judge(good()) == Verdict()
     assert judge(good()).is_good
+    assert judge(incomplete()).is_good
 
 
 @pytest.mark.parametrize("name", CASES)

@@ -234,7 +234,9 @@ def _differing(where: str, what: str, told: object, counted: object) -> Iterator
 
 def _totals(tasks: Sequence[Task]) -> dict[str, int]:
     by_status = Counter(task.status.value for task in tasks)
-    totals: dict[str, int] = msgspec.to_builtins(TaskTotals(total=len(tasks), **by_status))
+    incomplete = sum(task.incomplete for task in tasks)
+    found = TaskTotals(total=len(tasks), incomplete=incomplete, **by_status)
+    totals: dict[str, int] = msgspec.to_builtins(found)
     return totals
 
 
