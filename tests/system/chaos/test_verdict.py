@@ -144,10 +144,10 @@ def in_one_slice() -> Evidence:
 
 
 def incomplete() -> Evidence:
-    """The task came only so far, and all counters know."""
+    """The task came only so far, because the marketplace asked to wait; all counters know."""
     evidence = good()
     (record,) = evidence.runs
-    totals = TaskTotals(total=1, succeeded=1, incomplete=1)
+    totals = TaskTotals(total=1, succeeded=1, incomplete=1, throttled=1)
     return replace(
         evidence,
         runs=[
@@ -155,7 +155,7 @@ def incomplete() -> Evidence:
                 record,
                 run=msgspec.structs.replace(record.run, tasks=totals),
                 shards={SHARD: msgspec.structs.replace(record.shards[SHARD], tasks=totals)},
-                tasks=[msgspec.structs.replace(record.tasks[0], incomplete=True)],
+                tasks=[msgspec.structs.replace(record.tasks[0], reason="waiting", incomplete=True)],
             )
         ],
     )

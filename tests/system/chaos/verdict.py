@@ -19,6 +19,8 @@ from orchestrator.model.run import Run, Shard, Task
 from orchestrator.model.state import Cursor, SyncState
 from orchestrator.operators.tasks.quiet import UNCHANGED
 
+#: Reasons of tasks that a marketplace asked to wait; shards count them.
+_THROTTLED = {"rate_limited", "waiting"}
 #: What a sandbox tells of each record, or a document holds of it, by record id.
 Told = Mapping[str, Mapping[str, Any]]
 
@@ -234,8 +236,12 @@ def _differing(where: str, what: str, told: object, counted: object) -> Iterator
 
 def _totals(tasks: Sequence[Task]) -> dict[str, int]:
     by_status = Counter(task.status.value for task in tasks)
-    incomplete = sum(task.incomplete for task in tasks)
-    found = TaskTotals(total=len(tasks), incomplete=incomplete, **by_status)
+    found = TaskTotals(
+        total=len(tasks),
+        incomplete=sum(task.incomplete for task in tasks) or msgspec.UNSET,
+        throttled=sum(task.reason in _THROTTLED for task in tasks) or msgspec.UNSET,
+        **by_status,
+    )
     totals: dict[str, int] = msgspec.to_builtins(found)
     return totals
 
