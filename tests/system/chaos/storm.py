@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -181,11 +182,11 @@ class Storm:
 
     def pause(self, connection_id: str) -> None:
         """A person pauses a connection."""
-        self.calls.start(self._by_command, pause.pause, connection_id)
+        self.calls.start(self._by_command, partial(pause.pause, by=ME), connection_id)
 
     def resume(self, connection_id: str) -> None:
         """A person lets it take part again."""
-        self.calls.start(self._by_command, pause.resume, connection_id)
+        self.calls.start(self._by_command, partial(pause.resume, by=ME), connection_id)
 
     def _by_command(self, command: Callable[[Services, str], None], connection_id: str) -> None:
         try:
