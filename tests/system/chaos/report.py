@@ -116,7 +116,7 @@ def print_report(screen: Console, report: Report) -> None:
         ("ticks", f"{report.ticks}, accepted {report.tick_deliveries} times"),
         ("runs", runs),
         ("deliveries", f"{report.deliveries:,}, of which {report.redeliveries:,} were redeliveries"),
-        ("continuations", f"{report.continuations:,}, of {report.continued_tasks:,} tasks"),
+        ("continuations", f"{report.continuations:,}; {report.continued_tasks:,} tasks of several slices"),
         ("their workers", f"{report.backfill_kills} of the kills"),
         ("tricks", f"{report.duplicated} handed out twice, {report.dropped_answers} good answers dropped"),
         ("marketplaces", f"{report.faults} faults, {report.changes:,} changes"),
