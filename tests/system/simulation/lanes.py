@@ -100,11 +100,13 @@ class Lanes:
 
     def plan_quiet(self, tick_s: float) -> None:
         """A deployment while a tick's tasks are at work and nothing goes wrong, in seconds from now."""
-        if self._is_switched and chance(self._rng, 0.5) and self._one.slice_seconds > FIRST_SLICE_S:
-            loop, market = self._history.loop, self._history.market
-            loop.at(tick_s, partial(setattr, market, "page_s", PAGES_S[-1]))
-            loop.at(tick_s + self._rng.uniform(0, QUIET_S), self._deploy)
-            loop.at(tick_s + 2 * QUIET_S, partial(setattr, market, "page_s", 0.0))
+        history, loop = self._history, self._history.loop
+        if not self._is_switched or chance(self._rng, 0.5):
+            return
+        loop.at(tick_s + self._rng.uniform(0, QUIET_S), self._deploy)
+        if self._one.slice_seconds > FIRST_SLICE_S and not history.releases.is_quiet:
+            loop.at(tick_s, partial(setattr, history.market, "page_s", PAGES_S[-1]))
+            loop.at(tick_s + 2 * QUIET_S, partial(setattr, history.market, "page_s", 0.0))
 
     def calm(self) -> None:
         """Both lanes have the workers that they are deployed with."""
