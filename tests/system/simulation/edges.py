@@ -200,4 +200,3 @@ class Edges:
         history.most_published = max(history.most_published, process.published)
         if process.calls > MOST_CALLS or process.published > MOST_PUBLISHED:
             history.violated(f"{process.name} made {process.calls} calls and {process.published} messages")
-

@@ -1,4 +1,4 @@
-"""The queue's lanes: which of them a process knows, and what must hold about messages and slices in two of them."""
+"""The queue's lanes: which of them a process knows, and what must hold where there are two."""
 
 from __future__ import annotations
 
@@ -13,15 +13,16 @@ from orchestrator.model.messages import Message
 from orchestrator.ports import Create, Document, TaskQueue, Write
 from orchestrator.settings import Settings
 from tests.system.simulation.faulty import SimQueue
+from tests.system.simulation.letters import replay
 from tests.system.simulation.loop import chance
 from tests.system.simulation.process import Process
-from tests.system.simulation.subscription import Subscription
+from tests.system.simulation.subscription import FEWEST, Delivery, Subscription
 
 if TYPE_CHECKING:
     from tests.system.simulation.history import History
 
-#: Terraform's defaults (test_lanes.py compares them): what each lane's workers handle at once, and the seconds of a
-#: task's first slice.
+#: Terraform's defaults (test_lanes.py compares them): what each lane's workers handle at once, and the
+#: seconds of a task's first slice.
 FIRST_PLACES, BACKFILL_PLACES, FIRST_SLICE_S = 32 * 8, 8 * 8, 60
 #: As few places are left while others' back-fills are at work.
 FEW_PLACES = (BACKFILL_PLACES, BACKFILL_PLACES, 2, 1)
@@ -30,7 +31,9 @@ PAGES_S = (0.0, 8.0, 20.0)
 #: For so long after a deployment some new processes still have the environment before.
 ROLL_OUT_S = 600.0
 #: The worker of the second lane may be deployed so much later than the first process that knows the lane.
-MISSING_S = 1500.0
+MISSING_S = (1500.0, 9000.0)
+#: A person replays a dead letter so much later.
+REPLAY_S = 600.0
 #: A deployment at a quiet tick comes so soon after it.
 QUIET_S = 300.0
 #: A slice ends so much later than its time is over: it looks at the clock, and its commits may conflict.
@@ -56,9 +59,12 @@ class Lanes:
         self._are_two = story == "two" or (self._is_switched and chance(self._rng, 0.3))
         self._rolled_out_s = 0.0
         self._one = history.knobs.settings
-        self._two = replace(self._one, sync_queue_backfill=BACKFILL, first_slice_seconds=self._first_slice_s())
+        self._two = replace(
+            self._one, sync_queue_backfill=BACKFILL, first_slice_seconds=self._first_slice_s()
+        )
         if story != "one":
             self.backfill.places = self._rng.choice(FEW_PLACES)
+            self.first.delivery = self.backfill.delivery = self._rng.choice([Delivery(), FEWEST])
             history.market.page_s = self._rng.choice(PAGES_S)
             history.store.watchers.append(self.look)
         #: Messages published, those of heals apart.
@@ -125,8 +131,8 @@ class Lanes:
         self._rolled_out_s = now_s + self._rng.uniform(0, ROLL_OUT_S)
         history.seen["second lane added" if self._are_two else "second lane taken away"] += 1
         history.say(f"deployed with {1 + self._are_two} lanes")
-        if self._are_two and now_s < history.quiet_s and chance(self._rng, 0.3):
-            self.backfill.missing_until_s = now_s + self._rng.uniform(0, MISSING_S)
+        if self._are_two and now_s < history.quiet_s and chance(self._rng, 0.5):
+            self.backfill.missing_until_s = now_s + self._rng.uniform(0, self._rng.choice(MISSING_S))
 
     def _first_slice_s(self) -> int:
         """Terraform's; and a shorter one where the whole slice would be as short."""
@@ -151,10 +157,20 @@ class Lanes:
         """A continuation, and nothing else, goes to the second lane, wherever its publisher knows of it."""
         history = self._history
         knows = bool(self.settings_of(history.running).sync_queue_backfill)
-        wanted = self.backfill if knows and message.is_continuation else self.first
+        wanted = self.backfill if knows and _is_continuation(message) else self.first
         if lane is not wanted:
             history.violated(f"{message} is published to {lane.topic}, not to {wanted.topic}")
         history.seen["continuation in its lane"] += lane is self.backfill
+
+    def died(self, lane: Subscription, message: Message) -> None:
+        """A message is given up: each lane's own are among its dead letters, which a person may replay."""
+        if lane is self.backfill and not _is_continuation(message):
+            self._history.violated(f"{message} is among the dead continuations")
+        if chance(self._rng, 0.7):
+            self._history.loop.at(
+                self._rng.uniform(0, REPLAY_S),
+                partial(replay, self._history, self.first.letters, self.backfill.letters),
+            )
 
     def worked(self, process: Process) -> None:
         """An invocation ends as soon as its time is over: it holds the place of another message."""
@@ -206,5 +222,12 @@ class Lanes:
     def _slice_s(self, process: Process, message: Message) -> int:
         """The time of an invocation, by the promise."""
         settings = self.settings_of(process)
-        is_whole = message.is_continuation or not settings.sync_queue_backfill
-        return settings.slice_seconds if is_whole else min(settings.first_slice_seconds, settings.slice_seconds)
+        is_whole = _is_continuation(message) or not settings.sync_queue_backfill
+        return (
+            settings.slice_seconds if is_whole else min(settings.first_slice_seconds, settings.slice_seconds)
+        )
+
+
+def _is_continuation(message: Message) -> bool:
+    """Whether an earlier slice has handed its task over; told without the product."""
+    return message.kind == "task" and message.slice > 0

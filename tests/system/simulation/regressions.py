@@ -151,6 +151,38 @@ REGRESSIONS = (
         "None]",
         14,
     ),
+    Regression(
+        "continuation-on-the-first-lane",
+        "A back-fill's continuation took the place among small accounts that its own slice had just freed.",
+        "orchestrator/adapters/lanes.py",
+        "[message for message in messages if not message.is_continuation]",
+        "list(messages)",
+        0,
+    ),
+    Regression(
+        "waits-for-its-turn",
+        "A continuation waited longer than a lease for a place, and the next run took its worker for lost.",
+        "orchestrator/tasks/claim.py",
+        "if older.has_progress or (older.slice > 0 and throttled is None):",
+        "if older.has_progress and throttled is not None:",
+        0,
+    ),
+    Regression(
+        "short-slice-of-a-lone-lane",
+        "Where all messages have one lane, first slices were cut short, and handed over to it again.",
+        "orchestrator/settings.py",
+        "if is_continuation or not self.sync_queue_backfill:",
+        "if is_continuation:",
+        0,
+    ),
+    Regression(
+        "history-in-a-first-slice",
+        "A page of history that takes longer than a first slice was begun at each turn, and never read.",
+        "orchestrator/sync/streams.py",
+        "if not task.is_short or",
+        "if True or",
+        5,
+    ),
 )
 
 

@@ -44,7 +44,7 @@ class Releases:
         self._rolled_out_s = 0.0
         self._connectors: dict[int, Mapping[str, AnyConnector]] = {}
         self._made: list[tuple[str, Row]] = []
-        #: Of connections that have their turn, the window over old orders whose first slow page is being read.
+        #: The window over old orders of each connection whose turn it is, if its first page is being read.
         self._turns: dict[str, datetime] = {}
         # Quiet ticks are few, and not all an odd number of minutes apart.
         history.knobs.values.append((turns, "TURNS", self._rng.choice([1, 2])))

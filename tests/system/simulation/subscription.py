@@ -1,8 +1,9 @@
-"""One lane of the queue as Pub/Sub delivers it: a push subscription, its dead letters and its own pool of workers."""
+"""One lane of the queue as Pub/Sub delivers it: a push subscription, its workers and its dead letters."""
 
 from __future__ import annotations
 
 import base64
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cloudevents.http import CloudEvent
@@ -11,17 +12,34 @@ from werkzeug.exceptions import ServiceUnavailable
 from functions.events import handle_event
 from orchestrator import handle
 from orchestrator.model.messages import Message, encode
+from tests.system.simulation.letters import SimLetters
 from tests.system.simulation.process import Process
 
 if TYPE_CHECKING:
     from tests.system.simulation.history import History
 
-#: Terraform's defaults for each lane's subscription, in seconds (test_lanes.py compares them).
-ACK_DEADLINE_S, BACKOFF_S, MAX_BACKOFF_S, DELIVERIES = 600, 10, 60, 100
 #: Of the messages, how many are pushed at once.
 AT_ONCE = 0.3
 #: Cloud Run holds a request that finds no free place for as long, then answers 429.
 PENDING_S = 10.0
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """Terraform's defaults for each lane's subscription, in seconds (test_lanes.py compares them)."""
+
+    ack_deadline_s: float = 600
+    min_backoff_s: float = 10
+    max_backoff_s: float = 60
+    max_attempts: int = 100
+
+    def backoff_s(self, attempt: int) -> float:
+        """Seconds before the delivery that follows this one."""
+        return min(self.max_backoff_s, self.min_backoff_s * 2.0 ** (attempt - 1))
+
+
+#: As few deliveries as Terraform lets people choose.
+FEWEST = Delivery(max_backoff_s=600, max_attempts=10)
 
 
 class Subscription:
@@ -43,8 +61,8 @@ class Subscription:
         self.away_until_s = 0.0
         #: Every push is refused before then, because its workers are not deployed yet.
         self.missing_until_s = 0.0
-        #: Given up after so many deliveries.
-        self.dead: list[Message] = []
+        self.delivery = Delivery()
+        self.letters = SimLetters(history)
         self._working: list[Process] = []
 
     def enqueue(self, message: Message, *, after_s: float = 0.0) -> None:
@@ -88,7 +106,7 @@ class Subscription:
         if not self._has_place():
             if has_waited:
                 history.seen["refused without a place"] += 1
-                self._again(message, number, attempt, self._backoff_s(attempt))
+                self._again(message, number, attempt, self.delivery.backoff_s(attempt))
             else:
                 loop.at(PENDING_S, lambda: self._push(message, number, attempt, has_waited=True))
             return
@@ -106,7 +124,7 @@ class Subscription:
                 self._again(message, number, attempt, after_s)
 
         def nack() -> None:
-            again(self._backoff_s(attempt))
+            again(self.delivery.backoff_s(attempt))
 
         def run() -> None:
             history.say(f"takes {message.kind} {message.run_id} {message.connection_id} (attempt {attempt})")
@@ -131,19 +149,17 @@ class Subscription:
 
         process.when_dead.append(nack)
         loop.spawn(run, process)
-        loop.at(ACK_DEADLINE_S, late)
-
-    @staticmethod
-    def _backoff_s(attempt: int) -> float:
-        return min(MAX_BACKOFF_S, BACKOFF_S * 2.0 ** (attempt - 1))
+        loop.at(self.delivery.ack_deadline_s, late)
 
     def _again(self, message: Message, number: int, attempt: int, after_s: float) -> None:
         """Deliver it again, or give it up."""
         history = self._history
-        if attempt == DELIVERIES:
+        if attempt >= self.delivery.max_attempts:
             history.seen["dead letter"] += 1
-            self.dead.append(message)
+            history.say(f"gives up {message}")
+            self.letters.add(message, attempt)
             history.outbox.dead()
+            history.lanes.died(self, message)
             return
         history.loop.at(after_s, lambda: self._push(message, number, attempt + 1))
 
@@ -152,7 +168,8 @@ class Subscription:
         now_s = self._history.loop.now_s
         if now_s < self.missing_until_s:
             return False
-        self._working = [it for it in self._working if it.is_alive and it.began_s > now_s - ACK_DEADLINE_S]
+        since_s = now_s - self.delivery.ack_deadline_s
+        self._working = [each for each in self._working if each.is_alive and each.began_s > since_s]
         return len(self._working) < self.places
 
 
