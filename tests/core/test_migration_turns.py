@@ -267,15 +267,25 @@ def test_a_page_longer_than_a_first_slice_is_read_in_the_continuation(
     assert window.read > 0
 
 
-def test_a_turn_that_fits_a_first_slice_is_not_continued(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("turn_s", "wait_s"), [(20.0, 0), (120.0, 5)])
+def test_a_turn_that_has_ended_is_not_continued(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, turn_s: float, wait_s: float
 ) -> None:
-    """Nor is one that a limit ended: changes need the marketplace's calls more."""
-    monkeypatch.setattr(turns, "TURN_S", 20.0)
+    """Neither one whose time is over with the first slice, nor one that had to wait for a limit."""
+    monkeypatch.setattr(turns, "TURN_S", turn_s)
     world = World(tmp_path, environment=TWO_LANES)
     world.connect("a")
     migrating(world, 30)
-    slow(world, 15)
+
+    calls: list[str | None] = []
+
+    def call(client: FakeClient, stream: str, token: str | None) -> None:
+        calls.append(token)
+        if len(calls) > 1 and wait_s:
+            client.wait(wait_s)  # the first call is for changes
+        world.clock.advance(35)
+
+    world.bazaar.at_call = call
 
     assert tick(world).slices == 1
     assert state(world).migration

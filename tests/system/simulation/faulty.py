@@ -47,6 +47,17 @@ class Faults:
     skew_s: float = 0.0
 
 
+@dataclass
+class Apple:
+    """A connection of which everything fails, and how."""
+
+    connection_id: str = ""
+    kind: str = ""
+
+
+APPLES = ("slow", "unavailable", "limited", "refused", "defect", "secretless", "malformed")
+
+
 class SimStore:
     """The store as one process reaches it."""
 

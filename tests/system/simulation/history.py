@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
@@ -19,7 +18,7 @@ from orchestrator.services import Services
 from tests.system.simulation import knobs
 from tests.system.simulation.accounts import Account, SimSecrets, Vault
 from tests.system.simulation.edges import Edges
-from tests.system.simulation.faulty import Faults, SimStore
+from tests.system.simulation.faulty import APPLES, Apple, Faults, SimStore
 from tests.system.simulation.hands import Hands
 from tests.system.simulation.judge import Judge
 from tests.system.simulation.lanes import Lanes
@@ -47,17 +46,6 @@ SETTLING = (0, 900, 4500, 5400, 6300)
 #: ... a reconcile and one more; the bad apple is mended; and the same for it.
 CHECKED = (26 * HOUR_S, 26 * HOUR_S + 900)
 MENDED = tuple(26 * HOUR_S + after for after in (2700, 3600, 4500, 5400, 6300))
-
-
-@dataclass
-class Apple:
-    """A connection of which everything fails, and how."""
-
-    connection_id: str = ""
-    kind: str = ""
-
-
-APPLES = ("slow", "unavailable", "limited", "refused", "defect", "secretless", "malformed")
 
 
 class History:

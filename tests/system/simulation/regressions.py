@@ -45,7 +45,7 @@ REGRESSIONS = (
         "orchestrator/sync/page_writer.py",
         "seen=self.digest.seen_bits(), blind",
         "seen=window.seen, blind",
-        633,
+        289,
     ),
     Regression(
         "refused-without-a-name",
@@ -69,7 +69,7 @@ REGRESSIONS = (
         "orchestrator/sync/digest.py",
         "oldest_day <= day < KEPT_DAY]",
         "oldest_day <= day]",
-        120,
+        17,
     ),
     Regression(
         "task-recorded-after-its-time",
@@ -85,7 +85,7 @@ REGRESSIONS = (
         "orchestrator/tasks/claim.py",
         "if state.lease != lease:",
         "if state != read.state:",
-        20,
+        28,
     ),
     Regression(
         "purge-outlives-its-removal",
@@ -93,7 +93,7 @@ REGRESSIONS = (
         "orchestrator/operators/pause.py",
         "if snapshot is None or not state.removing or state.removed_at != self._began_at:",
         "if snapshot is None:",
-        40,
+        11,
     ),
     Regression(
         "heal-on-every-delivery",
@@ -149,7 +149,7 @@ REGRESSIONS = (
         "orchestrator/sync/migration/versions.py",
         "cursor.window.until if cursor.window is not None else None]",
         "None]",
-        14,
+        11,
     ),
     Regression(
         "continuation-on-the-first-lane",
@@ -165,7 +165,7 @@ REGRESSIONS = (
         "orchestrator/tasks/claim.py",
         "if older.has_progress or (older.slice > 0 and throttled is None):",
         "if older.has_progress and throttled is not None:",
-        0,
+        35,
     ),
     Regression(
         "short-slice-of-a-lone-lane",
@@ -173,7 +173,7 @@ REGRESSIONS = (
         "orchestrator/settings.py",
         "if is_continuation or not self.sync_queue_backfill:",
         "if is_continuation:",
-        0,
+        13,
     ),
     Regression(
         "history-in-a-first-slice",
