@@ -175,8 +175,10 @@ class Lanes:
     def worked(self, process: Process) -> None:
         """An invocation ends as soon as its time is over: it holds the place of another message."""
         history, message = self._history, process.message
-        if message is None or message.kind != "task" or process.is_troubled or process.owner is None:
+        if message is None or message.kind != "task" or process.owner is None:
             return
+        if process.is_troubled or process.thaws_at_s:
+            return  # our own side has failed it, or it was frozen
         over_s = max(process.began_s + self._slice_s(process, message), process.claimed_s)
         late_s = history.loop.now_s - over_s
         if late_s > OVERRUN_S:
