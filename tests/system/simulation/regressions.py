@@ -117,7 +117,7 @@ REGRESSIONS = (
         "orchestrator/model/documents.py",
         "except (msgspec.ValidationError, RecursionError) as error:",
         "except ZeroDivisionError as error:",
-        35,
+        10,
     ),
     Regression(
         "forced-run-eats-a-tick",
