@@ -121,8 +121,8 @@ class Releases:
 
     def _unread(self, connection_id: str) -> datetime | None:
         """The end of the window over old orders, if nothing of it is read."""
-        connection = self._history.store.documents[ids.connection_path(connection_id)][1]
-        if "orders" not in connection["streams"]:
+        connection = self._history.store.documents.get(ids.connection_path(connection_id))
+        if connection is None or "orders" not in connection[1]["streams"]:
             return None
         state = SyncState.of(self._history.store.get(ids.state_path(connection_id)))
         known = state.streams.get("orders")
