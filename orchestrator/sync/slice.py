@@ -216,6 +216,7 @@ class Slice:
             connector=connector,
             session=session,
             run_id=self.message.run_id,
+            is_short=not self._is_whole_slice(),
             time_left=self.time_left,
         )
         if _is_edited(task):

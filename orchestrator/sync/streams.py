@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -84,18 +86,35 @@ class Streams:
         over_at = turns.over_at(self.task)
         if self.refused is not None or self.limited_until is not None:
             return
-        for name in [name for name in self.done if self.counts[name].error is None]:
-            if self.task.services.clock.monotonic() >= over_at or self.task.time_left() <= 0:
-                return
-            if self.task.holder.state.streams[name].migration:
-                try:
+        names, slept_s = self._stored(), self.task.session.client.slept_s
+        with suppress(SliceOver):
+            for name in names:
+                if self.task.services.clock.monotonic() >= over_at or self.task.time_left() <= 0:
+                    break
+                if self.task.holder.state.streams[name].migration:
                     self._rewrite(name, over_at)
-                except SliceOver:
-                    return
+        if self._is_cut_short(names, over_at) and self.task.session.client.slept_s == slept_s:
+            raise SliceOver
+
+    def _stored(self) -> list[str]:
+        """The streams whose changes this task has stored, in this slice or before it."""
+        opened = self.task.holder.open
+        counts = {**opened.progress, **self.counts}
+        known = self.task.holder.state.streams.keys() & self.task.connector.streams.keys() & counts.keys()
+        wanted = known.intersection(self.task.connection.streams)
+        return [name for name in (*opened.done, *self.done) if name in wanted and counts[name].error is None]
+
+    def _is_cut_short(self, names: Sequence[str], over_at: float) -> bool:
+        """Whether a short first slice has ended the turn: a page may take longer than all of it."""
+        task = self.task
+        if not task.is_short or task.services.stopping() or self.limited_until is not None:
+            return False
+        is_left = any(task.holder.state.streams[name].migration for name in names)
+        return is_left and task.time_left() <= 0 and task.services.clock.monotonic() < over_at
 
     def _rewrite(self, name: str, over_at: float) -> None:
         """Continue one stream's migration; raises as `run` does, SliceOver if no other may continue."""
-        clock, counts = self.task.services.clock, self.counts[name]
+        clock, counts = self.task.services.clock, self.counts.setdefault(name, StreamCounts())
         begun = clock.monotonic()
         try:
             with log_context.bind(stream=name):

@@ -24,5 +24,7 @@ class TaskContext:
     connector: AnyConnector
     session: AnySession
     run_id: str
+    #: Whether this is a first slice beside a lane of continuations: a page may take longer than all of it.
+    is_short: bool
     #: Seconds left in this slice; at 0 the task stops between two pages.
     time_left: Callable[[], float]

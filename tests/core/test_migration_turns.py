@@ -23,6 +23,7 @@ from tests.support.stores import Killed
 from tests.support.world import START, FakeClient, World, fill
 
 DAY = timedelta(days=1)
+TWO_LANES = {"SYNC_QUEUE_BACKFILL": "local:http://127.0.0.1:8", "FIRST_SLICE_SECONDS": "60"}
 
 
 @pytest.fixture(autouse=True)
@@ -245,3 +246,46 @@ def test_a_person_s_run_is_always_a_turn(world: World, monkeypatch: pytest.Monke
     world.drain()
 
     assert written_in(world, 2) == 12
+
+
+# Two lanes
+
+
+def test_a_page_longer_than_a_first_slice_is_read_in_the_continuation(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else no history of such pages is ever rewritten where continuations have a lane of their own."""
+    monkeypatch.setattr(turns, "TURN_S", 120.0)
+    world = World(tmp_path, environment=TWO_LANES)
+    world.connect("a")
+    migrating(world, 9)
+    slow(world, 75)
+    task = tick(world)
+    (window,) = state(world).migration
+
+    assert (task.slices, task.status, task.incomplete) == (2, TaskStatus.SUCCEEDED, False)
+    assert window.read > 0
+
+
+@pytest.mark.parametrize(("turn_s", "wait_s"), [(20.0, 0), (120.0, 5)])
+def test_a_turn_that_has_ended_is_not_continued(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, turn_s: float, wait_s: float
+) -> None:
+    """Neither one whose time is over with the first slice, nor one that had to wait for a limit."""
+    monkeypatch.setattr(turns, "TURN_S", turn_s)
+    world = World(tmp_path, environment=TWO_LANES)
+    world.connect("a")
+    migrating(world, 30)
+
+    calls: list[str | None] = []
+
+    def call(client: FakeClient, stream: str, token: str | None) -> None:
+        calls.append(token)
+        if len(calls) > 1 and wait_s:
+            client.wait(wait_s)  # the first call is for changes
+        world.clock.advance(35)
+
+    world.bazaar.at_call = call
+
+    assert tick(world).slices == 1
+    assert state(world).migration

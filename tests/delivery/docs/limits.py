@@ -132,6 +132,7 @@ ROWS = [
         "rewriting history after a release has raised a stream's version",
         "sync/migration/turns.py",
         f"one connection in {turns.TURNS} at a tick, {turns.TURN_S:g} s each, "
+        f"and {turns.TURN_S:g} s more in the continuation where a short first slice ends it, "
         "up to the first wait for a limit",
         f"no page begun later than {turns.LATEST_S / 60:g} min after the run's start",
     ),

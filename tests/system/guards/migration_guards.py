@@ -84,4 +84,25 @@ MIGRATION_GUARDS = (
         "except ZeroDivisionError as error:  # was",
         CORE + "test_migration_turns.py::test_a_page_of_the_history_that_fails_stops_no_change",
     ),
+    Guard(
+        "invariant 2: a page of the history that takes longer than a first slice is read in the continuation",
+        "orchestrator/sync/streams.py",
+        "if not task.is_short or",
+        "if True or",
+        CORE + "test_migration_turns.py::test_a_page_longer_than_a_first_slice_is_read_in_the_continuation",
+    ),
+    Guard(
+        "invariant 2: a continuation knows which streams' changes the first slice has stored",
+        "orchestrator/sync/streams.py",
+        "for name in (*opened.done, *self.done) if name in wanted",
+        "for name in self.done if name in wanted",
+        CORE + "test_migration_turns.py::test_a_page_longer_than_a_first_slice_is_read_in_the_continuation",
+    ),
+    Guard(
+        "invariant 6: a first slice whose turn ended with a wait for a limit is not continued",
+        "orchestrator/sync/streams.py",
+        "and self.task.session.client.slept_s == slept_s:",
+        "and True:",
+        CORE + "test_migration_turns.py::test_a_turn_that_has_ended_is_not_continued",
+    ),
 )

@@ -1,11 +1,10 @@
-"""The product's own edges, and whoever calls them: Cloud Scheduler, people, and Pub/Sub's pushes.
+"""The HTTP function's edge, and whoever calls it: Cloud Scheduler and people; and how processes end.
 
-What is answered with 202, 503, 404 or 409, and what is acknowledged, is the product's own decision.
+What is answered with 202, 503, 404 or 409 is the product's own decision.
 """
 
 from __future__ import annotations
 
-import base64
 import functools
 import json
 from collections.abc import Callable, Mapping
@@ -13,18 +12,13 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import flask
-from cloudevents.http import CloudEvent
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
-from werkzeug.exceptions import ServiceUnavailable
 from werkzeug.test import EnvironBuilder
 
 from functions.api import Api
 from functions.auth.certificates import CertificateCache
 from functions.auth.gate import Gate
 from functions.auth.scheduler_secret import SchedulerSecret
-from functions.events import handle_event
-from orchestrator import handle
-from orchestrator.model.messages import Message, encode
 from orchestrator.settings import http_settings
 from tests.support import issuer
 from tests.system.simulation.accounts import SECRET
@@ -34,11 +28,8 @@ from tests.system.simulation.process import Process
 if TYPE_CHECKING:
     from tests.system.simulation.history import History
 
-#: Terraform's defaults for Cloud Scheduler's job and Pub/Sub's subscription, in seconds.
+#: Terraform's defaults for Cloud Scheduler's job, in seconds.
 SCHEDULER_ATTEMPTS, SCHEDULER_BACKOFF_S, SCHEDULER_DEADLINE_S = 4, 10, 150
-ACK_DEADLINE_S, BACKOFF_S, MAX_BACKOFF_S, DELIVERIES = 600, 10, 600, 20
-#: Of the messages, how many are pushed at once.
-AT_ONCE = 0.3
 #: Cloud Run kills a process so long after SIGTERM; whoever holds a connection hands over sooner.
 STOP_S, HAND_OVER_S = 10.0, 8.0
 #: What one delivery may cost, whatever happens in it: calls of the store, messages published.
@@ -73,7 +64,7 @@ def _token(email: str) -> str:
 
 
 class Edges:
-    """What comes in: requests and deliveries."""
+    """What comes in over HTTP."""
 
     def __init__(self, history: History) -> None:
         self._history = history
@@ -81,13 +72,6 @@ class Edges:
         loop = history.loop
         secret = SchedulerSecret(auth, lambda: history.services(history.running).secrets)
         self._gate = Gate(auth, _Certificates("unused"), secret, lambda: loop.now.timestamp())  # noqa: PLW0108 - its time is not this one
-        #: Messages that are still to be pushed for the first time.
-        self.held = 0
-        #: Nothing is pushed before then, because all workers are away.
-        self.away_until_s = 0.0
-        #: Messages published, those of heals apart.
-        self.asked_for = 0
-        self._published = self._latest = 0
 
     # HTTP
 
@@ -173,96 +157,12 @@ class Edges:
             history.leaks.search("an HTTP answer", text)
             if response.status_code not in {200, 202, 401, 403, 404, 409, 503}:
                 history.violated(f"{method} {path} answers {response.status_code}: {text!r}")
-            self._ended(process)
+            self.ended(process)
             answered(response.status_code)
 
         history.loop.spawn(run, process)
 
-    # Deliveries
-
-    def enqueue(self, message: Message, *, after_s: float = 0.0) -> None:
-        """A message on its way: late, twice, or never."""
-        history = self._history
-        faults, rng = history.faults, history.loop.rng
-        history.leaks.search("a message", encode(message))
-        if history.happens(faults.lost):
-            history.seen["lost"] += 1
-            history.say(f"lost: {message.kind} {message.run_id} {message.connection_id}")
-            history.outbox.accepted(message, is_lost=True)
-            return
-        self._published += 1
-        is_healing = message.heal or message.kind in {"sweep", "cancel"}
-        # A command that waits for a run's end publishes its sweep each time it is repeated.
-        self.asked_for += not (is_healing and history.running.is_function)
-        number = self._published
-        for _ in range(2 if history.happens(faults.duplicated) else 1):
-            delay = after_s + rng.uniform(0, 2)
-            if history.happens(faults.very_late):
-                history.seen["very late"] += 1
-                delay += rng.uniform(3600, 72 * 3600)
-            elif history.happens(faults.delayed):
-                delay += rng.uniform(30, 400)
-            history.outbox.accepted(message, is_lost=False)
-            self.held += 1
-            delay = max(delay, self.away_until_s - history.loop.now_s)
-            if delay < 2 and rng.random() < AT_ONCE:
-                # Before whoever publishes it does anything more.
-                self._first_push(message, number)
-            else:
-                history.loop.at(delay, lambda: self._first_push(message, number))
-
-    def _first_push(self, message: Message, number: int) -> None:
-        self.held -= 1
-        self._push(message, number, 1)
-
-    def _push(self, message: Message, number: int, attempt: int) -> None:
-        """One push: 2xx acknowledges, anything else and no answer in time has it delivered again."""
-        history, loop = self._history, self._history.loop
-        if loop.now_s < self.away_until_s:
-            loop.at(self.away_until_s - loop.now_s, lambda: self._push(message, number, attempt))
-            return
-        history.deliveries += 1
-        history.seen["reordered"] += number < self._latest
-        self._latest = max(self._latest, number)
-        process = history.process(f"worker {history.deliveries}", is_function=True)
-        process.connection_id = message.connection_id or None
-        settled: list[bool] = []
-
-        def again(after_s: float) -> None:
-            if settled:
-                return
-            settled.append(False)
-            if attempt == DELIVERIES:
-                history.seen["dead letter"] += 1
-                history.outbox.dead()
-                return
-            loop.at(after_s, lambda: self._push(message, number, attempt + 1))
-
-        def nack() -> None:
-            again(min(MAX_BACKOFF_S, BACKOFF_S * 2 ** (attempt - 1)))
-
-        def run() -> None:
-            history.say(f"takes {message.kind} {message.run_id} {message.connection_id} (attempt {attempt})")
-            try:
-                handle_event(_event(message, attempt), lambda: history.services(process), handle.handle)
-            except ServiceUnavailable:
-                self._ended(process)
-                history.refused_delivery(process, message)
-                nack()
-                return
-            self._ended(process)
-            if not settled:
-                settled.append(True)
-                history.outbox.acknowledged(message, process)
-
-        def late() -> None:
-            if not settled:
-                history.seen["acknowledged too late"] += 1
-                again(0)
-
-        process.when_dead.append(nack)
-        loop.spawn(run, process)
-        loop.at(ACK_DEADLINE_S, late)
+    # The end of a process
 
     def stop(self, process: Process) -> None:
         """SIGTERM: whoever holds a connection hands over in time, and whoever is still there is killed."""
@@ -287,7 +187,8 @@ class Edges:
         loop.at(HAND_OVER_S, look)
         loop.at(STOP_S, process.kill)
 
-    def _ended(self, process: Process) -> None:
+    def ended(self, process: Process) -> None:
+        """A process has done what it was started for."""
         self._history.say("ends")
         process.has_ended = True
         process.when_dead.clear()
@@ -299,16 +200,3 @@ class Edges:
         history.most_published = max(history.most_published, process.published)
         if process.calls > MOST_CALLS or process.published > MOST_PUBLISHED:
             history.violated(f"{process.name} made {process.calls} calls and {process.published} messages")
-
-
-def _event(message: Message, attempt: int) -> CloudEvent:
-    """The event that the framework makes of a push."""
-    attributes = {
-        "type": "google.cloud.pubsub.topic.v1.messagePublished",
-        "source": "//pubsub.googleapis.com/projects/p/topics/t",
-        "id": "1",
-        "time": "2026-11-23T06:00:00Z",
-    }
-    pushed = {"data": base64.b64encode(encode(message)).decode(), "messageId": "1", "attributes": {}}
-    data = {"message": pushed, "subscription": "projects/p/subscriptions/s", "deliveryAttempt": attempt}
-    return CloudEvent(attributes, data)

@@ -18,6 +18,7 @@ T = TypeVar("T")
 
 if TYPE_CHECKING:
     from tests.system.simulation.history import History
+    from tests.system.simulation.subscription import Subscription
 
 
 @dataclass
@@ -44,6 +45,17 @@ class Faults:
     #: Of a row's versions, those that the store will not have.
     unstorable: float = 0.0
     skew_s: float = 0.0
+
+
+@dataclass
+class Apple:
+    """A connection of which everything fails, and how."""
+
+    connection_id: str = ""
+    kind: str = ""
+
+
+APPLES = ("slow", "unavailable", "limited", "refused", "defect", "secretless", "malformed")
 
 
 class SimStore:
@@ -127,10 +139,13 @@ class SimStore:
 
 
 class SimQueue:
-    """The queue as one process reaches it."""
+    """One lane of the queue as one process reaches it."""
 
-    def __init__(self, history: History, process: Process) -> None:
-        self._history, self._process = history, process
+    def __init__(self, history: History, process: Process, lane: Subscription) -> None:
+        self._history, self._process, self._lane = history, process, lane
+
+    def close(self) -> None:
+        """Nothing is open."""
 
     def publish(self, messages: Sequence[Message], *, not_before: datetime | None = None) -> None:
         """See TaskQueue; Pub/Sub cannot delay, the embedded queue can."""
@@ -141,11 +156,11 @@ class SimQueue:
                 raise self._away("not all accepted")
             self._process.published += 1
             if not_before is None:
-                history.edges.enqueue(decode(encode(message)))
+                self._lane.enqueue(decode(encode(message)))
             elif history.knobs.queue_holds:
                 history.seen["held until due"] += 1
                 wait_s = (not_before - history.loop.now).total_seconds()
-                history.edges.enqueue(decode(encode(message)), after_s=max(0.0, wait_s))
+                self._lane.enqueue(decode(encode(message)), after_s=max(0.0, wait_s))
         if history.happens(faults.unpublished):
             raise self._away("all accepted, and nobody knows")
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
@@ -19,9 +18,10 @@ from orchestrator.services import Services
 from tests.system.simulation import knobs
 from tests.system.simulation.accounts import Account, SimSecrets, Vault
 from tests.system.simulation.edges import Edges
-from tests.system.simulation.faulty import Faults, SimQueue, SimStore
+from tests.system.simulation.faulty import APPLES, Apple, Faults, SimStore
 from tests.system.simulation.hands import Hands
 from tests.system.simulation.judge import Judge
+from tests.system.simulation.lanes import Lanes
 from tests.system.simulation.leaks import Leaks
 from tests.system.simulation.loop import START, Loop, SimClock, SimExecutor, chance
 from tests.system.simulation.losses import Losses
@@ -48,17 +48,6 @@ CHECKED = (26 * HOUR_S, 26 * HOUR_S + 900)
 MENDED = tuple(26 * HOUR_S + after for after in (2700, 3600, 4500, 5400, 6300))
 
 
-@dataclass
-class Apple:
-    """A connection of which everything fails, and how."""
-
-    connection_id: str = ""
-    kind: str = ""
-
-
-APPLES = ("slow", "unavailable", "limited", "refused", "defect", "secretless", "malformed")
-
-
 class History:
     """Everything that happens for one seed."""
 
@@ -67,17 +56,18 @@ class History:
         self._trace = trace
         self.loop = Loop(seed)
         self.rng = random.Random(seed)
-        self.harness = Process()
         self.seen: Counter[str] = Counter()
         self.store = MemoryStore()
         self.vault = Vault()
         self.knobs = knobs.choose(self.rng)
+        self.harness = Process()
         self.faults = self._choose_faults()
         self.skew_s = self.faults.skew_s
         self.apple = Apple()
         self.market = self._choose_market()
         self.leaks = Leaks(self)
         self.outbox = Outbox(self)
+        self.lanes = Lanes(self)
         self.edges = Edges(self)
         self.people = People(self)
         self.hands = Hands(self)
@@ -256,9 +246,9 @@ class History:
         """The world as one process sees it."""
         clock = SimClock(self.loop, process)
         return Services(
-            settings=self.knobs.settings,
+            settings=self.lanes.settings_of(process),
             store=SimStore(self, process),
-            queue=SimQueue(self, process),
+            queue=self.lanes.queue_of(process),
             secrets=SimSecrets(self, process),
             clock=clock,
             connectors=self.releases.connectors(process),
@@ -272,6 +262,7 @@ class History:
         """A new process, whose clock may be off."""
         skew_s = self.loop.rng.uniform(-self.faults.skew_s, self.faults.skew_s)
         process = Process(name, skew_s=skew_s, is_function=is_function, began_s=self.loop.now_s)
+        process.settings = self.lanes.settings_of_new_process()
         process.version = self.releases.of_new_process()
         self._processes.append(process)
         return process
@@ -316,8 +307,9 @@ class History:
             for n in range(stormy, stormy + longer):
                 self.loop.at(n * TICK_S, self.tick)
             stormy += longer
-            self.loop.at(begins, partial(setattr, self.edges, "away_until_s", stormy * TICK_S))
+            self.loop.at(begins, partial(self.lanes.send_away, stormy * TICK_S))
         self.releases.plan_stormy(stormy * TICK_S)
+        self.lanes.plan_stormy(stormy * TICK_S)
         self.loop.run(stormy * TICK_S - 1)
         self.calm()
         self.judge.backlog()
@@ -328,6 +320,7 @@ class History:
         for after_s in ticks:
             self.loop.at(idle_s + after_s, self.tick)
         self.releases.plan_quiet(idle_s + SETTLING[-2], idle_s + CHECKED[-1])
+        self.lanes.plan_quiet(idle_s + SETTLING[-2])
         for after_s in (SETTLING[-1], *CHECKED):
             self.loop.at(idle_s + after_s + 600, self._look)
         if self.apple.kind:
@@ -349,6 +342,7 @@ class History:
         self.market.behaviour = Behaviour()
         self.quiet_s = self.loop.now_s
         self.market.mend()
+        self.lanes.calm()
         self.hands.repair_all()
 
     def _change(self) -> None:

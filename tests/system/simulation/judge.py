@@ -42,7 +42,7 @@ class Judge:
             self._run(run_id, started_s)
         for connection_id in history.connections:
             self._connection(connection_id)
-        self._is(history.outbox.in_flight == history.edges.held, "messages go on and on")
+        self._is(history.outbox.in_flight == history.lanes.held, "messages go on and on")
         history.tellings.history()
 
     def backlog(self) -> None:
@@ -50,10 +50,10 @@ class Judge:
         history = self._history
         # An invocation that slept may publish the messages of one that was given up for dead.
         waiting = history.outbox.in_flight + history.working
-        deliveries, asked_for = history.deliveries, history.edges.asked_for
+        deliveries, asked_for = history.deliveries, history.lanes.asked_for
 
         def look() -> None:
-            queued = waiting + history.edges.asked_for - asked_for
+            queued = waiting + history.lanes.asked_for - asked_for
             made = history.deliveries - deliveries
             self._is(made <= MOST_DELIVERIES * queued + 1, f"{made} deliveries for {queued} queued messages")
 

@@ -16,6 +16,9 @@ from orchestrator.sync import digest as digests
 from tests.system.simulation.edges import ENVIRONMENT
 from tests.system.simulation.loop import chance
 
+#: Who waits for a page looks at the clock so seldom: a history has many slow pages.
+LOOK_S = 2
+
 
 @dataclass(frozen=True)
 class Knobs:
@@ -39,6 +42,7 @@ def choose(rng: random.Random) -> Knobs:
     )
     values: list[tuple[ModuleType, str, int]] = [
         (pages, "JOINED_RECORDS", rng.choice([1, 1, 5])),
+        (pages, "LOOK_S", LOOK_S),
         (pause, "_RECORDS_PAGE", 2),
         (pause, "_DIGESTS_PAGE", 1),
     ]

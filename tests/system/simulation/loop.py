@@ -178,16 +178,14 @@ class SimFuture(Future[T]):
         return super().exception(0)
 
     def _wait(self, timeout: float | None) -> None:
-        """Wait; who waits with a time-out only wants to see whether its process has to end."""
-        while not self.done():
-            if timeout is None:
+        """Wait; who waits with a time-out looks whether its time is over, or its process has to end."""
+        if timeout is None:
+            while not self.done():
                 self.loop.wait(self.add_done_callback)
-            elif self.process.is_stopping:
-                self.loop.sleep(timeout)
-                if not self.done():
-                    raise TimeoutError
-            else:
-                self.loop.wait(self.add_done_callback, self.process.when_told_to_stop.append)
+        elif not self.done():
+            self.loop.wait(self.add_done_callback, lambda wake: self.loop.at(timeout, lambda: wake(None)))
+            if not self.done():
+                raise TimeoutError
 
 
 class SimExecutor(Executor):

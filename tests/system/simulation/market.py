@@ -130,7 +130,8 @@ class Market:
     accounts: dict[str, Account] = field(default_factory=dict)
     made: int = 0
     sessions: int = 0
-    #: What a page takes of orders from before its reconciles' spans, in seconds.
+    #: What a page takes, and one of orders from before its reconciles' spans, in seconds.
+    page_s: float = 0.0
     slow_page_s: float = 0.0
 
     @property
@@ -262,6 +263,8 @@ class Market:
         client.calls += 1
         self.history.loop.pause()
         self._misbehave(name, client, token)
+        if self.page_s:
+            self.history.loop.sleep(self.page_s)
         if self.slow_page_s and name == "orders" and window.since < START - LONG_SPAN:
             self.history.loop.sleep(self.slow_page_s)
         if self.tells_time:

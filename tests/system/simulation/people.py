@@ -147,7 +147,7 @@ class People:
 
     # At the command line
 
-    def _command(
+    def command(
         self,
         name: str,
         do: Callable[[Services], object],
@@ -165,7 +165,7 @@ class People:
 
         def again(after_s: float = 30) -> None:
             if tries > 1:
-                history.loop.at(after_s, lambda: self._command(name, do, then=then, tries=tries - 1))
+                history.loop.at(after_s, lambda: self.command(name, do, then=then, tries=tries - 1))
 
         def run() -> None:
             history.say(f"does {name}")
@@ -194,16 +194,14 @@ class People:
         history.loop.spawn(run, process)
 
     def _pause(self, connection_id: str) -> None:
-        self._command(f"pause {connection_id}", lambda services: pause.pause(services, connection_id, by=ME))
+        self.command(f"pause {connection_id}", lambda services: pause.pause(services, connection_id, by=ME))
 
     def _resume(self, connection_id: str) -> None:
-        self._command(
-            f"resume {connection_id}", lambda services: pause.resume(services, connection_id, by=ME)
-        )
+        self.command(f"resume {connection_id}", lambda services: pause.resume(services, connection_id, by=ME))
 
     def _remove(self, connection_id: str) -> None:
         purge = chance(self._history.loop.rng, 0.3)
-        self._command(
+        self.command(
             f"remove {connection_id}",
             lambda services: pause.remove(services, connection_id, by=ME, purge_records=purge),
             tries=self._history.loop.rng.choice([1, 12]),
@@ -214,7 +212,7 @@ class People:
         """A connection is removed, and added again at any moment of its removal or after it."""
         rng, loop = self._lives, self._history.loop
         purge = chance(rng, 0.7)
-        self._command(
+        self.command(
             f"remove {connection_id}",
             lambda services: pause.remove(services, connection_id, by=ME, purge_records=purge),
             tries=rng.choice([1, 2]),
@@ -238,7 +236,7 @@ class People:
                         pause.remove(services, connection_id, by=ME, purge_records=chance(self._lives, 0.5))
                 raise
 
-        self._command(f"add {connection_id}", do, then=then)
+        self.command(f"add {connection_id}", do, then=then)
 
     def _add_elsewhere(self, connection_id: str) -> None:
         """Add it for another marketplace: that is refused, at any moment."""
@@ -252,7 +250,7 @@ class People:
             else:
                 self._history.violated(f"{connection_id} was added for {other}")
 
-        self._command(f"add {connection_id} elsewhere", do, tries=1)
+        self.command(f"add {connection_id} elsewhere", do, tries=1)
 
     def _own_marketplace(self, connection_id: str) -> str:
         """The one of its state, which `add` names; a document may have been edited to another one."""
@@ -309,7 +307,7 @@ class People:
         self._history.hands.spoil(connection_id)
 
     def _edit_so(self, connection_id: str, fields: Mapping[str, Any]) -> None:
-        self._command(f"edit {connection_id}: {fields}", partial(edit, connection_id, fields))
+        self.command(f"edit {connection_id}: {fields}", partial(edit, connection_id, fields))
 
     def _revoke(self, connection_id: str) -> None:
         self._history.market.accounts[connection_id].revoked = True
@@ -319,7 +317,7 @@ class People:
         history = self._history
         account = history.market.accounts[connection_id]
         history.vault.put(_reference(connection_id), account.grant(history.loop.now), history.loop.now)
-        self._command(f"authorize {connection_id}", partial(edit, connection_id, {}))
+        self.command(f"authorize {connection_id}", partial(edit, connection_id, {}))
 
     def spoil(self, connection_id: str, kind: str) -> None:
         """Somebody spoils a connection's secret, or its document."""

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from orchestrator.model.messages import Message
+from orchestrator.settings import Settings
+
 #: A frozen process goes on after so many seconds at most: longer than a lease.
 MOST_FROZEN_S = 1500.0
 
@@ -18,6 +21,8 @@ class Process:
     """One invocation with its read-ahead, and what the checks have to know of it."""
 
     name: str = "harness"
+    #: The environment that it was started with; None if it is the history's first one.
+    settings: Settings | None = None
     #: How far its clock is off.
     skew_s: float = 0.0
     #: Whether it is an invocation of a function, which may be frozen and told to stop.
@@ -33,8 +38,11 @@ class Process:
     is_stopping: bool = False
     #: SIGSTOP: nothing of it runs before then.
     thaws_at_s: float = 0.0
-    #: Its lease on a connection, once it has claimed one.
+    #: Its lease on a connection, once it has claimed one, and when it did.
     owner: str | None = None
+    claimed_s: float = 0.0
+    #: The message that it was started for.
+    message: Message | None = None
     #: The connection whose task it was started for.
     connection_id: str | None = None
     #: Whether the connections it has read let buyers' data be stored.
@@ -49,7 +57,6 @@ class Process:
     #: A person's command stalls after so many calls (a laptop is closed), for so many seconds.
     stalls_after: int = -1
     stalls_s: float = 0.0
-    when_told_to_stop: list[Callable[[object], None]] = field(default_factory=list)
     when_dead: list[Callable[[], None]] = field(default_factory=list)
 
     @property
@@ -60,8 +67,6 @@ class Process:
     def stop(self) -> None:
         """Send SIGTERM."""
         self.is_stopping = True
-        for wake in self.when_told_to_stop:
-            wake(None)
 
     def kill(self) -> None:
         """Send SIGKILL."""

@@ -45,7 +45,7 @@ REGRESSIONS = (
         "orchestrator/sync/page_writer.py",
         "seen=self.digest.seen_bits(), blind",
         "seen=window.seen, blind",
-        633,
+        289,
     ),
     Regression(
         "refused-without-a-name",
@@ -69,7 +69,7 @@ REGRESSIONS = (
         "orchestrator/sync/digest.py",
         "oldest_day <= day < KEPT_DAY]",
         "oldest_day <= day]",
-        120,
+        17,
     ),
     Regression(
         "task-recorded-after-its-time",
@@ -85,7 +85,7 @@ REGRESSIONS = (
         "orchestrator/tasks/claim.py",
         "if state.lease != lease:",
         "if state != read.state:",
-        20,
+        28,
     ),
     Regression(
         "purge-outlives-its-removal",
@@ -93,7 +93,7 @@ REGRESSIONS = (
         "orchestrator/operators/pause.py",
         "if snapshot is None or not state.removing or state.removed_at != self._began_at:",
         "if snapshot is None:",
-        40,
+        11,
     ),
     Regression(
         "heal-on-every-delivery",
@@ -117,7 +117,7 @@ REGRESSIONS = (
         "orchestrator/model/documents.py",
         "except (msgspec.ValidationError, RecursionError) as error:",
         "except ZeroDivisionError as error:",
-        35,
+        10,
     ),
     Regression(
         "forced-run-eats-a-tick",
@@ -149,7 +149,39 @@ REGRESSIONS = (
         "orchestrator/sync/migration/versions.py",
         "cursor.window.until if cursor.window is not None else None]",
         "None]",
-        14,
+        11,
+    ),
+    Regression(
+        "continuation-on-the-first-lane",
+        "A back-fill's continuation took the place among small accounts that its own slice had just freed.",
+        "orchestrator/adapters/lanes.py",
+        "[message for message in messages if not message.is_continuation]",
+        "list(messages)",
+        0,
+    ),
+    Regression(
+        "waits-for-its-turn",
+        "A continuation waited longer than a lease for a place, and the next run took its worker for lost.",
+        "orchestrator/tasks/claim.py",
+        "if older.has_progress or (older.slice > 0 and throttled is None):",
+        "if older.has_progress and throttled is not None:",
+        35,
+    ),
+    Regression(
+        "short-slice-of-a-lone-lane",
+        "Where all messages have one lane, first slices were cut short, and handed over to it again.",
+        "orchestrator/settings.py",
+        "if is_continuation or not self.sync_queue_backfill:",
+        "if is_continuation:",
+        13,
+    ),
+    Regression(
+        "history-in-a-first-slice",
+        "A page of history that takes longer than a first slice was begun at each turn, and never read.",
+        "orchestrator/sync/streams.py",
+        "if not task.is_short or",
+        "if True or",
+        5,
     ),
 )
 

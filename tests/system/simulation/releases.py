@@ -12,8 +12,8 @@ from orchestrator.model import ids
 from orchestrator.model.state import SyncState
 from orchestrator.ports import Document
 from orchestrator.sync.migration import turns
-from tests.system.simulation.loop import chance
-from tests.system.simulation.market import AGE
+from tests.system.simulation.loop import START, chance
+from tests.system.simulation.market import AGE, LONG_SPAN
 from tests.system.simulation.rows import UNDETAILED, Row, has_no_details
 
 if TYPE_CHECKING:
@@ -38,12 +38,14 @@ class Releases:
         # Apart from the history's own, so that a history without a release is the one it was.
         self._rng = random.Random(f"releases of {history.seed}")
         #: A release when nothing goes wrong any more makes up for all that the others have spoilt.
-        self._are_stormy, self._is_quiet = chance(self._rng, 0.5), chance(self._rng, 0.4)
+        self._are_stormy, self.is_quiet = chance(self._rng, 0.5), chance(self._rng, 0.4)
         #: The release in force, and the version of its streams.
         self.version = 1
         self._rolled_out_s = 0.0
         self._connectors: dict[int, Mapping[str, AnyConnector]] = {}
         self._made: list[tuple[str, Row]] = []
+        #: The window over old orders of each connection whose turn it is, if its first page is being read.
+        self._turns: dict[str, datetime] = {}
         # Quiet ticks are few, and not all an odd number of minutes apart.
         history.knobs.values.append((turns, "TURNS", self._rng.choice([1, 2])))
 
@@ -69,7 +71,7 @@ class Releases:
         """A release before a tick at which nothing goes wrong, and the last tick; in seconds from now."""
         loop = self._history.loop
         loop.at(last_tick_s + PROMPT_S, self._look_idle)
-        if self._is_quiet:
+        if self.is_quiet:
             loop.at(tick_s - MADE_S, self._make_orders)
             loop.at(tick_s - RELEASED_S, self._release_slowly)
             loop.at(tick_s + PROMPT_S, self._look)
@@ -97,11 +99,41 @@ class Releases:
         self._history.market.slow_page_s = SLOW_PAGE_S
 
     def _be_quick(self) -> None:
+        """A turn has brought each history on, although its page takes longer than a first slice."""
+        for connection_id, until in self._turns.items():
+            if self._unread(connection_id) == until:
+                self._history.violated(f"{connection_id}: its old orders before {until} have had no turn")
         self._history.market.slow_page_s = 0.0
+
+    def _note_turns(self, run_id: str) -> None:
+        history = self._history
+        run = history.store.documents[ids.run_path(run_id)][1]
+        settings = history.knobs.settings
+        started_at = run["deadline_at"] - timedelta(seconds=settings.run_seconds)
+        if settings.slice_seconds <= SLOW_PAGE_S or not history.market.durable or history.market.detailed:
+            return
+        for connection_id in history.connections:
+            has_turn = turns.is_turn(connection_id, started_at) and not history.slots.has_own(connection_id)
+            until = self._unread(connection_id)
+            if has_turn and until is not None and connection_id != history.apple.connection_id:
+                history.seen["turn of a slow history"] += 1
+                self._turns[connection_id] = until
+
+    def _unread(self, connection_id: str) -> datetime | None:
+        """The end of the window over old orders, if nothing of it is read."""
+        connection = self._history.store.documents.get(ids.connection_path(connection_id))
+        if connection is None or "orders" not in connection[1]["streams"]:
+            return None
+        state = SyncState.of(self._history.store.get(ids.state_path(connection_id)))
+        known = state.streams.get("orders")
+        window = known.migration[0] if known is not None and known.migration else None
+        is_slow = window is not None and window.since < START - LONG_SPAN
+        return window.until if window is not None and is_slow and not window.read else None
 
     def _look(self) -> None:
         """The orders are stored as soon as without a release."""
         history = self._history
+        self._note_turns(ids.tick_run_id(history.moment(max(history.ticks)), "sync"))
         tick = history.loop.now - timedelta(seconds=PROMPT_S)
         until = min(tick, tick + history.market.offset) - AGE - timedelta(seconds=5)
         for connection_id, row in self._made:

@@ -63,6 +63,14 @@ OFTEN = {
     "purge told": 5,
     "released": 20,
     "looked for after a release": 10,
+    "second lane added": 30,
+    "second lane taken away": 20,
+    "continuation in its lane": 200,
+    "handed over": 200,
+    "refused without a place": 30,
+    "closed while it waits for its turn": 8,
+    "dead letter": 1,
+    "turn of a slow history": 6,
 }
 #: How runs and tasks end.
 ENDS = (

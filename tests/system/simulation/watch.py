@@ -145,7 +145,7 @@ class Watch:
         now = self._store.documents[write.path][1]
         owner = now["lease"].get("owner")
         if owner is not None and (before is None or before["lease"].get("owner") != owner):
-            history.running.owner = owner
+            history.running.owner, history.running.claimed_s = owner, history.loop.now_s
             self._claimed(before)
             fence = before["lease"].get("fence", 0) if before is not None else 0
             if now["lease"].get("fence", 0) <= fence:
