@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Protocol, TypeVar
@@ -17,7 +16,6 @@ from urllib.parse import urlencode, urlsplit
 
 import msgspec
 
-from orchestrator.decoding import UNREADABLE, mended, numbered, only_value
 from orchestrator.errors import (
     CredentialsRejected,
     MarketplaceError,
@@ -27,18 +25,18 @@ from orchestrator.errors import (
     RequestRejected,
     ResponseInvalid,
 )
+from orchestrator.marketplaces.response import Response
+from orchestrator.marketplaces.room import LARGE_BYTES, LARGE_VALUES, Crowded, Place
 from orchestrator.marketplaces.session_request import SessionRequest
 
 T = TypeVar("T")
+A = TypeVar("A")
 log = logging.getLogger(__name__)
 
 #: The most times that a call is sent; a refreshed token adds one.
 ATTEMPTS = 5
-#: The most calls, and bytes of answers, for one page of a listing with the details of its rows. Eight
-#: connections share an instance's memory, each with one page being read and one being written.
+#: The most calls, and bytes of answers, for one page of a listing with the details of its rows.
 PAGE_CALLS, PAGE_BYTES = 1_000, 24 * 1024 * 1024
-#: The most values in the JSON of an answer.
-MOST_VALUES = 500_000
 #: No retry starts later than this many seconds after a call began; waits for limits do not count.
 RETRY_WITHIN_S = 10.0
 #: First back-off in seconds, doubled each time, with full jitter.
@@ -65,71 +63,6 @@ _ACTIONS: Mapping[type[MarketplaceError], str] = {
     PermissionDenied: "grant the credential the permission this call needs",
     ResponseInvalid: "check the connection's settings; the marketplace may have moved this call",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Response:
-    """A good answer, read to its end."""
-
-    #: Marketplace and operation, for messages.
-    call: str
-    status: int
-    #: Names compare without case.
-    headers: Mapping[str, str]
-    body: bytes
-    #: The faults that were told of answers for the same page.
-    told: set[str] = field(default_factory=set, repr=False)
-
-    def decode(self, kind: type[T]) -> T:
-        """The body as `kind`, without notices, marks or comments around it and without unreadable characters.
-
-        Raises:
-            MarketplaceUnavailable: Not one JSON value: an error page, or a truncated body.
-            ResponseInvalid: JSON, but not of the form that the API promises.
-        """
-        # Decoded, a value takes up to forty times its length. A comma separates two values.
-        if self.body.count(b",") > MOST_VALUES:
-            raise ResponseInvalid(f"{self.call}: the answer has more than {MOST_VALUES} values")
-        try:
-            body = mended(self.body)
-            try:
-                found = msgspec.json.decode(body, type=kind)
-            except UNREADABLE:
-                found = only_value(body, kind)
-                self._tell("the answer has more than its JSON; the rest is left out")
-        except msgspec.ValidationError as error:
-            raise self.broken_promise(error) from None
-        except UNREADABLE:
-            fault = f"a body that is not JSON ({_content_type(self)})"
-            raise MarketplaceUnavailable(f"{self.call}: answered {self.status} with {fault}") from None
-        if body is not self.body:
-            self._tell("the answer has characters that are none; they are replaced")
-        return found
-
-    def rows(self) -> list[msgspec.Raw]:
-        """The body as a list; PHP may send one as an object with numbered keys.
-
-        Raises:
-            MarketplaceUnavailable, ResponseInvalid: As `decode`.
-        """
-        try:
-            return self.decode(list[msgspec.Raw])
-        except ResponseInvalid:
-            try:
-                return numbered(self.decode(dict[str, msgspec.Raw]))
-            except (ResponseInvalid, msgspec.ValidationError):
-                pass
-            raise
-
-    def _tell(self, fault: str) -> None:
-        """Log a fault of an answer that could be read all the same, once a page."""
-        if fault not in self.told:
-            self.told.add(fault)
-            log.warning("%s: %s", self.call, fault, extra={"action": "answer_mended", "call": self.call})
-
-    def broken_promise(self, error: Exception) -> ResponseInvalid:
-        """The error for JSON of another form than the API promises."""
-        return ResponseInvalid(f"{self.call}: the answer is not of the form that the API promises: {error}")
 
 
 class Auth(Protocol):
@@ -192,8 +125,10 @@ class Client:
         self.received_bytes = 0
         #: The marketplace's clock in its latest answer; aware UTC.
         self.server_time: datetime | None = None
-        #: Seconds slept: for limits, before retries, and while an answer is prepared.
+        #: Seconds slept: for limits, before retries, while an answer is prepared, and until there was room.
         self.slept_s = 0.0
+        #: For a page with large answers. The engine gives it back.
+        self.place = Place(request.room)
         self._page_calls = self._page_bytes = 0
         self._page_faults: set[str] = set()
         self._given = request
@@ -242,8 +177,11 @@ class Client:
         clock = self._given.clock
         started = clock.monotonic()
         refreshed = not authenticated
-        attempt = 1
+        attempt, is_crowded = 1, False
         while True:
+            if is_crowded or (self._page_bytes > LARGE_BYTES and not self.place.is_held):
+                self._take_place(operation)
+                is_crowded, started = False, clock.monotonic()
             if self._pace and (pause := self._pace.wait_s(operation)) > 0:
                 self.pause(pause)
             credentials = self._credentials(operation) if authenticated else {}
@@ -252,6 +190,10 @@ class Client:
                 response = self._send(operation, target, sent, body)
                 self._raise_for_status(operation, response, errors or {}, attempt)
                 return read(response)
+            except Crowded:
+                # The wait begins without the error, which keeps the part that was read. The call is made
+                # again: the marketplace may lose patience meanwhile.
+                is_crowded = True
             except CredentialsRejected:
                 if refreshed or not self._auth.refresh(self):
                     raise
@@ -283,11 +225,35 @@ class Client:
         """
         self._sleep(self._given.wait, seconds)
 
-    def _sleep(self, sleep: Callable[[float], None], seconds: float) -> None:
+    def _take_place(self, operation: str) -> None:
+        """Take a place for a large answer, unless the session has one; wait if none is free.
+
+        Raises:
+            RateLimited: None became free before the end of the slice.
+        """
+        if self.place.take_at_once():
+            return
+
+        call = f"{self._marketplace} {operation}"
+
+        def check() -> None:
+            try:
+                self._given.wait(0)
+            except RateLimited:
+                raise RateLimited(f"{call}: no room for a large answer in time", wait_s=0) from None
+
+        # This may take minutes, as if the marketplace did not answer.
+        self._given.claim()
+        log.info(
+            "%s: a large answer waits for its turn", call, extra={"action": "answer_waits", "call": call}
+        )
+        self._sleep(self.place.take, check)
+
+    def _sleep(self, sleep: Callable[[A], None], argument: A) -> None:
         """Sleep, and count the time as slept."""
         begun = self._given.clock.monotonic()
         try:
-            sleep(seconds)
+            sleep(argument)
         finally:
             self.slept_s += self._given.clock.monotonic() - begun
 
@@ -320,18 +286,21 @@ class Client:
         call = f"{self._marketplace} {operation}"
         method = "GET" if body is None else "POST"
         self.calls += 1
-        answer = send(call, method, target, headers, body, public=self._base_url is None)
+        public = self._base_url is None
+        answer = send(call, method, target, headers, body, public=public, has_room=self.place.take_at_once)
         self.received_bytes += answer.received
+        response = Response(call, answer.status, answer.headers, answer.body, self._page_faults)
+        self.server_time = _http_date(answer.headers.get("Date")) or self.server_time
+        if self._pace:
+            self._pace.observe(operation, response)
+        if sum(response.commas_and_brackets) > LARGE_VALUES and not self.place.take_at_once():
+            raise Crowded
         self._page_calls += 1
         self._page_bytes += len(answer.body)
         if self._page_calls > PAGE_CALLS or self._page_bytes > PAGE_BYTES:
             raise ResponseInvalid(
                 f"{call}: one page of the listing takes more than {PAGE_CALLS} calls or {PAGE_BYTES} bytes"
             )
-        response = Response(call, answer.status, answer.headers, answer.body, self._page_faults)
-        self.server_time = _http_date(answer.headers.get("Date")) or self.server_time
-        if self._pace:
-            self._pace.observe(operation, response)
         return response
 
     def _raise_for_status(self, operation: str, response: Response, errors: Errors, attempt: int) -> None:
@@ -341,7 +310,7 @@ class Client:
         code = self._error_code(response) if self._error_code else None
         rows = {**self._errors, **errors}
         kind = (rows.get(code) if code else None) or rows.get(status) or _family(status)
-        content_type = _content_type(response)
+        content_type = response.content_type
         if (kind is PermissionDenied or status == 403) and "json" not in content_type:
             # The answer is not the API's: something in front of it refused, such as a firewall with its page.
             kind = MarketplaceUnavailable
@@ -373,12 +342,6 @@ def _family(status: int) -> type[MarketplaceError]:
     if status >= 500:
         return MarketplaceUnavailable
     return RequestRejected if status >= 400 else ResponseInvalid
-
-
-def _content_type(response: Response) -> str:
-    return (
-        response.headers.get("Content-Type", "").partition(";")[0].strip().lower()[:80] or "no content type"
-    )
 
 
 def _printable(text: str) -> str:

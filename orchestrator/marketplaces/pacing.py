@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from orchestrator.marketplaces.client import Response
+from orchestrator.marketplaces.response import Response
 from orchestrator.ports import Clock
 
 

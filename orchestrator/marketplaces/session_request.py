@@ -13,6 +13,7 @@ from msgspec import Meta
 
 from orchestrator.decoding import UNREADABLE
 from orchestrator.errors import ConnectionInvalid
+from orchestrator.marketplaces.room import ROOM, Room
 from orchestrator.model.connection import Connection
 from orchestrator.ports import Clock, SecretStore
 
@@ -34,13 +35,16 @@ class SessionRequest:
     clock: Clock
     #: For jitter.
     random: random.Random
-    #: Sleeps these seconds if that is short and fits the slice, else raises RateLimited.
+    #: Sleeps these seconds if that is short and fits the slice, else raises RateLimited; so do 0 seconds once
+    #: the slice is over.
     wait: Callable[[float], None]
     #: Whether `base_url` is obeyed.
     development: bool
     #: Takes the connection's lease, if it is not held yet: before a refresh token is replaced, and if the
     #: marketplace does not answer as it should.
     claim: Callable[[], None] = _nothing
+    #: The places for large answers.
+    room: Room = ROOM
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -15,6 +15,7 @@ from orchestrator.errors import (
     SyncError,
 )
 from orchestrator.marketplaces.session_request import SessionRequest
+from orchestrator.marketplaces.spec import AnyConnector, AnySession
 from orchestrator.model import ids
 from orchestrator.model.audit import Action, Actor
 from orchestrator.model.connection import Connection, connection_from_document
@@ -38,9 +39,10 @@ def session_request(
     services: Services, connection_id: str, connection: Connection, secrets: SecretStore
 ) -> SessionRequest:
     """A connector's input for one session that a person waits for: long waits are refused."""
+    over_at = services.clock.monotonic() + ASKED.total_seconds()
 
     def wait(seconds: float) -> None:
-        if seconds > MAX_CHECK_WAIT_S:
+        if seconds > MAX_CHECK_WAIT_S or services.clock.monotonic() >= over_at:
             raise RateLimited(
                 f"{connection.marketplace} asks to wait {seconds:.0f} s",
                 wait_s=seconds,
@@ -57,6 +59,18 @@ def session_request(
         wait=wait,
         development=services.settings.is_development,
     )
+
+
+def try_out(connector: AnyConnector, session: AnySession) -> str:
+    """Make the authenticated call; returns a line that names the seller's account.
+
+    Raises:
+        MarketplaceError: The marketplace refused or did not answer.
+    """
+    try:
+        return connector.check(session)
+    finally:
+        session.client.place.give_back()
 
 
 def without_refusal(state: Snapshot | None, before: datetime) -> list[Write]:
@@ -127,7 +141,8 @@ def _account(services: Services, connection_id: str) -> str:
     connection = connection_from_document(connection_id, found.data)
     secrets = secrets_of(services, services.store, connection_id, connection)
     connector = connector_for(services, connection_id, connection)
-    return connector.check(connector.open(session_request(services, connection_id, connection, secrets)))
+    session: AnySession = connector.open(session_request(services, connection_id, connection, secrets))
+    return try_out(connector, session)
 
 
 def error_of(answer: CheckError) -> SyncError:

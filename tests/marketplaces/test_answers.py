@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from orchestrator.decoding import mended, only_value
 from orchestrator.errors import MarketplaceError, MarketplaceUnavailable, ResponseInvalid
-from orchestrator.marketplaces.client import Response
+from orchestrator.marketplaces.response import Response
 
 ROWS = b'[{"id":1,"name":"caf\\u00e9 \\ud83d\\ude00"},{"id":2}]'
 WARNING = b"<br />\n<b>Warning</b>:  x[1] {y} in <b>/m.php</b> on line <b>110</b><br />\n"

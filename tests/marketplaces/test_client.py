@@ -26,7 +26,8 @@ from orchestrator.errors import (
 )
 from orchestrator.marketplaces import transport
 from orchestrator.marketplaces.auth import FixedHeader
-from orchestrator.marketplaces.client import ATTEMPTS, ERRORS, Client, Response
+from orchestrator.marketplaces.client import ATTEMPTS, ERRORS, Client
+from orchestrator.marketplaces.response import Response
 from tests.support.scripted import Bench, Scripted, Secrets, scripted
 
 HOST = "api.example.com"
@@ -300,7 +301,7 @@ def test_an_answer_that_breaks_off_is_a_passing_failure(sent: bytes) -> None:
         thread.start()
         url = f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
         with pytest.raises(MarketplaceUnavailable, match="no complete answer"):
-            transport.send("example things", "GET", url, {}, None, public=False)
+            transport.send("example things", "GET", url, {}, None, public=False, has_room=bool)
         thread.join()
 
 

@@ -32,8 +32,8 @@ from orchestrator.marketplaces.client import (
     LIMIT_BACKOFF_S,
     RETRY_WITHIN_S,
     Client,
-    Response,
 )
+from orchestrator.marketplaces.response import Response
 from orchestrator.marketplaces.transport import Answer
 from tests.support.clocks import VirtualClock
 from tests.support.scripted import UNTIL, Bench, Secrets

@@ -18,6 +18,7 @@ from local.sandbox.http import Reply, Request, Server
 from local.sandbox.registry import serve
 from orchestrator.errors import RateLimited, RecordInvalid
 from orchestrator.marketplaces.registry import REGISTRY
+from orchestrator.marketplaces.room import Room
 from orchestrator.marketplaces.session_request import SessionRequest
 from orchestrator.marketplaces.spec import AnyConnector, AnySession, AnyStream, Page, Window
 from orchestrator.model.connection import Connection, ConnectionStatus
@@ -76,6 +77,8 @@ class Bench:
     longest_wait: float = 60.0
     #: Called when the session asks for the connection's lease.
     claim: Callable[[], None] = lambda: None
+    #: The places for large answers.
+    room: Room = field(default_factory=Room)
 
     def wait(self, seconds: float) -> None:
         """Sleep if it is short, else raise."""
@@ -106,7 +109,15 @@ class Bench:
             updated_at=UNTIL,
         )
         return SessionRequest(
-            "c-1", connection, secrets, self.clock, random.Random(1), self.wait, development, self.claim
+            connection_id="c-1",
+            connection=connection,
+            secrets=secrets,
+            clock=self.clock,
+            random=random.Random(1),
+            wait=self.wait,
+            development=development,
+            claim=self.claim,
+            room=self.room,
         )
 
 

@@ -33,8 +33,9 @@ from orchestrator.errors import (
     RequestRejected,
 )
 from orchestrator.marketplaces.auth import ExpiringToken, Granted, Token, ask_token
-from orchestrator.marketplaces.client import Client, Errors, Response
+from orchestrator.marketplaces.client import Client, Errors
 from orchestrator.marketplaces.pacing import OperationBuckets, Rate
+from orchestrator.marketplaces.response import Response
 from orchestrator.marketplaces.session_request import SessionRequest, Settings, read_credential, read_settings
 from orchestrator.marketplaces.spec import Access, Scope, Session
 

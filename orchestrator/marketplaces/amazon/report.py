@@ -24,7 +24,7 @@ import msgspec
 
 from orchestrator.errors import MarketplaceUnavailable, ResponseInvalid
 from orchestrator.marketplaces.amazon.api import Batch, Seller, ask
-from orchestrator.marketplaces.client import Response
+from orchestrator.marketplaces.response import Response
 from orchestrator.marketplaces.spec import Session
 from orchestrator.marketplaces.values import Instant
 

@@ -21,7 +21,7 @@ from msgspec import Meta
 from orchestrator.decoding import UNREADABLE
 from orchestrator.errors import MarketplaceError, PermissionDenied, RateLimited, RequestRejected
 from orchestrator.marketplaces.auth import ExpiringToken, Granted, Token, ask_token
-from orchestrator.marketplaces.client import Client, Errors, Response
+from orchestrator.marketplaces.client import Client, Errors
 from orchestrator.marketplaces.ebay.limits import (
     APPLICATION_SCOPE,
     RATE_LIMITS_URL,
@@ -29,6 +29,7 @@ from orchestrator.marketplaces.ebay.limits import (
     RateLimits,
     ResourceLimits,
 )
+from orchestrator.marketplaces.response import Response
 from orchestrator.marketplaces.session_request import SessionRequest, Settings, read_credential, read_settings
 from orchestrator.marketplaces.spec import Access, Scope, Session
 from orchestrator.ports import Clock

@@ -19,7 +19,7 @@ from email.utils import parsedate_to_datetime
 
 import msgspec
 
-from orchestrator.marketplaces.client import Response
+from orchestrator.marketplaces.response import Response
 from orchestrator.ports import Clock
 
 RATE_LIMITS_URL = "https://api.ebay.com/developer/analytics/v1_beta/rate_limit/"

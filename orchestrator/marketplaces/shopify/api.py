@@ -36,9 +36,10 @@ from orchestrator.marketplaces.auth import (
     Token,
     ask_token,
 )
-from orchestrator.marketplaces.client import Auth, Client, Response
+from orchestrator.marketplaces.client import Auth, Client
 from orchestrator.marketplaces.pacing import CostBucket
 from orchestrator.marketplaces.paging import single_step
+from orchestrator.marketplaces.response import Response
 from orchestrator.marketplaces.session_request import (
     SessionRequest,
     Settings,

@@ -22,7 +22,8 @@ from msgspec import Meta
 from orchestrator.decoding import UNREADABLE, mended, only_value
 from orchestrator.errors import CredentialsRejected, RequestRejected, ResponseInvalid
 from orchestrator.marketplaces.auth import FixedHeader
-from orchestrator.marketplaces.client import Client, Errors, Response
+from orchestrator.marketplaces.client import Client, Errors
+from orchestrator.marketplaces.response import Response
 from orchestrator.marketplaces.session_request import SessionRequest, Settings, read_credential, read_settings
 from orchestrator.marketplaces.spec import Access, Scope, Session
 from orchestrator.ports import Clock

@@ -11,7 +11,7 @@ from orchestrator.operators.sellers.credentials import HeldSecret
 from orchestrator.ports import SecretStore, Snapshot, Write
 from orchestrator.runs.audit import entry
 from orchestrator.services import Services
-from orchestrator.vault.trial import without_refusal
+from orchestrator.vault.trial import try_out, without_refusal
 
 
 def check(services: Services, connection_id: str, *, by: Actor) -> str:
@@ -57,7 +57,7 @@ def ask_account(services: Services, connection_id: str, connection: Connection, 
     """
     session = open_session(services, connection_id, connection, secrets)
     try:
-        return connector_of(services, connection.marketplace).check(session)
+        return try_out(connector_of(services, connection.marketplace), session)
     except MarketplaceError as error:
         if isinstance(secrets, HeldSecret) and secrets.is_replaced:
             error.action = (

@@ -17,7 +17,7 @@ from orchestrator import attempts, errors
 from orchestrator.adapters.embedded import database
 from orchestrator.adapters.embedded.delivery import Delivery
 from orchestrator.adapters.google import change_feed, channels, firestore, pubsub, secret_manager
-from orchestrator.marketplaces import client, transport
+from orchestrator.marketplaces import client, response, transport
 from orchestrator.marketplaces.ebay import limits as ebay_limits
 from orchestrator.marketplaces.ebay import listings as ebay
 from orchestrator.marketplaces.ebay import narrowing
@@ -89,7 +89,7 @@ ROWS = [
         "a page of a listing, with all that belongs to its rows",
         "marketplaces/client.py, sync/pages.py",
         f"{client.PAGE_BYTES // _MIB} MiB and {client.PAGE_CALLS:,} calls",
-        f"{client.MOST_VALUES:,} values an answer, {pages.MAX_RECORDS:,} rows",
+        f"{response.MOST_VALUES:,} values an answer, {pages.MAX_RECORDS:,} rows",
     ),
     _limit(
         "small pages joined for one commit",

@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from orchestrator.marketplaces.client import MOST_VALUES
+from orchestrator.marketplaces.response import MOST_VALUES
 from orchestrator.marketplaces.transport import MAX_BYTES
 from orchestrator.model.run import TaskStatus
 from tests.support.linux import on_linux

@@ -21,6 +21,7 @@ from orchestrator.errors import (
     ResponseInvalid,
 )
 from orchestrator.marketplaces.auth import ExpiringToken, RotatingGrant, Rotation, Token
+from orchestrator.marketplaces.room import Place, Room
 from orchestrator.marketplaces.session_request import SessionRequest, Settings, read_credential, read_settings
 from orchestrator.marketplaces.spec import (
     AnyConnector,
@@ -84,6 +85,7 @@ class Client:
     server_time: datetime | None = None
     slept_s: float = 0.0
     auth: Any = None
+    place: Place = field(default_factory=lambda: Place(Room()))
 
     def begin_page(self) -> None:
         """A made-up page has no bounds."""
