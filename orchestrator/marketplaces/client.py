@@ -172,27 +172,19 @@ class Client:
         Raises:
             MarketplaceError: One of its kinds, after bounded retries.
         """
-        target = self._target(url, params)
+        target, clock = self._target(url, params), self._given.clock
         body, content = _body(json, form)
-        clock = self._given.clock
-        started = clock.monotonic()
-        refreshed = not authenticated
-        attempt, is_crowded = 1, False
+        attempt, started, refreshed, is_crowded = 1, clock.monotonic(), not authenticated, False
         while True:
-            if is_crowded or (self._page_bytes > LARGE_BYTES and not self.place.is_held):
-                self._take_place(operation)
-                is_crowded, started = False, clock.monotonic()
-            if self._pace and (pause := self._pace.wait_s(operation)) > 0:
-                self.pause(pause)
-            credentials = self._credentials(operation) if authenticated else {}
-            sent = {**_SENT, **content, **(headers or {}), **credentials}
+            if is_crowded or self._page_bytes > LARGE_BYTES:
+                started += self._take_place(operation)
+            sent = self._prepare(operation, {**content, **(headers or {})}, authenticated=authenticated)
             try:
                 response = self._send(operation, target, sent, body)
                 self._raise_for_status(operation, response, errors or {}, attempt)
                 return read(response)
             except Crowded:
-                # The wait begins without the error, which keeps the part that was read. The call is made
-                # again: the marketplace may lose patience meanwhile.
+                # Waiting here would keep the part that was read.
                 is_crowded = True
             except CredentialsRejected:
                 if refreshed or not self._auth.refresh(self):
@@ -202,8 +194,7 @@ class Client:
                 if attempt >= ATTEMPTS:
                     raise
                 attempt += 1
-                # A little jitter: callers that were refused together must not come back together.
-                self.pause(error.wait_s + self._given.random.uniform(0, min(1, error.wait_s / 10)))
+                self._pause_with_jitter(error.wait_s)
             except MarketplaceUnavailable:
                 # This may take minutes: meanwhile the tasks of later runs skip the connection.
                 self._given.claim()
@@ -225,15 +216,23 @@ class Client:
         """
         self._sleep(self._given.wait, seconds)
 
-    def _take_place(self, operation: str) -> None:
+    def _pause_with_jitter(self, seconds: float) -> None:
+        """Wait a little longer: callers that were refused together must not come back together."""
+        self.pause(seconds + self._given.random.uniform(0, min(1, seconds / 10)))
+
+    def _take_place(self, operation: str) -> float:
         """Take a place for a large answer, unless the session has one; wait if none is free.
+
+        The call is made again then: half an answer would outlast the marketplace's patience.
+
+        Returns:
+            The seconds that it waited.
 
         Raises:
             RateLimited: None became free before the end of the slice.
         """
         if self.place.take_at_once():
-            return
-
+            return 0.0
         call = f"{self._marketplace} {operation}"
 
         def check() -> None:
@@ -247,7 +246,9 @@ class Client:
         log.info(
             "%s: a large answer waits for its turn", call, extra={"action": "answer_waits", "call": call}
         )
+        slept_s = self.slept_s
         self._sleep(self.place.take, check)
+        return self.slept_s - slept_s
 
     def _sleep(self, sleep: Callable[[A], None], argument: A) -> None:
         """Sleep, and count the time as slept."""
@@ -256,6 +257,15 @@ class Client:
             sleep(argument)
         finally:
             self.slept_s += self._given.clock.monotonic() - begun
+
+    def _prepare(
+        self, operation: str, headers: Mapping[str, str], *, authenticated: bool
+    ) -> Mapping[str, str]:
+        """Wait until the pace allows the call; returns all headers to send."""
+        if self._pace and (pause := self._pace.wait_s(operation)) > 0:
+            self.pause(pause)
+        credentials = self._credentials(operation) if authenticated else {}
+        return {**_SENT, **headers, **credentials}
 
     def _credentials(self, operation: str) -> Mapping[str, str]:
         found = self._auth.headers(self)

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from orchestrator.decoding import mended, only_value
 from orchestrator.errors import MarketplaceError, MarketplaceUnavailable, ResponseInvalid
-from orchestrator.marketplaces.response import Response
+from orchestrator.marketplaces.response import MOST_NESTED, MOST_VALUES, Response
 
 ROWS = b'[{"id":1,"name":"caf\\u00e9 \\ud83d\\ude00"},{"id":2}]'
 WARNING = b"<br />\n<b>Warning</b>:  x[1] {y} in <b>/m.php</b> on line <b>110</b><br />\n"
@@ -49,6 +49,15 @@ def rows(body: bytes) -> list[Any]:
 def test_anything_around_the_json_that_is_not_json_is_left_out(body: bytes) -> None:
     """The rows are those of the answer alone."""
     assert rows(body) == msgspec.json.decode(ROWS)
+
+
+@pytest.mark.parametrize("value", [b"0", b"[[]]", b'[{"":{}}]'])
+def test_an_answer_of_too_many_values_is_not_taken_apart(value: bytes) -> None:
+    """Decoded, each value takes up to forty times its length; commas alone do not count nested ones."""
+    with pytest.raises(ResponseInvalid, match="has more than [25]50?0000 (values|lists and objects)"):
+        response(b"[%b]" % b",".join([value] * (MOST_VALUES + 2 if value == b"0" else MOST_NESTED))).decode(
+            Any
+        )
 
 
 @pytest.mark.parametrize(
