@@ -51,13 +51,13 @@ def test_anything_around_the_json_that_is_not_json_is_left_out(body: bytes) -> N
     assert rows(body) == msgspec.json.decode(ROWS)
 
 
-@pytest.mark.parametrize("value", [b"0", b"[[]]", b'[{"":{}}]'])
-def test_an_answer_of_too_many_values_is_not_taken_apart(value: bytes) -> None:
+@pytest.mark.parametrize(
+    ("value", "times"), [(b"0", MOST_VALUES + 2), (b"[[]]", MOST_NESTED), (b'{"":{}}', MOST_NESTED)]
+)
+def test_an_answer_of_too_many_values_is_not_taken_apart(value: bytes, times: int) -> None:
     """Decoded, each value takes up to forty times its length; commas alone do not count nested ones."""
-    with pytest.raises(ResponseInvalid, match="has more than [25]50?0000 (values|lists and objects)"):
-        response(b"[%b]" % b",".join([value] * (MOST_VALUES + 2 if value == b"0" else MOST_NESTED))).decode(
-            Any
-        )
+    with pytest.raises(ResponseInvalid, match="the answer has more than"):
+        response(b"[%b]" % b",".join([value] * times)).decode(list[Any])
 
 
 @pytest.mark.parametrize(

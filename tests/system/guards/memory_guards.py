@@ -59,8 +59,8 @@ MEMORY_GUARDS = (
     Guard(
         "memory: a large page is stored before its place is given back",
         "orchestrator/sync/stream_sync.py",
-        "            # Others may wait for its place, which the next page gives back.\n            writer.settle()\n",
-        "            pass\n",
+        "which the next page gives back.\n            writer.settle()\n",
+        "which the next page gives back.\n            pass\n",
         PAGES + "test_a_large_page_is_stored_before_the_next_is_read",
     ),
     Guard(
