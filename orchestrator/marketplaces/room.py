@@ -1,8 +1,9 @@
 """Room for large answers: the tasks of a process take turns with them, so that its memory has a bound.
 
-An instance with 2 GiB works on 32 tasks at once, one of the second lane with 1 GiB on 8. A task with small
-answers takes up to 40 MiB, one with the largest that are read up to 151 MiB (docs/benchmarks.md, "Tasks at
-once"). So `PLACES` tasks may have large answers, and the others wait.
+Beside the 127 MiB of idle tasks, a task with small answers takes up to 40 MiB: two joined pages, one of them
+read while the other is stored. One with the largest answers takes up to 110 MiB (docs/benchmarks.md, "Tasks
+at once"). Four of those fit an instance of 2 GiB that works on 32 tasks at once, and one of the second lane
+with 1 GiB and 8 tasks: 127 + 28 * 40 + 4 * 110 and 127 + 4 * 40 + 4 * 110 MiB.
 
 A task takes one place for all of a page, and keeps it until the page is stored. It never waits for a place
 while it has one: waiting tasks cannot block each other.

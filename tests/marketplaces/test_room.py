@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -62,8 +63,9 @@ def give_up() -> None:
     raise TimeoutError
 
 
-def test_one_large_answer_too_many_waits_until_another_is_done() -> None:
-    """It is asked for again once there is room; the marketplace never holds half an answer meanwhile."""
+def test_one_large_answer_too_many_waits_until_another_is_done(caplog: pytest.LogCaptureFixture) -> None:
+    """It is asked for again once there is room; one line of the log tells why its task does nothing."""
+    caplog.set_level(logging.INFO)
     waits = threading.Event()
     claims: list[int] = []
 
@@ -85,6 +87,8 @@ def test_one_large_answer_too_many_waits_until_another_is_done() -> None:
 
     assert third.place.is_held
     assert (third.calls, len(server.requests)) == (2, 4)
+    lines = [line.message for line in caplog.records if getattr(line, "action", "") == "answer_waits"]
+    assert lines == ["example things: a large answer waits for its turn"]
     # While it waits, the tasks of later runs skip the connection.
     assert claims == [3]
 

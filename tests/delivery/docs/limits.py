@@ -17,7 +17,7 @@ from orchestrator import attempts, errors
 from orchestrator.adapters.embedded import database
 from orchestrator.adapters.embedded.delivery import Delivery
 from orchestrator.adapters.google import change_feed, channels, firestore, pubsub, secret_manager
-from orchestrator.marketplaces import client, response, transport
+from orchestrator.marketplaces import client, response, room, transport
 from orchestrator.marketplaces.ebay import limits as ebay_limits
 from orchestrator.marketplaces.ebay import listings as ebay
 from orchestrator.marketplaces.ebay import narrowing
@@ -87,15 +87,22 @@ ROWS = [
     ),
     _limit(
         "a page of a listing, with all that belongs to its rows",
-        "marketplaces/client.py, sync/pages.py",
+        "marketplaces/client.py, marketplaces/response.py, sync/pages.py",
         f"{client.PAGE_BYTES // _MIB} MiB and {client.PAGE_CALLS:,} calls",
-        f"{response.MOST_VALUES:,} values an answer, {pages.MAX_RECORDS:,} rows",
+        f"{response.MOST_VALUES:,} values an answer, {response.MOST_NESTED:,} of them lists and objects",
+        f"{pages.MAX_RECORDS:,} rows",
+    ),
+    _limit(
+        "large answers of all tasks of a process",
+        "marketplaces/room.py",
+        f"of {room.PLACES} pages at once; the others wait for their turn, until the slice is over",
+        f"large is more than {room.LARGE_BYTES // _MIB} MiB or {room.LARGE_VALUES:,} values",
     ),
     _limit(
         "small pages joined for one commit",
         "sync/pages.py",
         f"{pages.JOINED_RECORDS} records, {pages.JOINED_BYTES // _MIB} MiB or {pages.JOINED_SECONDS:g} s",
-        "one page is read ahead",
+        "one page is read ahead, but none of a large one",
     ),
     _limit(
         "an invocation",
