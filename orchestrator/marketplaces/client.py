@@ -26,8 +26,8 @@ from orchestrator.errors import (
     ResponseInvalid,
 )
 from orchestrator.marketplaces.response import Response
-from orchestrator.marketplaces.room import LARGE_BYTES, LARGE_VALUES, Crowded, Place
 from orchestrator.marketplaces.session_request import SessionRequest
+from orchestrator.room import LARGE_BYTES, LARGE_VALUES, Crowded, Place
 
 T = TypeVar("T")
 A = TypeVar("A")

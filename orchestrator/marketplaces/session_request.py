@@ -13,9 +13,9 @@ from msgspec import Meta
 
 from orchestrator.decoding import UNREADABLE
 from orchestrator.errors import ConnectionInvalid
-from orchestrator.marketplaces.room import ROOM, Room
 from orchestrator.model.connection import Connection
 from orchestrator.ports import Clock, SecretStore
+from orchestrator.room import ROOM, Room
 
 S = TypeVar("S", bound="Settings")
 C = TypeVar("C", bound=msgspec.Struct)

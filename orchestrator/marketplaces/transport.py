@@ -15,7 +15,7 @@ import urllib3
 from urllib3.exceptions import HTTPError, LocationParseError
 
 from orchestrator.errors import MarketplaceUnavailable, RequestRejected, ResponseInvalid
-from orchestrator.marketplaces.room import LARGE_BYTES, Crowded
+from orchestrator.room import LARGE_BYTES, Crowded
 from orchestrator.timed_http import TimedPoolManager, TimedTlsConnection, TimedTlsPool
 
 #: Seconds to connect, and from the end of a request to the end of its answer.

@@ -13,12 +13,12 @@ from typing import ParamSpec, TypeVar
 
 import pytest
 
+from orchestrator import room as rooms
 from orchestrator.errors import ResponseInvalid
-from orchestrator.marketplaces import room as rooms
-from orchestrator.marketplaces.room import Place, Room
 from orchestrator.marketplaces.spec import Session
 from orchestrator.model.run import TaskStatus
 from orchestrator.ports import Update
+from orchestrator.room import Place, Room
 from orchestrator.sync import pages
 from orchestrator.vault.trial import try_out
 from tests.support.world import FakeClient, World, fill

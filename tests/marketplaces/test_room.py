@@ -15,7 +15,7 @@ from orchestrator.marketplaces import client, transport
 from orchestrator.marketplaces.auth import FixedHeader
 from orchestrator.marketplaces.client import Client
 from orchestrator.marketplaces.response import Response
-from orchestrator.marketplaces.room import Crowded, Place, Room
+from orchestrator.room import Crowded, Place, Room
 from tests.support.scripted import Bench, Scripted, Secrets, scripted
 
 #: Only a defect waits so long.

@@ -18,11 +18,11 @@ from local.sandbox.http import Reply, Request, Server
 from local.sandbox.registry import serve
 from orchestrator.errors import RateLimited, RecordInvalid
 from orchestrator.marketplaces.registry import REGISTRY
-from orchestrator.marketplaces.room import Room
 from orchestrator.marketplaces.session_request import SessionRequest
 from orchestrator.marketplaces.spec import AnyConnector, AnySession, AnyStream, Page, Window
 from orchestrator.model.connection import Connection, ConnectionStatus
 from orchestrator.model.records.record import Record
+from orchestrator.room import Room
 from tests.support.clocks import VirtualClock
 from tests.support.secrets import MemorySecrets
 

@@ -14,7 +14,6 @@ import msgspec
 
 from orchestrator import handle
 from orchestrator.adapters.embedded.store import SqliteStore
-from orchestrator.marketplaces.room import Place, Room
 from orchestrator.marketplaces.session_request import SessionRequest
 from orchestrator.marketplaces.spec import (
     AnySession,
@@ -36,6 +35,7 @@ from orchestrator.model.run import Run, Shard, Task
 from orchestrator.model.state import SyncState
 from orchestrator.operators.tasks.quiet import quiet_page
 from orchestrator.ports import Clock, DocumentStore, Filter, Put, Query, Snapshot
+from orchestrator.room import Place, Room
 from orchestrator.runs.start import Started, start_tick
 from orchestrator.services import Services
 from orchestrator.settings import Settings

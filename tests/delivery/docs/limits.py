@@ -13,11 +13,11 @@ from google.api_core.retry import Retry
 from functions import bodies, events, requests, server
 from functions.auth import certificates
 from local.processes import ROOT
-from orchestrator import attempts, errors
+from orchestrator import attempts, errors, room
 from orchestrator.adapters.embedded import database
 from orchestrator.adapters.embedded.delivery import Delivery
 from orchestrator.adapters.google import change_feed, channels, firestore, pubsub, secret_manager
-from orchestrator.marketplaces import client, response, room, transport
+from orchestrator.marketplaces import client, response, transport
 from orchestrator.marketplaces.ebay import limits as ebay_limits
 from orchestrator.marketplaces.ebay import listings as ebay
 from orchestrator.marketplaces.ebay import narrowing
@@ -94,7 +94,7 @@ ROWS = [
     ),
     _limit(
         "large answers of all tasks of a process",
-        "marketplaces/room.py",
+        "room.py",
         f"of {room.PLACES} pages at once; the others wait for their turn, until the slice is over",
         f"large is more than {room.LARGE_BYTES // _MIB} MiB or {room.LARGE_VALUES:,} values",
     ),

@@ -37,14 +37,14 @@ MEMORY_GUARDS = (
     ),
     Guard(
         "memory: who gives up waiting leaves the place to the next",
-        "orchestrator/marketplaces/room.py",
+        "orchestrator/room.py",
         "                self._waiting.remove(given)\n                return\n        self.leave()\n",
         "                self._waiting.remove(given)\n                return\n",
         TURNS + "test_who_gives_up_leaves_the_place_to_the_next",
     ),
     Guard(
         "memory: places are given in turn",
-        "orchestrator/marketplaces/room.py",
+        "orchestrator/room.py",
         "self._waiting.popleft().set()",
         "self._waiting.pop().set()",
         TURNS + "test_places_are_given_in_turn",

@@ -14,9 +14,9 @@ import msgspec
 import pytest
 
 from orchestrator.marketplaces.response import MOST_VALUES
-from orchestrator.marketplaces.room import LARGE_BYTES, PLACES
 from orchestrator.marketplaces.transport import MAX_BYTES
 from orchestrator.model.run import TaskStatus
+from orchestrator.room import LARGE_BYTES, PLACES
 from tests.support.linux import on_linux
 from tests.support.project import ROOT
 from tests.system.hostile.serving import MIB, Body, answering, listing, offer, packed

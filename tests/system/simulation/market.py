@@ -21,7 +21,6 @@ from orchestrator.errors import (
     ResponseInvalid,
 )
 from orchestrator.marketplaces.auth import ExpiringToken, RotatingGrant, Rotation, Token
-from orchestrator.marketplaces.room import Place, Room
 from orchestrator.marketplaces.session_request import SessionRequest, Settings, read_credential, read_settings
 from orchestrator.marketplaces.spec import (
     AnyConnector,
@@ -35,6 +34,7 @@ from orchestrator.marketplaces.spec import (
     Unshown,
     Window,
 )
+from orchestrator.room import Place, Room
 from tests.support.connectors import OPEN_TO_ALL
 from tests.system.simulation.accounts import Account
 from tests.system.simulation.loop import START, chance
