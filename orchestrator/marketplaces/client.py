@@ -27,14 +27,15 @@ from orchestrator.errors import (
 )
 from orchestrator.marketplaces.response import Response
 from orchestrator.marketplaces.session_request import SessionRequest
+from orchestrator.room import LARGE_BYTES, LARGE_VALUES, Crowded, Place
 
 T = TypeVar("T")
+A = TypeVar("A")
 log = logging.getLogger(__name__)
 
 #: The most times that a call is sent; a refreshed token adds one.
 ATTEMPTS = 5
-#: The most calls, and bytes of answers, for one page of a listing with the details of its rows. Eight
-#: connections share an instance's memory, each with one page being read and one being written.
+#: The most calls, and bytes of answers, for one page of a listing with the details of its rows.
 PAGE_CALLS, PAGE_BYTES = 1_000, 24 * 1024 * 1024
 #: No retry starts later than this many seconds after a call began; waits for limits do not count.
 RETRY_WITHIN_S = 10.0
@@ -124,8 +125,10 @@ class Client:
         self.received_bytes = 0
         #: The marketplace's clock in its latest answer; aware UTC.
         self.server_time: datetime | None = None
-        #: Seconds slept: for limits, before retries, and while an answer is prepared.
+        #: Seconds slept: for limits, before retries, while an answer is prepared, and until there was room.
         self.slept_s = 0.0
+        #: For a page with large answers. The engine gives it back.
+        self.place = Place(request.room)
         self._page_calls = self._page_bytes = 0
         self._page_faults: set[str] = set()
         self._given = request
@@ -169,21 +172,20 @@ class Client:
         Raises:
             MarketplaceError: One of its kinds, after bounded retries.
         """
-        target = self._target(url, params)
+        target, clock = self._target(url, params), self._given.clock
         body, content = _body(json, form)
-        clock = self._given.clock
-        started = clock.monotonic()
-        refreshed = not authenticated
-        attempt = 1
+        attempt, started, refreshed, is_crowded = 1, clock.monotonic(), not authenticated, False
         while True:
-            if self._pace and (pause := self._pace.wait_s(operation)) > 0:
-                self.pause(pause)
-            credentials = self._credentials(operation) if authenticated else {}
-            sent = {**_SENT, **content, **(headers or {}), **credentials}
+            if is_crowded or self._page_bytes > LARGE_BYTES:
+                started += self._take_place(operation)
+            sent = self._prepare(operation, {**content, **(headers or {})}, authenticated=authenticated)
             try:
                 response = self._send(operation, target, sent, body)
                 self._raise_for_status(operation, response, errors or {}, attempt)
                 return read(response)
+            except Crowded:
+                # Waiting here would keep the part that was read.
+                is_crowded = True
             except CredentialsRejected:
                 if refreshed or not self._auth.refresh(self):
                     raise
@@ -192,8 +194,7 @@ class Client:
                 if attempt >= ATTEMPTS:
                     raise
                 attempt += 1
-                # A little jitter: callers that were refused together must not come back together.
-                self.pause(error.wait_s + self._given.random.uniform(0, min(1, error.wait_s / 10)))
+                self._pause_with_jitter(error.wait_s)
             except MarketplaceUnavailable:
                 # This may take minutes: meanwhile the tasks of later runs skip the connection.
                 self._given.troubled()
@@ -215,13 +216,56 @@ class Client:
         """
         self._sleep(self._given.wait, seconds)
 
-    def _sleep(self, sleep: Callable[[float], None], seconds: float) -> None:
+    def _pause_with_jitter(self, seconds: float) -> None:
+        """Wait a little longer: callers that were refused together must not come back together."""
+        self.pause(seconds + self._given.random.uniform(0, min(1, seconds / 10)))
+
+    def _take_place(self, operation: str) -> float:
+        """Take a place for a large answer, unless the session has one; wait if none is free.
+
+        The call is made again then: half an answer would outlast the marketplace's patience.
+
+        Returns:
+            The seconds that it waited.
+
+        Raises:
+            RateLimited: None became free before the end of the slice.
+        """
+        if self.place.take_at_once():
+            return 0.0
+        call = f"{self._marketplace} {operation}"
+
+        def check() -> None:
+            try:
+                self._given.wait(0)
+            except RateLimited:
+                raise RateLimited(f"{call}: no room for a large answer in time", wait_s=0) from None
+
+        # This may take minutes, as if the marketplace did not answer.
+        self._given.troubled()
+        log.info(
+            "%s: a large answer waits for its turn", call, extra={"action": "answer_waits", "call": call}
+        )
+        slept_s = self.slept_s
+        self._sleep(self.place.take, check)
+        return self.slept_s - slept_s
+
+    def _sleep(self, sleep: Callable[[A], None], argument: A) -> None:
         """Sleep, and count the time as slept."""
         begun = self._given.clock.monotonic()
         try:
-            sleep(seconds)
+            sleep(argument)
         finally:
             self.slept_s += self._given.clock.monotonic() - begun
+
+    def _prepare(
+        self, operation: str, headers: Mapping[str, str], *, authenticated: bool
+    ) -> Mapping[str, str]:
+        """Wait until the pace allows the call; returns all headers to send."""
+        if self._pace and (pause := self._pace.wait_s(operation)) > 0:
+            self.pause(pause)
+        credentials = self._credentials(operation) if authenticated else {}
+        return {**_SENT, **headers, **credentials}
 
     def _credentials(self, operation: str) -> Mapping[str, str]:
         found = self._auth.headers(self)
@@ -252,18 +296,21 @@ class Client:
         call = f"{self._marketplace} {operation}"
         method = "GET" if body is None else "POST"
         self.calls += 1
-        answer = send(call, method, target, headers, body, public=self._base_url is None)
+        public = self._base_url is None
+        answer = send(call, method, target, headers, body, public=public, has_room=self.place.take_at_once)
         self.received_bytes += answer.received
+        response = Response(call, answer.status, answer.headers, answer.body, self._page_faults)
+        self.server_time = _http_date(answer.headers.get("Date")) or self.server_time
+        if self._pace:
+            self._pace.observe(operation, response)
+        if sum(response.commas_and_brackets) > LARGE_VALUES and not self.place.take_at_once():
+            raise Crowded
         self._page_calls += 1
         self._page_bytes += len(answer.body)
         if self._page_calls > PAGE_CALLS or self._page_bytes > PAGE_BYTES:
             raise ResponseInvalid(
                 f"{call}: one page of the listing takes more than {PAGE_CALLS} calls or {PAGE_BYTES} bytes"
             )
-        response = Response(call, answer.status, answer.headers, answer.body, self._page_faults)
-        self.server_time = _http_date(answer.headers.get("Date")) or self.server_time
-        if self._pace:
-            self._pace.observe(operation, response)
         return response
 
     def _raise_for_status(self, operation: str, response: Response, errors: Errors, attempt: int) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TypeVar
 
 import msgspec
@@ -15,11 +16,12 @@ from orchestrator.errors import MarketplaceUnavailable, ResponseInvalid
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 
-#: The most values in the JSON of an answer.
-MOST_VALUES = 500_000
+#: The most values in the JSON of an answer, and the most lists and objects, which take more.
+MOST_VALUES, MOST_NESTED = 500_000, 250_000
+_OTHERS = bytes(each for each in range(256) if each not in b",[{")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Response:
     """A good answer, read to its end."""
 
@@ -34,9 +36,20 @@ class Response:
 
     @property
     def content_type(self) -> str:
-        """Without its parameters, in lower case; for messages."""
-        name = self.headers.get("Content-Type", "").partition(";")[0].strip().lower()[:80]
-        return name or "no content type"
+        """The kind of content that the answer says it has, for messages."""
+        given = self.headers.get("Content-Type", "")
+        return given.partition(";")[0].strip().lower()[:80] or "no content type"
+
+    @cached_property
+    def commas_and_brackets(self) -> tuple[int, int]:
+        """How many commas the body has, and how many brackets that open a list or an object.
+
+        JSON has as many values: a comma separates two, and a bracket is before a first one.
+        """
+        # One pass over the body, which takes as long as counting one of them.
+        marks = self.body.translate(None, _OTHERS)
+        commas = marks.count(b",")
+        return commas, len(marks) - commas
 
     def decode(self, kind: type[T]) -> T:
         """The body as `kind`, without notices, marks or comments around it and without unreadable characters.
@@ -45,9 +58,12 @@ class Response:
             MarketplaceUnavailable: Not one JSON value: an error page, or a truncated body.
             ResponseInvalid: JSON, but not of the form that the API promises.
         """
-        # Decoded, a value takes up to forty times its length. A comma separates two values.
-        if self.body.count(b",") > MOST_VALUES:
+        # Decoded, a value takes up to forty times its length.
+        commas, brackets = self.commas_and_brackets
+        if commas > MOST_VALUES:
             raise ResponseInvalid(f"{self.call}: the answer has more than {MOST_VALUES} values")
+        if brackets > MOST_NESTED:
+            raise ResponseInvalid(f"{self.call}: the answer has more than {MOST_NESTED} lists and objects")
         try:
             body = mended(self.body)
             try:

@@ -15,6 +15,7 @@ from orchestrator.decoding import UNREADABLE
 from orchestrator.errors import ConnectionInvalid
 from orchestrator.model.connection import Connection
 from orchestrator.ports import Clock, SecretStore
+from orchestrator.room import ROOM, Room
 
 S = TypeVar("S", bound="Settings")
 C = TypeVar("C", bound=msgspec.Struct)
@@ -34,14 +35,18 @@ class SessionRequest:
     clock: Clock
     #: For jitter.
     random: random.Random
-    #: Sleeps these seconds if that is short and fits the slice, else raises RateLimited.
+    #: Sleeps these seconds if that is short and fits the slice, else raises RateLimited; so do 0 seconds once
+    #: the slice is over.
     wait: Callable[[float], None]
     #: Whether `base_url` is obeyed.
     development: bool
     #: Takes the connection's lease, if it is not held yet: before a refresh token is replaced.
     claim: Callable[[], None] = no_lease
-    #: Is told that the marketplace does not answer as it should, so that the session may take minutes.
+    #: Is told that the marketplace does not answer as it should, or that a large answer has to wait for its
+    #: turn: the session may take minutes.
     troubled: Callable[[], None] = no_lease
+    #: The places for large answers.
+    room: Room = ROOM
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

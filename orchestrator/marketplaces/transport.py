@@ -6,7 +6,7 @@ import logging
 import os
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import IPv6Address, ip_address
@@ -15,13 +15,15 @@ import urllib3
 from urllib3.exceptions import HTTPError, LocationParseError
 
 from orchestrator.errors import MarketplaceUnavailable, RequestRejected, ResponseInvalid
+from orchestrator.room import LARGE_BYTES, Crowded
 from orchestrator.timed_http import TimedPoolManager, TimedTlsConnection, TimedTlsPool
 
 #: Seconds to connect, and from the end of a request to the end of its answer.
 CONNECT_S, ANSWER_S = 5.0, 25.0
 #: Seconds for all the addresses of a host's name together: the name's owner decides how many there are.
 ADDRESSES_S = 2 * CONNECT_S
-#: The largest answer that is read, decompressed; for a moment it is in memory twice.
+#: The largest answer that is read, decompressed; for a moment it is in memory twice. More than LARGE_BYTES of
+#: it are read only if there is room.
 MAX_BYTES = 16 * 1024 * 1024
 _CHUNK = 256 * 1024
 #: Tasks at once if nobody says: those of the embedded queue.
@@ -111,7 +113,14 @@ def _pools(public: bool) -> urllib3.PoolManager:
 
 
 def send(
-    call: str, method: str, url: str, headers: Mapping[str, str], body: bytes | None, *, public: bool
+    call: str,
+    method: str,
+    url: str,
+    headers: Mapping[str, str],
+    body: bytes | None,
+    *,
+    public: bool,
+    has_room: Callable[[], bool],
 ) -> Answer:
     """Send once and read the answer to its end; redirects are not followed.
 
@@ -122,8 +131,10 @@ def send(
         headers: All headers to send.
         body: The bytes to send.
         public: Only https, and only to public addresses.
+        has_room: Asked, without a wait, whether there is room for a large answer.
 
     Raises:
+        Crowded: There is no room.
         MarketplaceUnavailable: No connection, no answer in time, or a truncated answer.
         RequestRejected: The host resolves to an address that is not public.
         ResponseInvalid: The answer is larger than MAX_BYTES.
@@ -145,6 +156,13 @@ def send(
                 read += chunk
                 if len(read) > MAX_BYTES:
                     raise ResponseInvalid(f"{call}: the answer is larger than {MAX_BYTES} bytes")
+                if len(read) > LARGE_BYTES and not 200 <= response.status < 300:
+                    # The status tells enough. Else a place would be kept during the waits before retries.
+                    read.clear()
+                    response.close()
+                    break
+                if len(read) > LARGE_BYTES and not has_room():
+                    raise Crowded
             received = response.tell()
         except BaseException:
             response.close()

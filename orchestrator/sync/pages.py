@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextvars import copy_context
 from dataclasses import replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -47,11 +47,24 @@ class Pages:
 
     If the slice ends before a page arrives, the page is abandoned: the time that a marketplace takes for a
     page has no bound that fits every slice, and waiting would only get this invocation killed.
+
+    A page with large answers keeps the session's place for them until it is stored: no page is read ahead of
+    its end, and the place is given back before the next one is read.
+
+    Args:
+        task: The slice.
+        stream: The stream.
+        show_life: Called now and then while the session waits for a place: the holder is alive.
     """
 
-    def __init__(self, task: TaskContext, stream: AnyStream) -> None:
-        self._task, self._stream = task, stream
+    def __init__(
+        self, task: TaskContext, stream: AnyStream, show_life: Callable[[], None] = lambda: None
+    ) -> None:
+        self._task, self._stream, self._show_life = task, stream, show_life
+        self._place = task.session.client.place
         self._ahead: Future[Page] | None = None
+        #: A call of the session that is under way.
+        self._called: Future[Any] | None = None
         self._limited: RateLimited | None = None
 
     @property
@@ -71,6 +84,8 @@ class Pages:
             MarketplaceError: The page could not be read.
             SliceOver: It has not arrived in time.
         """
+        if self._ahead is None:
+            self._place.give_back()
         ahead = self._ahead or self.read_ahead(window, window.token)
         if not self._arrives(ahead):
             raise SliceOver
@@ -85,6 +100,11 @@ class Pages:
         self._ahead = self._task.services.executor.submit(copy_context().run, self._read, asked, token)
         return self._ahead
 
+    @property
+    def is_large(self) -> bool:
+        """Whether the page that was taken keeps the place for large answers; no page is read ahead."""
+        return self._ahead is None and self._place.is_held
+
     def run(self, call: Callable[[], T]) -> T:
         """Run a call of the session in the reading thread, while no page is read ahead.
 
@@ -92,15 +112,25 @@ class Pages:
             SliceOver: It has not ended in time, and is abandoned like a page.
         """
         future = self._task.services.executor.submit(copy_context().run, call)
+        self._called = future
         if not self._arrives(future):
             raise SliceOver
+        self._called = None
         return future.result()
 
     def drain(self) -> None:
-        """Wait for a page that is no longer wanted: the session is then free."""
-        future, self._ahead = self._ahead, None
-        if future is not None and not future.cancel():
-            self._arrives(future)
+        """Wait for a page that is no longer wanted: the session is then free, and so is its place."""
+        future, self._ahead, self._called = self._ahead or self._called, None, None
+        if future is None or future.cancel():
+            self._place.give_back()
+            return
+        self._place.is_wanted = False
+        if self._arrives(future):
+            self._place.is_wanted = True
+            self._place.give_back()
+        else:
+            # The abandoned thread has its answers in memory until it ends.
+            future.add_done_callback(lambda _: self._place.give_back())
 
     def _arrives(self, future: Future[T]) -> bool:
         """Wait for a page or a call; False if the slice is over first."""
@@ -110,6 +140,8 @@ class Pages:
             except TimeoutError:
                 if self._task.time_left() <= 0:
                     return False
+                if self._place.is_awaited and self._place.is_wanted:
+                    self._show_life()
             else:
                 return True
 

@@ -99,7 +99,7 @@ class StreamSync:
         #: Whether the marketplace's count has changed during the listing.
         self._is_recounted = False
         self._repeats = Repeats(self._stream.name)
-        self._pages = Pages(task, self._stream)
+        self._pages = Pages(task, self._stream, self._show_life)
         suspects, history = vanished.unpack(state.suspects), versions.left_to_history(terms, state, window)
         self._normalizer = Normalizer(task, terms, window, counts, suspects, history=history)
         self._writer = self.writer(task, self._stream, self._normalizer, state)
@@ -122,6 +122,7 @@ class StreamSync:
                 shorter = self._shortened(window)
                 if shorter is not None:
                     window = shorter
+                    del page
                     if window.since >= window.until:
                         break
                     continue
@@ -132,6 +133,8 @@ class StreamSync:
                         break
                     window = self._listed_again(window)
                     continue
+                # It may be large, and the next one is read now.
+                del page
                 self._repeats.refuse(window)
                 if self._is_over:
                     raise SliceOver
@@ -236,10 +239,18 @@ class StreamSync:
             writer.begin(groups[-1], cursor)
         else:
             writer.sign_of_life(cursor)
+        if self._pages.is_large:
+            # Others may wait for its place, which the next page gives back.
+            writer.settle()
         return window
 
+    def _show_life(self) -> None:
+        """Tell other workers, while a page waits for its turn, that this one is alive."""
+        self._writer.settle()
+        self._writer.sign_of_life(self._cursor)
+
     def _read_ahead(self, window: OpenWindow, page: Page) -> None:
-        if page.next_token is not None and self._reads_on:
+        if page.next_token is not None and self._reads_on and not self._pages.is_large:
             self._pages.read_ahead(window, page.next_token)
 
     def _groups(self, window: OpenWindow, page: Page) -> list[list[Change]]:

@@ -18,6 +18,7 @@ from orchestrator.errors import (
     SyncError,
 )
 from orchestrator.marketplaces.session_request import SessionRequest, no_lease
+from orchestrator.marketplaces.spec import AnyConnector, AnySession
 from orchestrator.model import ids
 from orchestrator.model.audit import Action, Actor
 from orchestrator.model.connection import Connection, connection_from_document
@@ -56,9 +57,10 @@ def session_request(
         secrets: Has its credential.
         claim: Takes its lease before a refresh token is replaced.
     """
+    over_at = services.clock.monotonic() + ASKED.total_seconds()
 
     def wait(seconds: float) -> None:
-        if seconds > MAX_CHECK_WAIT_S:
+        if seconds > MAX_CHECK_WAIT_S or services.clock.monotonic() >= over_at:
             raise RateLimited(
                 f"{connection.marketplace} asks to wait {seconds:.0f} s",
                 wait_s=seconds,
@@ -76,6 +78,18 @@ def session_request(
         development=services.settings.is_development,
         claim=claim,
     )
+
+
+def try_out(connector: AnyConnector, session: AnySession) -> str:
+    """Make the authenticated call; returns a line that names the seller's account.
+
+    Raises:
+        MarketplaceError: The marketplace refused or did not answer.
+    """
+    try:
+        return connector.check(session)
+    finally:
+        session.client.place.give_back()
 
 
 def without_refusal(state: Snapshot | None, before: datetime) -> list[Write]:
@@ -157,7 +171,7 @@ def _account(services: Services, connection_id: str) -> str:
     def check() -> str:
         secrets = secrets_of(services, services.store, connection_id, connection)
         request = session_request(services, connection_id, connection, secrets, lease.claim)
-        return connector.check(connector.open(request))
+        return try_out(connector, connector.open(request))
 
     return lease.run(check)
 

@@ -92,7 +92,7 @@ def ends(call: Callable[[], Any], kind: type[Exception], server: Silence) -> Non
 def test_a_marketplace_that_never_finishes(server: Silence) -> None:
     """One request ends as unavailable, wherever its answer stops or trickles."""
     ends(
-        lambda: transport.send("example things", "GET", server.url, {}, None, public=False),
+        lambda: transport.send("example things", "GET", server.url, {}, None, public=False, has_room=bool),
         MarketplaceUnavailable,
         server,
     )
@@ -127,7 +127,9 @@ def test_a_name_with_many_dead_addresses(monkeypatch: pytest.MonkeyPatch) -> Non
 
         monkeypatch.setattr(socket, "socket", type("Dead", (socket.socket,), {"connect": connect}))
         with pytest.raises(MarketplaceUnavailable):
-            transport.send("example things", "GET", "https://shop.example", {}, None, public=True)
+            transport.send(
+                "example things", "GET", "https://shop.example", {}, None, public=True, has_room=bool
+            )
 
     assert len(tried) <= 3
 

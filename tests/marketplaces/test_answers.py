@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from orchestrator.decoding import mended, only_value
 from orchestrator.errors import MarketplaceError, MarketplaceUnavailable, ResponseInvalid
-from orchestrator.marketplaces.response import Response
+from orchestrator.marketplaces.response import MOST_NESTED, MOST_VALUES, Response
 
 ROWS = b'[{"id":1,"name":"caf\\u00e9 \\ud83d\\ude00"},{"id":2}]'
 WARNING = b"<br />\n<b>Warning</b>:  x[1] {y} in <b>/m.php</b> on line <b>110</b><br />\n"
@@ -49,6 +49,15 @@ def rows(body: bytes) -> list[Any]:
 def test_anything_around_the_json_that_is_not_json_is_left_out(body: bytes) -> None:
     """The rows are those of the answer alone."""
     assert rows(body) == msgspec.json.decode(ROWS)
+
+
+@pytest.mark.parametrize(
+    ("value", "times"), [(b"0", MOST_VALUES + 2), (b"[[]]", MOST_NESTED), (b'{"":{}}', MOST_NESTED)]
+)
+def test_an_answer_of_too_many_values_is_not_taken_apart(value: bytes, times: int) -> None:
+    """Decoded, each value takes up to forty times its length; commas alone do not count nested ones."""
+    with pytest.raises(ResponseInvalid, match="the answer has more than"):
+        response(b"[%b]" % b",".join([value] * times)).decode(list[Any])
 
 
 @pytest.mark.parametrize(

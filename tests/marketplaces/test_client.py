@@ -301,7 +301,7 @@ def test_an_answer_that_breaks_off_is_a_passing_failure(sent: bytes) -> None:
         thread.start()
         url = f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
         with pytest.raises(MarketplaceUnavailable, match="no complete answer"):
-            transport.send("example things", "GET", url, {}, None, public=False)
+            transport.send("example things", "GET", url, {}, None, public=False, has_room=bool)
         thread.join()
 
 

@@ -46,7 +46,7 @@ def server(authority: Authority) -> Iterator[Served]:
 
 def get(url: str, **headers: str) -> int:
     """The status of one call."""
-    return transport.send("example things", "GET", url, headers, None, public=False).status
+    return transport.send("example things", "GET", url, headers, None, public=False, has_room=bool).status
 
 
 def test_all_connections_share_one_context(server: Served, monkeypatch: pytest.MonkeyPatch) -> None:

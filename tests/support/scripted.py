@@ -22,6 +22,7 @@ from orchestrator.marketplaces.session_request import SessionRequest
 from orchestrator.marketplaces.spec import AnyConnector, AnySession, AnyStream, Page, Window
 from orchestrator.model.connection import Connection, ConnectionStatus
 from orchestrator.model.records.record import Record
+from orchestrator.room import Room
 from tests.support.clocks import VirtualClock
 from tests.support.secrets import MemorySecrets
 
@@ -78,6 +79,8 @@ class Bench:
     claim: Callable[[], None] = lambda: None
     #: Called when the marketplace does not answer as it should.
     troubled: Callable[[], None] = lambda: None
+    #: The places for large answers.
+    room: Room = field(default_factory=Room)
 
     def wait(self, seconds: float) -> None:
         """Sleep if it is short, else raise."""
@@ -108,15 +111,16 @@ class Bench:
             updated_at=UNTIL,
         )
         return SessionRequest(
-            "c-1",
-            connection,
-            secrets,
-            self.clock,
-            random.Random(1),
-            self.wait,
-            development,
-            self.claim,
-            self.troubled,
+            connection_id="c-1",
+            connection=connection,
+            secrets=secrets,
+            clock=self.clock,
+            random=random.Random(1),
+            wait=self.wait,
+            development=development,
+            claim=self.claim,
+            troubled=self.troubled,
+            room=self.room,
         )
 
 

@@ -35,6 +35,7 @@ from orchestrator.model.run import Run, Shard, Task
 from orchestrator.model.state import SyncState
 from orchestrator.operators.tasks.quiet import quiet_page
 from orchestrator.ports import Clock, DocumentStore, Filter, Put, Query, Snapshot
+from orchestrator.room import Place, Room
 from orchestrator.runs.start import Started, start_tick
 from orchestrator.services import Services
 from orchestrator.settings import Settings
@@ -112,6 +113,7 @@ class FakeClient:
     clock: Clock = field(default_factory=VirtualClock)
     sleep: Callable[[float], None] = lambda _: None
     slept_s: float = 0.0
+    place: Place = field(default_factory=lambda: Place(Room()))
 
     def wait(self, seconds: float) -> None:
         """Wait for a limit, as the shared client does."""
@@ -132,6 +134,8 @@ class Bazaar:
         self.shops: dict[str, Shop] = {}
         self.page_size = page_size
         self.calls: list[tuple[str, str, Window, str | None]] = []
+        #: The places for its large answers.
+        self.room = Room()
         #: Called at each call with (connection, stream, token); may raise or let time pass.
         self.at_call: Callable[[FakeClient, str, str | None], None] | None = None
         #: Rows that it shows with a page although they lie outside of the window.
@@ -206,7 +210,9 @@ class Bazaar:
 
     def _open(self, opening: SessionRequest) -> AnySession:
         opening.secrets.get(opening.connection.credential)
-        client: Any = FakeClient(opening.connection_id, clock=opening.clock, sleep=opening.wait)
+        client: Any = FakeClient(
+            opening.connection_id, clock=opening.clock, sleep=opening.wait, place=Place(self.room)
+        )
         return Session(client=client, settings=None, store_buyer_pii=opening.connection.store_buyer_pii)
 
     def _fetch(

@@ -13,7 +13,7 @@ from orchestrator.ports import SecretStore, Snapshot, Write
 from orchestrator.runs.audit import entry
 from orchestrator.services import Services
 from orchestrator.vault.renewal import CheckLease
-from orchestrator.vault.trial import without_refusal
+from orchestrator.vault.trial import try_out, without_refusal
 
 
 def check(services: Services, connection_id: str, *, by: Actor) -> str:
@@ -77,7 +77,7 @@ def ask_account(
 
     def call() -> str:
         claim = lease.claim if lease is not None else no_lease
-        return connector.check(open_session(services, connection_id, connection, secrets, claim))
+        return try_out(connector, open_session(services, connection_id, connection, secrets, claim))
 
     try:
         return lease.run(call) if lease is not None else call()

@@ -39,6 +39,7 @@ variable "api" {
 
 variable "backfill" {
   description = "Size of the worker of continuations: each takes a whole slice. max_instances: by default the worker's."
+  # 130 MiB, 8 tasks with small answers take 40 MiB each, and four of them up to 110 MiB (see var.worker).
   type = object({
     concurrency     = optional(number, 8)
     cpu             = optional(number, 1)
@@ -358,8 +359,9 @@ variable "sync" {
 
 variable "worker" {
   description = "Size of the worker of first slices. More instances begin more connections at once: concurrency × max_instances."
-  # An idle task takes 12 ms of CPU in two seconds of waiting, and 32 of them take 130 MiB together. A marketplace's
-  # largest answers take up to 150 MiB in one task: 2 GiB hold twelve such tasks (docs/benchmarks.md).
+  # An idle task takes 12 ms of CPU in two seconds of waiting, and 32 of them take 130 MiB together. A task with small
+  # answers takes up to 40 MiB, with a marketplace's largest answers up to 110 MiB, and four tasks of an instance may
+  # have those at once: 2 GiB hold 32 tasks in the worst case (docs/benchmarks.md).
   type = object({
     concurrency     = optional(number, 32)
     cpu             = optional(number, 1)

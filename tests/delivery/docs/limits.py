@@ -13,7 +13,7 @@ from google.api_core.retry import Retry
 from functions import bodies, events, requests, server
 from functions.auth import certificates
 from local.processes import ROOT
-from orchestrator import attempts, errors
+from orchestrator import attempts, errors, room
 from orchestrator.adapters.embedded import database
 from orchestrator.adapters.embedded.delivery import Delivery
 from orchestrator.adapters.google import change_feed, channels, firestore, pubsub, secret_manager
@@ -89,13 +89,20 @@ ROWS = [
         "a page of a listing, with all that belongs to its rows",
         "marketplaces/client.py, marketplaces/response.py, sync/pages.py",
         f"{client.PAGE_BYTES // _MIB} MiB and {client.PAGE_CALLS:,} calls",
-        f"{response.MOST_VALUES:,} values an answer, {pages.MAX_RECORDS:,} rows",
+        f"{response.MOST_VALUES:,} values an answer, {response.MOST_NESTED:,} of them lists and objects",
+        f"{pages.MAX_RECORDS:,} rows",
+    ),
+    _limit(
+        "large answers of all tasks of a process",
+        "room.py",
+        f"of {room.PLACES} pages at once; the others wait for their turn, until the slice is over",
+        f"large is more than {room.LARGE_BYTES // _MIB} MiB or {room.LARGE_VALUES:,} values",
     ),
     _limit(
         "small pages joined for one commit",
         "sync/pages.py",
         f"{pages.JOINED_RECORDS} records, {pages.JOINED_BYTES // _MIB} MiB or {pages.JOINED_SECONDS:g} s",
-        "one page is read ahead",
+        "one page is read ahead, but none of a large one",
     ),
     _limit(
         "an invocation",

@@ -24,6 +24,7 @@ from tests.system.guards.guard import Guard
 from tests.system.guards.local_guards import LOCAL_GUARDS
 from tests.system.guards.log_guards import LOG_GUARDS
 from tests.system.guards.look_guards import LOOK_GUARDS
+from tests.system.guards.memory_guards import MEMORY_GUARDS
 from tests.system.guards.migration_guards import MIGRATION_GUARDS
 from tests.system.guards.operator_guards import OPERATOR_GUARDS
 from tests.system.guards.pace_guards import PACE_GUARDS
@@ -44,6 +45,7 @@ GUARDS = (
     *DETAIL_GUARDS,
     *MIGRATION_GUARDS,
     *RUN_GUARDS,
+    *MEMORY_GUARDS,
     *PACE_GUARDS,
     *FRESHNESS_GUARDS,
     *CHANGE_GUARDS,

@@ -13,6 +13,11 @@ Body = Callable[[int], Iterator[bytes]]
 MIB = 1024 * 1024
 
 
+class _Server(ThreadingHTTPServer):
+    #: All tasks of a worker may connect at once.
+    request_queue_size = 128
+
+
 @contextmanager
 def answering(body: Body, *, encoding: str = "") -> Iterator[str]:
     """A server whose every answer is JSON in chunks; yields its URL."""
@@ -39,7 +44,7 @@ def answering(body: Body, *, encoding: str = "") -> Iterator[str]:
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = _Server(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
     thread.start()

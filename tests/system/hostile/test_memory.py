@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from itertools import chain, repeat
 from pathlib import Path
@@ -14,6 +16,7 @@ import pytest
 from orchestrator.marketplaces.response import MOST_VALUES
 from orchestrator.marketplaces.transport import MAX_BYTES
 from orchestrator.model.run import TaskStatus
+from orchestrator.room import LARGE_BYTES, PLACES
 from tests.support.linux import on_linux
 from tests.support.project import ROOT
 from tests.system.hostile.serving import MIB, Body, answering, listing, offer, packed
@@ -21,20 +24,25 @@ from tests.system.hostile.syncing import Outcome
 
 pytestmark = [on_linux, pytest.mark.processes]
 
+#: Tasks at once: `worker.concurrency` (terraform/modules/marketplace_sync/variables.tf).
+TASKS = 32
 #: An answer that is given up stands in memory up to its limit, and twice while its buffer grows.
 REFUSED_MIB = 3 * MAX_BYTES // MIB
 #: A page that is written and one that is read, which stands twice, and once more as its rows; and as much
 #: again for what the allocator does not give back.
 READ_MIB = 10 * MAX_BYTES // MIB
+#: A page that is read while no other is written.
+PAGE_MIB = 6 * MAX_BYTES // MIB
 
 
-def synced(tmp_path: Path, body: Body, *, encoding: str = "") -> Outcome:
-    """What a process of its own makes of a marketplace with such answers."""
+def synced(tmp_path: Path, body: Body, *, encoding: str = "", tasks: int = 1) -> Outcome:
+    """What a process of its own makes of a marketplace with such answers, for so many connections at once."""
     with (
         answering(lambda _: iter([listing(offer("0"))])) as friendly,
         answering(body, encoding=encoding) as hostile,
     ):
-        command = [sys.executable, "-m", "tests.system.hostile.syncing", str(tmp_path), friendly, hostile]
+        arguments = [str(tmp_path), str(tasks), friendly, hostile]
+        command = [sys.executable, "-m", "tests.system.hostile.syncing", *arguments]
         run = subprocess.run(command, cwd=ROOT, capture_output=True, timeout=300, check=True)
     return msgspec.json.decode(run.stdout, type=Outcome)
 
@@ -83,17 +91,17 @@ def test_an_answer_of_tiny_values_is_not_taken_apart(tmp_path: Path) -> None:
 
 
 def test_large_pages_are_not_joined(tmp_path: Path) -> None:
-    """Two dozen pages of one large record each take no more than a few of them."""
+    """A dozen pages of one large record each take no more than a few of them."""
     large = b',"x":"%b"' % (b"y" * (MAX_BYTES - MIB))
 
     def body(number: int) -> Iterator[bytes]:
-        yield listing(offer(str(number), large), token=b'"%d"' % number if number < 23 else b"null")
+        yield listing(offer(str(number), large), token=b'"%d"' % number if number < 11 else b"null")
 
     outcome = synced(tmp_path, body)
 
-    assert (outcome.status, outcome.written) == (TaskStatus.SUCCEEDED, 23)
-    # One page is read, one normalized and one written at a time, each with a copy or two on its way.
-    assert growth(outcome) < 1.4 * READ_MIB
+    assert (outcome.status, outcome.written) == (TaskStatus.SUCCEEDED, 11)
+    # A large page is stored before the next one is read.
+    assert growth(outcome) < READ_MIB
 
 
 def test_a_page_of_many_records_is_worked_on_in_portions(tmp_path: Path) -> None:
@@ -105,10 +113,38 @@ def test_a_page_of_many_records_is_worked_on_in_portions(tmp_path: Path) -> None
     assert growth(outcome) < READ_MIB / 2
 
 
+def test_the_tasks_of_a_worker_take_turns_with_large_answers(tmp_path: Path) -> None:
+    """A hostile marketplace answers all of a worker's tasks with its most at the same moment."""
+    outcome = synced(tmp_path, at_once(TASKS), tasks=TASKS)
+
+    assert (outcome.status, outcome.written) == (TaskStatus.SUCCEEDED, TASKS)
+    # A task that waits has read a small part of its answer, whose buffer stands twice while it grows.
+    assert growth(outcome) < PLACES * PAGE_MIB + (TASKS - PLACES) * 2 * LARGE_BYTES // MIB
+
+
+def at_once(tasks: int) -> Body:
+    """Large listings that end once so many of them are read up to their end, or given up."""
+    counting, is_read, all_read = threading.Lock(), itertools.count(1), threading.Event()
+
+    def body(_: int) -> Iterator[bytes]:
+        start, end = listing(offer("1", b',"x":"|"')).split(b"|")
+        try:
+            yield start
+            yield b"y" * (MAX_BYTES - MIB)
+        finally:
+            with counting:
+                if next(is_read) == tasks:
+                    all_read.set()
+        all_read.wait(20)
+        yield end
+
+    return body
+
+
 def test_a_large_record_is_not_taken_apart_for_its_reject(tmp_path: Path) -> None:
-    """A record of 300,000 empty lists, which is none, is kept as a reject without being searched."""
+    """A record of 120,000 lists in lists, which is none, is kept as a reject without being searched."""
     outcome = synced(
-        tmp_path, lambda _: iter([listing(b'{"x":[%b]}' % b",".join([b"[[[[[[]]]]]]"] * 300_000))])
+        tmp_path, lambda _: iter([listing(b'{"x":[%b]}' % b",".join([b"[[1.5,1.5,1.5]]"] * 120_000))])
     )
 
     assert (outcome.status, outcome.rejected) == (TaskStatus.SUCCEEDED, 1)

@@ -34,6 +34,7 @@ from orchestrator.marketplaces.spec import (
     Unshown,
     Window,
 )
+from orchestrator.room import Place, Room
 from tests.support.connectors import OPEN_TO_ALL
 from tests.system.simulation.accounts import Account
 from tests.system.simulation.loop import START, chance
@@ -84,6 +85,7 @@ class Client:
     server_time: datetime | None = None
     slept_s: float = 0.0
     auth: Any = None
+    place: Place = field(default_factory=lambda: Place(Room()))
 
     def begin_page(self) -> None:
         """A made-up page has no bounds."""
