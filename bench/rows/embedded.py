@@ -38,7 +38,7 @@ def measure(site: Site) -> list[Figure]:
     orders = site.amount(10_000, 200)
     url = site.ready("shopify", orders=orders, products=200)
     product, floor = spent_in_turn(
-        site.amount(7, 1),
+        site.amount(7, 0),
         lambda: _product(site.file(), url, orders),
         lambda: _floor(site.file(), url, orders),
     )

@@ -19,6 +19,7 @@ from orchestrator.sync.task_context import TaskContext
 T = TypeVar("T")
 
 #: Small pages are joined until they hold this many records, but no page waits longer than this for the next.
+#: A stream's first page of all is not joined: its records show at once that a new connection works.
 JOINED_RECORDS = 250
 JOINED_SECONDS = 5.0
 #: Nor are they joined beyond this many bytes.
@@ -51,6 +52,9 @@ class Pages:
 
     def __init__(self, task: TaskContext, stream: AnyStream) -> None:
         self._task, self._stream = task, stream
+        known = task.holder.state.streams.get(stream.name)
+        #: Whether no window of the stream was ever read to its end.
+        self._is_new = known is None or known.cursor.since is None
         self._ahead: Future[Page] | None = None
         self._limited: RateLimited | None = None
 
@@ -146,7 +150,8 @@ class Pages:
             window = replace(window, attempt=self._later_attempt(window.attempt))
             waited = clock.monotonic() - begun
             is_large = len(records) >= JOINED_RECORDS or sum(map(len, records)) >= JOINED_BYTES
-            if token is None or is_large or waited > JOINED_SECONDS:
+            is_first = self._is_new and first is None
+            if token is None or is_first or is_large or waited > JOINED_SECONDS:
                 break
         return replace(
             page,

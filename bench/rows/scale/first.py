@@ -46,9 +46,9 @@ class _Watching(WrappedStore):
 
 def measure(site: Site) -> list[Figure]:
     """The figure."""
-    url = site.ready("woocommerce", orders=site.amount(1_000, 100), products=20)
+    url = site.ready("woocommerce", orders=site.amount(1_000, 150), products=20)
     product, floor = in_turn(
-        site.amount(11, 1), lambda: _product(site.file(), url), lambda: _floor(site.file(), url)
+        site.amount(11, 0), lambda: _product(site.file(), url), lambda: _floor(site.file(), url)
     )
     return [
         Figure(
