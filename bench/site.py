@@ -89,7 +89,7 @@ class Site:
         return name, url
 
     def ready(self, marketplace: str, *, orders: int, products: int) -> str:
-        """A process that repeats a sandbox's answers from memory, started at its first use; returns its URL."""
+        """The URL of a process that repeats a sandbox's answers from memory; the first use starts both."""
         wanted = (marketplace, orders, products)
         if wanted not in self._ready:
             sandbox, its_url = self._sandbox(*wanted)

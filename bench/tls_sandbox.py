@@ -1,8 +1,8 @@
 """`python -m bench.tls_sandbox PORT FOLDER HOSTS TLS CALL_MS`: a Shopify sandbox at many hosts, over TLS.
 
 It listens on 127.0.0.1 and on HOSTS further loopback addresses, as if each shop had a host of its own. A call
-takes CALL_MS milliseconds, as over a network: so tasks are at work at the same time, and the machine's cores are
-the worker's. `FOLDER/tests.pem` is the authority to trust.
+takes CALL_MS milliseconds, as over a network: so tasks are at work at the same time, and the machine's cores
+are the worker's. `FOLDER/tests.pem` is the authority to trust.
 """
 
 from __future__ import annotations
@@ -60,4 +60,10 @@ def main(port: int, folder: Path, hosts: int, *, tls: bool, call_s: float) -> No
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]), tls=sys.argv[4] == "tls", call_s=int(sys.argv[5]) / 1000)
+    main(
+        int(sys.argv[1]),
+        Path(sys.argv[2]),
+        int(sys.argv[3]),
+        tls=sys.argv[4] == "tls",
+        call_s=int(sys.argv[5]) / 1000,
+    )
