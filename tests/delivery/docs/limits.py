@@ -95,7 +95,7 @@ ROWS = [
         "small pages joined for one commit",
         "sync/pages.py",
         f"{pages.JOINED_RECORDS} records, {pages.JOINED_BYTES // _MIB} MiB or {pages.JOINED_SECONDS:g} s",
-        "one page is read ahead",
+        "a stream's first page of all is not joined; one page is read ahead",
     ),
     _limit(
         "an invocation",
