@@ -34,9 +34,8 @@ MOST_VALUES = 30
 
 
 def has_own_paces(services: Services) -> bool:
-    """Whether some connection has an interval of its own; one read, however many have."""
-    own = Query("connections", where=[Filter("pace", "<", EVERY_TICK)], order_by="pace", limit=1)
-    return bool(services.store.query(own))
+    """Whether some connection has an interval of its own."""
+    return services.store.count("connections", [Filter("pace", "<", EVERY_TICK)]) > 0
 
 
 def due_at(services: Services, at: datetime, active: Mapping[str, int]) -> tuple[Due, dict[str, int]]:
