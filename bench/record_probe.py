@@ -33,8 +33,8 @@ STREAMS = ("orders", "products", "inventory")
 LINES, VARIANTS = (2, 10), 3
 #: Methods that make documents out of raw rows; a release need not have each.
 _NORMALIZING = ("changes", "completed")
-#: The first field of a GraphQL query beside the shop's currency, with its alias.
-_QUERY = re.compile(r"\{\s*(?:shop\{currencyCode\}\s*)?((?:\w+:)?\w+)")
+#: The first field of a GraphQL query beside the shop's currency, with its alias, and the kind of its nodes.
+_QUERY = re.compile(r"\{\s*(?:shop\{currencyCode\}\s*)?((?:\w+:)?\w+)(?:\(ids:\$ids\)\{\.\.\.on (\w+))?")
 _MOST_RUNS = 50
 
 
@@ -110,7 +110,7 @@ def _note_costs(served: Sandbox, costs: dict[str, int]) -> None:
             query = msgspec.json.decode(request.body)["query"]
             cost = msgspec.json.decode(reply.body).get("extensions", {}).get("cost", {})
             found = _QUERY.search(query)
-            name = found[1] if found else query
+            name = " of ".join(filter(None, found.groups())) if found else query
             costs[name] = max(costs.get(name, 0), cost.get("requestedQueryCost", 0))
         return reply
 

@@ -55,8 +55,12 @@ class Account:
 
     def sale_by_id(self, sale_id: int) -> Sale | None:
         """The sale with an id."""
-        index = self._added.get(sale_id, self._source.sale_index(sale_id))
+        index = self.sale_place(sale_id)
         return None if index is None else self.sale(index)
+
+    def sale_place(self, sale_id: int) -> int | None:
+        """The index of the sale with an id."""
+        return self._added.get(sale_id, self._source.sale_index(sale_id))
 
     def item_by_id(self, item_id: int) -> Item | None:
         """The listed item with an id."""

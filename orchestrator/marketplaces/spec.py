@@ -137,7 +137,8 @@ class Stream(Generic[SettingsT]):
     #: same order. `normalize` reads both forms. The engine normalizes the row as listed, remembers the hash
     #: of that, and completes the row only if the hash is new: an unchanged record costs no such call. So the
     #: listed row has to change with its details; a modification time does. The completed record is stored.
-    #: A row that needs no call is returned as it is. Needs `durable_token`.
+    #: A row that needs no call is returned as it is. If the rows take many calls, only the first ones are
+    #: returned, at least one: the others are given again. Needs `durable_token`.
     complete: Callable[[Session[SettingsT], Sequence[bytes]], Sequence[bytes]] | None = None
     #: The most rows that `complete` is given at once; they fail together.
     complete_rows: int = 1

@@ -117,6 +117,8 @@ class _Reader:
         #: Rows in a row that failed before any was read, and the error that the page has if there are more.
         self._failed = 0
         self._outage: MarketplaceError | None = None
+        #: The next rows that are asked for one by one: they failed together.
+        self._single = 0
 
     def read(self, changes: Sequence[Incomplete], rows: list[bytes | MarketplaceError]) -> None:
         """Add the first rows, each completed or its own error, as many as fit the batch and the slice.
@@ -145,6 +147,9 @@ class _Reader:
 
     def _batch(self, changes: Sequence[Incomplete]) -> Sequence[Incomplete]:
         """The first of these rows that are asked for together; one that takes many calls is alone."""
+        if self._single:
+            self._single -= 1
+            return changes[:1]
         is_long = self._stream.completed_alone
         if is_long is None:
             return changes
@@ -152,7 +157,7 @@ class _Reader:
         return changes[: max(1, first)]
 
     def _complete(self, changes: Sequence[Incomplete]) -> Sequence[bytes | MarketplaceError]:
-        """Rows asked for together; one by one if that fails and rows may be stored without their details."""
+        """The first rows, asked for together; the first one alone if that fails and rows may lack details."""
         try:
             return self._ask(changes)
         except _FAILURES as error:
@@ -162,7 +167,8 @@ class _Reader:
             if len(changes) == 1:
                 self._doubt(error)
                 return [error]
-        return [row for change in changes for row in self._complete([change])]
+        self._single = len(changes) - 1
+        return self._complete(changes[:1])
 
     def _ask(self, changes: Sequence[Incomplete]) -> Sequence[bytes]:
         complete, session = self._stream.complete, self._task.session
@@ -186,7 +192,7 @@ class _Reader:
             )
             name = type(error).__name__
             raise ResponseInvalid(f"{self._stream.name}: the connector failed with {name}") from None
-        if len(rows) != len(changes):
+        if not 0 < len(rows) <= len(changes):
             raise ResponseInvalid(f"{self._stream.name}: {len(rows)} of {len(changes)} rows were completed")
         if session.client.calls > calls:
             self._is_up, self._outage = True, None

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.errors import RateLimited
+from orchestrator.errors import RateLimited, RequestRejected
 from orchestrator.model import ids
 from orchestrator.model.run import RunStatus
 from orchestrator.ports import Delete, Write, Written
@@ -106,6 +106,46 @@ def test_a_row_that_takes_many_calls_is_completed_alone(tmp_path: Any) -> None:
 
     assert world.bazaar.details == [("r0", "r1"), ("r2",), ("r3",), ("r4", "r5", "r6"), ("r7",)]
     assert len(told(world)) == 8
+
+
+def test_the_rows_that_were_not_completed_are_given_again(tmp_path: Any) -> None:
+    """A connector that was given too many for one slice completes the first ones."""
+    world = World(tmp_path, page_size=100)
+    world.connect("a")
+    fill(world, "orders", 5)
+    world.bazaar.give_details("orders", rows=4)
+    stream = world.bazaar.streams["orders"]
+    complete = stream.complete
+    assert complete is not None
+    world.bazaar.streams["orders"] = replace(stream, complete=lambda *given: complete(*given)[:2])
+    world.run_once()
+
+    assert world.bazaar.details == [("r0", "r1", "r2", "r3"), ("r2", "r3", "r4"), ("r4",)]
+    assert set(told(world).values()) == {"detail of 1"}
+
+
+def test_rows_that_failed_together_need_not_fit_one_slice(tmp_path: Any) -> None:
+    """Each is asked for alone, and each that is done stays done."""
+    world = World(tmp_path, page_size=100)
+    world.connect("a")
+    old_rows(world, 20)
+    world.bazaar.give_details("orders", rows=20)
+
+    def slow(_: FakeClient, names: tuple[str, ...]) -> None:
+        world.clock.advance(60)
+        if "r7" in names:
+            raise RequestRejected("answered 404")
+
+    world.bazaar.at_detail = slow
+    world.run_once()
+    world.bazaar.details.clear()
+    world.clock.advance(900)
+    run_id, _ = world.run_once()
+
+    assert world.task(run_id, "a").slices > 1
+    assert {name: value for name, value in told(world).items() if value != "detail of 1"} == {"r7": "r7"}
+    alone = [names for names in world.bazaar.details if len(names) == 1]
+    assert len(alone) == len(set(alone))
 
 
 @pytest.mark.parametrize("is_full", [False, True])

@@ -227,11 +227,12 @@ def test_another_record_s_details_are_refused(sparse: World) -> None:
     assert [name for name, data in stored(sparse).items() if data.get("warnings")] == ["r1"]
 
 
-def test_too_few_completed_rows_fail_the_page(sparse: World) -> None:
-    """Rows that come back short cannot be told apart."""
+@pytest.mark.parametrize("count", [0, 4])
+def test_too_few_or_too_many_completed_rows_fail_the_page(sparse: World, count: int) -> None:
+    """One at least is completed, so that the others' turn comes."""
     sparse.bazaar.give_details("orders", rows=3)
     stream = sparse.bazaar.streams["orders"]
-    sparse.bazaar.streams["orders"] = replace(stream, complete=lambda _, raws: raws[:-1])
+    sparse.bazaar.streams["orders"] = replace(stream, complete=lambda _, raws: [*raws, *raws][:count])
     run_id, _ = sparse.run_once()
 
     error = sparse.task(run_id, "a").error

@@ -250,9 +250,9 @@ def completed(stream: AnyStream, session: AnySession, rows: Sequence[bytes]) -> 
     if stream.complete is None:
         return list(rows)
     found: list[bytes] = []
-    for at in range(0, len(rows), stream.complete_rows):
+    while len(found) < len(rows):
         session.client.begin_page()
-        found += stream.complete(session, rows[at : at + stream.complete_rows])
+        found += stream.complete(session, rows[len(found) : len(found) + stream.complete_rows])
     return found
 
 

@@ -213,16 +213,18 @@ class Listings:
         return self._shown(self._product(item)) if item else None
 
     def _nodes(self, ids: list[str]) -> list[Node | Row | None]:
-        """The products with these ids; the sandbox has no other nodes."""
+        """The products, orders, parcels and refunds with these ids; the sandbox has no other nodes."""
         if len(ids) > LARGEST_PAGE:
             raise Refused([{"message": f"the input array takes {LARGEST_PAGE} values at most"}])
-        return [self._product_node(each) for each in ids]
+        return [self._node(each) for each in ids]
 
-    def _product_node(self, gid: str) -> Node | Row | None:
-        place = self._account.item_place(_number(gid, "Product"))
-        if place is None:
-            return None
-        return self._row("Product", (0, place), lambda index: self._product(self._account.item(index)))
+    def _node(self, gid: str) -> Node | Row | None:
+        account = self._account
+        if (place := account.item_place(_number(gid, "Product"))) is not None:
+            return self._row("Product", (0, place), lambda index: self._product(account.item(index)))
+        if (place := account.sale_place(_number(gid, "Order"))) is not None:
+            return self._row("Order", (0, place), lambda index: self._order(account.sale(index)))
+        return self._parcel_by_id(gid) or self._refund_by_id(gid)
 
     def _location_by_id(self, id: str) -> Node | None:  # noqa: A002 - Shopify's name
         return next((each for each in self._all_locations() if each["id"] == id), None)

@@ -63,9 +63,10 @@ class ShopSettings(Settings, frozen=True, kw_only=True):
     fulfillment_orders: Annotated[
         bool,
         Meta(
-            description="Whether to read `ship_by` of orders that are not sent yet: one call more for each "
-            "such order that changed. It needs an access scope for fulfillment orders; without one `ship_by` "
-            "stays null, and the log says so. Once it is granted, a run with `full` fills older orders."
+            description="Whether to read `ship_by` of orders that are not sent yet: one call more for up to "
+            "100 such orders that changed. It needs an access scope for fulfillment orders; without one "
+            "`ship_by` stays null, and the log says so. Once it is granted, a run with `full` fills older "
+            "orders."
         ),
     ] = False
 
@@ -269,12 +270,14 @@ class _Answer(msgspec.Struct):
     extensions: _Extensions = _Extensions()
 
     def has_data(self) -> bool:
-        """Whether the answer has any of the fields asked for."""
+        """Whether the answer has any of the fields, or of the nodes, asked for."""
         try:
-            fields = msgspec.json.decode(self.data, type=dict[str, msgspec.Raw] | None)
+            fields = msgspec.json.decode(self.data)
         except UNREADABLE:
             return False
-        return any(bytes(value) != b"null" for value in (fields or {}).values())
+        found = fields.values() if isinstance(fields, dict) else ()
+        nodes = (node for each in found for node in (each if isinstance(each, list) else [each]))
+        return any(node is not None for node in nodes)
 
 
 def ask(

@@ -49,6 +49,7 @@ CONNECTOR = Connector(
             age=_AGE,
             durable_token=True,
             complete=complete_orders,
+            complete_rows=queries.DEADLINES_SIZE,
             detail_fields=("fulfillments", "refunds"),
             # 2: totals before refunds, lines after all discounts, orders without a payment are pending; the
             # records of version 2.

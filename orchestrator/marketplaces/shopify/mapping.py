@@ -23,8 +23,8 @@ _ORDERS = {
     "cancelled_at": "cancelledAt",
     "cancel_reason": "cancelReason",
     "ship_by": "fulfillmentOrders[].fulfillBy, the earliest that is still to send; only with the setting "
-    "`fulfillment_orders`, by a call more for each order that is not sent yet (that an order's updatedAt "
-    "moves with it is unconfirmed)",
+    "`fulfillment_orders`, by a call more for up to 100 orders that are not sent yet (that an order's "
+    "updatedAt moves with it is unconfirmed)",
     "shipping_method": "shippingLine.title",
     "currency": "totalPriceSet.shopMoney.currencyCode",
     "taxes_included": "taxesIncluded",
@@ -48,9 +48,9 @@ _ORDERS = {
     "payment_methods": "paymentGatewayNames",
     "test": "test",
     "lines": "lineItems[]",
-    "fulfillments": "fulfillments[]; a call more unless the order has no refund and at most one parcel with "
-    "everything",
-    "refunds": "refunds[] with an amount; a call more for each order with one",
+    "fulfillments": "fulfillments[]; a call more for each 13 changed orders that have a refund, or not all "
+    "lines in one parcel",
+    "refunds": "refunds[] with an amount, by the same call",
     "buyer": "shippingAddress, customer, email, phone, note",
 }
 _LINES = {

@@ -3,6 +3,11 @@
 Page sizes keep a query's requested cost below Shopify's 1,000 points, even if every object counts as a
 point, every connection as two and its size times its rows, and every list without a size as three: `POINTS`.
 
+Shopify runs a query once its requested cost is available, and gives back what it has not cost
+(shopify.dev/docs/apps/build/apis/graphql-admin/rate-limits, read 2026-11-29). So a query waits for the pages
+that it asks for, not for the rows that come. The parcels and refunds of an order request 75 points, and cost
+14 with one parcel of three lines: with small first pages 13 orders share one query and one answer.
+
 `discountedTotalSet` is not asked for. It leaves out code discounts unless it is asked for them, and those of
 the whole order always: these are in `discountAllocations` alone (shopify.dev, LineItem 2026-10, and changelog
 of 2024-02-23).
@@ -111,6 +116,11 @@ def _one(kind: str, fields: str) -> str:
     return f"query($id:ID!){{row:{kind}(id:$id){{{fields}}}}}"
 
 
+def _several(kind: str, fields: str) -> str:
+    """Nodes of one kind by their ids."""
+    return f"query($ids:[ID!]!){{rows:nodes(ids:$ids){{...on {kind}{{{fields}}}}}}}"
+
+
 #: Rows of a page.
 ORDERS_SIZE, PRODUCTS_SIZE, LEVELS_SIZE = 5, 250, 65
 ORDERS = _orders(_ORDER, ORDERS_SIZE)
@@ -132,12 +142,13 @@ LINES = _later("order", "lineItems", 30, _LINE)
 LINES_WITH_BUYER = _later("order", "lineItems", 30, _LINE_WITH_BUYER)
 _PARCEL_LINE = "quantity lineItem{id}"
 _REFUND_LINE = f"quantity restockType lineItem{{id}} subtotalSet{_MONEY}"
+_DEADLINE = "status fulfillBy"
 
 
-def _parcel(size: int) -> str:
-    """A parcel with its first lines."""
+def _parcel(size: int, tracking: int) -> str:
+    """A parcel with its first lines and tracking numbers."""
     lines = f"fulfillmentLineItems(first:{size}){{nodes{{{_PARCEL_LINE}}} {_PAGE_INFO}}}"
-    return f"{_FULFILLMENT % 5} {lines}"
+    return f"{_FULFILLMENT % tracking} {lines}"
 
 
 def _refund(size: int) -> str:
@@ -145,24 +156,31 @@ def _refund(size: int) -> str:
     return f"{_REFUND} refundLineItems(first:{size}){{nodes{{{_REFUND_LINE}}} {_PAGE_INFO}}}"
 
 
-#: The first parcels and refunds of an order, which have no cursor; if as many come, all ids are asked for.
-PARCELS_SIZE, REFUNDS_SIZE = 10, 5
-ORDER_DETAILS = _one(
-    "order",
-    f"fulfillments(first:{PARCELS_SIZE}){{{_parcel(20)}}} refunds(first:{REFUNDS_SIZE}){{{_refund(10)}}}",
+#: The orders whose parcels and refunds are asked for at once, and the parcels and refunds that their own
+#: pages hold. Most orders have one or two parcels of few lines, and one refund at most. The lists have no
+#: cursor, so the ids of a few more are asked for: if as many come, all ids are.
+ORDER_DETAILS_SIZE, PARCEL_IDS_SIZE, REFUND_IDS_SIZE, FIRST_TRACKING = 13, 8, 5, 3
+ORDER_DETAILS = _several(
+    "Order",
+    f"id fulfillments(first:2){{{_parcel(5, FIRST_TRACKING)}}} refunds(first:1){{{_refund(5)}}} "
+    f"parcelIds:fulfillments(first:{PARCEL_IDS_SIZE}){{id}} refundIds:refunds(first:{REFUND_IDS_SIZE}){{id}}",
 )
-ORDER_DETAIL_IDS = _one("order", "fulfillments(first:250){id} refunds(first:250){id}")
-PARCEL, REFUND = _one("fulfillment", _parcel(250)), _one("refund", _refund(200))
+ORDER_DETAIL_IDS = _one("order", "parcelIds:fulfillments(first:250){id} refundIds:refunds(first:250){id}")
+#: The parcels and refunds that are asked for at once: those that did not come whole with their orders.
+PARCELS_SIZE, REFUNDS_SIZE = 19, 20
+PARCELS, REFUNDS = _several("Fulfillment", _parcel(20, 5)), _several("Refund", _refund(10))
 PARCEL_LINES = _later("fulfillment", "fulfillmentLineItems", 250, _PARCEL_LINE)
 REFUND_LINES = _later("refund", "refundLineItems", 200, _REFUND_LINE)
-#: Asked only by the setting `fulfillment_orders`: it needs further access scopes.
-DEADLINES = _later("order", "fulfillmentOrders", 50, "status fulfillBy")
+#: Asked only by the setting `fulfillment_orders`: they need further access scopes.
+DEADLINES_SIZE = 100
+DEADLINES = _several("Order", f"id rows:fulfillmentOrders(first:6){{nodes{{{_DEADLINE}}} {_PAGE_INFO}}}")
+LATER_DEADLINES = _later("order", "fulfillmentOrders", 50, _DEADLINE)
 PRODUCTS = _products(_LISTED_PRODUCT, PRODUCTS_SIZE)
 BARE_PRODUCTS = _products(_BARE, PRODUCTS_SIZE)
 PRODUCT = _one("product", _LISTED_PRODUCT)
 #: The products that are asked for at once.
 WHOLE_PRODUCTS_SIZE = 7
-WHOLE_PRODUCTS = f"query($ids:[ID!]!){{rows:nodes(ids:$ids){{...on Product{{{_WHOLE_PRODUCT}}}}}}}"
+WHOLE_PRODUCTS = _several("Product", _WHOLE_PRODUCT)
 #: The further images and variants of a product; it has 250 media and 2,048 variants at most.
 IMAGES = _later("product", "media", 250, _MEDIA)
 VARIANTS_SIZE = 85
@@ -182,13 +200,14 @@ POINTS: Mapping[str, int] = {
     ORDER_WITH_BUYER: 172,
     LINES: 723,
     LINES_WITH_BUYER: 813,
-    ORDER_DETAILS: 726,
+    ORDER_DETAILS: 975,
     ORDER_DETAIL_IDS: 501,
-    PARCEL: 510,
+    PARCELS: 950,
     PARCEL_LINES: 503,
-    REFUND: 805,
+    REFUNDS: 900,
     REFUND_LINES: 803,
-    DEADLINES: 53,
+    DEADLINES: 900,
+    LATER_DEADLINES: 53,
     PRODUCTS: 503,
     BARE_PRODUCTS: 253,
     PRODUCT: 2,

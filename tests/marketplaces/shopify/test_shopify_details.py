@@ -246,6 +246,11 @@ def deadline(status: str, at: str | None) -> dict[str, Any]:
     return {"status": status, "fulfillBy": at}
 
 
+def due(*told: dict[str, Any], **info: Any) -> Reply:
+    """The fulfilment orders of the order of these tests."""
+    return nodes({"id": ORDER["id"], "rows": {"nodes": told, "pageInfo": {**END, **info}}})
+
+
 def thin_order(**changes: Any) -> bytes:
     """An order that is paid and not sent, as it is listed."""
     return msgspec.json.encode({**ORDER, "fulfillments": [], "refunds": [], **changes})
@@ -273,7 +278,7 @@ def test_deadlines_are_read_only_by_their_setting(shop: Sandbox) -> None:
     )
 
     assert {each.ship_by for each in without} == {None}
-    assert asking.client.calls == plain.client.calls - read_calls(shop) + awaiting
+    assert 0 < asking.client.calls - plain.client.calls + read_calls(shop) < awaiting / 5
     for each in having:
         days = 4 if each.status == "partially_fulfilled" else 3
         assert each.ship_by in {None, each.created_at + timedelta(days=days)}
@@ -304,7 +309,8 @@ def test_the_earliest_deadline_that_is_left_counts(status: str) -> None:
         deadline(status, None),
         deadline(status, "2026-11-25T12:00:00Z"),
     ]
-    with scripted(page_of(*told[:2], hasNextPage=True, endCursor="a"), page_of(*told[2:])) as server:
+    first = due(*told[:2], hasNextPage=True, endCursor="a")
+    with scripted(first, page_of(*told[2:])) as server:
         found = complete_order(session(server, fulfillment_orders=True), thin_order())
 
     assert found.ship_by is not None
@@ -328,7 +334,7 @@ def test_an_order_of_which_nothing_is_left_to_send_costs_no_call(changes: dict[s
         assert opened_session.client.calls == 0
 
 
-@pytest.mark.parametrize("data", [None, {"parent": None}])
+@pytest.mark.parametrize("data", [None, {"rows": [None]}])
 def test_without_the_access_scope_orders_come_without_deadlines(
     data: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -350,7 +356,7 @@ def test_without_access_to_orders_the_stream_is_refused() -> None:
 
 def test_an_unusable_deadline_is_null_and_named() -> None:
     """The order lives."""
-    with scripted(page_of(deadline("OPEN", "soon"))) as server:
+    with scripted(due(deadline("OPEN", "soon"))) as server:
         found = complete_order(session(server, fulfillment_orders=True), thin_order())
 
     assert (found.ship_by, found.warnings) == (None, ("ship_by",))

@@ -64,6 +64,20 @@ DETAIL_GUARDS = (
         CORE + "test_missing_details.py::test_one_bad_apple_is_stored_without_its_details",
     ),
     Guard(
+        "invariant 4: rows that failed together are completed one by one, each for good",
+        "orchestrator/sync/details.py",
+        "self._single = len(changes) - 1\n        return self._complete(changes[:1])",
+        "return [row for change in changes for row in self._complete([change])]",
+        CORE + "test_details.py::test_rows_that_failed_together_need_not_fit_one_slice",
+    ),
+    Guard(
+        "records: more rows than were to be completed are no answer",
+        "orchestrator/sync/details.py",
+        "if not 0 < len(rows) <= len(changes):",
+        "if not rows:",
+        CORE + "test_missing_details.py::test_too_few_or_too_many_completed_rows_fail_the_page",
+    ),
+    Guard(
         "invariant 5: details that make no sense do not cost the record that is listed",
         "orchestrator/sync/normalizer.py",
         "except Exception as error:  # noqa: BLE001 - details that make no sense cost their record no more",

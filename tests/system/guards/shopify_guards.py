@@ -37,6 +37,41 @@ SHOPIFY_GUARDS = (
         TESTS + "test_shopify_details.py::test_a_cursor_of_variants_that_is_refused_begins_them_again",
     ),
     Guard(
+        "records: completed orders are told by their ids",
+        SHOPIFY + "order_details.py",
+        'order = found.get(gid or "")',
+        "order = None if gid is None else answer.rows.pop(0)",
+        TESTS + "test_order_details.py::test_orders_are_told_by_their_ids_and_not_by_their_places",
+    ),
+    Guard(
+        "records: no parcel is missing because a list without a cursor was full",
+        SHOPIFY + "order_details.py",
+        "if len(order.parcel_ids) < queries.PARCEL_IDS_SIZE and",
+        "if True or",
+        TESTS + "test_order_details.py::test_all_ids_are_asked_for_if_there_may_be_more",
+    ),
+    Guard(
+        "records: a parcel that came without all its tracking numbers is asked for again",
+        SHOPIFY + "order_details.py",
+        "has_next_page and len(self.tracking_info) < queries.FIRST_TRACKING",
+        "has_next_page",
+        TESTS + "test_order_details.py::test_later_lines_and_tracking_numbers_are_read",
+    ),
+    Guard(
+        "invariant 4: orders that are completed together fit a slice",
+        SHOPIFY + "order_details.py",
+        "if parcels.calls() + refunds.calls() >= _MOST_CALLS:",
+        "if False:",
+        TESTS + "test_order_details.py::test_orders_of_very_many_parcels_are_not_completed_together",
+    ),
+    Guard(
+        "records: a refusal of all nodes is no answer that they are gone",
+        SHOPIFY + "api.py",
+        "(each if isinstance(each, list) else [each])",
+        "[each]",
+        TESTS + "test_order_details.py::test_details_that_make_no_sense_are_an_error",
+    ),
+    Guard(
         "records: orders without the right to their deadlines are stored all the same",
         SHOPIFY + "order_details.py",
         "    except PermissionDenied as error:\n",
@@ -46,8 +81,8 @@ SHOPIFY_GUARDS = (
     Guard(
         "records: deadlines cost calls only for orders that have something left to send",
         SHOPIFY + "order_details.py",
-        "not shop.fulfillment_orders or not awaits_shipment(raw)",
-        "not shop.fulfillment_orders",
+        'ids = [_id(raw) if awaits_shipment(raw) else "" for raw in orders]',
+        "ids = [_id(raw) for raw in orders]",
         TESTS + "test_shopify_details.py::test_an_order_of_which_nothing_is_left_to_send_costs_no_call",
     ),
 )
