@@ -33,25 +33,33 @@ class _Client:
 
 
 def test_the_requests_for_details_are_noted_by_page_and_made_again() -> None:
-    """Two pages, of 250 rows and one: each row's request belongs to its page."""
+    """Three pages, of 250 rows twice and of one: a request for each batch, and a long row is alone."""
     client = _Client()
     session: Any = SimpleNamespace(client=client)
     seen: list[str] = []
 
     def complete(session: Any, rows: Sequence[bytes]) -> Sequence[bytes]:
-        for number, _ in enumerate(rows):
-            session.client.request("details", f"/{number}", seen.append, params=[("n", str(number))])
+        session.client.request("details", "/rows", seen.append, params=[("n", str(len(rows)))])
         return rows
 
-    stream = replace(connector(251).streams["orders"], complete=complete)
+    stream = replace(
+        connector(501).streams["orders"],
+        complete=complete,
+        complete_rows=100,
+        completed_alone=lambda raw: b'"#1301"' in raw,
+    )
     window = Window(NOW - timedelta(days=800), NOW)
     found = noted(session, stream, window)
-    assert [len(calls) for calls in found] == [250, 1]
+    assert [[call.options["params"][0][1] for call in calls] for calls in found] == [
+        ["100", "100", "50"],
+        ["50", "1", "100", "99"],
+        ["1"],
+    ]
     assert noted(session, stream, window, pages=1) == found[:1]
 
     client.asked.clear()
     seen.clear()
-    repeat(session, found[1])
+    repeat(session, found[2])
 
-    assert client.asked == [("/0", {"params": [("n", "0")]})]
+    assert client.asked == [("/rows", {"params": [("n", "1")]})]
     assert seen == ["details"]
