@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from decimal import Context, Decimal, InvalidOperation
 from functools import lru_cache
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, ParamSpec, TypeVar
 
 import msgspec
 
@@ -17,6 +17,7 @@ from orchestrator.errors import RecordInvalid
 from orchestrator.model.records.record import Money, Quantity, Warnings
 
 T = TypeVar("T")
+P = ParamSpec("P")
 
 #: An instant with its offset, as JSON text.
 Instant = Annotated[datetime, msgspec.Meta(tz=True)]
@@ -43,6 +44,8 @@ _DECIMALS = {
 }
 #: The most digits of an amount before the point, and after it.
 _MAX_DIGITS = 18
+#: An amount with more digits after the point, in its parts.
+_TOO_FINE = ("0", ".", "0" * (_MAX_DIGITS + 1))
 #: The same for pieces: the sum of several still fits the store's 64 bits.
 _MAX_PIECES_DIGITS = 16
 _MAX_PIECES = 10**_MAX_PIECES_DIGITS
@@ -59,11 +62,13 @@ _TAG = re.compile(r"</?[a-zA-Z][^<>]*>")
 #: The most characters of a word in a warning.
 _NAMED_WORD = 60
 _UNREADABLE = object()
+_NOT_UNDERSTOOD = (RecordInvalid, *UNREADABLE)
+_AMOUNTS = frozenset({str, int, Decimal})
 # Made here, before any thread decodes (see orchestrator/decoding.py).
 _any = msgspec.json.Decoder(float_hook=exact)
 
 
-# Orders repeat their amounts (zeros, prices, sums of one line), and an exact amount takes 4 µs to make.
+# Orders repeat their amounts: zeros, prices, sums of one line.
 @lru_cache(maxsize=4_096)
 def money(amount: Amount, currency: str) -> Money:
     """An exact amount with at least the currency's own decimals; only zeros at its end are dropped.
@@ -74,22 +79,21 @@ def money(amount: Amount, currency: str) -> Money:
         RecordInvalid: Not a finite number of reasonable size, or not a currency code.
     """
     currency = currency.strip().upper() if currency.isascii() else currency
-    if not (len(currency) == 3 and currency.isascii() and currency.isalpha() and currency.isupper()):
+    if not (len(currency) == 3 and currency.isascii() and currency.isalpha()):
         raise RecordInvalid("currency is not an ISO 4217 code")
     try:
         value = Decimal(amount)
     except InvalidOperation:
         raise RecordInvalid("amount is not a number") from None
-    # Checked before formatting: "1e999999" is short here and a megabyte as digits.
+    # Checked before formatting: "1e999999" and "1e-999999" are short here and a megabyte as digits.
     if not value.is_finite() or value.adjusted() >= _MAX_DIGITS:
         raise RecordInvalid("amount is not a finite number of reasonable size")
-    exponent = value.as_tuple().exponent
-    if not isinstance(exponent, int) or exponent < -_MAX_DIGITS:
+    whole, _, fraction = f"{value:f}".partition(".") if value.adjusted() >= -_MAX_DIGITS else _TOO_FINE
+    if len(fraction) > _MAX_DIGITS:
         raise RecordInvalid("amount has too many decimals")
-    whole, _, fraction = f"{value:f}".partition(".")
     fraction = fraction.rstrip("0").ljust(_DECIMALS.get(currency, 2), "0")
     text = f"{whole}.{fraction}" if fraction else whole
-    return Money(text.removeprefix("-") if value == 0 else text, currency)
+    return Money(text if value else text.removeprefix("-"), currency)
 
 
 def sum_of(amounts: Iterable[Amount], currency: str) -> Money:
@@ -104,7 +108,7 @@ def sum_of(amounts: Iterable[Amount], currency: str) -> Money:
     return money(found, currency)
 
 
-def quantity(number: Number) -> Quantity:
+def quantity(number: Number | str) -> Quantity:
     """A number of pieces: an integer if it is whole, else its exact decimal notation ("1.52").
 
     Raises:
@@ -119,18 +123,33 @@ def quantity(number: Number) -> Quantity:
     exponent = value.as_tuple().exponent
     if not isinstance(exponent, int) or exponent < -_MAX_DIGITS:
         raise RecordInvalid("a quantity has too many decimals")
-    return int(value) if value == int(value) else f"{value:f}".rstrip("0")
+    whole = int(value)
+    return whole if value == whole else f"{value:f}".rstrip("0")
 
 
-def total_quantity(*parts: Number) -> Quantity:
+def number_of(pieces: Quantity) -> Number:
+    """A number of pieces as a number: an integer stays one, because nearly all are whole."""
+    return pieces if isinstance(pieces, int) else Decimal(pieces)
+
+
+def less(whole: Number, part: Number) -> Number:
+    """The exact difference of two numbers of pieces."""
+    if isinstance(whole, int) and isinstance(part, int):
+        return whole - part
+    return EXACT.subtract(whole, part)
+
+
+def total_quantity(*parts: Number | str) -> Quantity:
     """The exact sum of numbers of pieces.
 
     Raises:
         RecordInvalid: `quantity` refuses one of them, or their sum.
     """
-    found = Decimal(0)
+    found: Number = 0
     for part in parts:
-        found = EXACT.add(found, Decimal(quantity(part)))
+        pieces = number_of(quantity(part))
+        both_whole = isinstance(found, int) and isinstance(pieces, int)
+        found = found + pieces if both_whole else EXACT.add(found, pieces)
     return quantity(found)
 
 
@@ -139,7 +158,10 @@ def without_noise(number: Decimal) -> Decimal:
 
     Such a fraction is exact to 15 digits. A number that has no shorter form within those stays as it is.
     """
-    if not number.is_finite() or len(number.as_tuple().digits) < _NOISE_DIGITS:
+    # A text as short as this has fewer digits; counting them takes four times as long.
+    if len(str(number)) < _NOISE_DIGITS or not number.is_finite():
+        return number
+    if len(number.as_tuple().digits) < _NOISE_DIGITS:
         return number
     meant = _BINARY.plus(number).normalize(_BINARY)
     return meant if len(meant.as_tuple().digits) <= _MEANT_DIGITS else number
@@ -178,87 +200,108 @@ class Details:
         """Name a word of the marketplace's that has no meaning here."""
         self._unread[f'{name} "{word[:_NAMED_WORD]}"'] = None
 
-    def read(self, name: str, reader: Callable[[], T]) -> T | None:
-        """A detail as `reader` finds it; None with a warning if `reader` cannot understand it."""
+    def read(self, name: str, reader: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | None:
+        """A detail as `reader` finds it with these arguments; None with a warning if it is not understood."""
         try:
-            return reader()
-        except (RecordInvalid, *UNREADABLE):
+            return reader(*args, **kwargs)
+        except _NOT_UNDERSTOOD:
             self._unread[name] = None
             return None
 
+    # An order has some seventy details: the methods below call nothing that they can do without.
+
     def money(self, name: str, amount: object, currency: object) -> Money | None:
         """An amount, as text or number, of a currency; None without a warning if there is none."""
-        plain, code = _plain(amount), _plain(currency)
+        plain = amount if type(amount) is str else _plain(amount)
         if _is_nothing(plain):
             return None
-
-        def reader() -> Money:
-            if isinstance(plain, bool) or not isinstance(plain, str | int | Decimal):
+        code = currency if type(currency) is str else _plain(currency)
+        try:
+            if type(plain) not in _AMOUNTS:
                 raise RecordInvalid("amount is not a number")
-            if not isinstance(code, str):
+            if type(code) is not str:
                 raise RecordInvalid("currency is not an ISO 4217 code")
-            return money(without_noise(plain) if isinstance(plain, Decimal) else plain, code)
-
-        return self.read(name, reader)
+            return money(without_noise(plain) if type(plain) is Decimal else plain, code)
+        except _NOT_UNDERSTOOD:
+            self._unread[name] = None
+            return None
 
     def quantity(self, name: str, number: object) -> Quantity | None:
         """A number of pieces, as number or text; None without a warning if there is none."""
+        if type(number) is int and -_MAX_PIECES < number < _MAX_PIECES:
+            return number
         plain = _plain(number)
         if _is_nothing(plain):
             return None
-        # A conversion to a union takes longer than all the rest.
-        return self.read(
-            name, lambda: quantity(plain if type(plain) is int else msgspec.convert(plain, Number))
-        )
+        try:
+            return quantity(msgspec.convert(plain, Number))
+        except _NOT_UNDERSTOOD:
+            self._unread[name] = None
+            return None
 
     def text(self, name: str, text: object) -> str | None:
         """A text, or a number in its notation; None without a warning if there is none."""
-        plain = _plain(text)
-        if _is_nothing(plain) or plain is False:
+        plain = text if type(text) is str else _plain(text)
+        if type(plain) is str:
+            return plain if plain.strip() else None
+        if plain is None or plain is False:
             return None
-        return self.read(name, lambda: _text(plain))
+        if type(plain) is int or type(plain) is Decimal:
+            return str(plain)
+        self._unread[name] = None
+        return None
+
+    def flag(self, name: str, value: object) -> bool | None:
+        """Yes or no; None without a warning if it is not told."""
+        plain = _plain(value)
+        if plain is None or plain is True or plain is False:
+            return plain
+        self._unread[name] = None
+        return None
 
     def part(self, name: str, value: object, kind: type[T]) -> T | None:
         """A value of `kind`; None without a warning if there is none, such as PHP's `[]` for an object."""
+        if type(value) is kind:
+            return value  # decoded with its row
         plain = _plain(value)
         if _is_nothing(plain) or plain in (False, []):
             return None
-        return self.read(name, lambda: msgspec.convert(plain, kind))
+        try:
+            return msgspec.convert(plain, kind)
+        except _NOT_UNDERSTOOD:
+            self._unread[name] = None
+            return None
 
     def items(self, name: str, value: object, kind: type[T]) -> list[T] | None:
         """A list of `kind`, empty if there is none; None with a warning if one of its items is unreadable."""
+        if type(value) is list and {*map(type, value)} <= {kind}:
+            return value  # decoded with its row
         plain = _plain(value)
-        if plain == [] or _is_nothing(plain) or plain is False:
+        if plain == [] or plain is False or _is_nothing(plain):
             return []
-
-        def reader() -> list[T]:
+        try:
             rows = numbered(plain) if isinstance(plain, dict) else plain
             if not isinstance(rows, list):
                 raise RecordInvalid("a list is none")
             # One by one: a conversion to a list of a variable's type takes several times as long.
             return [msgspec.convert(row, kind) for row in rows]
-
-        return self.read(name, reader)
+        except _NOT_UNDERSTOOD:
+            self._unread[name] = None
+            return None
 
 
 def _plain(value: object) -> object:
     """A detail's value, with exact numbers."""
-    if isinstance(value, msgspec.Raw):
+    if type(value) is msgspec.Raw:
         try:
             return _any.decode(value)
         except UNREADABLE:
             return _UNREADABLE
-    return Decimal(repr(value)) if isinstance(value, float) else value
+    return Decimal(repr(value)) if type(value) is float else value
 
 
 def _is_nothing(plain: object) -> bool:
-    return plain is None or (isinstance(plain, str) and not plain.strip())
-
-
-def _text(plain: object) -> str:
-    if isinstance(plain, bool) or not isinstance(plain, str | int | Decimal):
-        raise RecordInvalid("a text is none")
-    return plain if isinstance(plain, str) else str(plain)
+    return plain is None or (type(plain) is str and not plain.strip())
 
 
 def plain_text(markup: str) -> str:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import msgspec
-
 from orchestrator.errors import RecordInvalid
 from orchestrator.marketplaces.shopify import rows
 from orchestrator.marketplaces.values import Details
@@ -23,7 +21,8 @@ def number(gid: str) -> str:
 
 def node_id(details: Details, name: str, ref: object) -> str | None:
     """The number of a node; None if there is no node."""
-    return None if ref is None else details.read(name, lambda: number(_ref(ref).id))
+    node = details.part(name, ref, rows.Ref)
+    return details.read(name, lambda: number(node.id)) if node else None
 
 
 def amount(details: Details, name: str, bag: object) -> Money | None:
@@ -32,15 +31,6 @@ def amount(details: Details, name: str, bag: object) -> Money | None:
     return details.money(name, found.shop_money.amount, found.shop_money.currency_code) if found else None
 
 
-def flag(details: Details, name: str, value: object) -> bool | None:
-    """Yes or no; None if it is not told."""
-    return details.read(name, lambda: msgspec.convert(value, bool | None))
-
-
 def words(details: Details, name: str, told: object) -> tuple[str, ...]:
     """A list of texts; none of them if one is unreadable."""
     return tuple(details.items(name, told, str) or ())
-
-
-def _ref(node: object) -> rows.Ref:
-    return msgspec.convert(node, rows.Ref, from_attributes=True)

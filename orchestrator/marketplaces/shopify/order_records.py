@@ -6,20 +6,33 @@ quantities of its lines are never guessed: they make a reject.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
+from typing import TypeVar
 
 import msgspec
 
-from orchestrator.marketplaces.shopify.nodes import NO_VARIANT, amount, flag, node_id, number, words
+from orchestrator.marketplaces.shopify.nodes import NO_VARIANT, amount, node_id, number, words
 from orchestrator.marketplaces.shopify.order_parts import order_rows as rows
 from orchestrator.marketplaces.shopify.order_parts.parcels import Dispatch, Pieces, dispatch_of
 from orchestrator.marketplaces.shopify.rows import Bag, Text
-from orchestrator.marketplaces.unified.breakdown import sum_of_known
+from orchestrator.marketplaces.typed_rows import Rows
+from orchestrator.marketplaces.unified.breakdown import sum_of_all
 from orchestrator.marketplaces.unified.facts import OrderFacts
 from orchestrator.marketplaces.unified.orders import order_of
-from orchestrator.marketplaces.values import EXACT, Details, id_at, joined, money, optional_utc, quantity, utc
+from orchestrator.marketplaces.values import (
+    EXACT,
+    Details,
+    Number,
+    id_at,
+    joined,
+    less,
+    money,
+    number_of,
+    optional_utc,
+    quantity,
+    utc,
+)
 from orchestrator.model.records.record import (
     Attribute,
     Buyer,
@@ -31,6 +44,8 @@ from orchestrator.model.records.record import (
     PaymentStatus,
     Quantity,
 )
+
+T = TypeVar("T")
 
 #: Raw fields that hold personal data.
 PERSONAL_FIELDS = frozenset(
@@ -74,11 +89,12 @@ _FULFILLMENT: dict[str, FulfillmentStatus] = {
 _SENT = frozenset({"CLOSED", "CANCELLED", "INCOMPLETE"})
 
 order_id = id_at("legacyResourceId", kind=Text)
+_rows = Rows(rows.OrderRow)
 
 
 def order(raw: bytes, with_buyer: bool) -> Order:
     """An order; amounts are in the shop's own currency."""
-    row, details = msgspec.json.decode(raw, type=rows.OrderRow), Details()
+    row, details = _rows.decode(raw), Details()
     financial, fulfillment = row.display_financial_status, row.display_fulfillment_status
     refunded = amount(details, "refunded", row.total_refunded_set)
     is_edited = _is_edited(row, refunded)
@@ -96,7 +112,7 @@ def order(raw: bytes, with_buyer: bool) -> Order:
         marketplace_status="/".join(word for word in (financial, fulfillment) if word) or "none",
         sales_channel=_channel(details, row),
         currency=sold.shop_money.currency_code if sold else None,
-        taxes_included=flag(details, "taxes_included", row.taxes_included),
+        taxes_included=details.flag("taxes_included", row.taxes_included),
         shipping_total=_shipping(details, row, sold),
         shipping_method=_shipping_title(details, row),
         tax_total=amount(details, "tax_total", tax),
@@ -109,9 +125,9 @@ def order(raw: bytes, with_buyer: bool) -> Order:
         created_at=utc(row.created_at),
         updated_at=utc(row.updated_at),
         cancelled_at=optional_utc(row.cancelled_at),
-        ship_by=details.read("ship_by", lambda: _ship_by(row)),
+        ship_by=details.read("ship_by", _ship_by, details, row),
         test=row.test,
-        destination=details.read("destination", lambda: _destination(row)),
+        destination=_destination(details, row),
         tags=words(details, "tags", row.tags),
         discount_codes=words(details, "discount_codes", row.discount_codes),
         payment_methods=words(details, "payment_methods", row.payment_gateway_names),
@@ -122,7 +138,7 @@ def order(raw: bytes, with_buyer: bool) -> Order:
         lines_as_listed=True,
         fulfillments=dispatch.fulfillments,
         refunds=dispatch.refunds,
-        buyer=details.read("buyer", lambda: _buyer(raw)) if with_buyer else None,
+        buyer=details.read("buyer", _buyer, raw) if with_buyer else None,
     )
     return order_of(facts, details, with_buyer=with_buyer)
 
@@ -180,19 +196,18 @@ def _presented(details: Details, sold: Bag | None) -> Money | None:
     return details.money("presentment_total", told.amount, told.currency_code) if told else None
 
 
-def _ship_by(row: rows.OrderRow) -> datetime | None:
+def _ship_by(details: Details, row: rows.OrderRow) -> datetime | None:
     """The earliest deadline of the fulfilment orders that are still to send."""
-    if row.fulfillment_orders is None:
-        return None
-    found = msgspec.convert(row.fulfillment_orders, rows.Deadlines).nodes
-    told = (utc(each.fulfill_by) for each in found if each.fulfill_by and each.status not in _SENT)
+    found = details.part("ship_by", row.fulfillment_orders, rows.Deadlines)
+    nodes = found.nodes if found else ()
+    told = (utc(each.fulfill_by) for each in nodes if each.fulfill_by and each.status not in _SENT)
     return min(told, default=None)
 
 
-def _destination(row: rows.OrderRow) -> Destination | None:
-    if row.shipping_address is None:
+def _destination(details: Details, row: rows.OrderRow) -> Destination | None:
+    address = details.part("destination", row.shipping_address, rows.Address)
+    if address is None:
         return None
-    address = msgspec.convert(row.shipping_address, rows.Address)
     return Destination(
         country=address.country_code,
         region=address.province_code or address.province,
@@ -205,16 +220,14 @@ def _line(
 ) -> OrderLine:
     ordered = quantity(line.quantity)
     current = details.quantity("lines.quantity", line.current_quantity)
-    kept = current if is_edited and current is not None and Decimal(current) < Decimal(ordered) else ordered
+    is_less = current is not None and number_of(current) < number_of(ordered)
+    kept = current if is_edited and current is not None and is_less else ordered
     unit_price = amount(details, "lines.unit_price", line.original_unit_price_set)
     line_id = number(line.id)
     fulfilled, refunded, cancelled = _pieces(dispatch.pieces, line_id, kept, current)
 
-    def share(name: str, reader: Callable[[], Money | None]) -> Money | None:
-        """The part of an amount of all units ordered that belongs to those left."""
-        return details.read(name, lambda: _share(reader(), ordered, kept))
-
-    tax = details.items("lines.tax", line.tax_lines, rows.TaxLine) if line.tax_lines is not None else None
+    discounts = _told(details, "lines.discount", line.discount_allocations, rows.Discount)
+    tax = _told(details, "lines.tax", line.tax_lines, rows.TaxLine)
     liable = [each for each in tax or () if each.channel_liable]
     variant_title = details.text("lines.variant_title", line.variant_title)
     return OrderLine(
@@ -230,14 +243,14 @@ def _line(
         quantity_refunded=refunded,
         quantity_cancelled=cancelled,
         unit_price=unit_price,
-        subtotal=details.read("lines.subtotal", lambda: _times(unit_price, kept)),
-        discount=share("lines.discount", lambda: _discount(line, unit_price)),
-        tax=None if kept != ordered else details.read("lines.tax", lambda: _taxes(tax, unit_price)),
+        subtotal=details.read("lines.subtotal", _times, unit_price, kept),
+        discount=details.read("lines.discount", _discount, discounts, unit_price, ordered, kept),
+        tax=None if kept != ordered else details.read("lines.tax", _taxes, tax, unit_price),
         marketplace_tax=None
         if kept != ordered or not liable
-        else details.read("lines.marketplace_tax", lambda: _taxes(liable, unit_price)),
+        else details.read("lines.marketplace_tax", _taxes, liable, unit_price),
         properties=_properties(details, line) if with_buyer else (),
-        requires_shipping=flag(details, "lines.requires_shipping", line.requires_shipping),
+        requires_shipping=details.flag("lines.requires_shipping", line.requires_shipping),
         gift_card=line.is_gift_card is True,
         parent_id=node_id(details, "lines.parent_id", line.line_item_group),
     )
@@ -250,26 +263,26 @@ def _pieces(
 
     Pieces that are missing from the order and were not refunded are cancelled, unless they were sent.
     """
-    whole = Decimal(kept)
+    whole = number_of(kept)
     if whole < 0:
         return None, None, None
 
-    def of(part: dict[str, Quantity] | None) -> Decimal | None:
-        return None if part is None else min(whole, Decimal(part.get(line_id, 0)))
+    def of(part: dict[str, Quantity] | None) -> Number | None:
+        return None if part is None else min(whole, number_of(part.get(line_id, 0)))
 
     fulfilled, refunded, cancelled = of(told.fulfilled), of(told.refunded), of(told.cancelled)
     if refunded is not None and cancelled is not None:
         if current is not None:
-            missing = EXACT.subtract(EXACT.subtract(whole, Decimal(current)), refunded)
+            missing = less(less(whole, number_of(current)), refunded)
             cancelled = max(cancelled, missing)
-        cancelled = min(cancelled, EXACT.subtract(whole, fulfilled or Decimal(0)))
+        cancelled = min(cancelled, less(whole, fulfilled or 0))
     found = [None if each is None else quantity(each) for each in (fulfilled, refunded, cancelled)]
     return found[0], found[1], found[2]
 
 
 def _times(unit: Money | None, pieces: Quantity) -> Money | None:
-    if unit is None:
-        return None
+    if unit is None or pieces == 1:
+        return unit
     return money(EXACT.multiply(Decimal(unit.amount), Decimal(pieces)), unit.currency)
 
 
@@ -285,23 +298,33 @@ def _share(whole: Money | None, ordered: Quantity, kept: Quantity) -> Money | No
     return money(EXACT.divide(value, Decimal(ordered)), whole.currency)
 
 
-def _discount(line: rows.Line, unit: Money | None) -> Money | None:
-    """All discounts of the line, those of the whole order among them.
+def _told(details: Details, name: str, value: object, kind: type[T]) -> list[T] | None:
+    """A list; None if it was not asked for, or with a warning if it is none."""
+    if value is not None and type(value) is not list:
+        details.note(name)
+        return None
+    return None if value is None else details.items(name, value, kind)
+
+
+def _discount(
+    shares: list[rows.Discount] | None, unit: Money | None, ordered: Quantity, kept: Quantity
+) -> Money | None:
+    """All discounts of the line, those of the whole order among them, for the units that are left.
 
     `discountedTotalSet` leaves out code discounts unless it is asked for them, and those of the whole order
     always: they are in the allocations alone.
     """
-    if line.discount_allocations is None or unit is None:
+    if shares is None or unit is None:
         return None
-    shares = msgspec.convert(line.discount_allocations, list[rows.Discount])
-    found = sum_of_known(_plain(each.allocated_amount_set) for each in shares)
-    return found or money(0, unit.currency)
+    if not shares:
+        return money(0, unit.currency)
+    return _share(sum_of_all(_plain(each.allocated_amount_set) for each in shares), ordered, kept)
 
 
 def _taxes(taxes: list[rows.TaxLine] | None, unit: Money | None) -> Money | None:
     if taxes is None or unit is None:
         return None
-    return sum_of_known(_plain(each.price_set) for each in taxes) or money(0, unit.currency)
+    return sum_of_all(_plain(each.price_set) for each in taxes) or money(0, unit.currency)
 
 
 def _plain(bag: Bag) -> Money:

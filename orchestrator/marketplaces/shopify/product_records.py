@@ -10,7 +10,7 @@ from collections.abc import Mapping
 import msgspec
 
 from orchestrator.marketplaces.shopify import rows
-from orchestrator.marketplaces.shopify.nodes import NO_VARIANT, flag, node_id, number, words
+from orchestrator.marketplaces.shopify.nodes import NO_VARIANT, number, words
 from orchestrator.marketplaces.unified.facts import ProductFacts
 from orchestrator.marketplaces.unified.products import product_of, weight_of
 from orchestrator.marketplaces.values import Details, Instant, id_at, optional_utc, utc
@@ -65,7 +65,7 @@ def product(raw: bytes, with_buyer: bool) -> Product:  # noqa: ARG001 - the cont
         brand=details.text("brand", row.vendor),
         product_type=details.text("product_type", row.product_type),
         category=category.full_name if category else None,
-        category_id=node_id(details, "category_id", category),
+        category_id=details.read("category_id", number, category.id) if category else None,
         url=details.text("url", row.online_store_url),
         image_urls=tuple(images.values()),
         tags=words(details, "tags", row.tags),
@@ -101,7 +101,7 @@ def _variant(details: Details, row: rows.VariantRow, currency: str, images: Mapp
         options=_selected(details, row),
         price=details.money("variants.price", row.price, currency),
         list_price=details.money("variants.list_price", row.compare_at_price, currency),
-        taxable=flag(details, "variants.taxable", row.taxable),
+        taxable=details.flag("variants.taxable", row.taxable),
         oversell=_oversell(details, row.inventory_policy),
         image_url=next((images[each.id] for each in shown.nodes if each.id in images), None)
         if shown
@@ -113,9 +113,9 @@ def _variant(details: Details, row: rows.VariantRow, currency: str, images: Mapp
         found,
         cost=_cost(details, item),
         weight=_weight(details, item),
-        requires_shipping=flag(details, "variants.requires_shipping", item.requires_shipping),
-        tracked=flag(details, "variants.tracked", item.tracked),
-        inventory_item_id=details.read("variants.inventory_item_id", lambda: number(item.id)),
+        requires_shipping=details.flag("variants.requires_shipping", item.requires_shipping),
+        tracked=details.flag("variants.tracked", item.tracked),
+        inventory_item_id=details.read("variants.inventory_item_id", number, item.id),
     )
 
 
@@ -140,4 +140,4 @@ def _cost(details: Details, item: rows.InventoryItem) -> Money | None:
 def _weight(details: Details, item: rows.InventoryItem) -> Weight | None:
     told = details.part("variants.weight", item.measurement, rows.Measurement)
     weight = told.weight if told else None
-    return details.read("variants.weight", lambda: weight_of(weight.value, weight.unit)) if weight else None
+    return details.read("variants.weight", weight_of, weight.value, weight.unit) if weight else None

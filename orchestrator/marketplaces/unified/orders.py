@@ -24,6 +24,8 @@ from orchestrator.model.records.record import (
 )
 
 _FIRST = datetime.min.replace(tzinfo=UTC)
+#: The texts of a buyer, and their names.
+_BUYER = {field: f"buyer.{field}" for field in Buyer.__struct_fields__ if field != "tax_ids"}
 
 
 def order_of(facts: OrderFacts, details: Details, *, with_buyer: bool) -> Order:
@@ -169,9 +171,5 @@ def _destination(
 
 
 def _buyer(texts: Texts, buyer: Buyer) -> Buyer:
-    cleaned = {
-        name: texts.text(f"buyer.{name}", getattr(buyer, name))
-        for name in buyer.__struct_fields__
-        if name != "tax_ids"
-    }
+    cleaned = {field: texts.text(name, getattr(buyer, field)) for field, name in _BUYER.items()}
     return Buyer(**cleaned, tax_ids=texts.words("buyer.tax_ids", buyer.tax_ids, CODES))

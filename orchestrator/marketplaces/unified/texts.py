@@ -43,6 +43,8 @@ _GAP = re.compile(r"</?t[dh](?:\s[^<>]*)?>", re.IGNORECASE)
 
 def clean(text: str) -> str:
     """A text without control characters but line feeds and tabs, trimmed."""
+    if text.isprintable():
+        return text.strip()
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
     return _CONTROL.sub("", text).strip()
@@ -91,7 +93,9 @@ class Texts:
 
     def text(self, name: str, text: str | None, most: int = TEXT) -> str | None:
         """A text of at most `most` characters."""
-        cleaned = clean(text) if text else ""
+        if not text:
+            return None
+        cleaned = clean(text)
         if len(cleaned) > most:
             self._cut.add(name)
             cleaned = cleaned[:most].rstrip()

@@ -5,7 +5,7 @@ A detail that an order can be without has any type here: `order_records` reads i
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
@@ -38,21 +38,21 @@ class Line(Row, kw_only=True):
     """A line of an order."""
 
     id: Text
-    sku: Any = None
-    title: Any = None
-    variant_title: Any = None
+    sku: Annotated[object, str] = None
+    title: Annotated[object, str] = None
+    variant_title: Annotated[object, str] = None
     #: As ordered, with the units that were refunded or removed, and without them.
     quantity: Number
-    current_quantity: Any = None
-    variant: Any = None
-    product: Any = None
-    requires_shipping: Any = None
-    is_gift_card: Any = None
-    line_item_group: Any = None
-    original_unit_price_set: Any = None
-    discount_allocations: Any = None
-    tax_lines: Any = None
-    custom_attributes: Any = None
+    current_quantity: Annotated[object, Number] = None
+    variant: Annotated[object, Ref] = None
+    product: Annotated[object, Ref] = None
+    requires_shipping: Annotated[object, bool] = None
+    is_gift_card: Annotated[object, bool] = None
+    line_item_group: Annotated[object, Ref] = None
+    original_unit_price_set: Annotated[object, Bag] = None
+    discount_allocations: Annotated[object, list[Discount]] = None
+    tax_lines: Annotated[object, list[TaxLine]] = None
+    custom_attributes: Annotated[object, list[Attribute]] = None
 
 
 class Lines(Row):
@@ -134,8 +134,8 @@ class RefundRow(Row, kw_only=True):
 class ShippingLine(Row):
     """A summary of all shipping costs of an order."""
 
-    title: Any = None
-    discounted_price_set: Any = None
+    title: Annotated[object, str] = None
+    discounted_price_set: Annotated[object, Bag] = None
 
 
 class Attribution(Row):
@@ -197,35 +197,35 @@ class OrderRow(Row, kw_only=True):
     created_at: Instant
     updated_at: Instant
     cancelled_at: Instant | None = None
-    cancel_reason: Any = None
+    cancel_reason: Annotated[object, str] = None
     test: bool = False
     #: Whether the seller has edited it after it was placed.
     edited: bool | None = None
     display_financial_status: str | None = None
     display_fulfillment_status: str | None = None
     return_status: str | None = None
-    source_name: Any = None
-    attribution: Any = None
-    tags: Any = None
-    discount_codes: Any = None
-    payment_gateway_names: Any = None
-    taxes_included: Any = None
+    source_name: Annotated[object, str] = None
+    attribution: Annotated[object, Attribution] = None
+    tags: Annotated[object, list[str]] = None
+    discount_codes: Annotated[object, list[str]] = None
+    payment_gateway_names: Annotated[object, list[str]] = None
+    taxes_included: Annotated[object, bool] = None
     #: Before returns and refunds; after them and after edits.
     total_price_set: Bag | None = None
     current_total_price_set: Bag | None = None
-    total_tax_set: Any = None
-    current_total_tax_set: Any = None
-    total_refunded_set: Any = None
+    total_tax_set: Annotated[object, Bag] = None
+    current_total_tax_set: Annotated[object, Bag] = None
+    total_refunded_set: Annotated[object, Bag] = None
     #: Null if nothing is shipped; absent if it was not asked for.
-    shipping_line: Any = msgspec.UNSET
-    shipping_address: Any = None
+    shipping_line: Annotated[object, ShippingLine] = msgspec.UNSET
+    shipping_address: Annotated[object, Address] = None
     line_items: Lines
     #: The first of them; all of them if the order was completed.
-    fulfillments: Any = msgspec.UNSET
-    refunds: Any = msgspec.UNSET
+    fulfillments: Annotated[object, list[Parcel]] = msgspec.UNSET
+    refunds: Annotated[object, list[RefundRow]] = msgspec.UNSET
     #: Whether the order was completed; our own field.
     is_complete: bool = False
-    fulfillment_orders: Any = None
+    fulfillment_orders: Annotated[object, Deadlines] = None
 
 
 class Listed(Row, kw_only=True):

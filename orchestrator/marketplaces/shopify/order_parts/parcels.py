@@ -6,7 +6,6 @@ without refunds whose only parcel holds everything; any other order is completed
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from typing import TypeVar
@@ -18,7 +17,7 @@ from orchestrator.errors import RecordInvalid
 from orchestrator.marketplaces.shopify.nodes import number
 from orchestrator.marketplaces.shopify.order_parts import order_rows as rows
 from orchestrator.marketplaces.shopify.rows import Bag
-from orchestrator.marketplaces.values import EXACT, Details, money, optional_utc, quantity, total_quantity
+from orchestrator.marketplaces.values import Details, money, optional_utc, quantity, total_quantity
 from orchestrator.model.records.record import (
     FulfilledBy,
     Fulfillment,
@@ -118,10 +117,10 @@ def dispatch_of(details: Details, row: rows.OrderRow) -> Dispatch:
     if not is_told:
         return Dispatch(fulfilled_by=service)
     lines = row.line_items.nodes
-    fulfillments = details.read("fulfillments", lambda: _all_parcels(parcels, lines))
-    refunds = details.read("refunds", lambda: _all_refunds(given_back))
-    fulfilled = details.read("fulfillments", lambda: _sent(parcels, fulfillments))
-    refunded, cancelled = details.read("refunds", lambda: _taken_off(given_back)) or (None, None)
+    fulfillments = details.read("fulfillments", _all_parcels, parcels, lines)
+    refunds = details.read("refunds", _all_refunds, given_back)
+    fulfilled = details.read("fulfillments", _sent, parcels, fulfillments)
+    refunded, cancelled = details.read("refunds", _taken_off, given_back) or (None, None)
     return Dispatch(
         fulfillments=fulfillments,
         refunds=refunds,
@@ -245,10 +244,10 @@ def _taken_off(
 
 
 def _summed(parts: Iterable[tuple[str, Quantity]]) -> dict[str, Quantity]:
-    found: defaultdict[str, Decimal] = defaultdict(Decimal)
+    found: dict[str, Quantity] = {}
     for line_id, pieces in parts:
-        found[line_id] = EXACT.add(found[line_id], Decimal(pieces))
-    return {line_id: quantity(pieces) for line_id, pieces in found.items()}
+        found[line_id] = total_quantity(found[line_id], pieces) if line_id in found else pieces
+    return found
 
 
 def _value(bag: Bag | None) -> Money | None:
