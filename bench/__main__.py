@@ -14,7 +14,7 @@ from rich.text import Text
 
 from bench.figures import Figure, keep
 from bench.rows import ROWS
-from bench.site import RELEASE_0_1, PeerMissing, Site, SourceMissing
+from bench.site import NO_GRACE_S, RELEASE_0_1, PeerMissing, Site, SourceMissing
 from local.google.emulators import EmulatorsMissing
 from local.processes import ROOT, Processes
 from orchestrator.cli.output import console
@@ -39,7 +39,7 @@ def main(arguments: list[str] | None = None) -> int:
     left_out = 0
     with (
         tempfile.TemporaryDirectory(prefix="bench-") as folder,
-        Processes(Path(folder) / "logs") as processes,
+        Processes(Path(folder) / "logs", grace_s=NO_GRACE_S) as processes,
     ):
         site = Site(Path(folder), processes, options.quick, options.before)
         for name in options.rows:

@@ -7,9 +7,11 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import msgspec
+
+T = TypeVar("T")
 
 #: Decimals of a ratio in the file and in comparisons.
 _DECIMALS = 4
@@ -94,14 +96,14 @@ def in_turn(rounds: int, *measures: Callable[[], float]) -> list[Measured]:
     """The values of each measure over some rounds, measured in turn and in alternating order.
 
     A temporary slowdown of the machine then affects all measures, and no measure is always first. A round
-    before these warms everything up and does not count.
+    before these warms everything up and does not count, unless it is the only one.
     """
     taken: list[list[float]] = [[] for _ in measures]
     for number in range(rounds + 1):
         turns = list(enumerate(measures))
         for index, measure in turns if number % 2 else reversed(turns):
             taken[index].append(measure())
-    return [Measured(values[1:]) for values in taken]
+    return [Measured(_warm(values)) for values in taken]
 
 
 def spread(above: Measured, below: Measured) -> str:
@@ -147,10 +149,16 @@ def spent_in_turn(rounds: int, *measures: Callable[[], Spent]) -> list[Rounds]:
         return 0.0
 
     in_turn(rounds, *(lambda index=index: measuring(index) for index in range(len(measures))))
+    warm = map(_warm, taken)
     return [
-        Rounds(Measured([each.wall_s for each in spent[1:]]), Measured([each.cpu_s for each in spent[1:]]))
-        for spent in taken
+        Rounds(Measured([each.wall_s for each in spent]), Measured([each.cpu_s for each in spent]))
+        for spent in warm
     ]
+
+
+def _warm(values: list[T]) -> list[T]:
+    """The values of all rounds but the first, which warmed up; its own if there is no other."""
+    return values[1:] or values
 
 
 def cpu_figure(name: str, product: Rounds, floor: Rounds, count: int, *, at_most: float) -> Figure:

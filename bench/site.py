@@ -16,6 +16,9 @@ from local.processes import ROOT, Processes, free_ports
 #: The last commit of release 0.1.
 RELEASE_0_1 = "c372857b1bc77b15c5cff5dda126a005c926b33f"
 
+#: Nothing that a row has started has anything to finish, and a server waits seconds for open connections.
+NO_GRACE_S = 0.0
+
 
 class SourceMissing(Exception):
     """The source of an earlier release cannot be had here; the message says which."""
@@ -42,6 +45,8 @@ class Site:
     before: str = RELEASE_0_1
     #: No record of a sandbox is newer, so that every stream's window covers it.
     until: datetime = field(default_factory=lambda: datetime.now(UTC) - timedelta(hours=1))
+    #: URLs of the processes that repeat a sandbox's answers: of a marketplace, its orders and products.
+    _ready: dict[tuple[str, int, int], str] = field(default_factory=dict, init=False)
 
     def amount(self, thorough: int, quick: int) -> int:
         """A number of repetitions or records: the first, or the second if `quick`."""
@@ -64,11 +69,16 @@ class Site:
 
     def sandbox(self, marketplace: str, *, orders: int, products: int) -> str:
         """Start a sandbox with two accounts of this kind; returns its URL."""
+        name, url = self._sandbox(marketplace, orders, products)
+        self.processes.wait_ready(name, url)
+        return url
+
+    def _sandbox(self, marketplace: str, orders: int, products: int) -> tuple[str, str]:
+        """Start a sandbox without waiting for it; returns its name and its URL."""
         (port,) = free_ports(1)
         name, url = f"sandbox-{port}", f"http://127.0.0.1:{port}"
-        self.start(
+        self.begin(
             name,
-            url,
             "local.sandbox",
             marketplace,
             f"--port={port}",
@@ -76,24 +86,33 @@ class Site:
             f"--products={products}",
             f"--until={self.until:%Y-%m-%dT%H:%M:%SZ}",
         )
-        return url
+        return name, url
 
     def ready(self, marketplace: str, *, orders: int, products: int) -> str:
-        """Start a sandbox and a process that repeats its answers from memory; returns the latter's URL."""
-        sandbox = self.sandbox(marketplace, orders=orders, products=products)
-        (port,) = free_ports(1)
-        name, url = f"ready-{port}", f"http://127.0.0.1:{port}"
-        until = f"{self.until:%Y-%m-%dT%H:%M:%S}"
-        self.start(name, url, "bench.ready", f"--port={port}", f"--sandbox={sandbox}", f"--until={until}")
-        return url
+        """The URL of a process that repeats a sandbox's answers from memory; the first use starts both."""
+        wanted = (marketplace, orders, products)
+        if wanted not in self._ready:
+            sandbox, its_url = self._sandbox(*wanted)
+            (port,) = free_ports(1)
+            name, url = f"ready-{port}", f"http://127.0.0.1:{port}"
+            until = f"{self.until:%Y-%m-%dT%H:%M:%S}"
+            self.begin(name, "bench.ready", f"--port={port}", f"--sandbox={its_url}", f"--until={until}")
+            self.processes.wait_ready(sandbox, its_url)
+            self.processes.wait_ready(name, url)
+            self._ready[wanted] = url
+        return self._ready[wanted]
 
     def start(self, name: str, url: str, module: str, *arguments: str, **variables: str) -> None:
         """Start a Python module as a process and wait until it answers."""
+        self.begin(name, module, *arguments, **variables)
+        self.processes.wait_ready(name, url)
+
+    def begin(self, name: str, module: str, *arguments: str, **variables: str) -> None:
+        """Start a Python module as a process."""
         strange = {"K_SERVICE", "FUNCTION_TARGET"}
         environment = {name: value for name, value in os.environ.items() if name not in strange}
         environment |= {"PYTHONPATH": str(ROOT), **variables}
         self.processes.start(name, [sys.executable, "-m", module, *arguments], environment)
-        self.processes.wait_ready(name, url)
 
 
 def fresh_project() -> str:

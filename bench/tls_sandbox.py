@@ -1,8 +1,8 @@
-"""`python -m bench.tls_sandbox PORT FOLDER HOSTS TLS`: a Shopify sandbox at many hosts, over TLS.
+"""`python -m bench.tls_sandbox PORT FOLDER HOSTS TLS CALL_MS`: a Shopify sandbox at many hosts, over TLS.
 
 It listens on 127.0.0.1 and on HOSTS further loopback addresses, as if each shop had a host of its own. A call
-takes 0.3 seconds, as over a network: so tasks are at work at the same time, and the machine's cores are the
-worker's. `FOLDER/tests.pem` is the authority to trust.
+takes CALL_MS milliseconds, as over a network: so tasks are at work at the same time, and the machine's cores
+are the worker's. `FOLDER/tests.pem` is the authority to trust.
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ from local.sandbox.arguments import Arguments
 from local.sandbox.registry import serve
 from tests.support.tls import Authority
 
-_CALL_S = 0.3
 #: Seconds that an idle connection is kept: so each tick has new ones, as it has in production.
 KEPT_S = 3.0
 
@@ -30,7 +29,7 @@ def host(number: int) -> str:
     return f"127.1.{number // 250}.{number % 250 + 1}"
 
 
-def main(port: int, folder: Path, hosts: int, *, tls: bool) -> None:
+def main(port: int, folder: Path, hosts: int, *, tls: bool, call_s: float) -> None:
     """Serve until the process is ended."""
     until = datetime.now(UTC) - timedelta(hours=1)
     server = serve(Arguments(marketplace="shopify", orders=20, products=10, until=until), port=port)
@@ -38,7 +37,7 @@ def main(port: int, folder: Path, hosts: int, *, tls: bool) -> None:
     answer = server.answer
 
     def slowly(request: object) -> object:
-        time.sleep(_CALL_S)
+        time.sleep(call_s)
         return answer(request)  # type: ignore[arg-type] # it is passed on as it came
 
     server.answer = slowly  # type: ignore[assignment] # the same
@@ -61,4 +60,10 @@ def main(port: int, folder: Path, hosts: int, *, tls: bool) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]), tls=sys.argv[4] == "tls")
+    main(
+        int(sys.argv[1]),
+        Path(sys.argv[2]),
+        int(sys.argv[3]),
+        tls=sys.argv[4] == "tls",
+        call_s=int(sys.argv[5]) / 1000,
+    )

@@ -28,7 +28,7 @@ import urllib3
 ROOT = Path(__file__).resolve().parent.parent
 #: The maximum seconds until a process answers its first request.
 READY_S = 60.0
-#: Seconds between SIGTERM and SIGKILL.
+#: Seconds between SIGTERM and SIGKILL, unless their starter says otherwise.
 GRACE_S = 5.0
 _TAIL_LINES = 15
 _POLL_S = 0.05
@@ -61,10 +61,11 @@ class Processes:
 
     Args:
         logs: Folder of log files, one per process.
+        grace_s: Seconds between SIGTERM and SIGKILL.
     """
 
-    def __init__(self, logs: Path) -> None:
-        self._logs = logs
+    def __init__(self, logs: Path, *, grace_s: float = GRACE_S) -> None:
+        self._logs, self._grace_s = logs, grace_s
         self._children: dict[str, Child] = {}
 
     def __enter__(self) -> Self:
@@ -149,7 +150,7 @@ class Processes:
         children = [child.process for child in reversed(self._children.values())]
         for process in children:
             _signal_group(process.pid, signal.SIGTERM)
-        deadline = time.monotonic() + GRACE_S
+        deadline = time.monotonic() + self._grace_s
         for process in children:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(max(0.0, deadline - time.monotonic()))

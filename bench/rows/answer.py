@@ -2,11 +2,13 @@
 
 Product: `POST /api/sync/scheduler` of a real functions-framework process with the default OIDC token and
 secret, on the Firestore and Pub/Sub emulators. Each request is a new tick, so each creates a run; there
-are 100 connections on each of two marketplaces (and, for comparison, in another project on one). The topic
-has no subscription, so that no worker competes for the machine.
+are 100 connections on each of two marketplaces. The topic has no subscription, so that no worker competes for
+the machine. For comparison, a third of the connections in another project has an interval of its own: then a
+tick makes two more rounds of questions.
 
-Floor: `bench.floor_function` under the same server on the same emulators, with the product's own clients. It
-counts the connections of each of the five marketplaces at once, as the product does.
+Floor: `bench.floor_function` under the same server on the same emulators, with the product's own clients, in
+a project with the same connections. It counts those of each of the five marketplaces at once, as the product
+does, but does not ask whether some have an interval of their own.
 
 Requests go to all three in turn, one at a time, over connections that stay open.
 """
@@ -26,6 +28,7 @@ from bench.site import Site, fresh_project
 from local.google.issuer import Issuer
 from local.processes import ROOT, free_ports
 from orchestrator import wiring
+from orchestrator.model.paces import pace_of
 from orchestrator.ports import Put
 from orchestrator.settings import Settings
 
@@ -35,7 +38,7 @@ _ACCOUNT = "scheduler@bench.iam.gserviceaccount.com"
 _SECRET = "a-secret-of-the-benchmark"  # noqa: S105 - made up for this run
 _MAIN = ROOT / "main.py"
 _FLOOR = ROOT / "bench" / "floor_function.py"
-_WARM_UP = 20
+_OWN = {"interval_minutes": 60}
 _TIMEOUT_S = 30.0
 
 
@@ -43,24 +46,30 @@ def measure(site: Site) -> list[Figure]:
     """The figure, with two marketplaces."""
     issuer = Issuer.open(site.folder / "issuer")
     certs = _serve_certificates(site)
-    floor = _Caller(_serve(site, "floor", _FLOOR, _project(site, ()), certs), lambda _: {})
-    two = _ticks(site, issuer, _project(site, ("shopify", "takealot")), certs, "two")
-    one = _ticks(site, issuer, _project(site, ("shopify",)), certs, "one")
-    callers = (two, floor, one)
+    urls = {
+        "floor": _begin(site, "floor", _FLOOR, _project(site), certs),
+        "product": _begin(site, "product", _MAIN, _project(site), certs),
+        "paced": _begin(site, "paced", _MAIN, _project(site, paced=_CONNECTIONS // 3), certs),
+    }
+    for name, url in urls.items():
+        site.processes.wait_ready(name, url)
+    floor = _Caller(urls["floor"], lambda _: {})
+    product, paced = (_ticks(issuer, urls[name]) for name in ("product", "paced"))
+    callers = (product, floor, paced)
     taken: dict[_Caller, list[float]] = {caller: [] for caller in callers}
-    requests = site.amount(400, 20)
-    for number in range(_WARM_UP + requests):
+    warm_up, requests = site.amount(20, 2), site.amount(400, 10)
+    for number in range(warm_up + requests):
         for caller in callers if number % 2 else reversed(callers):
             taken[caller].append(caller.call())
-    p50 = {caller: 1000 * statistics.median(times[_WARM_UP:]) for caller, times in taken.items()}
+    p50 = {caller: 1000 * statistics.median(times[warm_up:]) for caller, times in taken.items()}
     return [
         Figure(
             name="answer to a tick",
-            value=p50[two],
+            value=p50[product],
             floor=p50[floor],
             unit="ms",
             at_most=1.25,
-            note=f"Answer: with connections on two marketplaces; on one {p50[one] / p50[floor]:.2f}",
+            note=f"Answer: {p50[paced] / p50[floor]:.2f} if some connections have an interval of their own",
         )
     ]
 
@@ -97,9 +106,8 @@ def _moments() -> Iterator[datetime]:
         yield moment
 
 
-def _ticks(site: Site, issuer: Issuer, project: str, certs: str, name: str) -> _Caller:
+def _ticks(issuer: Issuer, url: str) -> _Caller:
     """The product's function, called as Cloud Scheduler does."""
-    url = _serve(site, name, _MAIN, project, certs)
     token = issuer.mint(email=_ACCOUNT, audience=url)
 
     def headers(moment: datetime) -> Mapping[str, str]:
@@ -114,8 +122,8 @@ def _ticks(site: Site, issuer: Issuer, project: str, certs: str, name: str) -> _
     return _Caller(f"{url}/api/sync/scheduler", headers)
 
 
-def _serve(site: Site, name: str, source: Path, project: str, certs: str) -> str:
-    """Start the function in a file, `sync_api` or `floor`; returns its URL."""
+def _begin(site: Site, name: str, source: Path, project: str, certs: str) -> str:
+    """Start the function in a file, `sync_api` or `floor`; returns its URL, which does not answer yet."""
     (port,) = free_ports(1)
     url = f"http://127.0.0.1:{port}"
     target = "floor" if source == _FLOOR else "sync_api"
@@ -126,7 +134,7 @@ def _serve(site: Site, name: str, source: Path, project: str, certs: str) -> str
         "SCHEDULER_SECRET": _SECRET,
         "OIDC_CERTS_URL": certs,
     }
-    site.start(name, url, "functions_framework", *arguments, **_variables(site, project), **access)
+    site.begin(name, "functions_framework", *arguments, **_variables(site, project), **access)
     return url
 
 
@@ -140,8 +148,8 @@ def _variables(site: Site, project: str) -> dict[str, str]:
     }
 
 
-def _project(site: Site, marketplaces: tuple[str, ...]) -> str:
-    """A project with a topic, and with connections on some marketplaces."""
+def _project(site: Site, *, paced: int = 0) -> str:
+    """A project with a topic and connections, some of which have an interval of their own."""
     from google.cloud.pubsub_v1 import PublisherClient  # noqa: PLC0415 - slow to import
 
     project = fresh_project()
@@ -149,9 +157,13 @@ def _project(site: Site, marketplaces: tuple[str, ...]) -> str:
     with PublisherClient() as publisher:
         publisher.create_topic(name=publisher.topic_path(project, _TOPIC), timeout=_TIMEOUT_S)
     store = wiring.build(Settings.from_environment(variables)).store
-    for marketplace in marketplaces:
-        document = {"marketplace": marketplace, "status": "active"}
-        store.commit([Put(f"connections/{marketplace}-{n}", document) for n in range(_CONNECTIONS)])
+    for marketplace in ("shopify", "takealot"):
+        puts = []
+        for number in range(_CONNECTIONS):
+            name, own = f"{marketplace}-{number}", _OWN if number < paced else {}
+            document = {"marketplace": marketplace, "status": "active", **own, "pace": pace_of(name, own)}
+            puts.append(Put(f"connections/{name}", document))
+        store.commit(puts)
     return project
 
 

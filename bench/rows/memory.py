@@ -28,7 +28,7 @@ class _Backfill(NamedTuple):
 
 def measure(site: Site) -> list[Figure]:
     """The figure."""
-    few, many = site.amount(10_000, 2_000), site.amount(1_000_000, 10_000)
+    few, many = site.amount(10_000, 500), site.amount(1_000_000, 4_000)
     floor, value = _backfill(site, few), _backfill(site, many)
     return [
         Figure(

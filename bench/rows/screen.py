@@ -76,7 +76,7 @@ def measure(site: Site) -> list[Figure]:
         _look(page, session)
         reads = list(store.reads)
         screen, alone = in_turn(
-            site.amount(_ROUNDS, 3),
+            site.amount(_ROUNDS, 0),
             lambda: _seconds(partial(_look, page, session)),
             lambda: _seconds(lambda: [read() for read in reads]),
         )

@@ -37,7 +37,7 @@ _TIMEOUT_S = 60.0
 def measure(site: Site) -> list[Figure]:
     """The figure."""
     product, floor, first = in_turn(
-        site.amount(21, 2),
+        site.amount(21, 0),
         lambda: _seconds(_MAIN),
         lambda: _seconds(_FLOOR),
         lambda: _seconds(_FIRST_REQUEST),

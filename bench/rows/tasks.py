@@ -31,7 +31,7 @@ from google.pubsub_v1.services.publisher.transports import PublisherGrpcTranspor
 from bench.engine import Messages, connected
 from bench.figures import Figure
 from bench.peak import peak_of
-from bench.site import Site, fresh_project
+from bench.site import NO_GRACE_S, Site, fresh_project
 from bench.tls_sandbox import KEPT_S, host
 from local.processes import ROOT, Processes, free_ports
 from orchestrator import wiring
@@ -95,8 +95,9 @@ def idle_tasks(site: Site, threads: int, *, rounds: int, tls: bool) -> Load:
     folder = site.file()
     folder.mkdir()
     url = f"http://127.0.0.1:{port}"
-    with Processes(folder) as processes:
-        arguments = ["-m", "bench.tls_sandbox", str(sandbox), str(folder), str(threads), "tls" if tls else ""]
+    with Processes(folder, grace_s=NO_GRACE_S) as processes:
+        shops = [str(sandbox), str(folder), str(threads), "tls" if tls else "", str(site.amount(300, 30))]
+        arguments = ["-m", "bench.tls_sandbox", *shops]
         processes.start("shops", [sys.executable, *arguments], os.environ)
         processes.wait_ready("shops", f"http://127.0.0.1:{sandbox}")
         variables = _variables(site, folder if tls else None)

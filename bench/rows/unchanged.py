@@ -21,7 +21,7 @@ _ALLOWED = 8
 
 def measure(site: Site) -> list[Figure]:
     """The figure."""
-    items = site.amount(10_000, 5_000)
+    items = site.amount(10_000, 1_000)
     url = site.sandbox("takealot", orders=10, products=items)
     with closing(SqliteStore(site.file())) as store:
         counting = CountingStore(store)

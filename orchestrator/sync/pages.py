@@ -19,6 +19,7 @@ from orchestrator.sync.task_context import TaskContext
 T = TypeVar("T")
 
 #: Small pages are joined until they hold this many records, but no page waits longer than this for the next.
+#: A stream's first page of all is not joined: its records show at once that a new connection works.
 JOINED_RECORDS = 250
 JOINED_SECONDS = 5.0
 #: Nor are they joined beyond this many bytes.
@@ -62,6 +63,9 @@ class Pages:
     ) -> None:
         self._task, self._stream, self._show_life = task, stream, show_life
         self._place = task.session.client.place
+        known = task.holder.state.streams.get(stream.name)
+        #: Whether no window of the stream was ever read to its end.
+        self._is_new = known is None or known.cursor.since is None
         self._ahead: Future[Page] | None = None
         #: A call of the session that is under way.
         self._called: Future[Any] | None = None
@@ -178,7 +182,8 @@ class Pages:
             window = replace(window, attempt=self._later_attempt(window.attempt))
             waited = clock.monotonic() - begun
             is_large = len(records) >= JOINED_RECORDS or sum(map(len, records)) >= JOINED_BYTES
-            if token is None or is_large or waited > JOINED_SECONDS:
+            is_first = self._is_new and first is None
+            if token is None or is_first or is_large or waited > JOINED_SECONDS:
                 break
         return replace(
             page,

@@ -6,6 +6,7 @@ import dataclasses
 import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,31 @@ def test_the_next_page_is_normalized_while_one_is_written(world: World) -> None:
 
     assert met == [True]
     assert len(world.records("a", "orders")) == 9
+
+
+def test_the_first_page_of_all_is_not_joined_with_others(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A new connection shows its first records at once; all later pages are joined."""
+    monkeypatch.setattr(pages, "JOINED_RECORDS", 250)
+    committed: list[int] = []
+    commit = world.store.commit
+
+    def counting(writes: Sequence[Write]) -> list[Written]:
+        orders = sum(write.path.startswith("connections/a/orders/") for write in writes)
+        committed.extend([orders] if orders else [])
+        return commit(writes)
+
+    object.__setattr__(world.store, "commit", counting)
+    world.connect("a")
+    fill(world, "orders", 9)
+    world.run_once()
+    world.clock.advance(900)
+    for number in range(9):
+        world.bazaar.shop("a").put("orders", f"new{number}", world.clock.now() - timedelta(minutes=9))
+    world.run_once()
+
+    assert committed == [3, 6, 9]
 
 
 def test_commits_of_a_task_are_one_after_the_other(world: World) -> None:

@@ -46,7 +46,7 @@ def _measured(site: Site, store: DocumentStore, queue: TaskQueue, connections: i
             lambda: fleet.dispatched(engine, queue, connections),
             lambda: fleet.read_and_published(store, queue, connections),
         ]
-        return spent_in_turn(site.amount(5, 1), *measures)
+        return spent_in_turn(site.amount(5, 0), *measures)
 
 
 def _figures(where: str, connections: int, measured: list[Rounds]) -> list[Figure]:

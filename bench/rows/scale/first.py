@@ -4,7 +4,8 @@ Product: the WooCommerce sandbox, repeated from memory by another process (`benc
 embedded store, and messages handled as they come. The time ends when the commit with the first order
 returns: tick, dispatch, claim, the first page and its commit.
 
-Floor: the same connector's first page, decoded and inserted into a new SQLite file as it came.
+Floor: the same connector's first page, and the requests for the refunds that it lacks (`bench/details.py`);
+each listed row is decoded and inserted, as it came, into a new SQLite file with the same journal.
 """
 
 from __future__ import annotations
@@ -13,15 +14,14 @@ import sqlite3
 import time
 from collections.abc import Sequence
 from contextlib import closing
-from datetime import timedelta
 from pathlib import Path
 
+from bench.details import Call, noted, repeat
 from bench.engine import Engine
 from bench.figures import Figure, in_turn, spread
-from bench.rows.embedded import decoded, opening
+from bench.rows.embedded import decoded, opened
 from bench.site import Site
 from orchestrator.adapters.embedded.store import SqliteStore
-from orchestrator.marketplaces.spec import Window
 from orchestrator.marketplaces.woocommerce.connector import CONNECTOR
 from orchestrator.ports import Put, Write, Written
 from tests.support.stores import WrappedStore
@@ -46,9 +46,11 @@ class _Watching(WrappedStore):
 
 def measure(site: Site) -> list[Figure]:
     """The figure."""
-    url = site.ready("woocommerce", orders=site.amount(1_000, 100), products=20)
+    url = site.ready("woocommerce", orders=site.amount(1_000, 150), products=20)
+    session, window = opened(site.file(), "woocommerce", url, CONNECTOR)
+    (details,) = noted(session, CONNECTOR.streams["orders"], window, pages=1)
     product, floor = in_turn(
-        site.amount(11, 1), lambda: _product(site.file(), url), lambda: _floor(site.file(), url)
+        site.amount(11, 0), lambda: _product(site.file(), url), lambda: _floor(site.file(), url, details)
     )
     return [
         Figure(
@@ -74,17 +76,16 @@ def _product(path: Path, url: str) -> float:
     return watching.committed_at - started
 
 
-def _floor(path: Path, url: str) -> float:
-    with closing(SqliteStore(path.with_suffix(".connections"))) as store, closing(Engine(store)) as engine:
-        engine.connect("c", "woocommerce", url, ["orders"])
-        request = opening(engine)
+def _floor(path: Path, url: str, details: Sequence[Call]) -> float:
+    session, window = opened(path, "woocommerce", url, CONNECTOR)
     with closing(sqlite3.connect(path, isolation_level=None)) as database:
         database.execute("PRAGMA journal_mode = WAL")
+        database.execute("PRAGMA synchronous = NORMAL")
         database.execute("CREATE TABLE orders (id TEXT PRIMARY KEY, body BLOB NOT NULL)")
         started = time.perf_counter()
-        session = CONNECTOR.open(request)
-        window = Window(CONNECTOR.epoch, request.clock.now() - timedelta(minutes=2))
+        session.client.begin_page()
         page = CONNECTOR.streams["orders"].fetch(session, window, None)
+        repeat(session, details)
         rows = [(str(decoded(raw)["id"]), raw) for raw in page.records]
         database.execute("BEGIN IMMEDIATE")
         database.executemany("INSERT INTO orders VALUES (?, ?)", rows)

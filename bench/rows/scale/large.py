@@ -24,7 +24,7 @@ _LINES, _VARIANTS, _USUAL = 1_500, 2_048, 2
 def measure(site: Site) -> list[Figure]:
     """One figure for orders and one for products."""
     until = datetime.now(UTC) - timedelta(hours=1)
-    count, rounds = site.amount(10, 1), site.amount(5, 1)
+    count, rounds = site.amount(10, 1), site.amount(5, 0)
     figures = []
     for stream, part, parts in (("orders", "line", _LINES), ("products", "variant", _VARIANTS)):
         total = count * parts

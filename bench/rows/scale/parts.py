@@ -57,7 +57,7 @@ def measure(site: Site) -> list[Figure]:
         "document": lambda: [document_of(each, envelope, 0) for each in records],
         "store": stored,
     }
-    *taken, whole = in_turn(site.amount(7, 1), *map(_cpu_of, parts.values()), _cpu_of(synced))
+    *taken, whole = in_turn(site.amount(7, 0), *map(_cpu_of, parts.values()), _cpu_of(synced))
     times = dict(zip(parts, (each.median for each in taken), strict=True))
     times["rest"] = max(0.0, whole.median - sum(times.values()))
     return [

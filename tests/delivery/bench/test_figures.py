@@ -71,6 +71,13 @@ def test_measures_take_turns_in_alternating_order() -> None:
     assert "".join(order) == "baabbaab"
 
 
+def test_a_round_that_warms_up_counts_if_it_is_the_only_one() -> None:
+    """The short mode measures each row once."""
+    a, b = in_turn(0, lambda: 1.0, lambda: 5.0)
+
+    assert (a.values, b.values) == ([1.0], [5.0])
+
+
 def test_the_spread_is_that_of_the_rounds_own_ratios() -> None:
     """A round is compared with itself, so that a slow minute counts on both sides."""
     assert spread(Measured([2.0, 30.0]), Measured([1.0, 10.0])) == "2.00 to 3.00 in single rounds"

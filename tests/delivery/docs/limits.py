@@ -102,7 +102,7 @@ ROWS = [
         "small pages joined for one commit",
         "sync/pages.py",
         f"{pages.JOINED_RECORDS} records, {pages.JOINED_BYTES // _MIB} MiB or {pages.JOINED_SECONDS:g} s",
-        "one page is read ahead, but none of a large one",
+        "a stream's first page of all is not joined; one page is read ahead, but none of a large one",
     ),
     _limit(
         "an invocation",

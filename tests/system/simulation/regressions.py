@@ -69,7 +69,7 @@ REGRESSIONS = (
         "orchestrator/sync/digest.py",
         "oldest_day <= day < KEPT_DAY]",
         "oldest_day <= day]",
-        17,
+        92,
     ),
     Regression(
         "task-recorded-after-its-time",
@@ -133,7 +133,7 @@ REGRESSIONS = (
         "orchestrator/sync/windows.py",
         "min(now, told or now) - stream.age",
         "now - stream.age",
-        103,
+        104,
     ),
     Regression(
         "release-holds-changes-up",
