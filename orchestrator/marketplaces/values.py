@@ -258,10 +258,22 @@ class Details:
         self._unread[name] = None
         return None
 
-    def part(self, name: str, value: object, kind: type[T]) -> T | None:
+    def moment(self, name: str, value: object) -> datetime | None:
+        """A time with its offset, in UTC; None without a warning if there is none."""
+        try:
+            return optional_utc(value if type(value) is datetime else self._converted(name, value, Instant))
+        except RecordInvalid:
+            self._unread[name] = None
+            return None
+
+    def part(self, name: str, value: Any, kind: type[T]) -> T | None:
         """A value of `kind`; None without a warning if there is none, such as PHP's `[]` for an object."""
-        if type(value) is kind:
-            return value  # decoded with its row
+        found: T | None = value
+        # Decoded with its row, as `kind` or with the details of that as well.
+        is_decoded = value is None or kind in type(value).__mro__
+        return found if is_decoded else self._converted(name, value, kind)
+
+    def _converted(self, name: str, value: object, kind: type[T]) -> T | None:
         plain = _plain(value)
         if _is_nothing(plain) or plain in (False, []):
             return None
@@ -273,7 +285,9 @@ class Details:
 
     def items(self, name: str, value: object, kind: type[T]) -> list[T] | None:
         """A list of `kind`, empty if there is none; None with a warning if one of its items is unreadable."""
-        if type(value) is list and {*map(type, value)} <= {kind}:
+        if value is None or value == []:
+            return []
+        if type(value) is list and kind in type(value[0]).__mro__ and len({*map(type, value)}) == 1:
             return value  # decoded with its row
         plain = _plain(value)
         if plain == [] or plain is False or _is_nothing(plain):

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from orchestrator.marketplaces.amazon.attributes import Attributes
-from orchestrator.marketplaces.amazon.fields import Row, amount_of, listing_id_of, moment
+from orchestrator.marketplaces.amazon.fields import Row, amount_of, listing_id_of
 from orchestrator.marketplaces.unified.barcodes import barcodes_of
 from orchestrator.marketplaces.unified.facts import ProductFacts
 from orchestrator.marketplaces.unified.products import product_of
@@ -105,8 +105,8 @@ def product(raw: bytes, with_buyer: bool) -> Product:  # noqa: ARG001 - the cont
         image_urls=tuple(filter(None, (details.text("mainImage", image.link), *attributes.images()))),
         parent_id=listing_id_of(parents[0], marketplace) if parents else None,
         asin=details.text("asin", summary.asin),
-        created_at=moment(details, "createdDate", summary.created_date),
-        updated_at=moment(details, "lastUpdatedDate", summary.last_updated_date),
+        created_at=details.moment("createdDate", summary.created_date),
+        updated_at=details.moment("lastUpdatedDate", summary.last_updated_date),
         variants=(_variant(details, found, summary, attributes, family),),
     )
     return product_of(facts, details)
