@@ -6,7 +6,6 @@ is named in the record's `warnings`.
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -18,7 +17,7 @@ from orchestrator.marketplaces.unified.barcodes import barcodes_of
 from orchestrator.marketplaces.unified.facts import ProductFacts
 from orchestrator.marketplaces.unified.products import product_of, weight_of
 from orchestrator.marketplaces.unified.texts import DESCRIPTION_HTML_BYTES
-from orchestrator.marketplaces.values import Details, Instant, Number, id_at, plain_text, utc
+from orchestrator.marketplaces.values import Details, Number, id_at, plain_text
 from orchestrator.model.records.record import Product, ProductStatus, Variant, Weight
 
 #: The states of a published offer, by ListingStatusEnum.
@@ -156,7 +155,7 @@ def product(raw: bytes, with_buyer: bool) -> Product:  # noqa: ARG001 - the cont
         image_urls=details.part("image_urls", item.product.image_urls, tuple[str, ...]) or (),
         parent_id=_first(details, "parent_id", item.inventory_item_group_keys)
         or _first(details, "parent_id", item.group_ids),
-        published_at=_moment(details, "published_at", main and main.listing_start_date),
+        published_at=details.moment("published_at", main and main.listing_start_date),
         variants=tuple(variants.values()) or (_variant(details, item, None),),
     )
     return product_of(facts, details)
@@ -226,8 +225,3 @@ def _url(details: Details, offer: _Offer) -> str | None:
 def _first(details: Details, name: str, value: object) -> str | None:
     found = details.part(name, value, tuple[str, ...])
     return found[0] if found else None
-
-
-def _moment(details: Details, name: str, value: object) -> datetime | None:
-    moment = details.part(name, value, Instant)
-    return details.read(name, lambda: utc(moment)) if moment else None
