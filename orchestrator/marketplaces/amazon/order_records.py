@@ -206,7 +206,7 @@ def order(raw: bytes, with_buyer: bool) -> Order:
         taxes_included=contains_tax(
             details, total, amounts, row.proceeds.breakdowns if row.proceeds else None
         ),
-        shipping_total=details.read("SHIPPING", lambda: sum_of_all(each.shipping for each in amounts)),
+        shipping_total=details.read("SHIPPING", sum_of_all, [each.shipping for each in amounts]),
         discount_codes=_promotions(details, row.order_items),
         destination=destination_of(details, row.recipient),
         lines=_order_lines(details, row.order_items, amounts, channel.marketplace_id),

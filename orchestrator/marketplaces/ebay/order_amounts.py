@@ -120,7 +120,7 @@ def added(details: Details, name: str, told: Iterable[Money | None]) -> Money | 
     if any(first.currency != second.currency for first, second in pairwise(amounts)):
         details.note(name)
         return None
-    return details.read(name, lambda: sum_of_all(amounts))
+    return details.read(name, sum_of_all, amounts)
 
 
 def refunds_of(details: Details, row: OrderRow) -> tuple[Refund, ...] | None:

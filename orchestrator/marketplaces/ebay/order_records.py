@@ -38,7 +38,6 @@ from orchestrator.marketplaces.ebay.order_rows import (
     Program,
 )
 from orchestrator.marketplaces.typed_rows import Rows
-from orchestrator.marketplaces.unified.breakdown import unit_price
 from orchestrator.marketplaces.unified.facts import OrderFacts
 from orchestrator.marketplaces.unified.orders import order_of
 from orchestrator.marketplaces.values import (
@@ -205,7 +204,6 @@ def _line(
         title=plain_text(title) if title else None,
         quantity=sold,
         quantity_fulfilled=_sent(details, item, sold, parcels),
-        unit_price=unit_price(cost, sold),
         subtotal=cost,
         # Only a line with a discount tells its cost after discounts.
         total=discounted if item.discounted_line_item_cost is not None else cost,
@@ -234,7 +232,7 @@ def _sent(
     if not parcels:
         return None
     ours = [part.quantity for each in parcels for part in each.lines if part.line_id == item.line_item_id]
-    sent = details.read("lines.quantity_fulfilled", lambda: total_quantity(*ours))
+    sent = details.read("lines.quantity_fulfilled", total_quantity, *ours)
     return None if sent is None else min(sold, sent, key=number_of)
 
 
@@ -246,7 +244,7 @@ def _variant_id(details: Details, item: LineItem, sku: str | None) -> str | None
     listing = details.part("lines.variant_id", item.legacy_item_id, str)
     if sku is not None or listing is None:
         return listing
-    return details.read("lines.variant_id", lambda: _variation_id(listing, item))
+    return details.read("lines.variant_id", _variation_id, listing, item)
 
 
 def _variation_id(listing: str, item: LineItem) -> str:

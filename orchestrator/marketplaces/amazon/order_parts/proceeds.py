@@ -56,7 +56,7 @@ class LineAmounts(msgspec.Struct, frozen=True, kw_only=True):
     shipping: Money | None = None
     tax: Money | None = None
     #: All proceeds but the tax, after all discounts.
-    untaxed: Money | None = None
+    untaxed: Decimal | None = None
 
 
 def line_amounts(details: Details, proceeds: object) -> LineAmounts:
@@ -80,18 +80,19 @@ def line_amounts(details: Details, proceeds: object) -> LineAmounts:
     zero = money(0, currency)
 
     def told(kind: str) -> Money | None:
-        return details.read(kind, lambda: _sum(by_kind.get(kind, ()), zero))
+        return details.read(kind, _sum, by_kind.get(kind, ()), zero)
 
     off = told("DISCOUNT")
     discounts = [row for row in rows if row.type == "DISCOUNT"]
-    on_items, on_shipping = _discounts(details, discounts, off, zero) if discounts else (zero, zero)
+    split = details.read("detailedBreakdowns", _discounts, details, discounts, off, zero)
+    on_items, on_shipping = split or (None, None)
     gross = [each for kind in by_kind.keys() - {"TAX", "DISCOUNT"} for each in by_kind[kind]]
     return LineAmounts(
         subtotal=told("ITEM"),
         discount=on_items,
-        shipping=details.read("SHIPPING", lambda: difference(told("SHIPPING"), on_shipping)),
+        shipping=details.read("SHIPPING", difference, told("SHIPPING"), on_shipping),
         tax=told("TAX"),
-        untaxed=details.read("breakdowns", lambda: difference(_sum(gross, zero), off)),
+        untaxed=None if off is None or None in gross else _value(gross) - _value([off]),
     )
 
 
@@ -108,12 +109,11 @@ def contains_tax(
         lines: The amounts of its items.
         breakdowns: The order's own proceeds by kind, which may have a tip.
     """
-    untaxed = details.read("breakdowns", lambda: sum_of_all(line.untaxed for line in lines))
-    taxes = details.read("TAX", lambda: sum_of_all(line.tax for line in lines))
-    if not (total and untaxed and taxes) or {untaxed.currency, taxes.currency} != {total.currency}:
+    untaxed = [line.untaxed for line in lines if line.untaxed is not None]
+    taxes = details.read("TAX", sum_of_all, [line.tax for line in lines])
+    if not (total and taxes) or taxes.currency != total.currency or len(untaxed) < len(lines):
         return None
-    tax = Decimal(taxes.amount)
-    rest = Decimal(total.amount) - Decimal(untaxed.amount)
+    tax, rest = Decimal(taxes.amount), Decimal(total.amount) - sum(untaxed)
     # A tip that is not charged yet may be missing from the total.
     sums = (Decimal(0), _of_whole_order(details, breakdowns, total.currency))
     if not tax or (rest in sums) == (rest - tax in sums):
@@ -125,28 +125,27 @@ def _of_whole_order(details: Details, breakdowns: object, currency: str) -> Deci
     """The sum of the proceeds that no item has, such as a tip."""
     rows = details.items("breakdowns", breakdowns, Breakdown) or []
     amounts = (amount_of(details, "subtotal", row.subtotal) for row in rows if row.type not in KINDS)
-    own = (in_currency(details, "subtotal", amount, currency) for amount in amounts)
-    return sum((Decimal(amount.amount) for amount in own if amount), Decimal(0))
+    return _value(in_currency(details, "subtotal", amount, currency) for amount in amounts)
 
 
 def _discounts(
     details: Details, rows: Iterable[Breakdown], off: Money | None, zero: Money
 ) -> tuple[Money | None, Money | None]:
-    """The discounts on the item and on its shipping. A discount that is not split is on the item."""
+    """The discounts on the item and on its shipping. A discount that is not split is on the item.
 
-    def reader() -> tuple[Money | None, Money | None]:
-        others = [
-            (part.subtype, _in(zero.currency, _positive(amount_of(details, "value", part.value))))
-            for row in rows
-            for part in _parts(details, row)
-            if part.subtype != "ITEM"
-        ]
-        on_items = difference(off, _sum([amount for _, amount in others], zero))
-        if on_items and on_items.amount.startswith("-"):
-            raise RecordInvalid("the parts of a discount are more than all of it")
-        return on_items, _sum([amount for kind, amount in others if kind == "SHIPPING"], zero)
-
-    return details.read("detailedBreakdowns", reader) or (None, None)
+    Raises:
+        RecordInvalid: Its parts are unreadable, or more than all of it.
+    """
+    others = [
+        (part.subtype, _in(zero.currency, _positive(amount_of(details, "value", part.value))))
+        for row in rows
+        for part in _parts(details, row)
+        if part.subtype != "ITEM"
+    ]
+    on_items = difference(off, _sum([amount for _, amount in others], zero))
+    if on_items and on_items.amount.startswith("-"):
+        raise RecordInvalid("the parts of a discount are more than all of it")
+    return on_items, _sum([amount for kind, amount in others if kind == "SHIPPING"], zero)
 
 
 def _parts(details: Details, row: Breakdown) -> Sequence[_Part]:
@@ -165,6 +164,11 @@ def _parts(details: Details, row: Breakdown) -> Sequence[_Part]:
 def _sum(amounts: Sequence[Money | None], zero: Money) -> Money | None:
     """The sum of amounts, 0 if there are none; None if one of them is unknown."""
     return sum_of_all(amounts) if amounts else zero
+
+
+def _value(amounts: Iterable[Money | None]) -> Decimal:
+    """The sum of the known amounts."""
+    return sum((Decimal(amount.amount) for amount in amounts if amount), Decimal(0))
 
 
 def _positive(amount: Money | None) -> Money | None:
