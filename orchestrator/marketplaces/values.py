@@ -286,13 +286,11 @@ class Details:
 
     def items(self, name: str, value: object, kind: type[T]) -> list[T] | None:
         """A list of `kind`, empty if there is none; None with a warning if one of its items is unreadable."""
-        if value is None or value == []:
-            return []
-        if type(value) is list and kind in type(value[0]).__mro__ and len({*map(type, value)}) == 1:
-            return value  # decoded with its row
-        plain = _plain(value)
+        plain = value if type(value) is list else _plain(value)
         if plain == [] or plain is False or _is_nothing(plain):
             return []
+        if type(plain) is list and kind in type(plain[0]).__mro__ and len({*map(type, plain)}) == 1:
+            return plain  # such as those that were decoded with their row
         try:
             rows = numbered(plain) if isinstance(plain, dict) else plain
             if not isinstance(rows, list):
