@@ -179,9 +179,9 @@ def listed(rows: Many[T]) -> list[T]:
 class Details:
     """Reads details that a record can do without: an unreadable one is None and named in `warnings`.
 
-    A detail is declared as `Detail`, which takes any JSON value. Money and quantities that a record stands
-    for (an order's total, a line's quantity, a level's stock) are no details: `money` and `quantity` refuse
-    the record instead.
+    A detail is declared as `Annotated[object, Kind]` for `typed_rows.Rows`, or as `Detail`, which takes any
+    JSON value. Money and quantities that a record stands for (an order's total, a line's quantity, a level's
+    stock) are no details: `money` and `quantity` refuse the record instead.
     """
 
     def __init__(self) -> None:
