@@ -88,6 +88,7 @@ def test_details_have_details_of_their_own(odd: bytes) -> None:
     boxes = details.items("boxes", line.boxes, _Box)
     assert boxes is not None
     (box,) = boxes
+    assert details.part("box", box, _Box) is box
     assert isinstance(box.since, str if odd else datetime)
     assert details.items("tags", box.tags, _Tag) == [_Tag("a")]
     assert details.moment("since", box.since) == datetime(2026, 1, 2, tzinfo=UTC)
