@@ -179,9 +179,9 @@ def listed(rows: Many[T]) -> list[T]:
 class Details:
     """Reads details that a record can do without: an unreadable one is None and named in `warnings`.
 
-    A detail is declared as `Detail`, which takes any JSON value. Money and quantities that a record stands
-    for (an order's total, a line's quantity, a level's stock) are no details: `money` and `quantity` refuse
-    the record instead.
+    A detail is declared as `Annotated[object, Kind]` for `typed_rows.Rows`, or as `Detail`, which takes any
+    JSON value. Money and quantities that a record stands for (an order's total, a line's quantity, a level's
+    stock) are no details: `money` and `quantity` refuse the record instead.
     """
 
     def __init__(self) -> None:
@@ -259,10 +259,22 @@ class Details:
         self._unread[name] = None
         return None
 
-    def part(self, name: str, value: object, kind: type[T]) -> T | None:
+    def moment(self, name: str, value: object) -> datetime | None:
+        """A time with its offset, in UTC; None without a warning if there is none."""
+        try:
+            return optional_utc(value if type(value) is datetime else self._converted(name, value, Instant))
+        except RecordInvalid:
+            self._unread[name] = None
+            return None
+
+    def part(self, name: str, value: Any, kind: type[T]) -> T | None:
         """A value of `kind`; None without a warning if there is none, such as PHP's `[]` for an object."""
-        if type(value) is kind:
-            return value  # decoded with its row
+        found: T | None = value
+        # Decoded with its row, as `kind` or with the details of that as well.
+        is_decoded = value is None or kind in type(value).__mro__
+        return found if is_decoded else self._converted(name, value, kind)
+
+    def _converted(self, name: str, value: object, kind: type[T]) -> T | None:
         plain = _plain(value)
         if _is_nothing(plain) or plain in (False, []):
             return None
@@ -274,11 +286,11 @@ class Details:
 
     def items(self, name: str, value: object, kind: type[T]) -> list[T] | None:
         """A list of `kind`, empty if there is none; None with a warning if one of its items is unreadable."""
-        if type(value) is list and {*map(type, value)} <= {kind}:
-            return value  # decoded with its row
-        plain = _plain(value)
+        plain = value if type(value) is list else _plain(value)
         if plain == [] or plain is False or _is_nothing(plain):
             return []
+        if type(plain) is list and kind in type(plain[0]).__mro__ and len({*map(type, plain)}) == 1:
+            return plain  # such as those that were decoded with their row
         try:
             rows = numbered(plain) if isinstance(plain, dict) else plain
             if not isinstance(rows, list):

@@ -64,7 +64,7 @@ class Attributes:
         number, unit = entry.get("value"), entry.get("unit")
         if not isinstance(number, int | Decimal) or not isinstance(unit, str):
             return None
-        return self._details.read("item_weight", lambda: weight_of(number, unit))
+        return self._details.read("item_weight", weight_of, number, unit)
 
     def _first(self, name: str) -> dict[str, Any]:
         """The first entry; an empty one if there is none."""
@@ -74,7 +74,7 @@ class Attributes:
         """The entries of an attribute, for this marketplace or for all."""
         if name not in self._all:
             return []
-        found = self._details.items(name, self._all[name], dict[str, Any]) or []
+        found = self._details.items(name, self._all[name], dict) or []
         return [each for each in found if each.get("marketplace_id", self._marketplace) == self._marketplace]
 
     def _plain(self, name: str, value: object) -> str | None:

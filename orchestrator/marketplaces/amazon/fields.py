@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from decimal import Decimal
 from typing import Any, Literal
 
 import msgspec
 
-from orchestrator.marketplaces.values import Details, Instant, Number, money, quantity, utc
+from orchestrator.marketplaces.values import Details, Number, money, quantity
 from orchestrator.model.records.record import Money, Quantity
 
 
@@ -23,7 +22,9 @@ class Price(Row):
     currency_code: str
 
 
-class _Amount(Row):
+class Amount(Row):
+    """An amount that a record can do without."""
+
     amount: Any = None
     currency_code: Any = None
 
@@ -40,19 +41,14 @@ def listing_id_of(sku: str, marketplace: str) -> str:
 
 def price(amount: Price | None) -> Money | None:
     """The amount as money, if there is one."""
-    return None if amount is None else money(amount.amount, amount.currency_code)
+    # As text: the hash of a Decimal, by which `money` remembers an amount, takes longer than all the rest.
+    return None if amount is None else money(str(amount.amount), amount.currency_code)
 
 
 def amount_of(details: Details, name: str, amount: object) -> Money | None:
     """An amount that a record can do without."""
-    found = details.part(name, amount, _Amount)
+    found = details.part(name, amount, Amount)
     return None if found is None else details.money(name, found.amount, found.currency_code)
-
-
-def moment(details: Details, name: str, value: object) -> datetime | None:
-    """A time that a record can do without; an empty text is none."""
-    found = details.part(name, value, Instant)
-    return None if found is None else details.read(name, lambda: utc(found))
 
 
 def pieces(number: Number | None) -> Quantity | None:

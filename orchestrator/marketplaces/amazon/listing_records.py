@@ -7,17 +7,18 @@ A listing is a SKU in one marketplace, with a price and a title of its own there
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Annotated
 
 import msgspec
 
 from orchestrator.marketplaces.amazon.attributes import Attributes
-from orchestrator.marketplaces.amazon.fields import Row, amount_of, listing_id_of, moment
+from orchestrator.marketplaces.amazon.fields import Amount, Row, amount_of, listing_id_of
+from orchestrator.marketplaces.typed_rows import Rows
 from orchestrator.marketplaces.unified.barcodes import barcodes_of
 from orchestrator.marketplaces.unified.facts import ProductFacts
 from orchestrator.marketplaces.unified.products import product_of
 from orchestrator.marketplaces.unified.texts import text_of_html
-from orchestrator.marketplaces.values import NO_DETAIL, Detail, Details, id_reader
+from orchestrator.marketplaces.values import NO_DETAIL, Detail, Details, Instant, id_reader
 from orchestrator.model.records.record import Attribute, Product, ProductStatus, Variant
 
 #: The relationship of a variation to its parent.
@@ -25,50 +26,50 @@ _VARIATION = "VARIATION"
 
 
 class _Image(Row):
-    link: Any = None
+    link: Annotated[object, str] = None
 
 
 class _Summary(Row):
     marketplace_id: str = ""
-    status: Detail = NO_DETAIL
-    item_name: Detail = NO_DETAIL
-    asin: Detail = NO_DETAIL
-    product_type: Detail = NO_DETAIL
-    condition_type: Detail = NO_DETAIL
-    main_image: Detail = NO_DETAIL
-    created_date: Detail = NO_DETAIL
-    last_updated_date: Detail = NO_DETAIL
+    status: Annotated[object, list[str]] = None
+    item_name: Annotated[object, str] = None
+    asin: Annotated[object, str] = None
+    product_type: Annotated[object, str] = None
+    condition_type: Annotated[object, str] = None
+    main_image: Annotated[object, _Image] = None
+    created_date: Annotated[object, Instant] = None
+    last_updated_date: Annotated[object, Instant] = None
 
 
 class _Offer(Row):
     offer_type: str = ""
-    price: Detail = NO_DETAIL
+    price: Annotated[object, Amount] = None
 
 
 class _Sku(Row):
     sku: str
 
 
-class _Listing(_Sku):
-    summaries: tuple[_Summary, ...] = ()
-    offers: tuple[_Offer, ...] = ()
-    attributes: Detail = NO_DETAIL
-    relationships: Detail = NO_DETAIL
-
-
 class _Theme(Row):
-    attributes: Any = None
+    attributes: Annotated[object, list[str]] = None
 
 
 class _Relationship(Row):
     type: str = ""
-    parent_skus: Any = None
-    variation_theme: Any = None
+    parent_skus: Annotated[object, list[str]] = None
+    variation_theme: Annotated[object, _Theme] = None
 
 
 class _Related(Row):
     marketplace_id: str = ""
-    relationships: Any = None
+    relationships: Annotated[object, list[_Relationship]] = None
+
+
+class _Listing(_Sku):
+    summaries: tuple[_Summary, ...] = ()
+    offers: tuple[_Offer, ...] = ()
+    attributes: Detail = NO_DETAIL
+    relationships: Annotated[object, list[_Related]] = None
 
 
 class _ListingRow(msgspec.Struct):
@@ -81,9 +82,12 @@ class _ListingRowId(msgspec.Struct):
     listing: _Sku
 
 
+_rows = Rows(_ListingRow)
+
+
 def product(raw: bytes, with_buyer: bool) -> Product:  # noqa: ARG001 - the contract's signature
     """A listing is a product with one variant, in one marketplace."""
-    found = msgspec.json.decode(raw, type=_ListingRow)
+    found = _rows.decode(raw)
     row, details, marketplace = found.listing, Details(), found.marketplace
     summary = _own(row.summaries, marketplace)
     words = details.part("status", summary.status, list[str])
@@ -105,8 +109,8 @@ def product(raw: bytes, with_buyer: bool) -> Product:  # noqa: ARG001 - the cont
         image_urls=tuple(filter(None, (details.text("mainImage", image.link), *attributes.images()))),
         parent_id=listing_id_of(parents[0], marketplace) if parents else None,
         asin=details.text("asin", summary.asin),
-        created_at=moment(details, "createdDate", summary.created_date),
-        updated_at=moment(details, "lastUpdatedDate", summary.last_updated_date),
+        created_at=details.moment("createdDate", summary.created_date),
+        updated_at=details.moment("lastUpdatedDate", summary.last_updated_date),
         variants=(_variant(details, found, summary, attributes, family),),
     )
     return product_of(facts, details)
@@ -129,7 +133,7 @@ def _variant(
     details: Details, found: _ListingRow, summary: _Summary, attributes: Attributes, family: _Relationship
 ) -> Variant:
     row = found.listing
-    amount = next((offer.price for offer in row.offers if offer.offer_type == "B2C"), NO_DETAIL)
+    amount = next((offer.price for offer in row.offers if offer.offer_type == "B2C"), None)
     return Variant(
         id=listing_id_of(row.sku, found.marketplace),
         sku=row.sku,
@@ -142,7 +146,7 @@ def _variant(
     )
 
 
-def _family(details: Details, relationships: Detail, marketplace: str) -> _Relationship:
+def _family(details: Details, relationships: object, marketplace: str) -> _Relationship:
     """The variation family that a listing is a part of in a marketplace."""
     related = details.items("relationships", relationships, _Related) or []
     found = (

@@ -4,27 +4,38 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from decimal import Decimal
-from typing import Any
+from typing import Annotated
 
-import msgspec
-
-from orchestrator.errors import RecordInvalid
-from orchestrator.marketplaces.amazon.fields import Price, Row, amount_of, listing_id_of, moment, price
-from orchestrator.marketplaces.amazon.order_parts.buyers import buyer_of, destination_of, properties_of
-from orchestrator.marketplaces.amazon.order_parts.parcels import parcels_of
-from orchestrator.marketplaces.amazon.order_parts.proceeds import LineAmounts, contains_tax, line_amounts
+from orchestrator.marketplaces.amazon.fields import Amount, Price, Row, amount_of, listing_id_of, price
+from orchestrator.marketplaces.amazon.order_parts.buyers import (
+    BuyerTax,
+    Contact,
+    Customization,
+    Packing,
+    Recipient,
+    buyer_of,
+    destination_of,
+    properties_of,
+)
+from orchestrator.marketplaces.amazon.order_parts.parcels import Package, parcels_of
+from orchestrator.marketplaces.amazon.order_parts.proceeds import (
+    Breakdown,
+    LineAmounts,
+    Proceeds,
+    contains_tax,
+    line_amounts,
+)
+from orchestrator.marketplaces.typed_rows import Rows
 from orchestrator.marketplaces.unified.breakdown import sum_of_all
 from orchestrator.marketplaces.unified.facts import OrderFacts
 from orchestrator.marketplaces.unified.orders import order_of
 from orchestrator.marketplaces.values import (
-    EXACT,
-    NO_DETAIL,
-    Detail,
     Details,
     Instant,
     Number,
     id_at,
+    less,
+    number_of,
     quantity,
     utc,
 )
@@ -61,84 +72,83 @@ class _Total(Row):
     """The proceeds of the whole order."""
 
     grand_total: Price | None = None
-    breakdowns: Any = None
+    breakdowns: Annotated[object, list[Breakdown]] = None
 
 
 class _Channel(Row):
     channel_name: str | None = None
     marketplace_id: str | None = None
-    marketplace_name: Any = None
+    marketplace_name: Annotated[object, str] = None
 
 
 class _UnitPrice(Row):
-    unit_price: Any = None
+    unit_price: Annotated[object, Amount] = None
 
 
 class _Sold(Row):
-    title: Any = None
-    seller_sku: Any = None
-    price: Any = None
-    customization: Any = None
+    title: Annotated[object, str] = None
+    seller_sku: Annotated[object, str] = None
+    price: Annotated[object, _UnitPrice] = None
+    customization: Annotated[object, Customization] = None
 
 
 class _Shipped(Row):
-    quantity_fulfilled: Any = None
-    quantity_unfulfilled: Any = None
-    packing: Any = None
-
-
-class _Cancellation(Row):
-    cancellation_execution: Any = None
+    quantity_fulfilled: Annotated[object, Number] = None
+    quantity_unfulfilled: Annotated[object, Number] = None
+    packing: Annotated[object, Packing] = None
 
 
 class _Execution(Row):
-    cancel_reason: Any = None
+    cancel_reason: Annotated[object, str] = None
 
 
-class _Promotion(Row):
-    breakdowns: Any = None
+class _Cancellation(Row):
+    cancellation_execution: Annotated[object, _Execution] = None
 
 
 class _Promoted(Row):
-    promotion_id: Any = None
+    promotion_id: Annotated[object, str] = None
 
 
-class _ItemTax(Row):
-    tax_collections: Any = None
+class _Promotion(Row):
+    breakdowns: Annotated[object, list[_Promoted]] = None
 
 
 class _Collection(Row):
-    model: Any = None
+    model: Annotated[object, str] = None
+
+
+class _ItemTax(Row):
+    tax_collections: Annotated[object, list[_Collection]] = None
 
 
 class _Associated(Row):
-    order_id: Any = None
-    order_item_id: Any = None
+    order_item_id: Annotated[object, str] = None
 
 
 class _Line(Row):
     order_item_id: str
     quantity_ordered: Number
-    product: Detail = NO_DETAIL
-    proceeds: Detail = NO_DETAIL
-    promotion: Detail = NO_DETAIL
-    cancellation: Detail = NO_DETAIL
-    fulfillment: Detail = NO_DETAIL
-    associated_order_items: Detail = NO_DETAIL
+    product: Annotated[object, _Sold] = None
+    proceeds: Annotated[object, Proceeds] = None
+    promotion: Annotated[object, _Promotion] = None
+    cancellation: Annotated[object, _Cancellation] = None
+    fulfillment: Annotated[object, _Shipped] = None
+    associated_order_items: Annotated[object, list[_Associated]] = None
     #: Sent only if the connection stores personal data, as the order's `tax`.
-    tax: Detail = NO_DETAIL
+    tax: Annotated[object, _ItemTax] = None
 
 
 class _Window(Row):
-    latest_date_time: Any = None
+    latest_date_time: Annotated[object, Instant] = None
 
 
 class _Fulfillment(Row):
     fulfillment_status: str = ""
     fulfilled_by: str = ""
-    fulfillment_service_level: Any = None
-    ship_by_window: Any = None
-    deliver_by_window: Any = None
+    fulfillment_service_level: Annotated[object, str] = None
+    ship_by_window: Annotated[object, _Window] = None
+    deliver_by_window: Annotated[object, _Window] = None
 
 
 class _Order(Row):
@@ -146,23 +156,24 @@ class _Order(Row):
     created_time: Instant
     last_updated_time: Instant
     order_items: list[_Line]
-    sales_channel: Detail = NO_DETAIL
+    sales_channel: Annotated[object, _Channel] = None
     proceeds: _Total | None = None
-    fulfillment: Detail = NO_DETAIL
-    packages: Detail = NO_DETAIL
+    fulfillment: Annotated[object, _Fulfillment] = None
+    packages: Annotated[object, list[Package]] = None
     #: Sent only if the connection asks for the destination, or stores personal data.
-    recipient: Detail = NO_DETAIL
+    recipient: Annotated[object, Recipient] = None
     #: Sent only if the connection stores personal data: else they are not asked for.
-    buyer: Detail = NO_DETAIL
-    tax: Detail = NO_DETAIL
+    buyer: Annotated[object, Contact] = None
+    tax: Annotated[object, BuyerTax] = None
 
 
 order_id = id_at("orderId", kind=str)
+_rows = Rows(_Order)
 
 
 def order(raw: bytes, with_buyer: bool) -> Order:
     """An order with its items; a pending order may have no price yet."""
-    row, details = msgspec.json.decode(raw, type=_Order), Details()
+    row, details = _rows.decode(raw), Details()
     fulfillment = details.part("fulfillment", row.fulfillment, _Fulfillment) or _Fulfillment()
     channel = details.part("salesChannel", row.sales_channel, _Channel) or _Channel()
     word, shipper = fulfillment.fulfillment_status, fulfillment.fulfilled_by
@@ -195,7 +206,7 @@ def order(raw: bytes, with_buyer: bool) -> Order:
         taxes_included=contains_tax(
             details, total, amounts, row.proceeds.breakdowns if row.proceeds else None
         ),
-        shipping_total=details.read("SHIPPING", lambda: sum_of_all(each.shipping for each in amounts)),
+        shipping_total=details.read("SHIPPING", sum_of_all, [each.shipping for each in amounts]),
         discount_codes=_promotions(details, row.order_items),
         destination=destination_of(details, row.recipient),
         lines=_order_lines(details, row.order_items, amounts, channel.marketplace_id),
@@ -221,7 +232,7 @@ def _channel(details: Details, channel: _Channel) -> str | None:
     return details.text("marketplaceName", channel.marketplace_name)
 
 
-def _parcels(details: Details, packages: Detail, shipper: str) -> tuple[Fulfillment, ...] | None:
+def _parcels(details: Details, packages: object, shipper: str) -> tuple[Fulfillment, ...] | None:
     """The parcels of an order that the seller sends; None if they are not told."""
     found = parcels_of(details, packages)
     return found if found or shipper == "MERCHANT" else None
@@ -230,7 +241,7 @@ def _parcels(details: Details, packages: Detail, shipper: str) -> tuple[Fulfillm
 def _latest(details: Details, name: str, window: object) -> datetime | None:
     """The end of a promised time."""
     found = details.part(name, window, _Window) or _Window()
-    return moment(details, name, found.latest_date_time)
+    return details.moment(name, found.latest_date_time)
 
 
 def _order_lines(
@@ -279,13 +290,11 @@ def _quantities(details: Details, item: _Line, ordered: Quantity) -> tuple[Quant
     if shipped is None or left is None:
         return shipped, ordered if _execution(details, item) else None
 
-    def rest() -> Quantity:
-        found = EXACT.subtract(Decimal(ordered), EXACT.add(Decimal(shipped), Decimal(left)))
-        if found < 0:
-            raise RecordInvalid("more pieces than were ordered")
-        return quantity(found)
-
-    return shipped, details.read("quantityUnfulfilled", rest)
+    cancelled = less(less(number_of(ordered), number_of(shipped)), number_of(left))
+    if cancelled < 0:
+        details.note("quantityUnfulfilled")
+        return shipped, None
+    return shipped, quantity(cancelled)
 
 
 def _execution(details: Details, item: _Line) -> _Execution | None:
@@ -308,7 +317,7 @@ def _promotions(details: Details, items: Sequence[_Line]) -> tuple[str, ...]:
     return tuple(each for each in ids if each)
 
 
-def _is_remitted(details: Details, tax: Detail) -> bool:
+def _is_remitted(details: Details, tax: object) -> bool:
     """Whether Amazon itself pays the item's tax to the state."""
     found = details.part("tax", tax, _ItemTax) or _ItemTax()
     collections = details.items("taxCollections", found.tax_collections, _Collection) or []

@@ -13,7 +13,7 @@ import msgspec
 
 from orchestrator.decoding import UNREADABLE
 from orchestrator.errors import RecordInvalid
-from orchestrator.marketplaces.amazon.fields import Row, listing_id_of, moment, pieces
+from orchestrator.marketplaces.amazon.fields import Row, listing_id_of, pieces
 from orchestrator.marketplaces.unified.facts import LevelFacts
 from orchestrator.marketplaces.unified.levels import level_of
 from orchestrator.marketplaces.values import NO_DETAIL, Detail, Details, Number, id_reader, total_quantity
@@ -206,7 +206,7 @@ def _fba_level(marketplace: str, row: _FbaStock) -> StockLevel:
             "totalUnfulfillableQuantity", unsellable and unsellable.total_unfulfillable_quantity
         ),
         quantities=dict(_quantities(details, found, reserved, unsellable)),
-        updated_at=moment(details, "lastUpdatedTime", row.last_updated_time),
+        updated_at=details.moment("lastUpdatedTime", row.last_updated_time),
     )
     return level_of(facts, details)
 

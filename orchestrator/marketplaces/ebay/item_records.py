@@ -6,19 +6,19 @@ is named in the record's `warnings`.
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
 from orchestrator.decoding import UNREADABLE
 from orchestrator.marketplaces.ebay.order_amounts import money_of
-from orchestrator.marketplaces.ebay.order_rows import Row
+from orchestrator.marketplaces.ebay.order_rows import Amount, Row
+from orchestrator.marketplaces.typed_rows import Rows
 from orchestrator.marketplaces.unified.barcodes import barcodes_of
 from orchestrator.marketplaces.unified.facts import ProductFacts
 from orchestrator.marketplaces.unified.products import product_of, weight_of
 from orchestrator.marketplaces.unified.texts import DESCRIPTION_HTML_BYTES
-from orchestrator.marketplaces.values import Details, Instant, Number, id_at, plain_text, utc
+from orchestrator.marketplaces.values import Details, Instant, Number, id_at, plain_text
 from orchestrator.model.records.record import Product, ProductStatus, Variant, Weight
 
 #: The states of a published offer, by ListingStatusEnum.
@@ -69,7 +69,7 @@ class _Item(Row, frozen=True, kw_only=True):
     #: The listing with several variations that the item is a part of.
     inventory_item_group_keys: Any = None
     group_ids: Any = None
-    package_weight_and_size: Any = None
+    package_weight_and_size: Annotated[object, _Package] = None
     product: _CatalogueEntry = _CatalogueEntry()
 
 
@@ -79,8 +79,8 @@ class _Listing(Row, frozen=True):
 
 
 class _Prices(Row, frozen=True):
-    price: Any = None
-    original_retail_price: Any = None
+    price: Annotated[object, Amount] = None
+    original_retail_price: Annotated[object, Amount] = None
 
 
 class _Offer(Row, frozen=True, kw_only=True):
@@ -90,10 +90,10 @@ class _Offer(Row, frozen=True, kw_only=True):
     category_id: Any = None
     #: Paths such as `/Fashion/Men/Shirts`.
     store_category_names: Any = None
-    listing_start_date: Any = None
+    listing_start_date: Annotated[object, Instant] = None
     listing_description: Any = None
     listing: _Listing = _Listing()
-    pricing_summary: Any = None
+    pricing_summary: Annotated[object, _Prices] = None
 
 
 class _Offered(msgspec.Struct):
@@ -103,6 +103,7 @@ class _Offered(msgspec.Struct):
     offers: list[_Offer]
 
 
+_rows = Rows(_Offered)
 product_id = id_at("item", "sku", kind=str)
 _sku = id_at("sku", kind=str)
 
@@ -135,7 +136,7 @@ def offered(item: bytes, offers: list[bytes]) -> bytes:
 
 def product(raw: bytes, with_buyer: bool) -> Product:  # noqa: ARG001 - the contract's signature
     """An inventory item is a product; its offers are the variants, or the item itself if it has no offer."""
-    row, details = msgspec.json.decode(raw, type=_Offered), Details()
+    row, details = _rows.decode(raw), Details()
     item = row.item
     offers = sorted(row.offers, key=lambda offer: _FIRST.index(_offer_status(offer)))
     main = offers[0] if offers else None
@@ -156,7 +157,7 @@ def product(raw: bytes, with_buyer: bool) -> Product:  # noqa: ARG001 - the cont
         image_urls=details.part("image_urls", item.product.image_urls, tuple[str, ...]) or (),
         parent_id=_first(details, "parent_id", item.inventory_item_group_keys)
         or _first(details, "parent_id", item.group_ids),
-        published_at=_moment(details, "published_at", main and main.listing_start_date),
+        published_at=details.moment("published_at", main and main.listing_start_date),
         variants=tuple(variants.values()) or (_variant(details, item, None),),
     )
     return product_of(facts, details)
@@ -210,7 +211,7 @@ def _weight(details: Details, item: _Item) -> Weight | None:
     if package is None or package.weight is None:
         return None
     told = package.weight
-    return details.read("variants.weight", lambda: weight_of(told.value, told.unit))
+    return details.read("variants.weight", weight_of, told.value, told.unit)
 
 
 def _url(details: Details, offer: _Offer) -> str | None:
@@ -226,8 +227,3 @@ def _url(details: Details, offer: _Offer) -> str | None:
 def _first(details: Details, name: str, value: object) -> str | None:
     found = details.part(name, value, tuple[str, ...])
     return found[0] if found else None
-
-
-def _moment(details: Details, name: str, value: object) -> datetime | None:
-    moment = details.part(name, value, Instant)
-    return details.read(name, lambda: utc(moment)) if moment else None

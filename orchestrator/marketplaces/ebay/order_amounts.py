@@ -14,7 +14,7 @@ Source: eBay's own description of Fulfillment 1.20.7, read 2026-11-28. Facts tha
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal, InvalidOperation
 from itertools import pairwise
 
@@ -24,11 +24,13 @@ from orchestrator.errors import RecordInvalid
 from orchestrator.marketplaces.ebay.order_rows import Amount, LineItem, OrderRow, Payments, Pricing, Tax
 from orchestrator.marketplaces.ebay.order_rows import Refund as RefundRow
 from orchestrator.marketplaces.unified.breakdown import sum_of_all
-from orchestrator.marketplaces.values import Details, Instant, money, utc, without_noise
+from orchestrator.marketplaces.values import Details, money
 from orchestrator.model.records.record import LinePart, Money, Refund
 
 #: Fees for recycling and the like, which are listed among the taxes; the word ends with this.
 _FEE = "_FEE"
+#: The characters of a text with more digits than a person writes.
+_LONG = 16
 #: The most time between the order's own word of a refund and its line's.
 _ONE_REFUND = timedelta(days=1)
 
@@ -54,44 +56,35 @@ class Prices(msgspec.Struct, frozen=True, kw_only=True):
     marketplace_tax: Money | None
     total: Money | None
     presentment_total: Money | None
-    #: Whether the total holds the tax that eBay remits.
-    holds_collected: bool
 
 
 def money_of(details: Details, name: str, value: object) -> Money | None:
     """An amount that the record can be without."""
     amount = details.part(name, value, Amount)
-    return details.read(name, lambda: amount_of(amount)) if amount else None
+    return details.money(name, _number(amount.value), amount.currency) if amount else None
 
 
-def amount_of(amount: Amount | None) -> Money | None:
-    """The amount as money, if there is one.
+def prices_of(details: Details, told: Pricing, lines: Sequence[LineTaxes]) -> tuple[Prices, bool]:
+    """The order's amounts, and whether the total holds the tax that eBay remits.
 
-    Raises:
-        RecordInvalid: It is not an amount.
-    """
-    return None if amount is None else _exact(amount.value, amount.currency)
-
-
-def prices_of(details: Details, told: Pricing, lines: Sequence[LineTaxes]) -> Prices:
-    """The order's amounts. An amount that eBay leaves out because it is none counts as 0.
+    An amount that eBay leaves out because it is none counts as 0.
 
     Raises:
         RecordInvalid: The total is not an amount.
     """
-    total, subtotal = amount_of(told.total), money_of(details, "subtotal", told.price_subtotal)
+    total, subtotal = _total(told.total), money_of(details, "subtotal", told.price_subtotal)
     # Without these two nothing says that eBay tells the order's amounts.
     zero = money(0, total.currency) if total and subtotal else None
     discount = _size(money_of(details, "discount_total", told.price_discount)) or zero
     shipping = _shipping(details, told, zero)
     tax, is_in_total = money_of(details, "tax_total", told.tax) or zero, True
-    if zero and total and tax:
-        rest = [money_of(details, "other_total", each) for each in (told.fee, told.adjustment)]
+    remitted = added(details, "marketplace_tax", [each.remitted for each in lines])
+    rest = [money_of(details, "other_total", each) for each in (told.fee, told.adjustment)]
+    if zero and total and tax and remitted:
         parts = [amount for amount in (subtotal, shipping, *rest) if amount]
         left = _value(total) + _value(discount) - sum(map(_value, parts), Decimal(0))
-        tax, is_in_total = _read_tax(details, tax, lines, left)
-    remitted = added(details, "marketplace_tax", [each.remitted for each in lines])
-    return Prices(
+        tax, is_in_total = _read_tax(details, tax, remitted, lines, left)
+    prices = Prices(
         subtotal=subtotal,
         discount_total=discount,
         shipping_total=shipping,
@@ -99,14 +92,16 @@ def prices_of(details: Details, told: Pricing, lines: Sequence[LineTaxes]) -> Pr
         marketplace_tax=remitted or zero if is_in_total else zero,
         total=total,
         presentment_total=_presented(details, told.total),
-        holds_collected=is_in_total,
     )
+    return prices, is_in_total
 
 
 def taxes_of(details: Details, item: LineItem) -> LineTaxes:
     """The taxes of a line. Those that eBay collects may be among the others too: they count once."""
     listed = _taxes(details, "lines.tax", item.taxes)
     collected = _taxes(details, "lines.marketplace_tax", item.ebay_collect_and_remit_taxes)
+    if not listed and not collected:
+        return LineTaxes()
     own = [each for each in listed if each not in collected]
     return LineTaxes(
         own=added(details, "lines.tax", [amount for kind, amount in own if not kind.endswith(_FEE)]),
@@ -120,10 +115,12 @@ def taxes_of(details: Details, item: LineItem) -> LineTaxes:
 def added(details: Details, name: str, told: Iterable[Money | None]) -> Money | None:
     """The sum of the told amounts; None if there are none, or with a warning if their currencies differ."""
     amounts = [amount for amount in told if amount]
+    if len(amounts) < 2:
+        return amounts[0] if amounts else None
     if any(first.currency != second.currency for first, second in pairwise(amounts)):
         details.note(name)
         return None
-    return details.read(name, lambda: sum_of_all(amounts))
+    return details.read(name, sum_of_all, amounts)
 
 
 def refunds_of(details: Details, row: OrderRow) -> tuple[Refund, ...] | None:
@@ -170,9 +167,10 @@ def _take_lines(
     """The lines of a refund of the order, by its id, else by amount and time; they are taken out."""
     if told.refund_id:
         return by_line.pop(str(told.refund_id), [])
-    amount, at = money_of(details, "refunds.amount", told.amount), _moment(details, told)
+    amount = money_of(details, "refunds.amount", told.amount)
+    at = details.moment("refunds.created_at", told.refund_date)
     for key, parts in by_line.items():
-        when = _moment(details, parts[0][1])
+        when = details.moment("refunds.created_at", parts[0][1].refund_date)
         is_near = at is None or when is None or abs(at - when) <= _ONE_REFUND
         if is_near and amount is not None and amount == _amount(details, parts):
             return by_line.pop(key)
@@ -186,7 +184,7 @@ def _refund(
         details.note("refunded")
     return Refund(
         id=details.text("refunds.id", told.refund_id or told.refund_reference_id) or otherwise,
-        created_at=_moment(details, told),
+        created_at=details.moment("refunds.created_at", told.refund_date),
         amount=amount,
         # The number of pieces is not told.
         lines=tuple(
@@ -201,21 +199,27 @@ def _amount(details: Details, parts: list[_LineRefund]) -> Money | None:
     return added(details, "refunds.amount", amounts) if all(amounts) else None
 
 
-def _moment(details: Details, told: RefundRow) -> datetime | None:
-    moment = details.part("refunds.created_at", told.refund_date, Instant)
-    return utc(moment) if moment else None
-
-
-def _exact(value: object, currency: object) -> Money | None:
-    if value is None or value == "":
-        return None
-    if isinstance(value, bool) or not isinstance(value, str | int | float) or not isinstance(currency, str):
-        raise RecordInvalid("an amount is not a number and a currency")
+def _number(value: object) -> object:
+    """The value of an amount; a long text as a number, because it may come from a binary fraction."""
+    if type(value) is not str or len(value) < _LONG:
+        return value
     try:
-        number = Decimal(repr(value) if isinstance(value, float) else value)
+        return Decimal(value)
     except InvalidOperation:
-        raise RecordInvalid("amount is not a number") from None
-    return money(without_noise(number), currency)
+        return value
+
+
+def _total(told: Amount | None) -> Money | None:
+    """The order's total, if it is told.
+
+    Raises:
+        RecordInvalid: It is not an amount.
+    """
+    details = Details()
+    found = money_of(details, "total", told)
+    if details.warnings:
+        raise RecordInvalid("the total is not a number and a currency")
+    return found
 
 
 def _size(amount: Money | None) -> Money | None:
@@ -231,7 +235,7 @@ def _shipping(details: Details, told: Pricing, zero: Money | None) -> Money | No
 
 
 def _read_tax(
-    details: Details, tax: Money, lines: Sequence[LineTaxes], left: Decimal
+    details: Details, tax: Money, remitted: Money, lines: Sequence[LineTaxes], left: Decimal
 ) -> tuple[Money | None, bool]:
     """The order's tax, and whether the total holds the tax that eBay remits.
 
@@ -241,12 +245,12 @@ def _read_tax(
     Args:
         details: Takes the names of amounts that cannot be told.
         tax: The amount as eBay tells it.
+        remitted: The sum of the lines' taxes and fees that eBay remits.
         lines: The lines' taxes.
         left: The total less all of its parts but the tax.
     """
     collected = added(details, "tax_total", [each.collected for each in lines])
-    remitted = added(details, "marketplace_tax", [each.remitted for each in lines])
-    if not remitted or {tax.currency} != {each.currency for each in (remitted, collected) if each}:
+    if {tax.currency} != {each.currency for each in (remitted, collected) if each}:
         return tax, True
     if _value(tax) == left:
         # An amount smaller than the collected tax cannot hold it: the total leaves it out.
@@ -270,9 +274,8 @@ def _taxes(details: Details, name: str, value: object) -> list[tuple[str, Money]
 def _presented(details: Details, total: Amount | None) -> Money | None:
     if total is None:
         return None
-    return details.read(
-        "presentment_total", lambda: _exact(total.converted_from_value, total.converted_from_currency)
-    )
+    value = _number(total.converted_from_value)
+    return details.money("presentment_total", value, total.converted_from_currency)
 
 
 def _value(amount: Money | None) -> Decimal:

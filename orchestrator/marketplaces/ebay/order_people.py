@@ -8,13 +8,14 @@ import msgspec
 
 from orchestrator.marketplaces.ebay.order_rows import (
     Address,
+    Addressed,
     BuyerRow,
     Contact,
     Gift,
     Instruction,
     OrderRow,
 )
-from orchestrator.marketplaces.values import Details, Instant, joined, plain_text, utc
+from orchestrator.marketplaces.values import Details, joined, plain_text
 from orchestrator.model.records.record import Buyer, Destination, FulfilledBy
 
 #: Who ships, by FulfillmentInstructionsType.
@@ -53,12 +54,12 @@ def instructions_of(details: Details, row: OrderRow) -> Instructions:
     types = [str(each.fulfillment_instructions_type or "") for each in rows]
     shippers = {FULFILLMENT_TYPES.get(kind, "unknown") for kind in types}
     steps = [each.shipping_step for each in rows if each.shipping_step]
-    latest = [details.part("deliver_by", each.max_estimated_delivery_date, Instant) for each in rows]
+    latest = (details.moment("deliver_by", each.max_estimated_delivery_date) for each in rows)
     services = (details.text("shipping_method", step.shipping_service_code) for step in steps)
     return Instructions(
         shipper=shippers.pop() if len(shippers) == 1 else "mixed",
         is_digital=is_gift or set(types) == {"DIGITAL"},
-        deliver_by=min((utc(moment) for moment in latest if moment), default=None),
+        deliver_by=min((moment for moment in latest if moment), default=None),
         service=next((service for service in services if service), None),
         address=next((found for each in rows if (found := _address(details, each))), None),
         ship_to=next((step.ship_to for step in steps if step.ship_to), None),
@@ -110,12 +111,8 @@ def _address(details: Details, row: Instruction) -> Address | None:
     if row.ebay_supported_fulfillment is True:
         # The parcel goes to a hub. An authenticator's order does not tell the buyer's address.
         return details.part("destination", row.final_destination_address, Address)
-    contact = details.part("destination", row.shipping_step and row.shipping_step.ship_to, _Addressed)
+    contact = details.part("destination", row.shipping_step and row.shipping_step.ship_to, Addressed)
     return details.part("destination", contact and contact.contact_address, Address)
-
-
-class _Addressed(msgspec.Struct, rename="camel", frozen=True):
-    contact_address: object = None
 
 
 def _told(text: str | None) -> str | None:

@@ -10,14 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
-from decimal import Decimal
-from typing import Any
 
 import msgspec
 
 from orchestrator.marketplaces.ebay.order_amounts import (
     LineTaxes,
-    Prices,
     added,
     money_of,
     prices_of,
@@ -40,13 +37,13 @@ from orchestrator.marketplaces.ebay.order_rows import (
     Payments,
     Program,
 )
-from orchestrator.marketplaces.unified.breakdown import unit_price
+from orchestrator.marketplaces.typed_rows import Rows
 from orchestrator.marketplaces.unified.facts import OrderFacts
 from orchestrator.marketplaces.unified.orders import order_of
 from orchestrator.marketplaces.values import (
     Details,
-    Instant,
     id_at,
+    number_of,
     plain_text,
     quantity,
     total_quantity,
@@ -93,17 +90,18 @@ _RELEASED = frozenset({"PAID", "PARTIALLY_REFUNDED"})
 SHIPPERS: dict[str, FulfilledBy] = {"EBAY": "marketplace"}
 
 order_id = id_at("orderId", kind=str)
+_rows = Rows(OrderRow)
 
 
 def order(raw: bytes, with_buyer: bool) -> Order:
     """An order; amounts are as eBay converted them to the seller's currency."""
-    row, details = msgspec.json.decode(raw, type=OrderRow), Details()
+    row, details = _rows.decode(raw), Details()
     cancelled = row.cancel_status.cancel_state
     words = [row.order_payment_status, row.order_fulfillment_status]
     told = instructions_of(details, row)
     taxes = [taxes_of(details, item) for item in row.line_items]
-    prices = prices_of(details, row.pricing_summary, taxes)
-    if not prices.holds_collected:
+    prices, holds_collected = prices_of(details, row.pricing_summary, taxes)
+    if not holds_collected:
         taxes = [LineTaxes(own=each.own) for each in taxes]
     shipper = _shipper(details, row, told)
     parcels = _parcels(details, row, shipper)
@@ -125,12 +123,12 @@ def order(raw: bytes, with_buyer: bool) -> Order:
         sales_channel=_channel(details, row.line_items),
         created_at=utc(row.creation_date),
         updated_at=utc(row.last_modified_date),
-        paid_at=_first(_moment(details, "paid_at", each.payment_date) for each in paid),
-        cancelled_at=_moment(details, "cancelled_at", row.cancel_status.cancelled_date),
+        paid_at=_first(details.moment("paid_at", each.payment_date) for each in paid),
+        cancelled_at=details.moment("cancelled_at", row.cancel_status.cancelled_date),
         deliver_by=_deliver_by(details, row.line_items) or told.deliver_by,
         shipping_method=told.service,
         taxes_included=False,
-        **_amounts(prices),
+        **msgspec.structs.asdict(prices),
         refunds=refunds_of(details, row),
         fee_lines=_fees(details, row.total_marketplace_fee),
         destination=destination_of(told),
@@ -145,12 +143,6 @@ def order(raw: bytes, with_buyer: bool) -> Order:
         buyer=buyer_of(details, row, told) if with_buyer else None,
     )
     return order_of(facts, details, with_buyer=with_buyer)
-
-
-def _amounts(prices: Prices) -> dict[str, Any]:
-    return {
-        name: value for name, value in msgspec.structs.asdict(prices).items() if name != "holds_collected"
-    }
 
 
 def _fulfillment(row: OrderRow, told: Instructions) -> FulfillmentStatus:
@@ -178,7 +170,7 @@ def _channel(details: Details, items: Iterable[LineItem]) -> str | None:
 
 def _deliver_by(details: Details, items: Iterable[LineItem]) -> datetime | None:
     return _first(
-        _moment(details, "deliver_by", deadlines.max_estimated_delivery_date)
+        details.moment("deliver_by", deadlines.max_estimated_delivery_date)
         for item in items
         if (deadlines := details.part("deliver_by", item.line_item_fulfillment_instructions, Deadlines))
     )
@@ -208,11 +200,10 @@ def _line(
         # Listings made outside the Inventory model need no SKU.
         sku=sku,
         product_id=sku,
-        variant_id=details.read("lines.variant_id", lambda: _variant_id(item, sku)),
+        variant_id=_variant_id(details, item, sku),
         title=plain_text(title) if title else None,
         quantity=sold,
-        quantity_fulfilled=details.read("lines.quantity_fulfilled", lambda: _sent(item, sold, parcels)),
-        unit_price=unit_price(cost, sold),
+        quantity_fulfilled=_sent(details, item, sold, parcels),
         subtotal=cost,
         # Only a line with a discount tells its cost after discounts.
         total=discounted if item.discounted_line_item_cost is not None else cost,
@@ -224,12 +215,14 @@ def _line(
         ),
         requires_shipping=False if told.is_digital else None,
         gift_card=item.gift_details is not None,
-        ship_by=_moment(details, "lines.ship_by", deadlines.ship_by_date) if deadlines else None,
+        ship_by=details.moment("lines.ship_by", deadlines.ship_by_date) if deadlines else None,
         marketplace_status=details.text("lines.marketplace_status", item.line_item_fulfillment_status),
     )
 
 
-def _sent(item: LineItem, sold: Quantity, parcels: tuple[Fulfillment, ...] | None) -> Quantity | None:
+def _sent(
+    details: Details, item: LineItem, sold: Quantity, parcels: tuple[Fulfillment, ...] | None
+) -> Quantity | None:
     """The pieces that are sent: by the line's own word, else by the parcels."""
     match item.line_item_fulfillment_status:
         case "FULFILLED":
@@ -239,21 +232,22 @@ def _sent(item: LineItem, sold: Quantity, parcels: tuple[Fulfillment, ...] | Non
     if not parcels:
         return None
     ours = [part.quantity for each in parcels for part in each.lines if part.line_id == item.line_item_id]
-    return min((sold, total_quantity(*map(_number, ours))), key=_number)
+    sent = details.read("lines.quantity_fulfilled", total_quantity, *ours)
+    return None if sent is None else min(sold, sent, key=number_of)
 
 
-def _number(pieces: Quantity) -> Decimal:
-    return Decimal(pieces)
-
-
-def _variant_id(item: LineItem, sku: str | None) -> str | None:
+def _variant_id(details: Details, item: LineItem, sku: str | None) -> str | None:
     """The listing, which joins the line to its variant; without a SKU also the listing's variation.
 
     Variations of the Inventory model have SKUs, and their offers name the listing alone.
     """
-    listing = msgspec.convert(item.legacy_item_id, str | None)
+    listing = details.part("lines.variant_id", item.legacy_item_id, str)
     if sku is not None or listing is None:
         return listing
+    return details.read("lines.variant_id", _variation_id, listing, item)
+
+
+def _variation_id(listing: str, item: LineItem) -> str:
     variation = msgspec.convert(item.legacy_variation_id, str | None)
     if not variation:
         aspects = msgspec.convert(item.variation_aspects or [], list[Aspect])
@@ -275,7 +269,7 @@ def _parcel(details: Details, parcel: Parcel) -> Fulfillment:
         id=parcel.fulfillment_id,
         # The seller makes one once the parcel is sent. Nothing tells its delivery.
         status="shipped",
-        shipped_at=_moment(details, "fulfillments.shipped_at", parcel.shipped_date),
+        shipped_at=details.moment("fulfillments.shipped_at", parcel.shipped_date),
         carrier=details.text("fulfillments.carrier", parcel.shipping_carrier_code),
         tracking_numbers=(number,) if number else (),
         lines=tuple(
@@ -283,11 +277,6 @@ def _parcel(details: Details, parcel: Parcel) -> Fulfillment:
             for part in parcel.line_items
         ),
     )
-
-
-def _moment(details: Details, name: str, value: object) -> datetime | None:
-    moment = details.part(name, value, Instant)
-    return details.read(name, lambda: utc(moment)) if moment else None
 
 
 def _first(moments: Iterable[datetime | None]) -> datetime | None:

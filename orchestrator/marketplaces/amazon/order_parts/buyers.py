@@ -7,10 +7,10 @@ Amazon lists as personal: names, address lines, postal code, phone, e-mail, tax 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Annotated
 
 from orchestrator.marketplaces.amazon.fields import Row
-from orchestrator.marketplaces.values import Detail, Details, joined
+from orchestrator.marketplaces.values import Details, joined
 from orchestrator.model.records.record import Attribute, Buyer, Destination
 
 #: Raw fields that hold personal data, or a buyer's own words.
@@ -23,58 +23,68 @@ PERSONAL_FIELDS = frozenset(
 )
 
 
-class _Contact(Row):
-    buyer_name: Any = None
-    buyer_email: Any = None
-    buyer_company_name: Any = None
+class Contact(Row):
+    """The buyer's account."""
+
+    buyer_name: Annotated[object, str] = None
+    buyer_email: Annotated[object, str] = None
+    buyer_company_name: Annotated[object, str] = None
 
 
 class _Address(Row):
-    name: Any = None
-    company_name: Any = None
-    address_line1: Any = None
-    address_line2: Any = None
-    address_line3: Any = None
-    city: Any = None
-    state_or_region: Any = None
-    postal_code: Any = None
-    country_code: Any = None
-    phone: Any = None
-
-
-class _Recipient(Row):
-    delivery_address: Any = None
-    delivery_preference: Any = None
+    name: Annotated[object, str] = None
+    company_name: Annotated[object, str] = None
+    address_line1: Annotated[object, str] = None
+    address_line2: Annotated[object, str] = None
+    address_line3: Annotated[object, str] = None
+    city: Annotated[object, str] = None
+    state_or_region: Annotated[object, str] = None
+    postal_code: Annotated[object, str] = None
+    country_code: Annotated[object, str] = None
+    phone: Annotated[object, str] = None
 
 
 class _Preference(Row):
-    address_instruction: Any = None
+    address_instruction: Annotated[object, str] = None
 
 
-class _Tax(Row):
-    tax_registrations: Any = None
+class Recipient(Row):
+    """The place that the order goes to."""
+
+    delivery_address: Annotated[object, _Address] = None
+    delivery_preference: Annotated[object, _Preference] = None
 
 
 class _Registration(Row):
     entity_type: str = ""
-    tax_registration_number: Any = None
+    tax_registration_number: Annotated[object, str] = None
 
 
-class _Packing(Row):
-    gift_option: Any = None
+class BuyerTax(Row):
+    """The buyer's tax numbers."""
+
+    tax_registrations: Annotated[object, list[_Registration]] = None
 
 
 class _Gift(Row):
-    gift_message: Any = None
+    gift_message: Annotated[object, str] = None
 
 
-class _Customization(Row):
-    customized_url: Any = None
+class Packing(Row):
+    """How an item is packed."""
+
+    gift_option: Annotated[object, _Gift] = None
 
 
-def destination_of(details: Details, recipient: Detail) -> Destination | None:
+class Customization(Row):
+    """The buyer's wishes for an item."""
+
+    customized_url: Annotated[object, str] = None
+
+
+def destination_of(details: Details, recipient: object) -> Destination | None:
     """The place that the order goes to, if Amazon was asked for it and tells it."""
-    found = details.part("recipient", recipient, _Recipient) or _Recipient()
+    found = details.part("recipient", recipient, Recipient) or Recipient()
     address = details.part("deliveryAddress", found.delivery_address, _Address)
     if address is None:
         return None
@@ -86,7 +96,7 @@ def destination_of(details: Details, recipient: Detail) -> Destination | None:
 
 
 def buyer_of(
-    details: Details, buyer: Detail, recipient: Detail, tax: Detail, packings: Sequence[object]
+    details: Details, buyer: object, recipient: object, tax: object, packings: Sequence[object]
 ) -> Buyer | None:
     """The buyer; None if Amazon tells nothing. The recipient's name goes before the buyer's.
 
@@ -97,8 +107,8 @@ def buyer_of(
         tax: The order's `tax`.
         packings: The `fulfillment.packing` of its items.
     """
-    contact = details.part("buyer", buyer, _Contact) or _Contact()
-    found = details.part("recipient", recipient, _Recipient) or _Recipient()
+    contact = details.part("buyer", buyer, Contact) or Contact()
+    found = details.part("recipient", recipient, Recipient) or Recipient()
     address = details.part("deliveryAddress", found.delivery_address, _Address) or _Address()
     preference = details.part("deliveryPreference", found.delivery_preference, _Preference) or _Preference()
     street = (address.address_line1, address.address_line2, address.address_line3)
@@ -122,13 +132,13 @@ def buyer_of(
 
 def properties_of(details: Details, customization: object) -> tuple[Attribute, ...]:
     """The address of the file in which Amazon keeps the buyer's wishes for an item."""
-    found = details.part("customization", customization, _Customization) or _Customization()
+    found = details.part("customization", customization, Customization) or Customization()
     url = details.text("customizedUrl", found.customized_url)
     return (Attribute(name="customizedUrl", value=url),) if url else ()
 
 
-def _tax_ids(details: Details, tax: Detail) -> tuple[str, ...]:
-    found = details.part("tax", tax, _Tax) or _Tax()
+def _tax_ids(details: Details, tax: object) -> tuple[str, ...]:
+    found = details.part("tax", tax, BuyerTax) or BuyerTax()
     registrations = details.items("taxRegistrations", found.tax_registrations, _Registration) or []
     numbers = (
         details.text("taxRegistrationNumber", each.tax_registration_number)
@@ -142,7 +152,7 @@ def _gift_message(details: Details, packings: Sequence[object]) -> str | None:
     """The messages of all gifts, each once."""
     found: dict[str, None] = {}
     for packing in packings:
-        packed = details.part("packing", packing, _Packing) or _Packing()
+        packed = details.part("packing", packing, Packing) or Packing()
         gift = details.part("giftOption", packed.gift_option, _Gift) or _Gift()
         message = details.text("giftMessage", gift.gift_message)
         if message:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated
 
-from orchestrator.marketplaces.amazon.fields import Row, moment
-from orchestrator.marketplaces.values import Details, Id, Number, quantity
+from orchestrator.marketplaces.amazon.fields import Row
+from orchestrator.marketplaces.values import Details, Id, Instant, Number, quantity
 from orchestrator.model.records.record import Fulfillment, LinePart, ShipmentStatus
 
 #: All of `PackageStatus.status`.
@@ -37,32 +37,34 @@ class _Item(Row):
     quantity: Number
 
 
-class _Package(Row):
+class Package(Row):
+    """A parcel that the seller sends."""
+
     package_reference_id: Id
-    created_time: Any = None
-    package_status: Any = None
-    carrier: Any = None
-    ship_time: Any = None
-    shipping_service: Any = None
-    tracking_number: Any = None
-    package_items: Any = None
+    created_time: Annotated[object, Instant] = None
+    package_status: Annotated[object, _Status] = None
+    carrier: Annotated[object, str] = None
+    ship_time: Annotated[object, Instant] = None
+    shipping_service: Annotated[object, str] = None
+    tracking_number: Annotated[object, str] = None
+    package_items: Annotated[object, list[_Item]] = None
 
 
 def parcels_of(details: Details, packages: object) -> tuple[Fulfillment, ...] | None:
     """The parcels; None if they cannot be read."""
-    found = details.items("packages", packages, _Package)
+    found = details.items("packages", packages, Package)
     return None if found is None else tuple(_parcel(details, package) for package in found)
 
 
-def _parcel(details: Details, package: _Package) -> Fulfillment:
+def _parcel(details: Details, package: Package) -> Fulfillment:
     state = details.part("packageStatus", package.package_status, _Status) or _Status()
     number = details.text("trackingNumber", package.tracking_number)
     return Fulfillment(
         id=str(package.package_reference_id),
         status=_status(details, state),
         marketplace_status=state.detailed_status or state.status or None,
-        created_at=moment(details, "createdTime", package.created_time),
-        shipped_at=moment(details, "shipTime", package.ship_time),
+        created_at=details.moment("createdTime", package.created_time),
+        shipped_at=details.moment("shipTime", package.ship_time),
         carrier=details.text("carrier", package.carrier),
         service=details.text("shippingService", package.shipping_service),
         tracking_numbers=(number,) if number else (),

@@ -13,12 +13,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
-from typing import Any
+from typing import Annotated
 
 import msgspec
 
 from orchestrator.errors import RecordInvalid
-from orchestrator.marketplaces.amazon.fields import Row, amount_of
+from orchestrator.marketplaces.amazon.fields import Amount, Row, amount_of
 from orchestrator.marketplaces.unified.breakdown import difference, in_currency, sum_of_all
 from orchestrator.marketplaces.values import Details, money
 from orchestrator.model.records.record import Money
@@ -27,19 +27,23 @@ from orchestrator.model.records.record import Money
 KINDS = ("ITEM", "SHIPPING", "GIFT_WRAP", "COD_FEE", "OTHER", "TAX", "DISCOUNT")
 
 
-class _Breakdowns(Row):
-    breakdowns: Any = None
-
-
-class _Breakdown(Row):
-    type: str = ""
-    subtotal: Any = None
-    detailed_breakdowns: Any = None
-
-
 class _Part(Row):
     subtype: str = ""
-    value: Any = None
+    value: Annotated[object, Amount] = None
+
+
+class Breakdown(Row):
+    """The proceeds of one kind."""
+
+    type: str = ""
+    subtotal: Annotated[object, Amount] = None
+    detailed_breakdowns: Annotated[object, list[_Part]] = None
+
+
+class Proceeds(Row):
+    """The proceeds of an item."""
+
+    breakdowns: Annotated[object, list[Breakdown]] = None
 
 
 class LineAmounts(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,46 +56,43 @@ class LineAmounts(msgspec.Struct, frozen=True, kw_only=True):
     shipping: Money | None = None
     tax: Money | None = None
     #: All proceeds but the tax, after all discounts.
-    untaxed: Money | None = None
+    untaxed: Decimal | None = None
 
 
 def line_amounts(details: Details, proceeds: object) -> LineAmounts:
     """The amounts of an order item, from its `proceeds`."""
-    found = details.part("proceeds", proceeds, _Breakdowns) or _Breakdowns()
-    rows = details.items("breakdowns", found.breakdowns, _Breakdown) or []
-    by_kind: dict[str, list[Money | None]] = {kind: [] for kind in KINDS}
+    found = details.part("proceeds", proceeds, Proceeds) or Proceeds()
+    rows = details.items("breakdowns", found.breakdowns, Breakdown) or []
+    by_kind: dict[str, list[Money | None]] = {}
     currency: str | None = None
     for row in rows:
         amount = amount_of(details, "subtotal", row.subtotal)
-        currency = currency or (amount.currency if amount else None)
         if amount is None:
             details.note("subtotal")
-        if row.type not in by_kind:
+        elif currency is None:
+            currency = amount.currency
+        if row.type not in KINDS:
             details.unknown("breakdowns", row.type)
-        by_kind.setdefault(row.type, []).append(in_currency(details, "subtotal", amount, currency))
+        owned = in_currency(details, "subtotal", amount, currency)
+        by_kind.setdefault(row.type, []).append(_positive(owned) if row.type == "DISCOUNT" else owned)
     if currency is None:
         return LineAmounts()
     zero = money(0, currency)
 
     def told(kind: str) -> Money | None:
-        return details.read(kind, lambda: sum_of_all((zero, *by_kind[kind])))
+        return details.read(kind, _sum, by_kind.get(kind, ()), zero)
 
-    off = [_positive(amount) for amount in by_kind.pop("DISCOUNT")]
-    taxes = told("TAX")
-    del by_kind["TAX"]
-    on_items, on_shipping = _discounts(details, rows, off, zero)
+    off = told("DISCOUNT")
+    discounts = [row for row in rows if row.type == "DISCOUNT"]
+    split = details.read("detailedBreakdowns", _discounts, details, discounts, off, zero)
+    on_items, on_shipping = split or (None, None)
+    gross = [each for kind in by_kind.keys() - {"TAX", "DISCOUNT"} for each in by_kind[kind]]
     return LineAmounts(
         subtotal=told("ITEM"),
         discount=on_items,
-        shipping=details.read("SHIPPING", lambda: difference(told("SHIPPING"), on_shipping)),
-        tax=taxes,
-        untaxed=details.read(
-            "breakdowns",
-            lambda: difference(
-                sum_of_all((zero, *(amount for each in by_kind.values() for amount in each))),
-                sum_of_all((zero, *off)),
-            ),
-        ),
+        shipping=details.read("SHIPPING", difference, told("SHIPPING"), on_shipping),
+        tax=told("TAX"),
+        untaxed=None if off is None or None in gross else _value(gross) - _value([off]),
     )
 
 
@@ -108,14 +109,13 @@ def contains_tax(
         lines: The amounts of its items.
         breakdowns: The order's own proceeds by kind, which may have a tip.
     """
-    untaxed = details.read("breakdowns", lambda: sum_of_all(line.untaxed for line in lines))
-    taxes = details.read("TAX", lambda: sum_of_all(line.tax for line in lines))
-    if not (total and untaxed and taxes) or {untaxed.currency, taxes.currency} != {total.currency}:
+    untaxed = [line.untaxed for line in lines if line.untaxed is not None]
+    taxes = details.read("TAX", sum_of_all, [line.tax for line in lines])
+    if not (total and taxes) or taxes.currency != total.currency or len(untaxed) < len(lines):
         return None
-    tax = Decimal(taxes.amount)
-    rest = Decimal(total.amount) - Decimal(untaxed.amount)
+    tax, rest = Decimal(taxes.amount), Decimal(total.amount) - sum(untaxed)
     # A tip that is not charged yet may be missing from the total.
-    sums = {Decimal(0), _of_whole_order(details, breakdowns, total.currency)}
+    sums = (Decimal(0), _of_whole_order(details, breakdowns, total.currency))
     if not tax or (rest in sums) == (rest - tax in sums):
         return None
     return rest in sums
@@ -123,32 +123,52 @@ def contains_tax(
 
 def _of_whole_order(details: Details, breakdowns: object, currency: str) -> Decimal:
     """The sum of the proceeds that no item has, such as a tip."""
-    rows = details.items("breakdowns", breakdowns, _Breakdown) or []
+    rows = details.items("breakdowns", breakdowns, Breakdown) or []
     amounts = (amount_of(details, "subtotal", row.subtotal) for row in rows if row.type not in KINDS)
-    own = (in_currency(details, "subtotal", amount, currency) for amount in amounts)
-    return sum((Decimal(amount.amount) for amount in own if amount), Decimal(0))
+    return _value(in_currency(details, "subtotal", amount, currency) for amount in amounts)
 
 
 def _discounts(
-    details: Details, rows: Iterable[_Breakdown], off: Sequence[Money | None], zero: Money
+    details: Details, rows: Iterable[Breakdown], off: Money | None, zero: Money
 ) -> tuple[Money | None, Money | None]:
-    """The discounts on the item and on its shipping. A discount that is not split is on the item."""
+    """The discounts on the item and on its shipping. A discount that is not split is on the item.
 
-    def reader() -> tuple[Money | None, Money | None]:
-        others = [
-            (part.subtype, _in(zero.currency, _positive(amount_of(details, "value", part.value))))
-            for row in rows
-            if row.type == "DISCOUNT"
-            for part in msgspec.convert(row.detailed_breakdowns or [], list[_Part])
-            if part.subtype != "ITEM"
-        ]
-        on_others = sum_of_all((zero, *(amount for _, amount in others)))
-        on_items = difference(sum_of_all((zero, *off)), on_others)
-        if on_items and on_items.amount.startswith("-"):
-            raise RecordInvalid("the parts of a discount are more than all of it")
-        return on_items, sum_of_all((zero, *(amount for kind, amount in others if kind == "SHIPPING")))
+    Raises:
+        RecordInvalid: Its parts are unreadable, or more than all of it.
+    """
+    others = [
+        (part.subtype, _in(zero.currency, _positive(amount_of(details, "value", part.value))))
+        for row in rows
+        for part in _parts(details, row)
+        if part.subtype != "ITEM"
+    ]
+    on_items = difference(off, _sum([amount for _, amount in others], zero))
+    if on_items and on_items.amount.startswith("-"):
+        raise RecordInvalid("the parts of a discount are more than all of it")
+    return on_items, _sum([amount for kind, amount in others if kind == "SHIPPING"], zero)
 
-    return details.read("detailedBreakdowns", reader) or (None, None)
+
+def _parts(details: Details, row: Breakdown) -> Sequence[_Part]:
+    """The parts of a discount.
+
+    Raises:
+        RecordInvalid: They are no list, or one of them is unreadable.
+    """
+    told = row.detailed_breakdowns or []
+    found = details.items("detailedBreakdowns", told, _Part) if type(told) is list else None
+    if found is None:
+        raise RecordInvalid("the parts of a discount are unreadable")
+    return found
+
+
+def _sum(amounts: Sequence[Money | None], zero: Money) -> Money | None:
+    """The sum of amounts, 0 if there are none; None if one of them is unknown."""
+    return sum_of_all(amounts) if amounts else zero
+
+
+def _value(amounts: Iterable[Money | None]) -> Decimal:
+    """The sum of the known amounts."""
+    return sum((Decimal(amount.amount) for amount in amounts if amount), Decimal(0))
 
 
 def _positive(amount: Money | None) -> Money | None:
