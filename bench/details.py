@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 from unittest.mock import patch
 
-from orchestrator.marketplaces.client import Response
+from orchestrator.marketplaces.response import Response
 from orchestrator.marketplaces.spec import AnySession, AnyStream, Window
 from orchestrator.sync.pages import JOINED_RECORDS
 
