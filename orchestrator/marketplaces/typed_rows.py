@@ -8,6 +8,8 @@ from typing import Annotated, Any, Generic, TypeVar, get_args, get_origin
 
 import msgspec
 
+from orchestrator.decoding import exact
+
 S = TypeVar("S", bound=msgspec.Struct)
 
 
@@ -24,8 +26,8 @@ class Rows(Generic[S]):
 
     def __init__(self, kind: type[S]) -> None:
         # Made here, before any thread decodes (see orchestrator/decoding.py).
-        self._loose = msgspec.json.Decoder(kind)
-        self._typed: msgspec.json.Decoder[S] = msgspec.json.Decoder(_typed(kind))
+        self._loose = msgspec.json.Decoder(kind, float_hook=exact)
+        self._typed: msgspec.json.Decoder[S] = msgspec.json.Decoder(_typed(kind), float_hook=exact)
 
     def decode(self, raw: bytes) -> S:
         """A row.
