@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from decimal import Context, Decimal, InvalidOperation
 from functools import lru_cache
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, ParamSpec, TypeVar
 
 import msgspec
 
@@ -17,6 +17,7 @@ from orchestrator.errors import RecordInvalid
 from orchestrator.model.records.record import Money, Quantity, Warnings
 
 T = TypeVar("T")
+P = ParamSpec("P")
 
 #: An instant with its offset, as JSON text.
 Instant = Annotated[datetime, msgspec.Meta(tz=True)]
@@ -199,10 +200,10 @@ class Details:
         """Name a word of the marketplace's that has no meaning here."""
         self._unread[f'{name} "{word[:_NAMED_WORD]}"'] = None
 
-    def read(self, name: str, reader: Callable[[], T]) -> T | None:
-        """A detail as `reader` finds it; None with a warning if `reader` cannot understand it."""
+    def read(self, name: str, reader: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | None:
+        """A detail as `reader` finds it with these arguments; None with a warning if it is not understood."""
         try:
-            return reader()
+            return reader(*args, **kwargs)
         except _NOT_UNDERSTOOD:
             self._unread[name] = None
             return None

@@ -6,7 +6,6 @@ quantities of its lines are never guessed: they make a reject.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
 from typing import TypeVar
@@ -18,7 +17,7 @@ from orchestrator.marketplaces.shopify.order_parts import order_rows as rows
 from orchestrator.marketplaces.shopify.order_parts.parcels import Dispatch, Pieces, dispatch_of
 from orchestrator.marketplaces.shopify.rows import Bag, Text
 from orchestrator.marketplaces.typed_rows import Rows
-from orchestrator.marketplaces.unified.breakdown import sum_of_known
+from orchestrator.marketplaces.unified.breakdown import sum_of_all
 from orchestrator.marketplaces.unified.facts import OrderFacts
 from orchestrator.marketplaces.unified.orders import order_of
 from orchestrator.marketplaces.values import (
@@ -126,7 +125,7 @@ def order(raw: bytes, with_buyer: bool) -> Order:
         created_at=utc(row.created_at),
         updated_at=utc(row.updated_at),
         cancelled_at=optional_utc(row.cancelled_at),
-        ship_by=details.read("ship_by", lambda: _ship_by(details, row)),
+        ship_by=details.read("ship_by", _ship_by, details, row),
         test=row.test,
         destination=_destination(details, row),
         tags=words(details, "tags", row.tags),
@@ -139,7 +138,7 @@ def order(raw: bytes, with_buyer: bool) -> Order:
         lines_as_listed=True,
         fulfillments=dispatch.fulfillments,
         refunds=dispatch.refunds,
-        buyer=details.read("buyer", lambda: _buyer(raw)) if with_buyer else None,
+        buyer=details.read("buyer", _buyer, raw) if with_buyer else None,
     )
     return order_of(facts, details, with_buyer=with_buyer)
 
@@ -227,10 +226,6 @@ def _line(
     line_id = number(line.id)
     fulfilled, refunded, cancelled = _pieces(dispatch.pieces, line_id, kept, current)
 
-    def share(name: str, reader: Callable[[], Money | None]) -> Money | None:
-        """The part of an amount of all units ordered that belongs to those left."""
-        return details.read(name, lambda: _share(reader(), ordered, kept))
-
     discounts = _told(details, "lines.discount", line.discount_allocations, rows.Discount)
     tax = _told(details, "lines.tax", line.tax_lines, rows.TaxLine)
     liable = [each for each in tax or () if each.channel_liable]
@@ -248,12 +243,12 @@ def _line(
         quantity_refunded=refunded,
         quantity_cancelled=cancelled,
         unit_price=unit_price,
-        subtotal=details.read("lines.subtotal", lambda: _times(unit_price, kept)),
-        discount=share("lines.discount", lambda: _discount(discounts, unit_price)),
-        tax=None if kept != ordered else details.read("lines.tax", lambda: _taxes(tax, unit_price)),
+        subtotal=details.read("lines.subtotal", _times, unit_price, kept),
+        discount=details.read("lines.discount", _discount, discounts, unit_price, ordered, kept),
+        tax=None if kept != ordered else details.read("lines.tax", _taxes, tax, unit_price),
         marketplace_tax=None
         if kept != ordered or not liable
-        else details.read("lines.marketplace_tax", lambda: _taxes(liable, unit_price)),
+        else details.read("lines.marketplace_tax", _taxes, liable, unit_price),
         properties=_properties(details, line) if with_buyer else (),
         requires_shipping=details.flag("lines.requires_shipping", line.requires_shipping),
         gift_card=line.is_gift_card is True,
@@ -311,22 +306,25 @@ def _told(details: Details, name: str, value: object, kind: type[T]) -> list[T] 
     return None if value is None else details.items(name, value, kind)
 
 
-def _discount(shares: list[rows.Discount] | None, unit: Money | None) -> Money | None:
-    """All discounts of the line, those of the whole order among them.
+def _discount(
+    shares: list[rows.Discount] | None, unit: Money | None, ordered: Quantity, kept: Quantity
+) -> Money | None:
+    """All discounts of the line, those of the whole order among them, for the units that are left.
 
     `discountedTotalSet` leaves out code discounts unless it is asked for them, and those of the whole order
     always: they are in the allocations alone.
     """
     if shares is None or unit is None:
         return None
-    found = sum_of_known(_plain(each.allocated_amount_set) for each in shares)
-    return found or money(0, unit.currency)
+    if not shares:
+        return money(0, unit.currency)
+    return _share(sum_of_all(_plain(each.allocated_amount_set) for each in shares), ordered, kept)
 
 
 def _taxes(taxes: list[rows.TaxLine] | None, unit: Money | None) -> Money | None:
     if taxes is None or unit is None:
         return None
-    return sum_of_known(_plain(each.price_set) for each in taxes) or money(0, unit.currency)
+    return sum_of_all(_plain(each.price_set) for each in taxes) or money(0, unit.currency)
 
 
 def _plain(bag: Bag) -> Money:

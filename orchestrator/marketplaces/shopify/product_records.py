@@ -65,7 +65,7 @@ def product(raw: bytes, with_buyer: bool) -> Product:  # noqa: ARG001 - the cont
         brand=details.text("brand", row.vendor),
         product_type=details.text("product_type", row.product_type),
         category=category.full_name if category else None,
-        category_id=details.read("category_id", lambda: number(category.id)) if category else None,
+        category_id=details.read("category_id", number, category.id) if category else None,
         url=details.text("url", row.online_store_url),
         image_urls=tuple(images.values()),
         tags=words(details, "tags", row.tags),
@@ -115,7 +115,7 @@ def _variant(details: Details, row: rows.VariantRow, currency: str, images: Mapp
         weight=_weight(details, item),
         requires_shipping=details.flag("variants.requires_shipping", item.requires_shipping),
         tracked=details.flag("variants.tracked", item.tracked),
-        inventory_item_id=details.read("variants.inventory_item_id", lambda: number(item.id)),
+        inventory_item_id=details.read("variants.inventory_item_id", number, item.id),
     )
 
 
@@ -140,4 +140,4 @@ def _cost(details: Details, item: rows.InventoryItem) -> Money | None:
 def _weight(details: Details, item: rows.InventoryItem) -> Weight | None:
     told = details.part("variants.weight", item.measurement, rows.Measurement)
     weight = told.weight if told else None
-    return details.read("variants.weight", lambda: weight_of(weight.value, weight.unit)) if weight else None
+    return details.read("variants.weight", weight_of, weight.value, weight.unit) if weight else None

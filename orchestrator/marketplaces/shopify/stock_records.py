@@ -45,7 +45,7 @@ def level(raw: bytes, with_buyer: bool) -> StockLevel:  # noqa: ARG001 - the con
         id=_level_id(row),
         sku=details.text("sku", row.item.sku),
         product_id=node_id(details, "product_id", sold_as.product) if sold_as else None,
-        variant_id=details.read("variant_id", lambda: number(sold_as.id)) if sold_as else None,
+        variant_id=details.read("variant_id", number, sold_as.id) if sold_as else None,
         inventory_item_id=number(row.item.id),
         tracked=row.item.tracked,
         location_id=number(row.location.id),

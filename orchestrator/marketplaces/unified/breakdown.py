@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from decimal import Decimal
 
 import msgspec
@@ -62,11 +62,11 @@ def priced_line(line: OrderLine, currency: str | None, details: Details) -> Orde
     total = in_currency(details, "lines.total", line.total, currency)
     unit = in_currency(details, "lines.unit_price", line.unit_price, currency)
     if total is None:
-        total = details.read("lines.total", lambda: difference(subtotal, discount))
+        total = details.read("lines.total", difference, subtotal, discount)
     elif discount is None:
-        discount = details.read("lines.discount", lambda: difference(subtotal, total))
+        discount = details.read("lines.discount", difference, subtotal, total)
     elif subtotal is None:
-        subtotal = details.read("lines.subtotal", lambda: sum_of_all((total, discount)))
+        subtotal = details.read("lines.subtotal", sum_of_all, (total, discount))
     return msgspec.structs.replace(
         line,
         unit_price=unit or unit_price(subtotal, line.quantity),
@@ -89,36 +89,36 @@ def breakdown_of(facts: OrderFacts, payment: PaymentStatus, details: Details) ->
     """
     currency, lines = currency_of(facts), facts.lines
 
-    def own(name: str, told: Money | None, parts: Callable[[], Money | None] = _nothing) -> Money | None:
-        """The amount as told, else as its parts give it."""
-        return in_currency(details, name, told, currency) if told else details.read(name, parts)
+    def own(name: str, told: Money | None, parts: Iterable[Money | None] = ()) -> Money | None:
+        """The amount as told, else the sum of its parts."""
+        return in_currency(details, name, told, currency) if told else details.read(name, sum_of_all, parts)
 
     found = Breakdown(
         currency=currency,
         taxes_included=facts.taxes_included,
-        subtotal=own("subtotal", facts.subtotal, lambda: sum_of_all(line.subtotal for line in lines)),
-        discount_total=own(
-            "discount_total", facts.discount_total, lambda: sum_of_all(line.discount for line in lines)
-        ),
+        subtotal=own("subtotal", facts.subtotal, (line.subtotal for line in lines)),
+        discount_total=own("discount_total", facts.discount_total, (line.discount for line in lines)),
         shipping_total=own("shipping_total", facts.shipping_total),
-        tax_total=own("tax_total", facts.tax_total, lambda: sum_of_all(line.tax for line in lines)),
+        tax_total=own("tax_total", facts.tax_total, (line.tax for line in lines)),
         marketplace_tax=own(
             "marketplace_tax",
             facts.marketplace_tax,
-            lambda: sum_of_known(each.marketplace_tax for each in lines),
+            (line.marketplace_tax for line in lines if line.marketplace_tax),
         ),
         total=facts.total,
-        refunded=own("refunded", facts.refunded, lambda: _refunded(facts, currency)),
-        fee_lines=details.read("fee_lines", lambda: _fees(facts, currency, details)) or (),
+        refunded=in_currency(details, "refunded", facts.refunded, currency)
+        if facts.refunded
+        else details.read("refunded", _refunded, facts, currency),
+        fee_lines=details.read("fee_lines", _fees, facts, currency, details) or (),
         presentment_total=_presented(facts.presentment_total, currency),
     )
-    net = details.read("net", lambda: _net(facts, found, payment, details))
+    net = details.read("net", _net, facts, found, payment, details)
     return msgspec.structs.replace(
         found,
-        other_total=details.read("other_total", lambda: _rest(found)),
+        other_total=details.read("other_total", _rest, found),
         net=net,
         net_micros=micros(net.amount) if net and not facts.test else None,
-        fees=details.read("fees", lambda: sum_of_all(charge.amount for charge in found.fee_lines)),
+        fees=details.read("fees", sum_of_all, (charge.amount for charge in found.fee_lines)),
     )
 
 
@@ -167,10 +167,6 @@ def micros(number: Quantity) -> int | None:
     """A number times 10^6; None if it has more than six decimals, or does not fit the store's 64 bits."""
     scaled = Decimal(number).scaleb(_MICROS, EXACT)
     return int(scaled) if scaled == int(scaled) and abs(scaled) <= _LARGEST else None
-
-
-def _nothing() -> Money | None:
-    return None
 
 
 def _plus(amount: Money, more: Decimal) -> Money:

@@ -117,10 +117,10 @@ def dispatch_of(details: Details, row: rows.OrderRow) -> Dispatch:
     if not is_told:
         return Dispatch(fulfilled_by=service)
     lines = row.line_items.nodes
-    fulfillments = details.read("fulfillments", lambda: _all_parcels(parcels, lines))
-    refunds = details.read("refunds", lambda: _all_refunds(given_back))
-    fulfilled = details.read("fulfillments", lambda: _sent(parcels, fulfillments))
-    refunded, cancelled = details.read("refunds", lambda: _taken_off(given_back)) or (None, None)
+    fulfillments = details.read("fulfillments", _all_parcels, parcels, lines)
+    refunds = details.read("refunds", _all_refunds, given_back)
+    fulfilled = details.read("fulfillments", _sent, parcels, fulfillments)
+    refunded, cancelled = details.read("refunds", _taken_off, given_back) or (None, None)
     return Dispatch(
         fulfillments=fulfillments,
         refunds=refunds,
