@@ -26,16 +26,24 @@ def instant(text: str) -> datetime:
         RecordInvalid: It is no time.
     """
     try:
+        return datetime.fromisoformat(f"{text}Z")
+    except ValueError:
+        return _instant_with_offset(text)
+
+
+def _instant_with_offset(text: str) -> datetime:
+    """A time as plugins write it; UTC if it has no offset."""
+    try:
         moment = datetime.fromisoformat(text)
     except ValueError:
         raise RecordInvalid("a time is not one") from None
-    return utc(moment) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return utc(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
 
 
 def moment(details: Details, name: str, text: object) -> datetime | None:
     """A time that a record can do without."""
     found = details.text(name, text)
-    return details.read(name, lambda: instant(found)) if found is not None else None
+    return None if found is None else details.read(name, instant, found)
 
 
 def reference(details: Details, name: str, number: object) -> str | None:

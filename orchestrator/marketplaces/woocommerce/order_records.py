@@ -95,7 +95,7 @@ class _Line(msgspec.Struct, kw_only=True):
     total: Annotated[object, str] = None
     total_tax: Annotated[object, str] = None
     #: A number: `total` by quantity, rounded.
-    price: Annotated[object, Number] = None
+    price: object = None
     meta_data: Annotated[object, list[_Meta]] = None
 
 
@@ -243,12 +243,12 @@ def _refunded(
     if not listed:
         # Some versions leave the list of a refunded order empty.
         return charged if row.status == "refunded" else money(0, row.currency)
+    return details.read("refunded", _refunded_sum, listed, row.currency)
 
-    def read() -> Money:
-        found = sum_of((refund.total for refund in listed), row.currency)
-        return money(Decimal(found.amount).copy_negate(), row.currency)
 
-    return details.read("refunded", read)
+def _refunded_sum(listed: Sequence[_ListedRefund], currency: str) -> Money:
+    found = sum_of((refund.total for refund in listed), currency)
+    return money(Decimal(found.amount).copy_negate(), currency)
 
 
 def _refunds(
@@ -261,7 +261,11 @@ def _refunds(
     found = details.items("refunds", row.whole_refunds, _Refund)
     if not found:
         return None
-    return details.read("refunds", lambda: tuple(_refund(details, each, row.currency) for each in found))
+    return details.read("refunds", _whole_refunds, details, found, row.currency)
+
+
+def _whole_refunds(details: Details, rows: Sequence[_Refund], currency: str) -> tuple[Refund, ...]:
+    return tuple(_refund(details, each, currency) for each in rows)
 
 
 def _refund(details: Details, refund: _Refund, currency: str) -> Refund:
@@ -345,7 +349,9 @@ def _unit_price(
 
 def _attributes(metas: Sequence[_Meta]) -> tuple[tuple[Attribute, ...], tuple[Attribute, ...]]:
     """The options and the properties of a line; a value of a plugin's own form is left out."""
-    options, properties, texts = [], [], Details()
+    options: list[Attribute] = []
+    properties: list[Attribute] = []
+    texts = Details()
     for each in metas:
         value = None if each.key.startswith("_") else texts.text("value", each.value)
         if value is None:

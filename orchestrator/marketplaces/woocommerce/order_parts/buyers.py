@@ -27,7 +27,7 @@ class Address(_Place):
     phone: str | None = None
 
 
-def buyer(details: objects, billed: object, shipped: object, note: object) -> Buyer:
+def buyer(details: Details, billed: object, shipped: object, note: object) -> Buyer:
     """The payer, and the shipping address, or the billing address if there is no other."""
     billing = details.part("buyer", billed, Address) or Address()
     shipping = details.part("buyer", shipped, Address) or Address()
@@ -46,7 +46,7 @@ def buyer(details: objects, billed: object, shipped: object, note: object) -> Bu
     )
 
 
-def destination(details: objects, billed: object, shipped: object) -> Destination | None:
+def destination(details: Details, billed: object, shipped: object) -> Destination | None:
     """The shipping address' country and region, or the billing address' if there is no other."""
     for address in (shipped, billed):
         # A row that is read loosely may have a place without having an address.

@@ -38,6 +38,8 @@ class _Item(msgspec.Struct):
 
 
 class Shipment(msgspec.Struct, kw_only=True):
+    """A fulfillment of WooCommerce's own."""
+
     id: int
     status: str | None = None
     is_fulfilled: bool | int | str | None = None
@@ -46,6 +48,8 @@ class Shipment(msgspec.Struct, kw_only=True):
 
 
 class Tracking(msgspec.Struct, kw_only=True):
+    """A parcel of the extension Shipment Tracking."""
+
     tracking_id: str
     tracking_provider: object = None
     tracking_number: object = None
