@@ -49,15 +49,17 @@ def with_details(session: Session[Site], rows: Sequence[bytes]) -> list[bytes]:
 def _completed(session: Session[Site], raw: bytes) -> bytes:
     try:
         listed = msgspec.json.decode(raw, type=_Listed)
-        fields = msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
+        source = session.settings.tracking if listed.status == "completed" else None
+        if not listed.refunds and source is None:
+            return raw
+        row: dict[str, object] = msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
     except UNREADABLE:
         return raw
-    found: dict[str, object] = {}
     if listed.refunds:
-        found["whole_refunds"] = _refunds(session, listed.id)
-    if session.settings.tracking is not None and listed.status == "completed":
-        found[session.settings.tracking] = _parcels(session, listed.id)
-    return msgspec.json.encode({**fields, **found}) if found else raw
+        row["whole_refunds"] = _refunds(session, listed.id)
+    if source is not None:
+        row[source] = _parcels(session, listed.id)
+    return msgspec.json.encode(row)
 
 
 def _refunds(session: Session[Site], order_id: int) -> list[msgspec.Raw]:
