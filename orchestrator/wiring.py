@@ -228,6 +228,12 @@ def _queue(settings: Settings, *, delivers: bool) -> TaskQueue:
     return Lanes(first, _lane(settings, settings.sync_queue_backfill, path, delivers=delivers))
 
 
+def backfill_lane(settings: Settings) -> TaskQueue | None:
+    """The queue of continuations alone, which another process delivers; None if there is one lane."""
+    lane = settings.sync_queue_backfill
+    return _lane(settings, lane, backfill_queue_path(settings), delivers=False) if lane else None
+
+
 def _lane(settings: Settings, lane: str, path: Path, *, delivers: bool) -> LocalQueue | PubSubQueue:
     scheme, _, target = lane.partition(":")
     if scheme == "local":

@@ -10,7 +10,7 @@ import re
 import shlex
 import subprocess
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import msgspec
 import urllib3
@@ -46,6 +46,15 @@ class Job(msgspec.Struct, frozen=True):
     region: str
 
 
+class Lane(NamedTuple):
+    """One lane of the queue."""
+
+    #: Its worker's name.
+    worker: str
+    #: The subscription that pushes its messages to the worker.
+    subscription: str
+
+
 class Outputs(msgspec.Struct, frozen=True, kw_only=True):
     """The outputs of an environment that this program needs."""
 
@@ -68,14 +77,14 @@ class Outputs(msgspec.Struct, frozen=True, kw_only=True):
         return f"{self._name}-api"
 
     @property
-    def worker(self) -> str:
-        """The worker's name."""
-        return f"{self._name}-worker"
+    def first(self) -> Lane:
+        """The lane of first slices and short messages."""
+        return Lane(f"{self._name}-worker", f"{self._name}-tasks-worker")
 
     @property
-    def subscription(self) -> str:
-        """The subscription that pushes the queue's messages to the worker."""
-        return f"{self._name}-tasks-worker"
+    def backfill(self) -> Lane:
+        """The lane of continuations."""
+        return Lane(f"{self._name}-backfill", f"{self._name}-tasks-backfill-worker")
 
     @property
     def region(self) -> str:

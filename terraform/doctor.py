@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from terraform.cloud import Cloud, CommandFailed, Outputs
+from terraform.cloud import Cloud, CommandFailed, Lane, Outputs
 from terraform.waiting import ARRIVING
 
 #: Answers of a service that does not know a new permission, or a new name, yet.
@@ -76,21 +76,21 @@ def no_run(cloud: Cloud, outputs: Outputs, waited_s: float) -> str:
     )
 
 
-def waiting_for_worker(cloud: Cloud, outputs: Outputs, since: datetime, waited_s: float) -> str:
-    """The line while the worker gives no sign."""
-    answers = _answers(cloud, outputs, since)
+def waiting_for_worker(cloud: Cloud, outputs: Outputs, lane: Lane, since: datetime, waited_s: float) -> str:
+    """The line while a lane's worker gives no sign."""
+    answers = _answers(cloud, outputs, lane, since)
     refused = ARRIVING_STATUSES.intersection(answers or [])
     if refused:
         return f"The worker's service refuses the push ({min(refused)}); it is repeated: {ARRIVING}."
     return f"Waiting for the worker ({waited_s:.0f} s)."
 
 
-def no_worker(cloud: Cloud, outputs: Outputs, since: datetime, waited_s: float) -> str:
-    """The error if the worker gave no sign."""
-    answers = _answers(cloud, outputs, since)
+def no_worker(cloud: Cloud, outputs: Outputs, lane: Lane, since: datetime, waited_s: float) -> str:
+    """The error if a lane's worker gave no sign."""
+    answers = _answers(cloud, outputs, lane, since)
     project = f"--project={outputs.project_id}"
-    push = f"  gcloud pubsub subscriptions describe {outputs.subscription} {project}"
-    log = f"  {_log(outputs, outputs.worker)}"
+    push = f"  gcloud pubsub subscriptions describe {lane.subscription} {project}"
+    log = f"  {_log(outputs, lane.worker)}"
     head = f"no worker answered in {waited_s:.0f} s: "
     if answers is None:
         return f"{head}the queue, its push or the worker. Look at:\n{push}\n{log}"
@@ -101,7 +101,7 @@ def no_worker(cloud: Cloud, outputs: Outputs, since: datetime, waited_s: float) 
         return (
             f"{head}its service refuses the push ({', '.join(map(str, sorted(refused)))}). Look at the "
             f"push's account, and at run.invoker for it:\n{push}\n"
-            f"  gcloud run services get-iam-policy {outputs.worker} --region={outputs.region} {project}"
+            f"  gcloud run services get-iam-policy {lane.worker} --region={outputs.region} {project}"
         )
     if all(200 <= status < 300 for status in answers):
         return f"{head}it takes messages ({statuses}) and writes nothing for this run. Look at:\n{log}"
@@ -114,9 +114,9 @@ def no_status(outputs: Outputs, url: str, account: str, status: int, body: bytes
     return f"{url} does not answer {account}: {told}. Look at:\n  {_log(outputs, outputs.api)}"
 
 
-def _answers(cloud: Cloud, outputs: Outputs, since: datetime) -> list[int] | None:
-    """The worker's service's answers since a time, from its request log; None if that cannot be read."""
-    wanted = f'{_service(outputs.worker)} AND httpRequest.status>0 AND timestamp>="{since - _SKEW:%FT%TZ}"'
+def _answers(cloud: Cloud, outputs: Outputs, lane: Lane, since: datetime) -> list[int] | None:
+    """A worker's service's answers since a time, from its request log; None if that cannot be read."""
+    wanted = f'{_service(lane.worker)} AND httpRequest.status>0 AND timestamp>="{since - _SKEW:%FT%TZ}"'
     command = ["gcloud", "logging", "read", wanted, f"--project={outputs.project_id}", f"--limit={_LOGGED}"]
     try:
         entries = msgspec.json.decode(cloud.run([*command, "--format=json"]), type=list[dict[str, Any]])

@@ -63,8 +63,8 @@ class StandIn(Tools):
                 return self._run_job()
             case ["gcloud", "scheduler", "jobs", "describe", name, *_] if name == JOB:
                 return msgspec.json.encode(self._attempt).decode()
-            case ["gcloud", "logging", "read", *_]:
-                return self._worker_log()
+            case ["gcloud", "logging", "read", wanted, *_]:
+                return self._worker_log(wanted)
             case ["gcloud", "auth", "print-identity-token", account, audience, *_]:
                 email, url = account.partition("=")[2], audience.partition("=")[2]
                 return self.issuer.mint(email=email, audience=url)
@@ -82,9 +82,10 @@ class StandIn(Tools):
         }
         return {name: {"value": value} for name, value in outputs.items()}
 
-    def _worker_log(self) -> str:
-        """The answers of the worker's service: Cloud Run's front end answers for a worker that is away."""
-        url = self.variables["SYNC_QUEUE"].partition(":")[2]
+    def _worker_log(self, wanted: str) -> str:
+        """The answers of a worker's service: Cloud Run's front end answers for a worker that is away."""
+        queue = "SYNC_QUEUE_BACKFILL" if "sync-backfill" in wanted else "SYNC_QUEUE"
+        url = self.variables[queue].partition(":")[2]
         status, _ = self.get(url, "")
         return msgspec.json.encode([{"httpRequest": {"status": 200 if status else 503}}]).decode()
 
@@ -105,7 +106,7 @@ def standing_in(folder: Folder, *, worker: bool) -> Iterator[StandIn]:
 
     Args:
         folder: Their state and logs.
-        worker: Whether to start the worker.
+        worker: Whether to start the workers.
 
     Raises:
         StackFailed: A process did not start, or another dry run uses the folder.
@@ -117,6 +118,7 @@ def standing_in(folder: Folder, *, worker: bool) -> Iterator[StandIn]:
     ):
         folder.reset()
         variables = variables_of(folder, taken["sync_api"], taken["sync_worker"], taken["issuer"])
+        variables["SYNC_QUEUE_BACKFILL"] = f"local:http://127.0.0.1:{taken[ports.BACKFILL_WORKER]}"
         start_functions(processes, inherited() | variables, taken, folder, worker=worker)
         scheduler = scheduler_of(folder, variables, JOB)
         scheduler = replace(scheduler, retry=RetryConfig(retry_count=0))
@@ -131,7 +133,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--state", type=Path, default=_FOLDER, help="folder of the functions' state and logs")
     options = parser.parse_args(arguments)
     running = options.worker == "running"
-    stopped = "" if running else ", with its worker stopped"
+    stopped = "" if running else ", with its workers stopped"
     print(f"The local stack stands in for Google Cloud{stopped}; logs in {options.state}/logs/")
     try:
         with standing_in(Folder(options.state.resolve()), worker=running) as cloud:

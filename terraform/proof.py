@@ -4,6 +4,7 @@
 | --- | --- |
 | Cloud Scheduler, the HTTP function | the tick's run is recorded |
 | the queue, the push, the worker | the worker's own write: a dispatch that moved, or a heal |
+| the same of continuations | the worker's answer to a question (`terraform/backfill.py`) |
 | the run | it is closed |
 | the status interface | it lists the run, for an operator that the caller may act as |
 
@@ -28,8 +29,10 @@ from orchestrator.model.healing import APART, HEALING_PATH, Healing
 from orchestrator.model.run import Run, RunStatus
 from orchestrator.operators import run_views
 from orchestrator.operators.run_views import RunView
+from orchestrator.ports import TaskQueue
 from orchestrator.services import Services
 from terraform import doctor
+from terraform.backfill import Questions
 from terraform.cloud import Cloud, CommandFailed, DeploymentFailed, Outputs
 from terraform.waiting import ARRIVING, USUAL, Patience, Wait, until_permitted
 
@@ -57,6 +60,7 @@ class Proof:
         cloud: Terraform, gcloud and the HTTP function.
         services: The environment's ports.
         outputs: Terraform's outputs.
+        backfill: The queue of continuations; None if there is one lane.
         screen: Shows each line.
         patience: The bounds of the waits.
     """
@@ -64,6 +68,7 @@ class Proof:
     cloud: Cloud
     services: Services
     outputs: Outputs
+    backfill: TaskQueue | None
     screen: Console
     patience: Patience = USUAL
 
@@ -82,6 +87,7 @@ class Proof:
         self.screen.print(f"The HTTP function answers: it recorded run {run_id}, {_size(run)}.")
         self._worker_answers(run_id, before)
         self.screen.print("The worker answers, through the queue and its push.")
+        self._backfill_answers()
         view = self._closed(run_id, run.deadline_at)
         self._status_answers(run_id)
         return view
@@ -133,7 +139,7 @@ class Proof:
 
     def _worker_answers(self, run_id: str, before: _Before) -> None:
         """Wait for the worker's first sign of life."""
-        run = self._read(run_id)
+        run, lane = self._read(run_id), self.outputs.first
         left = (run.deadline_at - self.services.clock.now()).total_seconds()
         wait = self._wait(min(self.patience.worker_s, max(0.0, left)))
         resend_at = _RESEND_S
@@ -144,12 +150,20 @@ class Proof:
                 self._send()
             if wait.line_due():
                 self.screen.print(
-                    doctor.waiting_for_worker(self.cloud, self.outputs, run.started_at, wait.waited_s)
+                    doctor.waiting_for_worker(self.cloud, self.outputs, lane, run.started_at, wait.waited_s)
                 )
             if not wait.again():
-                told = doctor.no_worker(self.cloud, self.outputs, run.started_at, wait.limit_s)
+                told = doctor.no_worker(self.cloud, self.outputs, lane, run.started_at, wait.limit_s)
                 raise DeploymentFailed(f"run {run_id}: {told}")
             run = self._read(run_id)
+
+    def _backfill_answers(self) -> None:
+        """Wait for the worker of the continuations: a run with a large account could not end without it."""
+        if self.backfill is None:
+            return
+        questions = Questions(self.cloud, self.services, self.backfill, self.outputs, self._say)
+        questions.wait(self._wait, self._wait(self.patience.worker_s))
+        self.screen.print("The worker of continuations answers, through its own queue and push.")
 
     def _closed(self, run_id: str, deadline_at: datetime) -> RunView:
         """Follow the run until it is closed."""

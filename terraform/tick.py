@@ -19,6 +19,7 @@ from orchestrator.model.audit import Actor, Face
 from orchestrator.model.run import RunStatus
 from orchestrator.operators.run_views import RunView
 from orchestrator.operators.sellers import keysets
+from orchestrator.ports import TaskQueue
 from orchestrator.services import Services
 from orchestrator.settings import Settings
 from terraform.cloud import Cloud, DeploymentFailed, Tools, read_outputs
@@ -38,6 +39,7 @@ def prove(
     *,
     patience: Patience = USUAL,
     build: Callable[[Settings], Services] = lambda settings: wiring.build(settings, delivers=False),
+    lane: Callable[[Settings], TaskQueue | None] = wiring.backfill_lane,
 ) -> int:
     """Prove the environment in a folder, and print each step.
 
@@ -46,6 +48,7 @@ def prove(
         folder: The environment's folder.
         patience: The bounds of the waits.
         build: Makes the ports of the environment.
+        lane: Makes its queue of continuations.
 
     Returns:
         The exit code: 0 if every part works, 1 if one does not answer or no connection could be synced.
@@ -53,8 +56,9 @@ def prove(
     screen = console()
     try:
         outputs = read_outputs(cloud, folder)
-        services = build(outputs.settings)
-        view = Proof(cloud, services, outputs, screen, patience).prove()
+        settings = outputs.settings
+        services = build(settings)
+        view = Proof(cloud, services, outputs, lane(settings), screen, patience).prove()
         _make_keyset(services, screen)
     except (DeploymentFailed, SyncError) as error:
         print(f"error: {error}", file=sys.stderr)

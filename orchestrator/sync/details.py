@@ -157,7 +157,7 @@ class _Reader:
         return changes[: max(1, first)]
 
     def _complete(self, changes: Sequence[Incomplete]) -> Sequence[bytes | MarketplaceError]:
-        """The first rows, asked for together; if that fails, and rows may lack details, the first one alone."""
+        """The first rows, asked for together; the first one alone if that fails and rows may lack details."""
         try:
             return self._ask(changes)
         except _FAILURES as error:

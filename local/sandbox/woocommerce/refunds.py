@@ -14,6 +14,8 @@ from local.sandbox.woocommerce import items
 from local.sandbox.woocommerce.amounts import charged, discounted, line_tax, net
 
 Node = dict[str, Any]
+#: A refund's id is that of its order and this.
+_ID_AFTER = 1
 
 
 class _Part(NamedTuple):
@@ -25,12 +27,17 @@ class _Part(NamedTuple):
     tax: int
 
 
+def order_id(refund_id: int) -> int:
+    """The id of a refund's order."""
+    return refund_id - _ID_AFTER
+
+
 def listed(sale: Sale) -> list[Node]:
     """The refunds in the order itself."""
     # Sites were reported in 2026 whose refunded orders have an empty list of refunds.
     if not _has_refund(sale) or (sale.state == "refunded" and sale.id % 3 == 0):
         return []
-    return [{"id": sale.id + 1, "reason": _reason(sale), "total": decimal(-refunded(sale))}]
+    return [{"id": sale.id + _ID_AFTER, "reason": _reason(sale), "total": decimal(-refunded(sale))}]
 
 
 def whole(account: Account, sale: Sale) -> list[Node]:
@@ -38,7 +45,7 @@ def whole(account: Account, sale: Sale) -> list[Node]:
     if not listed(sale):
         return []
     refund = {
-        "id": sale.id + 1,
+        "id": sale.id + _ID_AFTER,
         **items.times(account, "date_created", sale.updated),
         "amount": decimal(refunded(sale)),
         "reason": _reason(sale),

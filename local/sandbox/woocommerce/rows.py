@@ -92,7 +92,7 @@ def truth(account: Account) -> Iterator[Node]:
     """All orders, products and stock levels of a site."""
     for index in range(account.sales):
         sale = account.sale(index)
-        status = "cancelled" if is_trashed(index, sale) else _STATES[sale.state][1]
+        status = _true_status(index, sale)
         total = true_money(charged(sale), account.currency)
         record = true_order(sale, str(sale.id), sale.number.removeprefix("#"), status, total)
         amounts = true_amounts(
@@ -115,6 +115,13 @@ def truth(account: Account) -> Iterator[Node]:
         yield true_product(str(item.id), item.title, items.STATUSES[item.status][1], skus, price)
         for number in range(item.variants):
             yield true_stock(items.level_id(item, number), items.quantity(account, index, number))
+
+
+def _true_status(index: int, sale: Sale) -> str:
+    """The normalized status; a returned order is refunded if its one piece was all that was paid for."""
+    if is_trashed(index, sale):
+        return "cancelled"
+    return "refunded" if 0 < charged(sale) <= refunds.refunded(sale) else _STATES[sale.state][1]
 
 
 def _line(account: Account, sale: Sale, number: int, line: Line) -> Node:

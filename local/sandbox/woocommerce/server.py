@@ -106,6 +106,8 @@ class WooCommerce:
         old = oddity in {"wc40", "wc57"}
         if part := _ORDER_PART.fullmatch(route):
             return _part_of(request, listings.account, int(part[1] or part[3]), part[2] or part[4])
+        if route == "/wc/v3/refunds" and not old:
+            return _refunds(request, listings.account)
         found = re.fullmatch(r"/wc/v3/(?:(orders|products|variations)|products/(\d+)/variations)", route)
         if route == "/wc/v3/data/currencies/current":
             code = listings.account.currency
@@ -182,6 +184,17 @@ def _part_of(request: Request, account: Account, order_id: int, part: str) -> Re
     fields = frozenset(filter(None, request.one("_fields", "").split(",")))
     shown = [_chosen(row, fields) if fields else row for row in found[int(request.one("offset", "0")) :]]
     return Reply.json(200, shown, {"X-WP-Total": str(len(found))})
+
+
+def _refunds(request: Request, account: Account) -> Reply:
+    """The refunds with the ids asked for, with the chosen fields; this sandbox lists no others."""
+    ids = sorted({int(each) for each in request.one("include", "").split(",") if each.isdigit()})
+    sales = [(each, account.sale_by_id(refunds.order_id(each))) for each in ids]
+    found = [row for _, sale in sales if sale for row in refunds.whole(account, sale)]
+    fields = frozenset(filter(None, request.one("_fields", "").split(",")))
+    shown = found[: int(request.one("per_page", "10"))]
+    headers = {"X-WP-Total": str(len(found))}
+    return Reply.json(200, [_chosen(row, fields) if fields else row for row in shown], headers)
 
 
 _PARTS: Mapping[str, Callable[[Account, Sale], list[dict[str, Any]]]] = {

@@ -48,7 +48,7 @@ _ORDERS = {
     "payment_methods": "paymentGatewayNames",
     "test": "test",
     "lines": "lineItems[]",
-    "fulfillments": "fulfillments[]; a call more for each 13 orders that changed and have a refund, or not all "
+    "fulfillments": "fulfillments[]; a call more for each 13 changed orders that have a refund, or not all "
     "lines in one parcel",
     "refunds": "refunds[] with an amount, by the same call",
     "buyer": "shippingAddress, customer, email, phone, note",

@@ -25,7 +25,7 @@ from orchestrator.marketplaces.shopify.nested_rows import Rows, all_rows
 from orchestrator.marketplaces.shopify.order_parts.parcels import awaits_shipment, needs_details
 from orchestrator.marketplaces.spec import Session
 
-#: Orders whose parcels and refunds have to be asked for by id are completed together up to this many calls for those.
+#: Orders are completed together until their parcels and refunds have to be asked for by so many calls.
 _MOST_CALLS = 3
 
 

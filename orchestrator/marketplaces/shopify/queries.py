@@ -4,9 +4,9 @@ Page sizes keep a query's requested cost below Shopify's 1,000 points, even if e
 point, every connection as two and its size times its rows, and every list without a size as three: `POINTS`.
 
 Shopify runs a query once its requested cost is available, and gives back what it has not cost
-(shopify.dev/docs/apps/build/apis/graphql-admin/rate-limits, read 2026-11-29). The parcels and refunds of an
-order request 75 points, and cost 14 with one parcel of three lines. So 13 orders share one query: it waits
-for no more points than a page of orders does, and for one answer instead of 13.
+(shopify.dev/docs/apps/build/apis/graphql-admin/rate-limits, read 2026-11-29). So a query waits for the pages
+that it asks for, not for the rows that come. The parcels and refunds of an order request 75 points, and cost
+14 with one parcel of three lines: with small first pages 13 orders share one query and one answer.
 
 `discountedTotalSet` is not asked for. It leaves out code discounts unless it is asked for them, and those of
 the whole order always: these are in `discountAllocations` alone (shopify.dev, LineItem 2026-10, and changelog

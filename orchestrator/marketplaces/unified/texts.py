@@ -93,7 +93,9 @@ class Texts:
 
     def text(self, name: str, text: str | None, most: int = TEXT) -> str | None:
         """A text of at most `most` characters."""
-        cleaned = clean(text) if text else ""
+        if not text:
+            return None
+        cleaned = clean(text)
         if len(cleaned) > most:
             self._cut.add(name)
             cleaned = cleaned[:most].rstrip()

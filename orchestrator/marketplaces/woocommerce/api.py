@@ -146,6 +146,8 @@ class Site:
     tracking: Tracking | None = None
     #: Whether the site has no call for parcels.
     has_no_tracking: bool = False
+    #: Whether the site has no call for the refunds of several orders.
+    has_no_refunds: bool = False
     #: The unit of weights, once it is known; empty if the site refuses to tell it.
     weight_unit: str | None = None
 

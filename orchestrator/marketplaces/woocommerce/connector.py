@@ -43,6 +43,7 @@ CONNECTOR = Connector(
             durable_token=True,
             version=2,
             complete=with_details,
+            complete_rows=100,
             detail_fields=("refunds", "fulfillments"),
             remembers_all=False,
             # Edited lines and some refunds move no modification time; this finds those of recent orders.

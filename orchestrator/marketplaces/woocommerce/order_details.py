@@ -1,20 +1,22 @@
-"""The second stage of orders: the lines of their refunds, and their parcels; each costs one call an order.
+"""The second stage of orders: the lines of their refunds, and their parcels.
 
-Sources: woocommerce-rest-api-docs (wp-api-v3), order refunds; `order_parts.parcels` names those of parcels.
-Read 2026-11-28. An order lists its refunds with id, reason and total alone. The listing of all refunds exists
-since WooCommerce 9 (woocommerce#46895), and its rows do not document the order's id.
+Sources: developer.woocommerce.com, refunds and order refunds; `order_parts.parcels` names those of parcels.
+Read 2026-11-29. An order lists its refunds with id, reason and total alone. Since WooCommerce 9
+(woocommerce#46895) `refunds` answers for those of several orders, by their ids. If it does not tell all of an
+order's, or the site is older, they cost one call an order. So do parcels.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import chain
 
 import msgspec
 
 from orchestrator.decoding import UNREADABLE
 from orchestrator.marketplaces.spec import Session
 from orchestrator.marketplaces.woocommerce import api as sites
-from orchestrator.marketplaces.woocommerce.api import NoRoute, Site
+from orchestrator.marketplaces.woocommerce.api import InvalidParameter, NoRoute, Site
 from orchestrator.marketplaces.woocommerce.order_parts.parcels import NO_CALL
 from orchestrator.marketplaces.woocommerce.pagination import LARGEST_PAGE
 
@@ -25,6 +27,8 @@ _REFUNDS = (
 )
 #: Nearly always all of an order's refunds, and few enough for a host that answers larger pages too late.
 _PAGE = 20
+#: Orders are completed together until this many have a call of their own.
+_MOST_CALLS = 10
 _CORE = "id,status,is_fulfilled,date_deleted,meta_data"
 _TRACKING = "tracking_id,tracking_provider,tracking_number,date_shipped"
 #: It can hold the buyer's postal code.
@@ -32,34 +36,94 @@ _LINK = "tracking_link"
 _EXTENSION = "wc-shipment-tracking/v3"
 
 
+class _Refund(msgspec.Struct):
+    id: int
+
+
 class _Listed(msgspec.Struct):
     id: int
     status: str = ""
     refunds: object = None
 
+    def refund_ids(self) -> list[int]:
+        """The ids of its refunds if one call can tell them, else none."""
+        try:
+            ids = sorted({each.id for each in msgspec.convert(self.refunds, list[_Refund])})
+        except UNREADABLE:
+            return []
+        return ids if len(ids) <= _PAGE else []
+
 
 def with_details(session: Session[Site], rows: Sequence[bytes]) -> list[bytes]:
-    """The orders with their whole refunds and, by the setting `tracking`, with their parcels.
+    """The first orders with their whole refunds and, by the setting `tracking`, with their parcels.
 
     An order without a refund that is not completed, or one that cannot be read, stays as it is.
     """
-    return [_completed(session, raw) for raw in rows]
+    orders = _first(session.settings, rows)
+    refunds = _by_id(session, [ids for each in orders if each is not None and (ids := each.refund_ids())])
+    return [
+        raw if order is None else _completed(session, raw, order, refunds)
+        for raw, order in zip(rows, orders, strict=False)
+    ]
 
 
-def _completed(session: Session[Site], raw: bytes) -> bytes:
+def _first(site: Site, rows: Sequence[bytes]) -> list[_Listed | None]:
+    """The orders up to the last one that few calls have room for; None for one that cannot be read."""
+    orders: list[_Listed | None] = []
+    refunds = calls = 0
+    for raw in rows:
+        try:
+            order = msgspec.json.decode(raw, type=_Listed)
+        except UNREADABLE:
+            orders.append(None)
+            continue
+        told = 0 if site.has_no_refunds else len(order.refund_ids())
+        refunds += told
+        calls += bool(order.refunds and not told) + _has_parcels(site, order)
+        if orders and (refunds > _PAGE or calls > _MOST_CALLS):
+            break
+        orders.append(order)
+    return orders
+
+
+def _has_parcels(site: Site, order: _Listed) -> bool:
+    return site.tracking is not None and order.status == "completed"
+
+
+def _by_id(session: Session[Site], ids: Sequence[list[int]]) -> Mapping[int, msgspec.Raw]:
+    """The refunds with the ids of several orders, as far as the site tells them."""
+    site = session.settings
+    if site.has_no_refunds or len(ids) <= 1:
+        return {}
+    asked = ",".join(map(str, chain.from_iterable(ids)))
     try:
-        listed = msgspec.json.decode(raw, type=_Listed)
-        source = session.settings.tracking if listed.status == "completed" else None
-        if not listed.refunds and source is None:
-            return raw
-        row: dict[str, object] = msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
+        page = sites.list_rows(session, "refunds", "refunds", [*_REFUNDS, ("include", asked)], _PAGE)
+    except (NoRoute, InvalidParameter):
+        site.has_no_refunds = True
+        return {}
+    return {found: raw for raw in page.rows if (found := _id(raw)) is not None}
+
+
+def _id(raw: msgspec.Raw) -> int | None:
+    try:
+        return msgspec.json.decode(raw, type=_Refund).id
     except UNREADABLE:
+        return None
+
+
+def _completed(
+    session: Session[Site], raw: bytes, order: _Listed, refunds: Mapping[int, msgspec.Raw]
+) -> bytes:
+    site, found = session.settings, dict[str, object]()
+    if order.refunds:
+        ids = order.refund_ids()
+        is_told = bool(ids) and refunds.keys() >= set(ids)
+        found["whole_refunds"] = [refunds[each] for each in ids] if is_told else _refunds(session, order.id)
+    if site.tracking is not None and _has_parcels(site, order):
+        found[site.tracking] = _parcels(session, order.id)
+    if not found:
         return raw
-    if listed.refunds:
-        row["whole_refunds"] = _refunds(session, listed.id)
-    if source is not None:
-        row[source] = _parcels(session, listed.id)
-    return msgspec.json.encode(row)
+    return msgspec.json.encode({**msgspec.json.decode(raw, type=dict[str, msgspec.Raw]), **found})
 
 
 def _refunds(session: Session[Site], order_id: int) -> list[msgspec.Raw]:

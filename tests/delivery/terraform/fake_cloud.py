@@ -12,6 +12,7 @@ import msgspec
 from orchestrator.operators import run_views
 from terraform import tick
 from terraform.cloud import CommandFailed
+from tests.support.queues import ListQueue
 from tests.support.world import ENVIRONMENT, World
 
 FOLDER = "terraform/environments/dev"
@@ -45,9 +46,13 @@ class FakeCloud:
         self.refusals: dict[str, list[str]] = {}
         #: google.rpc.Code of the scheduler's next attempts: they come to no run.
         self.attempts: list[int] = []
-        #: The worker's request log.
+        #: The worker's request log, and that of the worker of continuations.
         self.log: list[int] = []
+        self.backfill_log: list[int] = []
         self.worker_lives = True
+        #: The lane of continuations; None for a deployment without one.
+        self.backfill: ListQueue | None = ListQueue()
+        self.backfill_lives = True
         #: The status interface's next answers; then it answers as it should.
         self.answers: list[tuple[int, bytes]] = []
         self.at_sleep: Callable[[], None] = _nothing
@@ -55,7 +60,7 @@ class FakeCloud:
 
     def prove(self) -> int:
         """The end of `make deploy`."""
-        return tick.prove(self, FOLDER, build=lambda _: self.world.services)
+        return tick.prove(self, FOLDER, build=lambda _: self.world.services, lane=lambda _: self.backfill)
 
     def run(self, command: Sequence[str]) -> str:
         """Answer a command."""
@@ -74,8 +79,9 @@ class FakeCloud:
             case ["gcloud", "scheduler", "jobs", "describe", "sync-tick", *_]:
                 return json.dumps(self._attempt)
             case ["gcloud", "logging", "read", wanted, *_]:
-                assert 'service_name="sync-worker"' in wanted
-                return json.dumps([{"httpRequest": {"status": status}} for status in self.log])
+                log = self.backfill_log if 'service_name="sync-backfill"' in wanted else self.log
+                assert log is self.backfill_log or 'service_name="sync-worker"' in wanted
+                return json.dumps([{"httpRequest": {"status": status}} for status in log])
             case ["gcloud", "auth", "print-identity-token", account, audience, "--include-email"]:
                 assert (account, audience) == (
                     f"--impersonate-service-account={OPERATOR}",
@@ -109,3 +115,5 @@ class FakeCloud:
         self.at_sleep()
         if self.worker_lives:
             self.world.drain()
+        while self.backfill is not None and self.backfill_lives and self.backfill.messages:
+            self.world.deliver(self.backfill.messages.pop(0))

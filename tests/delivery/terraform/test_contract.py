@@ -15,6 +15,7 @@ from orchestrator.errors import SettingsInvalid
 from orchestrator.model.run import RunStatus
 from orchestrator.settings import Settings, http_settings
 from orchestrator.settings_table import MARGIN_SECONDS, SETTINGS
+from terraform.cloud import Job, Outputs
 from tests.delivery.terraform.plans import PROJECT, SECRET, TERRAFORM, Plan
 
 #: What the environment holds for the framework and not for us.
@@ -131,6 +132,19 @@ def test_pushes_are_made_out_to_the_worker(
     )
     assert push["push_endpoint"] == f"{token['audience']}/projects/{PROJECT}/topics/{lane.topic}"
     assert token["service_account_email"] == prod.accounts[account]
+
+
+def test_the_proof_of_a_deployment_knows_the_names_of_both_lanes(prod: Plan) -> None:
+    """It tells people which service and which subscription to look at."""
+    job = prod.only("module.scheduler.google_cloud_scheduler_job.this")["name"]
+    outputs = Outputs(command_line_environment="", project_id="", scheduler=Job(job, ""), url="")
+
+    for lane, worker, queue in (
+        (outputs.first, "worker", "queue"),
+        (outputs.backfill, "worker_backfill", "queue_backfill"),
+    ):
+        assert lane.worker == prod.function(worker)["name"]
+        assert lane.subscription == prod.only(f"module.{queue}.google_pubsub_subscription.worker")["name"]
 
 
 def test_both_lanes_have_the_same_worker(prod: Plan) -> None:

@@ -7,7 +7,7 @@ import dataclasses
 import pytest
 
 from orchestrator.adapters.vault import KeysetVault
-from orchestrator.errors import CredentialsRejected, StoreUnavailable
+from orchestrator.errors import CredentialsRejected, QueueUnavailable, StoreUnavailable
 from orchestrator.model import ids
 from orchestrator.model.run import RunStatus
 from orchestrator.operators import run_views
@@ -31,6 +31,7 @@ def test_an_empty_project_is_proved_to_its_worker(
         "Sending a tick: Cloud Scheduler runs its job sync-tick now.",
         f"The HTTP function answers: it recorded run {run_id}, which has no connections.",
         "The worker answers, through the queue and its push.",
+        "The worker of continuations answers, through its own queue and push.",
         f"The status interface answers {OPERATOR}.",
         "Deployed. The run synced nothing: there is no active connection.",
         "Add one: docs/deploy.md, step 4.",
@@ -102,6 +103,70 @@ def test_without_the_log_both_are_named(cloud: FakeCloud, capsys: pytest.Capture
     assert "the queue, its push or the worker" in error
     assert "subscriptions describe" in error
     assert "logging read" in error
+
+
+def test_without_the_worker_of_continuations_the_deployment_has_failed(
+    cloud: FakeCloud, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The tick goes its way without it; a large account would wait in its lane for ever."""
+    cloud.backfill_lives, cloud.log, cloud.backfill_log = False, [200], [500]
+
+    assert cloud.prove() == 1
+
+    error = capsys.readouterr().err
+    assert "the lane of continuations: no worker answered in 600 s: the worker fails (500)" in error
+    assert 'service_name="sync-backfill"' in error
+    cloud.backfill_log = []
+    assert cloud.prove() == 1
+    assert "subscriptions describe sync-tasks-backfill-worker" in capsys.readouterr().err
+    assert cloud.world.store.count("checks") == 0
+
+
+def test_a_late_worker_of_continuations_is_asked_again(cloud: FakeCloud) -> None:
+    """A worker answers no question that is old, and a push may be permitted minutes after the apply."""
+    cloud.backfill_lives = False
+
+    def arrive() -> None:
+        cloud.backfill_lives = cloud.world.clock.monotonic() > 200
+
+    cloud.at_sleep = arrive
+
+    assert cloud.prove() == 0
+
+    assert 200 <= cloud.world.clock.monotonic() <= 240
+    assert cloud.world.store.count("checks") == 0
+
+
+def test_a_lane_that_is_not_there_is_not_asked(cloud: FakeCloud, capsys: pytest.CaptureFixture[str]) -> None:
+    """A deployment may have one lane."""
+    cloud.backfill = None
+
+    assert cloud.prove() == 0
+
+    assert "continuations" not in capsys.readouterr().out
+
+
+def test_the_topics_missing_permission_is_waited_for(
+    cloud: FakeCloud, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The topic of continuations may refuse at first; an answer leaves no question."""
+    assert cloud.backfill is not None
+    lane, cloud.backfill.error = cloud.backfill, QueueUnavailable("Pub/Sub topic: PermissionDenied: no")
+
+    questions = []
+
+    def grant() -> None:
+        questions.append(cloud.world.store.count("checks"))
+        if cloud.world.clock.monotonic() > 300:
+            lane.error = None
+
+    cloud.at_sleep = grant
+
+    assert cloud.prove() == 0
+
+    assert "Refused: Pub/Sub topic: PermissionDenied" in capsys.readouterr().out
+    assert max(questions) == 2  # the first one was too old when it could be asked
+    assert cloud.world.store.count("checks") == 0
 
 
 def test_the_wait_for_the_worker_ends_with_the_run(

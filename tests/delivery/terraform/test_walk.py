@@ -79,7 +79,7 @@ def test_the_other_blocks_are_run_in_their_order(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     values = tmp_path / "terraform" / "environments" / "dev" / "terraform.tfvars"
     assert values.read_text() == values.with_suffix(".tfvars.example").read_text()
-    well, _, stopped = done.stdout.partition("with its worker stopped")
+    well, _, stopped = done.stdout.partition("with its workers stopped")
     assert _told() in re.sub(r"f-\d{8}T\d{6}Z-", "f-20261123T060000Z-", well)
     assert "Deployed" not in stopped
     assert "no worker answered in 3 s: the worker fails (503). Look at:" in done.stderr

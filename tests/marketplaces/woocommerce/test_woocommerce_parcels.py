@@ -205,7 +205,7 @@ def test_more_refunds_than_one_page_are_all_read() -> None:
     refunds = [{**REFUND, "id": number} for number in range(103)]
     pages = [refunds[:100], refunds[100:]]
     answers = [Reply.json(200, page, {"X-WP-Total": "103"}) for page in pages]
-    listed = [{"id": 1, "total": "-103.00"}]
+    listed = [{"id": number, "total": "-1.00"} for number in range(103)]
     found, paths = completed(*answers, *answers, tracking=None, refunds=listed)
 
     assert [len(each.refunds or ()) for each in found] == [103, 103]

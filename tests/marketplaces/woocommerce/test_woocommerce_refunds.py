@@ -14,9 +14,10 @@ from orchestrator.marketplaces.woocommerce.order_details import with_details
 from orchestrator.model.records.record import LinePart, Money, Order
 from tests.marketplaces.woocommerce.test_woocommerce import scripted_session, session_at
 from tests.marketplaces.woocommerce.test_woocommerce_records import ORDER
-from tests.support.scripted import read, sandbox, scripted
+from tests.support.scripted import completed, read, sandbox, scripted
 
 WOO = REGISTRY["woocommerce"]
+ORDERS = WOO.streams["orders"]
 
 
 def refund(number: int, **changes: Any) -> dict[str, Any]:
@@ -76,6 +77,66 @@ def test_a_refund_that_two_pages_show_is_one_refund() -> None:
     assert found.lines[0].quantity_refunded == 21
 
 
+def listed(number: int, *refunds: int, **changes: Any) -> bytes:
+    """An order as it is listed, with these refunds."""
+    return raw(id=number, refunds=[{"id": each, "total": "-1.15"} for each in refunds], **changes)
+
+
+def ids(whole: bytes) -> list[str]:
+    """The refunds of an order."""
+    return [each.id for each in order_records.order(whole, False).refunds or ()]
+
+
+def test_the_refunds_of_several_orders_take_one_call() -> None:
+    """Each is its own order's, whatever their sequence."""
+    rows = [listed(1, 12, 11), listed(2), listed(3, 31)]
+    with scripted(Reply.json(200, [refund(number) for number in (31, 12, 11)])) as server:
+        found = with_details(scripted_session(server), rows)
+
+    assert [ids(each) for each in found] == [["11", "12"], [], ["31"]]
+    (request,) = server.requests
+    assert request.path.endswith("/wc/v3/refunds")
+    assert request.query["include"] == ["11,12,31"]
+
+
+def test_an_order_whose_refunds_are_not_all_told_is_asked_for_alone() -> None:
+    """One was deleted meanwhile, or a plugin hides it."""
+    told = [[refund(11)], [refund(11), refund(13)]]
+    with scripted(*(Reply.json(200, rows) for rows in told)) as server:
+        found = with_details(scripted_session(server), [listed(1, 11, 12), listed(2, 11)])
+
+    assert [ids(each) for each in found] == [["11", "13"], ["11"]]
+    assert [each.path.rpartition("/wc/v3/")[2] for each in server.requests] == ["refunds", "orders/1/refunds"]
+
+
+def test_an_older_site_is_asked_once_for_the_refunds_of_several_orders() -> None:
+    """Then each order is asked for alone; the records are the same."""
+    found, calls = [], []
+    with sandbox("woocommerce", orders=120, products=10, accounts=1) as shop:
+        rows = [each for page in read(WOO, shop.session(), "orders").pages for each in page.records]
+        for site in ("https://sandbox-0.example", "https://sandbox-0.example/wc57"):
+            session = session_at(shop.url, site)
+            found.append([order_records.order(each, False) for each in completed(ORDERS, session, rows)])
+            calls.append(session.client.calls)
+    refunded = sum(b'"refunds":[]' not in each for each in rows)
+
+    assert found[0] == found[1]
+    assert refunded > 5
+    assert (calls[0] <= 3, calls[1]) == (True, 1 + refunded)
+
+
+def test_many_orders_with_calls_of_their_own_are_not_completed_together() -> None:
+    """Rows that are completed together have to fit one slice."""
+    rows = [listed(number, status="completed") for number in range(30)]
+    with scripted(Reply.json(200, [])) as server:
+        session = scripted_session(server)
+        session.settings.tracking = "core"
+        assert len(with_details(session, rows)) == 10
+        assert session.client.calls == 10
+        session.settings.tracking, session.settings.has_no_refunds = None, True
+        assert len(with_details(session, [listed(number, 5) for number in range(30)])) == 10
+
+
 def test_trap_a_refund_of_nothing_takes_pieces_back() -> None:
     """A seller may restock pieces without paying; as listed, such refunds are not told."""
     nothing = [{"id": 728, "reason": "", "total": "0.00"}]
@@ -115,9 +176,9 @@ def test_a_host_that_answers_large_pages_too_late_tells_refunds() -> None:
     with sandbox("woocommerce", orders=60, products=10, accounts=1) as shop:
         session = session_at(shop.url, "https://sandbox-0.example/slow")
         rows = [each for page in read(WOO, session, "orders").pages for each in page.records]
-        completed = with_details(session, rows)
+        whole = completed(ORDERS, session, rows)
 
-    assert any(order_records.order(each, False).refunds for each in completed)
+    assert any(order_records.order(each, False).refunds for each in whole)
 
 
 def test_all_refunds_of_a_site_agree_with_their_orders() -> None:
@@ -125,7 +186,7 @@ def test_all_refunds_of_a_site_agree_with_their_orders() -> None:
     with sandbox("woocommerce", orders=400, products=20, accounts=1) as shop:
         session = shop.session()
         rows = [each for page in read(WOO, session, "orders").pages for each in page.records]
-        orders = [order_records.order(each, False) for each in with_details(session, rows)]
+        orders = [order_records.order(each, False) for each in completed(ORDERS, session, rows)]
 
     found = [(each, refund) for each in orders for refund in each.refunds or ()]
     for each, refund in found:

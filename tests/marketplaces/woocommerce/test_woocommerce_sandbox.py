@@ -11,7 +11,11 @@ import msgspec
 import pytest
 import urllib3
 
+from local.sandbox.account import Account
+from local.sandbox.generated import Generated
+from local.sandbox.woocommerce import rows as sold
 from local.sandbox.woocommerce import server
+from orchestrator.marketplaces.woocommerce.order_records import order
 from tests.support.scripted import UNTIL, Sandbox, sandbox
 
 HOUR = timedelta(hours=1)
@@ -121,3 +125,15 @@ def test_the_price_of_a_line_is_that_of_one_piece_after_discounts(shop: Sandbox)
 
     assert reduced
     assert all(line["price"] == pytest.approx(float(line["total"]) / line["quantity"]) for line in lines)
+
+
+def test_a_returned_order_of_one_piece_is_refunded_whole() -> None:
+    """Nothing of the payment is left, so the truth is the connector's word, and not the site's."""
+    account = Account(1, Generated(77, 1, sales=750, items=80, until=int(UNTIL.timestamp())))
+    sale = account.sale(300)
+    (told,) = (row for row in sold.truth(account) if row["stream"] == "orders" and row["id"] == str(sale.id))
+
+    assert sale.state == "returned"
+    assert (told["status"], told["marketplace_status"]) == ("refunded", "completed")
+    raw = msgspec.json.encode(sold.order(account, 300, sale))
+    assert order(raw, False).status == told["status"]

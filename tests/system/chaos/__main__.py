@@ -44,7 +44,7 @@ _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Returns 0 if nothing was lost, doubled or stuck."""
+    """Returns 0 if nothing was lost, doubled or stuck, and each lane carried its own messages."""
     options = _parser().parse_args(arguments)
     for number in _ENDING:
         signal.signal(number, _stop)
@@ -62,7 +62,7 @@ def main(arguments: list[str] | None = None) -> int:
     keep(directory / "chaos.json", report)
     print_report(screen, report)
     screen.print(f"Kept in {directory}/chaos.json")
-    return 1 if report.lost or report.doubled or report.stuck else 0
+    return 1 if report.lost or report.doubled or report.stuck or report.astray else 0
 
 
 def play(folder: Folder, seed: int, seconds: float, screen: Console) -> Report:
@@ -80,7 +80,7 @@ def play(folder: Folder, seed: int, seconds: float, screen: Console) -> Report:
         verdict = judge(found)
         if settled_s > REST_S:
             verdict.stuck.append(f"not at rest within {REST_S:.0f} s: it took {settled_s:.0f} s")
-        counts = storm.counts + site.fleet.counts + site.pusher.counts
+        counts = sum((each.counts for each in site.pushers), storm.counts + site.fleet.counts)
         return report_of(seed, seconds, settled_s, Counter(counts), site.fleet.peak, found, verdict)
 
 
@@ -108,7 +108,7 @@ def _unrest(storm: Storm, calm_at: datetime) -> Iterator[str]:
         yield from unrest(sample.id, sample.marketplace, state, calm_at)
     if open_runs := store.count("runs", [Filter("status", "in", list(OPEN))]):
         yield f"{open_runs} runs are open"
-    if not (storm.calls.is_idle and storm.site.pusher.calls.is_idle):
+    if not all(calls.is_idle for calls in (storm.calls, *(each.calls for each in storm.site.pushers))):
         yield "messages or requests are under way"
 
 

@@ -18,6 +18,7 @@ from google.cloud import firestore
 
 from local.samples import Sample
 from local.stack import PROJECT
+from orchestrator import wiring
 from orchestrator.errors import StoreUnavailable
 from orchestrator.marketplaces.ebay.listings import LONGEST
 from orchestrator.model import ids
@@ -30,11 +31,13 @@ from orchestrator.ports import Document, DocumentStore
 from tests.marketplaces.conformance.case import every, told_by
 from tests.system.chaos.sellers import SELLERS
 from tests.system.chaos.site import Site
-from tests.system.chaos.verdict import Account, Evidence, Held, RunRecord, Tick, Told
+from tests.system.chaos.verdict import Account, Evidence, Held, RunRecord, Tick, Told, Traffic
 
 #: How often the records of closed runs are looked at.
 _LOOK_S = 2.0
 _TRUTH_S = 60.0
+#: Dead letters that are named at most; there is none.
+_DEAD = 100
 #: What one instance may still write to a closed run's record: that it was retried.
 _OPEN_FIELD = "retried_by"
 
@@ -50,6 +53,8 @@ def gather(site: Site, ticks: Sequence[Tick], watch: Watch, calm_at: datetime) -
         ticks=ticks,
         changed_runs=sorted(watch.changed),
         rewritten_tasks=_rewritten_tasks(),
+        traffic=[Traffic(each.lane.topic, each.taken, each.astray) for each in site.pushers],
+        dead_letters=[each.id for each in wiring.dead_letters(site.services.settings).take(_DEAD)],
         calm_at=calm_at,
     )
 

@@ -1,4 +1,4 @@
-"""The two HTTP functions and four workers under functions-framework: killed, stopped, started again."""
+"""Two HTTP functions and both lanes' workers under functions-framework: killed, stopped, started again."""
 
 from __future__ import annotations
 
@@ -9,11 +9,17 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from local.google.topics import BACKFILL_LANE, FIRST_LANE, Lane
 from local.processes import ROOT, Processes
 from tests.support.linux import children_of, peak_bytes
 
 APIS = ("api-0", "api-1")
-WORKERS = ("worker-0", "worker-1", "worker-2", "worker-3")
+#: The workers of each lane: as deployed, they share no message.
+POOLS: Mapping[Lane, tuple[str, ...]] = {
+    FIRST_LANE: ("worker-0", "worker-1", "worker-2"),
+    BACKFILL_LANE: ("backfill-0", "backfill-1"),
+}
+WORKERS = tuple(name for pool in POOLS.values() for name in pool)
 #: Cloud Run kills so many seconds after SIGTERM.
 TERM_S = 10.0
 _WORKER = ROOT / "tests" / "system" / "chaos" / "worker.py"
@@ -52,15 +58,16 @@ class Fleet:
         """An instance's base URL."""
         return f"http://127.0.0.1:{self.ports[name]}"
 
-    def living_workers(self) -> list[str]:
-        """The URLs of the workers that have not ended; a stopped one does not answer, and is among them."""
-        return [self.url(name) for name in WORKERS if self.processes.group(name) is not None]
+    def living(self, lane: Lane) -> list[str]:
+        """The URLs of a lane's workers that have not ended; a stopped one does not answer, and counts."""
+        return [self.url(name) for name in POOLS[lane] if self.processes.group(name) is not None]
 
     def kill(self, name: str) -> None:
         """Kill an instance, or where it is down just now the next one that is not."""
         if (victim := self._running(name)) is not None:
             self.processes.signal(victim, signal.SIGKILL)
             self.counts["kills"] += 1
+            self.counts["backfill_kills"] += victim in POOLS[BACKFILL_LANE]
 
     def end(self, name: str) -> None:
         """Tell an instance to end, as Cloud Run does, and kill it some seconds later."""
@@ -102,7 +109,7 @@ class Fleet:
 
     def _running(self, name: str) -> str | None:
         """The instance, or the next one of its sort that lives."""
-        sort = APIS if name in APIS else WORKERS
+        sort = next(sort for sort in (APIS, *POOLS.values()) if name in sort)
         index = sort.index(name)
         candidates = (*sort[index:], *sort[:index])
         return next((each for each in candidates if self.processes.group(each) is not None), None)

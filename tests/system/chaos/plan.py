@@ -10,7 +10,7 @@ from typing import Any
 from local.samples import MARKETPLACES
 from orchestrator.marketplaces.registry import REGISTRY
 from orchestrator.marketplaces.spec import Listing
-from tests.system.chaos.fleet import APIS, WORKERS
+from tests.system.chaos.fleet import APIS, POOLS
 from tests.system.chaos.sellers import SELLERS
 from tests.system.chaos.site import LEASE_S
 
@@ -25,8 +25,10 @@ _PERSON_S = (1.5, 4.0)
 LATE_S = 240.0
 #: How long the longest wait is that a marketplace asks for.
 _LONG_WAIT_S = 75
-#: The worker with the most deliveries under way when it happens.
-BUSIEST = "busiest"
+#: A topic's name means that worker of its lane that has the most deliveries under way when it happens.
+BUSIEST = {lane.topic: pool for lane, pool in POOLS.items()}
+#: Each lane's workers suffer half of the harm, and the busiest one of them half of that.
+_VICTIMS = tuple((*pool, *[topic] * len(pool)) for topic, pool in BUSIEST.items())
 #: What goes wrong at a marketplace; each lets the right answer through sooner or later, and word for word.
 _FAULTS: tuple[Mapping[str, Any], ...] = (
     {"status": 429, "retry_after": "2", "percent": 25},
@@ -86,7 +88,7 @@ def _tick(rng: random.Random, at_s: float, left_s: float) -> Iterator[Event]:
 
 
 def _harm(rng: random.Random, at_s: float, left_s: float) -> Iterator[Event]:
-    name = rng.choice(APIS) if rng.random() < 0.12 else rng.choice((*WORKERS, *[BUSIEST] * len(WORKERS)))
+    name = rng.choice(APIS if rng.random() < 0.12 else rng.choice(_VICTIMS))
     kind = rng.random()
     if kind < 0.78:
         yield Event(at_s, "kill", (name,))

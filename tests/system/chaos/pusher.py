@@ -1,4 +1,4 @@
-"""Pushes messages to the workers as Pub/Sub does, and plays tricks on both.
+"""Pushes a lane's messages to its workers as Pub/Sub does, and plays tricks on both.
 
 The emulator itself pushes to an endpoint one or two messages at a time and waits for each, so that nine
 connections never would be worked on at once. It keeps the messages, counts their deliveries and delivers
@@ -22,7 +22,8 @@ import urllib3
 from google.api_core.exceptions import GoogleAPICallError
 from google.cloud.pubsub_v1 import SubscriberClient
 
-from local.google import topics
+from local.google.topics import BACKFILL_LANE, Lane
+from orchestrator.model.messages import decode
 from tests.system.chaos.background import Background
 
 #: Seconds until a worker that does not answer is given up; as the function's own time-out, it is
@@ -48,11 +49,13 @@ class Pusher:
 
     Args:
         project: Whose subscription it is.
-        living: The base URLs of the workers that live now, stopped ones among them.
+        lane: Whose messages it pushes.
+        living: The base URLs of the lane's workers that live now, stopped ones among them.
         seed: Chooses workers and tricks.
     """
 
     project: str
+    lane: Lane
     living: Callable[[], list[str]]
     seed: int
     #: Whether it plays its tricks.
@@ -60,6 +63,9 @@ class Pusher:
     counts: Counter[str] = field(default_factory=Counter)
     #: Deliveries under way, by worker.
     under_way: Counter[str] = field(default_factory=Counter)
+    #: Messages that a worker took, and those of them that belong to the other lane.
+    taken: int = 0
+    astray: int = 0
     _seen: set[str] = field(default_factory=set)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _over: threading.Event = field(default_factory=threading.Event)
@@ -67,14 +73,14 @@ class Pusher:
     calls: Background = field(default_factory=Background)
 
     def __post_init__(self) -> None:
-        self._rng = random.Random(f"pusher {self.seed}")
+        self._rng = random.Random(f"pusher {self.lane.topic} {self.seed}")
         self._http = urllib3.PoolManager(
             num_pools=16, maxsize=_SLOTS, retries=False, timeout=urllib3.Timeout(connect=2.0, read=TIMEOUT_S)
         )
         self._slots = threading.Semaphore(_SLOTS)
         self._client = SubscriberClient()
-        self._subscription = self._client.subscription_path(self.project, topics.SUBSCRIPTION)
-        self._path = f"/projects/{self.project}/topics/{topics.TOPIC}"
+        self._subscription = self._client.subscription_path(self.project, self.lane.subscription)
+        self._path = f"/projects/{self.project}/topics/{self.lane.topic}"
 
     def __enter__(self) -> Self:
         threading.Thread(target=self._pull, daemon=True).start()
@@ -125,9 +131,11 @@ class Pusher:
                     self.counts["duplicated"] += 1
                 self.calls.start(self._again, later_s, body)
             is_good = self._post(body)
-            if is_good and dropped:
+            if is_good:
                 with self._lock:
-                    self.counts["dropped_answers"] += 1
+                    self.counts["dropped_answers"] += dropped
+                    self.taken += 1
+                    self.astray += decode(message.data).is_continuation != (self.lane == BACKFILL_LANE)
             self._answer(received, is_good and not dropped)
         finally:
             self._slots.release()

@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 from rich.console import Console
 
+from local.google.topics import BACKFILL_LANE
 from orchestrator.cli.output import safe, table
 from tests.system.chaos.verdict import Evidence, Verdict
 
@@ -28,7 +29,12 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     redeliveries: int
     duplicated: int
     dropped_answers: int
+    #: Messages that the workers of the lane of continuations took, and tasks of more than one slice.
+    continuations: int
+    continued_tasks: int
     kills: int
+    #: Of those, workers of the lane of continuations.
+    backfill_kills: int
     stops: int
     terms: int
     faults: int
@@ -43,6 +49,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     lost: int
     doubled: int
     stuck: int
+    astray: int
     found: dict[str, list[str]]
 
 
@@ -65,6 +72,8 @@ def report_of(
         settled_s=round(settled_s, 1),
         ticks=len(evidence.ticks),
         runs=dict(sorted(Counter(record.run.status.value for record in evidence.runs).items())),
+        continuations=sum(each.taken for each in evidence.traffic if each.topic == BACKFILL_LANE.topic),
+        continued_tasks=sum(task.slices > 1 for record in evidence.runs for task in record.tasks),
         records=sum(len(truth) for account in evidence.accounts for truth in account.truth.values()),
         document_writes=sum(shard.cost.document_writes for shard in shards),
         marketplace_calls=sum(shard.cost.marketplace_calls for shard in shards),
@@ -72,7 +81,8 @@ def report_of(
         lost=len(verdict.lost),
         doubled=len(verdict.doubled),
         stuck=len(verdict.stuck),
-        found={"lost": verdict.lost, "doubled": verdict.doubled, "stuck": verdict.stuck},
+        astray=len(verdict.astray),
+        found={name: getattr(verdict, name) for name in ("lost", "doubled", "stuck", "astray")},
     )
 
 
@@ -83,6 +93,7 @@ _COUNTED = (
     "duplicated",
     "dropped_answers",
     "kills",
+    "backfill_kills",
     "stops",
     "terms",
     "faults",
@@ -105,6 +116,8 @@ def print_report(screen: Console, report: Report) -> None:
         ("ticks", f"{report.ticks}, accepted {report.tick_deliveries} times"),
         ("runs", runs),
         ("deliveries", f"{report.deliveries:,}, of which {report.redeliveries:,} were redeliveries"),
+        ("continuations", f"{report.continuations:,}; {report.continued_tasks:,} tasks of several slices"),
+        ("their workers", f"{report.backfill_kills} of the kills"),
         ("tricks", f"{report.duplicated} handed out twice, {report.dropped_answers} good answers dropped"),
         ("marketplaces", f"{report.faults} faults, {report.changes:,} changes"),
         ("people", f"{report.operator_actions} cancelled, retried, started, paused or resumed"),
@@ -115,6 +128,7 @@ def print_report(screen: Console, report: Report) -> None:
         ("lost", report.lost),
         ("doubled", report.doubled),
         ("stuck", report.stuck),
+        ("astray", report.astray),
     ]
     screen.print(table(f"chaos of {report.seconds:.0f} s, seed {report.seed}", ("what", "how much"), rows))
     for kind, found in report.found.items():

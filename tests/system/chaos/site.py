@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 from local import stack
 from local.folder import Folder, SandboxData
@@ -20,12 +21,12 @@ from local.samples import MARKETPLACES, add_samples
 from orchestrator import wiring
 from orchestrator.services import Services
 from orchestrator.settings import Settings
-from tests.system.chaos.fleet import APIS, WORKERS, Fleet
+from tests.system.chaos.fleet import APIS, POOLS, WORKERS, Fleet
 from tests.system.chaos.pusher import Pusher
 from tests.system.chaos.sellers import ACCOUNTS, SELLERS
 
 #: So short that each of them runs out within minutes, and in the order that the product asks for.
-SLICE_S, LEASE_S, RUN_S = 5, 40, 60
+FIRST_SLICE_S, SLICE_S, LEASE_S, RUN_S = 1, 5, 40, 60
 #: From the end of the harm until everything is at rest, at most.
 REST_S = 2.0 * RUN_S
 DELIVERY = topics.Delivery(ack_deadline_s=LEASE_S, min_backoff_s=1, max_backoff_s=3)
@@ -47,7 +48,8 @@ class Site:
     """All that runs."""
 
     fleet: Fleet
-    pusher: Pusher
+    #: One for each lane.
+    pushers: tuple[Pusher, ...]
     services: Services
     issuer: Issuer
     sandboxes: Mapping[str, str]
@@ -80,12 +82,14 @@ def running(folder: Folder, seed: int, size: Size) -> Iterator[Site]:
         variables = {
             **stack.variables_of(folder, listening[APIS[0]], listening[WORKERS[0]], certs),
             **emulators.variables,
+            "FIRST_SLICE_SECONDS": str(FIRST_SLICE_S),
             "SLICE_SECONDS": str(SLICE_S),
             "LEASE_SECONDS": str(LEASE_S),
             "RUN_SECONDS": str(RUN_S),
             "GOOGLE_CLOUD_PROJECT": stack.PROJECT,
             "SYNC_STORE": "firestore",
-            "SYNC_QUEUE": f"pubsub:{topics.TOPIC}",
+            "SYNC_QUEUE": f"pubsub:{topics.FIRST_LANE.topic}",
+            "SYNC_QUEUE_BACKFILL": f"pubsub:{topics.BACKFILL_LANE.topic}",
         }
         environment = {**stack.inherited(), **variables}
         # Old enough for every stream, and in whole seconds, as marketplaces tell time.
@@ -111,12 +115,14 @@ def running(folder: Folder, seed: int, size: Size) -> Iterator[Site]:
         add_samples(services, folder, sandboxes, SELLERS)
         fleet = Fleet(processes, environment, listening)
         fleet.start()
-        topics.create(stack.PROJECT, None, DELIVERY)
+        for lane in POOLS:
+            topics.create(stack.PROJECT, None, DELIVERY, lane)
         issuer, audience = Issuer.open(folder.issuer), variables["SCHEDULER_AUDIENCE"]
-        with Pusher(stack.PROJECT, fleet.living_workers, seed) as pusher:
+        with ExitStack() as pushing:
+            pushers = [Pusher(stack.PROJECT, lane, partial(fleet.living, lane), seed) for lane in POOLS]
             yield Site(
                 fleet=fleet,
-                pusher=pusher,
+                pushers=tuple(map(pushing.enter_context, pushers)),
                 services=services,
                 issuer=issuer,
                 sandboxes=sandboxes,

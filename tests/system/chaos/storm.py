@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -20,7 +21,7 @@ from orchestrator.operators import pause
 from orchestrator.services import Services
 from tests.support.people import ME
 from tests.system.chaos.background import Background
-from tests.system.chaos.fleet import APIS, WORKERS
+from tests.system.chaos.fleet import APIS
 from tests.system.chaos.plan import BUSIEST, LATE_S, Event
 from tests.system.chaos.sellers import SELLERS
 from tests.system.chaos.site import Site
@@ -74,7 +75,8 @@ class Storm:
     def end(self) -> datetime:
         """Undo all harm, and wait for what is under way; since when nothing has been disturbed."""
         site = self.site
-        site.pusher.is_wild = False
+        for pusher in site.pushers:
+            pusher.is_wild = False
         site.fleet.look_after(continue_all=True)
         self._wait()
         for marketplace in site.sandboxes:
@@ -107,9 +109,10 @@ class Storm:
         self.site.fleet.stop(self._named(name), seconds)
 
     def _named(self, name: str) -> str:
-        if name != BUSIEST:
+        if name not in BUSIEST:
             return name
-        return max(WORKERS, key=lambda worker: self.site.pusher.under_way[self.site.fleet.url(worker)])
+        under_way = next(each.under_way for each in self.site.pushers if each.lane.topic == name)
+        return max(BUSIEST[name], key=lambda worker: under_way[self.site.fleet.url(worker)])
 
     # The scheduler
 
@@ -179,11 +182,11 @@ class Storm:
 
     def pause(self, connection_id: str) -> None:
         """A person pauses a connection."""
-        self.calls.start(self._by_command, pause.pause, connection_id)
+        self.calls.start(self._by_command, partial(pause.pause, by=ME), connection_id)
 
     def resume(self, connection_id: str) -> None:
         """A person lets it take part again."""
-        self.calls.start(self._by_command, pause.resume, connection_id)
+        self.calls.start(self._by_command, partial(pause.resume, by=ME), connection_id)
 
     def _by_command(self, command: Callable[[Services, str], None], connection_id: str) -> None:
         try:

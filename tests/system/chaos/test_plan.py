@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
+from local.google.topics import BACKFILL_LANE
 from orchestrator.adapters.embedded.store import SqliteStore
 from orchestrator.ports import Create, Update
 from orchestrator.settings_table import MARGIN_SECONDS
 from tests.system.chaos.evidence import Watch
+from tests.system.chaos.fleet import POOLS
 from tests.system.chaos.plan import plan
 from tests.system.chaos.pusher import TIMEOUT_S
-from tests.system.chaos.site import DELIVERY, LEASE_S, SLICE_S
+from tests.system.chaos.site import DELIVERY, FIRST_SLICE_S, LEASE_S, SLICE_S
 from tests.system.chaos.storm import Storm
+
+BACKFILL = (BACKFILL_LANE.topic, *POOLS[BACKFILL_LANE])
 
 
 def test_a_seed_is_a_schedule() -> None:
@@ -23,17 +27,19 @@ def test_a_seed_is_a_schedule() -> None:
 
 
 def test_five_minutes_hold_enough_of_everything() -> None:
-    """More than a hundred kills whatever the seed, and each other kind of harm."""
+    """More than a hundred kills whatever the seed, many of continuations, and each other kind of harm."""
     for seed in range(100):
         counts = Counter(event.what for event in plan(seed, 300))
 
         assert counts["kill"] >= 100
+        assert sum(event.arguments[0] in BACKFILL for event in plan(seed, 300) if event.what == "kill") >= 30
         assert min(counts[what] for what in ("tick", "end_one", "stop", "fault", "change")) >= 5
         assert min(counts[what] for what in ("cancel", "retry", "trigger", "pause", "resume")) >= 1
 
 
 def test_the_times_are_in_the_order_of_the_deployed_ones() -> None:
     """A slice ends inside the function's time-out, that inside the acknowledgement deadline and the lease."""
+    assert FIRST_SLICE_S < SLICE_S
     assert SLICE_S + MARGIN_SECONDS < TIMEOUT_S <= DELIVERY.ack_deadline_s <= LEASE_S
 
 

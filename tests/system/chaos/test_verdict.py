@@ -13,7 +13,7 @@ from orchestrator.marketplaces.registry import REGISTRY
 from orchestrator.model.counts import Cost, Counts, RecordTotals, StreamCounts, TaskTotals
 from orchestrator.model.run import Dispatch, Run, RunStatus, Shard, Task, TaskStatus
 from orchestrator.model.state import Cursor, Lease, Open, OpenWindow, StreamState, SyncState
-from tests.system.chaos.verdict import Account, Evidence, Held, RunRecord, Tick, Verdict, judge
+from tests.system.chaos.verdict import Account, Evidence, Held, RunRecord, Tick, Traffic, Verdict, judge
 
 CALM = datetime(2026, 11, 23, 6, 0, tzinfo=UTC)
 TICK = CALM - timedelta(minutes=5)
@@ -31,6 +31,7 @@ def good() -> Evidence:
         connection_id="takealot-0",
         marketplace="takealot",
         status=TaskStatus.SUCCEEDED,
+        slices=2,
         streams={"orders": StreamCounts(seen=3, written=2, unchanged=1)},
         cost=COST,
         finished_at=CALM,
@@ -77,6 +78,7 @@ def good() -> Evidence:
         accounts=[account],
         runs=[RunRecord(run_id=RUN, run=run, shards={SHARD: shard}, tasks=[task])],
         ticks=[Tick(TICK, frozenset({RUN}))],
+        traffic=[Traffic("first", 3, 0), Traffic("second", 1, 0)],
         calm_at=CALM,
     )
 
@@ -131,6 +133,32 @@ def unplanned() -> Evidence:
     (record,) = evidence.runs
     task = msgspec.structs.replace(record.tasks[0], connection_id="takealot-9")
     return replace(evidence, runs=[replace(record, tasks=[task])])
+
+
+def in_one_slice() -> Evidence:
+    """No task was continued."""
+    evidence = good()
+    (record,) = evidence.runs
+    task = msgspec.structs.replace(record.tasks[0], slices=1)
+    return replace(evidence, runs=[replace(record, tasks=[task])])
+
+
+def incomplete() -> Evidence:
+    """The task came only so far, because the marketplace asked to wait; all counters know."""
+    evidence = good()
+    (record,) = evidence.runs
+    totals = TaskTotals(total=1, succeeded=1, incomplete=1, throttled=1)
+    return replace(
+        evidence,
+        runs=[
+            replace(
+                record,
+                run=msgspec.structs.replace(record.run, tasks=totals),
+                shards={SHARD: msgspec.structs.replace(record.shards[SHARD], tasks=totals)},
+                tasks=[msgspec.structs.replace(record.tasks[0], reason="waiting", incomplete=True)],
+            )
+        ],
+    )
 
 
 def second_run() -> Evidence:
@@ -189,6 +217,11 @@ CASES: dict[str, tuple[str, str, Callable[[], Evidence]]] = {
         "counts tasks",
         lambda: shard_with(tasks=TaskTotals(total=2, succeeded=2)),
     ),
+    "a shard counts its incomplete tasks wrong": (
+        "doubled",
+        "counts tasks",
+        lambda: shard_with(tasks=TaskTotals(total=1, succeeded=1, incomplete=1)),
+    ),
     "a shard counts its open tasks wrong": ("doubled", "counts open -1", lambda: shard_with(open=-1)),
     "a shard counts its records wrong": (
         "doubled",
@@ -224,6 +257,18 @@ CASES: dict[str, tuple[str, str, Callable[[], Evidence]]] = {
         "in the middle of a window",
         lambda: at(Cursor(since=LATER, window=WINDOW)),
     ),
+    "a dead letter is left": ("lost", "is a dead letter", lambda: replace(good(), dead_letters=["1"])),
+    "a lane is not used": (
+        "astray",
+        "no worker took a message of second",
+        lambda: replace(good(), traffic=[Traffic("first", 3, 0), Traffic("second", 0, 0)]),
+    ),
+    "a message is in the other lane": (
+        "astray",
+        "1 of 3 messages of first belong to the other lane",
+        lambda: replace(good(), traffic=[Traffic("first", 3, 1), Traffic("second", 1, 0)]),
+    ),
+    "no task was continued": ("astray", "no task took more than one slice", in_one_slice),
 }
 
 
@@ -231,6 +276,7 @@ def test_nothing_is_found_where_all_is_well() -> None:
     """Documents that agree with the truth and with each other."""
     assert judge(good()) == Verdict()
     assert judge(good()).is_good
+    assert judge(incomplete()).is_good
 
 
 @pytest.mark.parametrize("name", CASES)

@@ -19,6 +19,8 @@ from orchestrator.model.run import Run, Shard, Task
 from orchestrator.model.state import Cursor, SyncState
 from orchestrator.operators.tasks.quiet import UNCHANGED
 
+#: Reasons of tasks that a marketplace asked to wait; shards count them.
+_THROTTLED = {"rate_limited", "waiting"}
 #: What a sandbox tells of each record, or a document holds of it, by record id.
 Told = Mapping[str, Mapping[str, Any]]
 
@@ -61,6 +63,14 @@ class RunRecord:
     tasks: Sequence[Task]
 
 
+class Traffic(NamedTuple):
+    """A lane's messages that its workers took, and those of them that belong to the other lane."""
+
+    topic: str
+    taken: int
+    astray: int
+
+
 @dataclass(frozen=True, kw_only=True)
 class Evidence:
     """Everything that is judged."""
@@ -72,6 +82,10 @@ class Evidence:
     changed_runs: Sequence[str] = ()
     #: Paths of task records that were written more than once.
     rewritten_tasks: Sequence[str] = ()
+    #: Of each lane.
+    traffic: Sequence[Traffic]
+    #: The ids of those of all lanes.
+    dead_letters: Sequence[str] = ()
     #: Nothing has been disturbed or changed since then: each stream has to have read all up to here.
     calm_at: datetime
 
@@ -83,18 +97,24 @@ class Verdict:
     lost: list[str] = field(default_factory=list)
     doubled: list[str] = field(default_factory=list)
     stuck: list[str] = field(default_factory=list)
+    #: Messages of one lane in the other, and lanes without use: all else then says nothing about them.
+    astray: list[str] = field(default_factory=list)
 
     @property
     def is_good(self) -> bool:
         """Whether nothing was found."""
-        return not (self.lost or self.doubled or self.stuck)
+        return not (self.lost or self.doubled or self.stuck or self.astray)
 
 
 def judge(evidence: Evidence) -> Verdict:
-    """Tell what was lost, done twice or got stuck."""
+    """Tell what was lost, done twice, got stuck or took the wrong lane."""
     accounts, runs = evidence.accounts, evidence.runs
     return Verdict(
-        lost=[*chain.from_iterable(map(_lost, accounts)), *_lost_ticks(evidence)],
+        lost=[
+            *chain.from_iterable(map(_lost, accounts)),
+            *_lost_ticks(evidence),
+            *(f"message {each} is a dead letter" for each in evidence.dead_letters),
+        ],
         doubled=[
             *chain.from_iterable(map(_stored_twice, accounts)),
             *chain.from_iterable(map(_miscounted, runs)),
@@ -109,6 +129,7 @@ def judge(evidence: Evidence) -> Verdict:
                 for account in accounts
             ),
         ],
+        astray=[*chain.from_iterable(map(_astray, evidence.traffic)), *_not_continued(evidence)],
     )
 
 
@@ -215,7 +236,13 @@ def _differing(where: str, what: str, told: object, counted: object) -> Iterator
 
 def _totals(tasks: Sequence[Task]) -> dict[str, int]:
     by_status = Counter(task.status.value for task in tasks)
-    totals: dict[str, int] = msgspec.to_builtins(TaskTotals(total=len(tasks), **by_status))
+    found = TaskTotals(
+        total=len(tasks),
+        incomplete=sum(task.incomplete for task in tasks) or msgspec.UNSET,
+        throttled=sum(task.reason in _THROTTLED for task in tasks) or msgspec.UNSET,
+        **by_status,
+    )
+    totals: dict[str, int] = msgspec.to_builtins(found)
     return totals
 
 
@@ -265,3 +292,19 @@ def unrest(connection_id: str, marketplace: str, state: SyncState, calm_at: date
             yield f"{connection_id}/{name} has read all up to {cursor.since}, and it was calm from {calm_at}"
         elif cursor.window is not None:
             yield f"{connection_id}/{name} is in the middle of a window"
+
+
+# Astray
+
+
+def _astray(traffic: Traffic) -> Iterator[str]:
+    if not traffic.taken:
+        yield f"no worker took a message of {traffic.topic}"
+    if traffic.astray:
+        of = f"{traffic.astray} of {traffic.taken} messages of {traffic.topic}"
+        yield f"{of} belong to the other lane"
+
+
+def _not_continued(evidence: Evidence) -> Iterator[str]:
+    if not any(task.slices > 1 for record in evidence.runs for task in record.tasks):
+        yield "no task took more than one slice"

@@ -69,4 +69,25 @@ DEPLOY_GUARDS = (
         "if",
         TICK + "test_a_status_interface_of_another_store_is_an_error",
     ),
+    Guard(
+        "deployment: the worker of continuations is waited for",
+        "terraform/proof.py",
+        "        self._backfill_answers()\n",
+        "",
+        TICK + "test_without_the_worker_of_continuations_the_deployment_has_failed",
+    ),
+    Guard(
+        "deployment: only an answer proves the worker of continuations",
+        "terraform/backfill.py",
+        "from_document(CheckRequest, each.data).answered_at is not None for each in found",
+        "from_document(CheckRequest, each.data) is not None for each in found",
+        TICK + "test_without_the_worker_of_continuations_the_deployment_has_failed",
+    ),
+    Guard(
+        "deployment: the worker of continuations is asked again before a question is too old",
+        "terraform/backfill.py",
+        "ask_at = wait.waited_s + _AGAIN_S",
+        "ask_at = wait.limit_s * 2",
+        TICK + "test_a_late_worker_of_continuations_is_asked_again",
+    ),
 )
