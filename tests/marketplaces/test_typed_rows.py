@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Annotated
 
 import msgspec
@@ -29,6 +30,10 @@ class _Line(_Row, kw_only=True):
 class _Lines(_Row):
     nodes: list[_Line]
     last: _Line | None = None
+
+
+class _Priced(_Line):
+    price: object = None
 
 
 ROWS = Rows(_Lines)
@@ -64,3 +69,10 @@ def test_a_field_that_is_no_detail_refuses_the_row() -> None:
     """The loose form is no way around a field's own type."""
     with pytest.raises(msgspec.ValidationError, match="id"):
         ROWS.decode(b'{"nodes": [{"id": "one"}]}')
+
+
+@pytest.mark.parametrize("odd", [b'"c"', b"[7]"], ids=["typed", "loose"])
+def test_a_detail_of_any_kind_keeps_all_digits_of_its_numbers(odd: bytes) -> None:
+    """Amounts are exact, also in a row with an unreadable detail."""
+    raw = b'{"id": 1, "ODD": %b, "price": 100000000000000000.10}' % odd
+    assert Rows(_Priced).decode(raw).price == Decimal("100000000000000000.10")
