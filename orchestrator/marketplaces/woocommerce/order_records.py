@@ -319,7 +319,7 @@ def _line(
         title=title(details, "lines.title", line.name),
         quantity=pieces,
         quantity_fulfilled=fulfilled(line_id, sent),
-        quantity_refunded=None if refunds is None else _given_back(line_id, refunds),
+        quantity_refunded=_given_back(line_id, refunds),
         unit_price=_unit_price(details, line.price, currency, subtotal or charged, pieces),
         subtotal=subtotal,
         tax=details.money("lines.tax", line.total_tax, currency),
@@ -329,7 +329,9 @@ def _line(
     )
 
 
-def _given_back(line_id: str, refunds: Sequence[Refund]) -> Quantity:
+def _given_back(line_id: str, refunds: Sequence[Refund] | None) -> Quantity | None:
+    if not refunds:
+        return None if refunds is None else 0
     parts = (part for refund in refunds for part in refund.lines if part.line_id == line_id)
     return total_quantity(*(part.quantity for part in parts))
 
