@@ -19,6 +19,7 @@ class Rows(Generic[S]):
     A detail that a record can do without is declared as `Annotated[object, Kind]`. Nearly all rows have the
     kinds that the marketplace documents: one pass of the decoder then makes all their details. The details of
     any other row are what JSON they came as; `values.Details` reads both, and names the unreadable ones.
+    Numbers of undeclared details keep all their digits.
 
     Args:
         kind: The rows' type.

@@ -104,8 +104,8 @@ def sum_of(amounts: Iterable[Amount], currency: str) -> Money:
     """
     found = Decimal(0)
     for amount in amounts:
-        found = EXACT.add(found, Decimal(money(amount, currency).amount))
-    return money(found, currency)
+        found = EXACT.add(found, Decimal(money(str(amount), currency).amount))
+    return money(str(found), currency)
 
 
 def quantity(number: Number | str) -> Quantity:
@@ -221,7 +221,8 @@ class Details:
                 raise RecordInvalid("amount is not a number")
             if type(code) is not str:
                 raise RecordInvalid("currency is not an ISO 4217 code")
-            return money(without_noise(plain) if type(plain) is Decimal else plain, code)
+            # As text: the hash of a new Decimal, by which `money` finds an amount, takes longer.
+            return money(str(without_noise(plain)) if type(plain) is Decimal else plain, code)
         except _NOT_UNDERSTOOD:
             self._unread[name] = None
             return None

@@ -41,6 +41,8 @@ class Incomplete(Change):
     raw: bytes
     record: Record
     content: int
+    #: The size of the record's JSON.
+    json_bytes: int
     #: Whether its details could not be read before.
     again: bool
 

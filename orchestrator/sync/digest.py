@@ -20,6 +20,7 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import compress
 
 #: About 72 KiB of a state document for each stream.
@@ -43,6 +44,8 @@ _REMOVED = 0
 _INCOMPLETE = 0x5A5A_5A5A_5A5A_5A5A
 
 
+# A record's key is asked for six times while its page is worked on.
+@lru_cache(maxsize=4_096)
 def key_of(record_id: str) -> int:
     """The 64-bit hash of a record's id."""
     return int.from_bytes(hashlib.blake2b(record_id.encode(), digest_size=8).digest(), "big")

@@ -141,6 +141,7 @@ class Normalizer:
             raw=raw,
             record=record,
             content=content,
+            json_bytes=json_bytes,
             again=again,
         )
 
@@ -165,8 +166,10 @@ class Normalizer:
         if isinstance(row, bytes):
             try:
                 # Most rows need no details, and come back as they are.
-                record = change.record if row == change.raw else self._normalized(row)
-                return self._stored_as(change, record, row)
+                if row == change.raw:
+                    return self._stored_as(change, change.record, row, change.json_bytes)
+                record = self._normalized(row)
+                return self._stored_as(change, record, row, len(_encode(record)))
             except Exception as error:  # noqa: BLE001 - details that make no sense cost their record no more
                 row = ResponseInvalid(reason_of(error, self._stream.name, change.record_id))
         try:
@@ -175,16 +178,17 @@ class Normalizer:
                 self._counts.written -= 1
                 self._counts.unchanged += 1
                 return None
-            return self._stored_as(change, self._without_details(change, row), change.raw)
+            bare = self._without_details(change, row)
+            return self._stored_as(change, bare, change.raw, len(_encode(bare)))
         except Exception as error:  # noqa: BLE001 - nor does a record that cannot be stored stop the others
             self._counts.written -= 1
             return self.rejects.unreadable(change.raw, change.content, change.record_id, error, digest)
 
-    def _stored_as(self, change: Incomplete, record: Record, raw: bytes) -> Change:
+    def _stored_as(self, change: Incomplete, record: Record, raw: bytes, json_bytes: int) -> Change:
         """The change that stores this record of a row; raises as `_put` does."""
         if record.id != change.record_id:
             raise RecordInvalid("the completed row is another record's")
-        put, size = self._put(record, raw, len(_encode(record)))
+        put, size = self._put(record, raw, json_bytes)
         return Change([put, *change.writes], change.entries, size, record.updated_at)
 
     def _put(self, record: Record, raw: bytes, json_bytes: int) -> tuple[Put, int]:

@@ -40,6 +40,10 @@ class _Lines(_Row):
     last: _Line | None = None
 
 
+class _Priced(_Line):
+    price: object = None
+
+
 ROWS = Rows(_Lines)
 GOOD = b'{"id": 1, "mainTag": {"theName": "a"}, "allTags": [{"theName": "b"}], "ODD": "c"}'
 
@@ -119,3 +123,10 @@ def test_a_time_that_utc_cannot_express_is_named() -> None:
     assert details.moment("local", "2026-01-01T00:00:00") is None
     assert details.moment("none", "") is None
     assert details.warnings == ("late", "local")
+
+
+@pytest.mark.parametrize("odd", [b'"c"', b"[7]"], ids=["typed", "loose"])
+def test_a_detail_of_any_kind_keeps_all_digits_of_its_numbers(odd: bytes) -> None:
+    """Amounts are exact, also in a row with an unreadable detail."""
+    raw = b'{"id": 1, "ODD": %b, "price": 100000000000000000.10}' % odd
+    assert Rows(_Priced).decode(raw).price == Decimal("100000000000000000.10")

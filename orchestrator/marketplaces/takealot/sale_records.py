@@ -14,11 +14,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
-from typing import Any
 
 import msgspec
 
-from orchestrator.decoding import UNREADABLE
+from orchestrator.decoding import UNREADABLE, exact
 from orchestrator.errors import RecordInvalid
 from orchestrator.marketplaces.takealot.words import (
     FULFILLMENT,
@@ -27,6 +26,7 @@ from orchestrator.marketplaces.takealot.words import (
     payment_of,
     sale_status,
 )
+from orchestrator.marketplaces.unified.breakdown import sum_of_all
 from orchestrator.marketplaces.unified.facts import OrderFacts
 from orchestrator.marketplaces.unified.orders import order_of
 from orchestrator.marketplaces.values import (
@@ -37,7 +37,6 @@ from orchestrator.marketplaces.values import (
     id_reader,
     money,
     quantity,
-    sum_of,
     utc,
 )
 from orchestrator.model.records.record import (
@@ -73,24 +72,28 @@ class Sale(msgspec.Struct, kw_only=True):
     #: What was paid for the line; its sum over the order is the order's total.
     selling_price: Decimal | None = None
     quantity: Number
-    sale_status: Any = None
-    offer_id: Any = None
-    sku: Any = None
-    product_title: Any = None
-    success_fee: Any = None
-    fulfillment_fee: Any = None
-    courier_collection_fee: Any = None
-    stock_transfer_fee: Any = None
-    auto_ibt_fee: Any = None
-    total_fees: Any = None
-    total_fee: Any = None
-    sales_region: Any = None
-    customer_dc: Any = None
+    sale_status: object = None
+    offer_id: object = None
+    sku: object = None
+    product_title: object = None
+    success_fee: object = None
+    fulfillment_fee: object = None
+    courier_collection_fee: object = None
+    stock_transfer_fee: object = None
+    auto_ibt_fee: object = None
+    total_fees: object = None
+    total_fee: object = None
+    sales_region: object = None
+    customer_dc: object = None
     #: The warehouse that it comes from; UNSET if the row does not have the field.
-    stock_source_region: Any = msgspec.UNSET
-    dc: Any = msgspec.UNSET
+    stock_source_region: object = msgspec.UNSET
+    dc: object = msgspec.UNSET
     #: v2: the order by which the seller brings it to Takealot.
-    po_number: Any = None
+    po_number: object = None
+
+
+# Made here, before any thread decodes (see orchestrator/decoding.py).
+_sales = msgspec.json.Decoder(list[Sale], float_hook=exact)
 
 
 class _OrderId(msgspec.Struct):
@@ -142,7 +145,7 @@ def _by_number(item_id: str) -> tuple[int, str]:
 
 def order(raw: bytes, with_buyer: bool) -> Order:
     """An order from its items; its total is their sum. Sales name no buyer."""
-    return grouped(msgspec.json.decode(raw, type=list[Sale]), None, with_buyer=with_buyer)
+    return grouped(_sales.decode(raw), None, with_buyer=with_buyer)
 
 
 def grouped(items: Sequence[Sale], buyer: Buyer | None, *, with_buyer: bool) -> Order:
@@ -156,8 +159,9 @@ def grouped(items: Sequence[Sale], buyer: Buyer | None, *, with_buyer: bool) -> 
     details = Details()
     words = [details.text("sale_status", item.sale_status) or "" for item in items]
     states = [sale_status(word, details) for word in words]
+    prices = [_price(item) for item in items]
     order_id, state = str(items[0].order_id), order_status(set(states))
-    total = _sum(item.selling_price for item in items)
+    total = _sum(prices)
     facts = OrderFacts(
         id=order_id,
         number=order_id,
@@ -171,13 +175,11 @@ def grouped(items: Sequence[Sale], buyer: Buyer | None, *, with_buyer: bool) -> 
         taxes_included=True,
         subtotal=total,
         total=total,
-        remaining=_sum(
-            item.selling_price for item, each in zip(items, states, strict=True) if each not in _LOST
-        ),
+        remaining=total
+        if _LOST.isdisjoint(states)
+        else _sum([price for price, each in zip(prices, states, strict=True) if each not in _LOST]),
         destination=Destination(country=_COUNTRY, region=_region(details, items)),
-        lines=tuple(
-            _line(details, item, word, each) for item, word, each in zip(items, words, states, strict=True)
-        ),
+        lines=tuple(_line(details, *each) for each in zip(items, prices, words, states, strict=True)),
         buyer=buyer,
     )
     return order_of(facts, details, with_buyer=with_buyer)
@@ -192,15 +194,16 @@ def order_id(raw: bytes) -> str:
     return str(items[0].order_id)
 
 
-def _sum(prices: Iterable[Decimal | None]) -> Money | None:
+def _price(item: Sale) -> Money | None:
+    return None if item.selling_price is None else money(str(item.selling_price), _CURRENCY)
+
+
+def _sum(prices: Sequence[Money | None]) -> Money | None:
     """The sum of prices; None if one of them is not told."""
-    found = list(prices)
-    known = [price for price in found if price is not None]
-    return sum_of(known, _CURRENCY) if len(known) == len(found) else None
+    return sum_of_all(prices) if prices else money(0, _CURRENCY)
 
 
-def _line(details: Details, item: Sale, word: str, state: OrderStatus) -> OrderLine:
-    total = None if item.selling_price is None else money(item.selling_price, _CURRENCY)
+def _line(details: Details, item: Sale, total: Money | None, word: str, state: OrderStatus) -> OrderLine:
     offer_id, ordered = details.text("offer_id", item.offer_id), quantity(item.quantity)
     fulfilled, refunded, cancelled = _quantities(ordered, state)
     return OrderLine(
@@ -241,12 +244,12 @@ def _quantities(
 
 def _fees(details: Details, item: Sale) -> tuple[Charge, ...]:
     """The fees by kind; only their sum if none of them is told."""
+    return tuple(_told(details, item, FEES) or _told(details, item, _FEE_SUMS)[:1])
 
-    def told(names: Iterable[str]) -> list[Charge]:
-        found = ((name, details.money(name, getattr(item, name), _CURRENCY)) for name in names)
-        return [Charge(kind=name, amount=amount) for name, amount in found if amount is not None]
 
-    return tuple(told(FEES) or told(_FEE_SUMS)[:1])
+def _told(details: Details, item: Sale, names: Iterable[str]) -> list[Charge]:
+    found = ((name, details.money(name, getattr(item, name), _CURRENCY)) for name in names)
+    return [Charge(kind=name, amount=amount) for name, amount in found if amount is not None]
 
 
 def _shipper(details: Details, item: Sale, word: str) -> FulfilledBy | None:
@@ -261,8 +264,8 @@ def _shipper(details: Details, item: Sale, word: str) -> FulfilledBy | None:
 
 def _region(details: Details, items: Sequence[Sale]) -> str | None:
     """The region that the items go to: that of a distribution centre, not of the buyer's address."""
-    found = (
-        details.text("sales_region", item.sales_region) or details.text("customer_dc", item.customer_dc)
-        for item in items
-    )
-    return next((region for region in found if region), None)
+    for item in items:
+        found = details.text("sales_region", item.sales_region)
+        if region := found or details.text("customer_dc", item.customer_dc):
+            return region
+    return None

@@ -9,6 +9,7 @@ sellers' tools for v2, read 2026-11-28. v1 also writes them in snake case. A wor
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import TypeVar
 
 from orchestrator.marketplaces.values import Details
@@ -109,6 +110,7 @@ def _known(status: S, name: str, word: str, details: Details) -> S:
     return status
 
 
+@lru_cache(maxsize=256)
 def _plain(word: str) -> str:
     """The word in lower case, with one blank for each run of blanks, hyphens and underscores."""
     return re.sub(r"[\s_-]+", " ", word).strip().lower()

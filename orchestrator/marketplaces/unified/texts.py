@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import TypeVar
 
 from orchestrator.errors import RecordInvalid
@@ -134,8 +134,10 @@ class Texts:
         """The SKUs of a record's parts, sorted, each once."""
         return self.first("skus", sorted({sku for sku in skus if sku}), SKUS)
 
-    def words(self, name: str, words: Iterable[str], most: int) -> tuple[str, ...]:
+    def words(self, name: str, words: Collection[str], most: int) -> tuple[str, ...]:
         """Short texts, sorted, each once."""
+        if not words:
+            return ()
         found = {word for each in words if (word := self.text(name, each, TAG))}
         return self.first(name, sorted(found), most)
 
@@ -150,15 +152,17 @@ class Texts:
         return self.first(name, list(dict.fromkeys(found)), most)
 
     def attributes(
-        self, name: str, attributes: Iterable[Attribute], most: int = OPTIONS
+        self, name: str, attributes: Collection[Attribute], most: int = OPTIONS
     ) -> tuple[Attribute, ...]:
         """Named values as they are listed; one without a name or without a value is left out."""
-        found = (
+        if not attributes:
+            return ()
+        found = [
             Attribute(name=title, value=value)
             for each in attributes
             if (title := self.text(name, each.name)) and (value := self.text(name, each.value))
-        )
-        return self.first(name, list(found), most)
+        ]
+        return self.first(name, found, most)
 
     def first(self, name: str, items: list[T], most: int) -> tuple[T, ...]:
         """The first items of a list."""

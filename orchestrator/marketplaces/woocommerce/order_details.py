@@ -47,6 +47,8 @@ class _Listed(msgspec.Struct):
 
     def refund_ids(self) -> list[int]:
         """The ids of its refunds if one call can tell them, else none."""
+        if not self.refunds:
+            return []
         try:
             ids = sorted({each.id for each in msgspec.convert(self.refunds, list[_Refund])})
         except UNREADABLE:

@@ -9,18 +9,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
+from typing import Annotated
 
 import msgspec
 
 from orchestrator.errors import RecordInvalid
+from orchestrator.marketplaces.typed_rows import Rows
 from orchestrator.marketplaces.unified.facts import OrderFacts
 from orchestrator.marketplaces.unified.orders import order_of
 from orchestrator.marketplaces.unified.statuses import payment_by_amounts
 from orchestrator.marketplaces.values import (
     EXACT,
-    NO_DETAIL,
-    Detail,
     Details,
+    Id,
     Many,
     Number,
     id_at,
@@ -31,8 +32,8 @@ from orchestrator.marketplaces.values import (
     total_quantity,
 )
 from orchestrator.marketplaces.woocommerce.fields import instant, moment, reference, title
-from orchestrator.marketplaces.woocommerce.order_parts.buyers import buyer, destination
-from orchestrator.marketplaces.woocommerce.order_parts.parcels import fulfilled, parcels
+from orchestrator.marketplaces.woocommerce.order_parts.buyers import Address, buyer, destination
+from orchestrator.marketplaces.woocommerce.order_parts.parcels import Shipment, Tracking, fulfilled, parcels
 from orchestrator.model.records.record import (
     Attribute,
     Fulfillment,
@@ -77,9 +78,6 @@ _REFUNDED_LINE = "_refunded_item_id"
 _OPTION = "pa_"
 
 
-# Inside of a detail, a value of any JSON form is an `object`.
-
-
 class _Meta(msgspec.Struct, kw_only=True):
     key: str
     value: object = None
@@ -88,17 +86,17 @@ class _Meta(msgspec.Struct, kw_only=True):
 
 class _Line(msgspec.Struct, kw_only=True):
     id: int
-    name: Detail = NO_DETAIL
-    product_id: Detail = NO_DETAIL
-    variation_id: Detail = NO_DETAIL
-    sku: Detail = NO_DETAIL
+    name: Annotated[object, str] = None
+    product_id: Annotated[object, Id] = None
+    variation_id: Annotated[object, Id] = None
+    sku: Annotated[object, str] = None
     quantity: Number
-    subtotal: Detail = NO_DETAIL
-    total: Detail = NO_DETAIL
-    total_tax: Detail = NO_DETAIL
+    subtotal: Annotated[object, str] = None
+    total: Annotated[object, str] = None
+    total_tax: Annotated[object, str] = None
     #: A number: `total` by quantity, rounded.
-    price: Detail = NO_DETAIL
-    meta_data: Detail = NO_DETAIL
+    price: object = None
+    meta_data: Annotated[object, list[_Meta]] = None
 
 
 class _Shipping(msgspec.Struct):
@@ -129,44 +127,46 @@ class _Refund(msgspec.Struct, kw_only=True):
 
 class _Order(msgspec.Struct, kw_only=True):
     id: int
-    number: Detail = NO_DETAIL
+    number: Annotated[object, Id] = None
     status: str
     currency: str
-    created_via: Detail = NO_DETAIL
+    created_via: Annotated[object, str] = None
     date_created_gmt: str
-    date_modified_gmt: Detail = NO_DETAIL
-    date_paid_gmt: Detail = NO_DETAIL
-    date_completed_gmt: Detail = NO_DETAIL
+    date_modified_gmt: Annotated[object, str] = None
+    date_paid_gmt: Annotated[object, str] = None
+    date_completed_gmt: Annotated[object, str] = None
     total: str
-    discount_total: Detail = NO_DETAIL
-    shipping_total: Detail = NO_DETAIL
-    total_tax: Detail = NO_DETAIL
-    payment_method: Detail = NO_DETAIL
+    discount_total: Annotated[object, str] = None
+    shipping_total: Annotated[object, str] = None
+    total_tax: Annotated[object, str] = None
+    payment_method: Annotated[object, str] = None
     line_items: Many[_Line]
-    shipping_lines: Detail = NO_DETAIL
-    coupon_lines: Detail = NO_DETAIL
-    refunds: Detail = NO_DETAIL
+    shipping_lines: Annotated[object, list[_Shipping]] = None
+    coupon_lines: Annotated[object, list[_Coupon]] = None
+    refunds: Annotated[object, list[_ListedRefund]] = None
     #: The refunds with their lines, and the parcels by their source: made by `order_details.with_details`.
-    whole_refunds: Detail = NO_DETAIL
-    core: Detail = NO_DETAIL
-    shipment_tracking: Detail = NO_DETAIL
-    billing: Detail = NO_DETAIL
-    shipping: Detail = NO_DETAIL
-    customer_note: Detail = NO_DETAIL
+    whole_refunds: Annotated[object, list[_Refund]] = None
+    core: Annotated[object, list[Shipment]] = None
+    shipment_tracking: Annotated[object, list[Tracking]] = None
+    billing: Annotated[object, Address] = None
+    shipping: Annotated[object, Address] = None
+    customer_note: Annotated[object, str] = None
 
 
 order_id = id_at("id", kind=int)
+_rows = Rows(_Order)
 
 
 def order(raw: bytes, with_buyer: bool) -> Order:
     """An order, as it is listed or with its refunds' lines."""
-    row = msgspec.json.decode(raw, type=_Order)
+    row = _rows.decode(raw)
     if row.status in INTERNAL_ORDERS:
         raise RecordInvalid(f"no order: {row.status} is a state that WordPress keeps for itself")
     details = Details()
     charged = money(row.total, row.currency)
-    refunded = _refunded(details, row, charged)
-    refunds = _refunds(details, row, refunded)
+    listed_refunds = details.items("refunded", row.refunds, _ListedRefund)
+    refunded = _refunded(details, row, listed_refunds, charged)
+    refunds = _refunds(details, row, listed_refunds, refunded)
     sent = parcels(details, row.core, row.shipment_tracking, with_buyer=with_buyer)
     lines = tuple(_line(details, line, row.currency, refunds, sent) for line in listed(row.line_items))
     paid_at = moment(details, "paid_at", row.date_paid_gmt)
@@ -222,7 +222,7 @@ def _fulfillment(word: str, completed_at: datetime | None) -> FulfillmentStatus:
     return _FULFILLMENT.get(word, "unknown")
 
 
-def _shipping_method(details: Details, lines: Detail) -> str | None:
+def _shipping_method(details: Details, lines: object) -> str | None:
     found = details.items("shipping_method", lines, _Shipping) or ()
     return next((line.method_title for line in found if line.method_title), None)
 
@@ -234,35 +234,38 @@ def _discount(details: Details, row: _Order, lines: Sequence[OrderLine]) -> Mone
     return details.money("discount_total", row.discount_total, row.currency)
 
 
-def _refunded(details: Details, row: _Order, charged: Money) -> Money | None:
+def _refunded(
+    details: Details, row: _Order, listed: Sequence[_ListedRefund] | None, charged: Money
+) -> Money | None:
     """The sum of an order's refunds, whose amounts are negative."""
-    refunds = details.items("refunded", row.refunds, _ListedRefund)
-    if refunds is None:
+    if listed is None:
         return None
-    # Some versions leave the list of a refunded order empty.
-    if not refunds and row.status == "refunded":
-        return charged
-
-    def read() -> Money:
-        found = sum_of((refund.total for refund in refunds), row.currency)
-        return money(Decimal(found.amount).copy_negate(), row.currency)
-
-    return details.read("refunded", read)
+    if not listed:
+        # Some versions leave the list of a refunded order empty.
+        return charged if row.status == "refunded" else money(0, row.currency)
+    return details.read("refunded", _refunded_sum, listed, row.currency)
 
 
-def _refunds(details: Details, row: _Order, refunded: Money | None) -> tuple[Refund, ...] | None:
+def _refunded_sum(listed: Sequence[_ListedRefund], currency: str) -> Money:
+    found = sum_of((refund.total for refund in listed), currency)
+    return money(Decimal(found.amount).copy_negate(), currency)
+
+
+def _refunds(
+    details: Details, row: _Order, listed: Sequence[_ListedRefund] | None, refunded: Money | None
+) -> tuple[Refund, ...] | None:
     """The refunds with their lines; none if the order lists none; None if only their sum is known."""
     # A refund of nothing takes pieces back into the stock.
-    if refunded is not None and not Decimal(refunded.amount) and not _lists_refunds(details, row):
+    if not listed and refunded is not None and not Decimal(refunded.amount):
         return ()
     found = details.items("refunds", row.whole_refunds, _Refund)
     if not found:
         return None
-    return details.read("refunds", lambda: tuple(_refund(details, each, row.currency) for each in found))
+    return details.read("refunds", _whole_refunds, details, found, row.currency)
 
 
-def _lists_refunds(details: Details, row: _Order) -> bool:
-    return bool(details.items("refunded", row.refunds, _ListedRefund))
+def _whole_refunds(details: Details, rows: Sequence[_Refund], currency: str) -> tuple[Refund, ...]:
+    return tuple(_refund(details, each, currency) for each in rows)
 
 
 def _refund(details: Details, refund: _Refund, currency: str) -> Refund:
@@ -303,53 +306,58 @@ def _line(
     refunds: Sequence[Refund] | None,
     sent: Sequence[Fulfillment] | None,
 ) -> OrderLine:
+    line_id, pieces = str(line.id), quantity(line.quantity)
     product = reference(details, "lines.product_id", line.product_id)
-    metas = details.items("lines.options", line.meta_data, _Meta) or ()
-    shown = [each for each in metas if not each.key.startswith("_")]
-    parts = [part for refund in refunds or () for part in refund.lines if part.line_id == str(line.id)]
-    back = None if refunds is None else total_quantity(*(_number(part.quantity) for part in parts))
+    options, properties = _attributes(details.items("lines.options", line.meta_data, _Meta) or ())
     subtotal = details.money("lines.subtotal", line.subtotal, currency)
     charged = details.money("lines.total", line.total, currency)
-    pieces = quantity(line.quantity)
     return OrderLine(
-        id=str(line.id),
+        id=line_id,
         sku=details.text("lines.sku", line.sku),
         product_id=product,
         variant_id=reference(details, "lines.variant_id", line.variation_id) or product if product else None,
         title=title(details, "lines.title", line.name),
         quantity=pieces,
-        quantity_fulfilled=fulfilled(str(line.id), sent),
-        quantity_refunded=back,
+        quantity_fulfilled=fulfilled(line_id, sent),
+        quantity_refunded=_given_back(line_id, refunds),
         unit_price=_unit_price(details, line.price, currency, subtotal or charged, pieces),
         subtotal=subtotal,
         tax=details.money("lines.tax", line.total_tax, currency),
         total=charged,
-        options=_attributes([each for each in shown if each.key.startswith(_OPTION)]),
-        properties=_attributes([each for each in shown if not each.key.startswith(_OPTION)]),
+        options=options,
+        properties=properties,
     )
 
 
+def _given_back(line_id: str, refunds: Sequence[Refund] | None) -> Quantity | None:
+    if not refunds:
+        return None if refunds is None else 0
+    parts = (part for refund in refunds for part in refund.lines if part.line_id == line_id)
+    return total_quantity(*(part.quantity for part in parts))
+
+
 def _unit_price(
-    details: Details, price: Detail, currency: str, whole: Money | None, pieces: Quantity
+    details: Details, price: object, currency: str, whole: Money | None, pieces: Quantity
 ) -> Money | None:
     """The price, unless it is rounded or reduced: times quantity it must be the whole."""
     unit = details.money("lines.unit_price", price, currency)
     if whole is None or unit is None:
         return None
+    if pieces == 1:
+        return unit if unit == whole else None
     product = EXACT.multiply(Decimal(unit.amount), Decimal(pieces))
     return unit if product == Decimal(whole.amount) else None
 
 
-def _number(pieces: Quantity) -> Number:
-    return pieces if isinstance(pieces, int) else Decimal(pieces)
-
-
-def _attributes(metas: Sequence[_Meta]) -> tuple[Attribute, ...]:
-    """Named values; a value of a plugin's own form is left out."""
+def _attributes(metas: Sequence[_Meta]) -> tuple[tuple[Attribute, ...], tuple[Attribute, ...]]:
+    """The options and the properties of a line; a value of a plugin's own form is left out."""
+    options: list[Attribute] = []
+    properties: list[Attribute] = []
     texts = Details()
-    found = ((each, texts.text("value", each.value)) for each in metas)
-    return tuple(
-        Attribute(name=each.display_key or each.key.removeprefix(_OPTION), value=value)
-        for each, value in found
-        if value is not None
-    )
+    for each in metas:
+        value = None if each.key.startswith("_") else texts.text("value", each.value)
+        if value is None:
+            continue
+        found = options if each.key.startswith(_OPTION) else properties
+        found.append(Attribute(name=each.display_key or each.key.removeprefix(_OPTION), value=value))
+    return tuple(options), tuple(properties)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Annotated
 
 import msgspec
 
-from orchestrator.decoding import UNREADABLE
+from orchestrator.decoding import UNREADABLE, exact
 from orchestrator.errors import RecordInvalid
+from orchestrator.marketplaces.typed_rows import Rows
 from orchestrator.marketplaces.unified.facts import ProductFacts
 from orchestrator.marketplaces.unified.products import product_of, weight_of
-from orchestrator.marketplaces.values import NO_DETAIL, Detail, Details, Number, id_at, plain_text
+from orchestrator.marketplaces.values import Details, id_at, plain_text
 from orchestrator.marketplaces.woocommerce.fields import MANAGED, moment, title
 from orchestrator.model.records.record import Attribute, Option, Product, ProductStatus, Variant, Weight
 
@@ -64,38 +66,37 @@ class _Sold(msgspec.Struct, kw_only=True):
     """The fields of a product that has no variations, and of a variation."""
 
     id: int
-    sku: Detail = NO_DETAIL
-    global_unique_id: Detail = NO_DETAIL
-    price: Detail = NO_DETAIL
-    regular_price: Detail = NO_DETAIL
-    cost_of_goods_sold: Detail = NO_DETAIL
-    tax_status: Detail = NO_DETAIL
-    virtual: Detail = NO_DETAIL
-    weight: Detail = NO_DETAIL
-    manage_stock: Detail = NO_DETAIL
-    backorders: Detail = NO_DETAIL
-    permalink: Detail = NO_DETAIL
-    attributes: Detail = NO_DETAIL
+    sku: Annotated[object, str] = None
+    global_unique_id: Annotated[object, str] = None
+    price: Annotated[object, str] = None
+    regular_price: Annotated[object, str] = None
+    cost_of_goods_sold: Annotated[object, _Cost] = None
+    tax_status: Annotated[object, str] = None
+    virtual: object = None
+    weight: Annotated[object, str] = None
+    manage_stock: object = None
+    backorders: Annotated[object, str] = None
+    permalink: Annotated[object, str] = None
+    attributes: Annotated[object, list[_Attribute]] = None
 
 
 class _Variation(_Sold, kw_only=True):
-    status: Detail = NO_DETAIL
-    image: Detail = NO_DETAIL
+    status: Annotated[object, str] = None
+    image: Annotated[object, _Image] = None
 
 
 class _Product(_Sold, kw_only=True):
-    name: Detail = NO_DETAIL
+    name: Annotated[object, str] = None
     type: str
     status: str
-    variations: Detail = NO_DETAIL
-    date_created_gmt: Detail = NO_DETAIL
-    date_modified_gmt: Detail = NO_DETAIL
-    description: Detail = NO_DETAIL
-    short_description: Detail = NO_DETAIL
-    categories: Detail = NO_DETAIL
-    tags: Detail = NO_DETAIL
-    brands: Detail = NO_DETAIL
-    images: Detail = NO_DETAIL
+    date_created_gmt: Annotated[object, str] = None
+    date_modified_gmt: Annotated[object, str] = None
+    description: Annotated[object, str] = None
+    short_description: Annotated[object, str] = None
+    categories: Annotated[object, list[_Named]] = None
+    tags: Annotated[object, list[_Named]] = None
+    brands: Annotated[object, list[_Named]] = None
+    images: Annotated[object, list[_Image]] = None
 
 
 class _Priced(msgspec.Struct):
@@ -110,11 +111,22 @@ class _Priced(msgspec.Struct):
     weight_unit: str | None = None
 
 
+class _Whole(msgspec.Struct):
+    """The same with its rows."""
+
+    currency: str
+    product: _Product
+    variations: list[_Variation]
+    is_short: bool = False
+    weight_unit: str | None = None
+
+
 class _Weighed(msgspec.Struct):
     weight: object = None
 
 
 product_id = id_at("product", "id", kind=int)
+_rows = Rows(_Whole)
 
 
 def has_variations(kind: str | None, variations: object) -> bool:
@@ -148,16 +160,15 @@ def priced(
 
 def product(raw: bytes, with_buyer: bool) -> Product:  # noqa: ARG001 - the contract's signature
     """A product; a product without variations is its own only variant."""
-    whole = msgspec.json.decode(raw, type=_Priced)
-    row = msgspec.json.decode(whole.product, type=_Product)
+    whole = _rows.decode(raw)
+    row = whole.product
     if row.status in INTERNAL_PRODUCTS:
         raise RecordInvalid(f"no product: {row.status} is a state that WordPress keeps for itself")
     details = Details()
     if whole.variations or has_variations(row.type, None):
-        rows = [msgspec.json.decode(variation, type=_Variation) for variation in whole.variations]
-        variants = [_variation(details, each, row, whole) for each in rows]
+        variants = [_variation(details, each, whole) for each in whole.variations]
     else:
-        variants = [_variant(details, row, whole, row)]
+        variants = [_variant(details, row, whole)]
     if whole.is_short:
         details.note("variants")
     category = _first(details, "category", row.categories)
@@ -184,14 +195,14 @@ def product(raw: bytes, with_buyer: bool) -> Product:  # noqa: ARG001 - the cont
     return product_of(facts, details)
 
 
-def _variation(details: Details, row: _Variation, parent: _Product, whole: _Priced) -> Variant:
+def _variation(details: Details, row: _Variation, whole: _Whole) -> Variant:
     """A variation; its title is made of its options."""
     found = details.items("variants.options", row.attributes, _Attribute) or ()
     chosen = [(each.name, plain_text(each.option)) for each in found if each.option]
     status = details.text("variants.status", row.status)
     image = details.part("variants.image_url", row.image, _Image)
     return msgspec.structs.replace(
-        _variant(details, row, whole, parent),
+        _variant(details, row, whole),
         title=", ".join(option for _, option in chosen if option) or None,
         options=tuple(Attribute(name=plain_text(name), value=option) for name, option in chosen if name),
         image_url=image.src if image else None,
@@ -200,7 +211,7 @@ def _variation(details: Details, row: _Variation, parent: _Product, whole: _Pric
     )
 
 
-def _variant(details: Details, row: _Sold, whole: _Priced, parent: _Product) -> Variant:
+def _variant(details: Details, row: _Sold, whole: _Whole) -> Variant:
     """The fields that a product without variations has as well."""
     price = details.money("variants.price", row.price, whole.currency)
     regular = details.money("variants.list_price", row.regular_price, whole.currency)
@@ -215,8 +226,8 @@ def _variant(details: Details, row: _Sold, whole: _Priced, parent: _Product) -> 
         price=price,
         list_price=regular if regular != price else None,
         cost=details.money("variants.cost", cost.total_value, whole.currency) if cost else None,
-        weight=_weight(details, row, parent, whole.weight_unit),
-        taxable=_taxable(details, row, parent),
+        weight=_weight(details, row, whole.product, whole.weight_unit),
+        taxable=_taxable(details, row, whole.product),
         requires_shipping=None if virtual is None else not virtual,
         tracked=tracked,
         # Without a count the shop decides by `stock_status` alone.
@@ -233,7 +244,11 @@ def _weight(details: Details, row: _Sold, parent: _Product, unit: str | None) ->
     if unit is None:
         details.note(name)
         return None
-    return details.read(name, lambda: weight_of(msgspec.convert(text, Number, strict=False), unit))
+    return details.read(name, _weight_of, text, unit)
+
+
+def _weight_of(text: str, unit: str) -> Weight | None:
+    return weight_of(exact(text), unit)
 
 
 def _taxable(details: Details, row: _Sold, parent: _Product) -> bool | None:
@@ -242,28 +257,24 @@ def _taxable(details: Details, row: _Sold, parent: _Product) -> bool | None:
     return _word(details, "variants.taxable", asked.tax_status, _TAXABLE)
 
 
-def _flag(details: Details, name: str, value: Detail) -> bool | None:
+def _flag(details: Details, name: str, value: object) -> bool | None:
     """A flag in any of the forms that plugins write; None if the site does not tell it."""
-
-    def read() -> bool | None:
-        plain = msgspec.json.decode(value)
-        if plain in (None, ""):
-            return None
-        if not isinstance(plain, bool | str) or plain not in _FLAGS:
-            raise RecordInvalid("a flag is none")
-        return _FLAGS[plain]
-
-    return details.read(name, read)
+    if value is None or value == "":
+        return None
+    if isinstance(value, bool | str) and value in _FLAGS:
+        return _FLAGS[value]
+    details.note(name)
+    return None
 
 
-def _word(details: Details, name: str, value: Detail, words: dict[str, bool]) -> bool | None:
+def _word(details: Details, name: str, value: object, words: dict[str, bool]) -> bool | None:
     word = details.text(name, value)
     if word is not None and word not in words:
         details.unknown(name, word)
     return words.get(word or "")
 
 
-def _first(details: Details, name: str, value: Detail) -> _Named | None:
+def _first(details: Details, name: str, value: object) -> _Named | None:
     """The first category or brand; a shop names no main one."""
     return next(iter(details.items(name, value, _Named) or ()), None)
 

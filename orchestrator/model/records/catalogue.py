@@ -68,7 +68,7 @@ class Variant(Part, frozen=True, kw_only=True):
     status: ProductStatus | None = None
 
 
-class Product(msgspec.Struct, frozen=True, kw_only=True):
+class Product(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A catalogue entry with its variants. Connectors make it with `unified.products.product_of`."""
 
     id: str
@@ -102,7 +102,7 @@ class Product(msgspec.Struct, frozen=True, kw_only=True):
     warnings: Warnings = ()
 
 
-class StockLevel(msgspec.Struct, frozen=True, kw_only=True):
+class StockLevel(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """How much of one SKU lies at one location. Connectors make it with `unified.levels.level_of`."""
 
     id: str

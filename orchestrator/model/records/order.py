@@ -153,7 +153,7 @@ class Refund(Part, frozen=True, kw_only=True):
     lines: tuple[LinePart, ...] = ()
 
 
-class Order(msgspec.Struct, frozen=True, kw_only=True):
+class Order(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A sale with its lines. Connectors make it with `unified.orders.order_of`."""
 
     id: str

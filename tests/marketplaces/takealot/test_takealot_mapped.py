@@ -114,6 +114,15 @@ def test_fees_are_told_by_kind_and_summed() -> None:
     assert (order({}).fees, order({"success_fee": "N/A"}).warnings) == (None, ("success_fee",))
 
 
+def test_fees_are_exact() -> None:
+    """A binary fraction has too few digits for all amounts."""
+    fee = b"12345678901234567.89"
+    raw = msgspec.json.encode([{**SALE, "success_fee": 1}]).replace(
+        b'"success_fee":1', b'"success_fee":' + fee
+    )
+    assert sale_records.order(raw, False).fees == Money(fee.decode(), "ZAR")
+
+
 def test_trap_a_cancelled_item_counts_in_the_total_but_not_in_the_net() -> None:
     """The total is as sold; nothing is left of items that are cancelled, given back or refunded."""
     words = ("Shipped to Customer", "Cancelled by Customer", "Returned", "Refunded")

@@ -91,4 +91,18 @@ DETAIL_GUARDS = (
         "if False:",
         CORE + "test_missing_details.py::test_an_outage_stores_nothing_without_details",
     ),
+    Guard(
+        "records: a row with an unreadable detail keeps its amounts exact",
+        "orchestrator/marketplaces/typed_rows.py",
+        "self._loose = msgspec.json.Decoder(kind, float_hook=exact)",
+        "self._loose = msgspec.json.Decoder(kind)",
+        "tests/marketplaces/test_typed_rows.py::test_a_detail_of_any_kind_keeps_all_digits_of_its_numbers",
+    ),
+    Guard(
+        "records: the fees of a sale of Takealot's are exact",
+        "orchestrator/marketplaces/takealot/sale_records.py",
+        "_sales = msgspec.json.Decoder(list[Sale], float_hook=exact)",
+        "_sales = msgspec.json.Decoder(list[Sale])",
+        "tests/marketplaces/takealot/test_takealot_mapped.py::test_fees_are_exact",
+    ),
 )

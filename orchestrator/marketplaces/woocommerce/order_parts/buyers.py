@@ -4,22 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
-from orchestrator.marketplaces.values import Detail, Details, joined
+from orchestrator.marketplaces.values import Details, joined
 from orchestrator.model.records.record import Buyer, Destination
-
-
-class _Address(msgspec.Struct):
-    first_name: str | None = None
-    last_name: str | None = None
-    company: str | None = None
-    address_1: str | None = None
-    address_2: str | None = None
-    city: str | None = None
-    state: str | None = None
-    postcode: str | None = None
-    country: str | None = None
-    email: str | None = None
-    phone: str | None = None
 
 
 class _Place(msgspec.Struct):
@@ -28,10 +14,23 @@ class _Place(msgspec.Struct):
     country: str | None = None
 
 
-def buyer(details: Details, billed: Detail, shipped: Detail, note: Detail) -> Buyer:
+class Address(_Place):
+    """The buyer's billing or shipping address."""
+
+    first_name: str | None = None
+    last_name: str | None = None
+    company: str | None = None
+    address_1: str | None = None
+    address_2: str | None = None
+    city: str | None = None
+    email: str | None = None
+    phone: str | None = None
+
+
+def buyer(details: Details, billed: object, shipped: object, note: object) -> Buyer:
     """The payer, and the shipping address, or the billing address if there is no other."""
-    billing = details.part("buyer", billed, _Address) or _Address()
-    shipping = details.part("buyer", shipped, _Address) or _Address()
+    billing = details.part("buyer", billed, Address) or Address()
+    shipping = details.part("buyer", shipped, Address) or Address()
     address = shipping if shipping.address_1 or shipping.city or shipping.postcode else billing
     return Buyer(
         name=" ".join(part for part in (billing.first_name, billing.last_name) if part) or None,
@@ -47,10 +46,11 @@ def buyer(details: Details, billed: Detail, shipped: Detail, note: Detail) -> Bu
     )
 
 
-def destination(details: Details, billed: Detail, shipped: Detail) -> Destination | None:
+def destination(details: Details, billed: object, shipped: object) -> Destination | None:
     """The shipping address' country and region, or the billing address' if there is no other."""
-    places = (details.part("destination", each, _Place) for each in (shipped, billed))
-    place = next((each for each in places if each is not None and each.country), None)
-    if place is None:
-        return None
-    return Destination(country=place.country, region=place.state, postal_code=place.postcode)
+    for address in (shipped, billed):
+        # A row that is read loosely may have a place without having an address.
+        place = address if isinstance(address, Address) else details.part("destination", address, _Place)
+        if place is not None and place.country:
+            return Destination(country=place.country, region=place.state, postal_code=place.postcode)
+    return None

@@ -17,13 +17,12 @@ from collections.abc import Iterable
 
 import msgspec
 
-from orchestrator.marketplaces.values import Detail, Details, Number, quantity, total_quantity
+from orchestrator.marketplaces.values import Details, Number, quantity, total_quantity
 from orchestrator.marketplaces.woocommerce.fields import moment
 from orchestrator.model.records.record import Fulfillment, LinePart, Quantity
 
 #: Of a completed order's row, if the site has no such call.
 NO_CALL = b"false"
-_UNASKED = b"null"
 #: Names of the provider that is none of WooCommerce's own.
 _OTHER_PROVIDER = "other"
 
@@ -38,7 +37,9 @@ class _Item(msgspec.Struct):
     qty: Number
 
 
-class _Fulfillment(msgspec.Struct, kw_only=True):
+class Shipment(msgspec.Struct, kw_only=True):
+    """A fulfillment of WooCommerce's own."""
+
     id: int
     status: str | None = None
     is_fulfilled: bool | int | str | None = None
@@ -46,7 +47,9 @@ class _Fulfillment(msgspec.Struct, kw_only=True):
     meta_data: object = None
 
 
-class _Tracking(msgspec.Struct, kw_only=True):
+class Tracking(msgspec.Struct, kw_only=True):
+    """A parcel of the extension Shipment Tracking."""
+
     tracking_id: str
     tracking_provider: object = None
     tracking_number: object = None
@@ -55,7 +58,7 @@ class _Tracking(msgspec.Struct, kw_only=True):
 
 
 def parcels(
-    details: Details, core: Detail, trackings: Detail, *, with_buyer: bool
+    details: Details, core: object, trackings: object, *, with_buyer: bool
 ) -> tuple[Fulfillment, ...] | None:
     """The parcels of an order; None if they were not asked for, or if the site has no call for them.
 
@@ -65,15 +68,15 @@ def parcels(
         trackings: The rows of the extension Shipment Tracking.
         with_buyer: Whether links to carriers are stored.
     """
-    if NO_CALL in (bytes(core), bytes(trackings)):
+    if core is False or trackings is False:
         details.note("fulfillments")
         return None
-    if bytes(core) != _UNASKED:
-        made = details.items("fulfillments", core, _Fulfillment)
+    if core is not None:
+        made = details.items("fulfillments", core, Shipment)
         kept = None if made is None else [each for each in made if not each.date_deleted]
         return None if kept is None else tuple(_fulfillment(details, each, with_buyer) for each in kept)
-    if bytes(trackings) != _UNASKED:
-        rows = details.items("fulfillments", trackings, _Tracking)
+    if trackings is not None:
+        rows = details.items("fulfillments", trackings, Tracking)
         return None if rows is None else tuple(_tracked(details, each, with_buyer) for each in rows)
     return None
 
@@ -84,10 +87,10 @@ def fulfilled(line_id: str, found: Iterable[Fulfillment] | None) -> Quantity | N
     if not parts:
         return None
     sent = (part.quantity for each, part in parts if part.line_id == line_id and each.status == "shipped")
-    return total_quantity(*(msgspec.convert(pieces, Number, strict=False) for pieces in sent))
+    return total_quantity(*sent)
 
 
-def _fulfillment(details: Details, row: _Fulfillment, with_buyer: bool) -> Fulfillment:
+def _fulfillment(details: Details, row: Shipment, with_buyer: bool) -> Fulfillment:
     metas = details.items("fulfillments", row.meta_data, _Meta) or ()
     values = {meta.key: meta.value for meta in metas}
     is_sent = row.is_fulfilled in (True, "1", "true", "yes")
@@ -111,7 +114,7 @@ def _fulfillment(details: Details, row: _Fulfillment, with_buyer: bool) -> Fulfi
     )
 
 
-def _tracked(details: Details, row: _Tracking, with_buyer: bool) -> Fulfillment:
+def _tracked(details: Details, row: Tracking, with_buyer: bool) -> Fulfillment:
     return Fulfillment(
         id=row.tracking_id,
         status="shipped",
