@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import html
 import re
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from decimal import Context, Decimal, InvalidOperation
-from functools import lru_cache
 from typing import Annotated, Any, ParamSpec, TypeVar
 
 import msgspec
@@ -69,7 +69,7 @@ _any = msgspec.json.Decoder(float_hook=exact)
 
 
 # Orders repeat their amounts: zeros, prices, sums of one line.
-@lru_cache(maxsize=4_096)
+@functools.lru_cache(maxsize=4_096)
 def money(amount: Amount, currency: str) -> Money:
     """An exact amount with at least the currency's own decimals; only zeros at its end are dropped.
 
@@ -96,15 +96,18 @@ def money(amount: Amount, currency: str) -> Money:
     return Money(text if value else text.removeprefix("-"), currency)
 
 
+def total_of(numbers: Iterable[Decimal]) -> Decimal:
+    """The sum of numbers with all their digits: Python's own operators keep 28."""
+    return functools.reduce(EXACT.add, numbers, Decimal(0))
+
+
 def sum_of(amounts: Iterable[Amount], currency: str) -> Money:
     """The exact sum of amounts.
 
     Raises:
         RecordInvalid: `money` refuses one of them, or their sum.
     """
-    found = Decimal(0)
-    for amount in amounts:
-        found = EXACT.add(found, Decimal(money(str(amount), currency).amount))
+    found = total_of(Decimal(money(str(amount), currency).amount) for amount in amounts)
     return money(str(found), currency)
 
 

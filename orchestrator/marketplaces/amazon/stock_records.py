@@ -16,7 +16,17 @@ from orchestrator.errors import RecordInvalid
 from orchestrator.marketplaces.amazon.fields import Row, listing_id_of, pieces
 from orchestrator.marketplaces.unified.facts import LevelFacts
 from orchestrator.marketplaces.unified.levels import level_of
-from orchestrator.marketplaces.values import NO_DETAIL, Detail, Details, Number, id_reader, total_quantity
+from orchestrator.marketplaces.values import (
+    NO_DETAIL,
+    Detail,
+    Details,
+    Number,
+    id_reader,
+    less,
+    number_of,
+    quantity,
+    total_quantity,
+)
 from orchestrator.model.records.record import Quantity, StockLevel
 
 #: The channel of the seller's own stock; Amazon's channels begin with `AMAZON`.
@@ -198,7 +208,7 @@ def _fba_level(marketplace: str, row: _FbaStock) -> StockLevel:
         tracked=True,
         available=pieces(found.fulfillable_quantity),
         # Amazon's total includes stock on its way.
-        on_hand=None if total is None else total_quantity(Decimal(total), -Decimal(incoming or 0)),
+        on_hand=None if total is None else quantity(less(number_of(total), number_of(incoming or 0))),
         committed=details.quantity("pendingCustomerOrderQuantity", reserved.pending_customer_order_quantity),
         incoming=incoming,
         reserved=details.quantity("totalReservedQuantity", reserved.total_reserved_quantity),

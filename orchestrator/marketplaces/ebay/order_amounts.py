@@ -24,7 +24,7 @@ from orchestrator.errors import RecordInvalid
 from orchestrator.marketplaces.ebay.order_rows import Amount, LineItem, OrderRow, Payments, Pricing, Tax
 from orchestrator.marketplaces.ebay.order_rows import Refund as RefundRow
 from orchestrator.marketplaces.unified.breakdown import sum_of_all
-from orchestrator.marketplaces.values import Details, money
+from orchestrator.marketplaces.values import EXACT, Details, money, total_of
 from orchestrator.model.records.record import LinePart, Money, Refund
 
 #: Fees for recycling and the like, which are listed among the taxes; the word ends with this.
@@ -82,7 +82,7 @@ def prices_of(details: Details, told: Pricing, lines: Sequence[LineTaxes]) -> tu
     rest = [money_of(details, "other_total", each) for each in (told.fee, told.adjustment)]
     if zero and total and tax and remitted:
         parts = [amount for amount in (subtotal, shipping, *rest) if amount]
-        left = _value(total) + _value(discount) - sum(map(_value, parts), Decimal(0))
+        left = EXACT.subtract(total_of(map(_value, (total, discount))), total_of(map(_value, parts)))
         tax, is_in_total = _read_tax(details, tax, remitted, lines, left)
     prices = Prices(
         subtotal=subtotal,

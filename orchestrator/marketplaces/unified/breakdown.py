@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
 
@@ -10,7 +9,7 @@ import msgspec
 
 from orchestrator.marketplaces.unified.facts import OrderFacts
 from orchestrator.marketplaces.unified.statuses import UNPAID
-from orchestrator.marketplaces.values import EXACT, Details, money
+from orchestrator.marketplaces.values import EXACT, Details, money, total_of
 from orchestrator.model.records.record import Charge, Money, OrderLine, PaymentStatus, Quantity
 
 _MICROS = 6
@@ -155,7 +154,7 @@ def difference(whole: Money | None, part: Money | None) -> Money | None:
     if whole is None or part is None:
         return None
     # Most lines have no discount.
-    return money(0, whole.currency) if whole == part else _plus(whole, -Decimal(part.amount))
+    return money(0, whole.currency) if whole == part else _plus(whole, Decimal(part.amount).copy_negate())
 
 
 def unit_price(subtotal: Money | None, pieces: Quantity) -> Money | None:
@@ -185,7 +184,7 @@ def _total(amounts: Sequence[Money]) -> Money:
     """The sum of amounts of one currency, at least one."""
     if len(amounts) == 1:
         return amounts[0]
-    found = functools.reduce(EXACT.add, [Decimal(each.amount) for each in amounts])
+    found = total_of(Decimal(each.amount) for each in amounts)
     return money(str(found), amounts[0].currency)
 
 
@@ -216,14 +215,12 @@ def _rest(found: Breakdown) -> Money | None:
         return None
     if found.total is None or (found.taxes_included is not True and found.tax_total is None):
         return None
-    parts = [-Decimal(found.subtotal.amount), Decimal(found.discount_total.amount)]
-    parts.append(-Decimal(found.shipping_total.amount))
+    named = [found.subtotal, found.shipping_total]
     if found.taxes_included is not True and found.tax_total:
-        tax = Decimal(found.tax_total.amount)
-        if tax and found.taxes_included is None:
+        if found.taxes_included is None and Decimal(found.tax_total.amount):
             return None
-        parts.append(-tax)
-    return _plus(found.total, sum(parts, Decimal(0)))
+        named.append(found.tax_total)
+    return difference(_total([found.total, found.discount_total]), _total(named))
 
 
 def _net(facts: OrderFacts, found: Breakdown, payment: PaymentStatus, details: Details) -> Money | None:
@@ -248,4 +245,4 @@ def _net(facts: OrderFacts, found: Breakdown, payment: PaymentStatus, details: D
     rest, none = Decimal(left.amount), Decimal(0)
     tax = min(Decimal(found.marketplace_tax.amount), max(rest, none))
     # A credit's amounts are negative, and so is its tax; of one that is paid back, nothing is left either.
-    return _plus(left, -(max(tax, rest) if rest <= none else tax))
+    return _plus(left, (max(tax, rest) if rest <= none else tax).copy_negate())

@@ -12,7 +12,7 @@ from orchestrator.marketplaces.unified.breakdown import breakdown_of, currency_o
 from orchestrator.marketplaces.unified.facts import OrderFacts
 from orchestrator.marketplaces.unified.statuses import UNSHIPPED, Statuses, shipper_of, statuses_of
 from orchestrator.marketplaces.unified.texts import CODES, PROPERTIES, TAGS, TRACKING, Texts
-from orchestrator.marketplaces.values import Details
+from orchestrator.marketplaces.values import Details, total_of
 from orchestrator.model.records.record import (
     Buyer,
     Destination,
@@ -102,7 +102,7 @@ def _ship_by(facts: OrderFacts, states: Statuses) -> datetime | None:
 
 def _is_left(line: OrderLine) -> bool:
     done = (Decimal(part) for part in (line.quantity_fulfilled, line.quantity_cancelled) if part is not None)
-    return sum(done, Decimal(0)) < Decimal(line.quantity)
+    return total_of(done) < Decimal(line.quantity)
 
 
 def _line(texts: Texts, line: OrderLine, with_buyer: bool) -> OrderLine:

@@ -45,6 +45,21 @@ def test_the_rest_is_unknown_if_a_part_is(unknown: dict[str, Any]) -> None:
     assert order(**unknown).other_total is None
 
 
+def test_amounts_of_any_length_are_exact() -> None:
+    """They may have more than the 28 digits to which Python rounds."""
+    long = "123456789012345678.123456789012345678"
+    found = order(
+        lines=(line(subtotal=zar(long), discount=zar("0.000000000000000001"), total=None),),
+        shipping_total=zar(long),
+        taxes_included=True,
+        total=zar("246913578024691356.246913578024691357"),
+        refunded=zar("0.000000000000000007"),
+    )
+    assert found.lines[0].total == zar("123456789012345678.123456789012345677")
+    assert found.other_total == zar("0.000000000000000002")
+    assert found.net == zar("246913578024691356.24691357802469135")
+
+
 @given(
     st.lists(st.tuples(st.integers(0, 10**9), st.integers(0, 10**9)), min_size=1, max_size=5),
     st.integers(0, 10**9),

@@ -53,7 +53,7 @@ REGRESSIONS = (
         "orchestrator/sync/rejects.py",
         'self._name(record.get("id"), raw)',
         "self._name(None, raw)",
-        4,
+        9,
     ),
     Regression(
         "long-span-held-up",
@@ -69,7 +69,7 @@ REGRESSIONS = (
         "orchestrator/sync/digest.py",
         "oldest_day <= day < KEPT_DAY]",
         "oldest_day <= day]",
-        92,
+        17,
     ),
     Regression(
         "task-recorded-after-its-time",
@@ -85,7 +85,7 @@ REGRESSIONS = (
         "orchestrator/tasks/claim.py",
         "if state.lease != lease:",
         "if state != read.state:",
-        28,
+        78,
     ),
     Regression(
         "purge-outlives-its-removal",
@@ -93,7 +93,7 @@ REGRESSIONS = (
         "orchestrator/operators/pause.py",
         "if snapshot is None or not state.removing or state.removed_at != self._began_at:",
         "if snapshot is None:",
-        11,
+        40,
     ),
     Regression(
         "heal-on-every-delivery",
@@ -133,7 +133,7 @@ REGRESSIONS = (
         "orchestrator/sync/windows.py",
         "min(now, told or now) - stream.age",
         "now - stream.age",
-        104,
+        126,
     ),
     Regression(
         "release-holds-changes-up",

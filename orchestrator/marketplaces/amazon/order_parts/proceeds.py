@@ -20,7 +20,7 @@ import msgspec
 from orchestrator.errors import RecordInvalid
 from orchestrator.marketplaces.amazon.fields import Amount, Row, amount_of
 from orchestrator.marketplaces.unified.breakdown import difference, in_currency, sum_of_all
-from orchestrator.marketplaces.values import Details, money
+from orchestrator.marketplaces.values import Details, money, total_of
 from orchestrator.model.records.record import Money
 
 #: All kinds of an item's proceeds (`ItemProceedsBreakdown.type`).
@@ -168,7 +168,7 @@ def _sum(amounts: Sequence[Money | None], zero: Money) -> Money | None:
 
 def _value(amounts: Iterable[Money | None]) -> Decimal:
     """The sum of the known amounts."""
-    return sum((Decimal(amount.amount) for amount in amounts if amount), Decimal(0))
+    return total_of(Decimal(amount.amount) for amount in amounts if amount)
 
 
 def _positive(amount: Money | None) -> Money | None:
