@@ -15,7 +15,7 @@ from orchestrator.model.messages import Message
 from orchestrator.model.run import TaskStatus
 from orchestrator.model.state import Cursor, Lease, OpenWindow, StreamState
 from orchestrator.operators import pause
-from orchestrator.ports import Update, Write, Written
+from orchestrator.ports import Put, Update, Write, Written
 from orchestrator.tasks.claim_table import Claim, Finished, View, decide
 from orchestrator.tasks.holder import Moved
 from tests.core.test_claim import LENGTH, MESSAGE, NOW, free, view
@@ -30,11 +30,12 @@ WINDOW = OpenWindow(since=START - LENGTH, until=START, token="7")
 
 
 class Commits(WrappedStore):
-    """The store, and the state's owner after each commit that writes the state."""
+    """The store; of each commit that writes the state, its owner after it and whether it stores a record."""
 
     def __init__(self, world: World) -> None:
         super().__init__(world.store)
         self.owners: list[str | None] = []
+        self.stores: list[bool] = []
         object.__setattr__(world.services, "store", self)
 
     def commit(self, writes: Sequence[Write]) -> list[Written]:
@@ -43,6 +44,7 @@ class Commits(WrappedStore):
         for write in writes:
             if isinstance(write, Update) and write.path == STATE:
                 self.owners.append(write.fields["lease"].get("owner"))
+                self.stores.append(any(isinstance(each, Put) for each in writes))
         return written
 
 
@@ -130,6 +132,7 @@ def test_a_look_that_finds_something_claims_before_it_writes(known: World) -> No
     run_id, _ = known.run_once()
 
     assert [owner is not None for owner in commits.owners] == [True, True, False]
+    assert commits.stores == [False, True, False]
     assert known.records("a", "orders")["new"] == "1"
     assert known.task(run_id, "a").cost.document_writes == 1 + 2 + 3
 

@@ -53,7 +53,7 @@ DEPLOY_GUARDS = (
         "terraform/waiting.py",
         "if not may_pass or wait.waited_s >= wait.limit_s:",
         "if wait.waited_s >= wait.limit_s:",
-        TICK + "test_another_refusal_of_gcloud_is_an_error_at_once",
+        "tests/delivery/terraform/test_permissions.py::test_another_refusal_of_gcloud_is_an_error_at_once",
     ),
     Guard(
         "deployment: `partial` is no failure, and `failed` is one",
