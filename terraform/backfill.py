@@ -87,7 +87,7 @@ class Questions:
 
     def _question(self) -> Message:
         """Store a question; returns the message that asks it."""
-        now = self.services.clock.now()
+        now = self.services.time()
         check_id = ids.ulid(now, self.services.random)
         question = CheckRequest(
             connection_id=_NOBODY,

@@ -82,7 +82,7 @@ def waiting_for_worker(cloud: Cloud, outputs: Outputs, lane: Lane, since: dateti
     refused = ARRIVING_STATUSES.intersection(answers or [])
     if refused:
         return f"The worker's service refuses the push ({min(refused)}); it is repeated: {ARRIVING}."
-    return f"Waiting for the worker ({waited_s:.0f} s)."
+    return f"Waiting for {lane.worker} ({waited_s:.0f} s)."
 
 
 def no_worker(cloud: Cloud, outputs: Outputs, lane: Lane, since: datetime, waited_s: float) -> str:
@@ -104,7 +104,7 @@ def no_worker(cloud: Cloud, outputs: Outputs, lane: Lane, since: datetime, waite
             f"  gcloud run services get-iam-policy {lane.worker} --region={outputs.region} {project}"
         )
     if all(200 <= status < 300 for status in answers):
-        return f"{head}it takes messages ({statuses}) and writes nothing for this run. Look at:\n{log}"
+        return f"{head}it takes messages ({statuses}) and writes nothing. Look at:\n{log}"
     return f"{head}the worker fails ({statuses}). Look at:\n{log}"
 
 

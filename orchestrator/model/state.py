@@ -26,11 +26,12 @@ class Health(StrEnum):
 class Lease(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
     """The right to work on a connection."""
 
-    #: Random id of one invocation; None between slices and after the end.
+    #: Random id of one invocation, or of a check that replaces a refresh token; None between slices and after
+    #: the end.
     owner: str | None = None
     #: Grows on every claim.
     fence: int = 0
-    #: Nobody else may claim before then; absent when nothing is open and nothing is untold.
+    #: Nobody else may claim before then; absent when nothing is open or untold, and nobody checks.
     expires_at: datetime | None = None
     #: The marketplace asked to wait until then.
     not_before: datetime | None = None

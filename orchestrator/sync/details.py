@@ -20,6 +20,7 @@ from orchestrator.errors import (
 )
 from orchestrator.marketplaces.spec import AnyStream
 from orchestrator.model.state import Cursor
+from orchestrator.room import Crowded
 from orchestrator.sync.changes import PART_BYTES, Change, Incomplete, parts
 from orchestrator.sync.normalizer import Normalizer
 from orchestrator.sync.page_writer import PageWriter
@@ -178,7 +179,7 @@ class _Reader:
         calls = session.client.calls
         try:
             rows = complete(session, [change.raw for change in changes])
-        except (Lost, SyncError):
+        except (Crowded, Lost, SyncError):  # Crowded: nobody waits for these rows any more
             raise
         except Exception as error:  # noqa: BLE001 - a defect fails its rows, and no others
             log.error(

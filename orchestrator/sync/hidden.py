@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 import msgspec
 
 from orchestrator.errors import CredentialsRejected, MarketplaceError, PermissionDenied, RateLimited
-from orchestrator.marketplaces.spec import Listing, Unshown
+from orchestrator.marketplaces.spec import Listing, Page, Unshown
 from orchestrator.model.counts import StreamCounts
 from orchestrator.model.state import Hidden, OpenWindow
 from orchestrator.sync import vanished
@@ -105,6 +105,8 @@ class _Reread:
         suspects = vanished.unpack(state.suspects)
         self._normalizer = Normalizer(task, terms, self._window, counts, suspects, asks_again=True)
         self._writer = PageWriter(task, terms.stream, self._normalizer, state)
+        #: Records that the marketplace could not show.
+        self._unshown: set[tuple[str | None, str]] = set()
 
     def run(self) -> None:
         """Read and store the span's records; the hidden one is forgotten, or waits longer than before."""
@@ -121,21 +123,14 @@ class _Reread:
 
     def _is_shown(self) -> bool:
         """Whether the span could be read to its end without meeting the hidden record."""
-        pages, window = Pages(self._task, self._terms.stream), self._window
+        pages, window = Pages(self._task, self._terms.stream, self._show_life), self._window
         details = Details(self._task, self._terms.stream, self._normalizer, self._writer, pages)
-        unshown: set[tuple[str | None, str]] = set()
         try:
             for _ in range(RETRY_PAGES):
-                page = pages.take(window)
-                for portion in portions(page.records):
-                    self._writer.make_room()
-                    changes = self._normalizer.changes(portion, self._writer.digest)
-                    self._write(details.complete(changes, 2, lambda: self._writer.cursor))
-                self._write(self._normalizer.unshown(page.unshown, self._writer.digest))
-                unshown |= {_key(each) for each in (*page.unshown, *self._normalizer.bare)}
-                if page.next_token is None:
-                    return _key(self._hidden) not in unshown
-                window = msgspec.structs.replace(window, token=page.next_token)
+                token = self._store_page(pages.take(window), details)
+                if token is None:
+                    return _key(self._hidden) not in self._unshown
+                window = msgspec.structs.replace(window, token=token)
         except (RateLimited, CredentialsRejected, PermissionDenied):
             raise
         except MarketplaceError:
@@ -143,6 +138,20 @@ class _Reread:
         finally:
             pages.drain()
         return False
+
+    def _store_page(self, page: Page, details: Details) -> str | None:
+        """Store a page, of which nothing is left in memory; returns the next one's token."""
+        for portion in portions(page.records):
+            self._writer.make_room()
+            changes = self._normalizer.changes(portion, self._writer.digest)
+            self._write(details.complete(changes, 2, lambda: self._writer.cursor))
+        self._write(self._normalizer.unshown(page.unshown, self._writer.digest))
+        self._unshown |= {_key(each) for each in (*page.unshown, *self._normalizer.bare)}
+        return page.next_token
+
+    def _show_life(self) -> None:
+        self._writer.settle()
+        self._writer.sign_of_life(self._writer.cursor)
 
     def _write(self, changes: list[Change]) -> None:
         for group in parts(changes):

@@ -58,9 +58,7 @@ class Pages:
         show_life: Called now and then while the session waits for a place: the holder is alive.
     """
 
-    def __init__(
-        self, task: TaskContext, stream: AnyStream, show_life: Callable[[], None] = lambda: None
-    ) -> None:
+    def __init__(self, task: TaskContext, stream: AnyStream, show_life: Callable[[], None]) -> None:
         self._task, self._stream, self._show_life = task, stream, show_life
         self._place = task.session.client.place
         known = task.holder.state.streams.get(stream.name)

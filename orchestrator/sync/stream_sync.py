@@ -132,6 +132,7 @@ class StreamSync:
                         failure = page.failure
                         break
                     window = self._listed_again(window)
+                    del page
                     continue
                 # It may be large, and the next one is read now.
                 del page

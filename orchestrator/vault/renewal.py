@@ -79,7 +79,7 @@ class CheckLease:
                     if clock.monotonic() >= give_up_at:
                         raise NotPossible(
                             f"the refresh token of {self._connection_id} has to be renewed, and {busy.who}",
-                            action="check again when that is over; a task of it that succeeds shows as much",
+                            action="repeat the command when that is over; nothing was changed",
                         ) from None
                 clock.sleep(_POLL_S)
         finally:

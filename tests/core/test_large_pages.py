@@ -178,8 +178,11 @@ def test_a_holder_that_waits_for_its_turn_shows_life(world: World) -> None:
     assert len(world.records("a", "orders")) == 9
 
 
-def test_a_cancelled_task_does_not_wait_for_its_turn(world: World) -> None:
-    """Its next sign of life finds out, and nobody waits for its page any more."""
+@pytest.mark.parametrize("for_details", [False, True], ids=["a page", "details"])
+def test_a_cancelled_task_does_not_wait_for_its_turn(
+    world: World, caplog: pytest.LogCaptureFixture, for_details: bool
+) -> None:
+    """Its next sign of life finds out, and nobody waits for its page any more: no defect."""
 
     def waiting(look: int, client: FakeClient, commits: int) -> None:
         if look == 1:
@@ -192,30 +195,41 @@ def test_a_cancelled_task_does_not_wait_for_its_turn(world: World) -> None:
         assert look < 1000, "it waits for ever"
 
     waited = [0]
-    run_id = meet_crowd(world, waiting)
+    run_id = meet_crowd(world, waiting, for_details=for_details)
 
     assert waited[-1] < 1000
+    assert [line.message for line in caplog.records if getattr(line, "action", "") == "record_failed"] == []
     task = world.task(run_id, "a")
     assert (task.status, task.reason) == (TaskStatus.SKIPPED, "cancelled")
     world.bazaar.room.leave()
     assert world.bazaar.room.enter_at_once()
 
 
-def meet_crowd(world: World, waiting: Callable[[int, FakeClient, int], None]) -> str:
+def meet_crowd(
+    world: World, waiting: Callable[[int, FakeClient, int], None], *, for_details: bool = False
+) -> str:
     """Run the connection while somebody else has the only place; the first page waits for it.
 
     Args:
         world: The world.
         waiting: Called during the wait with the number of the call, and the commits before the wait.
+        for_details: Whether the details of the page wait, not its listing.
     """
     assert world.bazaar.room.enter_at_once()
 
+    def wait(client: FakeClient) -> None:
+        looks, commits = itertools.count(1), world.state("a").lease.commits
+        client.place.take(lambda: waiting(next(looks), client, commits))
+
     def at_call(client: FakeClient, stream: str, token: str | None) -> None:
         if token is None:
-            looks, commits = itertools.count(1), world.state("a").lease.commits
-            client.place.take(lambda: waiting(next(looks), client, commits))
+            wait(client)
 
-    world.bazaar.at_call = at_call
+    if for_details:
+        world.bazaar.give_details("orders")
+        world.bazaar.at_detail = lambda client, _: wait(client)
+    else:
+        world.bazaar.at_call = at_call
     started = world.tick()
     with ThreadPoolExecutor() as executor:
         world.services = dataclasses.replace(world.services, executor=executor)

@@ -39,7 +39,8 @@ variable "api" {
 
 variable "backfill" {
   description = "Size of the worker of continuations: each takes a whole slice. max_instances: by default the worker's."
-  # 130 MiB, 8 tasks with small answers take 40 MiB each, and four of them up to 110 MiB (see var.worker).
+  # The process takes 130 MiB, a task with small answers up to 40 MiB, one with large answers up to 110 MiB. At most
+  # four of the eight tasks may have large ones at once (see var.worker): 1 GiB holds the worst case.
   type = object({
     concurrency     = optional(number, 8)
     cpu             = optional(number, 1)
