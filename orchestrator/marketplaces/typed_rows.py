@@ -11,6 +11,7 @@ import msgspec
 from orchestrator.decoding import exact
 
 S = TypeVar("S", bound=msgspec.Struct)
+_NO_NUMBER = object()
 
 
 class Rows(Generic[S]):
@@ -27,7 +28,7 @@ class Rows(Generic[S]):
 
     def __init__(self, kind: type[S]) -> None:
         # Made here, before any thread decodes (see orchestrator/decoding.py).
-        self._loose = msgspec.json.Decoder(kind, float_hook=exact)
+        self._loose = msgspec.json.Decoder(kind, float_hook=_number)
         self._typed: msgspec.json.Decoder[S] = msgspec.json.Decoder(_typed(kind), float_hook=exact)
 
     def decode(self, raw: bytes) -> S:
@@ -41,6 +42,14 @@ class Rows(Generic[S]):
             return self._typed.decode(raw)
         except msgspec.ValidationError:
             return self._loose.decode(raw)
+
+
+def _number(text: str) -> object:
+    """A number with all its digits; an object that no reader understands if Python cannot express it."""
+    try:
+        return exact(text)
+    except msgspec.ValidationError:
+        return _NO_NUMBER
 
 
 @functools.cache

@@ -108,6 +108,23 @@ def test_a_list_with_other_items_is_unreadable() -> None:
     assert details.warnings == ("tags",)
 
 
+@pytest.mark.parametrize("number", [b"1e99999999999999999999", b"-1.5e-99999999999999999999"])
+def test_a_number_that_python_cannot_express_costs_its_detail_alone(number: bytes) -> None:
+    """Each reader names it."""
+    (line,) = ROWS.decode(
+        b'{"nodes": [{"id": 1, "ODD": %b, "mainTag": {"theName": "a"}, "allTags": %b}]}' % (number, number)
+    ).nodes
+    details = Details()
+    assert details.part("tag", line.main_tag, _Tag) == _Tag("a")
+    assert details.text("text", line.odd) is None
+    assert details.money("money", line.odd, "ZAR") is None
+    assert details.quantity("pieces", line.odd) is None
+    assert details.moment("time", line.odd) is None
+    assert details.flag("flag", line.odd) is None
+    assert details.items("tags", line.all_tags, _Tag) is None
+    assert details.warnings == ("text", "money", "pieces", "time", "flag", "tags")
+
+
 def test_a_number_of_any_size_costs_its_detail_alone() -> None:
     """No float holds it, so a plain decoder would refuse the row."""
     (line,) = ROWS.decode(b'{"nodes": [{"id": 1, "ODD": 1e400, "mainTag": {"theName": "a"}}]}').nodes

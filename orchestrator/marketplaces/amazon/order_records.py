@@ -294,7 +294,7 @@ def _quantities(details: Details, item: _Line, ordered: Quantity) -> tuple[Quant
     if cancelled < 0:
         details.note("quantityUnfulfilled")
         return shipped, None
-    return shipped, quantity(cancelled)
+    return shipped, details.read("quantityUnfulfilled", quantity, cancelled)
 
 
 def _execution(details: Details, item: _Line) -> _Execution | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from decimal import Decimal
 from typing import Any, Literal
 
@@ -21,13 +20,11 @@ from orchestrator.marketplaces.values import (
     Detail,
     Details,
     Id,
-    Instant,
     Number,
     id_at,
     id_reader,
     quantity,
     total_quantity,
-    utc,
 )
 from orchestrator.model.records.record import (
     Product,
@@ -129,8 +126,8 @@ def product(raw: bytes, with_buyer: bool) -> Product:  # noqa: ARG001 - the cont
         details,
         parent_id=family,
         url=_PAGE.format(family) if family else None,
-        created_at=_moment(details, "created_at", row.created_at),
-        updated_at=_moment(details, "updated_at", row.updated_at),
+        created_at=details.moment("created_at", row.created_at),
+        updated_at=details.moment("updated_at", row.updated_at),
     )
 
 
@@ -146,9 +143,7 @@ def offered(row: Offer, details: Details, **more: Any) -> Product:
         barcodes=barcodes_of(codes),
         price=details.money("selling_price", row.selling_price, CURRENCY),
         list_price=details.money("rrp", row.rrp, CURRENCY),
-        weight=None
-        if grams is None
-        else details.read("weight_grams", lambda: weight_of(Decimal(grams), "g")),
+        weight=None if grams is None else details.read("weight_grams", weight_of, Decimal(grams), "g"),
         condition=details.text("condition", row.condition),
     )
     word = details.text("status", row.status) or ""
@@ -162,12 +157,6 @@ def offered(row: Offer, details: Details, **more: Any) -> Product:
         **more,
     )
     return product_of(facts, details)
-
-
-def _moment(details: Details, name: str, value: Detail) -> datetime | None:
-    """A time that a record can do without."""
-    found = details.part(name, value, Instant)
-    return None if found is None else details.read(name, lambda: utc(found))
 
 
 def level(raw: bytes, with_buyer: bool) -> StockLevel:  # noqa: ARG001 - the contract's signature

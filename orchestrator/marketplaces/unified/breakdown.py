@@ -136,15 +136,6 @@ def sum_of_all(amounts: Iterable[Money | None]) -> Money | None:
     return _total(found) if found else None
 
 
-def sum_of_known(amounts: Iterable[Money | None]) -> Money | None:
-    """The sum of the known amounts of one currency; None if there are none.
-
-    Raises:
-        RecordInvalid: The sum is too large.
-    """
-    return sum_of_all(amount for amount in amounts if amount)
-
-
 def difference(whole: Money | None, part: Money | None) -> Money | None:
     """The whole less a part, both of one currency; None if one of them is unknown.
 

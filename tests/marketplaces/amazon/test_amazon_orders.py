@@ -89,6 +89,24 @@ def test_taxes_are_inside_if_the_total_is_the_sum_without_them(
     assert (found.taxes_included, amounts(found)[-1]) == (included, rest)
 
 
+def test_amounts_of_any_length_tell_where_the_tax_is() -> None:
+    """They may have more than the 28 digits to which Python rounds."""
+    off = kind("DISCOUNT", "-0.000000000000000001")
+    price = kind("ITEM", "123456789012345678.123456789012345678")
+    found = charged("123456789012345678.123456789012345677", item(1, price, off, kind("TAX", "10.00")))
+
+    assert (found.taxes_included, amounts(found)[-1]) == (True, "0.00")
+
+
+def test_numbers_of_pieces_that_make_no_sense_cost_no_order() -> None:
+    """Each is readable, and their difference is not."""
+    part = {"quantityFulfilled": -9_999_999_999_999_999, "quantityUnfulfilled": -9_999_999_999_999_999}
+    found = order(orderItems=[item(1, fulfillment=part)])
+
+    assert found.lines[0].quantity_cancelled is None
+    assert found.warnings == ("quantityUnfulfilled",)
+
+
 def test_a_tip_that_is_not_charged_yet_does_not_hide_the_tax() -> None:
     """The total is without it."""
     tip = {"type": "DELIVERY_TIP", "status": "PENDING", "subtotal": usd("5.00")}

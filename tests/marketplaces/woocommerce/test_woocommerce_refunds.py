@@ -135,6 +135,23 @@ def test_many_orders_with_calls_of_their_own_are_not_completed_together() -> Non
         assert session.client.calls == 10
         session.settings.tracking, session.settings.has_no_refunds = None, True
         assert len(with_details(session, [listed(number, 5) for number in range(30)])) == 10
+    with scripted(Reply.json(200, [])) as server:
+        session = scripted_session(server)
+        # The site tells none of the refunds that it lists.
+        assert len(with_details(session, [listed(number, number) for number in range(1, 30)])) == 10
+        assert session.client.calls == 1 + 10
+
+
+def test_a_site_that_refuses_the_refunds_of_several_orders_tells_those_of_one() -> None:
+    """A plugin that lists the routes it allows does not know the new one."""
+    refused = Reply.json(403, {"code": "rest_forbidden", "message": "Sorry.", "data": {"status": 403}})
+    told = [Reply.json(200, [refund(number)]) for number in (11, 21)]
+    with scripted(refused, *told) as server:
+        session = scripted_session(server)
+        found = with_details(session, [listed(1, 11), listed(2, 21)])
+
+    assert [ids(each) for each in found] == [["11"], ["21"]]
+    assert session.settings.has_no_refunds
 
 
 def test_trap_a_refund_of_nothing_takes_pieces_back() -> None:

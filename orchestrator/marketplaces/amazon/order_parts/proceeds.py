@@ -20,7 +20,7 @@ import msgspec
 from orchestrator.errors import RecordInvalid
 from orchestrator.marketplaces.amazon.fields import Amount, Row, amount_of
 from orchestrator.marketplaces.unified.breakdown import difference, in_currency, sum_of_all
-from orchestrator.marketplaces.values import Details, money, total_of
+from orchestrator.marketplaces.values import EXACT, Details, money, total_of
 from orchestrator.model.records.record import Money
 
 #: All kinds of an item's proceeds (`ItemProceedsBreakdown.type`).
@@ -92,7 +92,7 @@ def line_amounts(details: Details, proceeds: object) -> LineAmounts:
         discount=on_items,
         shipping=details.read("SHIPPING", difference, told("SHIPPING"), on_shipping),
         tax=told("TAX"),
-        untaxed=None if off is None or None in gross else _value(gross) - _value([off]),
+        untaxed=None if off is None or None in gross else EXACT.subtract(_value(gross), _value([off])),
     )
 
 
@@ -113,10 +113,10 @@ def contains_tax(
     taxes = details.read("TAX", sum_of_all, [line.tax for line in lines])
     if not (total and taxes) or taxes.currency != total.currency or len(untaxed) < len(lines):
         return None
-    tax, rest = Decimal(taxes.amount), Decimal(total.amount) - sum(untaxed)
+    tax, rest = Decimal(taxes.amount), EXACT.subtract(Decimal(total.amount), total_of(untaxed))
     # A tip that is not charged yet may be missing from the total.
     sums = (Decimal(0), _of_whole_order(details, breakdowns, total.currency))
-    if not tax or (rest in sums) == (rest - tax in sums):
+    if not tax or (rest in sums) == (EXACT.subtract(rest, tax) in sums):
         return None
     return rest in sums
 

@@ -1,6 +1,7 @@
 """Shopify's orders as they are decoded.
 
-A detail that an order can be without has any type here: `order_records` reads it, and names it if it cannot.
+A detail that an order can be without is declared as `Annotated[object, Kind]`: `order_records` reads it, and
+names it if it cannot.
 """
 
 from __future__ import annotations
