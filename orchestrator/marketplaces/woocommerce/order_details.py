@@ -78,19 +78,17 @@ def with_details(session: Session[Site], rows: Sequence[bytes]) -> list[bytes]:
 
 
 def _first(site: Site, rows: Sequence[bytes]) -> list[_Listed | None]:
-    """The orders up to the last one that few calls have room for; None for one that cannot be read."""
+    """The orders whose refunds one call can tell; None for one that cannot be read."""
     orders: list[_Listed | None] = []
-    refunds = calls = 0
+    refunds = 0
     for raw in rows:
         try:
             order = msgspec.json.decode(raw, type=_Listed)
         except UNREADABLE:
             orders.append(None)
             continue
-        told = 0 if site.has_no_refunds else len(order.refund_ids())
-        refunds += told
-        calls += bool(order.refunds and not told) + _has_parcels(site, order)
-        if orders and (refunds > _PAGE or calls > _MOST_CALLS):
+        refunds += 0 if site.has_no_refunds else len(order.refund_ids())
+        if orders and refunds > _PAGE:
             break
         orders.append(order)
     return orders
