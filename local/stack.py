@@ -20,7 +20,7 @@ import urllib3
 from local import ports
 from local.folder import DataSet, Folder, SandboxData
 from local.google import topics
-from local.google.emulators import start_emulators
+from local.google.emulators import environment_kept, start_emulators
 from local.google.issuer import Issuer
 from local.google.scheduler import JOB, Scheduler
 from local.ports import BACKFILL_WORKER
@@ -138,6 +138,7 @@ def running(options: Options, tell: Callable[[str], None] = lambda _: None) -> I
         folder.lock(),
         ports.claimed(folder.path / "ports.json", ports.preferred(MARKETPLACES)) as taken,
         Processes(folder.logs) as processes,
+        environment_kept(),
     ):
         data_set = folder.data_set(wanted, reset=options.reset and not options.emulators)
         for line in _start_lines(options, data_set, taken):

@@ -9,7 +9,8 @@ import functools
 import os
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,6 +37,17 @@ class Emulators:
     def variables(self) -> dict[str, str]:
         """The environment variables from which Google's client libraries read the addresses."""
         return {"FIRESTORE_EMULATOR_HOST": self.firestore_host, "PUBSUB_EMULATOR_HOST": self.pubsub_host}
+
+
+@contextmanager
+def environment_kept() -> Iterator[None]:
+    """Undo changes to this process's environment at the end: emulators that are gone must not be asked."""
+    before = dict(os.environ)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
 
 
 def start_emulators(processes: Processes, ports: Sequence[int] = ()) -> Emulators:

@@ -75,6 +75,7 @@ def test_every_channel_to_google_has_the_options(service: str, monkeypatch: pyte
         asked.update(given, host=host)
         raise _Opened
 
+    monkeypatch.delenv("PUBSUB_EMULATOR_HOST", raising=False)
     monkeypatch.setattr(google.auth, "default", lambda **_: (AnonymousCredentials(), "p"))
     monkeypatch.setattr(grpc_helpers, "create_channel", create_channel)
     with pytest.raises(_Opened):

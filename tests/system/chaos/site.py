@@ -13,7 +13,7 @@ from functools import partial
 from local import stack
 from local.folder import Folder, SandboxData
 from local.google import topics
-from local.google.emulators import start_emulators
+from local.google.emulators import environment_kept, start_emulators
 from local.google.issuer import Issuer
 from local.google.scheduler import RetryConfig, Scheduler
 from local.processes import Processes, free_ports
@@ -75,7 +75,12 @@ def running(folder: Folder, seed: int, size: Size) -> Iterator[Site]:
     ports = free_ports(len(APIS) + len(WORKERS) + len(MARKETPLACES) + 1)
     listening = dict(zip((*APIS, *WORKERS), ports, strict=False))
     certs, *sandbox_ports = ports[len(listening) :]
-    with folder.lock(), Processes(folder.logs) as steady, Processes(folder.logs) as processes:
+    with (
+        folder.lock(),
+        Processes(folder.logs) as steady,
+        Processes(folder.logs) as processes,
+        environment_kept(),
+    ):
         folder.reset()
         emulators = start_emulators(steady)
         os.environ.update(emulators.variables)  # where Google's client libraries look, in this process too

@@ -179,9 +179,11 @@ class Edges:
                 process.owner is not None and history.watch.holder_of(process.connection_id) == process.owner
             )
             frozen = process.thaws_at_s > loop.now_s - HAND_OVER_S
+            # One whose claim was under way is killed with its lease, which ends by itself.
+            had_time = loop.now_s - process.claimed_s >= HAND_OVER_S
             # Nobody can write to a state that cannot be read.
             spoilt = history.hands.was_at(process.connection_id, process.began_s)
-            if holds and not process.is_dead and not process.is_troubled and not frozen and not spoilt:
+            if holds and had_time and not (process.is_dead or process.is_troubled or frozen or spoilt):
                 history.violated(f"{process.name} still holds {process.connection_id} when it has to end")
 
         loop.at(HAND_OVER_S, look)

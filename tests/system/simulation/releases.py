@@ -44,6 +44,8 @@ class Releases:
         self._rolled_out_s = 0.0
         self._connectors: dict[int, Mapping[str, AnyConnector]] = {}
         self._made: list[tuple[str, Row]] = []
+        #: Connections that are late before the last tick.
+        self._late: set[str] = set()
         #: The window over old orders of each connection whose turn it is, if its first page is being read.
         self._turns: dict[str, datetime] = {}
         # Quiet ticks are few, and not all an odd number of minutes apart.
@@ -70,6 +72,7 @@ class Releases:
     def plan_quiet(self, tick_s: float, last_tick_s: float) -> None:
         """A release before a tick at which nothing goes wrong, and the last tick; in seconds from now."""
         loop = self._history.loop
+        loop.at(last_tick_s - 1, self._note_late)
         loop.at(last_tick_s + PROMPT_S, self._look_idle)
         if self.is_quiet:
             loop.at(tick_s - MADE_S, self._make_orders)
@@ -155,13 +158,22 @@ class Releases:
             if f"{ids.connection_path(connection_id)}/orders/{row.id}" not in history.store.documents:
                 history.violated(f"{connection_id}: {row} is held up by release {self.version}")
 
+    def _note_late(self) -> None:
+        """The tick before read no more of some connections than a window from before their outage."""
+        history = self._history
+        for connection_id in history.connections:
+            found = history.store.documents.get(ids.state_path(connection_id))
+            late_at = found[1].get("late_at") if found is not None else None
+            if late_at is not None and late_at <= history.loop.now:
+                self._late.add(connection_id)
+
     def _look_idle(self) -> None:
         """Nothing has changed for a day, and nothing is left to be rewritten: nothing is written."""
         history = self._history
         run_id = ids.tick_run_id(history.moment(max(history.ticks)), "sync")
         for connection_id in history.connections:
             found = history.store.documents.get(ids.task_path(run_id, connection_id))
-            if connection_id == history.apple.connection_id or found is None:
+            if connection_id in {history.apple.connection_id, *self._late} or found is None:
                 continue
             for stream, counts in found[1]["streams"].items():
                 rows = history.market.rows(connection_id, stream).values()
