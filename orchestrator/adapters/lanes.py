@@ -81,8 +81,9 @@ class DeadLanes:
         taken = [replace(each, handle=(self._first, each)) for each in self._first.take(limit)]
         try:
             found = self._backfill.take(limit - len(taken))
-        except Exception:
-            # Of any kind: nobody gets these messages now, and taken ones are hidden from others.
+        except (
+            Exception
+        ):  # of any kind: nobody gets these messages now, and taken ones are hidden from others
             self.give_back(taken)
             raise
         taken += [replace(each, id=f"backfill-{each.id}", handle=(self._backfill, each)) for each in found]

@@ -44,6 +44,8 @@ _DECIMALS = {
 }
 #: The most digits of an amount before the point, and after it.
 _MAX_DIGITS = 18
+#: The most characters of an amount as text, and of a currency; blanks and zeros around it count.
+_MOST_CHARACTERS = 100
 #: An amount with more digits after the point, in its parts.
 _TOO_FINE = ("0", ".", "0" * (_MAX_DIGITS + 1))
 #: The same for pieces: the sum of several still fits the store's 64 bits.
@@ -78,6 +80,9 @@ def money(amount: Amount, currency: str) -> Money:
     Raises:
         RecordInvalid: Not a finite number of reasonable size, or not a currency code.
     """
+    # The cache keeps what it is called with while the process lives: refused before it may be megabytes.
+    if len(currency) > _MOST_CHARACTERS or (isinstance(amount, str) and len(amount) > _MOST_CHARACTERS):
+        raise RecordInvalid("an amount or its currency is too long")
     currency = currency.strip().upper() if currency.isascii() else currency
     if not (len(currency) == 3 and currency.isascii() and currency.isalpha()):
         raise RecordInvalid("currency is not an ISO 4217 code")

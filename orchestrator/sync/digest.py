@@ -40,15 +40,23 @@ KEPT_DAY = 65_535
 _TO_DIGITS = bytes.maketrans(b"\0\1", b"01")
 _FROM_DIGITS = bytes.maketrans(b"01", b"\0\1")
 _REMOVED = 0
+#: The most characters of an id whose hash a process remembers.
+_SHORT_ID = 200
 #: Turns the hash of a record's content into the hash remembered if the record is stored without its details.
 _INCOMPLETE = 0x5A5A_5A5A_5A5A_5A5A
 
 
-# A record's key is asked for six times while its page is worked on.
-@lru_cache(maxsize=4_096)
 def key_of(record_id: str) -> int:
     """The 64-bit hash of a record's id."""
+    return _short_key(record_id) if len(record_id) <= _SHORT_ID else _key(record_id)
+
+
+def _key(record_id: str) -> int:
     return int.from_bytes(hashlib.blake2b(record_id.encode(), digest_size=8).digest(), "big")
+
+
+# A record's key is asked for six times while its page is worked on. Long ids would stay in memory.
+_short_key = lru_cache(maxsize=4_096)(_key)
 
 
 def content_of(encoded: bytes, salt: bytes) -> int:

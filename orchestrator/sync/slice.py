@@ -112,8 +112,7 @@ class Slice:
                 check_shard(self.services, self.message.run_id, self.message.shard, None)
         except Stopped as stop:
             self._finish(Ending(TaskStatus.SKIPPED, stop.reason))
-        except Exception:
-            # The redelivery should claim at once, and not watch this invocation first.
+        except Exception:  # of any kind: the redelivery claims at once, and does not watch this one first
             holder.release()
             raise
 

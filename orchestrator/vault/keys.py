@@ -49,8 +49,7 @@ def work_on_keys(services: Services) -> None:
         worker.work()
     except SecretMissing as error:
         worker.fail(error)
-    except Exception:
-        # Of any kind: the redelivery should begin at once, and not wait for the lease's end.
+    except Exception:  # of any kind: the redelivery begins at once, and does not wait for the lease's end
         worker.release()
         raise
 

@@ -212,3 +212,10 @@ def test_content_depends_on_the_normalizer() -> None:
     assert content_of(b"{}", b"orders.1.") == content_of(b"{}", b"orders.1.")
     assert content_of(b"{}", b"orders.1.") != content_of(b"{}", b"orders.2.")
     assert content_of(b"{}", b"orders.1.") != content_of(b"{}", b"orders.1.pii")
+
+
+def test_long_ids_do_not_stay_in_memory() -> None:
+    """The process remembers keys, and an id of an unreadable row may have megabytes."""
+    before = digests._short_key.cache_info().currsize
+    assert key_of("x" * 300) != key_of("x" * 301)
+    assert digests._short_key.cache_info().currsize == before

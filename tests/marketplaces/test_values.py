@@ -91,6 +91,18 @@ def test_what_is_not_a_reasonable_number_is_refused(amount: str) -> None:
         money(amount, "ZAR")
 
 
+@pytest.mark.parametrize(
+    ("amount", "currency"),
+    [("0" * 200 + "1.00", "ZAR"), ("1.00" + " " * 200, "ZAR"), ("1.00", " " * 200 + "ZAR")],
+)
+def test_long_texts_do_not_stay_in_memory(amount: str, currency: str) -> None:
+    """The process remembers amounts by their texts, and a text may have megabytes."""
+    before = money.cache_info().currsize
+    with pytest.raises(RecordInvalid, match="too long"):
+        money(amount, currency)
+    assert money.cache_info().currsize == before
+
+
 @pytest.mark.parametrize("currency", ["", "rand", "R", "ZA", "ZARR", "Z4R", "ÄÖÜ"])
 def test_what_is_not_a_currency_code_is_refused(currency: str) -> None:
     """ISO 4217 codes are three capital letters."""

@@ -17,6 +17,9 @@ from orchestrator.model.records.record import FulfillmentStatus, OrderStatus, Pa
 
 S = TypeVar("S", OrderStatus, ProductStatus)
 
+#: A word with more characters is not known.
+_LONGEST = 100
+
 _SALE: dict[str, OrderStatus] = {
     **dict.fromkeys(("pending", "pending payment", "payment pending", "unpaid"), "pending"),
     # The seller has to bring a lead-time order to Takealot, in a shipment that is first a draft.
@@ -110,7 +113,12 @@ def _known(status: S, name: str, word: str, details: Details) -> S:
     return status
 
 
-@lru_cache(maxsize=256)
 def _plain(word: str) -> str:
-    """The word in lower case, with one blank for each run of blanks, hyphens and underscores."""
+    """The word in lower case, a blank for each run of blanks, hyphens and underscores; empty if it is long."""
+    return _short(word) if len(word) <= _LONGEST else ""
+
+
+# Sales repeat a few words. Long ones, none of which is known, would stay in memory.
+@lru_cache(maxsize=256)
+def _short(word: str) -> str:
     return re.sub(r"[\s_-]+", " ", word).strip().lower()

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from orchestrator.marketplaces.takealot import records, sale_records
+from orchestrator.marketplaces.takealot import records, sale_records, words
 from orchestrator.model.records.record import Order
 from tests.marketplaces.takealot.test_takealot import OFFER, SALE
 
@@ -110,3 +110,10 @@ def test_quantities_by_weight_are_exact() -> None:
         msgspec.Raw(msgspec.json.encode({**OFFER, "seller_warehouse_stock": [stock]}))
     )
     assert records.level(split[0], False).available == "2.25"
+
+
+def test_a_long_word_is_unknown_and_does_not_stay_in_memory() -> None:
+    """The process remembers words, and one may have megabytes."""
+    before = words._short.cache_info().currsize
+    assert sold("shipped" + " " * 200).status == "unknown"
+    assert words._short.cache_info().currsize == before
