@@ -114,7 +114,10 @@ def _known(status: S, name: str, word: str, details: Details) -> S:
 
 
 def _plain(word: str) -> str:
-    """The word in lower case, a blank for each run of blanks, hyphens and underscores; empty if it is long."""
+    """The word in lower case, with one blank for each run of blanks, hyphens and underscores.
+
+    Empty if it is too long to be known.
+    """
     return _short(word) if len(word) <= _LONGEST else ""
 
 
